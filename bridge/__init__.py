@@ -1,0 +1,1 @@
+"""threadbridge: durable conversations over five messaging gateways."""

@@ -1,0 +1,44 @@
+"""Time, passed in: nothing else in the engine asks the machine what time it is."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+SECOND: Final = 1_000_000
+
+
+class Clock(Protocol):
+    """Wall time in whole microseconds since 1970, and a way to let some of it pass."""
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        ...
+
+
+class SystemClock:
+    """The machine's own."""
+
+    def now(self) -> int:
+        """Microseconds since 1970, UTC."""
+        return time.time_ns() // 1_000
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when `seconds` have passed."""
+        await asyncio.sleep(seconds)
+
+
+def moment(micros: int) -> datetime:
+    """Stored microseconds as an aware datetime."""
+    return datetime.fromtimestamp(micros // SECOND, UTC).replace(microsecond=micros % SECOND)
+
+
+def micros(when: datetime) -> int:
+    """An aware datetime as the microseconds that are stored."""
+    return round(when.timestamp() * SECOND)

@@ -1,0 +1,318 @@
+"""What goes out: the things a handler can say, whatever the provider makes of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+class _Strict:
+    """Unknown keys in a message's JSON are errors."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class _Said(_Strict):
+    """What every message may carry.
+
+    `reply_to` is the id of the message answered; `tag` the provider's reason for writing outside a messaging
+    window; `at` when to send it (aware); `expires` when it is worth nothing any more (aware, or from now);
+    `fallback` what to say instead when the channel or its window does not take this one.
+    """
+
+    kind: ClassVar[str] = ""
+
+    reply_to: str | None = field(default=None, kw_only=True)
+    tag: str | None = field(default=None, kw_only=True)
+    at: datetime | None = field(default=None, kw_only=True)
+    expires: datetime | timedelta | None = field(default=None, kw_only=True)
+    fallback: Sequence[Outgoing] = field(default=(), kw_only=True)
+
+    def __post_init__(self) -> None:
+        """Refuse what no provider could send, at the line that wrote it."""
+        for name, moment in (("at", self.at), ("expires", self.expires)):
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                message = f"{name}= needs a time zone: {moment.isoformat()} has none"
+                raise ValueError(message)
+        self._check()
+
+    def _check(self) -> None:
+        """Whatever one kind asks of its own fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text(_Said):
+    """Plain text."""
+
+    kind: ClassVar[str] = "text"
+
+    text: str
+
+    def _check(self) -> None:
+        _want(self.text, "Text needs a text")
+
+
+@dataclass(frozen=True, slots=True)
+class _Media(_Said):
+    url: str
+    name: str = field(default="", kw_only=True)
+    caption: str = field(default="", kw_only=True)
+
+    def _check(self) -> None:
+        _want(self.url, f"{type(self).__name__} needs a url")
+
+
+@dataclass(frozen=True, slots=True)
+class Image(_Media):
+    """A picture, fetched by the provider from `url`."""
+
+    kind: ClassVar[str] = "image"
+
+
+@dataclass(frozen=True, slots=True)
+class Video(_Media):
+    """A film, fetched by the provider from `url`."""
+
+    kind: ClassVar[str] = "video"
+
+
+@dataclass(frozen=True, slots=True)
+class Audio(_Media):
+    """A piece of sound, fetched by the provider from `url`."""
+
+    kind: ClassVar[str] = "audio"
+
+
+@dataclass(frozen=True, slots=True)
+class Voice(_Media):
+    """A voice note, fetched by the provider from `url`."""
+
+    kind: ClassVar[str] = "voice"
+
+
+@dataclass(frozen=True, slots=True)
+class Document(_Media):
+    """A file, fetched by the provider from `url`."""
+
+    kind: ClassVar[str] = "document"
+
+
+@dataclass(frozen=True, slots=True)
+class Location(_Said):
+    """A point on the map, in degrees."""
+
+    kind: ClassVar[str] = "location"
+
+    latitude: float
+    longitude: float
+    name: str = field(default="", kw_only=True)
+
+    def _check(self) -> None:
+        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):  # noqa: PLR2004 - degrees of the globe
+            message = f"no such place: {self.latitude}, {self.longitude}"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Button(_Strict):
+    """One thing to press: `key` comes back in the Postback, `title` is what the contact reads."""
+
+    key: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Buttons(_Said):
+    """A text with buttons. A `header` may be a text or a medium; a `footer` is a text."""
+
+    kind: ClassVar[str] = "buttons"
+
+    text: str
+    buttons: Sequence[Button]
+    header: str | Image | Video | Document | None = field(default=None, kw_only=True)
+    footer: str | None = field(default=None, kw_only=True)
+
+    def _check(self) -> None:
+        _want(self.text, "Buttons needs a text")
+        _want_choices("Buttons", self.buttons)
+
+
+@dataclass(frozen=True, slots=True)
+class Row(_Strict):
+    """One line of a Menu: `key` comes back in the Postback."""
+
+    key: str
+    title: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Section(_Strict):
+    """Rows of a Menu under a title."""
+
+    title: str
+    rows: Sequence[Row]
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Menu(_Said):
+    """A text with a list to choose from; `title` is the list's own title."""
+
+    kind: ClassVar[str] = "menu"
+
+    text: str
+    title: str
+    sections: Sequence[Section]
+    header: str | Image | Video | Document | None = field(default=None, kw_only=True)
+    footer: str | None = field(default=None, kw_only=True)
+
+    def _check(self) -> None:
+        _want(self.text, "Menu needs a text")
+        _want_choices("Menu", [row for section in self.sections for row in section.rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Template(_Said):
+    """A message the provider keeps and has approved, filled with `params`."""
+
+    kind: ClassVar[str] = "template"
+
+    name: str
+    language: str | None = field(default=None, kw_only=True)
+    params: Mapping[str, Any] = field(default_factory=dict, kw_only=True)
+
+    def _check(self) -> None:
+        _want(self.name, "Template needs a name")
+
+
+@dataclass(frozen=True, slots=True)
+class Card(_Strict):
+    """One card of Cards; `image` is a URL."""
+
+    title: str
+    buttons: Sequence[Button] = field(default=(), kw_only=True)
+    image: str | None = field(default=None, kw_only=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Cards(_Said):
+    """A row of cards side by side, where the channel has them."""
+
+    kind: ClassVar[str] = "cards"
+
+    cards: Sequence[Card]
+
+    def _check(self) -> None:
+        _want(self.cards, "Cards needs a card")
+        if keyed := [button for card in self.cards for button in card.buttons]:
+            _want_choices("Cards", keyed)
+
+
+@dataclass(frozen=True, slots=True)
+class Raw(_Said):
+    """The provider's own payload, sent as it is: for what this vocabulary has no word for."""
+
+    kind: ClassVar[str] = "raw"
+
+    payload: Mapping[str, Any]
+
+
+Outgoing: TypeAlias = (
+    Text | Image | Video | Audio | Voice | Document | Location | Buttons | Menu | Template | Cards | Raw
+)
+MESSAGE_TYPES: Final[Mapping[str, type[Outgoing]]] = {
+    cls.kind: cls for cls in (Text, Image, Video, Audio, Voice, Document, Location, Buttons, Menu, Template, Cards, Raw)
+}
+
+
+def choices_of(message: Outgoing) -> list[Button]:
+    """All that can be chosen in a message, in the order the contact reads it."""
+    match message:
+        case Buttons(buttons=buttons):
+            return list(buttons)
+        case Menu(sections=sections):
+            return [Button(row.key, row.title) for section in sections for row in section.rows]
+        case Cards(cards=cards):
+            return [button for card in cards for button in card.buttons]
+        case _:
+            return []
+
+
+def encode_message(message: Outgoing) -> bytes:
+    """The message as JSON in UTF-8: its kind and whatever differs from the defaults."""
+    return orjson.dumps(_as_json(message))
+
+
+def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
+    """A message from its JSON, as `encode_message` writes it and people write it in files.
+
+    Raises:
+        ValueError: it is no message; the text says where and why.
+    """
+    try:
+        values = dict(orjson.loads(data) if isinstance(data, bytes) else data)
+    except (orjson.JSONDecodeError, TypeError, ValueError) as error:
+        message = f"not a JSON object: {error}"
+        raise ValueError(message) from None
+    kind = values.pop("kind", None)
+    if kind not in _ADAPTERS:
+        message = f"kind: one of {', '.join(sorted(_ADAPTERS))}"
+        raise ValueError(message)
+    values["fallback"] = [decode_message(each) for each in values.get("fallback", ())]
+    if isinstance(values.get("expires"), int | float):
+        values["expires"] = timedelta(seconds=values["expires"])
+    header = values.get("header")
+    if isinstance(header, dict):
+        values["header"] = decode_message(header)
+    try:
+        return _ADAPTERS[kind].validate_python(values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(map(str, first["loc"])) or kind
+        message = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        raise ValueError(message) from None
+
+
+def _as_json(message: Outgoing) -> dict[str, Any]:
+    values: dict[str, Any] = {"kind": message.kind}
+    for each in fields(message):
+        value = getattr(message, each.name)
+        if value is None or (each.name != "payload" and value in ("", (), [], {})):
+            continue
+        if each.name == "fallback":
+            value = [_as_json(other) for other in value]
+        elif each.name == "header" and not isinstance(value, str):
+            value = _as_json(value)
+        elif isinstance(value, timedelta):
+            value = value.total_seconds()
+        values[each.name] = value
+    return values
+
+
+def _want(value: object, message: str) -> None:
+    if not value:
+        raise ValueError(message)
+
+
+def _want_choices(name: str, choices: Sequence[Button | Row]) -> None:
+    _want(choices, f"{name} needs something to choose")
+    for choice in choices:
+        if not choice.key or not choice.title:
+            message = f"{name}: a choice needs a key and a title, not {choice.key!r} and {choice.title!r}"
+            raise ValueError(message)
+    if len({choice.key for choice in choices}) < len(choices):
+        message = f"{name}: two choices have the same key"
+        raise ValueError(message)
+
+
+_ADAPTERS: Final[Mapping[str, TypeAdapter[Outgoing]]] = {kind: TypeAdapter(cls) for kind, cls in MESSAGE_TYPES.items()}

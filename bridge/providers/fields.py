@@ -1,0 +1,109 @@
+"""The types configuration is written in: secrets, durations, rates, URLs."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, SecretStr
+
+_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_PERIODS: Final = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class PerPeriod:
+    """So many in a number of seconds."""
+
+    count: int
+    seconds: float
+
+
+def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """`env:NAME` or `file:PATH` to what is behind it; a secret written out is refused."""
+    if isinstance(value, SecretStr):
+        return value
+    kind, _, where = value.partition(":") if isinstance(value, str) else ("", "", "")
+    if kind == "env" and where:
+        found = os.environ.get(where)
+        if not found:
+            message = f"the environment variable {where} is {'empty' if found == '' else 'not set'}"
+            raise ValueError(message)
+        return SecretStr(found)
+    if kind == "file" and where:
+        try:
+            found = Path(where).read_text("utf-8").removesuffix("\n").removesuffix("\r")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+            message = f"the file {where} cannot be read: {reason}"
+            raise ValueError(message) from None
+        if not found:
+            message = f"the file {where} is empty"
+            raise ValueError(message)
+        return SecretStr(found)
+    message = 'a secret is never written here; use "env:NAME" or "file:PATH"'
+    raise ValueError(message)
+
+
+def read_seconds(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """`"10s"`, `"1.5min"`, `"2h"` or a number of seconds."""
+    if not isinstance(value, str):
+        return value
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)", value.strip())
+    if not match:
+        message = f"a duration is a number with one of {', '.join(_UNITS)}, like 10s"
+        raise ValueError(message)
+    return float(match[1]) * _UNITS[match[2]]
+
+
+def read_rate(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """`"100/min"`: so many in a second, minute, hour or day."""
+    if isinstance(value, PerPeriod):
+        return value
+    match = re.fullmatch(r"(\d+)\s*/\s*(s|sec|min|h|d)", value.strip()) if isinstance(value, str) else None
+    if not match or not int(match[1]):
+        message = "a rate is written like 100/min (s, min, h or d)"
+        raise ValueError(message)
+    return PerPeriod(int(match[1]), _PERIODS[match[2]])
+
+
+def read_base_url(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """An https URL (http on a loopback address), without credentials or query, without its last slash."""
+    if not isinstance(value, str):
+        return value
+    try:
+        parts = urlsplit(value.strip())
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host, parts = "", urlsplit("")
+    if parts.scheme not in {"http", "https"} or not host:
+        message = "not a URL; it looks like https://host/path"
+        raise ValueError(message)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        message = "a base URL has no credentials, query or fragment"
+        raise ValueError(message)
+    if parts.scheme == "http" and not is_loopback(host):
+        message = "http is only for loopback addresses; use https"
+        raise ValueError(message)
+    return value.strip().rstrip("/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+Seconds = Annotated[float, BeforeValidator(read_seconds)]
+Rate = Annotated[PerPeriod, BeforeValidator(read_rate)]
+BaseUrl = Annotated[str, BeforeValidator(read_base_url)]

@@ -1,0 +1,366 @@
+"""The Store port: what the engine asks of a database, in the engine's words; and every state a row can be in.
+
+A store assigns `seq` (the order inside a thread) in the transaction that stores a row, counts an attempt in the
+transaction that makes a row the runnable head of its thread, and hands rows on in commit order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.events import Contact, Event, StatusValue, ThreadRef
+    from bridge.messages import Outgoing
+
+
+class InboxState(StrEnum):
+    """Where an event stands."""
+
+    OPEN = "open"
+    """Waits for its turn, or is in it."""
+    DONE = "done"
+    """Its turn is committed, or it needed none."""
+    DEAD = "dead"
+    """Given up with a reason; its thread went on without it."""
+    QUARANTINED = "quarantined"
+    """Authentic and not understood: kept raw."""
+    DROPPED = "dropped"
+    """Put aside by a person."""
+
+
+class OutboxState(StrEnum):
+    """Where a message stands."""
+
+    OPEN = "open"
+    """Waits to be sent, or is being sent."""
+    SENT = "sent"
+    """The provider took it."""
+    DEAD = "dead"
+    """Refused, given up or parked, with a reason."""
+    EXPIRED = "expired"
+    """Was worth nothing any more when its time to leave came."""
+    DROPPED = "dropped"
+    """Put aside by a person."""
+
+
+INBOX_MOVES: Final[Mapping[InboxState, frozenset[InboxState]]] = {
+    InboxState.OPEN: frozenset({InboxState.DONE, InboxState.DEAD}),
+    InboxState.DONE: frozenset(),
+    InboxState.DEAD: frozenset({InboxState.OPEN, InboxState.DROPPED}),
+    InboxState.QUARANTINED: frozenset({InboxState.OPEN, InboxState.DONE, InboxState.DROPPED}),
+    InboxState.DROPPED: frozenset(),
+}
+"""Every move an event can make; the first state is OPEN, DONE or QUARANTINED."""
+
+OUTBOX_MOVES: Final[Mapping[OutboxState, frozenset[OutboxState]]] = {
+    OutboxState.OPEN: frozenset({OutboxState.SENT, OutboxState.DEAD, OutboxState.EXPIRED}),
+    OutboxState.SENT: frozenset(),
+    OutboxState.DEAD: frozenset({OutboxState.OPEN, OutboxState.DROPPED}),
+    OutboxState.EXPIRED: frozenset(),
+    OutboxState.DROPPED: frozenset(),
+}
+"""Every move a message can make; the first state is OPEN."""
+
+STATUS_RANK: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "read": 3, "failed": 4}
+"""A message's status only ever climbs: late and repeated news change nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """Something the contact may still choose in a thread: how it was numbered, and what comes back."""
+
+    number: int | None
+    key: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadRow:
+    """A conversation as it stands. `version` climbs with every committed turn that changed it."""
+
+    id: int
+    ref: ThreadRef
+    state: bytes = b"{}"
+    step: str | None = None
+    version: int = 0
+    choices: Sequence[Choice] = ()
+    address: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event at the door. `state` is OPEN when it wants a turn, DONE when it is only recorded, or QUARANTINED.
+
+    `ref` is None where only the message a Status speaks of tells the thread, and in quarantine. `event` is None in
+    quarantine only. `encoded` is the event as stored; `raw` the webhook's own bytes.
+    """
+
+    account: str
+    key: str
+    ref: ThreadRef | None
+    event: Event | None
+    encoded: bytes
+    raw: bytes
+    state: InboxState
+    address: Mapping[str, str] = field(default_factory=dict)
+    channel: str | None = None
+    reason: str = ""
+    received_at: int
+
+
+class Receipt(StrEnum):
+    """What became of an arrival."""
+
+    STORED = "stored"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+    """The key is known with another content: the first one counts, this one is quarantined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """An event that wants its turn. `replay` counts how often a person appended it again."""
+
+    id: int
+    seq: int
+    thread_id: int
+    ref: ThreadRef
+    key: str
+    event: Event
+    attempt: int
+    replay: int = 0
+    available_at: int = 0
+    address: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """One part of a plan, to become one outbox row."""
+
+    key: str
+    message: Outgoing
+    available_at: int = 0
+    expires_at: int | None = None
+    given_up: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A message that wants to leave. Times are in microseconds."""
+
+    id: int
+    seq: int
+    thread_id: int
+    ref: ThreadRef
+    key: str
+    message: Outgoing
+    attempt: int
+    address: Mapping[str, str] = field(default_factory=dict)
+    created_at: int
+    available_at: int = 0
+    expires_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCommit:
+    """All that one turn does, in one transaction: the event is done, the thread moves on, the messages wait to leave.
+
+    `thread` is the thread as the turn leaves it, its `version` still the one the turn began with.
+    """
+
+    row: InboxRow
+    thread: ThreadRow
+    changed: bool
+    sayings: Sequence[Saying] = ()
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A row that failed and is tried again, not before `available_at`."""
+
+    row_id: int
+    thread_id: int
+    attempt: int
+    reason: str
+    available_at: int
+    at: int
+    exchange: bytes = b""
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of a message's journey, or of an event that is given up.
+
+    For messages `state` is SENT, DEAD or EXPIRED; `exchange` is the redacted last try as JSON.
+    """
+
+    row_id: int
+    thread_id: int
+    attempt: int
+    state: InboxState | OutboxState
+    at: int
+    outcome: str = ""
+    reason: str = ""
+    message_id: str | None = None
+    status: StatusValue | None = None
+    exchange: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message."""
+
+    id: str
+    account: str
+    thread: str
+    kind: str
+    state: str
+    reason: str
+    attempt: int
+    at: int
+    content: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A line of the list of threads."""
+
+    id: int
+    ref: ThreadRef
+    contact: Contact | None
+    step: str | None
+    version: int
+    open_events: int
+    open_messages: int
+    last_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One thing said in a thread, by the contact ("in") or by us ("out"); `position` pages through them."""
+
+    position: int
+    id: int
+    direction: str
+    kind: str
+    state: str
+    status: str
+    content: bytes
+    key: str
+    at: int
+
+
+class Listener(Protocol):
+    """Who is told what was committed: called by the store's writer, in commit order, before any caller is answered."""
+
+    def received(self, rows: Sequence[InboxRow]) -> None:
+        """Events that want a turn."""
+        ...
+
+    def queued(self, rows: Sequence[OutboxRow]) -> None:
+        """Messages that want to leave."""
+        ...
+
+
+class Store(Protocol):
+    """Durable conversations. Every method that changes something returns after its commit.
+
+    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
+    """
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Store events, once each by account and key, all or none, in the given order."""
+        ...
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed."""
+        ...
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
+        ...
+
+    async def retry_turn(self, retry: Retry) -> None:
+        """The turn failed and will be tried again; counts the next attempt."""
+        ...
+
+    async def settle_turn(self, settled: Settled) -> None:
+        """The event is given up; its thread goes on."""
+        ...
+
+    async def retry_delivery(self, retry: Retry) -> None:
+        """The message did not leave and will be tried again; counts the next attempt."""
+        ...
+
+    async def settle_delivery(self, settled: Settled) -> None:
+        """The message's journey ended; joins any status that came early; the thread's next one may go."""
+        ...
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """A thread's open events after `seq`, in order."""
+        ...
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """A thread's open messages after `seq`, in order."""
+        ...
+
+    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+        """The first open event of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    async def outbox_heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
+        """The first open message of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
+        """Note, without waiting for a disk, that a row ("in" or "out") is being worked on in this very moment.
+
+        The note outlives the process (not the machine), so that after a crash the suspects are known.
+        """
+        ...
+
+    def suspects(self, slot: str) -> frozenset[int] | None:
+        """The rows that were being worked on when the last process died; None when nobody can tell."""
+        ...
+
+    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """What was given up or not understood, newest first."""
+        ...
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """One of them, with its content."""
+        ...
+
+    async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
+        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
+        ...
+
+    async def drop(self, letter_id: str, at: int) -> bool:
+        """Put a dead letter aside for good."""
+        ...
+
+    async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
+        """Threads, the latest first."""
+        ...
+
+    async def find_thread(self, ref: ThreadRef) -> int | None:
+        """The id of a thread."""
+        ...
+
+    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread after position `after`, oldest first."""
+        ...
+
+    async def counts(self) -> Mapping[str, Any]:
+        """How much is waiting, for health and the console."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, write the log back, let go of the lock."""
+        ...
