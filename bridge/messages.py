@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import Any, ClassVar, Final, TypeAlias
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
 
 
 class _Strict:
