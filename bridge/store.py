@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
+    from bridge.planner import Choice
 
 
 class InboxState(StrEnum):
@@ -67,15 +68,6 @@ OUTBOX_MOVES: Final[Mapping[OutboxState, frozenset[OutboxState]]] = {
 
 STATUS_RANK: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "read": 3, "failed": 4}
 """A message's status only ever climbs: late and repeated news change nothing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """Something the contact may still choose in a thread: how it was numbered, and what comes back."""
-
-    number: int | None
-    key: str
-    title: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
