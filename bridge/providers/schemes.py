@@ -1,0 +1,357 @@
+"""The inbound authentication schemes, as pure functions of a request and the time.
+
+Whatever a scheme compares, it compares as bytes of one length, in constant time, with every secret it knows: neither
+the time taken nor the answer tells how near a guess was, nor which of the secrets of a rotation is in use.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import b64decode, b64encode, urlsafe_b64decode
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final, Protocol, TypeAlias
+
+import orjson
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import (
+    ECDSA,
+    SECP256R1,
+    EllipticCurvePublicKey,
+    EllipticCurvePublicNumbers,
+)
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from bridge.clock import SECOND
+from bridge.errors import WebhookError
+
+NOT_FOUND: Final = "not found"
+"""The reason of every 404 at the door, so that an unknown account and a wrong path secret look the same."""
+
+_TIMESTAMP: Final = re.compile(r"[1-9][0-9]{9}")
+_MESSAGE_ID: Final = re.compile(
+    r"[!-\-/-~]{1,256}"
+)  # visible ASCII, but no full stop: it ends the id in what is signed
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
+_MAX_SIGNATURES: Final = 8
+_MAX_TOKEN: Final = 8192
+_ES256_BYTES: Final = 64
+_LEEWAY: Final = 60
+
+
+class _GetAll(Protocol):
+    """A case-insensitive multidict, as aiohttp's request.headers."""
+
+    def getall(self, key: str, default: Any, /) -> Sequence[str]:  # noqa: ANN401 - whatever is to be returned instead
+        ...
+
+
+Headers: TypeAlias = _GetAll | Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signed:
+    """What is checked: headers, raw body, the route's {secret}, and the time in microseconds since 1970."""
+
+    headers: Headers
+    body: bytes
+    path_secret: str | None = None
+    now: int
+
+
+class Verifier(Protocol):
+    """One account's inbound authentication."""
+
+    @property
+    def needs_path_secret(self) -> bool:
+        """Whether the account's route holds its {secret}."""
+        ...
+
+    def verify(self, request: Signed) -> None:
+        """Return if the request is authentic.
+
+        Raises:
+            WebhookError: 401 when it is not; 404 when the path's secret is wrong. Nothing else is ever raised.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPairs:
+    """Headers, each with one of its accepted values."""
+
+    needs_path_secret: ClassVar[bool] = False
+    wanted: tuple[tuple[str, tuple[bytes, ...]], ...]
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        fine = True
+        for name, digests in self.wanted:
+            fine &= _is_one_of(_only(request, name), digests)
+        if not fine:
+            raise _unauthorised("wrong credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Authorization: Bearer SECRET."""
+
+    needs_path_secret: ClassVar[bool] = False
+    digests: tuple[bytes, ...]
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        if not _is_one_of(_bearer(request), self.digests):
+            raise _unauthorised("wrong credentials")
+
+
+@dataclass(frozen=True, slots=True)
+class PathSecret:
+    """The route holds the secret."""
+
+    needs_path_secret: ClassVar[bool] = True
+    digests: tuple[bytes, ...]
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        if not _is_one_of(request.path_secret or "", self.digests):
+            raise WebhookError(404, NOT_FOUND)
+
+
+DUMMY: Final[Verifier] = PathSecret((bytes(32),))
+"""Refuses everything with 404, after the work a path secret takes: for a request to an account there is none of."""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHmac:
+    """A header with the HMAC of the raw body, text for text as we would write it."""
+
+    needs_path_secret: ClassVar[bool] = False
+    keys: tuple[bytes, ...]
+    header: str
+    algorithm: str
+    encode: Callable[[bytes], bytes]
+    prefix: bytes
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        # The text is compared, not what it decodes to: so there is one spelling, and no base64 to be lenient about.
+        given = as_bytes(_only(request, self.header))
+        fine = False
+        for key in self.keys:
+            wanted = self.prefix + self.encode(hmac.digest(key, request.body, self.algorithm))
+            fine |= hmac.compare_digest(wanted, given)
+        if not fine:
+            raise _unauthorised("wrong signature")
+
+
+@dataclass(frozen=True, slots=True)
+class StandardWebhooks:
+    """An id, a time and the body, signed together; `tolerance` is in microseconds."""
+
+    needs_path_secret: ClassVar[bool] = False
+    secrets: tuple[bytes, ...]
+    public_keys: tuple[Ed25519PublicKey, ...]
+    tolerance: int
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        message_id, timestamp = _only(request, "webhook-id"), _only(request, "webhook-timestamp")
+        signatures = _only(request, "webhook-signature").split(" ", _MAX_SIGNATURES)
+        if not _MESSAGE_ID.fullmatch(message_id) or not _TIMESTAMP.fullmatch(timestamp):
+            raise _unauthorised("webhook-id or webhook-timestamp is malformed")
+        if len(signatures) > _MAX_SIGNATURES:
+            raise _unauthorised("too many signatures")
+        content = b"%b.%b.%b" % (message_id.encode(), timestamp.encode(), request.body)
+        wanted = [b64encode(hmac.digest(key, content, "sha256")) for key in self.secrets]
+        fine = False
+        for each in signatures:
+            version, _, signature = each.partition(",")
+            if version == "v1":
+                given = as_bytes(signature)
+                for mac in wanted:
+                    fine |= hmac.compare_digest(mac, given)
+            elif version == "v1a":
+                for key in self.public_keys:
+                    fine |= _ed25519_fits(key, signature, content)
+        if not fine:
+            raise _unauthorised("wrong signature")
+        if abs(request.now - int(timestamp) * SECOND) > self.tolerance:
+            raise _unauthorised("webhook-timestamp is too far from now")
+
+
+@dataclass(frozen=True, slots=True)
+class Es256:
+    """Authorization: Bearer JWT. Times in claims are in seconds since 1970."""
+
+    needs_path_secret: ClassVar[bool] = False
+    keys: tuple[EllipticCurvePublicKey, ...]
+    issuer: str
+    subjects: tuple[str, ...] | None
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        token = _bearer(request)
+        parts = token.split(".") if len(token) <= _MAX_TOKEN else []
+        try:
+            header, payload, signature = map(_base64url, parts)
+            described, claims = orjson.loads(header), orjson.loads(payload)
+        except ValueError:
+            raise _unauthorised("not an ES256 token") from None
+        if not isinstance(described, dict) or described.get("alg") != "ES256" or "crit" in described:
+            raise _unauthorised("not an ES256 token")
+        if not self._signed(f"{parts[0]}.{parts[1]}".encode(), signature):
+            raise _unauthorised("wrong signature")
+        if not self._current(claims, request.now):
+            raise _unauthorised("the token is not valid here or now")
+
+    def _signed(self, content: bytes, signature: bytes) -> bool:
+        if len(signature) != _ES256_BYTES:
+            return False
+        half = _ES256_BYTES // 2
+        der = encode_dss_signature(int.from_bytes(signature[:half]), int.from_bytes(signature[half:]))
+        fine = False
+        for key in self.keys:
+            try:
+                key.verify(der, content, ECDSA(SHA256()))
+            except InvalidSignature:
+                continue
+            fine = True
+        return fine
+
+    def _current(self, claims: Any, now: int) -> bool:  # noqa: ANN401 - any JSON
+        if not isinstance(claims, dict) or claims.get("iss") != self.issuer:
+            return False
+        if self.subjects is not None and claims.get("sub") not in self.subjects:
+            return False
+        times = [claims.get("exp"), claims.get("iat"), claims.get("nbf", 0)]
+        if not all(isinstance(each, int | float) and not isinstance(each, bool) for each in times):
+            return False
+        expires, issued, begins = times
+        seconds = now / SECOND
+        return bool(seconds < expires + _LEEWAY and max(issued, begins) <= seconds + _LEEWAY)
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """Anybody."""
+
+    needs_path_secret: ClassVar[bool] = False
+
+    def verify(self, request: Signed) -> None:
+        """Accept it."""
+
+
+def _unauthorised(reason: str) -> WebhookError:
+    return WebhookError(401, reason)
+
+
+def _only(request: Signed, name: str) -> str:
+    """The one value of a header (`name` in lower case); a header sent twice is refused, whichever one is right."""
+    headers = request.headers
+    if isinstance(headers, Sequence):
+        values: Sequence[str] = [value for key, value in headers if key.lower() == name]
+    else:
+        values = headers.getall(name, ())
+    if len(values) != 1:
+        raise _unauthorised(f"{name} is {'sent twice' if values else 'missing'}")
+    return values[0]
+
+
+def _bearer(request: Signed) -> str:
+    scheme, _, token = _only(request, "authorization").partition(" ")
+    if scheme.lower() != "bearer":
+        raise _unauthorised("not a bearer token")
+    return token.strip(" ")
+
+
+def as_bytes(text: str) -> bytes:
+    """Any text as bytes, different texts as different bytes: servers hand on what is not UTF-8 as lone surrogates."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def digests_of(secrets: Sequence[str]) -> tuple[bytes, ...]:
+    """What is kept of secrets that are only compared."""
+    return tuple(hashlib.sha256(as_bytes(secret)).digest() for secret in secrets)
+
+
+def _is_one_of(given: str, digests: tuple[bytes, ...]) -> bool:
+    digest = hashlib.sha256(as_bytes(given)).digest()
+    fine = False
+    for each in digests:
+        fine |= hmac.compare_digest(each, digest)
+    return fine
+
+
+def key_bytes(text: str) -> bytes:
+    """A key written in base64, with or without its padding.
+
+    Raises:
+        ValueError: it is not, or it is empty.
+    """
+    try:
+        key = b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError:
+        raise ValueError("not base64") from None
+    if not key:
+        raise ValueError("an empty key")
+    return key
+
+
+def _base64url(text: str) -> bytes:
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("not base64url without padding")
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _ed25519_fits(key: Ed25519PublicKey, signature: str, content: bytes) -> bool:
+    try:
+        key.verify(b64decode(signature, validate=True), content)
+    except (ValueError, InvalidSignature):
+        return False
+    return True
+
+
+def standard_key(text: str) -> bytes | Ed25519PublicKey:
+    """`whsec_` and base64 (or base64 alone): the bytes that sign; `whpk_` and base64: an Ed25519 public key.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if text.startswith("whsk_"):
+        raise ValueError("a private key has no business here; give its public key (whpk_)")
+    if text.startswith("whpk_"):
+        return Ed25519PublicKey.from_public_bytes(key_bytes(text.removeprefix("whpk_")))
+    return key_bytes(text.removeprefix("whsec_"))
+
+
+def es256_key(text: str) -> EllipticCurvePublicKey:
+    """A P-256 public key, as PEM or JWK text.
+
+    Raises:
+        ValueError: it is not.
+    """
+    try:
+        key = _jwk(orjson.loads(text)) if text.lstrip().startswith("{") else load_pem_public_key(text.encode())
+    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm):
+        key = None
+    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
+        return key
+    raise ValueError("not a P-256 public key as PEM or JWK")
+
+
+def _jwk(jwk: dict[str, Any]) -> EllipticCurvePublicKey | None:
+    if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
+        return None
+    x, y = (int.from_bytes(_base64url(jwk[name])) for name in ("x", "y"))
+    return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
+
+
+def as_hex(mac: bytes) -> bytes:
+    """Lower-case hexadecimal."""
+    return mac.hex().encode()
