@@ -1,4 +1,4 @@
-"""The types configuration is written in: secrets, durations, rates, URLs."""
+"""The types configuration is written in: secrets, durations, sizes, rates, URLs."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 from dataclasses import dataclass
 from ipaddress import ip_address
+from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, SecretStr
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_SIZES: Final = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 _PERIODS: Final = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -52,13 +54,24 @@ def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
 
 def read_seconds(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
     """`"10s"`, `"1.5min"`, `"2h"` or a number of seconds."""
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)", value.strip())
-    if not match:
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?", value.strip())
+        value = float(match[1]) * _UNITS[match[2] or "s"] if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
         message = f"a duration is a number with one of {', '.join(_UNITS)}, like 10s"
         raise ValueError(message)
-    return float(match[1]) * _UNITS[match[2]]
+    return float(value)
+
+
+def read_size(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """`"256KiB"`, `"1MiB"`, `"500kB"` or a number of bytes."""
+    if isinstance(value, str):
+        match = re.fullmatch(r"(\d+)\s*(B|kB|KB|KiB|MB|MiB)?", value.strip())
+        value = int(match[1]) * _SIZES[match[2] or "B"] if match else None
+    if isinstance(value, bool) or not isinstance(value, int):
+        message = f"a size is a whole number with one of {', '.join(_SIZES)}, like 256KiB"
+        raise ValueError(message)  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
 
 
 def read_rate(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
@@ -105,5 +118,6 @@ def is_loopback(host: str) -> bool:
 
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
 Seconds = Annotated[float, BeforeValidator(read_seconds)]
+Size = Annotated[int, BeforeValidator(read_size)]
 Rate = Annotated[PerPeriod, BeforeValidator(read_rate)]
 BaseUrl = Annotated[str, BeforeValidator(read_base_url)]

@@ -1,0 +1,81 @@
+"""Which providers there are: our own by name, and others' by the entry point group `threadbridge.providers`.
+
+A provider's folder is imported when an account asks for it and not before.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from importlib import import_module
+from importlib.metadata import entry_points
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.providers.port import Emulator, ProviderType
+
+GROUP: Final = "threadbridge.providers"
+"""The entry point group; an entry is `name = "package.module:Class"`, the class a port.ProviderType."""
+
+BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "aelyst": "bridge.providers.aelyst:Aelyst",
+        "ginalne": "bridge.providers.ginalne:Ginalne",
+        "konnek": "bridge.providers.konnek:Konnek",
+        "playground": "bridge.providers.playground:Playground",
+        "relationlabs": "bridge.providers.relationlabs:RelationLabs",
+        "whautochat": "bridge.providers.whautochat:WhautoChat",
+    }
+)
+
+
+def provider_names() -> tuple[str, ...]:
+    """The names an account may give as its `provider`, sorted."""
+    return tuple(sorted(_places()))
+
+
+def provider_type(name: str) -> ProviderType:
+    """The class behind a provider's name.
+
+    Raises:
+        LookupError: there is none, or it cannot be imported; the text says which, and is meant for people.
+    """
+    module, _, attribute = _place(name).partition(":")
+    return cast("ProviderType", _imported(name, module, attribute))
+
+
+def emulator_type(name: str) -> type[Emulator]:
+    """The class that plays the other end of a provider: `Emulator` in the module `emulator` of its folder.
+
+    Raises:
+        LookupError: the provider is unknown, or brings no emulator.
+    """
+    module, _, _ = _place(name).partition(":")
+    return cast("type[Emulator]", _imported(name, f"{module}.emulator", "Emulator"))
+
+
+def _places() -> dict[str, str]:
+    """Every name with its `module:Class`; ours cannot be replaced by somebody else's."""
+    return {entry.name: entry.value for entry in entry_points(group=GROUP)} | dict(BUILT_IN)
+
+
+def _place(name: str) -> str:
+    places = _places()
+    if name in places:
+        return places[name]
+    near = get_close_matches(name, places, n=1)
+    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(places))}"
+    raise LookupError(f"no such provider; {hint}")
+
+
+def _imported(name: str, module: str, attribute: str) -> Any:  # noqa: ANN401 - a class of one kind or the other
+    try:
+        return getattr(import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            raise LookupError(f"the provider {name} has no module {module}") from None
+        raise LookupError(f"the provider {name} cannot be loaded: {error}") from error
+    except Exception as error:
+        raise LookupError(f"the provider {name} cannot be loaded: {type(error).__name__}: {error}") from error
