@@ -102,7 +102,7 @@ def test_what_no_page_would_post_is_unmappable(broken: dict[str, Any]) -> None:
 PLACES = st.fixed_dictionaries(
     {}, optional={"url": st.just("https://x"), "latitude": st.floats(), "kind": st.booleans()}
 )
-JSON = st.sampled_from([None, True, 0, 2**70, "", "a", "\0", "x" * 201, [], [1], {}]) | PLACES
+JSON: st.SearchStrategy[Any] = st.sampled_from([None, True, 0, 2**70, "", "a", "\0", "x" * 201, [], [1], {}]) | PLACES
 FIELDS = st.sampled_from(["id", "conversation", "name", "text", "key", "title", "media", "location", "other"])
 
 
