@@ -1,0 +1,254 @@
+"""What a bot author writes rules with: decorators that say which events a function is for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+from bridge.calling import Site, call_site, error_handler_of, handler_of
+from bridge.errors import HandlerError
+from bridge.events import (
+    EVENT_TYPES,
+    MESSAGE_KINDS,
+    STATUS_VALUES,
+    Echo,
+    Event,
+    Message,
+    Postback,
+    Status,
+    Unrecognised,
+)
+from bridge.filters import Condition, KeyPattern, Test, as_filter, asked, at_step, fold, keyed, one_of, searched
+from bridge.rules import Catch, Match, Rule, RuleBook
+
+if TYPE_CHECKING:
+    from bridge.calling import Handler
+    from bridge.events import ThreadRef
+
+F = TypeVar("F", bound=Callable[..., object])
+
+Values: TypeAlias = str | Iterable[str] | None
+"""One text or several; None: it does not matter."""
+
+_ANYTHING: Final = frozenset[str]()
+
+
+class Router:
+    """Rules in the order they are written; the first that matches decides.
+
+    Every decorator hands the function back unchanged, so one function may stand under several rules. The function's
+    first parameter is the turn; what a rule finds (fields of a key, named groups, a filter's mapping) arrives as
+    keyword arguments, converted by the annotations. A conversion that fails means that the rule does not match.
+
+    Where a thread must be is said by `provider`, `account`, `channel` and `step`: one text or several.
+
+    Raises:
+        HandlerError: at once, with file and line, for an argument that can never work, or a function with a
+            parameter that nobody fills.
+    """
+
+    def __init__(self, name: str | None = None) -> None:
+        """`name` is for people only."""
+        self.name = name or "router"
+        self.rules = RuleBook()
+
+    def __repr__(self) -> str:
+        return f"<Router {self.name}>"
+
+    def message(
+        self,
+        *filters: Condition,
+        text: Values = None,
+        regex: str | re.Pattern[str] | None = None,
+        kind: Values = None,
+        provider: Values = None,
+        account: Values = None,
+        channel: Values = None,
+        step: Values = None,
+    ) -> Callable[[F], F]:
+        """A message: `text` is compared trimmed and case-folded, `regex` is searched for, `kind` as in events."""
+        site = call_site()
+        words = None if text is None else frozenset(map(fold, _values(site, "text", text)))
+        tests = _where(site, provider=provider, account=account, channel=channel, step=step)
+        if kind is not None:
+            tests.append(one_of("kind", _values(site, "kind", kind, known=MESSAGE_KINDS)))
+        finds = _ANYTHING
+        if regex is not None:
+            pattern = _pattern(site, regex)
+            finds = frozenset(pattern.groupindex)
+            tests.append(searched(pattern))
+        return self._rule(site, {Message.tag}, filters, words=words, tests=tests, finds=finds)
+
+    def postback(
+        self,
+        key: str | None = None,
+        *filters: Condition,
+        provider: Values = None,
+        account: Values = None,
+        channel: Values = None,
+        step: Values = None,
+    ) -> Callable[[F], F]:
+        """A press: `key` may hold fields, `size:{size}`; each takes one character or more up to the next literal."""
+        site = call_site()
+        tests = _where(site, provider=provider, account=account, channel=channel, step=step)
+        words, finds = None, _ANYTHING
+        if key is not None:
+            pattern = _key_pattern(site, key)
+            finds = frozenset(pattern.fields)
+            if pattern.literal is None:
+                tests.append(keyed(pattern))
+            else:
+                words = frozenset({pattern.literal})
+        return self._rule(site, {Postback.tag}, filters, words=words, tests=tests, finds=finds)
+
+    def status(self, *values: str) -> Callable[[F], F]:
+        """What became of a message of ours: sent, delivered, read or failed; any, when none is named."""
+        site = call_site()
+        words = _values(site, "status", values, known=STATUS_VALUES) if values else None
+        return self._rule(site, {Status.tag}, words=words)
+
+    def echo(self) -> Callable[[F], F]:
+        """A message from our side that came back: our own, or typed by a human agent."""
+        return self._rule(call_site(), {Echo.tag})
+
+    def unrecognised(self) -> Callable[[F], F]:
+        """An event of a kind we do not know."""
+        return self._rule(call_site(), {Unrecognised.tag})
+
+    def on(self, event_type: type[Event], *filters: Condition) -> Callable[[F], F]:
+        """Any event of a class in bridge.events; `Event` itself means every one of them."""
+        site = call_site()
+        if not _is_class(event_type, Event):
+            raise site.error(f"on() takes a class in bridge.events, not {event_type!r}")
+        return self._rule(site, {tag for tag, cls in EVENT_TYPES.items() if issubclass(cls, event_type)}, filters)
+
+    def default(self) -> Callable[[F], F]:
+        """A message or press that no rule of any router matched; of several defaults the first one wins."""
+        return self._rule(call_site(), {Message.tag, Postback.tag}, default=True)
+
+    def error(self, *types: type[Exception]) -> Callable[[F], F]:
+        """An exception of one of `types` (any, when none is named) out of a handler; called with turn and error.
+
+        Of several that fit the first one written wins, whichever router the failing handler is in.
+        """
+        site = call_site()
+        for each in types:
+            if not _is_class(each, Exception):
+                raise site.error(f"error() takes classes of exceptions, not {each!r}")
+
+        def register(function: F) -> F:
+            self.rules.add(Catch(types=types or (Exception,), handler=error_handler_of(function, call_site())))
+            return function
+
+        return register
+
+    def include(self, router: Router) -> None:
+        """Put all rules of another router here, also those it gets later."""
+        site = call_site()
+        if not isinstance(router, Router):
+            raise site.error(f"include() takes a Router, not a {type(router).__name__}")
+        try:
+            self.rules.include(router.rules)
+        except ValueError as error:
+            raise site.error(f"{self!r} cannot include {router!r}: {error}") from None
+
+    def match(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
+        """The first rule that fits an event in its thread at this step of the conversation; None when none does.
+
+        Raises:
+            HandlerError: a filter or a handler turns out to be written in a way that cannot work.
+        """
+        return self.rules.match(event, ref, step)
+
+    def match_error(self, error: BaseException) -> Handler | None:
+        """The first handler written for an exception of this class, to be called as handler(turn, error)."""
+        return self.rules.match_error(error)
+
+    def wants(self, tag: str) -> bool:
+        """Whether there is any rule at all for events with this tag."""
+        return tag in self.rules.tables()
+
+    def handlers(self) -> tuple[Handler, ...]:
+        """All handlers, those of errors too, each function once, in the order written."""
+        return self.rules.handlers()
+
+    def _rule(
+        self,
+        site: Site,
+        tags: Iterable[str],
+        filters: tuple[Condition, ...] = (),
+        *,
+        words: frozenset[str] | None = None,
+        tests: Iterable[Test] = (),
+        finds: frozenset[str] = _ANYTHING,
+        default: bool = False,
+    ) -> Callable[[F], F]:
+        """The decorator that adds one rule. A bot author's filters are asked last: they may cost anything."""
+        try:
+            own = [as_filter(each) for each in filters]
+        except HandlerError as error:
+            raise site.error(str(error)) from None
+        all_tests = (*tests, *map(asked, own))
+        known: frozenset[str] | None = finds
+        for each in own:
+            known = None if known is None or each.finds is None else known | each.finds
+
+        def register(function: F) -> F:
+            handler = handler_of(function, known, call_site())
+            rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, default=default)
+            self.rules.add(rule)
+            return function
+
+        return register
+
+
+def combine(routers: Iterable[Router]) -> Router:
+    """One router with the rules of all, in their order: the order is the priority."""
+    combined = Router("all")
+    for router in routers:
+        combined.include(router)
+    return combined
+
+
+def _where(site: Site, *, provider: Values, account: Values, channel: Values, step: Values) -> list[Test]:
+    """The tests for where a thread is."""
+    places = {"provider": provider, "account": account, "channel": channel}
+    tests = [one_of(name, _values(site, name, value)) for name, value in places.items() if value is not None]
+    return tests if step is None else [*tests, at_step(_values(site, "step", step))]
+
+
+def _is_class(value: object, parent: type) -> bool:
+    return isinstance(value, type) and issubclass(value, parent)
+
+
+def _values(site: Site, name: str, value: object, *, known: frozenset[str] | None = None) -> frozenset[str]:
+    """One text or several, checked against what there is."""
+    values = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
+    for each in values:
+        if not isinstance(each, str):
+            raise site.error(f"{name} is a text or several, not {each!r}")
+        if known is not None and each not in known:
+            raise site.error(f"{name} {each!r} is none of {', '.join(sorted(known))}")
+    if not values:
+        raise site.error(f"{name} names nothing, so this could never match")
+    return frozenset(values)
+
+
+def _pattern(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
+    try:
+        pattern = re.compile(regex)
+    except (re.error, TypeError) as error:
+        raise site.error(f"regex {regex!r} cannot be read: {error}") from None
+    if not isinstance(pattern.pattern, str):
+        raise site.error(f"regex {regex!r} is for bytes; messages are text")
+    return pattern
+
+
+def _key_pattern(site: Site, key: str) -> KeyPattern:
+    if not isinstance(key, str):
+        raise site.error(f"a key is a text, not {key!r}; filters come after it")
+    try:
+        return KeyPattern(key)
+    except ValueError as error:
+        raise site.error(f"key {error}") from None
