@@ -1,0 +1,235 @@
+"""Konnek's webhooks to events.
+
+What a fact cannot do without is demanded, and its absence quarantines the webhook; what merely adorns it is read where
+it has the documented type, and is otherwise left to `raw`.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.clock import moment
+from bridge.errors import Unmappable
+from bridge.events import Contact, Event, Media, Message, Place, Postback, Status, Unrecognised
+from bridge.providers.konnek import wire
+from bridge.providers.port import Inbound
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.events import MessageKind
+    from bridge.providers.port import Webhook
+
+    Struct = Mapping[str, Any]
+
+_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FAST_CLOCKS: Final = timedelta(days=1)
+_UNITS: Final = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (1e20, 1_000_000_000))
+"""Below so much, a number of this year counts so many to the second."""
+_PHONE: Final = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
+
+
+def parse(webhook: Webhook, channels: Sequence[str]) -> list[Inbound]:
+    """The events in a webhook (its format: wire.py); none for a status that is not a fate yet.
+
+    The thread is the channel and `from.username`; the event key is `message.id`, or the message id of a status with
+    what it says of it.
+
+    Raises:
+        Unmappable: neither a message nor a status, or one that lacks what it cannot do without.
+    """
+    channel = webhook.channel or (channels[0] if len(channels) == 1 else None)
+    if channel is None:
+        raise Unmappable("the route names no channel, and the account has several")
+    status = wire.struct(webhook.json.get("status"))
+    message = wire.struct(webhook.json.get("message"))
+    if not status and not message:
+        raise Unmappable("neither a message nor a status")
+    found = [_said(webhook, channel, message)] if message else []
+    if status and (fate := _fate(webhook, channel, status)):
+        found.append(fate)
+    return found
+
+
+def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
+    sender = wire.struct(webhook.json.get("from")) or {}
+    username = _identity(sender, "username", "from.username")
+    key = _identity(message, "id", "message.id")
+    contact = Contact(
+        id=username,
+        name=_text(sender, "name"),
+        phone=_phone(channel, username),
+        avatar=_text(sender, "avatar") or None,
+    )
+    at = _at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
+    token = _text(webhook.json, "reply_token") or _text(message, "reply_token")
+    about = {
+        "id": key,
+        "contact": contact,
+        "at": at,
+        "raw": webhook.json,
+        "reply_to": _text(webhook.json, "reply_id") or _text(message, "reply_id") or None,
+    }
+    return Inbound(
+        key=key,
+        channel=channel,
+        conversation_id=username,
+        event=_event(message, about),
+        address={"reply_token": token} if token else {},
+    )
+
+
+def _event(message: Struct, about: dict[str, Any]) -> Event:
+    named = _text(message, "type")
+    kind = named.strip().casefold()
+    postback = wire.struct(message.get("postback")) or {}
+    if key := _text(postback, "key") or _text(postback, "value"):  # only our own button or list has one
+        return Postback(key=key, title=_text(postback, "title") or _text(message, "text"), **about)
+    media = wire.struct(message.get("media"))
+    if kind in wire.MEDIA_TYPES or kind == "media" or (media and not kind):
+        return _media(kind, media or {}, _words(message), about)
+    if kind == "location" or (not kind and wire.struct(message.get("location"))):
+        return _location(message, about)
+    if kind == "text" or not kind:
+        return Message(text=_needed_words(message), **about)
+    if kind in wire.PRESS_TYPES:  # no key came: a title may still tell the choice
+        return Message(text=_text(postback, "title") or _needed_words(message), **about)
+    del about["reply_to"]
+    return Unrecognised(type=named, **about)
+
+
+def _media(named: str, media: Struct, caption: str, about: Mapping[str, Any]) -> Message:
+    url, mime_type = _text(media, "url"), _text(media, "mime_type")
+    if not url and not _text(media, "id"):
+        raise Unmappable("message.media has neither url nor id")
+    kind: MessageKind = wire.MEDIA_TYPES.get(named) or wire.MEDIA_TYPES.get(_major(mime_type)) or "document"
+    size = media.get("size")
+    has_size = isinstance(size, int) and not isinstance(size, bool) and size > 0
+    found = Media(
+        url=url, name=_text(media, "name"), mime_type=mime_type, size=size if has_size else None, caption=caption
+    )
+    return Message(kind=kind, text=caption, media=found, **about)
+
+
+def _location(message: Struct, about: Mapping[str, Any]) -> Message:
+    given = message.get("location")
+    if not isinstance(given, dict):
+        raise Unmappable("message.location is missing")
+    place = Place(
+        latitude=_degrees(given, "latitude", 90),
+        longitude=_degrees(given, "longitude", 180),
+        name=_text(given, "name"),
+        address=_text(given, "address"),
+    )
+    return Message(kind="location", text=_words(message), location=place, **about)
+
+
+def _fate(webhook: Webhook, channel: str, status: Struct) -> Inbound | None:
+    message_id = _identity(status, "message_id", "status.message_id")
+    code = _code(status.get("status"))
+    value = wire.STATUS_VALUES[code]
+    if value is None:
+        return None
+    recipient = _text(status, "recipient_id")
+    key = f"{message_id}:{value}"
+    event = Status(
+        id=key,
+        contact=Contact(id=recipient, phone=_phone(channel, recipient)),
+        at=_at(webhook.received_at, status.get("timestamp") or status.get("timestampt"), status.get("times")),
+        raw=webhook.json,
+        message_id=message_id,
+        value=value,
+        error=wire.STATUS_CODES[code] if value == "failed" else "",
+    )
+    return Inbound(key=key, channel=channel, conversation_id=recipient or None, event=event)
+
+
+def _code(value: object) -> int:
+    """A status code of the table; a text of digits too, because their tables and samples differ in that elsewhere."""
+    if isinstance(value, str) and re.fullmatch(r"-?\d", value, re.ASCII):
+        value = int(value)
+    if not isinstance(value, int) or isinstance(value, bool) or value not in wire.STATUS_CODES:
+        raise Unmappable("status.status is none of -3 to 3")
+    return value
+
+
+def _identity(values: Struct, name: str, path: str) -> str:
+    """An id as it is, to the letter; a whole number is its digits."""
+    found = values.get(name)
+    if isinstance(found, int) and not isinstance(found, bool) and found:
+        return str(found)
+    if not isinstance(found, str) or not found.strip():
+        raise Unmappable(f"{path} is missing, empty or no text")
+    return found
+
+
+def _text(values: Struct, name: str) -> str:
+    found = values.get(name)
+    return found if isinstance(found, str) else ""
+
+
+def _words(message: Struct) -> str:
+    """What was said in words. A text of another type is refused: leaving it out would lose what was said."""
+    found = message.get("text")
+    if found is not None and not isinstance(found, str):
+        raise Unmappable("message.text is no text")
+    if found:
+        return found
+    body = (wire.struct(message.get("interactive")) or {}).get("body")
+    return _text(body, "text") if isinstance(body, dict) else ""
+
+
+def _needed_words(message: Struct) -> str:
+    found = _words(message)
+    if not found and not isinstance(message.get("text"), str):
+        raise Unmappable("there is nothing in message that is documented")
+    return found
+
+
+def _major(mime_type: str) -> str:
+    return mime_type.partition("/")[0].strip().casefold()
+
+
+def _degrees(values: Struct, name: str, limit: int) -> float:
+    found = values.get(name)
+    if isinstance(found, bool) or not isinstance(found, int | float):
+        raise Unmappable(f"message.location.{name} is no number")
+    if not -limit <= found <= limit:
+        raise Unmappable(f"message.location.{name} is not on the globe")
+    return float(found)
+
+
+def _phone(channel: str, username: str) -> str | None:
+    """On WhatsApp the username is the number in international form (inferred from the samples)."""
+    match = _PHONE.fullmatch(username) if channel == "whatsapp" else None
+    return f"+{match[1]}" if match else None
+
+
+def _at(received_at: int, stamp: object, number: object) -> datetime:
+    """When it happened, if the webhook says something sensible, else when it came."""
+    received = moment(received_at)
+    for found in (_of_text(stamp), _of_number(number)):
+        if found and _EARLIEST <= found <= received + _FAST_CLOCKS:
+            return found.astimezone(UTC)
+    return received
+
+
+def _of_text(stamp: object) -> datetime | None:
+    """A date and time with its zone; fractions finer than microseconds are cut off by Python."""
+    try:
+        found = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
+    except ValueError:
+        return None
+    return found if found and found.tzinfo else None
+
+
+def _of_number(number: object) -> datetime | None:
+    """Seconds since 1970; or thousandths, millionths, billionths, told by how large the number is."""
+    if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
+        return None
+    for bound, per_second in _UNITS:
+        if number < bound:
+            return moment(int(number * 1_000_000 // per_second))
+    return None
