@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -13,8 +14,10 @@ from bridge.providers.signatures import INBOUND, weakness
 from tests.providers.posting import (
     NEW,
     OLD,
+    P256,
     PEM,
     WHSEC,
+    b64url,
     built,
     verify,
 )
@@ -50,6 +53,15 @@ from tests.providers.posting import (
 def test_a_scheme_that_cannot_work_is_a_configuration_error(inbound: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         INBOUND.validate_python(inbound)
+
+
+@pytest.mark.parametrize(("kind", "curve"), [("RSA", "P-256"), ("EC", "secp256k1")])
+def test_a_jwk_that_says_it_is_something_else_is_no_es256_key(kind: str, curve: str) -> None:
+    numbers = P256.public_key().public_numbers()
+    x, y = (b64url(each.to_bytes(32)) for each in (numbers.x, numbers.y))
+    jwk = orjson.dumps({"kty": kind, "crv": curve, "x": x, "y": y}).decode()
+    with pytest.raises(ValidationError, match="P-256"):
+        INBOUND.validate_python({"auth": "es256", "public_key": jwk})
 
 
 def test_a_p384_key_is_no_es256_key() -> None:
