@@ -1,0 +1,97 @@
+"""Text to the lengths a channel carries: cut between sentences or words, never inside what a reader calls a letter."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import regex
+
+_GRAPHEME: Final = regex.compile(r"\X")
+_OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")  # noqa: RUF001 - the marks of several scripts
+"""Marks that end a sentence where a space follows."""
+_SHUT_ENDS: Final = frozenset("。！？｡")  # noqa: RUF001 - the marks of several scripts
+"""Marks that end a sentence without a space after them."""
+_CLOSERS: Final = frozenset("\"')]}»”’」』）*_")  # noqa: RUF001 - the marks of several scripts
+"""What may stand between a sentence's end mark and its space."""
+_WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)
+
+
+def graphemes(text: str) -> list[str]:
+    """What a reader sees as single letters: extended grapheme clusters, as Unicode's UAX #29 draws them."""
+    return _GRAPHEME.findall(text)
+
+
+def split_text(text: str, limit: int | None) -> list[str]:
+    """The text in pieces of at most `limit` characters (None: no limit), at least one, none of them empty.
+
+    A piece ends at a paragraph, line or sentence where one ends in its second half, else between two words, else
+    between two graphemes. White space at a seam is left out. Only a grapheme longer than `limit` itself is cut.
+    """
+    if limit is None or len(text) <= limit:
+        return [text]
+    letters = [bit for each in graphemes(text) for bit in _bits(each, limit)]
+    pieces, start = [], _past_space(letters, 0)
+    while start < len(letters):
+        end = _seam(letters, start, limit)
+        last = end
+        while letters[last - 1].isspace():
+            last -= 1
+        pieces.append("".join(letters[start:last]))
+        start = _past_space(letters, end)
+    return pieces or [text[:limit]]
+
+
+def cut_text(text: str, limit: int | None) -> str | None:
+    """The text in at most `limit` characters, with an ellipsis where it was cut; None when nothing would be left."""
+    if limit is None or len(text) <= limit:
+        return text
+    kept, room = "", limit - 1
+    for each in graphemes(text):
+        if len(kept) + len(each) > room:
+            break
+        kept += each
+    kept = kept.rstrip()
+    return kept + "…" if kept else None
+
+
+def _bits(grapheme: str, limit: int) -> list[str]:
+    """A grapheme as it is, or in pieces: a pile of accents longer than a whole message fits no other way."""
+    return [grapheme[at : at + limit] for at in range(0, len(grapheme), limit)]
+
+
+def _past_space(letters: list[str], start: int) -> int:
+    while start < len(letters) and letters[start].isspace():
+        start += 1
+    return start
+
+
+def _seam(letters: list[str], start: int, limit: int) -> int:
+    """Where the piece beginning at `start` best ends."""
+    end, room = start, limit
+    while end < len(letters) and len(letters[end]) <= room:
+        room -= len(letters[end])
+        end += 1
+    if end == len(letters):
+        return end
+    latest: dict[int, int] = {}
+    for at in range(end, start, -1):
+        latest.setdefault(_strength(letters, at), at)
+    for strength in (_PARAGRAPH, _LINE, _SENTENCE):
+        at = latest.get(strength, start)
+        if (at - start) * 2 >= end - start:
+            return at
+    return max((at for strength, at in latest.items() if strength), default=end)
+
+
+def _strength(letters: list[str], at: int) -> int:
+    """How good a seam before `letters[at]` is; 0 inside a word."""
+    if not letters[at].isspace():
+        return _SENTENCE if letters[at - 1] in _SHUT_ENDS and letters[at] not in _CLOSERS else 0
+    if "\n" in letters[at]:
+        return _PARAGRAPH if at + 1 < len(letters) and "\n" in letters[at + 1] else _LINE
+    mark = at - 1
+    while mark > 0 and letters[mark] in _CLOSERS:
+        mark -= 1
+    # "12. Title" is a line of a list, not the end of a sentence.
+    ends = letters[mark] in _SHUT_ENDS or (letters[mark] in _OPEN_ENDS and not (mark and letters[mark - 1].isdigit()))
+    return _SENTENCE if ends else _WORD
