@@ -6,17 +6,27 @@ import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias
 
 import orjson
 
 from bridge.errors import HandlerError
+from bridge.events import Event
 from bridge.messages import MESSAGE_TYPES, Outgoing, Text
 
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from bridge.events import Contact, Event, ThreadRef
+    # Only type checkers need the default: there, `Turn` alone means `Turn[Event]`.
+    from typing_extensions import TypeVar
+
+    from bridge.events import Contact, ThreadRef
+
+    E = TypeVar("E", bound=Event, default=Event)
+else:
+    from typing import TypeVar
+
+    E = TypeVar("E", bound=Event)
 
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""
@@ -49,14 +59,17 @@ async def _no_history(_limit: int) -> Sequence[Entry]:
     return ()
 
 
-class Turn:
-    """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed."""
+class Turn(Generic[E]):
+    """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed.
+
+    `Turn[Message]` is a turn whose event is a Message, for handlers that look into it.
+    """
 
     __slots__ = ("_history", "_over", "_replies", "_state", "_step", "event", "thread")
 
     def __init__(
         self,
-        event: Event,
+        event: E,
         thread: ThreadRef,
         *,
         state: bytes | Mapping[str, Any] = b"{}",
