@@ -50,10 +50,10 @@ def read_message(
 ) -> list[Inbound]:
     """The event in one MessageInfo (fields: api/message/list; `channelType` only in socket events).
 
-    The key is `id`, else `sendUuid`. The thread is `channelUuid`, else the peer's relation id. Where no `channelType`
-    tells group from peer, it is `channel` if that is given; else a message with a channelUuid counts as of a group and
-    one without as of a peer: a wrong guess still answers where the question was asked. The address of a peer's thread
-    holds its channelUuid, because there the id alone does not tell what it is.
+    The key is `id`, else `sendUuid`. The thread is `channelUuid`, else the peer's relation id; what has no channelUuid
+    is of a peer. Where there is one and no `channelType` tells group from peer, it is `channel` if that is given, else
+    a group: a wrong guess still answers where the question was asked. The address of a peer's thread holds its
+    channelUuid, because there the id alone does not tell what it is.
 
     Raises:
         Unmappable: something is missing or of a wrong type.
@@ -69,7 +69,8 @@ def read_message(
     ours = sender == own or (own is None and mark.startswith(f"{wire.NOBODY}-") and wire.key_of(mark) is not None)
     uuid = _text(info, "channelUuid")
     conversation = uuid or _peer(info, sender, ours=ours)
-    place = wire.CHANNEL_TYPES.get(_text(info, "channelType").upper()) or channel or (wire.GROUP if uuid else wire.PEER)
+    named = wire.CHANNEL_TYPES.get(_text(info, "channelType").upper())
+    place = (named or channel or wire.GROUP) if uuid else wire.PEER
     about = {
         "id": key,
         "contact": Contact(id=sender, name=_text(info, "fromName"), avatar=_text(info, "fromAvatar") or None),

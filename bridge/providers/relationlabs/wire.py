@@ -118,7 +118,9 @@ def pieces(content: str) -> dict[str, str]:
     """
     marks = list(_PIECE.finditer(content))
     ends = [mark.start() for mark in marks[1:]] + [len(content)]
-    return {mark[1].lower(): _decoded(content[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=True)}
+    return {
+        mark[1].lower(): _decoded(content[mark.end() : end].strip()) for mark, end in zip(marks, ends, strict=False)
+    }
 
 
 def _decoded(value: str) -> str:
