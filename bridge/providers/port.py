@@ -186,9 +186,9 @@ class Provider(Protocol):
 class ProviderType(Protocol):
     """How a provider is made: the class itself."""
 
-    name: ClassVar[str]
-    Settings: ClassVar[type[AccountSettings]]
-    auth: ClassVar[tuple[str, ...]]
+    name: str
+    Settings: type[AccountSettings]
+    auth: tuple[str, ...]
 
     def __call__(self, account: str, settings: Any) -> Provider:  # noqa: ANN401 - each provider has its own Settings
         """The provider for one configured account; `settings` is an instance of its `Settings`."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -16,6 +15,8 @@ from bridge.providers.konnek import wire
 from bridge.providers.port import Capabilities, Request, Sent
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bridge.messages import Outgoing
     from bridge.providers.port import Outbound, Response, Sending
 

@@ -4,7 +4,8 @@ Source: Sprint Asia's pages send-message, incoming-message and incoming-status a
 and for what those leave open the models of its public SDK, konnek_native_core. A webhook is one of
 
     {"from": {"username": "6281…", "name": "…", "avatar": "…", "description": "…"},
-     "message": {"id": "…", "type": "…", "text": "…", "media": {…}, "location": {…}, "postback": {…}, "interactive": {…}}}
+     "message": {"id": "…", "type": "…", "text": "…",
+                 "media": {…}, "location": {…}, "postback": {…}, "interactive": {…}}}
     {"status": {"message_id": "…", "recipient_id": "…", "status": 2, "timestamp": "…", "times": 1760086805, …}}
 
 and its writer leaves zero values where a struct is absent: null, {}, "", 0, or all of them nested.
