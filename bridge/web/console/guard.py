@@ -1,0 +1,100 @@
+"""Who may speak to the console: its own page, under its own name, and nobody else.
+
+A page elsewhere can point a name of its own at this machine (DNS rebinding): its Host gives it away. It can also post
+here across sites: its Origin and Sec-Fetch-Site give it away, and the JSON content type keeps plain forms out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from bridge.errors import StoreError, WebhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.typedefs import Handler, Middleware
+
+HEADERS: Final[Mapping[str, str]] = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' https:; media-src https:; "
+        "connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+        "require-trusted-types-for 'script'; trusted-types 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""On every answer, errors and static files included. Pictures and sound that a bot sends come over https only."""
+
+
+def guard(hosts: frozenset[str]) -> Middleware:
+    """A middleware that lets in requests to one of `hosts` and answers refusals as JSON.
+
+    A member of `hosts` is a name ("localhost": any port) or a name with its port ("localhost:8080").
+    Answers 421 for another Host, 403 for another Origin, 503 when the store cannot be reached.
+    """
+    known = frozenset(host.lower() for host in hosts)
+
+    @web.middleware
+    async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        try:
+            _check_host(request, known)
+            _check_origin(request)
+            return await handler(request)
+        except WebhookError as error:
+            return _refusal(error.status, error.reason, retry_after=error.retry_after)
+        except StoreError:
+            return _refusal(503, "the store cannot be reached", retry_after=1)
+        except web.HTTPException as error:
+            headers = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}
+            return _refusal(error.status, error.reason, headers=headers)
+
+    return guarded
+
+
+def from_own_page(request: web.Request) -> None:
+    """Refuse what a browser says comes from somewhere else. Raises WebhookError 403."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in {"same-origin", "none"}:
+        raise WebhookError(403, "only the console's own page may do this")
+
+
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Put HEADERS on an answer (an `on_response_prepare` signal)."""
+    response.headers.update(HEADERS)
+
+
+def _check_host(request: web.Request, known: frozenset[str]) -> None:
+    given = [host.lower() for host in request.headers.getall("Host", [])]
+    if len(given) != 1 or not known & {given[0], _without_port(given[0])}:
+        raise WebhookError(421, "the console is not served under this name")
+
+
+def _check_origin(request: web.Request) -> None:
+    for origin in request.headers.getall("Origin", []):
+        try:
+            parts = urlsplit(origin.lower())
+        except ValueError:
+            parts = urlsplit("")
+        if parts.scheme not in {"http", "https"} or parts.netloc != request.headers["Host"].lower():
+            raise WebhookError(403, "only the console's own page may do this")
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdecimal() else host
+
+
+def _refusal(
+    status: int, reason: str, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    response = web.json_response({"error": reason}, status=status, headers=headers)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response

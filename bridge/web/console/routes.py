@@ -1,0 +1,100 @@
+"""The console's routes, as a sub-application of their own so that its rules bind nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from bridge.errors import WebhookError
+from bridge.web.console.guard import add_headers, from_own_page, guard
+from bridge.web.console.pages import console_page, static_files
+from bridge.web.console.stream import HEARTBEAT, Streams
+
+if TYPE_CHECKING:
+    from bridge.web.console.backend import Backend
+
+BODY_LIMIT: Final = 64 * 1024
+"""Bytes of one POST."""
+BODY_SECONDS: Final = 10.0
+NAME_LIMIT: Final = 200
+"""Characters of a conversation id."""
+
+
+def add_console(
+    app: web.Application, backend: Backend, *, account: str, hosts: frozenset[str], heartbeat: float = HEARTBEAT
+) -> None:
+    """Serve the console of one playground account under /console.
+
+    `hosts` are the names it may be reached by (guard.py); `heartbeat` is in seconds. It has no login: who may reach
+    it may use it, so the caller mounts it on loopback only.
+    """
+    console = web.Application(middlewares=[guard(hosts)], client_max_size=BODY_LIMIT)
+    console.on_response_prepare.append(add_headers)
+    routes = _Routes(backend, account, heartbeat)
+    console.on_shutdown.append(routes.stop)
+    console.router.add_get("", routes.page)
+    console.router.add_get("/", routes.page)
+    console.router.add_get("/static/{name}", routes.static)
+    console.router.add_get("/stream", routes.stream, allow_head=False)
+    console.router.add_post("/say", routes.say)
+    app.add_subapp("/console", console)
+
+
+class _Routes:
+    def __init__(self, backend: Backend, account: str, heartbeat: float) -> None:
+        self._backend = backend
+        self._account = account
+        self._streams = Streams(backend, account, heartbeat)
+        self._static = static_files()
+
+    async def page(self, _request: web.Request) -> web.Response:
+        latest = await self._backend.conversations(self._account, limit=1)
+        conversation = latest[0].ref.conversation_id if latest else ""
+        return web.Response(text=console_page(self._account, conversation), content_type="text/html")
+
+    async def static(self, request: web.Request) -> web.Response:
+        found = self._static.get(request.match_info["name"])
+        if found is None:
+            raise WebhookError(404, "no such file")
+        content, content_type = found
+        return web.Response(body=content, headers={"Content-Type": content_type})
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        from_own_page(request)
+        conversation = request.query.get("conversation", "")
+        if not 0 < len(conversation) <= NAME_LIMIT or "\0" in conversation:
+            raise WebhookError(400, f"conversation: 1 to {NAME_LIMIT} characters")
+        after = request.headers.get("Last-Event-ID") or request.query.get("after") or "0"
+        if not re.fullmatch(r"[0-9]{1,18}", after):
+            raise WebhookError(400, "after: a position")
+        return await self._streams.serve(request, conversation, int(after))
+
+    async def say(self, request: web.Request) -> web.Response:
+        from_own_page(request)
+        await self._backend.say(self._account, await _json_body(request))
+        return web.json_response({"ok": True})
+
+    async def stop(self, _app: web.Application) -> None:
+        self._streams.close()
+
+
+async def _json_body(request: web.Request) -> bytes:
+    """The raw body, said to be JSON; whether it is one, the receive path finds out."""
+    charset = (request.charset or "utf-8").lower()
+    if request.content_type != "application/json" or charset != "utf-8" or "Content-Encoding" in request.headers:
+        raise WebhookError(415, "only application/json in utf-8, not encoded")
+    if (request.content_length or 0) > BODY_LIMIT:
+        raise WebhookError(413, f"at most {BODY_LIMIT} bytes")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > BODY_LIMIT:
+                    raise WebhookError(413, f"at most {BODY_LIMIT} bytes")
+    except TimeoutError:
+        raise WebhookError(408, "the body took too long") from None
+    return bytes(body)
