@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
@@ -29,6 +29,8 @@ class InboxState(StrEnum):
     """Given up with a reason; its thread went on without it."""
     QUARANTINED = "quarantined"
     """Authentic and not understood: kept raw."""
+    EARLY = "early"
+    """News of a message that the store does not know yet: joined as soon as it does."""
     DROPPED = "dropped"
     """Put aside by a person."""
 
@@ -53,9 +55,10 @@ INBOX_MOVES: Final[Mapping[InboxState, frozenset[InboxState]]] = {
     InboxState.DONE: frozenset(),
     InboxState.DEAD: frozenset({InboxState.OPEN, InboxState.DROPPED}),
     InboxState.QUARANTINED: frozenset({InboxState.OPEN, InboxState.DONE, InboxState.DROPPED}),
+    InboxState.EARLY: frozenset({InboxState.OPEN, InboxState.DONE}),
     InboxState.DROPPED: frozenset(),
 }
-"""Every move an event can make; the first state is OPEN, DONE or QUARANTINED."""
+"""Every move an event can make; the first state is OPEN, DONE, EARLY or QUARANTINED."""
 
 OUTBOX_MOVES: Final[Mapping[OutboxState, frozenset[OutboxState]]] = {
     OutboxState.OPEN: frozenset({OutboxState.SENT, OutboxState.DEAD, OutboxState.EXPIRED}),
@@ -72,7 +75,10 @@ STATUS_RANK: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "read": 3, "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadRow:
-    """A conversation as it stands. `version` climbs with every committed turn that changed it."""
+    """A conversation as it stands. `version` climbs with every committed turn.
+
+    `address` is what an answer has to carry beside the thread; `last_heard` when the contact last spoke (microseconds).
+    """
 
     id: int
     ref: ThreadRef
@@ -81,6 +87,7 @@ class ThreadRow:
     version: int = 0
     choices: Sequence[Choice] = ()
     address: Mapping[str, str] = field(default_factory=dict)
+    last_heard: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,10 +138,11 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """One part of a plan, to become one outbox row."""
+    """One part of a plan, to become one outbox row; `encoded` is the message as stored."""
 
     key: str
     message: Outgoing
+    encoded: bytes
     available_at: int = 0
     expires_at: int | None = None
     given_up: Sequence[str] = ()
@@ -155,6 +163,7 @@ class OutboxRow:
     created_at: int
     available_at: int = 0
     expires_at: int | None = None
+    claimed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,7 +175,6 @@ class TurnCommit:
 
     row: InboxRow
     thread: ThreadRow
-    changed: bool
     sayings: Sequence[Saying] = ()
     at: int
 
@@ -259,12 +267,28 @@ class Listener(Protocol):
         """Messages that want to leave."""
         ...
 
+    def resolved(self, row_ids: Sequence[int]) -> None:
+        """Messages whose unknown outcome a status settled: they are sent."""
+        ...
+
+    def changed(self, thread_ids: Collection[int]) -> None:
+        """Threads in which there is something new to see."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The store failed for good; nothing may be acknowledged any more."""
+        ...
+
 
 class Store(Protocol):
     """Durable conversations. Every method that changes something returns after its commit.
 
     All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
     """
+
+    def listen(self, listener: Listener) -> None:
+        """Whom to tell what was committed, from now on."""
+        ...
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
@@ -290,6 +314,10 @@ class Store(Protocol):
         """The message did not leave and will be tried again; counts the next attempt."""
         ...
 
+    async def claim_delivery(self, row_id: int, at: int) -> None:
+        """Note durably that the message is about to be sent: for accounts that want it at most once."""
+        ...
+
     async def settle_delivery(self, settled: Settled) -> None:
         """The message's journey ended; joins any status that came early; the thread's next one may go."""
         ...
@@ -306,7 +334,7 @@ class Store(Protocol):
         """The first open event of each thread that has one, by seq, from `after_seq` on."""
         ...
 
-    async def outbox_heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
         """The first open message of each thread that has one, by seq, from `after_seq` on."""
         ...
 
@@ -317,8 +345,8 @@ class Store(Protocol):
         """
         ...
 
-    def suspects(self, slot: str) -> frozenset[int] | None:
-        """The rows that were being worked on when the last process died; None when nobody can tell."""
+    def suspects(self, slot: str) -> frozenset[int]:
+        """The rows that were being worked on when the last process died."""
         ...
 
     async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:

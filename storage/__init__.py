@@ -1,0 +1,1 @@
+"""Where conversations are kept: the Store port of bridge/store.py on real databases."""

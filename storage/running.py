@@ -1,0 +1,59 @@
+"""Which rows are being worked on in this very moment: a note that outlives the process, at no disk wait.
+
+A small file mapped into memory. When the process dies (kill -9, a crash in C), the kernel still holds what was
+written, so the next process knows the suspects. A power cut may lose the note; no event causes a power cut.
+"""
+
+from __future__ import annotations
+
+import mmap
+import struct
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SLOTS: Final = 2048
+_CELL: Final = struct.Struct("<q")
+_KINDS: Final = ("in", "out")
+
+
+class Running:
+    """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"); 0 is an empty cell."""
+
+    def __init__(self, path: Path) -> None:
+        """Read what the last process left behind, and begin anew."""
+        size = SLOTS * _CELL.size * len(_KINDS)
+        old = path.read_bytes() if path.exists() else b""
+        self.suspects: dict[str, frozenset[int]] = {}
+        for index, kind in enumerate(_KINDS):
+            part = old[index * SLOTS * _CELL.size : (index + 1) * SLOTS * _CELL.size]
+            whole = part[: len(part) // _CELL.size * _CELL.size]
+            self.suspects[kind] = frozenset(row for (row,) in _CELL.iter_unpack(whole) if row)
+        self._path = path
+        with path.open("wb") as file:
+            file.truncate(size)
+        path.chmod(0o600)
+        with path.open("r+b") as file:
+            self._map = mmap.mmap(file.fileno(), size)
+        self._free = {kind: list(range(index * SLOTS, (index + 1) * SLOTS)) for index, kind in enumerate(_KINDS)}
+        self._cells: dict[tuple[str, int], int] = {}
+
+    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+        """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
+        if running:
+            if self._free[kind]:
+                cell = self._cells[kind, row_id] = self._free[kind].pop()
+                _CELL.pack_into(self._map, cell * _CELL.size, row_id)
+            return
+        cell = self._cells.pop((kind, row_id), -1)
+        if cell >= 0:
+            _CELL.pack_into(self._map, cell * _CELL.size, 0)
+            self._free[kind].append(cell)
+
+    def close(self) -> None:
+        """A clean end: nobody is a suspect. Rows still marked (a handler that would not stop) stay noted."""
+        left = bool(self._cells)
+        self._map.close()
+        if not left:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,5 @@
+"""The Store in one SQLite file."""
+
+from storage.sqlite.store import SqliteReader, SqliteStore, open_reader, open_store
+
+__all__ = ["SqliteReader", "SqliteStore", "open_reader", "open_store"]

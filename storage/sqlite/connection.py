@@ -1,0 +1,156 @@
+"""Opening a SQLite file: the lock that says it is ours, settings that are read back, migrations."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
+
+import aiosqlite
+
+from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
+from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from io import TextIOWrapper
+    from pathlib import Path
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+BUSY_MS: Final = 2_000
+"""How long to wait for a foreign writer: less than the 2.5 s in which a webhook is answered."""
+_TRANSIENT: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL})
+_SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
+    ("journal_mode", "WAL", "wal"),
+    ("synchronous", "FULL", 2),
+    ("busy_timeout", str(BUSY_MS), BUSY_MS),
+    ("foreign_keys", "OFF", 0),
+    ("trusted_schema", "OFF", 0),
+    ("journal_size_limit", str(64 << 20), 64 << 20),
+    ("cache_size", "-32768", -32768),
+)
+MEMORY: Final = ":memory:"
+
+
+def path_of(url: str) -> str:
+    """The file in sqlite:///relative.db, sqlite:////absolute.db; ":memory:" for sqlite://."""
+    return unquote(url.removeprefix("sqlite://").removeprefix("/")) or MEMORY
+
+
+def translate(error: sqlite3.Error) -> StoreError:
+    """A SQLite error as what the engine does about it."""
+    code = getattr(error, "sqlite_errorcode", None)
+    if isinstance(error, sqlite3.OperationalError) and code is not None and (code & 0xFF) in _TRANSIENT:
+        return Unavailable(f"SQLite: {error}")
+    if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
+        error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError
+    ):
+        return Broken(f"SQLite: {error}")
+    return StoreError(f"SQLite: {error}")
+
+
+class FileLock:
+    """An exclusive lock on `<database>.lock`, held while the file is ours; it names the process that holds it."""
+
+    def __init__(self, database: Path) -> None:
+        """Take the lock. Raises StoreInUse when another process has it."""
+        path = database.with_name(f"{database.name}.lock")
+        self._file: TextIOWrapper = path.open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            holder = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise StoreInUse(f"{database} is in use by process {holder}") from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let go; the kernel does the same when the process dies."""
+        self._file.close()
+
+
+async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
+    """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
+    try:
+        if read_only:
+            connection = await aiosqlite.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
+            await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        else:
+            connection = await aiosqlite.connect(path, isolation_level=None)
+    except sqlite3.Error as error:
+        raise Unavailable(f"{path}: {error}") from None
+    try:
+        await on_thread(connection, _check_ours if read_only else _prepare)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def on_thread(connection: aiosqlite.Connection, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
+    """Run `function(sqlite3 connection, ...)` as one piece on the connection's own thread.
+
+    The one place that reaches into aiosqlite: a transaction has to be one call there, because a task cancelled
+    between two awaited statements would leave it open for somebody else to write into.
+    """
+    try:
+        return await connection._execute(function, connection._conn, *arguments)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001
+    except sqlite3.Error as error:
+        raise translate(error) from error
+
+
+def _prepare(db: sqlite3.Connection) -> None:
+    _check_ours(db)
+    memory = not db.execute("PRAGMA database_list").fetchone()[2]
+    for name, value, expected in _SETTINGS:
+        db.execute(f"PRAGMA {name} = {value}").fetchone()
+        found = db.execute(f"PRAGMA {name}").fetchone()[0]
+        if found != expected and not (memory and name == "journal_mode"):
+            raise Broken(f"SQLite refuses {name} = {value}: it stays {found}")
+    _migrate(db)
+
+
+def _check_ours(db: sqlite3.Connection) -> None:
+    """Refuse a file of another application or of a later version, before anything is written to it."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != APPLICATION_ID:
+        raise NewerSchema("this database belongs to another application; give threadbridge a file of its own")
+    if version > len(MIGRATIONS):
+        raise NewerSchema(
+            f"this database has schema {version}, written by a later threadbridge; "
+            f"this one knows schema {len(MIGRATIONS)}: upgrade threadbridge, or restore an older backup"
+        )
+
+
+def _migrate(db: sqlite3.Connection) -> None:
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        db.execute("BEGIN IMMEDIATE")
+        try:
+            for statement in script.split(";\n"):
+                if statement.strip():
+                    db.execute(statement)
+            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            db.execute(f"PRAGMA user_version = {number}")
+            db.execute("COMMIT")
+        except BaseException:
+            db.execute("ROLLBACK")
+            raise
+
+
+def sync_folder(database: Path) -> None:
+    """Make a newly created file's name durable too."""
+    folder = os.open(database.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,20 @@
+"""What a committed unit of work means to those outside the store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bridge.store import InboxRow, OutboxRow
+
+
+@dataclass(slots=True)
+class Effects:
+    """`value` answers the caller; the rest is for the listener."""
+
+    value: Any = None
+    received: list[InboxRow] = field(default_factory=list)
+    queued: list[OutboxRow] = field(default_factory=list)
+    resolved: list[int] = field(default_factory=list)
+    threads: set[int] = field(default_factory=set)

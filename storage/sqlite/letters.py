@@ -1,0 +1,87 @@
+"""Dead letters and quarantine: back to work, or aside for good."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.store import InboxState, OutboxState
+from storage.sqlite import rows
+from storage.sqlite.effects import Effects
+from storage.sqlite.receiving import receive
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.store import Arrival
+    from storage.sqlite.memory import Memory
+
+_TABLES: Final = {"in": "inbox", "out": "outbox"}
+_GIVEN_UP: Final = {"in": ("dead", "quarantined"), "out": ("dead",)}
+
+
+def replay(
+    db: sqlite3.Connection, memory: Memory, letter_id: str, at: int, arrivals: Sequence[Arrival] | None
+) -> Effects:
+    """Append a dead letter to the end of its thread; its `value` is whether there was one.
+
+    With `arrivals` (what a quarantined webhook now turns out to hold) those take its place.
+    """
+    side, row_id = split(letter_id)
+    if row_id is None or not _is_given_up(db, side, row_id):
+        return Effects(value=False)
+    if arrivals is not None:
+        db.execute(
+            "UPDATE inbox SET status = ?, event_key = event_key || '#replayed-' || id, done_at = ? WHERE id = ?",
+            (InboxState.DONE, at, row_id),
+        )
+        effects = receive(db, memory, [arrivals])[0]
+        effects.value = True
+        return effects
+    table = _TABLES[side]
+    idle = db.execute(
+        f"SELECT NOT EXISTS (SELECT 1 FROM {table} w WHERE w.status = 'open' AND w.thread_id = "
+        f"(SELECT thread_id FROM {table} WHERE id = ?))",
+        (row_id,),
+    ).fetchone()[0]
+    counted = ", replay = replay + 1" if side == "in" else ""
+    db.execute(
+        f"UPDATE {table} SET status = 'open', seq = ?, attempt = ?, available_at = 0, done_at = NULL{counted} "
+        "WHERE id = ?",
+        (memory.number(), idle, row_id),
+    )
+    return _reopened(db, side, row_id)
+
+
+def drop(db: sqlite3.Connection, letter_id: str, at: int) -> Effects:
+    """Put a dead letter aside; its `value` is whether there was one."""
+    side, row_id = split(letter_id)
+    if row_id is None or not _is_given_up(db, side, row_id):
+        return Effects(value=False)
+    state = InboxState.DROPPED if side == "in" else OutboxState.DROPPED
+    db.execute(f"UPDATE {_TABLES[side]} SET status = ?, done_at = ? WHERE id = ?", (state, at, row_id))
+    return Effects(value=True)
+
+
+def split(letter_id: str) -> tuple[str, int | None]:
+    """Split "in-7" into ("in", 7); the number is None when it is no id of a dead letter."""
+    side, _, number = letter_id.partition("-")
+    return side, int(number) if side in _TABLES and number.isascii() and number.isdecimal() else None
+
+
+def _is_given_up(db: sqlite3.Connection, side: str, row_id: int) -> bool:
+    row = db.execute(f"SELECT status FROM {_TABLES[side]} WHERE id = ?", (row_id,)).fetchone()
+    return row is not None and row[0] in _GIVEN_UP[side]
+
+
+def _reopened(db: sqlite3.Connection, side: str, row_id: int) -> Effects:
+    effects = Effects(value=True)
+    if side == "in":
+        query = f"SELECT {rows.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
+        effects.received.append(rows.inbox_row(db.execute(query, (row_id,)).fetchone()))
+        effects.threads.add(effects.received[0].thread_id)
+    else:
+        query = f"SELECT {rows.OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.id = ?"
+        effects.queued.append(rows.outbox_row(db.execute(query, (row_id,)).fetchone()))
+        effects.threads.add(effects.queued[0].thread_id)
+    return effects

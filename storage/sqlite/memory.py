@@ -1,0 +1,86 @@
+"""What the one writing process may remember of its own file: the next number, and the threads it saw last.
+
+On SQLite the lock proves that nobody else writes, so this is never stale. Changes are staged while a transaction
+runs and count only after its commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable
+
+    from bridge.events import ThreadRef
+    from bridge.store import ThreadRow
+
+THREADS: Final = 4096
+"""Threads remembered, at most; with 64 KiB of state at the most each, a quarter of a GiB at the very worst."""
+
+
+class Memory:
+    """Belongs to the writing connection's thread; others only look up threads by id."""
+
+    def __init__(self) -> None:
+        """Empty until `load`."""
+        self._next = 1
+        self._next_thread = 1
+        self._by_id: dict[int, ThreadRow] = {}
+        self._by_ref: dict[ThreadRef, int] = {}
+        self._staged: dict[int, ThreadRow] = {}
+        self._staged_refs: dict[ThreadRef, int] = {}
+
+    def load(self, db: sqlite3.Connection) -> None:
+        """Continue the numbers where the file ends. Events and messages share one row of them."""
+        self._next = 1 + max(
+            db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0]
+            for table in ("inbox", "outbox")
+            for column in ("id", "seq")
+        )
+        self._next_thread = 1 + db.execute("SELECT coalesce(max(id), 0) FROM threads").fetchone()[0]
+
+    def number(self) -> int:
+        """The next id of a row, which is its first place in the order too."""
+        self._next += 1
+        return self._next - 1
+
+    def thread_number(self) -> int:
+        """The next id of a thread."""
+        self._next_thread += 1
+        return self._next_thread - 1
+
+    def thread(self, thread_id: int) -> ThreadRow | None:
+        """A thread as committed, if remembered. Safe from any thread."""
+        return self._by_id.get(thread_id)
+
+    def stage(self, rows: Iterable[ThreadRow]) -> None:
+        """Threads as the running transaction leaves them."""
+        for row in rows:
+            self._staged[row.id] = row
+            self._staged_refs[row.ref] = row.id
+
+    def find(self, ref: ThreadRef) -> ThreadRow | None:
+        """A thread as the running transaction sees it, if remembered."""
+        found = self._staged_refs.get(ref)
+        if found is None:
+            found = self._by_ref.get(ref)
+        if found is None:
+            return None
+        return self._staged.get(found) or self._by_id.get(found)
+
+    def commit(self) -> None:
+        """The transaction is durable: what was staged counts."""
+        for thread_id, row in self._staged.items():
+            if thread_id not in self._by_id and len(self._by_id) >= THREADS:
+                oldest = next(iter(self._by_id))
+                self._by_ref.pop(self._by_id.pop(oldest).ref, None)
+            self._by_id[thread_id] = row
+            self._by_ref[row.ref] = thread_id
+        self.rollback()
+
+    def rollback(self) -> None:
+        """Forget what was staged."""
+        if self._staged:
+            self._staged = {}
+            self._staged_refs = {}

@@ -1,0 +1,113 @@
+"""Looking into the file without changing it: backlog, history, lists. Also for other processes, beside the owner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from bridge.errors import Unavailable
+from storage.sqlite import rows
+from storage.sqlite.connection import on_thread
+from storage.sqlite.letters import split
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping
+
+    import aiosqlite
+
+    from bridge.events import ThreadRef
+    from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary
+
+T = TypeVar("T")
+
+_HEADS: Final = """
+WHERE {a}.status = 'open' AND {a}.seq > ? AND NOT EXISTS (
+    SELECT 1 FROM {table} e WHERE e.thread_id = {a}.thread_id AND e.status = 'open' AND e.seq < {a}.seq)
+"""
+_INBOX: Final = f"SELECT {rows.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id"
+_OUTBOX: Final = f"SELECT {rows.OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id"
+_COUNTS: Final = """
+SELECT 'open_events', count(*) FROM inbox WHERE status = 'open' UNION ALL
+SELECT 'open_messages', count(*) FROM outbox WHERE status = 'open' UNION ALL
+SELECT 'dead_events', count(*) FROM inbox WHERE status IN ('dead', 'quarantined') AND status = 'dead' UNION ALL
+SELECT 'quarantined', count(*) FROM inbox WHERE status IN ('dead', 'quarantined') AND status = 'quarantined' UNION ALL
+SELECT 'dead_messages', count(*) FROM outbox WHERE status = 'dead'
+"""
+
+
+class Reader:
+    """The reading half of the Store port, over one connection."""
+
+    def __init__(self, connection: aiosqlite.Connection) -> None:
+        """The connection is closed by whoever opened it."""
+        self._connection = connection
+
+    async def _all(self, make: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
+        def fetch(db: sqlite3.Connection) -> list[T]:
+            return [make(row) for row in db.execute(query, values)]
+
+        return await on_thread(self._connection, fetch)
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed. Raises Unavailable when there is no such thread."""
+        query = f"SELECT {rows.THREAD} FROM threads t WHERE t.id = ?"
+        found = await self._all(rows.thread_row, query, thread_id)
+        if not found:
+            raise Unavailable(f"there is no thread {thread_id}")
+        return found[0]
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """A thread's open events after `seq`, in order."""
+        where = "WHERE i.thread_id = ? AND i.status = 'open' AND i.seq > ? ORDER BY i.seq LIMIT ?"
+        return await self._all(rows.inbox_row, f"{_INBOX} {where}", thread_id, seq, limit)
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """A thread's open messages after `seq`, in order."""
+        where = "WHERE o.thread_id = ? AND o.status = 'open' AND o.seq > ? ORDER BY o.seq LIMIT ?"
+        return await self._all(rows.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit)
+
+    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+        """The first open event of each thread that has one, by seq."""
+        where = f"{_HEADS.format(a='i', table='inbox')} ORDER BY i.seq LIMIT ?"
+        return await self._all(rows.inbox_row, f"{_INBOX} {where}", after_seq, limit)
+
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
+        """The first open message of each thread that has one, by seq."""
+        where = f"{_HEADS.format(a='o', table='outbox')} AND (?2 IS NULL OR t.account = ?2) ORDER BY o.seq LIMIT ?3"
+        return await self._all(rows.outbox_row, f"{_OUTBOX} {where.replace('> ?', '> ?1')}", after_seq, account, limit)
+
+    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """What was given up or not understood, newest first."""
+        query = f"{rows.LETTERS} WHERE ?1 IS NULL OR account = ?1 ORDER BY at DESC, letter DESC LIMIT ?2"
+        return await self._all(rows.letter, query, account, limit)
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """One of them, with its content."""
+        if split(letter_id)[1] is None:
+            return None
+        found = await self._all(rows.letter, f"{rows.LETTERS} WHERE letter = ?", letter_id)
+        return found[0] if found else None
+
+    async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
+        """Threads, the latest first."""
+        query = f"{rows.SUMMARY} WHERE ?1 IS NULL OR t.account = ?1 ORDER BY t.updated_at DESC, t.id DESC LIMIT ?2"
+        return await self._all(rows.summary, query, account, limit)
+
+    async def find_thread(self, ref: ThreadRef) -> int | None:
+        """The id of a thread."""
+        query = "SELECT id FROM threads WHERE account = ? AND channel = ? AND conversation = ?"
+        found: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
+        return found[0] if found else None
+
+    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread after position `after`, oldest first."""
+
+        def fetch(db: sqlite3.Connection) -> list[HistoryEntry]:
+            found = db.execute(rows.HISTORY, {"thread": thread_id, "after": after, "limit": limit})
+            return [rows.history_entry(row) for row in found]
+
+        return await on_thread(self._connection, fetch)
+
+    async def counts(self) -> Mapping[str, int]:
+        """How much is waiting and how much was given up."""
+        return dict(await self._all(lambda row: (row[0], row[1]), _COUNTS))

@@ -1,0 +1,184 @@
+"""Between SQL rows and the engine's row types: the column lists and how each is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.events import Contact, ThreadRef, decode_event
+from bridge.messages import decode_message
+from bridge.planner import Choice
+from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row = tuple[Any, ...]
+
+REF: Final = "t.account, t.provider, t.channel, t.conversation"
+THREAD: Final = f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard"
+INBOX: Final = (
+    f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
+    "i.replay, i.available_at, i.address"
+)
+OUTBOX: Final = (
+    f"o.id, o.seq, o.thread_id, {REF}, o.key, o.message, o.attempt, o.address, o.created_at, o.available_at, "
+    "o.expires_at, o.outcome = 'claimed'"
+)
+
+
+def pack(value: Mapping[str, str] | Sequence[str]) -> bytes | None:
+    """A small mapping or list as JSON; None when empty."""
+    return orjson.dumps(value) if value else None
+
+
+def unpack(value: bytes | None) -> dict[str, str]:
+    """The inverse of `pack` for mappings."""
+    return orjson.loads(value) if value else {}
+
+
+def pack_choices(choices: Sequence[Choice]) -> bytes:
+    """Open choices as JSON."""
+    return orjson.dumps([[each.number, each.key, each.title] for each in choices])
+
+
+def unpack_choices(value: bytes | str) -> tuple[Choice, ...]:
+    """The inverse of `pack_choices`."""
+    if len(value) == len("[]"):
+        return ()
+    return tuple(Choice(number=number, key=key, title=title) for number, key, title in orjson.loads(value))
+
+
+def thread_row(row: Row) -> ThreadRow:
+    """From the columns THREAD."""
+    state = row[5]
+    return ThreadRow(
+        id=row[0],
+        ref=ThreadRef(*row[1:5]),
+        state=state.encode() if isinstance(state, str) else state,
+        step=row[6],
+        version=row[7],
+        choices=unpack_choices(row[8]),
+        address=unpack(row[9]),
+        last_heard=row[10],
+    )
+
+
+def inbox_row(row: Row) -> InboxRow:
+    """From the columns INBOX."""
+    return InboxRow(
+        id=row[0],
+        seq=row[1],
+        thread_id=row[2],
+        ref=ThreadRef(*row[3:7]),
+        key=row[7],
+        event=decode_event(row[8], row[9], raw_json(row[10])),
+        attempt=row[11],
+        replay=row[12],
+        available_at=row[13],
+        address=unpack(row[14]),
+    )
+
+
+def outbox_row(row: Row) -> OutboxRow:
+    """From the columns OUTBOX."""
+    return OutboxRow(
+        id=row[0],
+        seq=row[1],
+        thread_id=row[2],
+        ref=ThreadRef(*row[3:7]),
+        key=row[7],
+        message=decode_message(row[8]),
+        attempt=row[9],
+        address=unpack(row[10]),
+        created_at=row[11],
+        available_at=row[12],
+        expires_at=row[13],
+        claimed=bool(row[14]),
+    )
+
+
+def raw_json(raw: bytes) -> dict[str, Any]:
+    """A stored webhook body as the mapping it was."""
+    return orjson.loads(raw) if raw else {}
+
+
+SUMMARY: Final = f"""
+SELECT t.id, {REF}, t.contact, t.step, t.version,
+       (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open'),
+       (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.status = 'open'),
+       t.updated_at
+FROM threads t
+"""
+
+
+def summary(row: Row) -> ThreadSummary:
+    """From SUMMARY."""
+    return ThreadSummary(
+        id=row[0],
+        ref=ThreadRef(*row[1:5]),
+        contact=Contact(**orjson.loads(row[5])) if row[5] else None,
+        step=row[6],
+        version=row[7],
+        open_events=row[8],
+        open_messages=row[9],
+        last_at=row[10],
+    )
+
+
+LETTERS: Final = """
+SELECT * FROM (
+    SELECT 'in-' || i.id AS letter, i.account AS account,
+           coalesce(t.channel || ':' || t.conversation, '') AS thread, i.kind AS kind, i.status AS status,
+           coalesce(i.error, '') AS reason, i.attempt AS attempt, coalesce(i.done_at, i.received_at) AS at,
+           i.raw AS content
+    FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.status IN ('dead', 'quarantined')
+    UNION ALL
+    SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
+           coalesce(o.error, ''), o.attempt, coalesce(o.done_at, o.created_at), o.message
+    FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.status = 'dead'
+)
+"""
+
+
+def letter(row: Row) -> DeadLetter:
+    """From LETTERS."""
+    return DeadLetter(
+        id=row[0],
+        account=row[1],
+        thread=row[2],
+        kind=row[3],
+        state=row[4],
+        reason=row[5],
+        attempt=row[6],
+        at=row[7],
+        content=row[8],
+    )
+
+
+HISTORY: Final = """
+SELECT * FROM (
+    SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+    FROM inbox WHERE thread_id = :thread AND id > :after AND kind != 'status'
+    UNION ALL
+    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
+    FROM outbox WHERE thread_id = :thread AND id > :after
+    ORDER BY id DESC LIMIT :limit
+) ORDER BY id
+"""
+
+
+def history_entry(row: Row) -> HistoryEntry:
+    """From HISTORY."""
+    return HistoryEntry(
+        position=row[0],
+        id=row[0],
+        direction=row[1],
+        kind=row[2],
+        state=row[3],
+        status=row[4],
+        content=row[5],
+        key=row[6],
+        at=row[7],
+    )

@@ -1,0 +1,104 @@
+"""The SQLite schema, as the list of migrations that lead to it. A migration, once released, never changes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+APPLICATION_ID: Final = 0x74627267
+"""Marks a database file as ours: "tbrg"."""
+
+_INITIAL: Final = """
+CREATE TABLE threads (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    provider TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    contact BLOB,
+    state BLOB NOT NULL DEFAULT (CAST('{}' AS BLOB)),
+    step TEXT,
+    version INTEGER NOT NULL DEFAULT 0,
+    choices BLOB NOT NULL DEFAULT (CAST('[]' AS BLOB)),
+    address BLOB NOT NULL DEFAULT (CAST('{}' AS BLOB)),
+    last_heard INTEGER,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    UNIQUE (account, channel, conversation)
+) STRICT;
+
+CREATE TABLE inbox (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    event_key TEXT NOT NULL,
+    thread_id INTEGER REFERENCES threads (id),
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    event BLOB NOT NULL,
+    raw BLOB NOT NULL,
+    channel TEXT,
+    address BLOB,
+    status TEXT NOT NULL,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    replay INTEGER NOT NULL DEFAULT 0,
+    available_at INTEGER NOT NULL DEFAULT 0,
+    error TEXT,
+    received_at INTEGER NOT NULL,
+    done_at INTEGER,
+    UNIQUE (account, event_key)
+) STRICT;
+CREATE INDEX inbox_work ON inbox (thread_id, seq) WHERE status = 'open';
+CREATE INDEX inbox_dead ON inbox (id) WHERE status IN ('dead', 'quarantined');
+CREATE INDEX inbox_history ON inbox (thread_id, id);
+
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    account TEXT NOT NULL,
+    thread_id INTEGER NOT NULL REFERENCES threads (id),
+    inbox_id INTEGER,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    message BLOB NOT NULL,
+    given_up BLOB,
+    address BLOB,
+    status TEXT NOT NULL,
+    outcome TEXT,
+    delivery TEXT,
+    delivery_error TEXT,
+    message_id TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    available_at INTEGER NOT NULL DEFAULT 0,
+    expires_at INTEGER,
+    error TEXT,
+    created_at INTEGER NOT NULL,
+    done_at INTEGER
+) STRICT;
+CREATE INDEX outbox_work ON outbox (thread_id, seq) WHERE status = 'open';
+CREATE INDEX outbox_dead ON outbox (id) WHERE status = 'dead';
+CREATE INDEX outbox_history ON outbox (thread_id, id);
+CREATE INDEX outbox_message_id ON outbox (account, message_id) WHERE message_id IS NOT NULL;
+
+CREATE TABLE attempts (
+    id INTEGER PRIMARY KEY,
+    outbox_id INTEGER NOT NULL REFERENCES outbox (id),
+    attempt INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    outcome TEXT NOT NULL,
+    reason TEXT,
+    exchange BLOB
+) STRICT;
+CREATE INDEX attempts_of ON attempts (outbox_id);
+
+CREATE TABLE early_statuses (
+    account TEXT NOT NULL,
+    message_id TEXT NOT NULL,
+    inbox_id INTEGER NOT NULL REFERENCES inbox (id),
+    value TEXT NOT NULL,
+    error TEXT NOT NULL,
+    wanted INTEGER NOT NULL,
+    PRIMARY KEY (account, message_id, inbox_id)
+) STRICT, WITHOUT ROWID;
+"""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL,)
+"""The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -1,0 +1,234 @@
+"""Turns and deliveries: what their ends, good or bad, change in the file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.errors import ClaimLost, StoreError
+from bridge.events import Message, Postback
+from bridge.store import InboxState, OutboxRow, OutboxState
+from storage.sqlite import rows
+from storage.sqlite.effects import Effects
+from storage.sqlite.receiving import climb
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterable, Sequence
+
+    from bridge.store import Retry, Saying, Settled, TurnCommit
+    from storage.sqlite.memory import Memory
+
+_RUNNING: Final = """
+SELECT i.id, t.version FROM json_each(?) j JOIN inbox i ON i.id = j.value JOIN threads t ON t.id = i.thread_id
+WHERE i.status = 'open'
+"""
+_SAY: Final = """
+INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,
+                    available_at, expires_at, created_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)
+"""
+_TURN_THREAD: Final = """
+UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
+                   contact = coalesce(?, contact), updated_at = ? WHERE id = ?
+"""
+_NEXT: Final = """
+UPDATE {table} SET attempt = attempt + 1 WHERE id IN (
+    SELECT (SELECT w.id FROM {table} w WHERE w.thread_id = j.value AND w.status = 'open' ORDER BY w.seq LIMIT 1)
+    FROM json_each(?) j)
+"""
+_ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit]) -> list[Effects | StoreError]:
+    """Event done, thread moved on, messages waiting: all of each turn."""
+    wanted = orjson.dumps([turn.row.id for turn in turns]).decode()
+    versions: dict[int, int] = dict(db.execute(_RUNNING, (wanted,)).fetchall())
+    results: list[Effects | StoreError] = []
+    good: list[TurnCommit] = []
+    for turn in turns:
+        if versions.get(turn.row.id) == turn.thread.version:
+            good.append(turn)
+            results.append(Effects(threads={turn.thread.id}))
+        else:
+            results.append(ClaimLost(f"event {turn.row.id} is settled, or its thread moved on"))
+    db.executemany(
+        "UPDATE inbox SET status = 'done', error = NULL, done_at = ? WHERE id = ?",
+        [(turn.at, turn.row.id) for turn in good],
+    )
+    db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
+    memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
+    _say(db, memory, good, [each for each in results if isinstance(each, Effects)])
+    _next(db, "inbox", {turn.thread.id for turn in good})
+    return results
+
+
+def _thread_values(turn: TurnCommit) -> tuple[Any, ...]:
+    thread, event = turn.thread, turn.row.event
+    contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
+    choices, address = rows.pack_choices(thread.choices), rows.pack(thread.address) or b"{}"
+    return thread.state, thread.step, choices, address, thread.last_heard, contact, turn.at, thread.id
+
+
+def _say(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
+    """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
+    speaking = {turn.thread.id for turn in turns if turn.sayings}
+    if not speaking:
+        return
+    busy = _waiting(db, speaking)
+    values: list[tuple[Any, ...]] = []
+    for turn, effect in zip(turns, effects, strict=True):
+        for saying in turn.sayings:
+            head = turn.thread.id not in busy
+            busy.add(turn.thread.id)
+            number = memory.number()
+            row = _outbox_row(turn, saying, number, attempt=int(head))
+            effect.queued.append(row)
+            values.append(_saying_values(turn, saying, row))
+    db.executemany(_SAY, values)
+
+
+def _waiting(db: sqlite3.Connection, threads: Iterable[int]) -> set[int]:
+    found = db.execute(
+        "SELECT j.value FROM json_each(?) j WHERE EXISTS "
+        "(SELECT 1 FROM outbox o WHERE o.thread_id = j.value AND o.status = 'open')",
+        (orjson.dumps(list(threads)).decode(),),
+    )
+    return {row[0] for row in found}
+
+
+def _outbox_row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
+    return OutboxRow(
+        id=number,
+        seq=number,
+        thread_id=turn.thread.id,
+        ref=turn.thread.ref,
+        key=saying.key,
+        message=saying.message,
+        attempt=attempt,
+        address=turn.thread.address,
+        created_at=turn.at,
+        available_at=saying.available_at,
+        expires_at=saying.expires_at,
+    )
+
+
+def _saying_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+    return (
+        row.id,
+        row.key,
+        row.ref.account,
+        row.thread_id,
+        turn.row.id,
+        row.seq,
+        row.message.kind,
+        saying.encoded,
+        rows.pack(list(saying.given_up)),
+        rows.pack(row.address),
+        row.attempt,
+        row.available_at,
+        row.expires_at,
+        row.created_at,
+    )
+
+
+def _next(db: sqlite3.Connection, table: str, threads: Iterable[int]) -> None:
+    """The next row of each thread is its runnable head now: count its first attempt."""
+    db.execute(_NEXT.format(table=table), (orjson.dumps(list(threads)).decode(),))
+
+
+def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[Effects | StoreError]:
+    """Failed rows wait for their next attempt, which is counted now."""
+    outcome = ", outcome = ?" if table == "outbox" else ""
+    results: list[Effects | StoreError] = []
+    for each in retries:
+        values = [each.attempt, each.available_at, each.reason, *([each.outcome or None] if outcome else [])]
+        changed = db.execute(
+            f"UPDATE {table} SET attempt = ?, available_at = ?, error = ?{outcome} WHERE id = ? AND status = 'open'",
+            (*values, each.row_id),
+        ).rowcount
+        if changed and outcome and each.outcome:
+            tried = each.attempt - 1
+            db.execute(_ATTEMPT, (each.row_id, tried, each.at, each.outcome, each.reason, each.exchange or None))
+        results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"{table} {each.row_id} is settled"))
+    return results
+
+
+def settle_turns(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+    """Events given up; their threads go on."""
+    results: list[Effects | StoreError] = []
+    for each in settled:
+        changed = db.execute(
+            "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'",
+            (each.state, each.reason or None, each.at, each.row_id),
+        ).rowcount
+        results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"event {each.row_id} is settled"))
+    _next(db, "inbox", {each.thread_id for each in settled})
+    return results
+
+
+def settle_deliveries(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+    """Messages at the end of their journey, joined with any news of them that came early."""
+    db.executemany(
+        "UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ?, "
+        "delivery = coalesce(delivery, ?) WHERE id = ? AND status = 'open'",
+        [
+            (each.state, each.outcome or None, each.message_id, each.reason or None, each.at, each.status, each.row_id)
+            for each in settled
+        ],
+    )
+    db.executemany(
+        _ATTEMPT,
+        [
+            (each.row_id, each.attempt, each.at, each.outcome, each.reason or None, each.exchange or None)
+            for each in settled
+            if each.outcome
+        ],
+    )
+    results: list[Effects | StoreError] = [Effects(threads={each.thread_id}) for each in settled]
+    _join_early(db, settled, results)
+    _next(db, "outbox", {each.thread_id for each in settled})
+    return results
+
+
+def _join_early(db: sqlite3.Connection, settled: Sequence[Settled], results: Sequence[Effects | StoreError]) -> None:
+    if db.execute("SELECT 1 FROM early_statuses LIMIT 1").fetchone() is None:
+        return
+    for each, effects in zip(settled, results, strict=True):
+        if each.state is not OutboxState.SENT or not isinstance(effects, Effects):
+            continue
+        account, key, delivery = db.execute(
+            "SELECT account, key, delivery FROM outbox WHERE id = ?", (each.row_id,)
+        ).fetchone()
+        early = db.execute(
+            "DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) "
+            "RETURNING inbox_id, value, error, wanted",
+            (account, key, each.message_id or key),
+        ).fetchall()
+        for inbox_id, value, error, wanted in sorted(early):
+            climb(db, each.row_id, delivery, value, error)
+            delivery = db.execute("SELECT delivery FROM outbox WHERE id = ?", (each.row_id,)).fetchone()[0]
+            _open_early(db, inbox_id, each.thread_id, InboxState.OPEN if wanted else InboxState.DONE, effects)
+
+
+def _open_early(db: sqlite3.Connection, inbox_id: int, thread_id: int, state: InboxState, effects: Effects) -> None:
+    """A status that came before its message was known takes its place in the thread."""
+    idle = not db.execute(
+        "SELECT EXISTS (SELECT 1 FROM inbox WHERE thread_id = ? AND status = 'open')", (thread_id,)
+    ).fetchone()[0]
+    changed = db.execute(
+        "UPDATE inbox SET thread_id = coalesce(thread_id, ?), status = ?, attempt = ? "
+        "WHERE id = ? AND status = 'early'",
+        (thread_id, state, int(idle and state is InboxState.OPEN), inbox_id),
+    ).rowcount
+    if changed and state is InboxState.OPEN:
+        query = f"SELECT {rows.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
+        effects.received.append(rows.inbox_row(db.execute(query, (inbox_id,)).fetchone()))
+
+
+def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Effects | StoreError]:
+    """Messages about to be sent at most once: should the process die now, their outcome is unknown."""
+    db.executemany("UPDATE outbox SET outcome = 'claimed' WHERE id = ? AND status = 'open'", [(c[0],) for c in claims])
+    return [Effects() for _ in claims]

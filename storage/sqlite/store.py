@@ -1,0 +1,237 @@
+"""The Store on SQLite: one file, one writing connection with group commit, one reading connection beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from bridge.errors import StoreError
+from storage.running import Running
+from storage.sqlite import letters, receiving, settling
+from storage.sqlite.connection import MEMORY, FileLock, connect, on_thread, path_of, sync_folder
+from storage.sqlite.memory import Memory
+from storage.sqlite.reading import Reader
+from storage.writer import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+
+    import aiosqlite
+
+    from bridge.store import Arrival, Listener, Receipt, Retry, Settled, ThreadRow, TurnCommit
+    from storage.sqlite.effects import Effects
+
+    Bulk = Callable[[sqlite3.Connection, Memory, list[Any]], Sequence[Effects | StoreError]]
+
+
+class Unit(NamedTuple):
+    """One piece of work for the writer: what to do (a key of _BULK), and with what."""
+
+    kind: str
+    payload: Any
+
+
+_BULK: Final[dict[str, Bulk]] = {
+    "settle delivery": lambda db, _, all_: settling.settle_deliveries(db, all_),
+    "retry delivery": lambda db, _, all_: settling.retry(db, "outbox", all_),
+    "claim delivery": lambda db, _, all_: settling.claim(db, all_),
+    "settle turn": lambda db, _, all_: settling.settle_turns(db, all_),
+    "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
+    "commit turn": settling.commit_turns,
+    "receive": receiving.receive,
+    "replay": lambda db, memory, all_: [letters.replay(db, memory, *each) for each in all_],
+    "drop": lambda db, _, all_: [letters.drop(db, *each) for each in all_],
+}
+"""What one transaction does, kind by kind, in this order; units of one kind go through it together."""
+
+
+class SqliteStore(Reader):
+    """Implements bridge.store.Store; opened by `open_store`."""
+
+    def __init__(
+        self,
+        connection: aiosqlite.Connection,
+        reading: aiosqlite.Connection,
+        running: Running | None,
+        lock: FileLock | None,
+    ) -> None:
+        """Take over the connections, the note of running rows and the lock."""
+        super().__init__(reading)
+        self._writing = connection
+        self._running = running
+        self._lock = lock
+        self._memory = Memory()
+        self._listener: Listener | None = None
+        self._writer: Writer[Unit, Effects] = Writer(self._transact, self._tell, self._broke)
+
+    async def start(self) -> None:
+        """Continue where the file ends."""
+        await on_thread(self._writing, self._memory.load)
+        self._writer.start()
+
+    def listen(self, listener: Listener) -> None:
+        """Whom to tell what was committed, from now on."""
+        self._listener = listener
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Store events, once each by account and key, all or none, in the given order."""
+        found: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals))).value
+        return found
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed."""
+        return self._memory.thread(thread_id) or await super().thread(thread_id)
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
+        await self._writer.submit(Unit("commit turn", turn))
+
+    async def retry_turn(self, retry: Retry) -> None:
+        """The turn failed and will be tried again; counts the next attempt."""
+        await self._writer.submit(Unit("retry turn", retry))
+
+    async def settle_turn(self, settled: Settled) -> None:
+        """The event is given up; its thread goes on."""
+        await self._writer.submit(Unit("settle turn", settled))
+
+    async def retry_delivery(self, retry: Retry) -> None:
+        """The message did not leave and will be tried again; counts the next attempt."""
+        await self._writer.submit(Unit("retry delivery", retry))
+
+    async def claim_delivery(self, row_id: int, at: int) -> None:
+        """Note durably that the message is about to be sent."""
+        await self._writer.submit(Unit("claim delivery", (row_id, at)))
+
+    async def settle_delivery(self, settled: Settled) -> None:
+        """The message's journey ended; joins any status that came early; the thread's next one may go."""
+        await self._writer.submit(Unit("settle delivery", settled))
+
+    async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
+        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
+        return bool((await self._writer.submit(Unit("replay", (letter_id, at, arrivals)))).value)
+
+    async def drop(self, letter_id: str, at: int) -> bool:
+        """Put a dead letter aside for good."""
+        return bool((await self._writer.submit(Unit("drop", (letter_id, at)))).value)
+
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
+        """Note that a row ("in" or "out") is being worked on in this very moment."""
+        if self._running is not None:
+            self._running.mark(slot, row_id, running=running)
+
+    def suspects(self, slot: str) -> frozenset[int]:
+        """The rows that were being worked on when the last process died."""
+        return self._running.suspects[slot] if self._running is not None else frozenset()
+
+    async def close(self) -> None:
+        """Finish what was accepted, write the log back, let go of the lock."""
+        await self._writer.close()
+        if self._connection is not self._writing:
+            await self._connection.close()
+        await self._writing.close()
+        if self._running is not None:
+            self._running.close()
+        if self._lock is not None:
+            self._lock.release()
+
+    async def _transact(self, units: Sequence[Unit]) -> list[Effects | StoreError]:
+        return await on_thread(self._writing, self._execute, units)
+
+    def _execute(self, db: sqlite3.Connection, units: Sequence[Unit]) -> list[Effects | StoreError]:
+        """All units in one transaction, on the connection's thread; nothing is awaited in between."""
+        results: list[Effects | StoreError] = [StoreError("not run")] * len(units)
+        by_kind: dict[str, list[int]] = {}
+        for index, unit in enumerate(units):
+            by_kind.setdefault(unit.kind, []).append(index)
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            for kind, bulk in _BULK.items():
+                if indexes := by_kind.get(kind):
+                    done = bulk(db, self._memory, [units[index].payload for index in indexes])
+                    for index, result in zip(indexes, done, strict=True):
+                        results[index] = result
+            db.execute("COMMIT")
+        except BaseException:
+            self._memory.rollback()
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            raise
+        self._memory.commit()
+        return results
+
+    def _tell(self, results: Sequence[Effects]) -> None:
+        """Hand on what a transaction brought, in the order of its numbers."""
+        if self._listener is None:
+            return
+        if received := [row for effects in results for row in effects.received]:
+            received.sort(key=lambda row: row.seq)
+            self._listener.received(received)
+        if queued := [row for effects in results for row in effects.queued]:
+            queued.sort(key=lambda row: row.seq)
+            self._listener.queued(queued)
+        if resolved := [row_id for effects in results for row_id in effects.resolved]:
+            self._listener.resolved(resolved)
+        self._listener.changed({thread_id for effects in results for thread_id in effects.threads})
+
+    def _broke(self, error: Exception) -> None:
+        if self._listener is not None:
+            self._listener.broken(error)
+
+
+class SqliteReader(Reader):
+    """The reading half alone, for commands that look into a store that somebody else owns."""
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+
+async def open_store(url: str) -> SqliteStore:
+    """The store at sqlite:///relative.db, sqlite:////absolute.db or sqlite:// (in memory), owned by this process.
+
+    Raises:
+        StoreInUse: another process owns it.
+        NewerSchema: a later version, or another application, wrote it.
+        Unavailable: it cannot be opened now.
+        Broken: it is no sound database.
+    """
+    path = path_of(url)
+    if path == MEMORY:
+        connection = await connect(MEMORY, read_only=False)
+        store = SqliteStore(connection, connection, None, None)
+    else:
+        store = await _open_file(Path(path))
+    await store.start()
+    return store
+
+
+async def open_reader(url: str) -> SqliteReader:
+    """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
+    return SqliteReader(await connect(path_of(url), read_only=True))
+
+
+async def _open_file(path: Path) -> SqliteStore:
+    lock = FileLock(path)
+    try:
+        new = _create(path)
+        writing = await connect(str(path), read_only=False)
+        try:
+            if new:
+                sync_folder(path)
+            reading = await connect(str(path), read_only=True)
+        except BaseException:
+            await writing.close()
+            raise
+        return SqliteStore(writing, reading, Running(path.with_name(f"{path.name}.running")), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _create(path: Path) -> bool:
+    """Make the file, for our eyes only, unless it is there; whether it was made."""
+    if path.exists():
+        return False
+    path.touch(mode=0o600)
+    return True

@@ -1,0 +1,116 @@
+"""Group commit: one task owns the writing connection, and all that wait to be written go into its next transaction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+from bridge.errors import Broken, StoreError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+BATCH: Final = 256
+"""Units in one transaction, at most: a bound on how long the first waits for the last."""
+QUEUE: Final = 20_000
+"""Units waiting, at most: beyond it the store says it cannot keep up."""
+
+
+class Writer(Generic[Unit, Result]):
+    """Turns units of work into transactions.
+
+    `run` executes a batch in one transaction and returns a result a unit, or an exception in the place of one that
+    failed alone. When `run` itself fails, the units are run again one by one, so that a bad one fails alone.
+    `committed` is called with the results after each commit, in order, before any submitter is answered.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Sequence[Unit]], Awaitable[list[Result | StoreError]]],
+        committed: Callable[[Sequence[Result]], None],
+        broken: Callable[[Exception], None],
+    ) -> None:
+        """Nothing runs until `start`."""
+        self._run = run
+        self._committed = committed
+        self._broken = broken
+        self._queue: deque[tuple[Unit, asyncio.Future[Result]]] = deque()
+        self._wake: asyncio.Future[None] | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._closing = False
+        self._failure: Exception | None = None
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._task = asyncio.get_running_loop().create_task(self._write(), name="writer")
+
+    async def submit(self, unit: Unit) -> Result:
+        """Wait until `unit` is committed and return its result.
+
+        A caller that is cancelled stops waiting; its unit may still be committed, whole.
+        """
+        if self._failure is not None:
+            raise Broken(f"the store failed: {self._failure}")
+        if self._closing or len(self._queue) >= QUEUE:
+            raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._queue.append((unit, future))
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        return await future
+
+    async def close(self) -> None:
+        """Write what is waiting, then stop."""
+        self._closing = True
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
+        if self._task is not None:
+            await self._task
+
+    async def _write(self) -> None:
+        while True:
+            if not self._queue:
+                if self._closing:
+                    return
+                self._wake = asyncio.get_running_loop().create_future()
+                await self._wake
+                continue
+            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            try:
+                await self._transact(batch)
+            except Broken as error:
+                self._stop(error, batch)
+                return
+
+    async def _transact(self, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
+        try:
+            results = await self._run([unit for unit, _ in batch])
+        except Broken:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, each unit must learn of it
+            if len(batch) > 1:
+                for each in batch:
+                    await self._transact([each])
+            elif not batch[0][1].done():
+                batch[0][1].set_exception(error)
+            return
+        self._committed([result for result in results if not isinstance(result, StoreError)])
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():
+                continue
+            if isinstance(result, StoreError):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+
+    def _stop(self, error: Exception, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
+        self._failure = error
+        for _, future in (*batch, *self._queue):
+            if not future.done():
+                future.set_exception(Broken(str(error)))
+        self._queue.clear()
+        self._broken(error)
