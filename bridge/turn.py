@@ -17,16 +17,16 @@ from bridge.messages import MESSAGE_TYPES, Outgoing, Text
 if TYPE_CHECKING:
     from datetime import datetime
 
-    # Only type checkers need the default: there, `Turn` alone means `Turn[Event]`.
+    # Only type checkers know the default: to them `Turn` alone is `Turn[Event]`, and takes any turn.
     from typing_extensions import TypeVar
 
     from bridge.events import Contact, ThreadRef
 
-    E = TypeVar("E", bound=Event, default=Event)
+    E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
 else:
     from typing import TypeVar
 
-    E = TypeVar("E", bound=Event)
+    E_co = TypeVar("E_co", bound=Event, covariant=True)
 
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""
@@ -59,7 +59,7 @@ async def _no_history(_limit: int) -> Sequence[Entry]:
     return ()
 
 
-class Turn(Generic[E]):
+class Turn(Generic[E_co]):
     """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed.
 
     `Turn[Message]` is a turn whose event is a Message, for handlers that look into it.
@@ -69,7 +69,7 @@ class Turn(Generic[E]):
 
     def __init__(
         self,
-        event: E,
+        event: E_co,
         thread: ThreadRef,
         *,
         state: bytes | Mapping[str, Any] = b"{}",
