@@ -41,7 +41,7 @@ def read_account(name: str, values: Mapping[str, Any], wrong: Report, doubtful: 
     """One account out of its table, or None after telling `wrong` why; `doubtful` is told what deserves a warning."""
     at: Where = ("accounts", name)
     if not _NAME.fullmatch(name):
-        wrong(at, "an account's name is up to 64 of a-z 0-9 _ -, the first a letter or digit: it is part of its URL")
+        wrong(at, "want 1 to 64 of a-z 0-9 _ - for a name, the first a letter or digit: it is part of a URL")
     if not isinstance(values, Mapping):
         wrong(at, "want a table")
         return None

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, unquote
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
@@ -18,7 +19,7 @@ from bridge.accounts import Account, keeps_secret, models_of, read_account
 from bridge.errors import ConfigError, Problem
 from bridge.mistakes import Where, key_path, mistakes, unknown
 from bridge.providers.fields import is_loopback
-from bridge.sections import PREFIX, Delivery, Handlers, Limits, Sections, Server, Storage
+from bridge.sections import PREFIX, SQLITE, Delivery, Handlers, Limits, Sections, Server, Storage
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
@@ -29,10 +30,12 @@ _LATER: Final = frozenset({"api", "console", "retention", "telemetry"})
 
 
 class _Environment(EnvSettingsSource):
-    """THREADBRIDGE_SECTION__KEY: a text as it stands, or JSON where it begins like a list or a table."""
+    """THREADBRIDGE_SECTION__KEY as nested tables of texts."""
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:  # noqa: ANN401 - as the base
-        return super().decode_complex_value(field_name, field, value) if value[:1] in {"[", "{"} else value
+        """As it stands: what is JSON is decoded by `_decoded`, alike for every key."""
+        del field_name, field
+        return value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,11 +115,23 @@ def _environment() -> dict[str, Any]:
         section, separator, _ = name.upper().removeprefix(PREFIX).partition("__")
         if name.upper().startswith(PREFIX) and separator:
             found[section.lower()] = {}
+    return {name: _decoded((name,), value) for name, value in (found | _Environment(Sections)()).items()}
+
+
+def _decoded(where: Where, value: Any) -> Any:  # noqa: ANN401 - a text, or a table of them
+    """A text as it stands, or what is in it where it begins like a list or a table in JSON."""
+    if isinstance(value, Mapping):
+        return {key: _decoded((*where, key), each) for key, each in value.items()}
+    if not isinstance(value, str) or not value.startswith(("[", "{")):
+        return value
     try:
-        return found | _Environment(Sections)()
-    except ValueError as error:  # pydantic_settings.SettingsError; its text names the section and no value
-        section = next(iter(re.findall(r'"(\w+)"', str(error))), "").upper()
-        raise ConfigError([Problem("environment", f"{PREFIX}{section}", "a list or table in it is not JSON")]) from None
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        raise ConfigError([Problem("environment", _variable(where), "not JSON")]) from None
+
+
+def _variable(where: Where) -> str:
+    return PREFIX + "__".join(map(str, where)).upper()
 
 
 def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: Mapping[str, Any]) -> Config:
@@ -169,8 +184,7 @@ class _Report:
             if not isinstance(inner, Mapping) or part not in inner:
                 return Problem(self.file, key_path(where), why, warning)
             inner = inner[part]
-        name = PREFIX + "__".join(map(str, where)).upper()
-        return Problem("environment", name, why, warning)
+        return Problem("environment", _variable(where), why, warning)
 
 
 def _no_section(name: str) -> str:
@@ -244,5 +258,5 @@ def _with_secrets(table: dict[str, Any], environment: object) -> dict[str, Any]:
 
 
 def _absolute(url: str, folder: Path) -> str:
-    prefix = "sqlite:///"
-    return f"{prefix}{folder / url.removeprefix(prefix)}" if url.startswith(prefix) else url
+    """The same store, wherever the command is called from."""
+    return f"{SQLITE}{quote(str(folder / unquote(url.removeprefix(SQLITE))))}" if url.startswith(SQLITE) else url

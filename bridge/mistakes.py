@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 Where = tuple[int | str, ...]
 
+_BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 _REASONS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "missing": "missing",
@@ -72,6 +73,11 @@ def _reason(error: ErrorDetails, keys: Iterable[str]) -> str:
     kind = error["type"]
     if kind == "extra_forbidden":
         return unknown(str(error["loc"][-1]), keys)
+    bounds = [
+        f"want {words} {error['ctx'][bound]}" for bound, words in _BOUNDS.items() if bound in error.get("ctx", {})
+    ]
+    if bounds:
+        return bounds[0]
     if kind in _REASONS:
         return _REASONS[kind]
     text = (

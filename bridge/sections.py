@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final
+from urllib.parse import unquote
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -15,6 +16,8 @@ from bridge.providers.fields import BaseUrl, Seconds, Size
 
 PREFIX: Final = "THREADBRIDGE_"
 """How environment variables begin that say what the file could say: THREADBRIDGE_SECTION__KEY."""
+SQLITE: Final = "sqlite:///"
+"""What stands before the file in a SQLite URL; a relative file counts from the configuration's folder."""
 
 
 def _items(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
@@ -79,7 +82,7 @@ class Storage(_Section):
     @property
     def file(self) -> Path | None:
         """The database file, for a store that is one."""
-        return Path(self.url.removeprefix("sqlite:///")) if self.url.startswith("sqlite:///") else None
+        return Path(unquote(self.url.removeprefix(SQLITE))) if self.url.startswith(SQLITE) else None
 
 
 class Handlers(_Section):

@@ -1,0 +1,53 @@
+"""The commands of `threadbridge`, one file for each group."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from bridge.cli.check import check
+from bridge.cli.dead import dead
+from bridge.cli.serve import demo, run
+from bridge.cli.store import migrate
+from bridge.cli.threads import threads
+from bridge.cli.urls import urls
+
+app = typer.Typer(
+    name="threadbridge",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,  # a traceback with local variables would print secrets
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"threadbridge {version('threadbridge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Durable conversations over five messaging gateways: webhooks in, handlers in order, replies out.
+
+    Begin with [bold]threadbridge demo[/bold]: it needs no account and no configuration.
+
+    Exit codes: 0 ok, 2 usage, 70 store broken, 73 store in use, 78 configuration.
+    """
+
+
+app.command(rich_help_panel="Serve")(demo)
+app.command(rich_help_panel="Serve")(run)
+app.command(rich_help_panel="Set up")(check)
+app.command(rich_help_panel="Set up")(urls)
+app.command(rich_help_panel="Set up")(migrate)
+app.command(rich_help_panel="Look inside")(threads)
+app.add_typer(dead, name="dead", rich_help_panel="Look inside")

@@ -1,0 +1,122 @@
+"""`threadbridge check`: whether the configuration, the handlers and the store hold together."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
+from bridge.config import load_config
+from bridge.errors import ConfigError, HandlerError, Problem, StoreError
+from bridge.loading import load_routers
+from bridge.router import combine
+from bridge.stores import open_reader
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+
+_FLEETING = frozenset({"tmpfs", "ramfs"})
+_REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
+
+
+def check(config: ConfigFile = DEFAULT) -> None:
+    """Check the configuration, the handlers and the store, without starting anything.
+
+    Prints one line for each problem (file: key: reason) and exits with 78, or prints "ok" and exits with 0.
+    Warnings alone are no reason to exit with 78. It takes no lock, and works while the bridge runs.
+
+    Example: [bold]threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge[/bold]
+    """
+    try:
+        read = load_config(config)
+    except ConfigError as error:
+        _finish(error.problems, "")
+    handlers, found = _handlers(read)
+    problems = [*read.warnings, *found, *_store(read)]
+    if not read.accounts:
+        problems.append(Problem(read.file, "accounts", "there is none, so nothing can arrive", warning=True))
+    _finish(problems, f"ok: {_count(len(read.accounts), 'account')}, {_count(handlers, 'handler')}")
+
+
+def _finish(problems: list[Problem], ok: str) -> None:
+    for problem in problems:
+        say(str(problem))
+    if not all(problem.warning for problem in problems):
+        leave(CONFIGURATION)
+    say(ok)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _handlers(config: Config) -> tuple[int, list[Problem]]:
+    try:
+        routers = load_routers(config.handlers.load, config.folder, file=config.file)
+        return len(combine(routers).handlers()), []
+    except ConfigError as error:
+        return 0, error.problems
+    except HandlerError as error:
+        return 0, [Problem(config.file, "handlers.load", str(error))]
+
+
+def _store(config: Config) -> list[Problem]:
+    """What would stop the store from opening, and what should make its owner think."""
+    database = config.storage.file
+    if database is None:
+        return []
+    reason = _unusable(database)
+    if reason is None and database.exists():
+        try:
+            asyncio.run(_look_inside(config.storage.url))
+        except StoreError as error:
+            reason = str(error)
+    if reason is not None:
+        return [Problem(config.file, "storage.url", reason)]
+    kind = filesystem(database.parent)
+    if kind in _FLEETING:
+        return [_doubt(config, f"{database.parent} is on {kind}: everything in it is lost when the machine restarts")]
+    if kind in _REMOTE:
+        return [_doubt(config, f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk")]
+    return []
+
+
+def _doubt(config: Config, reason: str) -> Problem:
+    return Problem(config.file, "storage.url", reason, warning=True)
+
+
+def _unusable(database: Path) -> str | None:
+    if not database.parent.is_dir():
+        return f"there is no folder {database.parent}"
+    if not os.access(database.parent, os.W_OK | os.X_OK):
+        return f"the folder {database.parent} cannot be written to"
+    if database.exists() and not database.is_file():
+        return f"{database} is not a file"
+    if database.exists() and not os.access(database, os.R_OK | os.W_OK):
+        return f"{database} cannot be read and written"
+    return None
+
+
+async def _look_inside(url: str) -> None:
+    store = await open_reader(url)
+    try:
+        await store.counts()
+    finally:
+        await store.close()
+
+
+def filesystem(folder: Path) -> str:
+    """The kind of filesystem a folder is on ("ext4", "tmpfs"), or "" where the system does not tell."""
+    try:
+        lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    place, kind = "", ""
+    for line in lines:
+        _, mounted, name, *_ = line.split(" ")
+        mounted = mounted.encode().decode("unicode_escape")  # a space in a path stands there as \040
+        if folder.resolve().is_relative_to(mounted) and len(mounted) >= len(place):
+            place, kind = mounted, name
+    return kind

@@ -1,0 +1,185 @@
+"""`threadbridge dead`: what was given up or not understood, in and out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from bridge.cli.control import Control
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
+from bridge.cli.threads import Limit, OfAccount, no_store_yet
+from bridge.clock import SystemClock
+from bridge.config import load_config
+from bridge.control import NOT_FOUND
+from bridge.errors import Unmappable
+from bridge.letters import Letters
+from bridge.stores import open_reader, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from bridge.config import Config
+    from bridge.store import Arrival, DeadLetter
+
+Verb = Literal["replay", "drop"]
+
+dead = typer.Typer(
+    no_args_is_help=True,
+    help="Look at, replay and drop dead letters: what was given up, and quarantined webhooks.",
+)
+
+Ids = Annotated[list[str], typer.Argument(metavar="ID...", help='From `dead list`, like "in-7" or "out-12".')]
+
+_COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason")
+
+
+@dead.command("list")
+def list_(
+    config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
+) -> None:
+    """List the dead letters, the newest first, each with its reason.
+
+    "in-..." is an event (a turn that failed for good, or a webhook nobody understood), "out-..." a message.
+    Reads the store without a lock, also while the bridge runs.
+
+    Example: [bold]threadbridge dead list --account shop | grep "timed out"[/bold]
+    """
+    with exits():
+        found = asyncio.run(_letters(load_config(config), account, limit))
+        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no dead letters")
+
+
+@dead.command()
+def show(
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')],
+    config: ConfigFile = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Show one dead letter whole: its reason, and the event, webhook or message itself.
+
+    Example: [bold]threadbridge dead show in-7[/bold]
+    """
+    with exits():
+        letter = asyncio.run(_letter(load_config(config), letter_id))
+        if letter is None:
+            complain(f"{letter_id}: {NOT_FOUND}")
+            leave(1)
+        row = _row(letter) | {"content": _content(letter)}
+        if as_json:
+            typer.echo(json.dumps(row, indent=2, default=str))
+            return
+        for name, value in row.items():
+            text = value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
+            say(f"{name:8} {text}")
+
+
+@dead.command()
+def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
+    """Append dead letters to the end of their threads again: events are handled, messages sent once more.
+
+    A running bridge does it at once; when none runs, it is done in the store and takes effect at the next start.
+
+    Example: [bold]threadbridge dead replay in-7 out-12[/bold]
+    """
+    _change(config, ids, "replay", "replayed")
+
+
+@dead.command()
+def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
+    """Put dead letters aside for good: they stay in the store, and are no longer listed.
+
+    Example: [bold]threadbridge dead drop in-7[/bold]
+    """
+    _change(config, ids, "drop", "dropped")
+
+
+def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
+    with exits():
+        refused = _ask_or_do(load_config(path), ids, verb)
+        for letter_id in ids:
+            if letter_id in refused:
+                complain(f"{letter_id}: {refused[letter_id]}")
+            else:
+                say(f"{letter_id}: {done}")
+        if refused:
+            leave(1)
+
+
+def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
+    """What was refused, and why. Asks the running bridge; when none runs, takes the store and does it here."""
+    database = config.storage.file
+    if database is not None:
+        if no_store_yet(config):
+            return dict.fromkeys(ids, NOT_FOUND)
+        try:
+            control = Control(database)
+            return {each: why for each in ids if (why := control.ask(each, verb)) is not None}
+        except ConnectionError:
+            pass
+    return asyncio.run(_do(config, ids, verb))
+
+
+async def _do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
+    store = await open_store(config.storage.url)
+    letters = Letters(store, _reread, SystemClock())
+    act = letters.replay if verb == "replay" else letters.drop
+    refused = {}
+    try:
+        for letter_id in ids:
+            try:
+                if not await act(letter_id):
+                    refused[letter_id] = NOT_FOUND
+            except Unmappable as error:
+                refused[letter_id] = str(error)
+    finally:
+        await store.close()
+    return refused
+
+
+def _reread(letter: DeadLetter) -> list[Arrival]:
+    raise Unmappable(f"start the bridge first: it maps what {letter.account} received")
+
+
+async def _letters(config: Config, account: str | None, limit: int) -> list[DeadLetter]:
+    if no_store_yet(config):
+        return []
+    store = await open_reader(config.storage.url)
+    try:
+        return await store.dead_letters(account=account, limit=limit)
+    finally:
+        await store.close()
+
+
+async def _letter(config: Config, letter_id: str) -> DeadLetter | None:
+    if no_store_yet(config):
+        return None
+    store = await open_reader(config.storage.url)
+    try:
+        return await store.dead_letter(letter_id)
+    finally:
+        await store.close()
+
+
+def _row(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "id": letter.id,
+        "state": letter.state,
+        "account": letter.account,
+        "thread": letter.thread,
+        "kind": letter.kind,
+        "attempt": letter.attempt,
+        "at": time_of(letter.at),
+        "reason": letter.reason,
+    }
+
+
+def _content(letter: DeadLetter) -> object:
+    """The JSON in it, or whatever text it is."""
+    try:
+        return json.loads(letter.content)
+    except ValueError:
+        return letter.content.decode("utf-8", "backslashreplace")

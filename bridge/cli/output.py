@@ -1,0 +1,105 @@
+"""How commands speak: lists for people and for scripts, problems, and exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bridge.clock import moment
+from bridge.config import DEFAULT_FILE
+from bridge.errors import ConfigError, NewerSchema, StoreError, StoreInUse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+STORE_BROKEN: Final = 70
+STORE_IN_USE: Final = 73
+CONFIGURATION: Final = 78
+
+ConfigFile = Annotated[
+    Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration to use.", show_default=True)
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array instead of a table.")]
+DEFAULT: Final = Path(DEFAULT_FILE)
+
+_JOINERS: Final = "\u200c\u200d"
+
+
+@contextmanager
+def exits() -> Iterator[None]:
+    """Turns what a command raises into lines on standard error and the exit code that goes with it."""
+    try:
+        yield
+    except ConfigError as error:
+        for problem in error.problems:
+            complain(str(problem))
+        leave(CONFIGURATION)
+    except StoreInUse as error:
+        complain(f"{error}; stop it first")
+        leave(STORE_IN_USE)
+    except NewerSchema as error:
+        complain(str(error))
+        leave(CONFIGURATION)
+    except StoreError as error:
+        complain(f"the store cannot be used: {error}")
+        leave(STORE_BROKEN)
+
+
+def leave(code: int) -> NoReturn:
+    """End the command with an exit code."""
+    raise typer.Exit(code) from None
+
+
+def complain(line: str) -> None:
+    """One line on standard error."""
+    typer.echo(clean(line), err=True)
+
+
+def say(line: str) -> None:
+    """One line on standard output."""
+    typer.echo(clean(line))
+
+
+def clean(text: str) -> str:
+    """A text on one line, with whatever could steer a terminal made visible: names and reasons come from strangers."""
+    return "".join(each if each.isprintable() or each in _JOINERS else ascii(each)[1:-1] for each in text)
+
+
+def time_of(micros: int) -> str:
+    """Stored microseconds as people and scripts read them: 2026-01-31T09:30:00Z."""
+    return moment(micros).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
+    """A list: JSON, or a table on a terminal, or else a line an item, its columns parted by tabs, nothing cut off.
+
+    `empty` is said on standard error when there is nothing to list.
+    """
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2, default=str))
+        return
+    if not rows:
+        complain(empty)
+        return
+    if not sys.stdout.isatty():
+        for row in rows:
+            typer.echo("\t".join(clean(_text(row[name])) for name in columns))
+        return
+    table = Table(header_style="bold", box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(name.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(clean(_text(row[name]))) for name in columns))
+    Console().print(table)
+
+
+def _text(value: object) -> str:
+    return "" if value is None else str(value)

@@ -1,0 +1,114 @@
+"""`threadbridge run` and `threadbridge demo`: start the bridge and stay until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
+from bridge.config import Config, load_config, read_file
+from bridge.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+_DEMO_STORE: Final = "threadbridge-demo.db"
+
+
+def run(config: ConfigFile = DEFAULT) -> None:
+    """Serve: take webhooks, run the handlers, send the replies.
+
+    SIGTERM or Ctrl-C stops it politely: nothing new is taken, what is being handled is finished (10 seconds), the rest
+    goes on at the next start. A second one stops it at once. Nothing that was acknowledged is lost either way.
+
+    Example: [bold]threadbridge run -c shop/threadbridge.toml[/bold]
+    """
+    with exits():
+        read = load_config(config)
+        for warning in read.warnings:
+            complain(str(warning))
+        _serve(read, lambda url: say(f"listening on {url} for {_named(read)}"))
+
+
+def demo(
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Where the console is served.")] = 8080,
+    config: Annotated[
+        Path | None,
+        typer.Option("-c", "--config", metavar="FILE", help="Chat with the handlers of this configuration instead."),
+    ] = None,
+) -> None:
+    """Chat with a bot in the browser: no account, no key, no configuration.
+
+    The conversation is kept in threadbridge-demo.db in this folder: stop, start again, and it goes on.
+
+    Example: [bold]threadbridge demo --port 9000[/bold], or, with your own handlers, [bold]threadbridge demo -c
+    threadbridge.toml[/bold]
+    """
+    with exits():
+        made = _demo(port, config)
+
+        def ready(url: str) -> None:
+            say("")
+            typer.secho(f"  Chat here: {url}/console", bold=True)
+            say("")
+            say(f"  The conversation is kept in {made.storage.file}: stop, start again, and it goes on.")
+            say("  Ctrl-C stops.")
+            say("")
+
+        _serve(made, ready)
+
+
+def _demo(port: int, file: Path | None) -> Config:
+    """The playground, on this machine only, with the handlers of `file` or the menu."""
+    values: dict[str, Any] = {
+        "server": {"port": port},
+        "storage": {"url": f"sqlite:///{Path.cwd() / _DEMO_STORE}"},
+        "accounts": {"demo": {"provider": "playground"}},
+    }
+    if file is None:
+        return Config.from_dict(values)
+    handlers = {"handlers": read_file(file).get("handlers", {})}
+    return Config.from_dict(values | handlers, folder=file.absolute().parent)
+
+
+def _named(config: Config) -> str:
+    return ", ".join(config.accounts) or "no accounts"
+
+
+def _serve(config: Config, ready: Callable[[str], None]) -> None:
+    from bridge.app import serve  # noqa: PLC0415 - the engine is loaded by those who start it, and by nobody else
+
+    def is_ready(*_: object) -> None:
+        ready(config.server.local_url)
+        sys.stdout.flush()
+
+    try:
+        _run(serve(config, ready=is_ready))
+    except OSError as error:
+        reason = _REFUSED.get(error.errno or 0)
+        if reason is None:
+            raise
+        where = f"{config.server.host}:{config.server.port}"
+        raise ConfigError([Problem(config.file, "server.port", f"{where} {reason}")]) from None
+
+
+_REFUSED: Final = {
+    errno.EADDRINUSE: "is in use by another program; choose another port",
+    errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
+    errno.EADDRNOTAVAIL: "is no address of this machine",
+}
+
+
+def _run(main: Coroutine[Any, Any, None]) -> None:
+    """On uvloop where there is one."""
+    try:
+        import uvloop  # noqa: PLC0415 - not made for every system
+    except ImportError:
+        asyncio.run(main)
+    else:
+        uvloop.run(main)

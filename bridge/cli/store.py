@@ -1,0 +1,28 @@
+"""`threadbridge migrate`: brings the store up to date."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bridge.cli.output import DEFAULT, ConfigFile, exits, say
+from bridge.config import load_config
+from bridge.stores import open_store
+
+
+def migrate(config: ConfigFile = DEFAULT) -> None:
+    """Bring the store's schema up to date, or make the store.
+
+    `threadbridge run` does the same when it starts; this is for doing it beforehand. The bridge must not be running.
+    Make a copy of the database first: an older threadbridge refuses a newer schema.
+
+    Example: [bold]threadbridge migrate -c shop/threadbridge.toml[/bold]
+    """
+    with exits():
+        read = load_config(config)
+        asyncio.run(_migrate(read.storage.url))
+        say(f"ok: {read.storage.file or 'the store'} is up to date")
+
+
+async def _migrate(url: str) -> None:
+    store = await open_store(url)
+    await store.close()

@@ -1,0 +1,71 @@
+"""`threadbridge threads`: the conversations, the latest first."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, listing, time_of
+from bridge.config import load_config
+from bridge.stores import open_reader
+
+if TYPE_CHECKING:
+    from bridge.config import Config
+    from bridge.store import ThreadSummary
+
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
+OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only those of one account.")]
+
+
+def threads(
+    config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
+) -> None:
+    """List the conversations, the latest first: who, where, and what still waits in them.
+
+    Reads the store without a lock, also while the bridge runs. Off a terminal it prints one line a conversation,
+    its columns parted by tabs.
+
+    Example: [bold]threadbridge threads --account shop --json[/bold]
+    """
+    with exits():
+        found = asyncio.run(_threads(load_config(config), account, limit))
+        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no conversations yet")
+
+
+_COLUMNS = ("id", "account", "channel", "conversation", "contact", "step", "open_events", "open_messages", "last_at")
+
+
+def _row(thread: ThreadSummary) -> dict[str, object]:
+    return {
+        "id": thread.id,
+        "account": thread.ref.account,
+        "provider": thread.ref.provider,
+        "channel": thread.ref.channel,
+        "conversation": thread.ref.conversation_id,
+        "contact": thread.contact.name or thread.contact.id if thread.contact else None,
+        "step": thread.step,
+        "open_events": thread.open_events,
+        "open_messages": thread.open_messages,
+        "last_at": time_of(thread.last_at),
+    }
+
+
+async def _threads(config: Config, account: str | None, limit: int) -> list[ThreadSummary]:
+    if no_store_yet(config):
+        return []
+    store = await open_reader(config.storage.url)
+    try:
+        return await store.threads(account=account, limit=limit)
+    finally:
+        await store.close()
+
+
+def no_store_yet(config: Config) -> bool:
+    """Whether the bridge never ran with this configuration; says so."""
+    database = config.storage.file
+    if database is None or database.exists():
+        return False
+    complain(f"there is no store yet: {database} is made by the first `threadbridge run`")
+    return True

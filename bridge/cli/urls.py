@@ -1,0 +1,61 @@
+"""`threadbridge urls`: what to paste into each provider's page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import quote
+
+import typer
+
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, exits, listing
+from bridge.config import load_config
+from bridge.providers.fields import is_loopback
+from bridge.providers.signatures import PathAuth
+
+if TYPE_CHECKING:
+    from bridge.accounts import Account
+    from bridge.config import Config
+
+HIDDEN = "****"
+
+
+def urls(
+    config: ConfigFile = DEFAULT,
+    show_secrets: Annotated[bool, typer.Option("--show-secrets", help="Print the secrets in paths.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Print the webhook URL of each account, to paste into the provider's page.
+
+    The URLs begin with [server] public_url, or with the address of this machine when there is none. An account
+    without an inbound secret has no URL; the list says why.
+
+    Example: [bold]threadbridge urls -c shop/threadbridge.toml --show-secrets[/bold]
+    """
+    with exits():
+        read = load_config(config)
+        rows = [row for account in read.accounts.values() for row in _rows(read, account, show_secrets=show_secrets)]
+        listing(rows, columns=("account", "provider", "url"), as_json=as_json, empty="no accounts are configured")
+
+
+def webhook_urls(config: Config, account: Account, *, show_secrets: bool) -> list[str]:
+    """Where an account's webhooks go: one URL, or one for each of several channels; none without a route."""
+    if account.inbound is None:
+        return []
+    url = f"{_base(config)}/webhooks/{account.name}"
+    if isinstance(account.inbound, PathAuth):
+        secret = account.inbound.secret[0].get_secret_value()
+        url += f"/{quote(secret, safe='') if show_secrets else HIDDEN}"
+    channels = account.provider.channels or ()
+    return [url] if len(channels) <= 1 else [f"{url}/{channel}" for channel in channels]
+
+
+def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[str, str]]:
+    about = {"account": account.name, "provider": account.provider.name}
+    found = webhook_urls(config, account, show_secrets=show_secrets)
+    if not found and account.provider.name == "playground" and is_loopback(config.server.host):
+        found = [f"{config.server.local_url}/console"]
+    return [about | {"url": url} for url in found] or [about | {"url": "no route: it has no inbound secret"}]
+
+
+def _base(config: Config) -> str:
+    return config.server.public_url or config.server.local_url

@@ -1,0 +1,113 @@
+"""The control socket: commands that change something ask the running bridge, over a unix socket beside its database.
+
+Only the bridge may write to its store, so `threadbridge dead replay` and its like never do so beside it. The file's
+mode (0600) is the whole authentication: whoever may open the database may ask.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import stat
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Protocol
+
+from aiohttp import web
+
+from bridge.errors import BridgeError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+NOT_FOUND: Final = "there is no dead letter of that id"
+_LONGEST: Final = 100
+"""Bytes a socket's path may have on every system we know (Linux 107, macOS 103)."""
+
+
+class DeadLetters(Protocol):
+    """What the socket lets a person do; a running bridge is one."""
+
+    async def replay(self, letter_id: str) -> bool:
+        """Append a dead letter to its thread again; False when there is none of that id."""
+        ...
+
+    async def drop(self, letter_id: str) -> bool:
+        """Put a dead letter aside for good; False when there is none of that id."""
+        ...
+
+
+def socket_path(database: Path) -> Path:
+    """Where the bridge that owns a database listens: `<database>.sock`."""
+    return database.with_name(f"{database.name}.sock")
+
+
+async def start_control(path: Path, bridge: DeadLetters) -> web.AppRunner:
+    """Listen at `path` (see `socket_path`); `cleanup()` of the runner ends it and removes the file.
+
+    Call it while holding the store's lock: a socket that a dead process left at `path` is replaced.
+
+    Raises:
+        OSError: the socket cannot be made there.
+    """
+    app = web.Application(client_max_size=64 * 1024)
+    app.router.add_post("/dead/{id}/replay", _route(bridge.replay))
+    app.router.add_post("/dead/{id}/drop", _route(bridge.drop))
+
+    async def remove(_: web.Application) -> None:
+        path.unlink(missing_ok=True)  # noqa: ASYNC240 - one quick call, at the end
+
+    app.on_cleanup.append(remove)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.SockSite(runner, _listen(path)).start()
+    return runner
+
+
+@contextmanager
+def reachable(path: Path) -> Iterator[str]:
+    """A name for `path` that is short enough for a socket's address: deep folders are reached by their descriptor.
+
+    Raises:
+        OSError: the folder is not there, or the path is too long for a socket on this system.
+    """
+    if len(os.fsencode(path)) <= _LONGEST:
+        yield str(path)
+        return
+    if not Path("/proc/self/fd").is_dir():
+        raise OSError(f"{path}: longer than the {_LONGEST} bytes a socket's path may have")
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        yield f"/proc/self/fd/{folder}/{path.name}"
+    finally:
+        os.close(folder)
+
+
+def _listen(path: Path) -> socket.socket:
+    with suppress(FileNotFoundError):
+        if stat.S_ISSOCK(path.lstat().st_mode):
+            path.unlink()
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)  # the file must never be there with another mode, not even for a moment
+    try:
+        with reachable(path) as address:
+            listening.bind(address)
+    except OSError:
+        listening.close()
+        raise
+    finally:
+        os.umask(before)
+    return listening
+
+
+def _route(act: Callable[[str], Awaitable[bool]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        try:
+            found = await act(request.match_info["id"])
+        except BridgeError as error:
+            return web.json_response({"error": " ".join(str(error).split())}, status=409)
+        if not found:
+            return web.json_response({"error": NOT_FOUND}, status=404)
+        return web.json_response({"ok": True})
+
+    return answer
