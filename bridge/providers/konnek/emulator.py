@@ -102,7 +102,7 @@ class Emulator:
         self.requests: list[tuple[Request, Response]] = []
         self._now = now
         self._rng = rng
-        self._honours_keys = honours_keys
+        self.honours_keys = honours_keys
         self._answers: dict[str, Response] = {}
 
     def handle(self, request: Request) -> Response:
@@ -180,7 +180,7 @@ class Emulator:
         told = _body(request)
         _check(told)
         key = told["id"]
-        if self._honours_keys and key in self._answers:
+        if self.honours_keys and key in self._answers:
             return self._answers[key]
         body = told.get("body", {})
         self.seen.append(

@@ -1,0 +1,1 @@
+"""The test kit: what bot authors and our own tests put around a bridge."""

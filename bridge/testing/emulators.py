@@ -1,0 +1,351 @@
+"""A provider's emulator as an HTTP server: for `threadbridge emulate`, for `dev`, and for tests over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, cast, get_args, runtime_checkable
+
+import aiohttp
+import orjson
+from aiohttp import web
+from pydantic import SecretStr
+
+from bridge.events import StatusValue
+from bridge.messages import Button
+from bridge.providers.port import Request, Response
+from bridge.testing.exchanges import ExchangeLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from bridge.providers.port import Emulator, Hook, Seen
+
+_CONTROL: Final = "/_emulator/"
+_HOST: Final = "127.0.0.1"
+_HELD: Final = 0.2
+"""Seconds a reordered webhook waits for another one to pass it."""
+_HTTP_ERRORS: Final = range(400, 600)
+
+
+class _BadControl(ValueError):
+    """A control request that is answered 400 with this text."""
+
+
+@runtime_checkable
+class Refusing(Protocol):
+    """An emulator that can give each error its provider documents."""
+
+    def refuse(self, code: str) -> Response:
+        """The error answer with this code. Raises ValueError for a code the provider does not have."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Faults:
+    """What goes wrong, as probabilities from 0 to 1.
+
+    `drop`: the message is taken, then the connection is cut without an answer. `fail`: by code, the message is not
+    taken and that error answered. `dup`: a webhook is posted twice. `reorder`: a webhook is held back until another
+    one has passed it, or for 0.2 s. `delay_ms`: milliseconds before every answer.
+    """
+
+    drop: float = 0.0
+    dup: float = 0.0
+    reorder: float = 0.0
+    delay_ms: float = 0.0
+    fail: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse what is no probability, at the line that wrote it."""
+        for name, chance in (("drop", self.drop), ("dup", self.dup), ("reorder", self.reorder), *self.fail.items()):
+            if not 0 <= chance <= 1:
+                raise ValueError(f"{name}: a probability is from 0 to 1, not {chance}")
+        if sum(self.fail.values()) > 1:
+            raise ValueError("fail: the probabilities add up to more than 1")
+        if not self.delay_ms >= 0:
+            raise ValueError(f"delay_ms: {self.delay_ms} is no time to wait")
+
+
+class EmulatorServer:
+    """Hosts one emulator on 127.0.0.1, and posts the webhooks its contacts cause.
+
+        async with EmulatorServer(Emulator(now, Random(7)), webhook="http://127.0.0.1:8080/webhooks/shop") as server:
+            status = await server.post(server.emulator.says("whatsapp", "ann", "hi"))
+
+    Everything but /_emulator/… is the provider's API. POST /_emulator/says, /presses, /sends, /locates and /status
+    make a webhook and answer {"status": its HTTP status, "webhook": its body}; GET /_emulator/seen and
+    /_emulator/requests tell what came. A wrong control request is 400 with the reason.
+    """
+
+    def __init__(
+        self,
+        emulator: Emulator,
+        *,
+        port: int = 0,
+        webhook: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        faults: Faults | None = None,
+        rng: Random | None = None,
+        log: Path | None = None,
+    ) -> None:
+        """Prepare to serve on `port` (0: any).
+
+        Args:
+            emulator: The provider's side.
+            port: Where to listen.
+            webhook: The account's webhook URL, with its path secret and without a channel.
+            headers: What every webhook carries besides its own, to authenticate it.
+            faults: What goes wrong; nothing, if left out.
+            rng: Decides when.
+            log: A file that every exchange is appended to, secrets redacted.
+
+        Raises:
+            ValueError: a code in `faults.fail` is none of this provider's.
+        """
+        self.emulator = emulator
+        self.url = ""
+        self._port = port
+        self._webhook = webhook.rstrip("/") if webhook else None
+        self._headers = dict(headers or {})
+        self._faults = faults or Faults()
+        self._rng = rng or Random()  # noqa: S311 - decides about faults, not about secrets
+        self._refusals = {code: self._refusal(code) for code in self._faults.fail}
+        secrets = [each.get_secret_value() for each in emulator.sample_settings.values() if isinstance(each, SecretStr)]
+        self._log = ExchangeLog(log, [*secrets, *self._headers.values()])
+        self._passed = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._session: aiohttp.ClientSession | None = None
+
+    async def start(self) -> None:
+        """Listen; `url` is the account's base_url from now on. Raises OSError when the port is taken."""
+        app = web.Application()
+        app.router.add_get(f"{_CONTROL}seen", self._show_seen)
+        app.router.add_get(f"{_CONTROL}requests", self._show_requests)
+        for name in _DOINGS:
+            app.router.add_post(f"{_CONTROL}{name}", self._control)
+        app.router.add_route("*", f"{_CONTROL}{{rest:.*}}", _no_such_control)
+        app.router.add_route("*", "/{rest:.*}", self._serve)
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        self._runner = web.AppRunner(app, access_log=None)
+        await self._runner.setup()
+        try:
+            await web.TCPSite(self._runner, _HOST, self._port).start()
+        except OSError:
+            await self.close()
+            raise
+        self.url = f"http://{_HOST}:{self._runner.addresses[0][1]}"
+
+    async def close(self) -> None:
+        """Stop listening; the log is complete."""
+        if self._runner:
+            await self._runner.cleanup()
+        if self._session:
+            await self._session.close()
+        self._log.close()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def post(self, hook: Hook) -> int:
+        """POST a webhook, twice where the faults say so; the last answer's HTTP status.
+
+        Raises:
+            ValueError: there is no webhook URL to post to.
+            ConnectionError: nobody answers there.
+        """
+        if self._webhook is None:
+            raise ValueError("there is no webhook URL")
+        if self._happens(self._faults.reorder):
+            await self._hold()
+        times = 2 if self._happens(self._faults.dup) else 1
+        statuses = [
+            await self._post_once(f"{self._webhook}/{hook.channel or ''}".rstrip("/"), hook) for _ in range(times)
+        ]
+        self._passed.set()
+        return statuses[-1]
+
+    async def _hold(self) -> None:
+        self._passed.clear()
+        try:
+            await asyncio.wait_for(self._passed.wait(), _HELD)
+        except TimeoutError:
+            return
+
+    async def _post_once(self, url: str, hook: Hook) -> int:
+        assert self._session is not None, "start() comes first"
+        try:
+            async with self._session.post(
+                url, data=hook.body, headers={**hook.headers, **self._headers}, allow_redirects=False
+            ) as answer:
+                await answer.read()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self._note({"webhook": self._log.body(hook.body), "channel": hook.channel, "error": type(error).__name__})
+            raise ConnectionError(f"the webhook was not answered: {type(error).__name__}") from None
+        self._note({"webhook": self._log.body(hook.body), "channel": hook.channel, "status": answer.status})
+        return answer.status
+
+    async def _serve(self, given: web.Request) -> web.StreamResponse:
+        """Any request that is not for us is for the provider."""
+        request = Request(
+            method=given.method,
+            path=given.rel_url.raw_path,
+            headers=dict(given.headers),
+            query=dict(given.query),
+            body=await given.read() if given.body_exists else None,
+        )
+        if self._faults.delay_ms:
+            await asyncio.sleep(self._faults.delay_ms / 1_000)
+        if code := self._failing():
+            response = self._refusals[code]
+            self.emulator.requests.append((request, response))
+            self._note({**self._log.exchange(request, response), "fault": f"fail {code}"})
+            return _http(response)
+        response = self.emulator.handle(request)
+        if self._happens(self._faults.drop):
+            self._note({**self._log.exchange(request, None), "fault": "drop"})
+            assert given.transport is not None
+            given.transport.abort()
+            return web.Response()
+        self._note(self._log.exchange(request, response))
+        return _http(response)
+
+    async def _control(self, given: web.Request) -> web.Response:
+        """One of the doings of a contact, or the fate of a message."""
+        try:
+            told = _object(await given.read())
+            hook = _DOINGS[given.path.removeprefix(_CONTROL)](self.emulator, told)
+        except ValueError as error:
+            return _json({"error": str(error)}, status=400)
+        try:
+            status = await self.post(hook) if self._webhook else None
+        except ConnectionError as error:
+            return _json({"error": str(error), "webhook": orjson.loads(hook.body)}, status=502)
+        return _json({"status": status, "webhook": orjson.loads(hook.body)})
+
+    async def _show_seen(self, given: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp's signature
+        return _json([asdict(seen) for seen in self.emulator.seen])
+
+    async def _show_requests(self, given: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp's signature
+        return _json([self._log.exchange(request, response) for request, response in self.emulator.requests])
+
+    def _refusal(self, code: str) -> Response:
+        if isinstance(self.emulator, Refusing):
+            return self.emulator.refuse(code)
+        if not code.isascii() or not code.isdigit() or int(code) not in _HTTP_ERRORS:
+            raise ValueError(f"fail: {code} is no HTTP status from 400 to 599")
+        body = orjson.dumps({"code": int(code), "message": "refused by the emulator"})
+        return Response(status=int(code), headers={"content-type": "application/json"}, body=body)
+
+    def _failing(self) -> str | None:
+        """The code to fail with now, if any: one throw of the dice for all of them."""
+        throw = self._rng.random()
+        for code, chance in self._faults.fail.items():
+            throw -= chance
+            if throw < 0:
+                return code
+        return None
+
+    def _happens(self, chance: float) -> bool:
+        return chance > 0 and self._rng.random() < chance
+
+    def _note(self, entry: Mapping[str, Any]) -> None:
+        self._log.write({"at": datetime.now(UTC), "provider": self.emulator.name, **entry})
+
+
+def _says(emulator: Emulator, told: Mapping[str, Any]) -> Hook:
+    channel, contact, text = _texts(told, "channel", "contact", "text")
+    return emulator.says(channel, contact, text)
+
+
+def _presses(emulator: Emulator, told: Mapping[str, Any]) -> Hook:
+    channel, contact, key, title = _texts(told, "channel", "contact", "key", "title")
+    return emulator.presses(channel, contact, Button(key, title))
+
+
+def _sends(emulator: Emulator, told: Mapping[str, Any]) -> Hook:
+    told = {"caption": "", **told}
+    channel, contact, kind, url, caption = _texts(
+        told, "channel", "contact", "kind", "url", "caption", blank=("caption",)
+    )
+    return emulator.sends(channel, contact, kind, url, caption)
+
+
+def _locates(emulator: Emulator, told: Mapping[str, Any]) -> Hook:
+    told = dict(told)
+    latitude, longitude = (_degrees(told.pop(name, None), name) for name in ("latitude", "longitude"))
+    channel, contact = _texts(told, "channel", "contact")
+    return emulator.locates(channel, contact, latitude, longitude)
+
+
+def _status(emulator: Emulator, told: Mapping[str, Any]) -> Hook:
+    by = "key" if "key" in told else "message_id"
+    sought, value = _texts(told, by, "value")
+    if value not in get_args(StatusValue):
+        raise _BadControl(f"value: one of {', '.join(get_args(StatusValue))}")
+    found: Sequence[Seen] = [seen for seen in emulator.seen if getattr(seen, by) == sought]
+    if not found:
+        raise _BadControl(f"{by}: no such message was seen")
+    hook = emulator.status(found[-1], cast("StatusValue", value))
+    if hook is None:
+        raise _BadControl(f"{emulator.name} has no webhook for this status")
+    return hook
+
+
+_DOINGS: Final[Mapping[str, Callable[[Emulator, Mapping[str, Any]], Hook]]] = {
+    "says": _says,
+    "presses": _presses,
+    "sends": _sends,
+    "locates": _locates,
+    "status": _status,
+}
+
+
+def _degrees(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _BadControl(f"{name}: a number of degrees is needed")
+    return value
+
+
+def _texts(told: Mapping[str, Any], *names: str, blank: Sequence[str] = ()) -> list[str]:
+    """The values of exactly these fields, all texts, none empty but those that may be `blank`."""
+    if unknown := sorted(set(told) - set(names)):
+        raise _BadControl(f"{unknown[0]}: no such field; there are {', '.join(names)}")
+    for name in names:
+        if not isinstance(told.get(name), str) or not (told[name] or name in blank):
+            raise _BadControl(f"{name}: a text is needed")
+    return [told[name] for name in names]
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise _BadControl(f"the body is no JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise _BadControl("the body is no JSON object")
+    return told
+
+
+async def _no_such_control(given: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
+    posts = ", ".join(f"POST {_CONTROL}{name}" for name in _DOINGS)
+    return _json({"error": f"there are {posts}, GET {_CONTROL}seen, GET {_CONTROL}requests"}, status=404)
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+
+
+def _http(response: Response) -> web.Response:
+    headers = {name: value for name, value in response.headers.items() if name.lower() != "content-length"}
+    return web.Response(status=response.status, headers=headers, body=response.body)
