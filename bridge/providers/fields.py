@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, SecretStr
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _SIZES: Final = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
@@ -106,6 +106,14 @@ def read_base_url(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the fi
     return value.strip().rstrip("/")
 
 
+def for_a_header(secret: SecretStr) -> SecretStr:
+    """The secret, if it can stand in a header's value; a file with more than one line is the usual mistake."""
+    if not secret.get_secret_value().isprintable():
+        message = "it goes into a header and holds a control character"
+        raise ValueError(message)
+    return secret
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only mean this machine."""
     if host == "localhost":
@@ -117,6 +125,7 @@ def is_loopback(host: str) -> bool:
 
 
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+HeaderSecret = Annotated[Secret, AfterValidator(for_a_header)]
 Seconds = Annotated[float, BeforeValidator(read_seconds)]
 Size = Annotated[int, BeforeValidator(read_size)]
 Rate = Annotated[PerPeriod, BeforeValidator(read_rate)]
