@@ -81,11 +81,11 @@ def _module(name: str, folder: Path) -> object:
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise _NotLoaded(_missing(name, folder)) from None
-        raise _NotLoaded(_raised(name, error)) from error
+        raise _NotLoaded(_raised(name, error, folder)) from error
     except HandlerError as error:
         raise _NotLoaded(_one_line(error)) from error
     except (Exception, SystemExit) as error:
-        raise _NotLoaded(_raised(name, error)) from error
+        raise _NotLoaded(_raised(name, error, folder)) from error
 
 
 def _missing(name: str, folder: Path) -> str:
@@ -93,12 +93,13 @@ def _missing(name: str, folder: Path) -> str:
     return f"there is no module {name}; " + (f"did you mean {near[0]}?" if near else f"looked in {folder}")
 
 
-def _raised(name: str, error: BaseException) -> str:
-    """What an import raised, and the line of it: the deepest one outside of Python's import machinery."""
+def _raised(name: str, error: BaseException, folder: Path) -> str:
+    """What an import raised, and the line of it: the deepest one of the author's own, if any is."""
     if isinstance(error, SyntaxError):
         return f"{name} is not Python: {error.filename}:{error.lineno}: {error.msg}"
     frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename]
-    where = f" at {frames[-1].filename}:{frames[-1].lineno}" if len(frames) > 1 else ""
+    own = [each for each in frames if Path(each.filename).is_relative_to(folder)]
+    where = f" at {(own or frames)[-1].filename}:{(own or frames)[-1].lineno}" if len(frames) > 1 else ""
     text = f": {_one_line(error)}" if str(error) else ""
     return f"importing {name} raises {type(error).__name__}{where}{text}"
 

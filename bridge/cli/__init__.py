@@ -7,12 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli.check import check
-from bridge.cli.dead import dead
-from bridge.cli.serve import demo, run
-from bridge.cli.store import migrate
-from bridge.cli.threads import threads
-from bridge.cli.urls import urls
+from bridge.cli import check, dead, serve, store, threads, urls
 
 app = typer.Typer(
     name="threadbridge",
@@ -44,10 +39,10 @@ def about(
     """
 
 
-app.command(rich_help_panel="Serve")(demo)
-app.command(rich_help_panel="Serve")(run)
-app.command(rich_help_panel="Set up")(check)
-app.command(rich_help_panel="Set up")(urls)
-app.command(rich_help_panel="Set up")(migrate)
-app.command(rich_help_panel="Look inside")(threads)
-app.add_typer(dead, name="dead", rich_help_panel="Look inside")
+app.command(rich_help_panel="Serve")(serve.demo)
+app.command(rich_help_panel="Serve")(serve.run)
+app.command(rich_help_panel="Set up")(check.check)
+app.command(rich_help_panel="Set up")(urls.urls)
+app.command(rich_help_panel="Set up")(store.migrate)
+app.command(rich_help_panel="Look inside")(threads.threads)
+app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")

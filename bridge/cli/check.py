@@ -107,10 +107,10 @@ async def _look_inside(url: str) -> None:
         await store.close()
 
 
-def filesystem(folder: Path) -> str:
+def filesystem(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
     """The kind of filesystem a folder is on ("ext4", "tmpfs"), or "" where the system does not tell."""
     try:
-        lines = Path("/proc/self/mounts").read_text("utf-8", "replace").splitlines()
+        lines = mounts.read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
     place, kind = "", ""

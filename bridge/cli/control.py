@@ -18,7 +18,7 @@ _PATIENCE = 30.0
 
 
 class Control:
-    """Asks the bridge that owns a database. `ask` returns False when none is listening."""
+    """Asks the bridge that owns a database."""
 
     def __init__(self, database: Path) -> None:
         """Nothing is opened yet."""
@@ -28,7 +28,7 @@ class Control:
         """Have a dead letter replayed or dropped (`verb`). None when it was done, else why it was not.
 
         Raises:
-            ConnectionError: no bridge is listening there.
+            ConnectionRefusedError: no bridge is listening there.
             Unavailable: it did not answer.
         """
         connection = _UnixConnection(self._path)
@@ -36,7 +36,7 @@ class Control:
             connection.request("POST", f"/dead/{quote(letter_id, safe='')}/{verb}")
             answer = connection.getresponse()
             said = json.loads(answer.read() or b"{}")
-        except (http.client.HTTPException, TimeoutError, ValueError) as error:
+        except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the running bridge did not answer ({type(error).__name__})") from None
         finally:
             connection.close()

@@ -118,7 +118,7 @@ def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]
         try:
             control = Control(database)
             return {each: why for each in ids if (why := control.ask(each, verb)) is not None}
-        except ConnectionError:
+        except ConnectionRefusedError:
             pass
     return asyncio.run(_do(config, ids, verb))
 

@@ -34,6 +34,8 @@ def urls(
     with exits():
         read = load_config(config)
         rows = [row for account in read.accounts.values() for row in _rows(read, account, show_secrets=show_secrets)]
+        if not as_json:
+            rows = [row | {"url": row["url"] or f"no route: {row['reason']}"} for row in rows]
         listing(rows, columns=("account", "provider", "url"), as_json=as_json, empty="no accounts are configured")
 
 
@@ -49,12 +51,16 @@ def webhook_urls(config: Config, account: Account, *, show_secrets: bool) -> lis
     return [url] if len(channels) <= 1 else [f"{url}/{channel}" for channel in channels]
 
 
-def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[str, str]]:
-    about = {"account": account.name, "provider": account.provider.name}
+def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[str, object]]:
+    about: dict[str, object] = {"account": account.name, "provider": account.provider.name}
     found = webhook_urls(config, account, show_secrets=show_secrets)
-    if not found and account.provider.name == "playground" and is_loopback(config.server.host):
-        found = [f"{config.server.local_url}/console"]
-    return [about | {"url": url} for url in found] or [about | {"url": "no route: it has no inbound secret"}]
+    reason = "it has no inbound secret"
+    if not found and account.provider.name == "playground":
+        found = [f"{config.server.local_url}/console"] if is_loopback(config.server.host) else []
+        reason = "the console is only served on a loopback address"
+    if found:
+        return [about | {"url": url, "reason": None} for url in found]
+    return [about | {"url": None, "reason": reason}]
 
 
 def _base(config: Config) -> str:

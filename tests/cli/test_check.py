@@ -1,0 +1,133 @@
+"""`threadbridge check`: one line for each problem, and the exit code."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.cli import check as module
+from bridge.cli.check import filesystem
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PLAYGROUND = '[accounts.demo]\nprovider = "playground"\n'
+
+
+def check(folder: Path, text: str = PLAYGROUND) -> tuple[int, list[str]]:
+    file = folder / "threadbridge.toml"
+    file.write_text(text, "utf-8")
+    result = CliRunner().invoke(app, ["check", "-c", str(file)])
+    return result.exit_code, [line.removeprefix(f"{file}: ") for line in result.stdout.splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def _durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "filesystem", lambda _: "ext4")
+
+
+def test_all_is_well(tmp_path: Path) -> None:
+    code, lines = check(tmp_path)
+    assert code == 0
+    assert len(lines) == 1
+    assert lines[0].startswith("ok: 1 account, ")
+    assert lines[0].endswith(" handlers")
+    assert not (tmp_path / "threadbridge.db").exists()
+
+
+def test_every_broken_handler_is_a_line(tmp_path: Path) -> None:
+    code, lines = check(tmp_path, PLAYGROUND + '[handlers]\nload = ["no_such_bot", "handlers.menu:nope"]')
+    assert code == 78
+    assert lines == [
+        f"handlers.load[0]: there is no module no_such_bot; looked in {tmp_path}",
+        "handlers.load[1]: handlers.menu has no nope; did you mean handlers.menu:router?",
+    ]
+
+
+def test_a_broken_configuration_is_all_its_lines(tmp_path: Path) -> None:
+    code, lines = check(tmp_path, "[server]\nprot = 1\n[limits]\nbody = 0")
+    assert code == 78
+    assert sorted(lines) == ["limits.body: want at least 1024", "server.prot: unknown key; did you mean port?"]
+
+
+def test_warnings_alone_are_no_failure(tmp_path: Path) -> None:
+    code, lines = check(tmp_path, "[handlers]\nattempts = 1")
+    assert code == 0
+    assert lines[0] == "accounts: warning: there is none, so nothing can arrive"
+    assert lines[1].startswith("ok: 0 accounts, ")
+
+
+def test_an_account_without_a_secret_says_that_it_has_no_route(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    text = (
+        '[accounts.r]\nprovider = "ginalne"\nbase_url = "https://g.example"\nusername = "bot"\ntoken = "env:TEST_TOKEN"'
+    )
+    code, lines = check(tmp_path, text)
+    assert code == 0
+    reason = "no inbound secret, so no route: it receives nothing (bearer wants secret)"
+    assert lines[0] == f"accounts.r.inbound: warning: {reason}"
+
+
+@pytest.mark.parametrize("kind", ["tmpfs", "ramfs"])
+def test_a_store_in_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    monkeypatch.setattr(module, "filesystem", lambda _: kind)
+    code, lines = check(tmp_path)
+    assert code == 0
+    reason = f"{tmp_path} is on {kind}: everything in it is lost when the machine restarts"
+    assert lines[0] == f"storage.url: warning: {reason}"
+
+
+def test_a_store_on_the_network_is_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "filesystem", lambda _: "nfs4")
+    assert "whose locks SQLite cannot rely on" in check(tmp_path)[1][0]
+
+
+def newer(database: Path) -> None:
+    with sqlite3.connect(database) as db:
+        db.execute("PRAGMA user_version = 9999")
+    db.close()
+
+
+def foreign(database: Path) -> None:
+    with sqlite3.connect(database) as db:
+        db.execute("CREATE TABLE somebody_elses (x)")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (newer, "written by a later threadbridge"),
+        (foreign, "belongs to another application"),
+        (lambda database: database.write_bytes(b"no database at all" * 100), "not a database"),
+        (lambda database: database.mkdir(), "is not a file"),
+    ],
+    ids=["newer", "foreign", "damaged", "a folder"],
+)
+def test_a_store_that_cannot_be_used_is_a_problem(tmp_path: Path, make: object, words: str) -> None:
+    assert callable(make)
+    make(tmp_path / "threadbridge.db")
+    code, lines = check(tmp_path)
+    assert code == 78
+    assert lines[0].startswith("storage.url: ")
+    assert words in lines[0]
+    assert len(lines) == 1
+
+
+def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
+    code, lines = check(tmp_path, PLAYGROUND + '[storage]\nurl = "sqlite:///nowhere/x.db"')
+    assert (code, lines) == (78, [f"storage.url: there is no folder {tmp_path}/nowhere"])
+
+
+def test_the_filesystem_is_told_by_the_longest_mount(tmp_path: Path) -> None:
+    mounts = tmp_path / "mounts"
+    home = str(tmp_path).replace(" ", r"\040")
+    (tmp_path / "with space").mkdir()
+    mounts.write_text(f"/dev/a / ext4 rw 0 0\nt {home}/with\\040space tmpfs rw 0 0\nn {home} xfs rw 0 0\n", "utf-8")
+    assert filesystem(tmp_path / "with space", mounts) == "tmpfs"
+    assert filesystem(tmp_path, mounts) == "xfs"
+    assert filesystem(tmp_path, tmp_path / "no such file") == ""
