@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module as _import_module
+from typing import TYPE_CHECKING as _TYPE_CHECKING
+
 from bridge import errors, events, messages
 from bridge.errors import BridgeError, HandlerError
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Postback, Status, ThreadRef, Unrecognised
@@ -66,3 +69,11 @@ __all__ = [
     "events",
     "messages",
 ]
+
+if not _TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
+
+    def __getattr__(name: str) -> object:
+        """`create_app` brings the web stack along, so it is loaded only when it is asked for."""
+        if name == "create_app":
+            return _import_module("bridge.app").create_app
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

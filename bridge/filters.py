@@ -150,7 +150,7 @@ class KeyPattern:
             return None
         found, start = dict[str, str](), len(self._before)
         for name, literal in self._after:
-            stop = key.find(literal, start + 1, end)
+            stop = key.find(literal, start + 1)
             if stop < 0:
                 return None
             found[name], start = key[start:stop], stop + len(literal)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from bridge import (
     Contact,
@@ -373,7 +373,7 @@ def test_partials_methods_and_objects_that_can_be_called_are_handlers() -> None:
         async def order(self, _turn: Turn, n: int) -> int:
             return n
 
-        def __call__(self, _turn: Turn, n: int) -> int:
+        async def __call__(self, _turn: Turn, n: int) -> int:
             return n
 
     def priced(price: int, _turn: Turn, n: int) -> int:
@@ -384,7 +384,7 @@ def test_partials_methods_and_objects_that_can_be_called_are_handlers() -> None:
     router.postback("object:{n}")(Shop())
     router.postback("partial:{n}")(functools.partial(priced, 3))
     method, thing, partial = router.handlers()
-    assert [each.is_async for each in (method, thing, partial)] == [True, False, False]
+    assert [each.is_async for each in (method, thing, partial)] == [True, True, False]
     assert [each.name.rpartition(".")[2] for each in (method, thing, partial)] == ["order", "__call__", "priced"]
     match = router.match(pressed("partial:2"), WEB, None)
     assert match is not None
@@ -449,6 +449,19 @@ def test_a_filter_may_find_any_object_and_the_annotation_still_decides() -> None
 
     assert found(router, said("ann")) == {"customer": ann}
     assert found(router, said("bob")) is None
+
+
+def test_a_model_can_be_made_of_what_is_found() -> None:
+    class Order(BaseModel):
+        no: int
+
+    router = Router()
+
+    @router.message(lambda event: {"order": {"no": event.text}})
+    def handler(turn: Turn, order: Order) -> None: ...
+
+    assert found(router, said("7")) == {"order": Order(no=7)}
+    assert found(router, said("x")) is None
 
 
 def test_filters_in_one_rule_are_asked_only_while_they_may_still_fit() -> None:
