@@ -200,7 +200,7 @@ class EmulatorServer:
         request = Request(
             method=given.method,
             path=given.rel_url.raw_path,
-            headers=dict(given.headers),
+            headers={str(name): value for name, value in given.headers.items()},
             query=dict(given.query),
             body=await given.read() if given.body_exists else None,
         )

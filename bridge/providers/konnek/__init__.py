@@ -26,7 +26,9 @@ def _of_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _without_repetition(channels: tuple[str, ...]) -> tuple[str, ...]:
+def _each_once(channels: tuple[str, ...]) -> tuple[str, ...]:
+    if not channels:
+        raise ValueError("at least one channel is needed")
     if len(set(channels)) < len(channels):
         raise ValueError("a channel is named twice")
     return channels
@@ -41,7 +43,7 @@ class KonnekSettings(AccountSettings):
 
     base_url: BaseUrl
     client_id: Slug
-    channels: Annotated[tuple[Slug, ...], Field(min_length=1), AfterValidator(_without_repetition)]
+    channels: Annotated[tuple[Slug, ...], AfterValidator(_each_once)]
     username: HeaderSecret
     password: HeaderSecret
 
