@@ -73,7 +73,7 @@ async def choose(turn: Turn, key: str) -> str:
         return 'We no longer have that one. Write "teas" to see what there is.'
     turn.state["order"] = {"tea": key}
     turn.step = "how many"
-    return f"{TEAS[key].title}, a good choice. How many packs? Please write a number up to {MOST}."
+    return f"{TEAS[key].title}, a good choice. How many packs shall it be, 1 to {MOST}?"
 
 
 @router.message(regex=r"^\s*(?P<packs>\d+)\b", step="how many")
@@ -89,7 +89,7 @@ async def count(turn: Turn, packs: int) -> Buttons | str:
 @router.message(step="how many")
 async def count_again(_turn: Turn) -> str:
     """Anything that is no number, while we wait for one."""
-    return f'How many packs? Please write a number from 1 to {MOST}, or "cancel".'
+    return f'Please write a number from 1 to {MOST}, or "cancel". How many packs?'
 
 
 @router.postback("order:yes", step="confirm")

@@ -9,6 +9,8 @@ import pytest
 
 from bridge import Buttons, Contact, Menu, Message, Postback, Text, ThreadRef, Turn
 from bridge.messages import choices_of
+from bridge.planner import plan
+from bridge.providers.port import Capabilities
 from bridge.turn import as_messages
 from handlers.menu import TEAS, router
 
@@ -55,7 +57,7 @@ async def test_an_order_from_hello_to_thanks() -> None:
     assert await ann.says(" Hello ") == "Hello, Ann, and welcome to the tea shop! What would you like?"
     assert await ann.chooses("See the teas") == "Which tea shall it be?"
     assert [choice.title for choice in choices_of(ann.heard[0])] == [tea.title for tea in TEAS.values()]
-    assert "How many packs?" in await ann.chooses("Matcha")
+    assert await ann.chooses("Matcha") == "Matcha, a good choice. How many packs shall it be, 1 to 20?"
     assert await ann.says("3") == "3 x Matcha, 45 euro. Shall I order it?"
     assert await ann.chooses("Yes") == "Thank you! Your order no. 1: 3 x Matcha, 45 euro. It leaves our shop today."
     assert (ann.state, ann.step) == (b'{"orders":1}', None)
@@ -78,9 +80,9 @@ async def test_a_contact_without_a_name_is_greeted_too() -> None:
     [
         ("0", "We sell 1 to 20 packs at a time. How many shall it be?"),
         ("21", "We sell 1 to 20 packs at a time. How many shall it be?"),
-        ("9" * 5000, 'How many packs? Please write a number from 1 to 20, or "cancel".'),
-        ("a few", 'How many packs? Please write a number from 1 to 20, or "cancel".'),
-        ("3rd", 'How many packs? Please write a number from 1 to 20, or "cancel".'),
+        ("9" * 5000, 'Please write a number from 1 to 20, or "cancel". How many packs?'),
+        ("a few", 'Please write a number from 1 to 20, or "cancel". How many packs?'),
+        ("3rd", 'Please write a number from 1 to 20, or "cancel". How many packs?'),
     ],
 )
 async def test_a_number_that_cannot_be_sold_is_asked_for_again(text: str, answer: str) -> None:
@@ -139,3 +141,23 @@ async def test_help_works_everywhere_and_changes_nothing(step: str | None) -> No
     ann.step = step
     assert '"teas"' in await ann.says("Help")
     assert (ann.state, ann.step) == (b"{}", step)
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["hi"], "Hello, Ann, and welcome to the tea shop! What would you like?\n\n1. See the teas\n2. Get help"),
+        (
+            ["teas"],
+            "Which tea shall it be?\n\nOur teas\n\nPacks of 100 g\n1. Sencha — green and fresh, 8 euro\n"
+            "2. Matcha — green and strong, 15 euro\n3. Assam — black and malty, 6 euro\n"
+            "4. Earl Grey — black, with bergamot, 7 euro",
+        ),
+    ],
+)
+async def test_it_reads_well_where_a_channel_has_only_text(words: list[str], text: str) -> None:
+    ann = Visit()
+    for word in words:
+        await ann.says(word)
+    parts = plan(ann.heard[0], Capabilities(kinds=frozenset({"text"})), now=0, last_heard=0).parts
+    assert parts == (Text(text),)
