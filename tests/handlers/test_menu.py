@@ -144,20 +144,18 @@ async def test_help_works_everywhere_and_changes_nothing(step: str | None) -> No
 
 
 @pytest.mark.parametrize(
-    ("words", "text"),
+    ("word", "lines"),
     [
-        (["hi"], "Hello, Ann, and welcome to the tea shop! What would you like?\n\n1. See the teas\n2. Get help"),
+        ("hi", ["1. See the teas", "2. Get help"]),
         (
-            ["teas"],
-            "Which tea shall it be?\n\nOur teas\n\nPacks of 100 g\n1. Sencha — green and fresh, 8 euro\n"
-            "2. Matcha — green and strong, 15 euro\n3. Assam — black and malty, 6 euro\n"
-            "4. Earl Grey — black, with bergamot, 7 euro",
+            "teas",
+            ["Which tea shall it be?", "1. Sencha — green and fresh, 8 euro", "2. Matcha — green and strong, 15 euro"],
         ),
     ],
 )
-async def test_it_reads_well_where_a_channel_has_only_text(words: list[str], text: str) -> None:
+async def test_it_reads_well_where_a_channel_has_only_text(word: str, lines: list[str]) -> None:
     ann = Visit()
-    for word in words:
-        await ann.says(word)
-    parts = plan(ann.heard[0], Capabilities(kinds=frozenset({"text"})), now=0, last_heard=0).parts
-    assert parts == (Text(text),)
+    await ann.says(word)
+    (part,) = plan(ann.heard[0], Capabilities(kinds=frozenset({"text"})), now=0, last_heard=0).parts
+    assert isinstance(part, Text)
+    assert [line for line in part.text.splitlines() if line in lines] == lines
