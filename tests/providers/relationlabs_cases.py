@@ -122,6 +122,11 @@ RECEIVED: Final = (
         expected=arrived(message(text="", kind="image", media=Media(url=IMAGE_URL))),
     ),
     Received(
+        name="an image whose URL holds what looks encoded",
+        webhook=relayed(type="IMAGE", content="type:image;p1(Text):https://files.example/a%20b.png,p2(Text):key"),
+        expected=arrived(message(text="", kind="image", media=Media(url="https://files.example/a%20b.png"))),
+    ),
+    Received(
         name="an image that is a URL and nothing else",
         webhook=relayed(type="image", content="https://files.example/a.png"),
         expected=arrived(message(text="", kind="image", media=Media(url="https://files.example/a.png"))),

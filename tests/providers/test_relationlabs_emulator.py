@@ -81,6 +81,17 @@ def test_knobs_refuse_strangers_outsiders_and_the_hasty() -> None:
     assert isinstance(sent(gateway, said_to("f" * 32)), Sent)
 
 
+def test_any_documented_error_and_any_http_error_can_be_had() -> None:
+    gateway = emulator()
+    for code in ("-1", *wire.UNAUTHORISED, *wire.LATER, *wire.PERMANENT):
+        response = gateway.refuse(code)
+        assert (response.status, orjson.loads(response.body)["code"]) == (200, code)
+    assert gateway.refuse("503").status == 503
+    for code in ("0", "200", "99999", "x", "", "\u0664\u0660\u0660"):
+        with pytest.raises(ValueError, match="none of RelationLabs' codes"):
+            gateway.refuse(code)
+
+
 @pytest.mark.parametrize(("honours", "times"), [(False, 2), (True, 1)])
 def test_a_repeated_send_uuid_is_said_once_only_where_keys_are_honoured(honours: bool, times: int) -> None:  # noqa: FBT001 - drawn
     gateway = emulator()

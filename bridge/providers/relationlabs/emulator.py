@@ -33,17 +33,19 @@ _EXTRA: Final = frozenset({"mentionedUser"})
 """A field that only clients show, like quoteId: let in, and not looked at."""
 _LIFETIME: Final = 604_800
 _MOST_LISTED: Final = 1000
-_ANSWERS: Final[Mapping[str, str]] = {
-    "0": "success",
-    "-1": "error",
-    "10002": "failed, try later",
-    "10100": "token expired",
-    "10101": "token error",
-    "10110": "rate limit",
-    "10112": "parameter error",
+_PARAMETER_ERROR: Final = "10112"
+_DESCRIPTIONS: Final[Mapping[str, str]] = {
+    wire.FAILED: "error",
+    **wire.UNAUTHORISED,
+    **wire.LATER,
+    **wire.PERMANENT,
+    wire.OK: "success",
+    _PARAMETER_ERROR: "parameter error",
     "13108": "Not the member of this channel",
     "13301": "block stranger messages",
 }
+"""`desc` by return code: the document's own words where it has some."""
+_HTTP_ERRORS: Final = range(400, 600)
 
 
 class Emulator:
@@ -98,16 +100,24 @@ class Emulator:
             response = Response(status=405, headers={"allow": method})
         elif self.rate_limited:
             self.rate_limited -= 1
-            response = self.answer(wire.RATE_LIMITED)
+            response = _answer(wire.RATE_LIMITED)
         else:
             response = route(request)
         self.requests.append((request, response))
         return response
 
-    def answer(self, code: str, data: object = None) -> Response:
-        """An answer with a return code."""
-        body = orjson.dumps({"code": code, "desc": _ANSWERS.get(code, "error"), "data": data})
-        return Response(status=200, headers={"content-type": "application/json"}, body=body)
+    def refuse(self, code: str) -> Response:
+        """The error with this return code, or a bare answer with this HTTP status from 400 to 599.
+
+        Raises:
+            ValueError: it is neither.
+        """
+        if code in _DESCRIPTIONS and code != wire.OK:
+            return _answer(code)
+        if code.isascii() and code.isdigit() and int(code) in _HTTP_ERRORS:
+            return Response(status=int(code))
+        known = ", ".join(sorted(_DESCRIPTIONS.keys() - {wire.OK}))
+        raise ValueError(f"{code} is no HTTP status from 400 to 599 and none of RelationLabs' codes {known}")
 
     def expire_tokens(self) -> None:
         """From now on every token that was taken so far is answered with 10100."""
@@ -154,19 +164,19 @@ class Emulator:
             return refused
         said = _object(request.body)
         if said is None or not _is_documented(said):
-            return self.answer("10112")
+            return _answer(_PARAMETER_ERROR)
         uuid, peer = said.get("channelUuid"), said.get("toRelationId")
         if peer in self.block_strangers or self._channels.get(uuid or "") in self.block_strangers:
-            return self.answer("13301")
+            return _answer("13301")
         if uuid in self.not_member:
-            return self.answer("13108")
+            return _answer("13108")
         if self.honours_keys and said["sendUuid"] in self._answers:
             return self._answers[said["sendUuid"]]
         channel = wire.PEER if uuid is None or uuid in self._channels else wire.GROUP
         uuid = uuid or self._channel_of(wire.PEER, said["toRelationId"])
         info = self._say(_OWN, said["type"], said["content"], channel=channel, uuid=uuid, send_uuid=said["sendUuid"])
         self._see(said, info["id"], channel)
-        self._answers[said["sendUuid"]] = response = self.answer("0", {"channelUuid": uuid, "id": info["id"]})
+        self._answers[said["sendUuid"]] = response = _answer(wire.OK, {"channelUuid": uuid, "id": info["id"]})
         return response
 
     def _see(self, said: Mapping[str, Any], message_id: str, channel: str) -> None:
@@ -190,36 +200,36 @@ class Emulator:
         uuid = query.get("channelUuid") or (self._channel_of(wire.PEER, peer) if peer else None)
         latest, limit = (query.get(name, "") for name in ("maxCreateAt", "limit"))
         if not (uuid and latest.isdigit() and limit.isdigit() and 0 < int(limit) <= _MOST_LISTED):
-            return self.answer("10112")
+            return _answer(_PARAMETER_ERROR)
         if uuid in self.not_member:
-            return self.answer("13108")
+            return _answer("13108")
         found = [
             {name: value for name, value in info.items() if name not in {"mute", "channelType"}}
             for info in reversed(self._said)
             if info["channelUuid"] == uuid and int(info["createAt"]) <= int(latest)
         ]
-        return self.answer("0", found[: int(limit)])
+        return _answer(wire.OK, found[: int(limit)])
 
     def _auth(self, request: Request) -> Response:
         given = {name.lower(): value for name, value in request.headers.items()}
         if given.get("apikey") != _secret(self.address_settings["api_key"]) or _bearer(
             given.get("i-authorization", "")
         ) != _secret(self.address_settings["address_token"]):
-            return self.answer("10101")
+            return _answer("10101")
         if _object(request.body or b"{}") is None:
-            return self.answer("10112")
+            return _answer(_PARAMETER_ERROR)
         now = self._now()
         token = self._token(now // SECOND)
         self._tokens[token] = now + _LIFETIME * SECOND
-        return self.answer("0", {"token": token})
+        return _answer(wire.OK, {"token": token})
 
     def _refused(self, request: Request) -> Response | None:
         given = {name.lower(): value for name, value in request.headers.items()}
         token = _bearer(given.get("authorization", ""))
         if given.get("apikey") != _secret(self.sample_settings["api_key"]) or token not in self._tokens:
-            return self.answer("10101")
+            return _answer("10101")
         expires = self._tokens[token]
-        return None if expires is None or self._now() < expires else self.answer("10100")
+        return None if expires is None or self._now() < expires else _answer("10100")
 
     def _token(self, seconds: int) -> str:
         """A unifiedAuthToken as documented: ES256, no typ, no kid, valid for seven days."""
@@ -285,6 +295,12 @@ class Emulator:
         if channel == wire.PEER:
             self._channels[uuid] = contact
         return uuid
+
+
+def _answer(code: str, data: object = None) -> Response:
+    """What every call is answered with, errors too: HTTP 200 and a return code."""
+    body = orjson.dumps({"code": code, "desc": _DESCRIPTIONS[code], "data": data})
+    return Response(status=200, headers={"content-type": "application/json"}, body=body)
 
 
 def _is_documented(said: Mapping[str, Any]) -> bool:
