@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, serve, store, threads, urls
+from bridge.cli import check, dead, emulate, serve, store, threads, urls
 
 app = typer.Typer(
     name="threadbridge",
     no_args_is_help=True,
     add_completion=False,
-    rich_markup_mode="rich",
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,  # a traceback with local variables would print secrets
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -33,7 +33,7 @@ def about(
 ) -> None:
     """Durable conversations over five messaging gateways: webhooks in, handlers in order, replies out.
 
-    Begin with [bold]threadbridge demo[/bold]: it needs no account and no configuration.
+    Begin with `threadbridge demo`: it needs no account and no configuration.
 
     Exit codes: 0 ok, 2 usage, 70 store broken, 73 store in use, 78 configuration.
     """
@@ -44,5 +44,6 @@ app.command(rich_help_panel="Serve")(serve.run)
 app.command(rich_help_panel="Set up")(check.check)
 app.command(rich_help_panel="Set up")(urls.urls)
 app.command(rich_help_panel="Set up")(store.migrate)
+app.command(rich_help_panel="Set up")(emulate.emulate)
 app.command(rich_help_panel="Look inside")(threads.threads)
 app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")

@@ -27,7 +27,7 @@ def check(config: ConfigFile = DEFAULT) -> None:
     Prints one line for each problem (file: key: reason) and exits with 78, or prints "ok" and exits with 0.
     Warnings alone are no reason to exit with 78. It takes no lock, and works while the bridge runs.
 
-    Example: [bold]threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge[/bold]
+    Example: `threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge`
     """
     try:
         read = load_config(config)

@@ -46,7 +46,7 @@ def list_(
     "in-..." is an event (a turn that failed for good, or a webhook nobody understood), "out-..." a message.
     Reads the store without a lock, also while the bridge runs.
 
-    Example: [bold]threadbridge dead list --account shop | grep "timed out"[/bold]
+    Example: `threadbridge dead list --account shop | grep "timed out"`
     """
     with exits():
         found = asyncio.run(_letters(load_config(config), account, limit))
@@ -61,7 +61,7 @@ def show(
 ) -> None:
     """Show one dead letter whole: its reason, and the event, webhook or message itself.
 
-    Example: [bold]threadbridge dead show in-7[/bold]
+    Example: `threadbridge dead show in-7`
     """
     with exits():
         letter = asyncio.run(_letter(load_config(config), letter_id))
@@ -83,7 +83,7 @@ def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
 
     A running bridge does it at once; when none runs, it is done in the store and takes effect at the next start.
 
-    Example: [bold]threadbridge dead replay in-7 out-12[/bold]
+    Example: `threadbridge dead replay in-7 out-12`
     """
     _change(config, ids, "replay", "replayed")
 
@@ -92,7 +92,7 @@ def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
 def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
     """Put dead letters aside for good: they stay in the store, and are no longer listed.
 
-    Example: [bold]threadbridge dead drop in-7[/bold]
+    Example: `threadbridge dead drop in-7`
     """
     _change(config, ids, "drop", "dropped")
 

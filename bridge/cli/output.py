@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
@@ -15,7 +17,7 @@ from rich.text import Text
 
 from bridge.clock import moment
 from bridge.config import DEFAULT_FILE
-from bridge.errors import ConfigError, NewerSchema, StoreError, StoreInUse
+from bridge.errors import ConfigError, NewerSchema, Problem, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,9 +29,14 @@ CONFIGURATION: Final = 78
 ConfigFile = Annotated[
     Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration to use.", show_default=True)
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print a JSON array instead of a table.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT: Final = Path(DEFAULT_FILE)
 
+_REFUSED: Final = {
+    errno.EADDRINUSE: "is in use by another program; choose another port",
+    errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
+    errno.EADDRNOTAVAIL: "is no address of this machine",
+}
 _JOINERS: Final = "\u200c\u200d"
 
 
@@ -51,6 +58,12 @@ def exits() -> Iterator[None]:
     except StoreError as error:
         complain(f"the store cannot be used: {error}")
         leave(STORE_BROKEN)
+
+
+def no_such_port(error: OSError, place: Problem) -> Exception:
+    """Why listening failed, as a problem of the configuration; `place.reason` is the address. Other errors stay."""
+    reason = _REFUSED.get(error.errno or 0)
+    return ConfigError([replace(place, reason=f"{place.reason} {reason}")]) if reason else error
 
 
 def leave(code: int) -> NoReturn:

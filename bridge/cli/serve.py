@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
+from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, no_such_port, say
 from bridge.config import Config, load_config, read_file
-from bridge.errors import ConfigError, Problem
+from bridge.errors import Problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -26,7 +25,7 @@ def run(config: ConfigFile = DEFAULT) -> None:
     SIGTERM or Ctrl-C stops it politely: nothing new is taken, what is being handled is finished (10 seconds), the rest
     goes on at the next start. A second one stops it at once. Nothing that was acknowledged is lost either way.
 
-    Example: [bold]threadbridge run -c shop/threadbridge.toml[/bold]
+    Example: `threadbridge run -c shop/threadbridge.toml`
     """
     with exits():
         read = load_config(config)
@@ -46,8 +45,9 @@ def demo(
 
     The conversation is kept in threadbridge-demo.db in this folder: stop, start again, and it goes on.
 
-    Example: [bold]threadbridge demo --port 9000[/bold], or, with your own handlers, [bold]threadbridge demo -c
-    threadbridge.toml[/bold]
+    Example: `threadbridge demo --port 9000`
+
+    With your own handlers: `threadbridge demo -c threadbridge.toml`
     """
     with exits():
         made = _demo(port, config)
@@ -90,18 +90,8 @@ def _serve(config: Config, ready: Callable[[str], None]) -> None:
     try:
         _run(serve(config, ready=is_ready))
     except OSError as error:
-        reason = _REFUSED.get(error.errno or 0)
-        if reason is None:
-            raise
-        where = f"{config.server.host}:{config.server.port}"
-        raise ConfigError([Problem(config.file, "server.port", f"{where} {reason}")]) from None
-
-
-_REFUSED: Final = {
-    errno.EADDRINUSE: "is in use by another program; choose another port",
-    errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
-    errno.EADDRNOTAVAIL: "is no address of this machine",
-}
+        place = f"{config.server.host}:{config.server.port}"
+        raise no_such_port(error, Problem(config.file, "server.port", place)) from None
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:

@@ -15,7 +15,7 @@ def migrate(config: ConfigFile = DEFAULT) -> None:
     `threadbridge run` does the same when it starts; this is for doing it beforehand. The bridge must not be running.
     Make a copy of the database first: an older threadbridge refuses a newer schema.
 
-    Example: [bold]threadbridge migrate -c shop/threadbridge.toml[/bold]
+    Example: `threadbridge migrate -c shop/threadbridge.toml`
     """
     with exits():
         read = load_config(config)

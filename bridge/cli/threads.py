@@ -27,7 +27,7 @@ def threads(
     Reads the store without a lock, also while the bridge runs. Off a terminal it prints one line a conversation,
     its columns parted by tabs.
 
-    Example: [bold]threadbridge threads --account shop --json[/bold]
+    Example: `threadbridge threads --account shop --json`
     """
     with exits():
         found = asyncio.run(_threads(load_config(config), account, limit))

@@ -29,7 +29,7 @@ def urls(
     The URLs begin with [server] public_url, or with the address of this machine when there is none. An account
     without an inbound secret has no URL; the list says why.
 
-    Example: [bold]threadbridge urls -c shop/threadbridge.toml --show-secrets[/bold]
+    Example: `threadbridge urls -c shop/threadbridge.toml --show-secrets`
     """
     with exits():
         read = load_config(config)
@@ -39,21 +39,24 @@ def urls(
         listing(rows, columns=("account", "provider", "url"), as_json=as_json, empty="no accounts are configured")
 
 
-def webhook_urls(config: Config, account: Account, *, show_secrets: bool) -> list[str]:
-    """Where an account's webhooks go: one URL, or one for each of several channels; none without a route."""
+def webhook_url(base: str, account: Account, *, show_secrets: bool) -> str | None:
+    """Where an account's webhooks go, without a channel; None without a route."""
     if account.inbound is None:
-        return []
-    url = f"{_base(config)}/webhooks/{account.name}"
+        return None
+    url = f"{base}/webhooks/{account.name}"
     if isinstance(account.inbound, PathAuth):
         secret = account.inbound.secret[0].get_secret_value()
         url += f"/{quote(secret, safe='') if show_secrets else HIDDEN}"
-    channels = account.provider.channels or ()
-    return [url] if len(channels) <= 1 else [f"{url}/{channel}" for channel in channels]
+    return url
 
 
 def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[str, object]]:
     about: dict[str, object] = {"account": account.name, "provider": account.provider.name}
-    found = webhook_urls(config, account, show_secrets=show_secrets)
+    url = webhook_url(config.server.public_url or config.server.local_url, account, show_secrets=show_secrets)
+    found = [url] if url else []
+    channels = account.provider.channels or ()
+    if url and len(channels) > 1:
+        found = [f"{url}/{channel}" for channel in channels]
     reason = "it has no inbound secret"
     if not found and account.provider.name == "playground":
         found = [f"{config.server.local_url}/console"] if is_loopback(config.server.host) else []
@@ -61,7 +64,3 @@ def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[
     if found:
         return [about | {"url": url, "reason": None} for url in found]
     return [about | {"url": None, "reason": reason}]
-
-
-def _base(config: Config) -> str:
-    return config.server.public_url or config.server.local_url
