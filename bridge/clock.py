@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SECOND: Final = 1_000_000
 
@@ -21,6 +24,18 @@ class Clock(Protocol):
         """Return when `seconds` have passed."""
         ...
 
+    def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
+        """Call back at `when`, or at once if that is past; never before this returns."""
+        ...
+
+
+class Alarm(Protocol):
+    """A callback that is due some time."""
+
+    def cancel(self) -> None:
+        """Never mind."""
+        ...
+
 
 class SystemClock:
     """The machine's own."""
@@ -32,6 +47,10 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` have passed."""
         await asyncio.sleep(seconds)
+
+    def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
+        """Call back at `when`, or at once if that is past; never before this returns."""
+        return asyncio.get_running_loop().call_later(max(0, when - self.now()) / SECOND, callback)
 
 
 def moment(micros: int) -> datetime:

@@ -53,13 +53,13 @@ class Config:
     warnings: tuple[Problem, ...] = ()
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any], folder: Path | None = None) -> Config:
+    def from_dict(cls, values: Mapping[str, Any], folder: Path | None = None, *, file: str = "configuration") -> Config:
         """A configuration from what the file would hold, without the environment; `folder` stands for the file's.
 
         Raises:
             ConfigError: with every problem.
         """
-        return _build(values, folder=folder or Path.cwd(), file="configuration", environment={})
+        return _build(values, folder=folder or Path.cwd(), file=file, environment={})
 
 
 def load_config(path: Path | None) -> Config:

@@ -67,7 +67,7 @@ OUTBOX_MOVES: Final[Mapping[OutboxState, frozenset[OutboxState]]] = {
     OutboxState.EXPIRED: frozenset(),
     OutboxState.DROPPED: frozenset(),
 }
-"""Every move a message can make; the first state is OPEN."""
+"""Every move a message can make; the first state is OPEN, or DEAD where the plan dropped it."""
 
 STATUS_RANK: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "read": 3, "failed": 4}
 """A message's status only ever climbs: late and repeated news change nothing."""
@@ -138,7 +138,10 @@ class InboxRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Saying:
-    """One part of a plan, to become one outbox row; `encoded` is the message as stored."""
+    """One part of a plan, to become one outbox row; `encoded` is the message as stored.
+
+    `dropped` says why it does not even begin its journey: it is a dead letter from the start.
+    """
 
     key: str
     message: Outgoing
@@ -146,6 +149,7 @@ class Saying:
     available_at: int = 0
     expires_at: int | None = None
     given_up: Sequence[str] = ()
+    dropped: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,7 +218,10 @@ class Settled:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message."""
+    """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message.
+
+    `content` is the webhook's body, or the message as JSON; `channel` the route's {channel} the webhook came by.
+    """
 
     id: str
     account: str
@@ -225,6 +232,7 @@ class DeadLetter:
     attempt: int
     at: int
     content: bytes = b""
+    channel: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -296,6 +304,10 @@ class Store(Protocol):
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
+        ...
+
+    def peek(self, thread_id: int) -> ThreadRow | None:
+        """A thread as last committed, if that needs no look into the database."""
         ...
 
     async def commit_turn(self, turn: TurnCommit) -> None:

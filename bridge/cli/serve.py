@@ -71,9 +71,9 @@ def _demo(port: int, file: Path | None) -> Config:
         "accounts": {"demo": {"provider": "playground"}},
     }
     if file is None:
-        return Config.from_dict(values)
+        return Config.from_dict(values, file="demo")
     handlers = {"handlers": read_file(file).get("handlers", {})}
-    return Config.from_dict(values | handlers, folder=file.absolute().parent)
+    return Config.from_dict(values | handlers, folder=file.absolute().parent, file=str(file))
 
 
 def _named(config: Config) -> str:

@@ -132,11 +132,11 @@ SELECT * FROM (
     SELECT 'in-' || i.id AS letter, i.account AS account,
            coalesce(t.channel || ':' || t.conversation, '') AS thread, i.kind AS kind, i.status AS status,
            coalesce(i.error, '') AS reason, i.attempt AS attempt, coalesce(i.done_at, i.received_at) AS at,
-           i.raw AS content
+           i.raw AS content, i.channel AS channel
     FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.status IN ('dead', 'quarantined')
     UNION ALL
     SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
-           coalesce(o.error, ''), o.attempt, coalesce(o.done_at, o.created_at), o.message
+           coalesce(o.error, ''), o.attempt, coalesce(o.done_at, o.created_at), o.message, NULL
     FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.status = 'dead'
 )
 """
@@ -154,6 +154,7 @@ def letter(row: Row) -> DeadLetter:
         attempt=row[6],
         at=row[7],
         content=row[8],
+        channel=row[9],
     )
 
 

@@ -27,8 +27,8 @@ WHERE i.status = 'open'
 """
 _SAY: Final = """
 INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,
-                    available_at, expires_at, created_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'open', ?, ?, ?, ?)
+                    available_at, expires_at, created_at, error)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TURN_THREAD: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
@@ -81,11 +81,11 @@ def _say(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], ef
     values: list[tuple[Any, ...]] = []
     for turn, effect in zip(turns, effects, strict=True):
         for saying in turn.sayings:
-            head = turn.thread.id not in busy
-            busy.add(turn.thread.id)
-            number = memory.number()
-            row = _outbox_row(turn, saying, number, attempt=int(head))
-            effect.queued.append(row)
+            head = turn.thread.id not in busy and not saying.dropped
+            row = _outbox_row(turn, saying, memory.number(), attempt=int(head))
+            if not saying.dropped:
+                busy.add(turn.thread.id)
+                effect.queued.append(row)
             values.append(_saying_values(turn, saying, row))
     db.executemany(_SAY, values)
 
@@ -127,10 +127,12 @@ def _saying_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
         saying.encoded,
         rows.pack(list(saying.given_up)),
         rows.pack(row.address),
+        OutboxState.DEAD if saying.dropped else OutboxState.OPEN,
         row.attempt,
         row.available_at,
         row.expires_at,
         row.created_at,
+        saying.dropped or None,
     )
 
 
@@ -169,7 +171,7 @@ def settle_turns(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Eff
     return results
 
 
-def settle_deliveries(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Effects | StoreError]:
     """Messages at the end of their journey, joined with any news of them that came early."""
     db.executemany(
         "UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ?, "
@@ -188,12 +190,14 @@ def settle_deliveries(db: sqlite3.Connection, settled: Sequence[Settled]) -> lis
         ],
     )
     results: list[Effects | StoreError] = [Effects(threads={each.thread_id}) for each in settled]
-    _join_early(db, settled, results)
+    _join_early(db, memory, settled, results)
     _next(db, "outbox", {each.thread_id for each in settled})
     return results
 
 
-def _join_early(db: sqlite3.Connection, settled: Sequence[Settled], results: Sequence[Effects | StoreError]) -> None:
+def _join_early(
+    db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled], results: Sequence[Effects | StoreError]
+) -> None:
     if db.execute("SELECT 1 FROM early_statuses LIMIT 1").fetchone() is None:
         return
     for each, effects in zip(settled, results, strict=True):
@@ -210,18 +214,20 @@ def _join_early(db: sqlite3.Connection, settled: Sequence[Settled], results: Seq
         for inbox_id, value, error, wanted in sorted(early):
             climb(db, each.row_id, delivery, value, error)
             delivery = db.execute("SELECT delivery FROM outbox WHERE id = ?", (each.row_id,)).fetchone()[0]
-            _open_early(db, inbox_id, each.thread_id, InboxState.OPEN if wanted else InboxState.DONE, effects)
+            _open_early(db, memory, inbox_id, each.thread_id, InboxState.OPEN if wanted else InboxState.DONE, effects)
 
 
-def _open_early(db: sqlite3.Connection, inbox_id: int, thread_id: int, state: InboxState, effects: Effects) -> None:
+def _open_early(
+    db: sqlite3.Connection, memory: Memory, inbox_id: int, thread_id: int, state: InboxState, effects: Effects
+) -> None:
     """A status that came before its message was known takes its place in the thread."""
     idle = not db.execute(
         "SELECT EXISTS (SELECT 1 FROM inbox WHERE thread_id = ? AND status = 'open')", (thread_id,)
     ).fetchone()[0]
     changed = db.execute(
-        "UPDATE inbox SET thread_id = coalesce(thread_id, ?), status = ?, attempt = ? "
+        "UPDATE inbox SET thread_id = coalesce(thread_id, ?), seq = ?, status = ?, attempt = ? "
         "WHERE id = ? AND status = 'early'",
-        (thread_id, state, int(idle and state is InboxState.OPEN), inbox_id),
+        (thread_id, memory.number(), state, int(idle and state is InboxState.OPEN), inbox_id),
     ).rowcount
     if changed and state is InboxState.OPEN:
         query = f"SELECT {rows.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"

@@ -33,7 +33,7 @@ class Unit(NamedTuple):
 
 
 _BULK: Final[dict[str, Bulk]] = {
-    "settle delivery": lambda db, _, all_: settling.settle_deliveries(db, all_),
+    "settle delivery": settling.settle_deliveries,
     "retry delivery": lambda db, _, all_: settling.retry(db, "outbox", all_),
     "claim delivery": lambda db, _, all_: settling.claim(db, all_),
     "settle turn": lambda db, _, all_: settling.settle_turns(db, all_),
@@ -82,6 +82,10 @@ class SqliteStore(Reader):
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
         return self._memory.thread(thread_id) or await super().thread(thread_id)
+
+    def peek(self, thread_id: int) -> ThreadRow | None:
+        """A thread as last committed, if it is remembered."""
+        return self._memory.thread(thread_id)
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""

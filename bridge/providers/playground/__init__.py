@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from bridge.providers.playground import inbound
+from bridge.providers.playground import inbound, wire
 from bridge.providers.playground.outbound import CAPABILITIES, deliver
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
@@ -25,6 +25,7 @@ class Playground:
     Settings: ClassVar[type[AccountSettings]] = PlaygroundSettings
     auth: ClassVar[tuple[str, ...]] = ()
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS
+    channel: ClassVar[str] = wire.CHANNEL
 
     def __init__(self, account: str, settings: PlaygroundSettings) -> None:
         """Nothing to connect to."""

@@ -10,7 +10,8 @@ from bridge.providers.playground import wire
 from bridge.providers.port import Hook, Request, Response, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from random import Random
 
     from bridge.events import StatusValue
     from bridge.messages import Button
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 _HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json"}
 
 
-class PlaygroundEmulator:
+class Emulator:
     """A contact at the console. `seen` stays empty: what was said to the contact is in the store, and only there."""
 
     name: ClassVar[str] = "playground"
     sample_settings: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self) -> None:
-        """Begin with nothing said."""
+    def __init__(self, now: Callable[[], int], rng: Random) -> None:  # noqa: ARG002 - as every emulator is made
+        """`rng` is where ids come from; no webhook says when."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
-        self._said = 0
+        self._rng = rng
 
     def handle(self, request: Request) -> Response:
         """No request is ever due here: 404."""
@@ -59,6 +60,10 @@ class PlaygroundEmulator:
     def _hook(self, channel: str, contact: str, content: Mapping[str, Any]) -> Hook:
         if channel != wire.CHANNEL:
             raise ValueError(f"the playground's channel is {wire.CHANNEL}, not {channel}")
-        self._said += 1
-        said = {wire.ID: f"{contact}-{self._said}", wire.CONVERSATION: contact, wire.NAME: contact, **content}
+        said = {
+            wire.ID: f"{self._rng.getrandbits(128):032x}",
+            wire.CONVERSATION: contact,
+            wire.NAME: contact,
+            **content,
+        }
         return Hook(body=orjson.dumps(said), headers=_HEADERS)

@@ -66,3 +66,9 @@ class Wakeups:
         """Something was committed for this conversation."""
         for changed in self._waiting.get((account, conversation), ()):
             changed.set()
+
+    def wake_all(self) -> None:
+        """Something was committed, nobody knows for which conversation."""
+        for waiting in self._waiting.values():
+            for changed in waiting:
+                changed.set()

@@ -17,7 +17,8 @@ export function make(tag, className = "", text = null) {
 export function bubble(entry, press) {
   const item = make("li", `message ${entry.direction}`);
   item.append(make("p", "from", entry.direction === "in" ? "You" : "Bot"));
-  const body = make("div", `bubble ${entry.kind}`);
+  const body = make("div", "bubble");
+  body.dataset.kind = entry.kind;
   body.dir = "auto";
   body.append(...contents(entry, press));
   const foot = make("p", "foot");
@@ -110,7 +111,7 @@ function place(location) {
 
 // A picture, a player or a link. Only https is fetched or linked; anything else is shown as the text it is.
 function medium(media) {
-  const box = make("p", `medium ${media.kind}`);
+  const box = make("p", "medium");
   if (!isHttps(media.url)) {
     box.append(make("span", "label", media.kind), make("span", "address", media.name || media.url || "not available"));
     if (media.name && media.url) box.append(make("span", "address", media.url));

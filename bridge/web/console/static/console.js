@@ -254,6 +254,7 @@ function drawName() {
 function showAside(open) {
   document.body.classList.toggle("aside", open);
   $("toggle").setAttribute("aria-expanded", String(open));
+  if (open) $("new").focus();
 }
 
 // ---- what happens when ------------------------------------------------------------------------------------
@@ -274,12 +275,17 @@ $("empty").addEventListener("click", (event) => {
 });
 $("new").addEventListener("click", () => { location.hash = newConversation(); });
 $("toggle").addEventListener("click", () => showAside(!document.body.classList.contains("aside")));
+document.querySelector("main").addEventListener("click", (event) => {
+  if (!event.target.closest("#toggle")) showAside(false);
+});
 $("skip").addEventListener("click", (event) => { event.preventDefault(); text.focus(); });
 $("newest").addEventListener("click", () => { toEnd(); text.focus(); });
 log.addEventListener("scroll", () => {
+  if (frame) return;  // what was just added is not the reader's scrolling
   atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 60;
   if (atEnd) $("newest").hidden = true;
 });
+new ResizeObserver(() => { if (atEnd) toEnd(); }).observe(log);
 log.addEventListener("load", () => { if (atEnd) toEnd(); }, true);  // a picture made the page longer
 document.addEventListener("keydown", (event) => { if (event.key === "Escape") showAside(false); });
 document.addEventListener("visibilitychange", () => (document.hidden ? disconnect() : connect()));

@@ -1,0 +1,276 @@
+"""Starts and stops everything, in order: the whole bridge as an aiohttp application, and as a server of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import random
+import signal
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import web
+
+from bridge.arrivals import arrivals_of
+from bridge.backoff import Backoff
+from bridge.client import Client, open_session
+from bridge.clock import SystemClock
+from bridge.config import Config, as_config
+from bridge.control import socket_path, start_control
+from bridge.delivery import AccountDelivery, Delivery, Tools
+from bridge.dispatcher import Dispatcher, Rules
+from bridge.errors import Broken, Unmappable
+from bridge.letters import Letters
+from bridge.loading import load_routers
+from bridge.providers.fields import is_loopback
+from bridge.providers.port import Webhook
+from bridge.router import Router, combine
+from bridge.stores import open_store
+from bridge.telemetry import configure_logs, log
+from bridge.watchdog import Watchdog
+from bridge.web.health import add_health
+from bridge.web.limits import clean_errors
+from bridge.web.playground import add_playground
+from bridge.web.strict_json import read_object
+from bridge.web.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from bridge.clock import Clock
+    from bridge.store import Arrival, DeadLetter, InboxRow, OutboxRow, Store
+
+DRAIN_SECONDS: Final = 10.0
+_FORCED: Final = 1
+
+
+class Bridge:
+    """One running bridge: the parts, and who tells whom what was committed."""
+
+    def __init__(self, config: Config, *, router: Router | None = None, clock: Clock | None = None) -> None:
+        """Load the handlers; nothing runs until `start`.
+
+        Raises:
+            ConfigError: a handler cannot be loaded.
+        """
+        self.config = config
+        self.clock = clock or SystemClock()
+        self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
+        self.changes: list[Callable[[Collection[int]], None]] = []
+        """Called with the ids of threads in which there is something new to see."""
+        self.failed: Exception | None = None
+        """Why the store is broken, if it is."""
+        self.on_failure: Callable[[], None] = lambda: None
+        self.ready = False
+        self.store: Store
+        self.dispatcher: Dispatcher
+        self.delivery: Delivery
+        self.webhooks: Webhooks
+        self.letters: Letters
+
+    async def start(self) -> None:
+        """Open the store and take up what waits in it."""
+        config, rng = self.config, random.Random()  # noqa: S311 - jitter, no secret
+        self.store = await open_store(config.storage.url)
+        self._session = open_session()
+        rules = Rules(
+            router=self.router,
+            timeout=config.handlers.timeout,
+            backoff=Backoff(attempts=config.handlers.attempts),
+        )
+        self.dispatcher = Dispatcher(
+            self.store, config.accounts, rules, self.clock, rng, concurrency=config.handlers.concurrency
+        )
+        backoff = Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after)
+        tools = Tools(store=self.store, clock=self.clock, rng=rng, backoff=backoff)
+        self.delivery = Delivery(
+            [
+                AccountDelivery(
+                    account,
+                    Client(account.provider, account.settings, self._session, self.clock),
+                    tools,
+                    concurrency=config.delivery.concurrency,
+                )
+                for account in config.accounts.values()
+            ],
+            list(config.accounts),
+        )
+        self.webhooks = Webhooks(config.accounts, self.store, self.router.wants, self.clock, limit=config.limits.body)
+        self.letters = Letters(self.store, self.reread, self.clock)
+        self._watchdog = Watchdog()
+        self._watchdog.start()
+        self.store.listen(self)
+        await self.delivery.start()
+        await self.dispatcher.start()
+        self.ready = True
+
+    async def stop(self) -> None:
+        """Take nothing new, finish what runs (10 s), write what is to be written."""
+        self.ready = False
+        self.webhooks.draining = True
+        await self.dispatcher.lanes.stop(DRAIN_SECONDS)
+        await self.delivery.stop(DRAIN_SECONDS)
+        self._watchdog.stop()
+        await self._session.close()
+        await self.store.close()
+
+    async def settle(self) -> None:
+        """Return when nothing is being handled or sent; what waits for a later attempt does not count."""
+        await self.dispatcher.lanes.settle()
+        await self.delivery.settle()
+
+    def reread(self, letter: DeadLetter) -> Sequence[Arrival]:
+        """A quarantined webhook, mapped anew.
+
+        Raises:
+            Unmappable: it is still not understood, or its account is gone.
+        """
+        return reread(self.config, self.router, self.clock, letter)
+
+    def received(self, rows: Sequence[InboxRow]) -> None:
+        """See store.Listener."""
+        self.dispatcher.lanes.offer(rows)
+
+    def queued(self, rows: Sequence[OutboxRow]) -> None:
+        """See store.Listener."""
+        self.delivery.offer(rows)
+
+    def resolved(self, row_ids: Sequence[int]) -> None:
+        """See store.Listener."""
+        self.delivery.resolve(row_ids)
+
+    def changed(self, thread_ids: Collection[int]) -> None:
+        """See store.Listener."""
+        for tell in self.changes:
+            tell(thread_ids)
+
+    def broken(self, error: Exception) -> None:
+        """See store.Listener: nothing may be acknowledged any more."""
+        self.ready = False
+        self.webhooks.draining = True
+        log.critical("store_broken", reason=str(error))
+        self.failed = error
+        self.on_failure()
+
+
+def reread(config: Config, router: Router, clock: Clock, letter: DeadLetter) -> Sequence[Arrival]:
+    """A quarantined webhook as the providers of this configuration understand it now.
+
+    Raises:
+        Unmappable: they still do not, or its account is gone.
+    """
+    account = config.accounts.get(letter.account)
+    if account is None:
+        raise Unmappable(f"the account {letter.account} is not configured")
+    body = letter.content
+    webhook = Webhook(channel=letter.channel, body=body, json=read_object(body), received_at=clock.now())
+    arrivals = arrivals_of(account.name, account.provider, webhook, router.wants)
+    for arrival in arrivals:
+        if arrival.state == "quarantined":
+            raise Unmappable(arrival.reason)
+    return arrivals
+
+
+BRIDGE: Final[web.AppKey[Bridge]] = web.AppKey("bridge", Bridge)
+"""Where an application keeps its bridge."""
+
+
+def create_app(
+    config: Config | Mapping[str, Any] | Path | str, *, router: Router | None = None, clock: Clock | None = None
+) -> web.Application:
+    """The whole bridge as a plain aiohttp application; it starts and stops with it.
+
+    `config` is a Config, a dict of what threadbridge.toml would hold, or the path of that file. `router` takes the
+    place of the handlers that the configuration loads.
+
+    Raises:
+        ConfigError: the configuration cannot be used; one line for each reason.
+    """
+    bridge = Bridge(as_config(config), router=router, clock=clock)
+    app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
+    app[BRIDGE] = bridge
+    app.cleanup_ctx.append(_running)
+    add_health(app, lambda: app[BRIDGE].ready)
+    for tail in ("", "/{first}", "/{first}/{second}"):
+        app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
+    if is_loopback(bridge.config.server.host):
+        add_playground(app, bridge)
+    return app
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    return await request.app[BRIDGE].webhooks.answer(request)
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    return await request.app[BRIDGE].webhooks.expect(request)
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    bridge = app[BRIDGE]
+    await bridge.start()
+    yield
+    await bridge.stop()
+
+
+async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal exits at once.
+
+    Raises:
+        ConfigError, StoreInUse, NewerSchema, Unavailable: it cannot start.
+        OSError: the address cannot be had.
+        Broken: the store failed while it ran.
+    """
+    configure_logs()
+    app = create_app(config)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        keepalive_timeout=15,
+        lingering_time=1,
+        shutdown_timeout=DRAIN_SECONDS,
+        handler_cancellation=False,
+    )
+    stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    _watch_signals(app, stopping)
+    await runner.setup()
+    bridge = app[BRIDGE]
+    control: web.AppRunner | None = None
+    try:
+        if (file := config.storage.file) is not None:
+            control = await start_control(socket_path(file), bridge.letters)
+        await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
+        log.info("serving", url=config.server.local_url, pid=os.getpid())
+        gc.collect()
+        gc.freeze()
+        if ready is not None:
+            ready()
+        await stopping
+        if bridge.failed is not None:
+            raise Broken(str(bridge.failed))
+    finally:
+        if control is not None:
+            await control.cleanup()
+        await runner.cleanup()
+        log.info("stopped", pid=os.getpid())
+
+
+def _watch_signals(app: web.Application, stopping: asyncio.Future[None]) -> None:
+    """The first signal drains, the second one does not wait."""
+
+    def stop(number: int) -> None:
+        if stopping.done():
+            os._exit(_FORCED)
+        log.info("stopping", signal=signal.Signals(number).name)
+        app[BRIDGE].webhooks.draining = True
+        app[BRIDGE].ready = False
+        stopping.set_result(None)
+
+    def fail() -> None:
+        if not stopping.done():
+            stopping.set_result(None)
+
+    app[BRIDGE].on_failure = fail
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)

@@ -1,0 +1,96 @@
+"""From an authenticated webhook to what the store receives: parsed once, encoded once, or put in quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import Unmappable
+from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
+from bridge.store import Arrival, InboxState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.providers.port import Inbound, Provider, Webhook
+
+_RECORDED: Final = (Status, Echo)
+_LONGEST_NAME: Final = 512
+"""Characters an event key or a conversation id may have."""
+
+
+def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
+    """What a webhook brings, in its order; none when it means nothing to a bot.
+
+    `wants` tells whether any rule is for events of a tag: a status or echo that nobody wants is only recorded, and
+    an unrecognised event waits in quarantine for somebody who does.
+    """
+    try:
+        found = provider.parse(webhook)
+    except Unmappable as error:
+        return [quarantined(account, webhook, str(error))]
+    return [_arrival(account, provider.name, each, webhook, wants) for each in found]
+
+
+def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
+    """A webhook that is authentic and not understood, whole. Its key is its content, so that it is kept once."""
+    digest = hashlib.sha256(webhook.body).hexdigest()[:32]
+    return Arrival(
+        account=account,
+        key=f"quarantine:{digest}",
+        ref=None,
+        event=None,
+        encoded=b"",
+        raw=webhook.body,
+        state=InboxState.QUARANTINED,
+        channel=webhook.channel,
+        reason=reason,
+        received_at=webhook.received_at,
+    )
+
+
+def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
+    event = found.event
+    try:
+        encoded = encode_event(event)
+        _check_name(found.key, "event key")
+        if found.conversation_id is not None:
+            _check_name(found.conversation_id, "conversation id")
+        _check_name(found.channel, "channel")
+    except ValueError as error:
+        return quarantined(account, webhook, str(error))
+    state, reason = InboxState.OPEN, ""
+    if isinstance(event, Unrecognised) and not wants(event.tag):
+        state, reason = InboxState.QUARANTINED, f"an event of the unknown kind {event.type!r}"
+    elif isinstance(event, _RECORDED) and not wants(event.tag):
+        state = InboxState.DONE
+    ref = None
+    if found.conversation_id is not None:
+        ref = ThreadRef(account, provider, found.channel, found.conversation_id)
+    elif not isinstance(event, Status):
+        return quarantined(account, webhook, "the conversation is not named")
+    return Arrival(
+        account=account,
+        key=found.key,
+        ref=ref,
+        event=event,
+        encoded=encoded,
+        raw=webhook.body,
+        state=state,
+        address=found.address,
+        channel=webhook.channel,
+        reason=reason,
+        received_at=webhook.received_at,
+    )
+
+
+def _check_name(name: str, what: str) -> None:
+    """Names are indexed and compared: they have to be storable everywhere, and of sane length."""
+    if not name or len(name) > _LONGEST_NAME:
+        raise ValueError(f"the {what} is empty or longer than {_LONGEST_NAME} characters")
+    if "\0" in name:
+        raise ValueError(f"not storable: the {what} holds a NUL character")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"not storable: the {what} holds a lone surrogate") from None

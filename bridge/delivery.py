@@ -1,0 +1,265 @@
+"""Messages out of the outbox: each thread's in order, each try recorded, each outcome decided once."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from bridge.client import Exchange
+from bridge.clock import SECOND
+from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
+from bridge.lanes import Lanes
+from bridge.providers.port import Outbound
+from bridge.store import OutboxRow, OutboxState, Retry, Settled
+from bridge.telemetry import log
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+
+    from bridge.accounts import Account
+    from bridge.backoff import Backoff
+    from bridge.client import Client
+    from bridge.clock import Clock
+    from bridge.store import Store
+
+_PROBE: Final = 30 * SECOND
+"""How long a refused account is left alone before its next message tries again."""
+_RECORD_PAUSE: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a delivery works with."""
+
+    store: Store
+    clock: Clock
+    rng: random.Random
+    backoff: Backoff
+
+
+class AccountDelivery:
+    """The lanes of one account's messages: a slow or dead provider holds up nobody else's."""
+
+    def __init__(self, account: Account, client: Client, tools: Tools, *, concurrency: int) -> None:
+        """Nothing leaves until `start`."""
+        self.name = f"delivery {account.name}"
+        self._account = account
+        self._client = client
+        self._tools = tools
+        self._suspects: Collection[int] = ()
+        self._unsure: dict[int, bool] = {}
+        """Messages of unknown outcome that wait to be tried again, and whether a status has settled it meanwhile."""
+        self._paused_until = 0
+        self.paused = ""
+        """Why the account is left alone, as long as it is."""
+        self.lanes: Lanes[OutboxRow] = Lanes(self, tools.clock, concurrency=concurrency)
+
+    async def start(self) -> None:
+        """Take up what waits in the store."""
+        self._suspects = self._tools.store.suspects("out")
+        await self.lanes.start()
+
+    def resolve(self, row_ids: Collection[int]) -> None:
+        """A status told the outcome of messages that were to be tried again."""
+        for row_id in row_ids:
+            if row_id in self._unsure:
+                self._unsure[row_id] = True
+
+    async def heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
+        """See lanes.Source."""
+        return await self._tools.store.outbox_heads(after_seq, limit, self._account.name)
+
+    async def more(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """See lanes.Source."""
+        return await self._tools.store.outbox_after(thread_id, seq, limit)
+
+    async def work(self, row: OutboxRow) -> OutboxRow | None:
+        """Try to send one message."""
+        now = self._tools.clock.now()
+        if self._unsure.pop(row.id, False):
+            return None
+        if row.attempt == 0:
+            row = replace(row, attempt=1)
+        if row.expires_at is not None and row.expires_at <= now:
+            await self._settle(row, OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
+            return None
+        if self._paused_until > now:
+            return replace(row, available_at=self._paused_until)
+        if self._account.settings.at_most_once:
+            if row.claimed:
+                await self._settle(row, OutboxState.DEAD, "unknown", "the process died while it was sent")
+                return None
+            await self._tools.store.claim_delivery(row.id, now)
+        elif row.id in self._suspects:
+            self._suspects = {each for each in self._suspects if each != row.id}
+            row = replace(row, attempt=row.attempt + 1)
+            await self._retry(row, now, "unknown", "the process died while it was sent", b"")
+        return await self._try(row)
+
+    async def _try(self, row: OutboxRow) -> OutboxRow | None:
+        outbound = Outbound(
+            key=row.key, thread=row.ref, message=row.message, address=row.address, created_at=row.created_at
+        )
+        exchange = Exchange()
+        self._tools.store.mark("out", row.id, running=True)
+        try:
+            sent = await self._client.send(outbound, exchange)
+        except SendError as error:
+            return await self._failed(row, error, exchange.encode())
+        finally:
+            self._tools.store.mark("out", row.id, running=False)
+        if self.paused:
+            log.info("account_resumed", account=self._account.name)
+            self.paused = ""
+        settled = Settled(
+            row_id=row.id,
+            thread_id=row.thread_id,
+            attempt=row.attempt,
+            state=OutboxState.SENT,
+            at=self._tools.clock.now(),
+            outcome="sent",
+            message_id=sent.message_id,
+            status=sent.status,
+            exchange=exchange.encode(),
+        )
+        await self._record(lambda: self._tools.store.settle_delivery(settled))
+        log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
+        return None
+
+    async def _failed(self, row: OutboxRow, error: SendError, exchange: bytes) -> OutboxRow | None:
+        """What becomes of a message that was not, or not provably, sent."""
+        reason = f"{error.reason} ({error.code})" if error.code and error.code not in error.reason else error.reason
+        now = self._tools.clock.now()
+        if isinstance(error, Rejected):
+            await self._settle(row, OutboxState.DEAD, "rejected", reason, exchange)
+            return None
+        if isinstance(error, NotSent) and error.pause:
+            return await self._pause(row, reason, exchange)
+        outcome = "unknown" if isinstance(error, OutcomeUnknown) else "not sent"
+        if outcome == "unknown" and self._account.settings.at_most_once:
+            await self._settle(row, OutboxState.DEAD, outcome, reason, exchange)
+            return None
+        retry_after = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
+        if retry_after is not None and outcome == "not sent":
+            self._client.limiter.pause(retry_after)
+        again_at = self._tools.backoff.again_at(
+            row.attempt, now, self._tools.rng, since=max(row.created_at, row.available_at), retry_after=retry_after
+        )
+        if again_at is None:
+            await self._settle(
+                row, OutboxState.DEAD, outcome, f"given up after {row.attempt} tries: {reason}", exchange
+            )
+            return None
+        if outcome == "unknown":
+            self._unsure[row.id] = False
+            again_at = max(again_at, now + round(self._account.settings.resolve_window * SECOND))
+        again = replace(row, attempt=row.attempt + 1, available_at=again_at)
+        await self._retry(again, now, outcome, reason, exchange)
+        log.warning(
+            "message_not_sent",
+            account=row.ref.account,
+            thread=row.thread_id,
+            key=row.key,
+            attempt=row.attempt,
+            outcome=outcome,
+            reason=reason,
+            seconds=round((again_at - now) / SECOND, 1),
+        )
+        return again
+
+    async def _pause(self, row: OutboxRow, reason: str, exchange: bytes) -> OutboxRow:
+        """The account and not the message is refused: leave it alone, then let this message try again, uncounted."""
+        now = self._tools.clock.now()
+        self._paused_until = now + _PROBE
+        if not self.paused:
+            log.error("account_paused", account=self._account.name, reason=reason, seconds=_PROBE // SECOND)
+        self.paused = reason
+        again = replace(row, available_at=self._paused_until)
+        await self._retry(again, now, "not sent", reason, exchange)
+        return again
+
+    async def _retry(self, again: OutboxRow, now: int, outcome: str, reason: str, exchange: bytes) -> None:
+        retry = Retry(
+            row_id=again.id,
+            thread_id=again.thread_id,
+            attempt=again.attempt,
+            reason=reason,
+            available_at=again.available_at,
+            at=now,
+            exchange=exchange,
+            outcome=outcome,
+        )
+        await self._record(lambda: self._tools.store.retry_delivery(retry))
+
+    async def _settle(
+        self, row: OutboxRow, state: OutboxState, outcome: str = "", reason: str = "", exchange: bytes = b""
+    ) -> None:
+        settled = Settled(
+            row_id=row.id,
+            thread_id=row.thread_id,
+            attempt=row.attempt,
+            state=state,
+            at=self._tools.clock.now(),
+            outcome=outcome,
+            reason=reason,
+            exchange=exchange,
+        )
+        await self._record(lambda: self._tools.store.settle_delivery(settled))
+        log.error(
+            "message_dead" if state is OutboxState.DEAD else "message_expired",
+            account=row.ref.account,
+            thread=row.thread_id,
+            key=row.key,
+            attempt=row.attempt,
+            outcome=outcome,
+            reason=reason,
+        )
+
+    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+        """What happened on the wire has to be written down, however long the store takes to come back."""
+        while True:
+            try:
+                return await write()
+            except Broken:
+                raise
+            except StoreError as error:
+                log.warning("store_unavailable", account=self._account.name, reason=str(error))
+                await self._tools.clock.sleep(_RECORD_PAUSE)
+
+
+class Delivery:
+    """All accounts' deliveries."""
+
+    def __init__(self, accounts: Sequence[AccountDelivery], names: Sequence[str]) -> None:
+        """`names` are the accounts', in the same order."""
+        self.accounts = dict(zip(names, accounts, strict=True))
+
+    async def start(self) -> None:
+        """Take up what waits in the store."""
+        for each in self.accounts.values():
+            await each.start()
+
+    def offer(self, rows: Sequence[OutboxRow]) -> None:
+        """Messages that were just committed. Those of an account that is no longer configured wait in the store."""
+        by_account: dict[str, list[OutboxRow]] = {}
+        for row in rows:
+            by_account.setdefault(row.ref.account, []).append(row)
+        for name, own in by_account.items():
+            if name in self.accounts:
+                self.accounts[name].lanes.offer(own)
+
+    def resolve(self, row_ids: Sequence[int]) -> None:
+        """Messages that a status proved sent."""
+        for each in self.accounts.values():
+            each.resolve(row_ids)
+
+    async def settle(self) -> None:
+        """Return when nothing is being sent."""
+        for each in self.accounts.values():
+            await each.lanes.settle()
+
+    async def stop(self, seconds: float) -> None:
+        """Begin nothing new, let what is on the wire come back."""
+        await asyncio.gather(*(each.lanes.stop(seconds) for each in self.accounts.values()))

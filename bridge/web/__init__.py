@@ -1,0 +1,1 @@
+"""The door in: what providers, probes and people reach over HTTP."""

@@ -1,0 +1,115 @@
+"""What a request may look like before anybody looks into it: size, encoding, type, HTTP version; and clean refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import orjson
+from aiohttp import ContentTypeError, HttpVersion10, hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
+
+from bridge.errors import WebhookError
+from bridge.telemetry import log
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+BODY_SECONDS: Final = 10.0
+_ENCODINGS: Final = frozenset({"", "identity", "gzip"})
+_TRANSFERS: Final = frozenset({"", "chunked", "identity"})
+
+
+def refusal(error: WebhookError) -> web.Response:
+    """{"error": reason} with the error's status; nothing of the request is in it."""
+    headers = {} if error.retry_after is None else {hdrs.RETRY_AFTER: str(error.retry_after)}
+    return web.Response(
+        status=error.status,
+        body=orjson.dumps({"error": error.reason}),
+        content_type="application/json",
+        headers=headers,
+    )
+
+
+@web.middleware
+async def clean_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Whatever goes wrong is answered in JSON, says nothing of our insides, and leaves one line in the log."""
+    try:
+        return await handler(request)
+    except WebhookError as error:
+        return refusal(error)
+    except web.HTTPException as error:
+        if error.status < 400:  # noqa: PLR2004 - redirects are answers
+            raise
+        answer = refusal(WebhookError(error.status, error.reason.lower()))
+        if hdrs.ALLOW in error.headers:
+            answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
+        return answer
+    except (asyncio.CancelledError, ConnectionResetError):
+        raise
+    except Exception as error:  # noqa: BLE001 - the last line of defence
+        log.error("request_failed", reason=repr(error))
+        return refusal(WebhookError(500, "internal error"))
+
+
+def check_head(request: web.Request, limit: int) -> None:
+    """Refuse by the head alone what can be: nothing of the body has been read.
+
+    Raises:
+        WebhookError: 400, 413, 415 or 501.
+    """
+    headers = request.headers
+    if request.version < HttpVersion10:
+        raise WebhookError(400, "not HTTP/1")
+    if headers.get(hdrs.TRANSFER_ENCODING, "").strip().lower() not in _TRANSFERS:
+        raise WebhookError(501, "unknown transfer encoding")
+    if headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _ENCODINGS:
+        raise WebhookError(415, "unknown content encoding")
+    if headers.get(hdrs.CONTENT_TYPE) != "application/json":
+        _check_type(request)
+    if (request.content_length or 0) > limit:
+        raise WebhookError(413, f"larger than {limit} bytes")
+
+
+def _check_type(request: web.Request) -> None:
+    """application/json or something+json, in UTF-8 where it names a charset."""
+    kind = request.content_type
+    if request.headers.get(hdrs.CONTENT_TYPE) is None or not (kind == "application/json" or kind.endswith("+json")):
+        raise WebhookError(415, "not JSON: want content type application/json")
+    if (request.charset or "utf-8").lower() not in {"utf-8", "utf8"}:
+        raise WebhookError(415, "unknown charset: want utf-8")
+
+
+async def read_body(request: web.Request, limit: int) -> bytes:
+    """The body, at most `limit` bytes of it, within 10 seconds.
+
+    Raises:
+        WebhookError: 400 (broken gzip, cut off), 408 or 413.
+    """
+    content = request.content
+    try:
+        if content.is_eof():
+            body = content.read_nowait()
+        else:
+            async with asyncio.timeout(BODY_SECONDS):
+                body = await _read(request, limit)
+    except TimeoutError:
+        raise WebhookError(408, "the body did not come in time") from None
+    except (HttpProcessingError, ContentTypeError, web.PayloadAccessError, ValueError):
+        raise WebhookError(400, "the body cannot be read") from None
+    if len(body) > limit:
+        raise WebhookError(413, f"larger than {limit} bytes")
+    return body
+
+
+async def _read(request: web.Request, limit: int) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while part := await request.content.readany():
+        parts.append(part)
+        size += len(part)
+        if size > limit:
+            break
+    return b"".join(parts)

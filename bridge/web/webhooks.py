@@ -1,0 +1,130 @@
+"""POST /webhooks/{account}[/{secret}][/{channel}]: verified on raw bytes, stored, and only then answered 200."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import hdrs, web
+
+from bridge.arrivals import arrivals_of
+from bridge.errors import StoreError, WebhookError
+from bridge.providers.port import Webhook
+from bridge.providers.schemes import NOT_FOUND, Signed
+from bridge.providers.signatures import DUMMY, verifier_for
+from bridge.telemetry import log
+from bridge.web.limits import check_head, read_body
+from bridge.web.strict_json import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from bridge.accounts import Account
+    from bridge.clock import Clock
+    from bridge.providers.schemes import Verifier
+    from bridge.store import Receipt, Store
+
+COMMIT_SECONDS: Final = 2.5
+"""A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
+IN_FLIGHT: Final = 256
+_OK: Final = b'{"ok": true}'
+
+
+@dataclass(frozen=True, slots=True)
+class _Door:
+    account: Account
+    verifier: Verifier
+
+
+class Webhooks:
+    """The door of all accounts."""
+
+    def __init__(
+        self, accounts: Mapping[str, Account], store: Store, wants: Callable[[str], bool], clock: Clock, *, limit: int
+    ) -> None:
+        """`limit` is in bytes. Accounts without inbound settings have no door."""
+        self._store = store
+        self._wants = wants
+        self._clock = clock
+        self._limit = limit
+        self._in_flight = 0
+        self._doors = {
+            name: _Door(account, verifier_for(account.inbound))
+            for name, account in accounts.items()
+            if account.inbound is not None
+        }
+        self.draining = False
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """Take one webhook."""
+        if self.draining or self._in_flight >= IN_FLIGHT:
+            raise _busy("shutting down" if self.draining else "too many requests at once")
+        self._in_flight += 1
+        try:
+            check_head(request, self._limit)
+            body = await read_body(request, self._limit)
+            account, channel = self._enter(request, body)
+            await self.accept(account, body, channel)
+        finally:
+            self._in_flight -= 1
+        return web.Response(body=_OK, content_type="application/json")
+
+    async def accept(self, account: Account, body: bytes, channel: str | None) -> list[Receipt]:
+        """Store what an authenticated body brings; returns after the commit.
+
+        Raises:
+            WebhookError: 400 when it is no JSON object; 503 when it is not stored.
+        """
+        webhook = Webhook(channel=channel, body=body, json=read_object(body), received_at=self._clock.now())
+        arrivals = arrivals_of(account.name, account.provider, webhook, self._wants)
+        if not arrivals:
+            return []
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                return await self._store.receive(arrivals)
+        except (StoreError, TimeoutError) as error:
+            log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
+            raise _busy("not stored") from None
+
+    def _enter(self, request: web.Request, body: bytes) -> tuple[Account, str | None]:
+        """The account and channel a request is for, once it has proved who it is from.
+
+        Raises:
+            WebhookError: 401, or 404 for everything that is not there, all alike.
+        """
+        names: Mapping[str, Any] = request.match_info
+        door = self._doors.get(names["account"])
+        verifier = DUMMY if door is None else door.verifier
+        segments = [names[name] for name in ("first", "second") if name in names]
+        secret = segments.pop(0) if verifier.needs_path_secret and segments else None
+        verifier.verify(Signed(headers=request.headers, body=body, path_secret=secret, now=self._clock.now()))
+        if door is None or len(segments) > 1:
+            raise WebhookError(404, NOT_FOUND)
+        return door.account, _channel(door.account.provider.channels, segments)
+
+    async def expect(self, request: web.Request) -> web.StreamResponse | None:
+        """Expect: 100-continue is answered only when the body would be taken."""
+        if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
+            raise WebhookError(417, "unknown expectation")
+        check_head(request, self._limit)
+        if request.transport is not None:
+            request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return None
+
+
+def _channel(channels: tuple[str, ...] | None, segments: list[str]) -> str | None:
+    """The route's channel: one of the account's, and to be left out only where there is no doubt."""
+    if channels is None:
+        if segments:
+            raise WebhookError(404, NOT_FOUND)
+        return None
+    channel = segments[0] if segments else channels[0]
+    if channel not in channels or (not segments and len(channels) > 1):
+        raise WebhookError(404, NOT_FOUND)
+    return channel
+
+
+def _busy(reason: str) -> WebhookError:
+    return WebhookError(503, reason, retry_after=random.randint(5, 30))  # noqa: S311 - spreads the retries, no secret
