@@ -6,9 +6,11 @@ import os
 from typing import TYPE_CHECKING, Final
 
 import pytest
+from pydantic import BaseModel, ValidationError, field_validator
 
 from bridge.config import load_config
 from bridge.errors import ConfigError
+from bridge.mistakes import mistakes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -153,6 +155,11 @@ WRONG: Final = [
         "handlers.timeout: a duration is a number with one of ms, s, min, h, d, like 10s",
     ),
     (
+        "a negative duration",
+        PLAYGROUND + "timeout = -1",
+        "accounts.a.timeout: a duration is a number with one of ms, s, min, h, d, like 10s",
+    ),
+    (
         "a rate",
         PLAYGROUND + 'rate = "fast"',
         "accounts.a.rate: a rate is written like 100/min (s, min, h or d)",
@@ -276,3 +283,20 @@ def test_a_mistake_in_the_environment_is_named_as_such(
 ) -> None:
     monkeypatch.setenv(f"THREADBRIDGE_{name}", value)
     assert problems_of(None) == [line]
+
+
+class _Careless(BaseModel):
+    """Settings of a provider whose author repeats what was written."""
+
+    token: str
+
+    @field_validator("token")
+    @classmethod
+    def _known(cls, token: str) -> str:
+        raise ValueError(f"{token} is no token")
+
+
+def test_a_careless_provider_cannot_print_what_was_written() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Careless(token=CANARY)
+    assert mistakes(caught.value, _Careless) == [(("token",), "not valid here")]

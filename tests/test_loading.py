@@ -99,3 +99,13 @@ def test_a_module_that_hides_one_of_ours_is_told(tmp_path: Path, place: str) -> 
 def test_a_folder_of_data_named_like_ours_is_no_problem(tmp_path: Path) -> None:
     (tmp_path / "storage").mkdir()
     assert load_routers([], tmp_path) == []
+
+
+def test_the_configurations_folder_comes_before_everything_else(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    for folder in (other, tmp_path):
+        (folder / "shop_twice.py").write_text(f"{ROUTER}folder = {str(folder)!r}\n", "utf-8")
+    sys.path.insert(0, str(other))
+    load_routers(["shop_twice"], tmp_path)
+    assert sys.modules["shop_twice"].folder == str(tmp_path)

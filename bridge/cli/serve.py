@@ -6,6 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import quote
 
 import typer
 
@@ -67,7 +68,7 @@ def _demo(port: int, file: Path | None) -> Config:
     """The playground, on this machine only, with the handlers of `file` or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},
-        "storage": {"url": f"sqlite:///{Path.cwd() / _DEMO_STORE}"},
+        "storage": {"url": f"sqlite:///{quote(str(Path.cwd() / _DEMO_STORE))}"},
         "accounts": {"demo": {"provider": "playground"}},
     }
     if file is None:
