@@ -37,7 +37,7 @@ class Server(_Section):
     """[server]: where to listen. `public_url` is what providers see; `trusted_proxies` may say who the peer was."""
 
     host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[0-9A-Za-z._:%-]+$")] = "127.0.0.1"
-    port: Annotated[int, Field(ge=0, le=65_535)] = 8080
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8080
     public_url: BaseUrl | None = None
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_items)] = ()
 

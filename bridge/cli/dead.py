@@ -16,10 +16,12 @@ from bridge.config import load_config
 from bridge.control import NOT_FOUND
 from bridge.errors import Unmappable
 from bridge.letters import Letters
+from bridge.loading import load_routers
+from bridge.router import combine
 from bridge.stores import open_reader, open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from bridge.config import Config
@@ -125,7 +127,7 @@ def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]
 
 async def _do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
     store = await open_store(config.storage.url)
-    letters = Letters(store, _reread, SystemClock())
+    letters = Letters(store, _reread(config), SystemClock())
     act = letters.replay if verb == "replay" else letters.drop
     refused = {}
     try:
@@ -140,8 +142,16 @@ async def _do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
     return refused
 
 
-def _reread(letter: DeadLetter) -> list[Arrival]:
-    raise Unmappable(f"start the bridge first: it maps what {letter.account} received")
+def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:
+    """Maps a quarantined webhook as the bridge would; the engine and the handlers are loaded when there is one."""
+
+    def reread(letter: DeadLetter) -> Sequence[Arrival]:
+        from bridge import app  # noqa: PLC0415 - see above
+
+        router = combine(load_routers(config.handlers.load, config.folder, file=config.file))
+        return app.reread(config, router, SystemClock(), letter)
+
+    return reread
 
 
 async def _letters(config: Config, account: str | None, limit: int) -> list[DeadLetter]:

@@ -36,7 +36,7 @@ class Shop:
     def call(self, *arguments: str) -> Result:
         return CliRunner().invoke(app, [*arguments, "-c", str(self.folder / "threadbridge.toml")])
 
-    async def fill(self) -> None:
+    async def fill(self, quarantined: bytes = b'{"odd": true}') -> None:
         store = await open_store(f"sqlite:///{self.folder}/threadbridge.db")
         event = Message(
             id="m-1", contact=Contact(id="ann", name="Ann\x1b[31m"), at=datetime.fromtimestamp(0, UTC), text="hello"
@@ -57,7 +57,7 @@ class Shop:
             ref=None,
             event=None,
             encoded=b"",
-            raw=b'{"odd": true}',
+            raw=quarantined,
             state=InboxState.QUARANTINED,
             reason="it is\nodd",
             received_at=AT,
@@ -132,6 +132,26 @@ def test_without_a_running_bridge_a_letter_is_dropped_and_replayed_in_the_store(
     assert result.stderr == f"{second}: there is no dead letter of that id\n"
     assert ids(shop) == []
     assert json.loads(shop.call("threads", "--json").stdout)[0]["open_events"] == 1
+
+
+@pytest.mark.parametrize(
+    ("raw", "refusal"),
+    [
+        (b'{"id": "1", "conversation": "bob", "text": "hi"}', ""),
+        (b'{"odd": true}', "id"),
+    ],
+)
+def test_what_was_quarantined_is_mapped_anew(tmp_path: Path, raw: bytes, refusal: str) -> None:
+    (tmp_path / "threadbridge.toml").write_text('[accounts.demo]\nprovider = "playground"\n', "utf-8")
+    shop = Shop(tmp_path)
+    asyncio.run(shop.fill(quarantined=raw))
+    letter_id = next(each for each in ids(shop) if each.endswith("-2"))
+    result = shop.call("dead", "replay", letter_id)
+    assert result.exit_code == (1 if refusal else 0)
+    assert refusal in result.stderr
+    assert (letter_id in ids(shop)) == bool(refusal)
+    conversations = [row["conversation"] for row in json.loads(shop.call("threads", "--json").stdout)]
+    assert ("bob" in conversations) == (not refusal)
 
 
 class Letters:

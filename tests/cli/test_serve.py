@@ -1,0 +1,128 @@
+"""`threadbridge run` and `demo`, as the real command: what they print, when they stop, and with which code."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from urllib.request import urlopen
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
+    return subprocess.Popen(
+        [sys.executable, "-m", "bridge", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finished(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    process = start(folder, *arguments)
+    out, err = process.communicate(timeout=30)
+    return process.returncode, out, err
+
+
+@contextmanager
+def running(folder: Path, *arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
+    """The command, from the line that holds `until` on; stopped politely at the end, which must be exit code 0."""
+    process = start(folder, *arguments)
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            if until in line:
+                break
+        else:
+            _, err = process.communicate(timeout=10)
+            raise AssertionError(err)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def project(folder: Path, port: int) -> None:
+    text = f'[server]\nport = {port}\n[accounts.demo]\nprovider = "playground"\n'
+    (folder / "threadbridge.toml").write_text(text, "utf-8")
+
+
+def page(url: str) -> str:
+    with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+        body: bytes = answer.read()
+        return body.decode()
+
+
+def test_run_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    port = free_port()
+    project(tmp_path, port)
+    with running(tmp_path, "run", until=f"listening on http://127.0.0.1:{port} for demo"):
+        assert page(f"http://127.0.0.1:{port}/health/live")
+        assert (tmp_path / "threadbridge.db.sock").stat().st_mode & 0o777 == 0o600
+        code, out, _ = finished(tmp_path, "check")
+        assert (code, out.splitlines()[-1].startswith("ok: 1 account, ")) == (0, True)
+    assert not (tmp_path / "threadbridge.db.sock").exists()
+
+
+def test_a_second_process_on_one_store_is_refused(tmp_path: Path) -> None:
+    project(tmp_path, free_port())
+    with running(tmp_path, "run", until="listening") as first:
+        project(tmp_path, free_port())
+        code, _, err = finished(tmp_path, "run")
+        assert code == 73
+        assert f"process {first.pid}" in err.splitlines()[-1]
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        project(tmp_path, port)
+        code, out, err = finished(tmp_path, "run")
+    line = f"threadbridge.toml: server.port: 127.0.0.1:{port} is in use by another program; choose another port"
+    assert (code, out) == (78, "")
+    assert err.splitlines()[-1] == line
+    assert "Traceback" not in err
+
+
+def test_a_broken_configuration_does_not_start(tmp_path: Path) -> None:
+    (tmp_path / "threadbridge.toml").write_text("[server]\nprot = 1\n", "utf-8")
+    code, out, err = finished(tmp_path, "run")
+    assert (code, out) == (78, "")
+    assert err == "threadbridge.toml: server.prot: unknown key; did you mean port?\n"
+
+
+def test_the_demo_needs_nothing_and_says_where_to_chat(tmp_path: Path) -> None:
+    port = free_port()
+    with running(tmp_path, "demo", "--port", str(port), until=f"Chat here: http://127.0.0.1:{port}/console"):
+        assert "<html" in page(f"http://127.0.0.1:{port}/console")
+    assert (tmp_path / "threadbridge-demo.db").exists()
+
+
+def test_the_demo_takes_the_handlers_of_a_configuration_and_none_of_its_accounts(tmp_path: Path) -> None:
+    text = '[handlers]\nload = ["no_such_bot"]\n[accounts.shop]\nprovider = "konnek"\n'
+    (tmp_path / "threadbridge.toml").write_text(text, "utf-8")
+    code, _, err = finished(tmp_path, "demo", "--port", str(free_port()), "-c", "threadbridge.toml")
+    assert code == 78
+    assert err.splitlines()[-1] == (
+        f"threadbridge.toml: handlers.load[0]: there is no module no_such_bot; looked in {tmp_path}"
+    )
