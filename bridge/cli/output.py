@@ -37,6 +37,7 @@ _REFUSED: Final = {
     errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
     errno.EADDRNOTAVAIL: "is no address of this machine",
 }
+_WHOLE: Final = frozenset({"id", "at", "last_at"})
 _JOINERS: Final = "\u200c\u200d"
 
 
@@ -108,7 +109,7 @@ def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_
         return
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name.replace("_", " "), overflow="fold")
+        table.add_column(name.removeprefix("open_").removesuffix("_at"), overflow="fold", no_wrap=name in _WHOLE)
     for row in rows:
         table.add_row(*(Text(clean(_text(row[name]))) for name in columns))
     Console().print(table)

@@ -84,7 +84,7 @@ def _named(config: Config) -> str:
 def _serve(config: Config, ready: Callable[[str], None]) -> None:
     from bridge.app import serve  # noqa: PLC0415 - the engine is loaded by those who start it, and by nobody else
 
-    def is_ready(*_: object) -> None:
+    def is_ready() -> None:
         ready(config.server.local_url)
         sys.stdout.flush()
 

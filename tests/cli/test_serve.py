@@ -9,11 +9,15 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    import pytest
+
+SECRET = "s" * 32
 
 
 def free_port() -> int:
@@ -60,8 +64,8 @@ def running(folder: Path, *arguments: str, until: str) -> Iterator[subprocess.Po
     assert process.returncode == 0
 
 
-def project(folder: Path, port: int) -> None:
-    text = f'[server]\nport = {port}\n[accounts.demo]\nprovider = "playground"\n'
+def project(folder: Path, port: int, more: str = "") -> None:
+    text = f'[server]\nport = {port}\n[accounts.demo]\nprovider = "playground"\n{more}'
     (folder / "threadbridge.toml").write_text(text, "utf-8")
 
 
@@ -80,6 +84,25 @@ def test_run_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
         code, out, _ = finished(tmp_path, "check")
         assert (code, out.splitlines()[-1].startswith("ok: 1 account, ")) == (0, True)
     assert not (tmp_path / "threadbridge.db.sock").exists()
+
+
+def test_what_was_quarantined_is_seen_and_dropped_while_the_bridge_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_SECRET", SECRET)
+    port = free_port()
+    project(tmp_path, port, '[accounts.demo.inbound]\nauth = "bearer"\nsecret = "env:TEST_SECRET"\n')
+    with running(tmp_path, "run", until="listening"):
+        url = finished(tmp_path, "urls")[1].strip().rpartition("\t")[2]
+        headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"}
+        with urlopen(Request(url, b'{"odd": true}', headers), timeout=10) as answer:  # noqa: S310 - our own server
+            assert answer.status == 200
+        (line,) = finished(tmp_path, "dead", "list")[1].splitlines()
+        letter_id = line.partition("\t")[0]
+        code, _, err = finished(tmp_path, "dead", "replay", letter_id)
+        assert (code, err.startswith(f"{letter_id}: ")) == (1, True)
+        assert finished(tmp_path, "dead", "drop", letter_id)[:2] == (0, f"{letter_id}: dropped\n")
+        assert finished(tmp_path, "dead", "list", "--json")[1] == "[]\n"
 
 
 def test_a_second_process_on_one_store_is_refused(tmp_path: Path) -> None:

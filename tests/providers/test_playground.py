@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import orjson
@@ -14,8 +15,9 @@ from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Media, Message, Place, Postback, ThreadRef, Unrecognised
 from bridge.messages import MESSAGE_TYPES, Button, Text
 from bridge.providers.playground import Playground, PlaygroundSettings
-from bridge.providers.playground.emulator import PlaygroundEmulator
-from bridge.providers.port import Emulator, Hook, Outbound, Provider, Request, Sent, Webhook
+from bridge.providers.playground.emulator import Emulator
+from bridge.providers.port import Emulator as Port
+from bridge.providers.port import Hook, Outbound, Provider, Request, Sent, Webhook
 
 NOW = 1_700_000_000_000_000
 WHO: dict[str, Any] = {"id": "e-1", "contact": Contact(id="ann", name="Ann"), "at": moment(NOW)}
@@ -139,7 +141,7 @@ def test_an_account_takes_no_keys_of_its_own() -> None:
 
 
 def test_the_emulator_makes_what_the_provider_reads_and_never_the_same_twice() -> None:
-    emulator: Emulator = PlaygroundEmulator()
+    emulator: Port = Emulator(lambda: NOW, Random(1))
     hooks: list[tuple[Hook, type[Event], str]] = [
         (emulator.says("console", "ann", "hi"), Message, "text"),
         (emulator.says("console", "ann", "hi"), Message, "text"),
@@ -157,7 +159,7 @@ def test_the_emulator_makes_what_the_provider_reads_and_never_the_same_twice() -
 
 
 def test_the_emulator_answers_nothing_and_knows_one_channel() -> None:
-    emulator = PlaygroundEmulator()
+    emulator = Emulator(lambda: NOW, Random(1))
     request = Request(method="POST", path="/")
     assert emulator.handle(request).status == 404
     assert emulator.requests[0][0] is request
