@@ -65,12 +65,15 @@ __all__ = [
     "Unrecognised",
     "Video",
     "Voice",
+    "create_app",
     "errors",
     "events",
     "messages",
 ]
 
-if not _TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
+if _TYPE_CHECKING:
+    from bridge.app import create_app
+else:  # a type checker that saw this would take any name for one of ours
 
     def __getattr__(name: str) -> object:
         """`create_app` brings the web stack along, so it is loaded only when it is asked for."""

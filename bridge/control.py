@@ -6,6 +6,7 @@ mode (0600) is the whole authentication: whoever may open the database may ask.
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -75,7 +76,7 @@ def reachable(path: Path) -> Iterator[str]:
         yield str(path)
         return
     if not Path("/proc/self/fd").is_dir():
-        raise OSError(f"{path}: longer than the {_LONGEST} bytes a socket's path may have")
+        raise OSError(errno.ENAMETOOLONG, f"longer than the {_LONGEST} bytes a socket's path may have", str(path))
     folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         yield f"/proc/self/fd/{folder}/{path.name}"
@@ -92,9 +93,9 @@ def _listen(path: Path) -> socket.socket:
     try:
         with reachable(path) as address:
             listening.bind(address)
-    except OSError:
+    except OSError as error:
         listening.close()
-        raise
+        raise OSError(error.errno, error.strerror, str(path)) from None
     finally:
         os.umask(before)
     return listening

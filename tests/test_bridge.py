@@ -17,7 +17,13 @@ def test_all_is_sorted_and_is_everything_that_can_be_seen() -> None:
         if not name.startswith("_") and name != "annotations" and (not isinstance(value, ModuleType) or name in public)
     }
     assert bridge.__all__ == sorted(bridge.__all__)
-    assert set(bridge.__all__) == seen
+    assert set(bridge.__all__) == seen | {"create_app"}
+
+
+def test_create_app_is_loaded_when_it_is_asked_for() -> None:
+    from bridge import create_app  # noqa: PLC0415 - this is what is tested
+
+    assert create_app.__module__ == "bridge.app"
 
 
 def test_handlers_need_no_web_stack() -> None:

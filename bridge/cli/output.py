@@ -17,7 +17,7 @@ from rich.text import Text
 
 from bridge.clock import moment
 from bridge.config import DEFAULT_FILE
-from bridge.errors import ConfigError, NewerSchema, Problem, StoreError, StoreInUse
+from bridge.errors import ConfigError, HandlerError, NewerSchema, Problem, StoreError, StoreInUse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -59,11 +59,19 @@ def exits() -> Iterator[None]:
     except StoreError as error:
         complain(f"the store cannot be used: {error}")
         leave(STORE_BROKEN)
+    except HandlerError as error:
+        complain(str(error))
+        leave(CONFIGURATION)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        complain(f"{error.filename}: {error.strerror}")
+        leave(CONFIGURATION)
 
 
 def no_such_port(error: OSError, place: Problem) -> Exception:
     """Why listening failed, as a problem of the configuration; `place.reason` is the address. Other errors stay."""
-    reason = _REFUSED.get(error.errno or 0)
+    reason = _REFUSED.get(error.errno or 0) if error.filename is None else None
     return ConfigError([replace(place, reason=f"{place.reason} {reason}")]) if reason else error
 
 

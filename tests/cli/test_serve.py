@@ -11,6 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
+from typer.testing import CliRunner
+
+from bridge.cli import app
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -43,6 +47,12 @@ def finished(folder: Path, *arguments: str) -> tuple[int, str, str]:
     process = start(folder, *arguments)
     out, err = process.communicate(timeout=30)
     return process.returncode, out, err
+
+
+def called(folder: Path, *arguments: str) -> tuple[int, str, str]:
+    """The same without a process of its own."""
+    result = CliRunner().invoke(app, [*arguments, "-c", str(folder / "threadbridge.toml")])
+    return result.exit_code, result.stdout, result.stderr
 
 
 @contextmanager
@@ -93,16 +103,16 @@ def test_what_was_quarantined_is_seen_and_dropped_while_the_bridge_runs(
     port = free_port()
     project(tmp_path, port, '[accounts.demo.inbound]\nauth = "bearer"\nsecret = "env:TEST_SECRET"\n')
     with running(tmp_path, "run", until="listening"):
-        url = finished(tmp_path, "urls")[1].strip().rpartition("\t")[2]
+        url = called(tmp_path, "urls")[1].strip().rpartition("\t")[2]
         headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"}
         with urlopen(Request(url, b'{"odd": true}', headers), timeout=10) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
-        (line,) = finished(tmp_path, "dead", "list")[1].splitlines()
+        (line,) = called(tmp_path, "dead", "list")[1].splitlines()
         letter_id = line.partition("\t")[0]
-        code, _, err = finished(tmp_path, "dead", "replay", letter_id)
+        code, _, err = called(tmp_path, "dead", "replay", letter_id)
         assert (code, err.startswith(f"{letter_id}: ")) == (1, True)
-        assert finished(tmp_path, "dead", "drop", letter_id)[:2] == (0, f"{letter_id}: dropped\n")
-        assert finished(tmp_path, "dead", "list", "--json")[1] == "[]\n"
+        assert called(tmp_path, "dead", "drop", letter_id) == (0, f"{letter_id}: dropped\n", "")
+        assert called(tmp_path, "dead", "list", "--json")[1] == "[]\n"
 
 
 def test_a_second_process_on_one_store_is_refused(tmp_path: Path) -> None:
@@ -124,6 +134,24 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
     line = f"threadbridge.toml: server.port: 127.0.0.1:{port} is in use by another program; choose another port"
     assert (code, out) == (78, "")
     assert err.splitlines()[-1] == line
+    assert "Traceback" not in err
+
+
+def test_a_folder_that_is_not_there_is_one_clear_line(tmp_path: Path) -> None:
+    project(tmp_path, free_port(), '[storage]\nurl = "sqlite:///nowhere/x.db"\n')
+    for command in ("run", "migrate"):
+        code, _, err = finished(tmp_path, command)
+        assert code == 78
+        assert err.splitlines()[-1] == f"{tmp_path}/nowhere/x.db.lock: No such file or directory"
+        assert "Traceback" not in err
+
+
+def test_a_file_in_the_place_of_the_socket_is_one_clear_line(tmp_path: Path) -> None:
+    project(tmp_path, free_port())
+    (tmp_path / "threadbridge.db.sock").write_text("precious", "utf-8")
+    code, _, err = finished(tmp_path, "run")
+    assert code == 78
+    assert f"{tmp_path}/threadbridge.db.sock: Address already in use" in err.splitlines()
     assert "Traceback" not in err
 
 
