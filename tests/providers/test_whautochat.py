@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.events import Echo, Message
-from bridge.messages import Button, Buttons, Card, Cards, Image, Menu, Raw, Row, Section, Text
+from bridge.messages import Button, Buttons, Card, Cards, Image, Menu, Raw, Row, Section, Template, Text
 from bridge.planner import plan
 from bridge.providers.fields import PerPeriod
 from bridge.providers.port import Request, Response
@@ -99,6 +99,14 @@ def test_a_raw_that_names_its_recipient_keeps_it() -> None:
     raw = Raw({"recepient": {"phoneNumber": "+62811"}, "textMessage": "x"})
     requests, _ = exchange(provider().send(to("whatsapp", raw), None), CASES.accepted)
     assert "contact" not in orjson.loads(requests[0].body or b"")
+
+
+@pytest.mark.parametrize("name", ["contact", "recepient", "workspace", "template"])
+def test_a_templates_parameter_cannot_take_the_place_of_a_field(name: str) -> None:
+    built = CASES.build({"template_as": "object"})
+    _, outcome = exchange(built.send(to("whatsapp", Template("t", params={name: "x"})), None), CASES.accepted)
+    assert isinstance(outcome, Rejected)
+    assert name in outcome.reason
 
 
 ROWS = Menu("Pick one", "Sizes", [Section("All", [Row("s", "Small"), Row("l", "Large")])])

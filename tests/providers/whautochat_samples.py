@@ -195,6 +195,11 @@ FATES: Final = (
         expected=[inbound(fate("failed", "Outside the window"))],
     ),
     Received(
+        name="an error beside another fate is none",
+        webhook=outgoing("delivered", errorMessage="OK"),
+        expected=[inbound(fate("delivered"))],
+    ),
+    Received(
         name="an error without a status is a failure",
         webhook=outgoing("", errorMessage="Blocked"),
         expected=[inbound(fate("failed", "Blocked"))],
