@@ -9,6 +9,7 @@ import random
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
+import structlog
 from aiohttp import web
 
 from bridge.arrivals import arrivals_of
@@ -27,6 +28,7 @@ from bridge.providers.port import Webhook
 from bridge.router import Router, combine
 from bridge.stores import open_store
 from bridge.telemetry import configure_logs, log
+from bridge.timers import Timers
 from bridge.watchdog import Watchdog
 from bridge.web.health import add_health
 from bridge.web.limits import clean_errors
@@ -68,6 +70,7 @@ class Bridge:
         self.delivery: Delivery
         self.webhooks: Webhooks
         self.letters: Letters
+        self.timers: Timers
 
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
@@ -97,18 +100,21 @@ class Bridge:
             list(config.accounts),
         )
         self.webhooks = Webhooks(config.accounts, self.store, self.router.wants, self.clock, limit=config.limits.body)
+        self.timers = Timers(self.store, self.clock)
         self.letters = Letters(self.store, self.reread, self.clock)
         self._watchdog = Watchdog()
         self._watchdog.start()
         self.store.listen(self)
         await self.delivery.start()
         await self.dispatcher.start()
+        self.timers.start()
         self.ready = True
 
     async def stop(self) -> None:
         """Take nothing new, finish what runs (10 s), write what is to be written."""
         self.ready = False
         self.webhooks.draining = True
+        await self.timers.stop()
         await self.dispatcher.lanes.stop(DRAIN_SECONDS)
         await self.delivery.stop(DRAIN_SECONDS)
         self._watchdog.stop()
@@ -117,6 +123,7 @@ class Bridge:
 
     async def settle(self) -> None:
         """Return when nothing is being handled or sent; what waits for a later attempt does not count."""
+        await self.timers.settle()
         await self.dispatcher.lanes.settle()
         await self.delivery.settle()
 
@@ -139,6 +146,10 @@ class Bridge:
     def resolved(self, row_ids: Sequence[int]) -> None:
         """See store.Listener."""
         self.delivery.resolve(row_ids)
+
+    def timed(self, due_at: int) -> None:
+        """See store.Listener."""
+        self.timers.set(due_at)
 
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""
@@ -187,6 +198,8 @@ def create_app(
     Raises:
         ConfigError: the configuration cannot be used; one line for each reason.
     """
+    if not structlog.is_configured():
+        configure_logs()
     bridge = Bridge(as_config(config), router=router, clock=clock)
     app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
@@ -222,7 +235,6 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         OSError: the address cannot be had.
         Broken: the store failed while it ran.
     """
-    configure_logs()
     app = create_app(config)
     runner = web.AppRunner(
         app,

@@ -10,14 +10,17 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.calling import call_site, handler_of
 from bridge.clock import micros, moment
 from bridge.errors import BridgeError
-from bridge.events import Message, Postback, decode_event
+from bridge.events import Message, Postback, Timer, decode_event
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
 from bridge.planner import answer, expires_at, next_choices, plan
-from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TurnCommit
+from bridge.rules import Match
+from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
 from bridge.telemetry import log
+from bridge.timers import named_function
 from bridge.turn import Entry, Turn, as_messages
 
 if TYPE_CHECKING:
@@ -103,14 +106,17 @@ class Dispatcher:
             row = again
         thread = await self._store.thread(row.thread_id)
         event = self._meant(row.event, thread)
-        match = self._rules.router.match(event, row.ref, thread.step)
-        handler = match.handler if match else None
+        handler: Handler | None = None
         turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
         self._store.mark("in", row.id, running=True)
         try:
-            if match is not None:
-                returned = await self._run(match.handler, turn, match.handler.call, turn, match.arguments)
+            match = self._match(event, thread)
+            if isinstance(match, Match):
+                handler = match.handler
+                returned = await self._run(handler, turn, handler.call, turn, match.arguments)
                 turn.reply(*as_messages(returned))
+            elif match is not None:
+                turn.reply(match)
             commit = self._commit_of(row, turn, thread, handler)
         except asyncio.CancelledError:
             turn.close()
@@ -123,6 +129,20 @@ class Dispatcher:
         await self._store.commit_turn(commit)
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
         return None
+
+    def _match(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
+        """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
+        if not isinstance(event, Timer):
+            return self._rules.router.match(event, thread.ref, thread.step)
+        if event.unless == "replied" and (thread.last_heard or 0) >= event.set_at:
+            return None
+        if event.message is not None:
+            return decode_message(event.message.encode())
+        handler = handler_of(named_function(event.handler or ""), None, call_site())
+        arguments = handler.accept(event.arguments)
+        if arguments is None:
+            raise handler.error("the arguments it was to be called with do not fit it any more")
+        return Match(handler=handler, arguments=arguments)
 
     def _meant(self, event: Event, thread: ThreadRow) -> Event:
         """A text that answers an open choice is the press it stands for."""
@@ -178,12 +198,14 @@ class Dispatcher:
         )
         turn.close()
         name = handler.name if handler else ""
-        sayings = [
-            saying
-            for ordinal, (message, each) in enumerate(zip(turn.replies, plans, strict=True))
-            for saying in self._sayings(row, name, ordinal, message, each, now)
-        ]
-        return TurnCommit(row=row, thread=left, sayings=sayings, at=now)
+        sayings: list[Saying] = []
+        timers: list[TimerRow] = []
+        for ordinal, (message, each) in enumerate(zip(turn.replies, plans, strict=True)):
+            if message.at is not None and not capabilities.schedule and micros(message.at) > now:
+                timers.append(_later(message, micros(message.at)))
+            else:
+                sayings += self._sayings(row, name, ordinal, message, each, now)
+        return TurnCommit(row=row, thread=left, sayings=sayings, timers=timers, at=now)
 
     @staticmethod
     def _choices(standing: Sequence[Choice], plans: Sequence[Plan], event: Event) -> Sequence[Choice]:
@@ -206,7 +228,6 @@ class Dispatcher:
                 key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
                 message=said,
                 encoded=encode_message(said),
-                available_at=micros(said.at) if said.at else 0,
                 expires_at=expires,
                 given_up=planned.given_up,
                 dropped=dropped,
@@ -306,6 +327,11 @@ class Dispatcher:
             ][-limit:]
 
         return history
+
+
+def _later(message: Outgoing, due_at: int) -> TimerRow:
+    """A message with `at=`: a timer until then, so that tomorrow's message never holds up today's."""
+    return TimerRow(due_at=due_at, name="at", message=encode_message(replace(message, at=None)))
 
 
 def _is_question(planned: Plan) -> bool:

@@ -132,8 +132,26 @@ class Unrecognised(Event):
     type: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timer(Event):
+    """A timer of this thread is due: not from outside, but in the thread's order like everything else.
+
+    `message` (as JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`; neither
+    when `unless` is "replied" and the contact wrote since `set_at` (microseconds).
+    """
+
+    tag: ClassVar[str] = "timer"
+
+    name: str = ""
+    set_at: int = 0
+    unless: str | None = None
+    message: str | None = None
+    handler: str | None = None
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+
+
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised)}
+    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer)}
 )
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})
 _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(

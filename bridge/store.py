@@ -153,6 +153,22 @@ class Saying:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRow:
+    """A timer of a thread, waiting: at `due_at` (microseconds) it becomes an inbox event with the key `timer:<id>`.
+
+    `message` is a message as JSON, or `handler` a function ("module:qualname") with `arguments` (JSON); see
+    bridge.events.Timer.
+    """
+
+    due_at: int
+    name: str = ""
+    unless: str | None = None
+    message: bytes | None = None
+    handler: str | None = None
+    arguments: bytes = b"{}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
     """A message that wants to leave. Times are in microseconds."""
 
@@ -174,12 +190,15 @@ class OutboxRow:
 class TurnCommit:
     """All that one turn does, in one transaction: the event is done, the thread moves on, the messages wait to leave.
 
-    `thread` is the thread as the turn leaves it, its `version` still the one the turn began with.
+    `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
+    timers set earlier; `timers` are set after that.
     """
 
     row: InboxRow
     thread: ThreadRow
     sayings: Sequence[Saying] = ()
+    timers: Sequence[TimerRow] = ()
+    cancelled: Sequence[str] = ()
     at: int
 
 
@@ -279,6 +298,10 @@ class Listener(Protocol):
         """Messages whose unknown outcome a status settled: they are sent."""
         ...
 
+    def timed(self, due_at: int) -> None:
+        """A timer was set, due then."""
+        ...
+
     def changed(self, thread_ids: Collection[int]) -> None:
         """Threads in which there is something new to see."""
         ...
@@ -312,6 +335,10 @@ class Store(Protocol):
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
+        ...
+
+    async def fire_timers(self, now: int, limit: int) -> int | None:
+        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
         ...
 
     async def retry_turn(self, retry: Retry) -> None:

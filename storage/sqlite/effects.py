@@ -16,5 +16,6 @@ class Effects:
     value: Any = None
     received: list[InboxRow] = field(default_factory=list)
     queued: list[OutboxRow] = field(default_factory=list)
+    due: int | None = None
     resolved: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)

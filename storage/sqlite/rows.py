@@ -161,7 +161,7 @@ def letter(row: Row) -> DeadLetter:
 HISTORY: Final = """
 SELECT * FROM (
     SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
-    FROM inbox WHERE thread_id = :thread AND id > :after AND kind != 'status'
+    FROM inbox WHERE thread_id = :thread AND id > :after AND kind NOT IN ('status', 'timer')
     UNION ALL
     SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
     FROM outbox WHERE thread_id = :thread AND id > :after

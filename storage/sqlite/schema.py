@@ -89,6 +89,21 @@ CREATE TABLE attempts (
 ) STRICT;
 CREATE INDEX attempts_of ON attempts (outbox_id);
 
+CREATE TABLE timers (
+    id INTEGER PRIMARY KEY,
+    thread_id INTEGER NOT NULL REFERENCES threads (id),
+    name TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    set_at INTEGER NOT NULL,
+    unless TEXT,
+    message BLOB,
+    handler TEXT,
+    arguments BLOB NOT NULL,
+    status TEXT NOT NULL DEFAULT 'waiting'
+) STRICT;
+CREATE INDEX timers_due ON timers (due_at) WHERE status = 'waiting';
+CREATE INDEX timers_named ON timers (thread_id, name) WHERE status = 'waiting';
+
 CREATE TABLE early_statuses (
     account TEXT NOT NULL,
     message_id TEXT NOT NULL,

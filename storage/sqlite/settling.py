@@ -13,6 +13,7 @@ from bridge.store import InboxState, OutboxRow, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import climb
+from storage.sqlite.timers import set_timers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,7 +61,9 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
     )
     db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
     memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
-    _say(db, memory, good, [each for each in results if isinstance(each, Effects)])
+    effects = [each for each in results if isinstance(each, Effects)]
+    _say(db, memory, good, effects)
+    set_timers(db, good, effects)
     _next(db, "inbox", {turn.thread.id for turn in good})
     return results
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bridge.errors import StoreError
 from storage.running import Running
-from storage.sqlite import letters, receiving, settling
+from storage.sqlite import letters, receiving, settling, timers
 from storage.sqlite.connection import MEMORY, FileLock, connect, on_thread, path_of, sync_folder
 from storage.sqlite.memory import Memory
 from storage.sqlite.reading import Reader
@@ -40,6 +40,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
     "commit turn": settling.commit_turns,
     "receive": receiving.receive,
+    "fire timers": lambda db, memory, all_: [timers.fire(db, memory, *each) for each in all_],
     "replay": lambda db, memory, all_: [letters.replay(db, memory, *each) for each in all_],
     "drop": lambda db, _, all_: [letters.drop(db, *each) for each in all_],
 }
@@ -90,6 +91,11 @@ class SqliteStore(Reader):
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
         await self._writer.submit(Unit("commit turn", turn))
+
+    async def fire_timers(self, now: int, limit: int) -> int | None:
+        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
+        due: int | None = (await self._writer.submit(Unit("fire timers", (now, limit)))).value
+        return due
 
     async def retry_turn(self, retry: Retry) -> None:
         """The turn failed and will be tried again; counts the next attempt."""
@@ -176,6 +182,8 @@ class SqliteStore(Reader):
             self._listener.queued(queued)
         if resolved := [row_id for effects in results for row_id in effects.resolved]:
             self._listener.resolved(resolved)
+        if due := [effects.due for effects in results if effects.due is not None]:
+            self._listener.timed(min(due))
         self._listener.changed({thread_id for effects in results for thread_id in effects.threads})
 
     def _broke(self, error: Exception) -> None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.clock import moment
-from bridge.events import EVENT_TYPES, Echo, Event, Message, Postback, Unrecognised, decode_event
+from bridge.events import Echo, Event, Message, Postback, Unrecognised, decode_event
 from bridge.messages import (
     Audio,
     Button,
@@ -49,6 +49,10 @@ _WORDS: Final[Mapping[str, str]] = {
     OutboxState.EXPIRED: "expired",
     OutboxState.DROPPED: "dropped",
 }
+
+
+_SAID: Final = frozenset({Message.tag, Postback.tag, Echo.tag, Unrecognised.tag})
+"""Events that are something somebody said."""
 
 
 def shown_entry(entry: HistoryEntry) -> dict[str, Any] | None:
@@ -94,7 +98,7 @@ def _status(entry: HistoryEntry) -> str:
 
 
 def _heard(entry: HistoryEntry) -> dict[str, Any] | None:
-    if entry.kind not in EVENT_TYPES:
+    if entry.kind not in _SAID:
         return None
     event: Event = decode_event(entry.kind, entry.content)
     match event:

@@ -1,0 +1,84 @@
+"""Timers: rows that wait, and become inbox events in the very transaction that ends their waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.clock import moment
+from bridge.events import Contact, ThreadRef, Timer, encode_event
+from bridge.store import Arrival, InboxState
+from storage.sqlite import rows
+from storage.sqlite.effects import Effects
+from storage.sqlite.receiving import receive
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.store import TurnCommit
+    from storage.sqlite.memory import Memory
+
+_SET: Final = """
+INSERT INTO timers (thread_id, name, due_at, set_at, unless, message, handler, arguments)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_DUE: Final = f"""
+SELECT r.id, r.name, r.due_at, r.set_at, r.unless, r.message, r.handler, r.arguments, t.contact, {rows.REF}
+FROM timers r JOIN threads t ON t.id = r.thread_id
+WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
+"""
+
+
+def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
+    """What turns cancel and set, in this order."""
+    cancelled = [(turn.thread.id, name) for turn in turns for name in turn.cancelled]
+    if cancelled:
+        db.executemany(
+            "UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status = 'waiting'", cancelled
+        )
+    for turn, effect in zip(turns, effects, strict=True):
+        if turn.timers:
+            effect.due = min(timer.due_at for timer in turn.timers)
+            db.executemany(
+                _SET,
+                [
+                    (turn.thread.id, t.name, t.due_at, turn.at, t.unless, t.message, t.handler, t.arguments)
+                    for t in turn.timers
+                ],
+            )
+
+
+def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effects:
+    """The due timers as inbox events of their threads. The effect's `value` is when the next one is due."""
+    due = db.execute(_DUE, (now, limit)).fetchall()
+    effects = receive(db, memory, [[_arrival(row, now) for row in due]])[0] if due else Effects()
+    db.executemany("UPDATE timers SET status = 'fired' WHERE id = ?", [(row[0],) for row in due])
+    effects.value = db.execute("SELECT min(due_at) FROM timers WHERE status = 'waiting'").fetchone()[0]
+    return effects
+
+
+def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
+    timer_id, name, due_at, set_at, unless, message, handler, arguments, contact, *ref = row
+    event = Timer(
+        id=f"timer:{timer_id}",
+        contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
+        at=moment(due_at),
+        name=name,
+        set_at=set_at,
+        unless=unless,
+        message=message.decode() if message else None,
+        handler=handler,
+        arguments=orjson.loads(arguments),
+    )
+    return Arrival(
+        account=ref[0],
+        key=event.id,
+        ref=ThreadRef(*ref),
+        event=event,
+        encoded=encode_event(event),
+        raw=b"",
+        state=InboxState.OPEN,
+        received_at=now,
+    )
