@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import threading
 import traceback
 import uuid
 from dataclasses import dataclass, replace
@@ -12,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.calling import call_site, handler_of
 from bridge.clock import micros, moment
-from bridge.errors import BridgeError
 from bridge.events import Message, Postback, Timer, decode_event
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
 from bridge.planner import answer, expires_at, next_choices, plan
 from bridge.rules import Match
+from bridge.runner import run
 from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
 from bridge.telemetry import log
 from bridge.timers import named_function
@@ -39,13 +37,7 @@ if TYPE_CHECKING:
 
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
-_GRACE: Final = 1.0
-"""How long a handler that ran out of time may take to end before it is left behind."""
 _QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scripts are meant
-
-
-class TookTooLong(BridgeError):
-    """A handler ran out of time; whatever it still does has no effect."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +105,7 @@ class Dispatcher:
             match = self._match(event, thread)
             if isinstance(match, Match):
                 handler = match.handler
-                returned = await self._run(handler, turn, handler.call, turn, match.arguments)
+                returned = await run(handler, self._rules.timeout, handler.call, turn, match.arguments)
                 turn.reply(*as_messages(returned))
             elif match is not None:
                 turn.reply(match)
@@ -149,36 +141,6 @@ class Dispatcher:
         if isinstance(event, Message) and thread.choices:
             return answer(event, thread.choices) or event
         return event
-
-    async def _run(self, handler: Handler, turn: Turn[Any], function: Callable[..., Any], *arguments: object) -> object:
-        """Call a handler: an `async def` as a task, a `def` in a thread of its own, neither for longer than allowed.
-
-        Raises:
-            TookTooLong: it did not end in time. A task is cancelled, a thread is left behind; both lose their effects.
-        """
-        loop = asyncio.get_running_loop()
-        running: asyncio.Future[Any]
-        if handler.is_async:
-            running = loop.create_task(_awaited(function, arguments), name=handler.name)
-        else:
-            running = _in_thread(loop, handler.name, function, arguments)
-        try:
-            done, _ = await asyncio.wait({running}, timeout=self._rules.timeout)
-        except asyncio.CancelledError:
-            running.cancel()
-            raise
-        if not done:
-            turn.close()
-            running.cancel()
-            if handler.is_async:
-                await asyncio.wait({running}, timeout=_GRACE)
-            raise TookTooLong(f"{handler.name} took longer than {self._rules.timeout:g} s")
-        if running.cancelled():
-            raise BridgeError(f"{handler.name} cancelled itself")
-        result = running.result()
-        if isinstance(result, _Raised):
-            raise result.error
-        return result
 
     def _commit_of(self, row: InboxRow, turn: Turn[Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
         """All that a turn does, ready to be committed."""
@@ -278,7 +240,7 @@ class Dispatcher:
             return None
         turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
         try:
-            turn.reply(*as_messages(await self._run(handler, turn, handler, turn, error)))
+            turn.reply(*as_messages(await run(handler, self._rules.timeout, handler, turn, error)))
             return self._commit_of(row, turn, thread, handler)
         except asyncio.CancelledError:
             raise
@@ -343,48 +305,6 @@ def _is_question(planned: Plan) -> bool:
 def idempotency_key(account: str, event_key: str, replay: int, handler: str, ordinal: int, part: int) -> str:
     """The key of one message: the same over re-runs, crashes and restores."""
     return str(uuid.uuid5(KEYS, f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"))
-
-
-@dataclass(frozen=True, slots=True)
-class _Raised:
-    """What a handler raised, as a value: SystemExit and its like would otherwise stop the loop they pass through."""
-
-    error: BaseException
-
-
-async def _awaited(function: Callable[..., Any], arguments: tuple[object, ...]) -> object:
-    try:
-        return await function(*arguments)
-    except (asyncio.CancelledError, Exception):
-        raise
-    except BaseException as error:  # noqa: BLE001 - see _Raised
-        return _Raised(error)
-
-
-def _in_thread(
-    loop: asyncio.AbstractEventLoop, name: str, function: Callable[..., Any], arguments: tuple[object, ...]
-) -> asyncio.Future[Any]:
-    """Run a blocking function in a thread of its own.
-
-    Not a pool: handlers that hang would fill it, and harm others; and a daemon thread never holds up the exit.
-    """
-    future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-
-    def finish(result: object) -> None:
-        if not future.done():
-            future.set_result(result)
-
-    def run() -> None:
-        try:
-            result = context.run(function, *arguments)
-        except BaseException as error:  # noqa: BLE001 - handed over as a value
-            result = _Raised(error)
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(finish, result)
-
-    threading.Thread(target=run, name=name, daemon=True).start()
-    return future
 
 
 def _reason(error: BaseException) -> str:

@@ -35,26 +35,21 @@ HEADERS: Final[Mapping[str, str]] = {
 
 
 def guard(hosts: frozenset[str]) -> Middleware:
-    """A middleware that lets in requests to one of `hosts` and answers refusals as JSON.
+    """A middleware that lets in requests to one of `hosts`.
 
     A member of `hosts` is a name ("localhost": any port) or a name with its port ("localhost:8080").
-    Answers 421 for another Host, 403 for another Origin, 503 when the store cannot be reached.
+    Its WebhookError is 421 for another Host, 403 for another Origin, 503 when the store cannot be reached.
     """
     known = frozenset(host.lower() for host in hosts)
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        _check_host(request, known)
+        _check_origin(request)
         try:
-            _check_host(request, known)
-            _check_origin(request)
             return await handler(request)
-        except WebhookError as error:
-            return _refusal(error.status, error.reason, retry_after=error.retry_after)
         except StoreError:
-            return _refusal(503, "the store cannot be reached", retry_after=1)
-        except web.HTTPException as error:
-            headers = {name: value for name, value in error.headers.items() if name in {"Allow", "Location"}}
-            return _refusal(error.status, error.reason, headers=headers)
+            raise WebhookError(503, "the store cannot be reached", retry_after=1) from None
 
     return guarded
 
@@ -89,12 +84,3 @@ def _check_origin(request: web.Request) -> None:
 def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdecimal() else host
-
-
-def _refusal(
-    status: int, reason: str, *, retry_after: int | None = None, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    response = web.json_response({"error": reason}, status=status, headers=headers)
-    if retry_after is not None:
-        response.headers["Retry-After"] = str(retry_after)
-    return response

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from typing import TYPE_CHECKING, Final
 
@@ -12,13 +11,13 @@ from bridge.errors import WebhookError
 from bridge.web.console.guard import add_headers, from_own_page, guard
 from bridge.web.console.pages import console_page, static_files
 from bridge.web.console.stream import HEARTBEAT, Streams
+from bridge.web.limits import check_head, read_body
 
 if TYPE_CHECKING:
     from bridge.web.console.backend import Backend
 
 BODY_LIMIT: Final = 64 * 1024
 """Bytes of one POST."""
-BODY_SECONDS: Final = 10.0
 NAME_LIMIT: Final = 200
 """Characters of a conversation id."""
 
@@ -29,7 +28,7 @@ def add_console(
     """Serve the console of one playground account under /console.
 
     `hosts` are the names it may be reached by (guard.py); `heartbeat` is in seconds. It has no login: who may reach
-    it may use it, so the caller mounts it on loopback only.
+    it may use it, so the caller mounts it on loopback only. Its refusals are for `app`'s clean_errors to answer.
     """
     console = web.Application(middlewares=[guard(hosts)], client_max_size=BODY_LIMIT)
     console.on_response_prepare.append(add_headers)
@@ -74,27 +73,9 @@ class _Routes:
 
     async def say(self, request: web.Request) -> web.Response:
         from_own_page(request)
-        await self._backend.say(self._account, await _json_body(request))
+        check_head(request, BODY_LIMIT)
+        await self._backend.say(self._account, await read_body(request, BODY_LIMIT))
         return web.json_response({"ok": True})
 
     async def stop(self, _app: web.Application) -> None:
         self._streams.close()
-
-
-async def _json_body(request: web.Request) -> bytes:
-    """The raw body, said to be JSON; whether it is one, the receive path finds out."""
-    charset = (request.charset or "utf-8").lower()
-    if request.content_type != "application/json" or charset != "utf-8" or "Content-Encoding" in request.headers:
-        raise WebhookError(415, "only application/json in utf-8, not encoded")
-    if (request.content_length or 0) > BODY_LIMIT:
-        raise WebhookError(413, f"at most {BODY_LIMIT} bytes")
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            async for chunk in request.content.iter_any():
-                body += chunk
-                if len(body) > BODY_LIMIT:
-                    raise WebhookError(413, f"at most {BODY_LIMIT} bytes")
-    except TimeoutError:
-        raise WebhookError(408, "the body took too long") from None
-    return bytes(body)
