@@ -14,6 +14,8 @@ _EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 _FAST_CLOCKS: Final = timedelta(days=1)
 _MILLISECONDS_FROM: Final = 100_000_000_000
 """A number of seconds as large as this is in the year 5138; a number of milliseconds is in 1973."""
+_NO_TIME: Final = 1000 * _MILLISECONDS_FROM
+"""Milliseconds of that year: whatever is larger is no time, and may be too large for any float."""
 
 
 def text(values: Mapping[str, Any], name: str) -> str:
@@ -59,7 +61,7 @@ def _of_text(given: object) -> datetime | None:
 
 
 def _of_number(given: object) -> datetime | None:
-    if isinstance(given, bool) or not isinstance(given, int | float):
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < _NO_TIME:
         return None
     seconds = given / 1000 if given >= _MILLISECONDS_FROM else given
-    return moment(round(seconds * 1_000_000)) if 0 < seconds < _MILLISECONDS_FROM else None
+    return moment(round(seconds * 1_000_000))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
@@ -24,6 +25,7 @@ from bridge.providers.port import (
     Sent,
     Webhook,
 )
+from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing
@@ -205,16 +207,19 @@ def exchange(
         return requests, error
 
 
-def answer(status: int, json: Any = None, body: bytes | None = None, **headers: str) -> Response:
+def answer(status: int, content: Any = None, body: bytes | None = None, **headers: str) -> Response:
     """A response with a JSON body (or the bytes given); `retry_after="5"` is the header retry-after."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     if body is None:
-        body = b"" if json is None else orjson.dumps(json)
+        body = b"" if content is None else orjson.dumps(content)
         named = {"content-type": "application/json", **named}
     return Response(status=status, headers=named, body=body)
 
 
-def webhook(json: Mapping[str, Any], channel: str | None = None) -> Webhook:
-    """A webhook as the door hands it on: what is parsed is what the bytes say."""
-    body = orjson.dumps(json)
-    return Webhook(channel=channel, body=body, json=orjson.loads(body), received_at=RECEIVED_AT)
+def webhook(content: Mapping[str, Any], channel: str | None = None) -> Webhook:
+    """A webhook as the door hands it on: what is parsed is what the bytes say, read as the door reads them."""
+    try:
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a character stands in JSON only as an escape
+        body = json.dumps(content, separators=(",", ":")).encode()
+    return Webhook(channel=channel, body=body, json=read_object(body), received_at=RECEIVED_AT)

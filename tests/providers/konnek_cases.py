@@ -206,6 +206,7 @@ ANSWERED: Final = tuple(
         ("a truth that is a text", answer(200, meta("true", 200)), Failure(error=OutcomeUnknown, code="200")),
         ("HTML", answer(200, body=b"<html>"), Failure(error=OutcomeUnknown, code="200")),
         ("a proxy's 401", answer(401, body=b"no"), Failure(error=NotSent, code="401", pause=True)),
+        ("a proxy's 403", answer(403, body=b"no"), Failure(error=NotSent, code="403", pause=True)),
         ("a proxy's 404", answer(404, body=b"no"), Failure(error=Rejected, code="404")),
         ("a proxy's 429", answer(429, retry_after="2"), Failure(error=NotSent, code="429", retry_after=2.0)),
         ("a proxy's 429 that asks nonsense", answer(429, retry_after="-1"), Failure(error=NotSent, code="429")),

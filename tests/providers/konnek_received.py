@@ -173,8 +173,13 @@ MESSAGES: Final = (
         message(text="Halo"),
     ),
     heard(
-        "a time without its zone",
-        said(type="text", text="Halo", time="2025-10-10T16:00:05"),
+        "a size no store can hold",
+        said(media={**MEDIA, "size": 10**30}),
+        message(kind="image", media=picture()),
+    ),
+    heard(
+        "a location beside a time of zero",
+        said(location={"latitude": 0, "longitude": 0, "at": "0001-01-01T00:00:00Z"}, text="Halo"),
         message(text="Halo"),
     ),
     heard(

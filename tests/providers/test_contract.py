@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from random import Random
 from typing import TYPE_CHECKING
@@ -96,10 +97,10 @@ def test_a_webhook_becomes_its_events(cases: ProviderCases, case: Received) -> N
 @every(lambda cases: cases.received)
 def test_parsing_is_repeatable_and_its_events_can_be_stored(cases: ProviderCases, case: Received) -> None:
     given = webhook(case.webhook, case.channel)
-    before = orjson.dumps(given.json)
+    before = copy.deepcopy(given.json)
     once, again = (list(cases.build(case.settings).parse(given)) for _ in range(2))
     assert once == again
-    assert orjson.dumps(given.json) == before, "parsing changes nothing in the webhook"
+    assert given.json == before, "parsing changes nothing in the webhook"
     for inbound in once:
         assert decode_event(inbound.event.tag, encode_event(inbound.event)) == inbound.event
 

@@ -7,14 +7,13 @@ it has the documented type, and is otherwise left to `raw`.
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.clock import moment
 from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Media, Message, Place, Postback, Status, Unrecognised
 from bridge.providers.konnek import wire
 from bridge.providers.port import Inbound
+from bridge.providers.reading import happened_at, identifier, text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,10 +23,8 @@ if TYPE_CHECKING:
 
     Struct = Mapping[str, Any]
 
-_EARLIEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
-_FAST_CLOCKS: Final = timedelta(days=1)
-_UNITS: Final = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (1e20, 1_000_000_000))
-"""Below so much, a number of this year counts so many to the second."""
+_LARGEST: Final = 2**63
+"""A size beyond this is none, and no store could hold it."""
 _PHONE: Final = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
 
 
@@ -59,18 +56,18 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
     key = _identity(message, "id", "message.id")
     contact = Contact(
         id=username,
-        name=_text(sender, "name"),
+        name=text(sender, "name"),
         phone=_phone(channel, username),
-        avatar=_text(sender, "avatar") or None,
+        avatar=text(sender, "avatar") or None,
     )
-    at = _at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
-    token = _text(webhook.json, "reply_token") or _text(message, "reply_token")
+    at = happened_at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
+    token = text(webhook.json, "reply_token") or text(message, "reply_token")
     about = {
         "id": key,
         "contact": contact,
         "at": at,
         "raw": webhook.json,
-        "reply_to": _text(webhook.json, "reply_id") or _text(message, "reply_id") or None,
+        "reply_to": text(webhook.json, "reply_id") or text(message, "reply_id") or None,
     }
     return Inbound(
         key=key,
@@ -82,11 +79,11 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
 
 
 def _event(message: Struct, about: dict[str, Any]) -> Event:
-    named = _text(message, "type")
+    named = text(message, "type")
     kind = named.strip().casefold()
     postback = wire.struct(message.get("postback")) or {}
-    if key := _text(postback, "key") or _text(postback, "value"):  # only our own button or list has one
-        return Postback(key=key, title=_text(postback, "title") or _text(message, "text"), **about)
+    if key := text(postback, "key") or text(postback, "value"):  # only our own button or list has one
+        return Postback(key=key, title=text(postback, "title") or text(message, "text"), **about)
     media = wire.struct(message.get("media"))
     if kind in wire.MEDIA_TYPES or kind == "media" or (media and not kind):
         return _media(kind, media or {}, _words(message), about)
@@ -95,20 +92,20 @@ def _event(message: Struct, about: dict[str, Any]) -> Event:
     if kind == "text" or not kind:
         return Message(text=_needed_words(message), **about)
     if kind in wire.PRESS_TYPES:  # no key came: a title may still tell the choice
-        return Message(text=_text(postback, "title") or _needed_words(message), **about)
+        return Message(text=text(postback, "title") or _needed_words(message), **about)
     del about["reply_to"]
     return Unrecognised(type=named, **about)
 
 
 def _media(named: str, media: Struct, caption: str, about: Mapping[str, Any]) -> Message:
-    url, mime_type = _text(media, "url"), _text(media, "mime_type")
-    if not url and not _text(media, "id"):
+    url, mime_type = text(media, "url"), text(media, "mime_type")
+    if not url and not text(media, "id"):
         raise Unmappable("message.media has neither url nor id")
     kind: MessageKind = wire.MEDIA_TYPES.get(named) or wire.MEDIA_TYPES.get(_major(mime_type)) or "document"
     size = media.get("size")
-    has_size = isinstance(size, int) and not isinstance(size, bool) and size > 0
+    has_size = isinstance(size, int) and not isinstance(size, bool) and 0 < size < _LARGEST
     found = Media(
-        url=url, name=_text(media, "name"), mime_type=mime_type, size=size if has_size else None, caption=caption
+        url=url, name=text(media, "name"), mime_type=mime_type, size=size if has_size else None, caption=caption
     )
     return Message(kind=kind, text=caption, media=found, **about)
 
@@ -120,8 +117,8 @@ def _location(message: Struct, about: Mapping[str, Any]) -> Message:
     place = Place(
         latitude=_degrees(given, "latitude", 90),
         longitude=_degrees(given, "longitude", 180),
-        name=_text(given, "name"),
-        address=_text(given, "address"),
+        name=text(given, "name"),
+        address=text(given, "address"),
     )
     return Message(kind="location", text=_words(message), location=place, **about)
 
@@ -132,12 +129,12 @@ def _fate(webhook: Webhook, channel: str, status: Struct) -> Inbound | None:
     value = wire.STATUS_VALUES[code]
     if value is None:
         return None
-    recipient = _text(status, "recipient_id")
+    recipient = identifier(status, "recipient_id")
     key = f"{message_id}:{value}"
     event = Status(
         id=key,
         contact=Contact(id=recipient, phone=_phone(channel, recipient)),
-        at=_at(webhook.received_at, status.get("timestamp") or status.get("timestampt"), status.get("times")),
+        at=happened_at(webhook.received_at, status.get("timestamp") or status.get("timestampt"), status.get("times")),
         raw=webhook.json,
         message_id=message_id,
         value=value,
@@ -157,17 +154,10 @@ def _code(value: object) -> int:
 
 def _identity(values: Struct, name: str, path: str) -> str:
     """An id as it is, to the letter; a whole number is its digits."""
-    found = values.get(name)
-    if isinstance(found, int) and not isinstance(found, bool) and found:
-        return str(found)
-    if not isinstance(found, str) or not found.strip():
+    found = identifier(values, name)
+    if not found:
         raise Unmappable(f"{path} is missing, empty or no text")
     return found
-
-
-def _text(values: Struct, name: str) -> str:
-    found = values.get(name)
-    return found if isinstance(found, str) else ""
 
 
 def _words(message: Struct) -> str:
@@ -178,7 +168,7 @@ def _words(message: Struct) -> str:
     if found:
         return found
     body = (wire.struct(message.get("interactive")) or {}).get("body")
-    return _text(body, "text") if isinstance(body, dict) else ""
+    return text(body, "text") if isinstance(body, dict) else ""
 
 
 def _needed_words(message: Struct) -> str:
@@ -205,31 +195,3 @@ def _phone(channel: str, username: str) -> str | None:
     """On WhatsApp the username is the number in international form (inferred from the samples)."""
     match = _PHONE.fullmatch(username) if channel == "whatsapp" else None
     return f"+{match[1]}" if match else None
-
-
-def _at(received_at: int, stamp: object, number: object) -> datetime:
-    """When it happened, if the webhook says something sensible, else when it came."""
-    received = moment(received_at)
-    for found in (_of_text(stamp), _of_number(number)):
-        if found and _EARLIEST <= found <= received + _FAST_CLOCKS:
-            return found.astimezone(UTC)
-    return received
-
-
-def _of_text(stamp: object) -> datetime | None:
-    """A date and time with its zone; fractions finer than microseconds are cut off by Python."""
-    try:
-        found = datetime.fromisoformat(stamp) if isinstance(stamp, str) else None
-    except ValueError:
-        return None
-    return found if found and found.tzinfo else None
-
-
-def _of_number(number: object) -> datetime | None:
-    """Seconds since 1970; or thousandths, millionths, billionths, told by how large the number is."""
-    if isinstance(number, bool) or not isinstance(number, int | float) or number <= 0:
-        return None
-    for bound, per_second in _UNITS:
-        if number < bound:
-            return moment(int(number * 1_000_000 // per_second))
-    return None

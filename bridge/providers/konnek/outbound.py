@@ -13,6 +13,7 @@ from bridge.messages import Audio, Buttons, Document, Image, Location, Menu, Raw
 from bridge.providers import answers
 from bridge.providers.konnek import wire
 from bridge.providers.port import Capabilities, Request, Sent
+from bridge.providers.refusals import by_status
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 _DAY: Final = 86_400.0
 _GATEWAY_TIMEOUT: Final = 504
-_UNAVAILABLE: Final = 503
 
 
 def _capabilities(text: int | None, button_key: int, window: float | None) -> Capabilities:
@@ -164,7 +164,7 @@ def outcome(response: Response) -> Sent:
     answer = answers.json_object(response) or {}
     meta = answer.get("meta")
     if not isinstance(meta, dict) or not isinstance(meta.get("status"), bool):
-        raise _not_understood(response)
+        raise by_status(response, "", check="username and password")
     if not meta["status"]:
         raise _refusal(response, meta)
     if response.status not in answers.SUCCESS:
@@ -193,21 +193,6 @@ def _refusal(response: Response, meta: Mapping[str, Any]) -> SendError:
     if code in answers.NOT_TAKEN or code >= answers.SERVER_ERROR.start:
         return NotSent(reason, code=str(code), retry_after=answers.retry_after(response))
     return Rejected(reason, code=str(code))
-
-
-def _not_understood(response: Response) -> SendError:
-    """An answer from a proxy in front of Konnek, or a Konnek that changed: HTTP is all there is to go by."""
-    status, wait = response.status, answers.retry_after(response)
-    code = str(status)
-    if status == answers.UNAUTHORISED:
-        return NotSent("HTTP 401", code=code, pause=True)
-    if status in answers.NOT_TAKEN or (status == _UNAVAILABLE and wait is not None):
-        return NotSent(f"HTTP {status}", code=code, retry_after=wait)
-    if status in answers.REDIRECT:
-        return Rejected(f"HTTP {status}: a redirect is never followed", code=code)
-    if status in answers.CLIENT_ERROR:
-        return Rejected(f"HTTP {status}", code=code)
-    return OutcomeUnknown(f"HTTP {status} with an answer Konnek does not document", code=code, retry_after=wait)
 
 
 def _number(code: object) -> int | None:

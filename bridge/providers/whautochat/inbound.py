@@ -145,6 +145,6 @@ def _place(location: Mapping[str, Any]) -> Place | None:
 def _degrees(found: object, limit: int) -> float | None:
     try:
         degrees = float(found) if isinstance(found, int | float | str) and not isinstance(found, bool) else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return degrees if degrees is not None and -limit <= degrees <= limit else None
