@@ -151,3 +151,8 @@ def test_a_status_is_stamped_as_konnek_stamps_it() -> None:
     assert told["timestamp"].startswith("2025-10-10T16:00:05.120394")
     assert told["timestamp"].endswith("+07:00")
     assert len(told["timestamp"]) == len("2025-10-10T16:00:05.120394817+07:00")
+
+
+def test_whole_degrees_are_written_as_the_floats_they_are() -> None:
+    request, _ = request_of("a location")
+    assert b'"latitude":-6.0,' in (request.body or b"")

@@ -41,7 +41,7 @@ class Door:
 
     async def take(self, request: web.Request) -> web.Response:
         self.came.append((request.path, dict(request.headers), orjson.loads(await request.read())))
-        return web.Response(status=self.status)
+        return web.Response(status=self.status, headers={"Location": "/elsewhere"})
 
     def texts(self) -> list[str]:
         return [json["message"]["text"] for _, _, json in self.came]
@@ -142,6 +142,13 @@ async def test_posting_tells_the_status_and_that_nobody_is_there(door: Door) -> 
             await server.post(server.emulator.says("line", "ann", "hi"))
 
 
+async def test_a_webhook_follows_no_redirect(door: Door) -> None:
+    door.status = 307
+    async with serving(webhook=door.url) as server:
+        assert await server.post(server.emulator.says("line", "ann", "hi")) == 307
+    assert [path for path, _, _ in door.came] == ["/webhooks/shop/line"]
+
+
 async def test_a_dropped_message_is_taken_and_gets_no_answer(http: aiohttp.ClientSession) -> None:
     async with serving(faults=Faults(drop=1)) as server:
         with pytest.raises(aiohttp.ClientError):
@@ -178,13 +185,15 @@ async def test_a_doubled_webhook_is_the_same_twice(door: Door) -> None:
 
 
 async def test_a_reordered_webhook_is_passed_by_another(door: Door) -> None:
-    async with serving(webhook=door.url, faults=Faults(reorder=1)) as server:
+    async with serving(webhook=door.url) as server:
+        await server.post(server.emulator.says("line", "ann", "before"))
+        server._faults = Faults(reorder=1)
         held = asyncio.create_task(server.post(server.emulator.says("line", "ann", "first")))
         await asyncio.sleep(0)
         server._faults = Faults()
         await server.post(server.emulator.says("line", "ann", "second"))
         await held
-    assert door.texts() == ["second", "first"]
+    assert door.texts() == ["before", "second", "first"]
 
 
 async def test_a_reordered_webhook_that_nobody_passes_still_arrives(door: Door) -> None:
