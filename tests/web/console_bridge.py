@@ -40,10 +40,13 @@ def parrot(event: Event) -> Sequence[Outgoing]:
 
 @dataclass
 class MemoryBridge:
-    """Implements the console's Backend. `down` makes every method fail as a store does that cannot be reached."""
+    """Implements the console's Backend. `down` makes every method fail as a store does that cannot be reached,
+    `refusing` only what is said.
+    """
 
     bot: Callable[[Event], Sequence[Outgoing]] = silent
     down: bool = False
+    refusing: bool = False
     now: int = 1_700_000_000 * SECOND
     entries: dict[str, list[HistoryEntry]] = field(default_factory=dict)
     people: dict[str, Event] = field(default_factory=dict)
@@ -53,6 +56,8 @@ class MemoryBridge:
 
     async def say(self, account: str, body: bytes) -> None:
         self._reachable(account)
+        if self.refusing:
+            raise Unavailable("the disk is full")
         try:
             json = orjson.loads(body)
         except orjson.JSONDecodeError:
