@@ -344,6 +344,11 @@ UNSURE: Final = "window: not known when the contact last wrote; sent all the sam
     [
         (Text("a"), NOW - DAY * SECOND, Plan(parts=(Text("a"),))),
         (Text("a"), SHUT, Plan(dropped=CLOSED)),
+        (
+            Text("a", reply_to="m"),
+            NOW - DAY * SECOND,
+            Plan(parts=(Text("a"),), given_up=("reply_to: not possible here",)),
+        ),
         (Text("a", at=moment(NOW + 1)), NOW - DAY * SECOND, Plan(dropped=CLOSED)),
         (Text("a", tag="ACCOUNT_UPDATE"), SHUT, Plan(parts=(Text("a", tag="ACCOUNT_UPDATE"),))),
         (Text("a", tag="OTHER"), SHUT, Plan(given_up=("tag OTHER: not taken here",), dropped=CLOSED)),

@@ -20,6 +20,7 @@ from bridge.splitting import cut_text, graphemes, split_text
         ('He said "Stop it!" Then he left', 25, ['He said "Stop it!"', "Then he left"]),
         ("one two\nthree. four five", 20, ["one two\nthree.", "four five"]),
         ("1. Alpha\n2. Beta\n3. Gamma", 20, ["1. Alpha\n2. Beta", "3. Gamma"]),
+        ("xx 123. Gam delta", 11, ["xx 123. Gam", "delta"]),
         ("one two\n\nthree four\nfive", 14, ["one two", "three four", "five"]),
         ("你好。我很好。谢谢", 7, ["你好。我很好。", "谢谢"]),
         ("abcdefgh", 3, ["abc", "def", "gh"]),
