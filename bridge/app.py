@@ -33,6 +33,7 @@ from bridge.watchdog import Watchdog
 from bridge.web.health import add_health
 from bridge.web.limits import clean_errors
 from bridge.web.playground import add_playground
+from bridge.web.server import DRAIN_SECONDS, name_server, runner_of
 from bridge.web.strict_json import read_object
 from bridge.web.webhooks import Webhooks
 
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.store import Arrival, DeadLetter, InboxRow, OutboxRow, Store
 
-DRAIN_SECONDS: Final = 10.0
 _FORCED: Final = 1
 
 
@@ -204,6 +204,7 @@ def create_app(
     app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)
+    app.on_response_prepare.append(name_server)
     add_health(app, lambda: app[BRIDGE].ready)
     for tail in ("", "/{first}", "/{first}/{second}"):
         app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
@@ -236,14 +237,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         Broken: the store failed while it ran.
     """
     app = create_app(config)
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        keepalive_timeout=15,
-        lingering_time=1,
-        shutdown_timeout=DRAIN_SECONDS,
-        handler_cancellation=False,
-    )
+    runner = runner_of(app)
     stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     _watch_signals(app, stopping)
     await runner.setup()

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import orjson
-from aiohttp import ContentTypeError, HttpVersion10, hdrs, web
+from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.errors import WebhookError
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
 
 BODY_SECONDS: Final = 10.0
 _ENCODINGS: Final = frozenset({"", "identity", "gzip"})
+_GZIP: Final = b"\x1f\x8b"
+"""How gzip begins and JSON does not: a body is inflated here, unless the server that hosts us has done it already."""
+_MEMBERS: Final = 16
+"""Members of gzip that are looked at: each one costs a copy of all that is behind it."""
+_CONTINUE: Final = "100-continue"
 _TRANSFERS: Final = frozenset({"", "chunked", "identity"})
 
 
@@ -54,6 +60,20 @@ async def clean_errors(request: web.Request, handler: Handler) -> web.StreamResp
         return refusal(WebhookError(500, "internal error"))
 
 
+def check_line(request: web.BaseRequest) -> None:
+    """Refuse what is not meant for us, or is not a request as we read them, whatever its path.
+
+    Raises:
+        WebhookError: 400 or 417.
+    """
+    if request.version < HttpVersion10:
+        raise WebhookError(400, "not HTTP/1")
+    if request.raw_path[:1] != "/":
+        raise WebhookError(400, "want a path for a target")
+    if request.headers.get(hdrs.EXPECT, _CONTINUE).lower() != _CONTINUE:
+        raise WebhookError(417, "unknown expectation")
+
+
 def check_head(request: web.Request, limit: int) -> None:
     """Refuse by the head alone what can be: nothing of the body has been read.
 
@@ -61,16 +81,18 @@ def check_head(request: web.Request, limit: int) -> None:
         WebhookError: 400, 413, 415 or 501.
     """
     headers = request.headers
-    if request.version < HttpVersion10:
-        raise WebhookError(400, "not HTTP/1")
-    if headers.get(hdrs.TRANSFER_ENCODING, "").strip().lower() not in _TRANSFERS:
+    if ",".join(headers.getall(hdrs.TRANSFER_ENCODING, ())).strip().lower() not in _TRANSFERS:
         raise WebhookError(501, "unknown transfer encoding")
-    if headers.get(hdrs.CONTENT_ENCODING, "").strip().lower() not in _ENCODINGS:
+    if _encoding(request) not in _ENCODINGS:
         raise WebhookError(415, "unknown content encoding")
     if headers.get(hdrs.CONTENT_TYPE) != "application/json":
         _check_type(request)
     if (request.content_length or 0) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
+
+
+def _encoding(request: web.Request) -> str:
+    return ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).strip().lower()
 
 
 def _check_type(request: web.Request) -> None:
@@ -97,11 +119,34 @@ async def read_body(request: web.Request, limit: int) -> bytes:
                 body = await _read(request, limit)
     except TimeoutError:
         raise WebhookError(408, "the body did not come in time") from None
-    except (HttpProcessingError, ContentTypeError, web.PayloadAccessError, ValueError):
+    except (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ConnectionError, ValueError):
         raise WebhookError(400, "the body cannot be read") from None
+    if body[:2] == _GZIP and _encoding(request) == "gzip":
+        body = inflate(body, limit)
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
     return body
+
+
+def inflate(data: bytes, limit: int) -> bytes:
+    """What is in gzip, in one member or several, and nothing behind them; at most a little more than `limit` bytes.
+
+    Raises:
+        WebhookError: 400.
+    """
+    found = b""
+    for _ in range(_MEMBERS):
+        if not data or len(found) > limit:
+            return found
+        member = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        try:
+            found += member.decompress(data, limit + 1 - len(found))
+        except zlib.error:
+            raise WebhookError(400, "the body is not gzip") from None
+        if not member.eof and len(found) <= limit:
+            raise WebhookError(400, "the body is cut off")
+        data = member.unused_data
+    raise WebhookError(400, "the body is in too many pieces")
 
 
 async def _read(request: web.Request, limit: int) -> bytes:

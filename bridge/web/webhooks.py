@@ -7,7 +7,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from bridge.arrivals import arrivals_of
 from bridge.errors import StoreError, WebhookError
@@ -15,7 +15,7 @@ from bridge.providers.port import Webhook
 from bridge.providers.schemes import NOT_FOUND, Signed
 from bridge.providers.signatures import DUMMY, verifier_for
 from bridge.telemetry import log
-from bridge.web.limits import check_head, read_body
+from bridge.web.limits import check_head, check_line, read_body, refusal
 from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
@@ -106,9 +106,11 @@ class Webhooks:
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """Expect: 100-continue is answered only when the body would be taken."""
-        if request.headers.get(hdrs.EXPECT, "").lower() != "100-continue":
-            raise WebhookError(417, "unknown expectation")
-        check_head(request, self._limit)
+        try:
+            check_line(request)
+            check_head(request, self._limit)
+        except WebhookError as error:
+            return refusal(error)
         if request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         return None

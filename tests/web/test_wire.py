@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from structlog.testing import capture_logs
 
-from tests.bridges import SHOP_HOOK, body, configuration, http, konnek_text, served
+from tests.bridges import SHOP_HOOK, body, configuration, http, konnek_text, read_answers, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -52,10 +52,6 @@ REFUSED: Final[dict[str, tuple[bytes, set[int]]]] = {
     ),
     "W07 chunk size of 17 digits": (http(b"1" * 17 + b"\r\nx\r\n0\r\n\r\n", SHOP_HOOK, CHUNKED, length=False), {400}),
     "W07 chunk size not hexadecimal": (http(b"xyz\r\nx\r\n0\r\n\r\n", SHOP_HOOK, CHUNKED, length=False), {400}),
-    "W08 chunk extension of 20 KB": (
-        http(b"%x;a=%b\r\n%b\r\n0\r\n\r\n" % (len(GOOD), b"b" * 20_000, GOOD), SHOP_HOOK, CHUNKED, length=False),
-        {400, 413},
-    ),
     "W10 bare line feeds": (http(GOOD).replace(b"\r\n", b"\n"), {400}),
     "W10 folded header": (http(GOOD, SHOP_HOOK, "X-A: b", " c"), {400}),
     "W10 space before the colon": (http(GOOD, SHOP_HOOK, "X-A : b"), {400}),
@@ -154,11 +150,11 @@ async def test_405_says_what_is_allowed(door: Served) -> None:
     [
         http(GOOD),
         http(GOOD, version="HTTP/1.0"),
-        http(GOOD, f"http://bridge.test{SHOP_HOOK}"),
         http(GOOD, f"{SHOP_HOOK}?a=%00&b"),
         http(chunked(GOOD[:5], GOOD[5:]), SHOP_HOOK, CHUNKED, length=False),
         http(chunked(GOOD, tail=b"0\r\nX-Signature: mine\r\n\r\n"), SHOP_HOOK, CHUNKED, length=False),
-        http(b"%x;a=b\r\n%b\r\n0\r\n\r\n" % (len(GOOD), GOOD), SHOP_HOOK, CHUNKED, length=False),
+        http(b"%x;a=%b\r\n%b\r\n0\r\n\r\n" % (len(GOOD), b"b" * 20_000, GOOD), SHOP_HOOK, CHUNKED, length=False),
+        http(gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]), SHOP_HOOK, "Content-Encoding: gzip"),
         http(gzip.compress(GOOD), SHOP_HOOK, "Content-Encoding: gzip"),
         http(gzip.compress(GOOD), SHOP_HOOK, "Content-Encoding: GZIP"),
         http(chunked(gzip.compress(GOOD)), SHOP_HOOK, "Content-Encoding: gzip", CHUNKED, length=False),
@@ -184,10 +180,16 @@ async def test_a_body_that_is_welcome_is_asked_for(door: Served) -> None:
 
 
 async def test_after_a_bad_request_the_connection_is_closed(door: Served) -> None:
-    """W17, W21: what is in line before it is answered, what comes after it is not."""
+    """W17, W21: what stands behind it is never read as a request."""
     keep = http(GOOD).replace(b"Connection: close\r\n", b"")
-    answers = await door.send(keep + b"rubbish\r\n\r\n" + http(body(konnek_text("m-2"))))
-    assert [answer.status for answer in answers] == [200, 400]
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    async with asyncio.timeout(5):
+        writer.write(keep)
+        assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200 ")
+        writer.write(b"rubbish\r\n\r\n" + http(body(konnek_text("m-2", username="62811"))))
+        (refused,) = read_answers(await reader.read())
+    writer.close()
+    assert refused.status == 400
     assert len(await door.bridge.store.threads()) == 1
 
 
@@ -231,9 +233,14 @@ async def test_a_request_cut_off_leaves_nothing(
     assert answer.status == 200
 
 
-async def test_a_dripping_body_is_given_up(door: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "request_bytes",
+    [http(GOOD)[:-5], http(b"1;a=" + b"b" * 50_000, SHOP_HOOK, CHUNKED, length=False)],
+    ids=["a body", "a chunk extension"],
+)
+async def test_a_dripping_body_is_given_up(door: Served, monkeypatch: pytest.MonkeyPatch, request_bytes: bytes) -> None:
     monkeypatch.setattr("bridge.web.limits.BODY_SECONDS", 0.05)
-    (answer,) = await door.send(http(GOOD)[:-5])
+    (answer,) = await door.send(request_bytes)
     assert answer.status == 408
     assert await door.kept() == 0
 
@@ -244,10 +251,17 @@ async def test_a_dripping_head_is_given_up(tmp_path: Path, sent: bytes) -> None:
         assert await door.send(sent, wait=2) == []
 
 
-@pytest.mark.parametrize("members", [1, 2_000])
-async def test_a_gzip_bomb_goes_off_outside(door: Served, members: int) -> None:
-    """W25: 200 MB in 200 KB, in one piece and in many."""
-    bomb = gzip.compress(bytes(200_000_000 // members), 9) * members
-    (answer, *_) = await door.send(http(bomb[:200_000], SHOP_HOOK, "Content-Encoding: gzip"))
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        gzip.compress(bytes(200_000_000), 1)[:260_000],
+        gzip.compress(bytes(100_000)) * 1_500,
+        gzip.compress(b"") * 12_000,
+    ],
+    ids=["one large member", "many members", "many empty members"],
+)
+async def test_a_gzip_bomb_goes_off_outside(door: Served, bomb: bytes) -> None:
+    """W25."""
+    (answer, *_) = await door.send(http(bomb, SHOP_HOOK, "Content-Encoding: gzip"), wait=2)
     assert answer.status in {400, 413}
     assert await door.kept() == 0

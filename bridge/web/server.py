@@ -1,0 +1,114 @@
+"""The HTTP server itself: aiohttp's, limited in time, its refusals without an echo and one line long in the log."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Final
+
+from aiohttp import hdrs, web
+
+from bridge.errors import WebhookError
+from bridge.telemetry import log
+from bridge.web.limits import check_line, refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from aiohttp.web_protocol import RequestHandler
+
+    _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+KEEPALIVE_SECONDS: Final = 15.0
+"""How long a connection may be idle, and a request's head may take."""
+DRAIN_SECONDS: Final = 10.0
+SERVER: Final = "threadbridge"
+"""What we call ourselves: no version, neither ours nor of what we are made of."""
+
+
+def runner_of(app: web.Application, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
+    """What serves `app` to the world; `keepalive` is in seconds."""
+    return _Runner(
+        app,
+        access_log=None,
+        keepalive_timeout=keepalive,
+        lingering_time=1,
+        shutdown_timeout=DRAIN_SECONDS,
+        handler_cancellation=False,
+        auto_decompress=False,
+        logger=_silent,
+    )
+
+
+async def name_server(_: web.Request, response: web.StreamResponse) -> None:
+    """Say who answers, and nothing of what it is made of: for an application's on_response_prepare."""
+    response.headers[hdrs.SERVER] = SERVER
+
+
+class _Runner(web.AppRunner):
+    """An AppRunner whose connections are ours: aiohttp has no other way to say how a broken request is answered."""
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return _Server(
+            _guarded(made.request_handler),
+            request_factory=made.request_factory,
+            handler_cancellation=made.handler_cancellation,
+            loop=made._loop,  # noqa: SLF001 - as aiohttp itself hands it on
+            **made._kwargs,  # noqa: SLF001 - the same
+        )
+
+
+def _guarded(handler: _Handler) -> _Handler:
+    """The application, reached only by requests that are fit for it: what it does itself comes after routing."""
+
+    async def guarded(request: web.BaseRequest) -> web.StreamResponse:
+        try:
+            check_line(request)
+        except WebhookError as error:
+            return _last(error)
+        return await handler(request)
+
+    return guarded
+
+
+def _last(error: WebhookError) -> web.Response:
+    """The last answer of a connection."""
+    answer = refusal(error)
+    answer.headers[hdrs.SERVER] = SERVER
+    answer.force_close()
+    return answer
+
+
+class _Server(web.Server):
+    def __call__(self) -> RequestHandler:
+        return _Connection(self, loop=self._loop, **self._kwargs)
+
+
+class _Connection(web.RequestHandler):
+    """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
+
+    __slots__ = ()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it repeats what came in
+    ) -> web.StreamResponse:
+        """See aiohttp; called for requests that are none, and for what no middleware caught."""
+        log.warning("request_refused", status=status, reason=type(exc).__name__ if exc is not None else "")
+        if request.writer.output_size > 0:
+            raise ConnectionError("the answer has begun already")
+        return _last(WebhookError(status, "not HTTP/1.1" if status == 400 else "internal error"))  # noqa: PLR2004
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+        """One line and no traceback: what a peer can cause must not fill the disk."""
+        error = kw.get("exc_info")
+        log.error("connection_failed", reason=type(error).__name__ if error else str(args[0]))
+
+
+_silent: Final = logging.getLogger("threadbridge.http")
+"""For what aiohttp's server says beside `log_exception`: heard only where somebody listens to this name."""
+_silent.addHandler(logging.NullHandler())
+_silent.propagate = False
