@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
 HIDDEN: Final = "****"
 _OPEN_HEADERS: Final = frozenset(
-    {"accept", "content-encoding", "content-length", "content-type", "date", "location", "retry-after", "user-agent"}
+    {
+        "accept",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "host",
+        "location",
+        "retry-after",
+        "user-agent",
+    }
 )
 """Headers that are shown; a header is a credential until it is known to be none."""
 _SECRET_FIELDS: Final = frozenset({"token", "password", "secret", "authorization", "apikey", "api_key"})
