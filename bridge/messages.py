@@ -266,7 +266,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     if kind not in _ADAPTERS:
         message = f"kind: one of {', '.join(sorted(_ADAPTERS))}"
         raise ValueError(message)
-    values["fallback"] = [decode_message(each) for each in values.get("fallback", ())]
+    values["fallback"] = tuple(decode_message(each) for each in values.get("fallback", ()))
     if isinstance(values.get("expires"), int | float):
         values["expires"] = timedelta(seconds=values["expires"])
     header = values.get("header")

@@ -82,7 +82,7 @@ class Writer(Generic[Unit, Result]):
             batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
             try:
                 await self._transact(batch)
-            except Broken as error:
+            except Exception as error:  # noqa: BLE001 - without its writer the store is broken, whatever the reason
                 self._stop(error, batch)
                 return
 

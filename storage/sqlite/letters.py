@@ -25,7 +25,8 @@ def replay(
 ) -> Effects:
     """Append a dead letter to the end of its thread; its `value` is whether there was one.
 
-    With `arrivals` (what a quarantined webhook now turns out to hold) those take its place.
+    With `arrivals` (what a quarantined webhook now turns out to hold) those take its place; without them what has no
+    thread stays where it is.
     """
     side, row_id = split(letter_id)
     if row_id is None or not _is_given_up(db, side, row_id):
@@ -39,6 +40,8 @@ def replay(
         effects.value = True
         return effects
     table = _TABLES[side]
+    if db.execute(f"SELECT thread_id FROM {table} WHERE id = ?", (row_id,)).fetchone()[0] is None:
+        return Effects(value=False)
     idle = db.execute(
         f"SELECT NOT EXISTS (SELECT 1 FROM {table} w WHERE w.status = 'open' AND w.thread_id = "
         f"(SELECT thread_id FROM {table} WHERE id = ?))",

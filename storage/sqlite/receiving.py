@@ -12,6 +12,7 @@ from bridge.events import Status
 from bridge.store import STATUS_RANK, InboxRow, InboxState, Receipt, ThreadRow
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
+from storage.sqlite.heads import count_next
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,6 +49,9 @@ SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE account = ?2 A
 LIMIT 1
 """
 
+_Known = dict[tuple[str, str], tuple[bytes, bytes | None]]
+"""By account and event key: the event as stored, and its webhook's bytes."""
+
 
 def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arrival]]) -> list[Effects]:
     """Store the arrivals of several webhooks. Each unit's `value` is its list of receipts."""
@@ -67,35 +71,46 @@ def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arr
     return all_effects
 
 
-def _known(db: sqlite3.Connection, units: Sequence[Sequence[Arrival]]) -> dict[tuple[str, str], tuple[bytes, bytes]]:
-    wanted = orjson.dumps([(arrival.account, arrival.key) for arrivals in units for arrival in arrivals])
-    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(_KNOWN, (wanted.decode(),))}
+def _known(db: sqlite3.Connection, units: Sequence[Sequence[Arrival]]) -> _Known:
+    """Of what arrives, what is stored already: under its own key, and under that of another content."""
+    known = _stored(db, [(arrival.account, arrival.key) for arrivals in units for arrival in arrivals])
+    others = [
+        (arrival.account, _other_key(arrival))
+        for arrivals in (units if known else ())
+        for arrival in arrivals
+        if not _is_repeated(known.get((arrival.account, arrival.key), (arrival.encoded, None)), arrival)
+    ]
+    return known | _stored(db, others) if others else known
 
 
-def _admit(known: dict[tuple[str, str], tuple[bytes, bytes]], arrival: Arrival) -> tuple[Arrival | None, Receipt]:
+def _stored(db: sqlite3.Connection, keys: Sequence[tuple[str, str]]) -> _Known:
+    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(_KNOWN, (orjson.dumps(keys).decode(),))}
+
+
+def _admit(known: _Known, arrival: Arrival) -> tuple[Arrival | None, Receipt]:
     """Whether an arrival is new, a repetition, or another content under a known key (kept, in quarantine)."""
     before = known.get((arrival.account, arrival.key))
     if before is None:
-        known[arrival.account, arrival.key] = (arrival.encoded, arrival.raw)
+        # Without its raw bytes: two events in one webhook share those, and are no repetition of each other.
+        known[arrival.account, arrival.key] = (arrival.encoded, None)
         return arrival, Receipt.STORED
-    if before[0] == arrival.encoded or before[1] == arrival.raw:
+    if _is_repeated(before, arrival):
         return None, Receipt.REPEATED
-    digest = hashlib.sha256(arrival.encoded).hexdigest()[:16]
-    other = replace(
-        arrival,
-        key=f"{arrival.key}#{digest}",
-        state=InboxState.QUARANTINED,
-        reason=f"the event key {arrival.key} is known with another content",
-    )
-    again = _admit_other(known, other)
-    return again, Receipt.CONFLICT
+    key = _other_key(arrival)
+    if (arrival.account, key) in known:
+        return None, Receipt.CONFLICT
+    known[arrival.account, key] = (arrival.encoded, None)
+    reason = f"the event key {arrival.key} is known with another content"
+    return replace(arrival, key=key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
 
 
-def _admit_other(known: dict[tuple[str, str], tuple[bytes, bytes]], other: Arrival) -> Arrival | None:
-    if (other.account, other.key) in known:
-        return None
-    known[other.account, other.key] = (other.encoded, other.raw)
-    return other
+def _is_repeated(before: tuple[bytes, bytes | None], arrival: Arrival) -> bool:
+    return before[0] == arrival.encoded or before[1] == arrival.raw
+
+
+def _other_key(arrival: Arrival) -> str:
+    """Where another content under a known key is kept, once."""
+    return f"{arrival.key}#{hashlib.sha256(arrival.encoded).hexdigest()[:16]}"
 
 
 def _place(
@@ -214,6 +229,7 @@ def _join_status(
             "UPDATE outbox SET status = 'sent', outcome = 'resolved', done_at = ? WHERE id = ?",
             (arrival.received_at, outbox_id),
         )
+        count_next(db, "outbox", {thread_id})
         effects.resolved.append(outbox_id)
     return thread_id, arrival.state
 

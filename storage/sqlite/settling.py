@@ -12,6 +12,7 @@ from bridge.events import Message, Postback
 from bridge.store import InboxState, OutboxRow, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
+from storage.sqlite.heads import count_next
 from storage.sqlite.receiving import climb
 from storage.sqlite.timers import set_timers
 
@@ -35,11 +36,11 @@ _TURN_THREAD: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
                    contact = coalesce(?, contact), updated_at = ? WHERE id = ?
 """
-_NEXT: Final = """
-UPDATE {table} SET attempt = attempt + 1 WHERE id IN (
-    SELECT (SELECT w.id FROM {table} w WHERE w.thread_id = j.value AND w.status = 'open' ORDER BY w.seq LIMIT 1)
-    FROM json_each(?) j)
+_SETTLE: Final = """
+UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'
 """
+_NAME: Final = "UPDATE outbox SET message_id = ? WHERE id = ? AND status = 'sent' AND message_id IS NULL"
+"""A message that a status proved sent learns the provider's id of it, so that later statuses find it."""
 _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -49,8 +50,10 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
     versions: dict[int, int] = dict(db.execute(_RUNNING, (wanted,)).fetchall())
     results: list[Effects | StoreError] = []
     good: list[TurnCommit] = []
+    moved: set[int] = set()
     for turn in turns:
-        if versions.get(turn.row.id) == turn.thread.version:
+        if versions.get(turn.row.id) == turn.thread.version and turn.thread.id not in moved:
+            moved.add(turn.thread.id)
             good.append(turn)
             results.append(Effects(threads={turn.thread.id}))
         else:
@@ -64,7 +67,7 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
     effects = [each for each in results if isinstance(each, Effects)]
     _say(db, memory, good, effects)
     set_timers(db, good, effects)
-    _next(db, "inbox", {turn.thread.id for turn in good})
+    count_next(db, "inbox", {turn.thread.id for turn in good})
     return results
 
 
@@ -139,11 +142,6 @@ def _saying_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
     )
 
 
-def _next(db: sqlite3.Connection, table: str, threads: Iterable[int]) -> None:
-    """The next row of each thread is its runnable head now: count its first attempt."""
-    db.execute(_NEXT.format(table=table), (orjson.dumps(list(threads)).decode(),))
-
-
 def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[Effects | StoreError]:
     """Failed rows wait for their next attempt, which is counted now."""
     outcome = ", outcome = ?" if table == "outbox" else ""
@@ -164,26 +162,21 @@ def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[
 def settle_turns(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Effects | StoreError]:
     """Events given up; their threads go on."""
     results: list[Effects | StoreError] = []
+    freed: set[int] = set()
     for each in settled:
         changed = db.execute(
             "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'",
             (each.state, each.reason or None, each.at, each.row_id),
         ).rowcount
         results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"event {each.row_id} is settled"))
-    _next(db, "inbox", {each.thread_id for each in settled})
+        freed |= {each.thread_id} if changed else set()
+    count_next(db, "inbox", freed)
     return results
 
 
 def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Effects | StoreError]:
     """Messages at the end of their journey, joined with any news of them that came early."""
-    db.executemany(
-        "UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ?, "
-        "delivery = coalesce(delivery, ?) WHERE id = ? AND status = 'open'",
-        [
-            (each.state, each.outcome or None, each.message_id, each.reason or None, each.at, each.status, each.row_id)
-            for each in settled
-        ],
-    )
+    freed = {each.thread_id for each in settled if _settle(db, each)}
     db.executemany(
         _ATTEMPT,
         [
@@ -194,8 +187,20 @@ def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[
     )
     results: list[Effects | StoreError] = [Effects(threads={each.thread_id}) for each in settled]
     _join_early(db, memory, settled, results)
-    _next(db, "outbox", {each.thread_id for each in settled})
+    count_next(db, "outbox", freed)
     return results
+
+
+def _settle(db: sqlite3.Connection, each: Settled) -> bool:
+    """Whether this ended the message's journey, and a status had not done so before."""
+    values = (each.state, each.outcome or None, each.message_id, each.reason or None, each.at, each.row_id)
+    ended = db.execute(_SETTLE, values).rowcount == 1
+    if not ended and each.message_id is not None:
+        db.execute(_NAME, (each.message_id, each.row_id))
+    if each.status is not None:
+        delivery = db.execute("SELECT delivery FROM outbox WHERE id = ?", (each.row_id,)).fetchone()[0]
+        climb(db, each.row_id, delivery, each.status, "")
+    return ended
 
 
 def _join_early(
