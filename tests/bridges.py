@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
 from bridge.app import BRIDGE, Bridge, create_app
@@ -23,11 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from aiohttp.test_utils import TestClient
-
     from bridge.store import DeadLetter
-
-    Client = TestClient[web.Request, web.Application]
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
 NOWHERE: Final = "http://127.0.0.1:9"
@@ -174,6 +171,13 @@ async def served(
         yield Served(app[BRIDGE], runner.addresses[0][1])
     finally:
         await runner.cleanup()
+
+
+class OurServer(TestServer):
+    """For pytest-aiohttp: an application served as `threadbridge run` does."""
+
+    async def _make_runner(self, **_: Any) -> web.AppRunner:
+        return runner_of(self.app)
 
 
 def emulators() -> tuple[Konnek, RelationLabs]:
