@@ -146,7 +146,7 @@ TEXTS: Final = (
             webhook=hook(text(), timestamp=stamp),
             expected=said(text=QUESTION, at=moment(RECEIVED_AT)),
         )
-        for stamp in (0, -1, True, "soon", 10**18, 4_102_444_800, 1e300)
+        for stamp in (0, -1, 5, 9_000_000_000_000_000, True, "soon", 10**18, 4_102_444_800, 1e300)
     ),
     *(
         Received(

@@ -196,6 +196,15 @@ def test_a_body_that_is_not_the_pages_is_a_validation_error(
     assert emulator.seen == []
 
 
+def test_a_custom_payload_wants_its_channel_named(provider: Aelyst, emulator: Emulator) -> None:
+    emulator.says("telegram", ANN, "hi")
+    request = next(provider.send(outbound(REF, Text("Hi")), None))
+    for channel_id, status in ((None, 400), (90, 200), (87, 400)):
+        body = {"channelId": channel_id, "message": {"type": "custom_payload", "payload": {"text": "Hi"}}}
+        asked = Request(method="POST", path=request.path, headers=request.headers, body=orjson.dumps(body))
+        assert emulator.handle(asked).status == status
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
