@@ -157,13 +157,15 @@ class Provider(Protocol):
     """The inbound auth schemes that make sense here, the default first (contract: Configuration)."""
     secret_headers: ClassVar[frozenset[str]]
     """Names, in lower case, of request headers that must never be seen in a log."""
+    relays: ClassVar[Mapping[str, Capabilities]]
+    """What each channel that is known by name can carry."""
 
     base_url: str
     channels: tuple[str, ...] | None
     """The route's {channel} must be one of these; None: the route has none."""
 
     def capabilities(self, channel: str) -> Capabilities:
-        """What `channel` can carry."""
+        """What `channel` can carry, also one that is not in `relays`: the provider may have more by now."""
         ...
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
@@ -189,6 +191,7 @@ class ProviderType(Protocol):
     name: str
     Settings: type[AccountSettings]
     auth: tuple[str, ...]
+    relays: Mapping[str, Capabilities]
 
     def __call__(self, account: str, settings: Any) -> Provider:  # noqa: ANN401 - each provider has its own Settings
         """The provider for one configured account; `settings` is an instance of its `Settings`."""

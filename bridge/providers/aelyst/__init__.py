@@ -12,7 +12,7 @@ from bridge.providers.fields import BaseUrl, PerPeriod, Secret
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
     from bridge.providers.port import (
@@ -53,6 +53,7 @@ class Aelyst:
     Settings: ClassVar[type[AccountSettings]] = AelystSettings
     auth: ClassVar[tuple[str, ...]] = ("hmac",)
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS
+    relays: ClassVar[Mapping[str, Capabilities]] = CAPABILITIES
     path_rate: ClassVar[PerPeriod] = wire.PATH_RATE
     """What the provider allows for each method and path; a path holds the contact."""
 
@@ -69,7 +70,7 @@ class Aelyst:
 
     def capabilities(self, channel: str) -> Capabilities:
         """What `channel` (a `channel.source`) can carry, as far as it can be known (outbound.CAPABILITIES)."""
-        return CAPABILITIES.get(channel, ANY_CHANNEL)
+        return self.relays.get(channel, ANY_CHANNEL)
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
         """The event of a webhook (inbound.py). Raises Unmappable."""

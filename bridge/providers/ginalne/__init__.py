@@ -14,7 +14,7 @@ from bridge.providers.ginalne.outbound import CAPABILITIES, send
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
 
@@ -41,6 +41,7 @@ class Ginalne:
     Settings: ClassVar[type[AccountSettings]] = GinalneSettings
     auth: ClassVar[tuple[str, ...]] = ("bearer", "path")
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS
+    relays: ClassVar[Mapping[str, Capabilities]] = dict.fromkeys((wire.WHATSAPP, wire.GROUP, wire.MASS), CAPABILITIES)
 
     def __init__(self, account: str, settings: GinalneSettings) -> None:
         """Prepare what every request repeats."""

@@ -13,7 +13,7 @@ from bridge.providers.konnek.outbound import ANY_CHANNEL, CAPABILITIES, send, se
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
 
@@ -58,6 +58,7 @@ class Konnek:
         wire.AUTH_USERNAME.lower(),
         wire.AUTH_PASSWORD.lower(),
     }
+    relays: ClassVar[Mapping[str, Capabilities]] = CAPABILITIES
 
     def __init__(self, account: str, settings: KonnekSettings) -> None:
         """Prepare what every request repeats."""
@@ -73,7 +74,7 @@ class Konnek:
 
     def capabilities(self, channel: str) -> Capabilities:
         """What `channel` can carry, as far as it can be known (outbound.CAPABILITIES)."""
-        return CAPABILITIES.get(channel.lower(), ANY_CHANNEL)
+        return self.relays.get(channel.lower(), ANY_CHANNEL)
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
         """The events of a message or status webhook (wire.py). Raises Unmappable."""

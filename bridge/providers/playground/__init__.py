@@ -9,7 +9,7 @@ from bridge.providers.playground.outbound import CAPABILITIES, deliver
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
 
@@ -25,6 +25,7 @@ class Playground:
     Settings: ClassVar[type[AccountSettings]] = PlaygroundSettings
     auth: ClassVar[tuple[str, ...]] = ()
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS
+    relays: ClassVar[Mapping[str, Capabilities]] = {wire.CHANNEL: CAPABILITIES}
     channel: ClassVar[str] = wire.CHANNEL
 
     def __init__(self, account: str, settings: PlaygroundSettings) -> None:

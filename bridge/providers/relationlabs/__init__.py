@@ -15,7 +15,7 @@ from bridge.providers.relationlabs.outbound import CAPABILITIES, authenticate, h
 from bridge.providers.relationlabs.poller import Page, Window, poll_request, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
     from bridge.providers.port import (
@@ -71,6 +71,7 @@ class RelationLabs:
         wire.API_KEY.lower(),
         wire.ADDRESS_AUTHORIZATION.lower(),
     }
+    relays: ClassVar[Mapping[str, Capabilities]] = dict.fromkeys((wire.GROUP, wire.PEER), CAPABILITIES)
 
     def __init__(self, account: str, settings: RelationLabsSettings) -> None:
         """Read our own name from the token if it is not configured."""

@@ -13,7 +13,7 @@ from bridge.providers.whautochat.outbound import CAPABILITIES, NOTHING, Template
 from bridge.providers.whautochat.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
 
@@ -36,6 +36,7 @@ class WhautoChat:
     Settings: ClassVar[type[AccountSettings]] = WhautoChatSettings
     auth: ClassVar[tuple[str, ...]] = ("path", "headers")
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS | {wire.API_KEY}
+    relays: ClassVar[Mapping[str, Capabilities]] = CAPABILITIES
 
     def __init__(self, account: str, settings: WhautoChatSettings) -> None:
         """Prepare what every request repeats."""
@@ -49,7 +50,7 @@ class WhautoChat:
 
     def capabilities(self, channel: str) -> Capabilities:
         """What `channel` can carry: nothing where there is no endpoint, as for the live chat."""
-        return CAPABILITIES.get(channel, NOTHING)
+        return self.relays.get(channel, NOTHING)
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
         """The event of a message webhook; none for a contact's (wire.py). Raises Unmappable."""
