@@ -53,10 +53,10 @@ async def run(handler: Handler, seconds: float, function: Callable[..., Any], *a
         if handler.is_async:
             await asyncio.wait({running}, timeout=_GRACE)
         raise TookTooLong(f"{handler.name} took longer than {seconds:g} s")
-    if running.cancelled():
-        raise BridgeError(f"{handler.name} cancelled itself")
-    result = running.result()
+    result = _Raised(asyncio.CancelledError()) if running.cancelled() else running.result()
     if isinstance(result, _Raised):
+        if isinstance(result.error, asyncio.CancelledError):  # it would pass for somebody cancelling us
+            raise BridgeError(f"{handler.name} cancelled itself")
         raise result.error
     return result
 

@@ -41,7 +41,9 @@ class ManualClock:
 
     async def sleep(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        alarm = self.call_at(self._now + round(seconds * SECOND), lambda: woken.done() or woken.set_result(None))
+        alarm = self.call_at(
+            self._now + round(seconds * SECOND), lambda: None if woken.done() else woken.set_result(None)
+        )
         try:
             await woken
         finally:
