@@ -263,12 +263,16 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
         message = f"not a JSON object: {error}"
         raise ValueError(message) from None
     kind = values.pop("kind", None)
-    if kind not in _ADAPTERS:
+    if not isinstance(kind, str) or kind not in _ADAPTERS:
         message = f"kind: one of {', '.join(sorted(_ADAPTERS))}"
         raise ValueError(message)
-    values["fallback"] = tuple(decode_message(each) for each in values.get("fallback", ()))
+    fallback = values.get("fallback", ())
+    if not isinstance(fallback, list | tuple):
+        message = "fallback: want a list of messages"
+        raise ValueError(message)  # noqa: TRY004 - what is wrong is the file and not the program
+    values["fallback"] = tuple(decode_message(each) for each in fallback)
     if isinstance(values.get("expires"), int | float):
-        values["expires"] = timedelta(seconds=values["expires"])
+        values["expires"] = _seconds(values["expires"])
     header = values.get("header")
     if isinstance(header, dict):
         values["header"] = decode_message(header)
@@ -295,6 +299,14 @@ def _as_json(message: Outgoing) -> dict[str, Any]:
             value = value.total_seconds()
         values[each.name] = value
     return values
+
+
+def _seconds(number: float) -> timedelta:
+    try:
+        return timedelta(seconds=number)
+    except (OverflowError, ValueError):
+        message = f"expires: {number} is no number of seconds from now"
+        raise ValueError(message) from None
 
 
 def _want(value: object, message: str) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, emulate, serve, store, threads, urls
+from bridge.cli import check, dead, emulate, explain, serve, store, threads, urls
 
 app = typer.Typer(
     name="threadbridge",
@@ -46,4 +46,5 @@ app.command(rich_help_panel="Set up")(urls.urls)
 app.command(rich_help_panel="Set up")(store.migrate)
 app.command(rich_help_panel="Set up")(emulate.emulate)
 app.command(rich_help_panel="Look inside")(threads.threads)
+app.command(rich_help_panel="Look inside")(explain.explain)
 app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")

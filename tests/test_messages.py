@@ -1,0 +1,40 @@
+"""Messages as JSON, as people write them in files: read, or refused with where and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from bridge.messages import Button, Buttons, Image, Text, decode_message, encode_message
+
+
+def test_a_message_comes_back_from_its_json() -> None:
+    said = Buttons("Which?", [Button("a", "A")], header=Image("https://x/1.png"), fallback=(Text("Which? A"),))
+    read = decode_message(encode_message(said))
+    assert isinstance(read, Buttons)
+    assert encode_message(read) == encode_message(said)
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ([1], "not a JSON object"),
+        ({}, "kind: one of audio, "),
+        ({"kind": ["text"]}, "kind: one of audio, "),
+        ({"kind": "text"}, "text: "),
+        ({"kind": "text", "text": ""}, "text: Text needs a text"),
+        ({"kind": "text", "text": "a", "bold": True}, "bold: "),
+        ({"kind": "text", "text": "a", "fallback": 5}, "fallback: want a list of messages"),
+        ({"kind": "text", "text": "a", "fallback": None}, "fallback: want a list of messages"),
+        ({"kind": "text", "text": "a", "fallback": [{"kind": "text"}]}, "text: "),
+        ({"kind": "text", "text": "a", "expires": 1e300}, "expires: 1e+300 is no number of seconds"),
+        ({"kind": "text", "text": "a", "at": "2026-01-01T00:00:00"}, "at= needs a time zone"),
+        ({"kind": "buttons", "text": "a", "buttons": 5}, "buttons: "),
+    ],
+)
+def test_what_is_no_message_is_refused_with_where_and_why(values: Any, reason: str) -> None:
+    with pytest.raises(ValueError, match=r".") as caught:
+        decode_message(orjson.dumps(values))
+    assert reason in str(caught.value)
