@@ -8,6 +8,7 @@ import os
 import random
 import signal
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 import structlog
 from aiohttp import web
@@ -38,7 +39,7 @@ from bridge.web.strict_json import read_object
 from bridge.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bridge.clock import Clock
@@ -183,6 +184,8 @@ def reread(config: Config, router: Router, clock: Clock, letter: DeadLetter) -> 
     return arrivals
 
 
+_TAILS: Final = ("", "/{first}", "/{first}/{second}")
+
 BRIDGE: Final[web.AppKey[Bridge]] = web.AppKey("bridge", Bridge)
 """Where an application keeps its bridge."""
 
@@ -206,11 +209,19 @@ def create_app(
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
     add_health(app, lambda: app[BRIDGE].ready)
-    for tail in ("", "/{first}", "/{first}/{second}"):
-        app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
+    for path in (*_known_paths(bridge.config), *(f"/webhooks/{{account}}{tail}" for tail in _TAILS)):
+        app.router.add_post(path, _answer, expect_handler=_expect)
     if is_loopback(bridge.config.server.host):
         add_playground(app, bridge)
     return app
+
+
+def _known_paths(config: Config) -> Iterator[str]:
+    """The doors whose whole path is known: aiohttp finds those in a table, and tries patterns only for the rest."""
+    for name, account in config.accounts.items():
+        yield f"/webhooks/{name}"
+        for channel in account.provider.channels or ():
+            yield f"/webhooks/{name}/{quote(channel)}"
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:

@@ -9,6 +9,7 @@ from aiohttp import hdrs, web
 
 from bridge.errors import WebhookError
 from bridge.telemetry import log
+from bridge.web.ack import SERVER
 from bridge.web.limits import check_line, refusal
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS: Final = 15.0
 """How long a connection may be idle, and a request's head may take."""
 DRAIN_SECONDS: Final = 10.0
-SERVER: Final = "threadbridge"
-"""What we call ourselves: no version, neither ours nor of what we are made of."""
 
 
 def runner_of(app: web.Application, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-from aiohttp import web
+from typing import TYPE_CHECKING, Final
+from urllib.parse import unquote
 
 from bridge.arrivals import arrivals_of
 from bridge.errors import StoreError, WebhookError
@@ -15,11 +14,14 @@ from bridge.providers.port import Webhook
 from bridge.providers.schemes import NOT_FOUND, Signed
 from bridge.providers.signatures import DUMMY, verifier_for
 from bridge.telemetry import log
+from bridge.web.ack import Acks
 from bridge.web.limits import check_head, check_line, read_body, refusal
 from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from aiohttp import web
 
     from bridge.accounts import Account
     from bridge.clock import Clock
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
 IN_FLIGHT: Final = 256
-_OK: Final = b'{"ok": true}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Webhooks:
             for name, account in accounts.items()
             if account.inbound is not None
         }
+        self._acks = Acks()
         self.draining = False
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
@@ -69,7 +71,7 @@ class Webhooks:
             await self.accept(account, body, channel)
         finally:
             self._in_flight -= 1
-        return web.Response(body=_OK, content_type="application/json")
+        return self._acks.answer(request, self._clock.now())
 
     async def accept(self, account: Account, body: bytes, channel: str | None) -> list[Receipt]:
         """Store what an authenticated body brings; returns after the commit.
@@ -94,10 +96,9 @@ class Webhooks:
         Raises:
             WebhookError: 401, or 404 for everything that is not there, all alike.
         """
-        names: Mapping[str, Any] = request.match_info
-        door = self._doors.get(names["account"])
+        name, *segments = map(unquote, request.rel_url.raw_path.split("/")[2:])
+        door = self._doors.get(name)
         verifier = DUMMY if door is None else door.verifier
-        segments = [names[name] for name in ("first", "second") if name in names]
         secret = segments.pop(0) if verifier.needs_path_secret and segments else None
         verifier.verify(Signed(headers=request.headers, body=body, path_secret=secret, now=self._clock.now()))
         if door is None or len(segments) > 1:
