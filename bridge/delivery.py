@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.client import Exchange
 from bridge.clock import SECOND
-from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
+from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.lanes import Lanes
 from bridge.providers.port import Outbound
 from bridge.store import OutboxRow, OutboxState, Retry, Settled
@@ -99,17 +99,27 @@ class AccountDelivery:
         return await self._try(row)
 
     async def _try(self, row: OutboxRow) -> OutboxRow | None:
+        """Send, and write down what came of it; until both are done the message is a suspect for the next start."""
+        self._tools.store.mark("out", row.id, running=True)
+        written = True
+        try:
+            return await self._exchange(row)
+        except (asyncio.CancelledError, Broken):
+            written = False
+            raise
+        finally:
+            if written:
+                self._tools.store.mark("out", row.id, running=False)
+
+    async def _exchange(self, row: OutboxRow) -> OutboxRow | None:
         outbound = Outbound(
             key=row.key, thread=row.ref, message=row.message, address=row.address, created_at=row.created_at
         )
         exchange = Exchange()
-        self._tools.store.mark("out", row.id, running=True)
         try:
             sent = await self._client.send(outbound, exchange)
         except SendError as error:
             return await self._failed(row, error, exchange.encode())
-        finally:
-            self._tools.store.mark("out", row.id, running=False)
         if self.paused:
             log.info("account_resumed", account=self._account.name)
             self.paused = ""
@@ -222,8 +232,8 @@ class AccountDelivery:
         while True:
             try:
                 return await write()
-            except Broken:
-                raise
+            except (Broken, ClaimLost):
+                raise  # ClaimLost: a status told the outcome while the message was on the wire
             except StoreError as error:
                 log.warning("store_unavailable", account=self._account.name, reason=str(error))
                 await self._tools.clock.sleep(_RECORD_PAUSE)
