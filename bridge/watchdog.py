@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import MethodType
 from typing import TYPE_CHECKING, Final
 
 from bridge.calling import Handler
@@ -72,7 +73,8 @@ def culprit(frame: FrameType) -> tuple[str, str]:
         if not where and _OURS not in path.parents and _LIBRARY not in path.parents and path.is_file():
             where = f"{path}:{current.f_lineno}"
         for value in current.f_locals.values() if _OURS in path.parents else ():
-            if isinstance(value, Handler):
-                handler = value.name
+            caller = value.__self__ if isinstance(value, MethodType) else value
+            if isinstance(caller, Handler):
+                handler = caller.name
         current = current.f_back
     return where or innermost, handler
