@@ -95,6 +95,8 @@ class Lanes(Generic[R]):
         self._running = False
         self._beyond = False
         self._filling = False
+        self._ended: set[int] = set()
+        """Threads that ran dry while heads were read: what was read of them is done already."""
         self._suspects: Collection[int] = ()
         self._held: deque[_Lane[R]] = deque()
         self._first: set[int] = set()
@@ -228,9 +230,9 @@ class Lanes(Generic[R]):
             self._ready.append(lane)
         else:
             del self._lanes[lane.thread_id]
-            if self._beyond and not self._filling and len(self._lanes) <= self._capacity // 2:
-                self._filling = True
-                self._spawn(self._fill())
+            if self._filling:
+                self._ended.add(lane.thread_id)
+            self._fill_up()
 
     def _wait(self, lane: _Lane[R], until: int) -> None:
         def due() -> None:
@@ -239,21 +241,44 @@ class Lanes(Generic[R]):
 
         self._clock.call_at(until, due)
 
+    def _fill_up(self) -> None:
+        """There may be room for threads that wait in the store."""
+        if self._beyond and not self._filling and len(self._lanes) <= self._capacity // 2:
+            self._filling = True
+            self._spawn(self._fill_again())
+
+    async def _fill_again(self) -> None:
+        """Fill, and look once more: what ran dry meanwhile may have left room that nobody else will notice."""
+        if not self._running:
+            return
+        try:
+            await self._fill()
+        except Broken:
+            return
+        except Exception as error:  # noqa: BLE001 - whatever went wrong here, the threads wait and are looked for again
+            log.warning("store_unavailable", lane=self._source.name, reason=repr(error))
+            self._beyond = True
+            self._clock.call_at(self._clock.now() + _PAUSE, lambda: self._spawn(self._fill_again()))
+            return
+        self._filling = False
+        if not self._first:
+            self._release()
+        self._fill_up()
+
     async def _fill(self) -> None:
         """Lanes for the threads that wait in the store, as many as there is room for."""
         after = 0
         self._beyond = False
-        try:
-            while rows := await self._source.heads(after, PAGE):
-                for row in rows:
-                    if row.thread_id not in self._lanes:
-                        if len(self._lanes) >= self._capacity:
-                            self._beyond = True
-                            return
-                        self._take_up(row)
-                after = rows[-1].seq
-        finally:
-            self._filling = False
+        self._ended.clear()
+        while rows := await self._source.heads(after, PAGE):
+            for row in rows:
+                if row.thread_id not in self._lanes and row.thread_id not in self._ended:
+                    if len(self._lanes) >= self._capacity:
+                        self._beyond = True
+                        return
+                    self._take_up(row)
+            after = rows[-1].seq
+            self._ended.clear()
 
     def _take_up(self, row: R) -> None:
         lane = self._lanes[row.thread_id] = _Lane(row.thread_id, deque([row]), last_seq=row.seq, more=True)
