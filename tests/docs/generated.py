@@ -1,0 +1,206 @@
+"""The pages that are made from the code: `python -m tests.docs.generated` writes them anew."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from typing import TYPE_CHECKING, Any, Final
+
+import typer
+
+from bridge.cli import app
+from bridge.messages import MESSAGE_TYPES
+from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
+from tests.docs.pages import DOCS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from bridge.providers.port import Capabilities, Provider
+
+_MADE: Final = "<!-- Made from the code by `python -m tests.docs.generated`: change the code, then run that. -->\n"
+
+_CLI: Final = """# The command line
+
+`threadbridge` and `python -m bridge` are the same command.
+A command that needs a configuration reads `threadbridge.toml` in the current folder, or the file after `-c`.
+Lists print a table on a terminal, elsewhere one line an item with its columns parted by tabs, and JSON with `--json`.
+Reading commands take no lock and work while the bridge runs.
+Commands that change something ask the running bridge over a socket beside its database.
+When none runs, they open the store themselves.
+
+| exit code | meaning |
+|---|---|
+| 0 | done |
+| 1 | something that was asked for is not there or was refused |
+| 2 | the command line was not understood |
+| 70 | the store is broken: the disk or the database file failed |
+| 73 | another process owns the store |
+| 78 | the configuration cannot be used, or the store was written by a later version |
+"""
+
+_MATRIX: Final = """# What each gateway carries
+
+This is what the planner goes by.
+What a channel has no form for becomes [the next best thing it carries](../how-to/messages-that-fit-every-channel.md).
+Which of it is documented and which is inferred stands on each provider's page.
+
+A number is a limit, ∞ means that no limit is known, and - means not at all.
+Lengths are in characters, the window in hours since the contact last wrote.
+A row named `any` stands for channels that are not listed.
+"""
+
+
+def commands(command: Any = None, name: str = "threadbridge") -> Iterator[tuple[str, Any]]:
+    """Every command that does something, by its full name."""
+    command = command or typer.main.get_command(app)
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield name, command
+        return
+    for child, inner in children.items():
+        yield from commands(inner, f"{name} {child}")
+
+
+def cli_page() -> str:
+    """docs/reference/cli.md."""
+    return "\n".join([_MADE, _CLI, *(_command(name, command) for name, command in commands())])
+
+
+def _command(name: str, command: Any) -> str:
+    arguments = [each for each in command.params if each.param_type_name == "argument"]
+    options = [each for each in command.params if each.param_type_name == "option"]
+    usage = " ".join([name, *(each.metavar for each in arguments)])
+    lines = [f"## {name}\n", f"    {usage} [OPTIONS]\n", _prose(command.help), ""]
+    if rows := [_row(each) for each in (*arguments, *options) if "--help" not in each.opts]:
+        lines += ["| option | meaning | default |", "|---|---|---|", *rows, ""]
+    return "\n".join(lines)
+
+
+def _prose(text: str) -> str:
+    """A docstring with one sentence a line, its example as a block."""
+    paragraphs = [" ".join(each.split()) for each in textwrap.dedent(text).strip().split("\n\n")]
+    prose = []
+    for each in paragraphs:
+        example = re.fullmatch(r"(?P<what>.*): `(?P<line>threadbridge [^`]*)`", each)
+        if example:
+            prose.append(f"{example['what']}:\n\n```sh\n{example['line']}\n```")
+        else:
+            prose.append(re.sub(r"(?<=[.!?]) (?=[A-Z])", "\n", each))
+    return "\n\n".join(prose)
+
+
+def _row(param: Any) -> str:
+    name = (
+        f"`{param.metavar}`"
+        if param.param_type_name == "argument"
+        else ", ".join(f"`{each}`" for each in param.opts) + (f" {_wanted(param)}" if _wanted(param) else "")
+    )
+    default = "required" if param.required else _default(param)
+    return f"| {name} | {(param.help or '').replace('|', '&#124;')} | {default} |"
+
+
+def _wanted(param: Any) -> str:
+    return "" if param.is_flag else param.metavar or "N"
+
+
+def _default(param: Any) -> str:
+    value = param.default
+    return "" if value in (None, False, ()) or callable(value) else f"`{value}`"
+
+
+def matrix_page() -> str:
+    """docs/providers/matrix.md."""
+    rows = [
+        (name, channel, found)
+        for name in sorted(BUILT_IN)
+        for channel, found in _channels(name, _provider(name)).items()
+    ]
+    kinds = list(MESSAGE_TYPES)
+    return "\n".join(
+        [
+            _MADE,
+            _MATRIX,
+            "## Kinds of messages\n",
+            "Natively, as the gateway's own form of it:\n",
+            _table(
+                ["provider", "channel", *kinds],
+                [
+                    [name, channel, *("yes" if kind in found.kinds else "-" for kind in kinds)]
+                    for name, channel, found in rows
+                ],
+            ),
+            "## Limits and features\n",
+            _table(
+                ["provider", "channel", *_FEATURES],
+                [[name, channel, *(show(found) for show in _FEATURES.values())] for name, channel, found in rows],
+            ),
+        ]
+    )
+
+
+def _limit(value: float | None) -> str:
+    return "∞" if value is None else "-" if not value else f"{value:,}"
+
+
+def _yes(value: object) -> str:
+    return "yes" if value else "-"
+
+
+_FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
+    "text": lambda found: _limit(found.text) if "text" in found.kinds else "-",
+    "buttons": lambda found: _limit(found.buttons),
+    "button title": lambda found: _limit(found.button_title) if found.buttons else "-",
+    "button key": lambda found: _limit(found.button_key) if found.buttons else "-",
+    "rows": lambda found: _limit(found.rows),
+    "row title": lambda found: _limit(found.row_title) if found.rows else "-",
+    "header": lambda found: ", ".join(sorted(found.header)) or "-",
+    "footer": lambda found: _yes(found.footer),
+    "caption": lambda found: _yes(found.caption),
+    "reply_to": lambda found: _yes(found.reply_to),
+    "schedule": lambda found: _yes(found.schedule),
+    "statuses": lambda found: _yes(found.statuses),
+    "key": lambda found: _yes(found.idempotency_key),
+    "window": lambda found: "-" if found.window is None else f"{found.window / 3600:g}",
+    "tags": lambda found: ", ".join(sorted(found.tags)) or "-",
+}
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
+
+
+def _provider(name: str) -> Provider:
+    kind = provider_type(name)
+    settings: dict[str, Any] = {"provider": name, "base_url": "https://gateway.example"}
+    if name == "playground":
+        return kind("sample", kind.Settings.model_validate({"provider": name}))
+    return kind("sample", kind.Settings.model_validate(settings | dict(emulator_type(name).sample_settings)))
+
+
+def _channels(name: str, provider: Provider) -> dict[str, Capabilities]:
+    """The channels whose capabilities differ from those of a channel nobody knows, and that one."""
+    known = {"whatsapp", "telegram", "line", "messenger", "facebook", "instagram", "viber", "threads", "website"}
+    any_channel = provider.capabilities("a channel nobody knows")
+    found = {each: provider.capabilities(each) for each in sorted(known)}
+    listed = {each: capabilities for each, capabilities in found.items() if capabilities != any_channel}
+    return listed | {"console" if name == "playground" else "any": any_channel}
+
+
+GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
+    DOCS / "reference" / "cli.md": cli_page,
+    DOCS / "providers" / "matrix.md": matrix_page,
+}
+
+
+def main() -> None:
+    """Write every generated page."""
+    for page, make in GENERATED.items():
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(make(), "utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,65 @@
+"""The project's pages as lists of their code blocks, each with its language and line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+DOCS: Final = ROOT / "docs"
+PAGES: Final = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md")))
+
+_FENCED: Final = re.compile(
+    r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
+)
+_FILE: Final = re.compile(r"# (?P<name>[a-z_]+\.(?:py|toml))\n")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One code block. `file` is the name its first line gives it, `# shop.py`, or None."""
+
+    page: Path
+    line: int
+    language: str
+    code: str
+
+    @property
+    def file(self) -> str | None:
+        found = _FILE.match(self.code)
+        return found["name"] if found else None
+
+    @property
+    def where(self) -> str:
+        return f"{self.page.relative_to(ROOT)}:{self.line}"
+
+
+def name_of(page: Path) -> str:
+    """The page's path from the root: what a test is called by."""
+    return str(page.relative_to(ROOT))
+
+
+def blocks_of(page: Path, *languages: str) -> list[Block]:
+    """The blocks of a page in one of `languages` (none: all), in order."""
+    text = page.read_text("utf-8")
+    found = [
+        Block(
+            page=page,
+            line=text.count("\n", 0, match.start()) + 2,
+            language=match["language"].strip(),
+            code=match["code"],
+        )
+        for match in _FENCED.finditer(text)
+    ]
+    return [each for each in found if not languages or each.language in languages]
+
+
+def section(page: Path, heading: str) -> str:
+    """The text under a heading, down to the next one of its level or above."""
+    text = re.sub(r"```.*?```", lambda code: code[0].replace("\n#", "\n "), page.read_text("utf-8"), flags=re.DOTALL)
+    level = heading.split(" ", maxsplit=1)[0]
+    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert found, f"{name_of(page)} has no heading {heading!r}"
+    return found[1]

@@ -1,0 +1,69 @@
+"""What some pages promise, tried out: the tutorial's bot takes an order, the backup is one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bridge.app import BRIDGE, create_app
+from bridge.events import ThreadRef
+from bridge.loading import load_routers
+from bridge.messages import decode_message
+from bridge.router import combine
+from bridge.stores import open_reader, open_store
+from tests.docs.pages import DOCS, blocks_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from aiohttp import web
+    from pytest_aiohttp.plugin import AiohttpClient
+
+
+async def say(app: web.Application, number: int, text: str) -> list[str]:
+    """Type something at the console; everything that the bot has said so far."""
+    bridge = app[BRIDGE]
+    told = {"id": str(number), "conversation": "ann", "name": "Ann", "text": text}
+    await bridge.webhooks.accept(bridge.config.accounts["console"], orjson.dumps(told), None)
+    await bridge.settle()
+    thread = await bridge.store.find_thread(ThreadRef("console", "playground", "console", "ann"))
+    assert thread is not None
+    entries = await bridge.store.history(thread, limit=100)
+    return [str(getattr(decode_message(each.content), "text", "")) for each in entries if each.direction == "out"]
+
+
+async def test_the_tutorials_bot_takes_an_order_by_title_number_and_word(
+    aiohttp_client: AiohttpClient, tmp_path: Path
+) -> None:
+    bakery = [each for each in blocks_of(DOCS / "tutorial.md", "python") if each.file == "bakery.py"][-1]
+    (tmp_path / "tutorial_bakery.py").write_text(bakery.code)
+    router = combine(load_routers(["tutorial_bakery"], tmp_path))
+    storage = {"url": f"sqlite:///{tmp_path}/bakery.db"}
+    app = create_app({"storage": storage, "accounts": {"console": {"provider": "playground"}}}, router=router)
+    await aiohttp_client(app)
+    said: list[str] = []
+    for number, text in enumerate(["hello", "spelt bread", "3", "YES"]):
+        said = await say(app, number, text)
+
+    assert said == [
+        "Good morning! What may it be?",
+        "Spelt bread, a good choice. How many?",
+        "3 x Spelt bread, 15 euro. Shall I pack it?",
+        "Thank you! Order no. 1 is packed.",
+    ]
+
+
+async def test_the_backup_of_a_store_in_use_can_be_opened(tmp_path: Path) -> None:
+    (block,) = blocks_of(DOCS / "how-to" / "deploy.md", "python")
+    found: dict[str, Any] = {}
+    exec(compile(block.code, str(block.page), "exec"), found)  # noqa: S102 - our own page
+    original, copy = tmp_path / "original.db", tmp_path / "copy.db"
+    store = await open_store(f"sqlite:///{original}")
+    try:
+        found["back_up"](str(original), str(copy))
+        reader = await open_reader(f"sqlite:///{copy}")
+        assert await reader.counts() == await store.counts()
+        await reader.close()
+    finally:
+        await store.close()
