@@ -39,7 +39,7 @@ from bridge.web.strict_json import read_object
 from bridge.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from bridge.clock import Clock
@@ -209,23 +209,36 @@ def create_app(
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
     add_health(app, lambda: app[BRIDGE].ready)
-    for path in (*_known_paths(bridge.config), *(f"/webhooks/{{account}}{tail}" for tail in _TAILS)):
-        app.router.add_post(path, _answer, expect_handler=_expect)
+    for segments in _known_paths(bridge.config):
+        app.router.add_post(
+            "/".join(("/webhooks", *map(quote, segments))), _answer_at(segments), expect_handler=_expect
+        )
+    for tail in _TAILS:
+        app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
     if is_loopback(bridge.config.server.host):
         add_playground(app, bridge)
     return app
 
 
-def _known_paths(config: Config) -> Iterator[str]:
+def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
     """The doors whose whole path is known: aiohttp finds those in a table, and tries patterns only for the rest."""
     for name, account in config.accounts.items():
-        yield f"/webhooks/{name}"
+        yield (name,)
         for channel in account.provider.channels or ():
-            yield f"/webhooks/{name}/{quote(channel)}"
+            yield name, channel
+
+
+def _answer_at(path: tuple[str, ...]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await request.app[BRIDGE].webhooks.answer(request, path)
+
+    return answer
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    return await request.app[BRIDGE].webhooks.answer(request)
+    names = request.match_info
+    path = tuple(names[name] for name in ("account", "first", "second") if name in names)
+    return await request.app[BRIDGE].webhooks.answer(request, path)
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:

@@ -6,7 +6,6 @@ import asyncio
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
-from urllib.parse import unquote
 
 from bridge.arrivals import arrivals_of
 from bridge.errors import StoreError, WebhookError
@@ -59,15 +58,15 @@ class Webhooks:
         self._acks = Acks()
         self.draining = False
 
-    async def answer(self, request: web.Request) -> web.StreamResponse:
-        """Take one webhook."""
+    async def answer(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse:
+        """Take one webhook; `path` is what stands behind /webhooks/, wherever that is mounted."""
         if self.draining or self._in_flight >= IN_FLIGHT:
             raise _busy("shutting down" if self.draining else "too many requests at once")
         self._in_flight += 1
         try:
             check_head(request, self._limit)
             body = await read_body(request, self._limit)
-            account, channel = self._enter(request, body)
+            account, channel = self._enter(request, path, body)
             await self.accept(account, body, channel)
         finally:
             self._in_flight -= 1
@@ -90,13 +89,13 @@ class Webhooks:
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
             raise _busy("not stored") from None
 
-    def _enter(self, request: web.Request, body: bytes) -> tuple[Account, str | None]:
+    def _enter(self, request: web.Request, path: tuple[str, ...], body: bytes) -> tuple[Account, str | None]:
         """The account and channel a request is for, once it has proved who it is from.
 
         Raises:
             WebhookError: 401, or 404 for everything that is not there, all alike.
         """
-        name, *segments = map(unquote, request.rel_url.raw_path.split("/")[2:])
+        name, *segments = path
         door = self._doors.get(name)
         verifier = DUMMY if door is None else door.verifier
         secret = segments.pop(0) if verifier.needs_path_secret and segments else None
