@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from tests.storage.kinds import StoreKind
 
 PEOPLE: Final = ("ann", "bob")
-VALUES: Final = tuple(STATUS_RANK)
+VALUES: Final[tuple[StatusValue, ...]] = ("read", "failed", "sent", "delivered")
+_FITTING: Final = {"news": "sent", "drop": "dead", "replay": "dead", "late": "done"}
 STEPS: Final = ("hear", "turn", "retry turn", "give up", "send", "refuse", "retry", "news", "replay", "drop", "late")
 PLANS: Final = st.lists(
-    st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 4)), min_size=5, max_size=40
+    st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 7)), min_size=10, max_size=50
 )
 
 
@@ -85,6 +86,7 @@ class Model:
         return events[0] if events else None, messages[0] if messages else None
 
     async def hear(self, who: str, n: int) -> None:
+        n = n % 4 + 1
         self.numbers += n
         keys = [f"{who}-{self.numbers - n + each}" for each in range(n)]
         await self.desk.receive(*(arrival(key, who) for key in [*keys, *keys[:1]]))
@@ -100,7 +102,9 @@ class Model:
             await self.desk.store.settle_turn(given_up(row))
             line.end(row.id, InboxState.DEAD)
         else:
-            said = await self.desk.turn(row, *(saying(f"{each}", f"{row.id}-{row.replay}-{each}") for each in range(n)))
+            said = await self.desk.turn(
+                row, *(saying(f"{each}", f"{row.id}-{row.replay}-{each}") for each in range(n % 4))
+            )
             line.end(row.id, InboxState.DONE)
             for message in said:
                 self.outbox[who].append(message.id, OutboxState.OPEN)
@@ -114,23 +118,23 @@ class Model:
             await self.desk.store.settle_delivery(refused(row))
             line.end(row.id, OutboxState.DEAD)
         else:
-            status: StatusValue | None = ("sent", "delivered", None, None, None)[n]  # type: ignore[assignment]
+            status = (*VALUES, None)[n % 5]
             await self.desk.store.settle_delivery(sent(row, f"m-{row.id}", status=status))
             line.end(row.id, OutboxState.SENT)
             self.climb(line, row.id, status)
 
     async def look_back(self, what: str, who: str, n: int) -> None:
-        """Something about a row that was there before: the n-th, if there is one."""
-        side, lines = ("in", self.inbox) if n % 2 else ("out", self.outbox)
-        line = lines[who]
-        if not line.states:
+        """Something about a row that was there before: one of which it is true, if there is one."""
+        side = "out" if what == "news" or (what != "late" and n % 2) else "in"
+        line = (self.inbox if side == "in" else self.outbox)[who]
+        fitting = [each for each, state in line.states.items() if state == _FITTING[what]] or list(line.states)
+        if not fitting:
             return
-        row_id = list(line.states)[n % len(line.states)]
+        row_id = fitting[n // 2 % len(fitting)]
         dead = line.states[row_id] == "dead"
-        if what == "news" and side == "out" and line.states[row_id] == "sent":
-            value: StatusValue = VALUES[n % len(VALUES)]
-            await self.desk.receive(news(f"m-{row_id}", value))
-            self.climb(line, row_id, value)
+        if what == "news" and line.states[row_id] == "sent":
+            await self.desk.receive(news(f"m-{row_id}", VALUES[n % len(VALUES)]))
+            self.climb(line, row_id, VALUES[n % len(VALUES)])
         elif what == "drop":
             assert await self.desk.store.drop(f"{side}-{row_id}", AT) is dead
             line.states[row_id] = "dropped" if dead else line.states[row_id]
@@ -138,7 +142,7 @@ class Model:
             assert await self.desk.store.replay(f"{side}-{row_id}", AT) is dead
             if dead:
                 line.append(row_id, "open")
-        elif what == "late" and side == "in" and row_id not in line.open:
+        elif what == "late" and row_id not in line.open:
             row = next(each for each in self.desk.told.events if each.id == row_id)
             with pytest.raises(ClaimLost):
                 await self.desk.turn(row, "too late")
