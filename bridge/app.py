@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import random
 import signal
@@ -34,7 +33,7 @@ from bridge.watchdog import Watchdog
 from bridge.web.health import add_health
 from bridge.web.limits import clean_errors
 from bridge.web.playground import add_playground
-from bridge.web.server import DRAIN_SECONDS, name_server, runner_of
+from bridge.web.server import DRAIN_SECONDS, calm_collector, name_server, runner_of
 from bridge.web.strict_json import read_object
 from bridge.web.webhooks import Webhooks
 
@@ -272,8 +271,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
             control = await start_control(socket_path(file), bridge.letters)
         await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
         log.info("serving", url=config.server.local_url, pid=os.getpid())
-        gc.collect()
-        gc.freeze()
+        calm_collector()
         if ready is not None:
             ready()
         await stopping

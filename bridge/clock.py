@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SECOND: Final = 1_000_000
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock(Protocol):
@@ -55,7 +56,7 @@ class SystemClock:
 
 def moment(micros: int) -> datetime:
     """Stored microseconds as an aware datetime."""
-    return datetime.fromtimestamp(micros // SECOND, UTC).replace(microsecond=micros % SECOND)
+    return _EPOCH + timedelta(microseconds=micros)
 
 
 def micros(when: datetime) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +37,16 @@ def runner_of(app: web.Application, *, keepalive: float = KEEPALIVE_SECONDS) -> 
         auto_decompress=False,
         logger=_silent,
     )
+
+
+def calm_collector() -> None:
+    """Leave what the start has made to the end of the process, and look for cycles among the rest less often.
+
+    A request makes hundreds of objects and hardly a cycle: at Python's own threshold the search cost a tenth of it.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 async def name_server(_: web.Request, response: web.StreamResponse) -> None:

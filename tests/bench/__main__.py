@@ -65,13 +65,13 @@ def free_port() -> int:
 
 
 async def ingest(seconds: float, rounds: int) -> dict[str, Any]:
-    """Webhooks durably stored a second, as a ratio of a plain aiohttp handler's answers."""
+    """Webhooks durably stored a second, as a ratio of a plain aiohttp handler's answers. No turn runs meanwhile."""
     plain_port, bridge_port = free_port(), free_port()
     pairs: list[tuple[Figures, Figures]] = []
     with tempfile.TemporaryDirectory(dir=".") as folder:
         async with (
             started("plain", str(plain_port), core=SERVER_CORE),
-            started("bridge", str(bridge_port), folder, "0", core=SERVER_CORE),
+            started("bridge", str(bridge_port), folder, "0", core=SERVER_CORE, env={"BENCH_HELD": "1"}),
         ):
             make = webhooks()
             await post(plain_port, make, 0.5)

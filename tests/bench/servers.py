@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import os
 import sys
 from contextlib import asynccontextmanager
@@ -14,11 +13,11 @@ from aiohttp import web
 
 from bridge import Router, Turn, create_app
 from bridge.app import BRIDGE
-from bridge.web.server import runner_of
+from bridge.web.server import calm_collector, runner_of
 from tests.bench.stages import hold, watch
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable, Coroutine
 
 ACCOUNT = {
     "provider": "konnek",
@@ -32,11 +31,11 @@ ACCOUNT = {
 
 
 async def plain(port: int) -> None:
-    """A handler that reads the body and answers: what any bot on aiohttp costs at the very least."""
+    """A handler that reads the JSON and answers: what any bot on aiohttp costs at the very least."""
 
     async def answer(request: web.Request) -> web.Response:
-        await request.read()
-        return web.Response(body=b'{"ok": true}', content_type="application/json")
+        await request.json()
+        return web.json_response({"ok": True})
 
     app = web.Application()
     app.router.add_post("/webhooks/shop/whatsapp", answer)
@@ -63,7 +62,10 @@ async def bridge(port: int, folder: str, provider_port: int) -> None:
 
 async def stub(port: int) -> None:
     """Answers like Konnek, as cheaply as Python can."""
-    body = b'{"meta":{"status":true,"code":200,"message":"OK","errors":null},"data":{"message_id":"m","status":0,"tid":"t"}}'
+    body = (
+        b'{"meta":{"status":true,"code":200,"message":"OK","errors":null},'
+        b'"data":{"message_id":"m","status":0,"tid":"t"}}'
+    )
     answer = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
 
     class Stub(asyncio.Protocol):
@@ -94,8 +96,8 @@ async def _serve(app: web.Application, port: int) -> None:
         runner = runner_of(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
-    gc.collect()
-    gc.freeze()
+    if BRIDGE in app:
+        calm_collector()
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     await runner.cleanup()
@@ -134,7 +136,7 @@ def main() -> None:
     """CORE NAME ARGUMENTS: run one of the servers above on that core."""
     core, name, *arguments = sys.argv[1:]
     os.sched_setaffinity(0, {int(core) % (os.cpu_count() or 1)})
-    served = {"plain": plain, "bridge": bridge, "stub": stub}[name]
+    served: Callable[..., Coroutine[Any, Any, None]] = {"plain": plain, "bridge": bridge, "stub": stub}[name]
     values: list[Any] = [int(each) if each.isdigit() else each for each in arguments]
     uvloop.run(served(*values))
 
