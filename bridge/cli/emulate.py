@@ -9,7 +9,8 @@ import signal
 import sys
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from random import Random
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 from pydantic import SecretStr
@@ -19,9 +20,10 @@ from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config import load_config
 from bridge.errors import Problem
+from bridge.providers.fields import is_loopback
 from bridge.providers.registry import emulator_type
-from bridge.providers.signatures import BearerAuth, HeadersAuth
 from bridge.testing.emulators import EmulatorServer, Faults
+from bridge.testing.signing import signer_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from bridge.providers.port import Emulator
 
 _SPOKEN = '{"channel": "CHANNEL", "contact": "ann", "text": "hello"}'
+_WHERE: Final = ("Its webhooks go to --webhook.", "Its webhooks go to the account, and pass its door.")
 
 
 def emulate(
@@ -37,7 +40,10 @@ def emulate(
         str, typer.Argument(metavar="PROVIDER", help="aelyst, ginalne, konnek, relationlabs or whautochat.")
     ],
     *,
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Where it listens, on 127.0.0.1.")],
+    port: Annotated[
+        int | None,
+        typer.Option("--port", min=1, max=65_535, help="Where it listens, on 127.0.0.1; else as the base_url in -c."),
+    ] = None,
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="URL", help="Where its webhooks go, without a channel.")
     ] = None,
@@ -46,7 +52,10 @@ def emulate(
     ] = None,
     config: Annotated[
         Path | None,
-        typer.Option("-c", "--config", metavar="FILE", help="Take --webhook and its headers from the account in it."),
+        typer.Option("-c", "--config", metavar="FILE", help="Play the other end of the account in it."),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Option("--account", metavar="NAME", help="Which account of -c, where there are several.")
     ] = None,
     drop: Annotated[
         float, typer.Option("--drop", min=0, max=1, metavar="P", help="Take a message, then cut the connection.")
@@ -68,37 +77,50 @@ def emulate(
     Its contacts are moved by POSTs to /_emulator/says, /presses, /sends, /locates and /status; what it was sent is
     at /_emulator/seen. P is a probability from 0 to 1.
 
-    Example: `threadbridge emulate konnek --port 9001 -c threadbridge.toml --drop 0.1 --fail 500:0.2`
+    With -c it accepts the credentials of the account, and its webhooks pass the account's own door: so it fits a
+    `threadbridge run` of the same file, whose base_url is the address printed here.
+
+    Example: `threadbridge emulate konnek -c threadbridge.toml --port 9001 --drop 0.1 --fail 500:0.2`
     """
     with exits():
         headers = dict(_header(each) for each in header or ())
-        if config is not None:
-            webhook, headers = _from_account(config, provider, webhook, headers)
-        emulator = _emulator(provider, honour_keys=honour_keys)
+        emulator_class = _emulator_class(provider)
+        owner, url = _account(config, provider, account) if config is not None else (None, None)
+        sign = _signer(owner, headers)
+        port = port or _port(owner)
+        emulator = _emulator(emulator_class, owner, honour_keys=honour_keys)
         try:
             faults = Faults(drop=drop, dup=dup, delay_ms=delay, fail=dict(_failure(each) for each in fail or ()))
-            server = EmulatorServer(emulator, port=port, webhook=webhook, headers=headers, faults=faults, log=log)
+            server = EmulatorServer(
+                emulator, port=port, webhook=webhook or url, headers=headers, sign=sign, faults=faults, log=log
+            )
         except ValueError as error:
             raise typer.BadParameter(str(error)) from None
         except OSError as error:
             raise typer.BadParameter(f"{log}: {error.strerror}", param_hint="--log") from None
         try:
-            asyncio.run(_serve(server, webhook))
+            asyncio.run(_serve(server, owner, to_somewhere=bool(webhook or url)))
         except OSError as error:
             raise no_such_port(error, Problem("emulate", "--port", f"127.0.0.1:{port}")) from None
 
 
-async def _serve(server: EmulatorServer, webhook: str | None) -> None:
+async def _serve(server: EmulatorServer, account: Account | None, *, to_somewhere: bool) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with server:
-        say(f"{server.emulator.name} is emulated; its base_url is {server.url}")
-        say(f"It accepts: {_accepted(server.emulator)}")
-        say("Its webhooks go to --webhook." if webhook else "Its webhooks go nowhere: give --webhook or -c.")
+        say(f"{server.emulator.name} is emulated; its base_url is {server.url}{_differs(account, server.url)}")
+        accepted = f"the credentials of {account.name}" if account else _accepted(server.emulator)
+        say(f"It accepts: {accepted}")
+        say(_WHERE[account is not None] if to_somewhere else "Its webhooks go nowhere: give --webhook or -c.")
         say(f"A contact speaks: curl {server.url}/_emulator/says -d {shlex.quote(_SPOKEN)}")
         sys.stdout.flush()
         await stop.wait()
+
+
+def _differs(account: Account | None, url: str) -> str:
+    """What the account has to be told before it sends here."""
+    return f", and that of {account.name} is another" if account and account.provider.base_url != url else ""
 
 
 def _accepted(emulator: Emulator) -> str:
@@ -111,47 +133,69 @@ def _accepted(emulator: Emulator) -> str:
     return ", ".join(f"{name} = {shown(value)}" for name, value in emulator.sample_settings.items())
 
 
-def _emulator(provider: str, *, honour_keys: bool) -> Emulator:
+def _emulator_class(provider: str) -> Callable[..., Emulator]:
     if provider == "playground":
         raise typer.BadParameter("the playground's other end is the console; try `threadbridge demo`")
     try:
-        kind: Callable[..., Emulator] = emulator_type(provider)
+        return emulator_type(provider)
     except LookupError as error:
         raise typer.BadParameter(str(error)) from None
-    emulator = kind(SystemClock().now, Random())  # noqa: S311 - makes ids of made-up messages
+
+
+def _emulator(kind: Callable[..., Emulator], account: Account | None, *, honour_keys: bool) -> Emulator:
+    settings = (
+        {name: getattr(account.settings, name) for name in type(account.settings).model_fields} if account else None
+    )
+    emulator = kind(SystemClock().now, Random(), settings)  # noqa: S311 - makes ids of made-up messages
     if honour_keys:
         if not hasattr(emulator, "honours_keys"):
-            raise typer.BadParameter(f"{provider} knows no idempotency keys", param_hint="--honour-keys")
+            raise typer.BadParameter(f"{emulator.name} knows no idempotency keys", param_hint="--honour-keys")
         emulator.honours_keys = True
     return emulator
 
 
-def _from_account(
-    file: Path, provider: str, webhook: str | None, headers: Mapping[str, str]
-) -> tuple[str, dict[str, str]]:
-    """The webhook URL and the headers of the one account at this provider; what was given by hand counts more."""
+def _account(file: Path, provider: str, name: str | None) -> tuple[Account, str]:
+    """The one account at this provider, or the one of this name; and the URL its webhooks go to."""
     config = load_config(file)
     found = [each for each in config.accounts.values() if each.provider.name == provider and each.inbound is not None]
+    if name is not None:
+        found = [each for each in found if each.name == name]
     if len(found) != 1:
+        called = f" named {name}" if name is not None else ""
+        hint = "choose one with --account" if found else "give --webhook and --header instead"
         raise typer.BadParameter(
-            f"{file} has {len(found) or 'no'} accounts at {provider} with a route; give --webhook and --header instead",
-            param_hint="-c",
+            f"{file} has {len(found) or 'no'} accounts at {provider} with a route{called}; {hint}", param_hint="-c"
         )
-    url = webhook_url(config.server.local_url, found[0], show_secrets=True)
-    return webhook or str(url), _credentials(found[0]) | dict(headers)
+    return found[0], str(webhook_url(config.server.local_url, found[0], show_secrets=True))
 
 
-def _credentials(account: Account) -> dict[str, str]:
-    """What the account's door wants to see in the headers; signatures are the emulator's own business."""
-    match account.inbound:
-        case HeadersAuth(name=str(name), value=(value, *_)):
-            return {name: value.get_secret_value()}
-        case HeadersAuth(username=(username, *_), password=(password, *_)):
-            return {"Auth-username": username.get_secret_value(), "Auth-password": password.get_secret_value()}
-        case BearerAuth(secret=secret):
-            return {"Authorization": f"Bearer {secret[0].get_secret_value()}"}
-        case _:
-            return {}
+def _signer(account: Account | None, headers: Mapping[str, str]) -> Callable[[bytes], Mapping[str, str]] | None:
+    """What makes the account's webhooks authentic; headers by hand stand in where nothing can."""
+    if account is None or account.inbound is None:
+        return None
+    try:
+        return signer_for(account.inbound, SystemClock().now, Random())  # noqa: S311 - makes ids of made-up messages
+    except ValueError as error:
+        if headers:
+            return None
+        raise typer.BadParameter(
+            f"the webhooks of {account.name} cannot be signed here: {error}; "
+            "give what authenticates them with --header 'NAME: VALUE'",
+            param_hint="-c",
+        ) from None
+
+
+def _port(account: Account | None) -> int:
+    """The port an account on this machine sends to."""
+    try:
+        found = urlsplit(account.provider.base_url if account else "")
+        if found.scheme == "http" and is_loopback(found.hostname or "") and found.port:
+            return found.port
+    except ValueError:
+        pass
+    raise typer.BadParameter(
+        "needed, unless -c names an account whose base_url is on this machine", param_hint="--port"
+    )
 
 
 def _header(text: str) -> tuple[str, str]:

@@ -224,14 +224,18 @@ class Hook:
 class Emulator(Protocol):
     """The provider's side, strict against its documentation: a pure function from request to response.
 
+    Made as `Emulator(now, rng, settings)`: `now` gives microseconds, `rng` makes ids, and `settings` are the keys of
+    the account whose credentials it accepts (left out: those of `sample_settings`).
+
     Everything it accepted is in `seen`, in order; every request, good or bad, in `requests` beside its response.
     It makes the webhooks a contact's doings cause; it never sends them itself.
     """
 
     name: ClassVar[str]
     sample_settings: ClassVar[Mapping[str, Any]]
-    """The account keys (all but base_url and inbound) whose credentials this emulator accepts."""
+    """The account keys (all but base_url and inbound) of an account made up for this emulator."""
 
+    settings: Mapping[str, Any]
     seen: list[Seen]
     requests: list[tuple[Request, Response]]
 

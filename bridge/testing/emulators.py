@@ -89,6 +89,7 @@ class EmulatorServer:
         port: int = 0,
         webhook: str | None = None,
         headers: Mapping[str, str] | None = None,
+        sign: Callable[[bytes], Mapping[str, str]] | None = None,
         faults: Faults | None = None,
         rng: Random | None = None,
         log: Path | None = None,
@@ -100,6 +101,7 @@ class EmulatorServer:
             port: Where to listen.
             webhook: The account's webhook URL, with its path secret and without a channel.
             headers: What every webhook carries besides its own, to authenticate it.
+            sign: The headers that depend on a webhook's body, made of it; `headers` count more.
             faults: What goes wrong; nothing, if left out.
             rng: Decides when.
             log: A file that every exchange is appended to, secrets redacted.
@@ -112,10 +114,11 @@ class EmulatorServer:
         self._port = port
         self._webhook = webhook.rstrip("/") if webhook else None
         self._headers = dict(headers or {})
+        self._sign = sign or (lambda _: {})
         self._faults = faults or Faults()
         self._rng = rng or Random()  # noqa: S311 - decides about faults, not about secrets
         self._refusals = {code: self._refusal(code) for code in self._faults.fail}
-        secrets = [each.get_secret_value() for each in emulator.sample_settings.values() if isinstance(each, SecretStr)]
+        secrets = [each.get_secret_value() for each in emulator.settings.values() if isinstance(each, SecretStr)]
         self._log = ExchangeLog(log, [*secrets, *self._headers.values()])
         self._passed = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -186,7 +189,7 @@ class EmulatorServer:
         assert self._session is not None, "start() comes first"
         try:
             async with self._session.post(
-                url, data=hook.body, headers={**hook.headers, **self._headers}, allow_redirects=False
+                url, data=hook.body, headers=self._authentic(hook), allow_redirects=False
             ) as answer:
                 await answer.read()
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -194,6 +197,11 @@ class EmulatorServer:
             raise ConnectionError(f"the webhook was not answered: {type(error).__name__}") from None
         self._note({"webhook": self._log.body(hook.body), "channel": hook.channel, "status": answer.status})
         return answer.status
+
+    def _authentic(self, hook: Hook) -> dict[str, str]:
+        """The headers of a webhook, each name once: a door refuses a header that is sent twice."""
+        every = (hook.headers, self._sign(hook.body), self._headers)
+        return dict({name.lower(): (name, value) for headers in every for name, value in headers.items()}.values())
 
     async def _serve(self, given: web.Request) -> web.StreamResponse:
         """Any request that is not for us is for the provider."""

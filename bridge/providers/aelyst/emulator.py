@@ -47,7 +47,6 @@ CHANNELS: Final[Mapping[int, str]] = {
 """The workspace's channels: id and source."""
 
 _IDS: Final[Mapping[str, int]] = {source: number for number, source in CHANNELS.items()}
-_SETTINGS: Final[Mapping[str, Any]] = {"token": SecretStr("aelyst-demo-token")}
 _WINDOW: Final = 24 * 3600 * SECOND
 _KINDS: Final[Mapping[str, str]] = {"image": "image", "video": "video", "audio": "audio", "file": "document"}
 _FILES: Final[Mapping[str, tuple[str, str]]] = {
@@ -94,12 +93,13 @@ class Emulator:
     """
 
     name: ClassVar[str] = "aelyst"
-    sample_settings: ClassVar[Mapping[str, Any]] = _SETTINGS
+    sample_settings: ClassVar[Mapping[str, Any]] = {"token": SecretStr("aelyst-demo-token")}
 
     def __init__(
         self,
         now: Callable[[], int],
         rng: Random,
+        settings: Mapping[str, Any] | None = None,
         *,
         rate: int | None = wire.PATH_RATE.count,
         signing_key: str = "aelyst-demo-signing-key",
@@ -107,6 +107,7 @@ class Emulator:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or self.sample_settings
         self.signing_key = signing_key
         self._now = now
         self._rng = rng
@@ -227,7 +228,7 @@ class Emulator:
         return Hook(body=data, headers=headers)
 
     def _answer(self, request: Request) -> Response:
-        _authorise(request)
+        _authorise(request, self.settings["token"].get_secret_value())
         parts = [unquote(part) for part in request.path.split("/")]
         match parts:
             case ["", "contact", identifier, "message"]:
@@ -382,9 +383,9 @@ def _refused(code: int, why: str = "", headers: Mapping[str, str] | None = None)
     return _json(code, {"code": code, "message": f"{message} {why}" if why else message}, headers)
 
 
-def _authorise(request: Request) -> None:
+def _authorise(request: Request, token: str) -> None:
     headers = {name.lower(): value for name, value in request.headers.items()}
-    if headers.get("authorization") != f"Bearer {_SETTINGS['token'].get_secret_value()}":
+    if headers.get("authorization") != f"Bearer {token}":
         raise _Refusal(401)
     if request.body is not None and headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise _Refusal(400, "Content-Type")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from bridge.messages import Button
 
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
-_TOKEN: Final = SecretStr("raven-demo-token")
-_USERNAME: Final = "demo_bot"
 _PHONE: Final = re.compile(r"\+?[0-9]{5,15}")
 _TYPES: Final[Mapping[str, type]] = {"username": str, "topic": dict, "recipient": list, "message": str}
 _ONE_RECIPIENT: Final[Mapping[str, str]] = {
@@ -47,12 +45,16 @@ class Emulator:
     """
 
     name: ClassVar[str] = "ginalne"
-    sample_settings: ClassVar[Mapping[str, Any]] = {"token": _TOKEN, "username": _USERNAME}
+    sample_settings: ClassVar[Mapping[str, Any]] = {
+        "token": SecretStr("raven-demo-token"),
+        "username": "demo_bot",
+    }
 
-    def __init__(self, now: Callable[[], int], rng: Random) -> None:
+    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or self.sample_settings
         self.pro_active = True
         self._now = now
         self._chat_id = rng.randrange(10_000, 90_000)
@@ -81,7 +83,7 @@ class Emulator:
         body = {
             "event": "message.created",
             "event_id": f"rvn-evt-{chat_id}",
-            "username": _USERNAME,
+            "username": self.settings["username"],
             "topic": {"type": "group", "name": contact} if in_group else {"type": "persona", "name": "Demo topic"},
             "sender": {
                 "name": "A member" if in_group else contact,
@@ -112,7 +114,7 @@ class Emulator:
     def _take(self, request: Request) -> Response:
         self._authorise(request)
         told = _object(request)
-        _check(told)
+        _check(told, self.settings["username"])
         chat_id = str(self._next_chat())
         topic = told["topic"]
         for recipient in told["recipient"]:
@@ -137,7 +139,7 @@ class Emulator:
         if request.method != "POST":
             raise _Refusal(405, "Method not allowed")
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if headers.get("authorization") != f"Bearer {_TOKEN.get_secret_value()}":
+        if headers.get("authorization") != f"Bearer {self.settings['token'].get_secret_value()}":
             raise _Refusal(401, "Unauthorized")
         if not self.pro_active:
             raise _Refusal(401, "Pro is not active!")
@@ -149,10 +151,10 @@ class Emulator:
         return self._chat_id
 
 
-def _check(told: Mapping[str, Any]) -> None:
+def _check(told: Mapping[str, Any], username: str) -> None:
     """The page's table of errors, in an order that names the first field that is wrong."""
     _fields(told, _TYPES, "the body")
-    if told["username"] != _USERNAME:
+    if told["username"] != username:
         raise _Refusal(404, "User is not found!")
     _fields(told["topic"], {"type": str, "name": str}, "topic")
     topic_type, recipients = told["topic"]["type"], told["recipient"]

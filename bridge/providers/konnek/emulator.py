@@ -96,10 +96,18 @@ class Emulator:
     name: ClassVar[str] = "konnek"
     sample_settings: ClassVar[Mapping[str, Any]] = _SETTINGS
 
-    def __init__(self, now: Callable[[], int], rng: Random, *, honours_keys: bool = False) -> None:
+    def __init__(
+        self,
+        now: Callable[[], int],
+        rng: Random,
+        settings: Mapping[str, Any] | None = None,
+        *,
+        honours_keys: bool = False,
+    ) -> None:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or self.sample_settings
         self._now = now
         self._rng = rng
         self.honours_keys = honours_keys
@@ -164,8 +172,8 @@ class Emulator:
         return Hook(body=orjson.dumps({"status": told}), headers=_JSON, channel=seen.channel)
 
     def _message(self, channel: str, contact: str, said: Mapping[str, Any]) -> Hook:
-        if channel not in _SETTINGS["channels"]:
-            raise ValueError(f"a channel is one of {', '.join(_SETTINGS['channels'])}, not {channel}")
+        if channel not in self.settings["channels"]:
+            raise ValueError(f"a channel is one of {', '.join(self.settings['channels'])}, not {channel}")
         nothing = dict.fromkeys(("media", "location", "postback", "interactive"))
         body: dict[str, Any] = {
             "from": {"avatar": "", "description": "", "name": contact, "username": contact},
@@ -176,7 +184,7 @@ class Emulator:
         return Hook(body=orjson.dumps(body), headers=_JSON, channel=channel)
 
     def _take(self, request: Request) -> Response:
-        channel = _authorise(request)
+        channel = _authorise(request, self.settings)
         told = _body(request)
         _check(told)
         key = told["id"]
@@ -212,14 +220,14 @@ def _answer(code: int, *, errors: str | None = None, data: Mapping[str, Any] | N
     return Response(status=code, headers=_JSON, body=orjson.dumps({"meta": meta, "data": data}))
 
 
-def _authorise(request: Request) -> str:
+def _authorise(request: Request, settings: Mapping[str, Any]) -> str:
     """The channel in the path, once the caller may use it."""
     headers = {name.lower(): value for name, value in request.headers.items()}
     for name, setting in ((wire.AUTH_USERNAME, "username"), (wire.AUTH_PASSWORD, "password")):
-        if headers.get(name.lower()) != _SETTINGS[setting].get_secret_value():
+        if headers.get(name.lower()) != settings[setting].get_secret_value():
             raise _Refusal(401, f"{name} is missing or wrong")
     match [unquote(part) for part in request.path.split("/")]:
-        case ["", channel, "send", client] if channel in _SETTINGS["channels"] and client == _SETTINGS["client_id"]:
+        case ["", channel, "send", client] if channel in settings["channels"] and client == settings["client_id"]:
             pass
         case _:
             raise _Refusal(404, "no such channel or client")

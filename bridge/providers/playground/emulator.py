@@ -25,10 +25,16 @@ class Emulator:
     name: ClassVar[str] = "playground"
     sample_settings: ClassVar[Mapping[str, Any]] = {}
 
-    def __init__(self, now: Callable[[], int], rng: Random) -> None:  # noqa: ARG002 - as every emulator is made
+    def __init__(
+        self,
+        now: Callable[[], int],  # noqa: ARG002 - as every emulator is made
+        rng: Random,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """`rng` is where ids come from; no webhook says when."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or self.sample_settings
         self._rng = rng
 
     def handle(self, request: Request) -> Response:

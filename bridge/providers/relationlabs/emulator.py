@@ -69,10 +69,12 @@ class Emulator:
     }
     """The same account with a token that has to be obtained first."""
 
-    def __init__(self, now: Callable[[], int], rng: Random) -> None:
+    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
         """`now` gives microseconds; `rng` is where ids and the signing key come from."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or {**self.address_settings, **self.sample_settings}
+        fixed = self._secret("token")
         self.honours_keys = False
         self.block_strangers: set[str] = set()
         self.not_member: set[str] = set()
@@ -80,7 +82,8 @@ class Emulator:
         self.peers_have_channels = True
         self._now = now
         self._rng = rng
-        self._tokens: dict[str, int | None] = {_secret(self.sample_settings["token"]): None}
+        self._tokens: dict[str, int | None] = {fixed: None} if fixed else {}
+        self._own = self.settings.get("relation_id") or wire.subject(fixed) or _OWN
         self._said: list[dict[str, Any]] = []
         self._answers: dict[str, Response] = {}
         self._channels: dict[str, str] = {}
@@ -174,7 +177,9 @@ class Emulator:
             return self._answers[said["sendUuid"]]
         channel = wire.PEER if uuid is None or uuid in self._channels else wire.GROUP
         uuid = uuid or self._channel_of(wire.PEER, said["toRelationId"])
-        info = self._say(_OWN, said["type"], said["content"], channel=channel, uuid=uuid, send_uuid=said["sendUuid"])
+        info = self._say(
+            self._own, said["type"], said["content"], channel=channel, uuid=uuid, send_uuid=said["sendUuid"]
+        )
         self._see(said, info["id"], channel)
         self._answers[said["sendUuid"]] = response = _answer(wire.OK, {"channelUuid": uuid, "id": info["id"]})
         return response
@@ -212,9 +217,9 @@ class Emulator:
 
     def _auth(self, request: Request) -> Response:
         given = {name.lower(): value for name, value in request.headers.items()}
-        if given.get("apikey") != _secret(self.address_settings["api_key"]) or _bearer(
-            given.get("i-authorization", "")
-        ) != _secret(self.address_settings["address_token"]):
+        wanted = self._secret("address_token")
+        shown = _bearer(given.get("i-authorization", ""))
+        if given.get("apikey") != self._secret("api_key") or not wanted or shown != wanted:
             return _answer("10101")
         if _object(request.body or b"{}") is None:
             return _answer(_PARAMETER_ERROR)
@@ -226,7 +231,7 @@ class Emulator:
     def _refused(self, request: Request) -> Response | None:
         given = {name.lower(): value for name, value in request.headers.items()}
         token = _bearer(given.get("authorization", ""))
-        if given.get("apikey") != _secret(self.sample_settings["api_key"]) or token not in self._tokens:
+        if given.get("apikey") != self._secret("api_key") or token not in self._tokens:
             return _answer("10101")
         expires = self._tokens[token]
         return None if expires is None or self._now() < expires else _answer("10100")
@@ -237,12 +242,17 @@ class Emulator:
             "jti": f"{self._rng.getrandbits(128):032x}",
             "iss": "relationlabs.ai",
             "iat": seconds,
-            "sub": _OWN,
+            "sub": self._own,
             "exp": seconds + _LIFETIME,
         }
         signed = b".".join(_base64(orjson.dumps(part)) for part in ({"alg": "ES256"}, stated))
         r, s = decode_dss_signature(self.signing_key.sign(signed, ec.ECDSA(SHA256())))
         return b".".join((signed, _base64(r.to_bytes(32, "big") + s.to_bytes(32, "big")))).decode()
+
+    def _secret(self, name: str) -> str:
+        """One of the account's credentials; "" for the token it does not have."""
+        value: SecretStr | None = self.settings.get(name)
+        return value.get_secret_value() if value else ""
 
     @cached_property
     def signing_key(self) -> ec.EllipticCurvePrivateKey:
@@ -285,7 +295,7 @@ class Emulator:
         return info
 
     def _hook(self, info: Mapping[str, Any]) -> Hook:
-        hidden = info["channelType"] == "P" and not self.peers_have_channels and info["from"] != _OWN
+        hidden = info["channelType"] == "P" and not self.peers_have_channels and info["from"] != self._own
         shown = {**info, "channelUuid": None} if hidden else info
         return Hook(body=orjson.dumps({wire.ENVELOPE: shown}), headers={"content-type": "application/json"})
 
@@ -329,7 +339,3 @@ def _bearer(header: str) -> str:
 
 def _base64(data: bytes) -> bytes:
     return urlsafe_b64encode(data).rstrip(b"=")
-
-
-def _secret(value: SecretStr) -> str:
-    return value.get_secret_value()

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from bridge.events import StatusValue
 
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
-_API_KEY: Final = SecretStr("whauto-demo-key")
-_WORKSPACE: Final = "ws_demo"
 _REACHES: Final = frozenset({"contact", "recepient"})
 _ELEMENTS: Final[Mapping[str, type]] = {"elements": list}
 _TEXT: Final[Mapping[str, type]] = {"textMessage": str}
@@ -66,12 +64,16 @@ class Emulator:
     """
 
     name: ClassVar[str] = "whautochat"
-    sample_settings: ClassVar[Mapping[str, Any]] = {"api_key": _API_KEY, "workspace_id": _WORKSPACE}
+    sample_settings: ClassVar[Mapping[str, Any]] = {
+        "api_key": SecretStr("whauto-demo-key"),
+        "workspace_id": "ws_demo",
+    }
 
-    def __init__(self, now: Callable[[], int], rng: Random) -> None:
+    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
         """Begin with nothing seen and nothing registered."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []
+        self.settings = settings or self.sample_settings
         self.webhooks: dict[str, dict[str, Any]] = {}
         self._now = now
         self._rng = rng
@@ -159,7 +161,7 @@ class Emulator:
 
     def _route(self, request: Request) -> Response:
         headers = {name.lower(): value for name, value in request.headers.items()}
-        if headers.get("x-api-key") != _API_KEY.get_secret_value():
+        if headers.get("x-api-key") != self.settings["api_key"].get_secret_value():
             raise _Refusal("Invalid API key", 401)
         if request.path == "/v1/webhooks" or request.path.startswith("/v1/webhooks/"):
             return self._manage(request)
@@ -169,7 +171,7 @@ class Emulator:
         if request.method != "POST":
             raise _Refusal("Method not allowed", 405)
         told = _object(request)
-        conversation_id = _check(endpoint, told)
+        conversation_id = _check(endpoint, told, self.settings["workspace_id"])
         message_id = self._id("msg")
         self.seen.append(_seen(endpoint, conversation_id, message_id, told))
         return _answer(200, {"id": message_id, "status": "sent", "error": ""})
@@ -208,7 +210,7 @@ class Emulator:
         return moment(self._now()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _check(endpoint: str, told: Mapping[str, Any]) -> str:
+def _check(endpoint: str, told: Mapping[str, Any], workspace: str) -> str:
     """The contact id or phone number, once everything is as the endpoint's schema says."""
     channel, _, action = endpoint.partition("/")
     to = told.keys() & _REACHES
@@ -222,7 +224,7 @@ def _check(endpoint: str, told: Mapping[str, Any]) -> str:
     loose = "template" in schema and isinstance(told.get("template"), dict)
     if (unknown := told.keys() - known) and not loose:
         raise _Refusal(f"{min(unknown)} is not allowed")
-    if _only(told.get("workspace"), "id", "workspace") != _WORKSPACE:
+    if _only(told.get("workspace"), "id", "workspace") != workspace:
         raise _Refusal("Workspace not found")
     for name, kind in schema.items():
         if name not in told or not isinstance(told[name], kind) or told[name] == "":
