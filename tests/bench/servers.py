@@ -136,9 +136,9 @@ def main() -> None:
     """CORE NAME ARGUMENTS: run one of the servers above on that core."""
     core, name, *arguments = sys.argv[1:]
     os.sched_setaffinity(0, {int(core) % (os.cpu_count() or 1)})
-    served: Callable[..., Coroutine[Any, Any, None]] = {"plain": plain, "bridge": bridge, "stub": stub}[name]
+    servers: dict[str, Callable[..., Coroutine[Any, Any, None]]] = {"plain": plain, "bridge": bridge, "stub": stub}
     values: list[Any] = [int(each) if each.isdigit() else each for each in arguments]
-    uvloop.run(served(*values))
+    uvloop.run(servers[name](*values))
 
 
 if __name__ == "__main__":
