@@ -37,9 +37,10 @@ def free_port() -> int:
 
 
 @contextmanager
-def emulating(*arguments: str, **environment: str) -> Iterator[tuple[str, str]]:
-    """The URL it listens on, and all it said when it began; it must end well when told to."""
-    command = [sys.executable, "-m", "bridge", "emulate", *arguments, "--port", str(free_port())]
+def emulating(*arguments: str, port: int | None = None, **environment: str) -> Iterator[tuple[str, str]]:
+    """The URL it listens on, and all it said when it began; it must end well when told to. Port 0 is not given."""
+    at = () if port == 0 else ("--port", str(port or free_port()))
+    command = [sys.executable, "-m", "bridge", "emulate", *arguments, *at]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
     assert process.stdout is not None
     try:
