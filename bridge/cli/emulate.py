@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bridge.accounts import Account
-    from bridge.providers.port import Emulator
+    from bridge.providers.port import Emulator, EmulatorType
 
 _SPOKEN = '{"channel": "CHANNEL", "contact": "ann", "text": "hello"}'
 _WHERE: Final = ("Its webhooks go to --webhook.", "Its webhooks go to the account, and pass its door.")
@@ -133,7 +133,7 @@ def _accepted(emulator: Emulator) -> str:
     return ", ".join(f"{name} = {shown(value)}" for name, value in emulator.sample_settings.items())
 
 
-def _emulator_class(provider: str) -> Callable[..., Emulator]:
+def _emulator_class(provider: str) -> EmulatorType:
     if provider == "playground":
         raise typer.BadParameter("the playground's other end is the console; try `threadbridge demo`")
     try:
@@ -142,7 +142,7 @@ def _emulator_class(provider: str) -> Callable[..., Emulator]:
         raise typer.BadParameter(str(error)) from None
 
 
-def _emulator(kind: Callable[..., Emulator], account: Account | None, *, honour_keys: bool) -> Emulator:
+def _emulator(kind: EmulatorType, account: Account | None, *, honour_keys: bool) -> Emulator:
     settings = (
         {name: getattr(account.settings, name) for name in type(account.settings).model_fields} if account else None
     )

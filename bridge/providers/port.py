@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict
 from bridge.providers.fields import Rate, Seconds
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from random import Random
+
     from bridge.events import Event, StatusValue, ThreadRef
     from bridge.messages import Button, Outgoing
 
@@ -264,6 +267,17 @@ class Emulator(Protocol):
         ...
 
 
+class EmulatorType(Protocol):
+    """How an emulator is made: the class itself."""
+
+    name: str
+    sample_settings: Mapping[str, Any]
+
+    def __call__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> Emulator:
+        """The other end of the account with these settings, or of the sample's; `now` gives microseconds."""
+        ...
+
+
 SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization"})
 """Header names, in lower case, that are secret at every provider."""
 
@@ -274,6 +288,7 @@ __all__ = [
     "Capabilities",
     "Credential",
     "Emulator",
+    "EmulatorType",
     "Hook",
     "Inbound",
     "Outbound",

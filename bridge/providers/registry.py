@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bridge.providers.port import Emulator, ProviderType
+    from bridge.providers.port import EmulatorType, ProviderType
 
 GROUP: Final = "threadbridge.providers"
 """The entry point group; an entry is `name = "package.module:Class"`, the class a port.ProviderType."""
@@ -46,14 +46,14 @@ def provider_type(name: str) -> ProviderType:
     return cast("ProviderType", _imported(name, module, attribute))
 
 
-def emulator_type(name: str) -> type[Emulator]:
+def emulator_type(name: str) -> EmulatorType:
     """The class that plays the other end of a provider: `Emulator` in the module `emulator` of its folder.
 
     Raises:
         LookupError: the provider is unknown, or brings no emulator.
     """
     module, _, _ = _place(name).partition(":")
-    return cast("type[Emulator]", _imported(name, f"{module}.emulator", "Emulator"))
+    return cast("EmulatorType", _imported(name, f"{module}.emulator", "Emulator"))
 
 
 def _places() -> dict[str, str]:
