@@ -78,15 +78,15 @@ class FileLock:
 
 async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
     """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
+    name = f"file:{quote(path)}?mode=ro" if read_only else path
+    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
     try:
-        if read_only:
-            connection = await aiosqlite.connect(f"file:{quote(path)}?mode=ro", uri=True, isolation_level=None)
-            await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        else:
-            connection = await aiosqlite.connect(path, isolation_level=None)
+        await connection
     except sqlite3.Error as error:
+        connection._thread.join()  # noqa: SLF001 - it is ending, and must not outlive the loop it speaks to
         raise Unavailable(f"{path}: {error}") from None
     try:
+        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         await on_thread(connection, _check_ours if read_only else _prepare)
     except BaseException:
         await connection.close()

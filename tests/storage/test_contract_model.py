@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 PEOPLE: Final = ("ann", "bob")
 VALUES: Final[tuple[StatusValue, ...]] = ("read", "failed", "sent", "delivered")
 _FITTING: Final = {"news": "sent", "drop": "dead", "replay": "dead", "late": "done"}
-STEPS: Final = ("hear", "turn", "retry turn", "give up", "send", "refuse", "retry", "news", "replay", "drop", "late")
+STEPS: Final = (
+    *("hear", "turn", "turn", "retry turn", "give up", "send", "send", "refuse", "refuse", "retry"),
+    *("news", "news", "replay", "replay", "drop", "late"),
+)
 PLANS: Final = st.lists(
     st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 7)), min_size=10, max_size=50
 )

@@ -1,0 +1,91 @@
+"""The note of what is being worked on: it outlives a process that dies, and no other."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+import pytest
+
+from storage.running import SLOTS, Running
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "store.db.running"
+
+
+def suspects(path: Path) -> dict[str, frozenset[int]]:
+    """What the next process finds, the last one having died without a word."""
+    return Running(path).suspects
+
+
+def test_a_first_process_suspects_nothing(path: Path) -> None:
+    assert suspects(path) == {"in": frozenset(), "out": frozenset()}
+
+
+def test_what_was_running_when_the_process_died_is_suspected(path: Path) -> None:
+    note = Running(path)
+    for kind, row_id in (("in", 1), ("in", 2), ("in", 3), ("out", 1), ("out", 1 << 62)):
+        note.mark(kind, row_id, running=True)
+    note.mark("in", 2, running=False)
+    note.mark("out", 9, running=False)
+    assert suspects(path) == {"in": {1, 3}, "out": {1, 1 << 62}}
+
+
+def test_a_clean_end_leaves_no_suspects_and_no_file(path: Path) -> None:
+    note = Running(path)
+    note.mark("in", 1, running=True)
+    note.mark("in", 1, running=False)
+    note.close()
+    assert not path.exists()
+
+
+def test_what_would_not_stop_is_suspected_after_a_clean_end_too(path: Path) -> None:
+    note = Running(path)
+    note.mark("in", 1, running=True)
+    note.close()
+    assert suspects(path)["in"] == {1}
+
+
+def test_more_rows_than_there_are_cells_go_unnoted_and_cells_are_used_again(path: Path) -> None:
+    note = Running(path)
+    for row_id in range(1, SLOTS + 10):
+        note.mark("in", row_id, running=True)
+    for row_id in range(1, SLOTS + 10):
+        note.mark("in", row_id, running=False)
+    for row_id in range(1, SLOTS + 1):
+        note.mark("in", row_id + 5000, running=True)
+    assert suspects(path)["in"] == set(range(5001, 5001 + SLOTS))
+
+
+def test_the_two_kinds_have_cells_of_their_own(path: Path) -> None:
+    note = Running(path)
+    for row_id in range(1, SLOTS + 10):
+        note.mark("in", row_id, running=True)
+    note.mark("out", 7, running=True)
+    assert suspects(path)["out"] == {7}
+
+
+@pytest.mark.parametrize("size", [0, 1, 7, 8, 11, 8 * SLOTS - 3, 8 * SLOTS + 5, 16 * SLOTS, 16 * SLOTS + 100])
+def test_a_file_of_any_size_is_read_as_far_as_it_goes(path: Path, size: int) -> None:
+    path.write_bytes((struct.pack("<q", 42) * 2 * SLOTS + b"more" * 50)[:size])
+    found = suspects(path)
+    assert found["in"] == ({42} if size >= 8 else set())
+    assert found["out"] == ({42} if size >= 8 * SLOTS + 8 else set())
+    assert path.stat().st_size == 16 * SLOTS
+
+
+def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
+    path.write_bytes(bytes(range(256)) * 40)
+    note = Running(path)
+    note.mark("in", 1, running=True)
+    assert suspects(path)["in"] >= {1}
+
+
+def test_the_note_is_for_our_eyes_only(path: Path) -> None:
+    Running(path)
+    assert path.stat().st_mode & 0o777 == 0o600

@@ -1,0 +1,372 @@
+"""What is SQLite's own: settings, transactions, what a failing disk or a foreign hand does to the file."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bridge.errors import Broken, ClaimLost, NewerSchema, StoreError, StoreInUse, Unavailable
+from bridge.store import Receipt
+from storage.sqlite import connection, open_reader, open_store
+from storage.sqlite.connection import on_thread, path_of, translate
+from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
+from storage.sqlite.store import SqliteStore
+from storage.writer import BATCH
+from tests.storage.desk import Desk, arrival, ref_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+CRASH = """
+import asyncio, os, sys
+from tests.storage.desk import Desk
+async def main():
+    desk = await Desk(sys.argv[1]).open()
+    (row,) = await desk.hear("1")
+    desk.store.mark("in", row.id, running=True)
+    os.kill(os.getpid(), 9)
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "store.db"
+
+
+@pytest.fixture
+async def desk(file: Path) -> AsyncIterator[Desk]:
+    opened = await Desk(f"sqlite:///{file}").open()
+    yield opened
+    await opened.store.close()
+
+
+def sqlite_of(desk: Desk) -> SqliteStore:
+    assert isinstance(desk.store, SqliteStore)
+    return desk.store
+
+
+async def on_writer(desk: Desk, function: Callable[[sqlite3.Connection], Any]) -> Any:
+    return await on_thread(sqlite_of(desk)._writing, function)
+
+
+def digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("url", "path"),
+    [
+        ("sqlite:///x.db", "x.db"),
+        ("sqlite:////var/lib/x.db", "/var/lib/x.db"),
+        ("sqlite:////a%20b/x%3F.db", "/a b/x?.db"),
+        ("sqlite://", ":memory:"),
+    ],
+)
+def test_a_url_names_a_file(url: str, path: str) -> None:
+    assert path_of(url) == path
+
+
+@pytest.mark.parametrize(
+    ("pragma", "value"),
+    [("journal_mode", "wal"), ("synchronous", 2), ("busy_timeout", 2000), ("trusted_schema", 0)],
+)
+async def test_the_settings_that_make_it_durable_are_in_force(desk: Desk, pragma: str, value: object) -> None:
+    assert await on_writer(desk, lambda db: db.execute(f"PRAGMA {pragma}").fetchone()[0]) == value
+
+
+async def test_a_setting_that_sqlite_refuses_is_noticed(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "_SETTINGS", (("journal_mode", "NONSENSE", "wal"),))
+    with pytest.raises(Broken, match="journal_mode"):
+        await open_store(f"sqlite:///{file}")
+
+
+async def test_the_file_is_for_our_eyes_only_whatever_the_umask(file: Path) -> None:
+    before = os.umask(0)
+    try:
+        desk = await Desk(f"sqlite:///{file}").open()
+        await desk.hear("1")
+        modes = {each.name: each.stat().st_mode & 0o777 for each in file.parent.iterdir() if "lock" not in each.name}
+        await desk.store.close()
+    finally:
+        os.umask(before)
+    assert modes == dict.fromkeys(("store.db", "store.db-wal", "store.db-shm", "store.db.running"), 0o600)
+
+
+async def test_a_path_with_odd_characters_is_found_by_owner_and_reader(tmp_path: Path) -> None:
+    folder = tmp_path / "a b?c#d%41"
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'x.db'}".replace("%", "%25")
+    desk = await Desk(url).open()
+    await desk.hear("1")
+    reader = await open_reader(url)
+    assert (await reader.counts())["open_events"] == 1
+    await reader.close()
+    await desk.store.close()
+    assert (folder / "x.db").exists()
+
+
+# Transactions
+
+
+async def test_every_writing_transaction_takes_the_write_lock_at_its_beginning_and_ends(desk: Desk) -> None:
+    trace: list[str] = []
+    await on_writer(desk, lambda db: db.set_trace_callback(trace.append))
+    (row,) = await desk.hear("1")
+    (message,) = await desk.turn(row, "a")
+    await desk.store.claim_delivery(message.id, 0)
+    with pytest.raises(ClaimLost):
+        await desk.store.commit_turn(await desk.commit_of(row))
+    await desk.store.drop("in-1", 0)
+    edges = [each for each in trace if each.split()[0] in {"BEGIN", "COMMIT", "ROLLBACK", "SAVEPOINT", "END"}]
+    assert edges == ["BEGIN IMMEDIATE", "COMMIT"] * 5
+    first_writes = [trace[at + 1] for at, each in enumerate(trace) if each == "COMMIT" and at + 1 < len(trace)]
+    assert set(first_writes) == {"BEGIN IMMEDIATE"}
+
+
+async def test_what_waits_together_is_committed_together(desk: Desk) -> None:
+    trace: list[str] = []
+    await on_writer(desk, lambda db: db.set_trace_callback(trace.append))
+    count = 2 * BATCH
+    await asyncio.gather(*(desk.receive(arrival(f"{number}", f"c{number % 7}")) for number in range(count)))
+    assert trace.count("COMMIT") <= 4
+    assert len(desk.told.events) == count
+
+
+async def test_a_unit_that_fails_fails_alone(desk: Desk) -> None:
+    bad = arrival("bad", received_at=1 << 70)
+    units = [arrival(f"{n}") if n != 10 else bad for n in range(20)]
+    results = await asyncio.gather(*(desk.receive(each) for each in units), return_exceptions=True)
+    assert [each == [Receipt.STORED] for each in results] == [n != 10 for n in range(20)]
+    assert [row.key for row in desk.told.events] == [f"{n}" for n in range(20) if n != 10]
+
+
+# What passes
+
+
+async def test_a_foreign_writer_makes_it_unavailable_for_as_long_as_he_writes(desk: Desk, file: Path) -> None:
+    await on_writer(desk, lambda db: db.execute("PRAGMA busy_timeout = 20").fetchone())
+    foreign = sqlite3.connect(file, isolation_level=None)
+    foreign.execute("BEGIN IMMEDIATE")
+    with pytest.raises(Unavailable, match="locked"):
+        await desk.hear("1")
+    assert desk.told.events == []
+    foreign.execute("ROLLBACK")
+    foreign.close()
+    assert await desk.receive(arrival("1")) == [Receipt.STORED]
+
+
+async def test_a_full_disk_makes_it_unavailable_until_there_is_room(desk: Desk) -> None:
+    pages = await on_writer(desk, lambda db: db.execute("PRAGMA page_count").fetchone()[0])
+    await on_writer(desk, lambda db: db.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+    big = arrival("big", "new", text="x" * 100_000)
+    with pytest.raises(Unavailable, match="full"):
+        await desk.receive(big)
+    assert desk.told.events == []
+    assert await desk.store.find_thread(ref_of("new")) is None
+    await on_writer(desk, lambda db: db.execute(f"PRAGMA max_page_count = {1 << 30}").fetchone())
+    assert await desk.receive(big) == [Receipt.STORED]
+
+
+# What does not
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (sqlite3.SQLITE_BUSY, Unavailable),
+        (sqlite3.SQLITE_BUSY_SNAPSHOT, Unavailable),
+        (sqlite3.SQLITE_FULL, Unavailable),
+        (sqlite3.SQLITE_NOMEM, Unavailable),
+        (sqlite3.SQLITE_IOERR, Broken),
+        (sqlite3.SQLITE_IOERR_FSYNC, Broken),
+        (sqlite3.SQLITE_CORRUPT, Broken),
+        (sqlite3.SQLITE_NOTADB, Broken),
+        (sqlite3.SQLITE_READONLY, Broken),
+        (sqlite3.SQLITE_CANTOPEN, Broken),
+    ],
+)
+@pytest.mark.parametrize("kind", [sqlite3.OperationalError, sqlite3.DatabaseError])
+def test_errors_pass_or_do_not(kind: type[sqlite3.Error], code: int, expected: type[StoreError]) -> None:
+    error = kind("as it says")
+    error.sqlite_errorcode = code
+    if kind is sqlite3.DatabaseError and expected is Unavailable:
+        return  # SQLite's passing errors are operational
+    assert type(translate(error)) is expected
+
+
+@pytest.mark.parametrize("kind", [sqlite3.IntegrityError, sqlite3.ProgrammingError, sqlite3.DataError])
+def test_a_mistake_of_ours_breaks_no_store(kind: type[sqlite3.Error]) -> None:
+    assert type(translate(kind("as it says"))) is StoreError
+
+
+async def test_a_disk_that_fails_is_told_to_all_who_wait_and_all_who_come(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+        raise error
+
+    monkeypatch.setattr(sqlite_of(desk), "_execute", fail)
+    waiting = [desk.receive(arrival(f"{number}")) for number in range(2 * BATCH)]
+    results = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+    assert {type(result) for result in results} == {Broken}
+    assert [str(error) for error in desk.told.failures] == ["SQLite: disk I/O error"]
+    monkeypatch.undo()
+    with pytest.raises(Broken, match="disk I/O error"):
+        await desk.receive(arrival("later"))
+    assert desk.told.events == []
+
+
+async def test_a_listener_that_fails_breaks_the_store_and_leaves_nobody_waiting(desk: Desk) -> None:
+    def fail() -> None:
+        raise RuntimeError("a mistake of ours")
+
+    desk.told.on_call = fail
+    waiting = asyncio.gather(desk.receive(arrival("1")), desk.receive(arrival("2")), return_exceptions=True)
+    assert [type(result) for result in await asyncio.wait_for(waiting, 5)] == [Broken] * 2
+    assert len(desk.told.failures) == 1
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, " * 100, b"SQLite format 3\0" + b"\xff" * 4000])
+def test_a_file_that_is_no_database_is_refused_and_left_alone(file: Path, content: bytes) -> None:
+    file.write_bytes(content)
+    with pytest.raises(Broken):
+        asyncio.run(open_store(f"sqlite:///{file}"))
+    assert file.read_bytes() == content
+
+
+async def test_nothing_is_stored_once_it_is_closed(file: Path) -> None:
+    desk = await Desk(f"sqlite:///{file}").open()
+    await desk.store.close()
+    with pytest.raises(Unavailable, match="closing"):
+        await desk.receive(arrival("1"))
+
+
+async def test_what_was_accepted_is_written_before_it_closes(file: Path) -> None:
+    desk = await Desk(f"sqlite:///{file}").open()
+    waiting = [asyncio.create_task(desk.receive(arrival(f"{number}"))) for number in range(600)]
+    await asyncio.sleep(0)
+    await desk.store.close()
+    assert await asyncio.gather(*waiting) == [[Receipt.STORED]] * 600
+    assert sorted(each.name for each in file.parent.iterdir()) == ["store.db", "store.db.lock"]
+
+
+# Whose file it is
+
+
+@pytest.mark.usefixtures("desk")
+async def test_a_second_owner_is_told_who_the_first_is(file: Path) -> None:
+    with pytest.raises(StoreInUse, match=f"store.db is in use by process {os.getpid()}$"):
+        await open_store(f"sqlite:///{file}")
+
+
+def test_the_lock_is_free_again_after_failing_to_open(file: Path) -> None:
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(Broken):
+        asyncio.run(open_store(f"sqlite:///{file}"))
+    file.unlink()
+    asyncio.run(open_and_close(f"sqlite:///{file}"))
+
+
+async def open_and_close(url: str) -> None:
+    await (await open_store(url)).close()
+
+
+@pytest.mark.parametrize("opened", [open_store, open_reader])
+@pytest.mark.parametrize(
+    ("statements", "reason"),
+    [
+        ((f"PRAGMA application_id = {APPLICATION_ID}", "CREATE TABLE t (a)", "PRAGMA user_version = 99"), "schema 99"),
+        (("CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"), "another application"),
+        (("PRAGMA application_id = 7", "CREATE TABLE t (a)"), "another application"),
+    ],
+)
+async def test_a_file_of_somebody_else_is_refused_unchanged(
+    file: Path, opened: Callable[[str], Any], statements: tuple[str, ...], reason: str
+) -> None:
+    foreign = sqlite3.connect(file)
+    for statement in statements:
+        foreign.execute(statement)
+    foreign.commit()
+    foreign.close()
+    before = digest(file)
+    with pytest.raises(NewerSchema, match=reason):
+        await opened(f"sqlite:///{file}")
+    assert digest(file) == before
+
+
+async def test_a_migration_is_made_whole_or_not_at_all(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = await Desk(f"sqlite:///{file}").open()
+    await desk.hear("1")
+    await desk.store.close()
+    next_one = "CREATE TABLE novelty (a);\nALTER TABLE inbox ADD COLUMN extra TEXT;\n"
+    monkeypatch.setattr(connection, "MIGRATIONS", (*MIGRATIONS, f"{next_one}CREATE TABLE inbox (again)"))
+    with pytest.raises(StoreError):
+        await desk.open()
+    looking = sqlite3.connect(file)
+    assert looking.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+    assert looking.execute("SELECT count(*) FROM sqlite_master WHERE name = 'novelty'").fetchone() == (0,)
+    looking.close()
+    monkeypatch.setattr(connection, "MIGRATIONS", (*MIGRATIONS, next_one))
+    await desk.open()
+    version = await on_writer(desk, lambda db: db.execute("PRAGMA user_version").fetchone()[0])
+    assert version == len(MIGRATIONS) + 1
+    assert await desk.receive(arrival("1")) == [Receipt.REPEATED]
+    await desk.store.close()
+
+
+# Looking in from outside
+
+
+async def test_a_reader_sees_what_is_committed_beside_the_owner_and_after_him(desk: Desk) -> None:
+    for round_ in range(2):
+        await desk.hear(f"{round_}")
+        reader = await open_reader(desk.url)
+        assert (await reader.counts())["open_events"] == round_ + 1
+        await reader.close()
+        await desk.reopen()
+
+
+async def test_a_reader_changes_nothing(desk: Desk) -> None:
+    await desk.hear("1")
+    reader = await open_reader(desk.url)
+    with pytest.raises(StoreError, match="readonly"):
+        await on_thread(reader._connection, lambda db: db.execute("DELETE FROM inbox"))
+    await reader.close()
+
+
+def test_a_reader_of_no_file_says_so_and_makes_none(file: Path) -> None:
+    for _ in range(20):
+        with pytest.raises(Unavailable, match=r"store\.db"):
+            asyncio.run(open_reader(f"sqlite:///{file}"))
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("without_shm", [False, True])
+async def test_after_a_crash_all_is_there_and_the_suspect_is_known(file: Path, *, without_shm: bool) -> None:
+    url = f"sqlite:///{file}"
+    root = Path(__file__).parents[2]
+    code = await asyncio.to_thread(subprocess.call, [sys.executable, "-c", CRASH, url], cwd=root)
+    assert code == -9
+    if without_shm:
+        file.with_name("store.db-shm").unlink()
+    reader = await open_reader(url)
+    (head,) = await reader.inbox_heads(0, 10)
+    await reader.close()
+    desk = await Desk(url).open()
+    assert await desk.store.inbox_heads(0, 10) == [head]
+    assert desk.store.suspects("in") == {head.id}
+    await desk.store.close()
