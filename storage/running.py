@@ -11,6 +11,7 @@ import struct
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 SLOTS: Final = 2048
@@ -22,7 +23,10 @@ class Running:
     """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"); 0 is an empty cell."""
 
     def __init__(self, path: Path) -> None:
-        """Read what the last process left behind, and begin anew."""
+        """Read what the last process left behind. Its suspects stay noted until they are marked, or not kept.
+
+        So a process that dies again before it came to them leaves them to the next one.
+        """
         size = SLOTS * _CELL.size * len(_KINDS)
         old = path.read_bytes() if path.exists() else b""
         self.suspects: dict[str, frozenset[int]] = {}
@@ -31,18 +35,29 @@ class Running:
             whole = part[: len(part) // _CELL.size * _CELL.size]
             self.suspects[kind] = frozenset(row for (row,) in _CELL.iter_unpack(whole) if row)
         self._path = path
-        with path.open("wb") as file:
-            file.truncate(size)
-        path.chmod(0o600)
-        with path.open("r+b") as file:
-            self._map = mmap.mmap(file.fileno(), size)
         self._free = {kind: list(range(index * SLOTS, (index + 1) * SLOTS)) for index, kind in enumerate(_KINDS)}
         self._cells: dict[tuple[str, int], int] = {}
+        fresh = path.with_name(f"{path.name}.new")
+        fresh.touch(mode=0o600)
+        with fresh.open("r+b") as file:
+            file.truncate(0)
+            file.truncate(size)
+            self._map = mmap.mmap(file.fileno(), size)
+        for kind, rows in self.suspects.items():
+            for row in rows:
+                self.mark(kind, row, running=True)
+        fresh.replace(path)  # whole, or not at all: a kill in here loses no suspect
+
+    def keep(self, kind: str, rows: Collection[int]) -> None:
+        """Suspect none but `rows` any more: the others came to their end."""
+        for row in self.suspects[kind].difference(rows):
+            self.mark(kind, row, running=False)
+        self.suspects[kind] = self.suspects[kind].intersection(rows)
 
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
         if running:
-            if self._free[kind]:
+            if self._free[kind] and (kind, row_id) not in self._cells:
                 cell = self._cells[kind, row_id] = self._free[kind].pop()
                 _CELL.pack_into(self._map, cell * _CELL.size, row_id)
             return
@@ -52,7 +67,7 @@ class Running:
             self._free[kind].append(cell)
 
     def close(self) -> None:
-        """A clean end: nobody is a suspect. Rows still marked (a handler that would not stop) stay noted."""
+        """A clean end: nobody is a suspect but rows still marked, like a handler that would not stop."""
         left = bool(self._cells)
         self._map.close()
         if not left:

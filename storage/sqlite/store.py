@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
+
 from bridge.errors import StoreError
 from storage.running import Running
 from storage.sqlite import letters, receiving, settling, timers
@@ -15,7 +17,7 @@ from storage.writer import Writer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import aiosqlite
 
@@ -40,11 +42,16 @@ _BULK: Final[dict[str, Bulk]] = {
     "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
     "commit turn": settling.commit_turns,
     "receive": receiving.receive,
+    "advance": lambda db, _, all_: settling.advance(db, all_),
     "fire timers": lambda db, memory, all_: [timers.fire(db, memory, *each) for each in all_],
     "replay": lambda db, memory, all_: [letters.replay(db, memory, *each) for each in all_],
     "drop": lambda db, _, all_: [letters.drop(db, *each) for each in all_],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
+
+
+_SLOTS: Final = {"in": "inbox", "out": "outbox"}
+"""What the note of running rows speaks of."""
 
 
 class SqliteStore(Reader):
@@ -69,6 +76,9 @@ class SqliteStore(Reader):
     async def start(self) -> None:
         """Continue where the file ends."""
         await on_thread(self._writing, self._memory.load)
+        if self._running is not None:
+            for slot, table in _SLOTS.items():
+                self._running.keep(slot, await on_thread(self._writing, _open_among, table, self.suspects(slot)))
         self._writer.start()
 
     def listen(self, listener: Listener) -> None:
@@ -116,6 +126,10 @@ class SqliteStore(Reader):
     async def settle_delivery(self, settled: Settled) -> None:
         """The message's journey ended; joins any status that came early; the thread's next one may go."""
         await self._writer.submit(Unit("settle delivery", settled))
+
+    async def advance(self, account: str, name: str, value: str) -> None:
+        """Everything before `value` is received."""
+        await self._writer.submit(Unit("advance", (account, name, value)))
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
@@ -239,6 +253,12 @@ async def _open_file(path: Path) -> SqliteStore:
     except BaseException:
         lock.release()
         raise
+
+
+def _open_among(db: sqlite3.Connection, table: str, row_ids: Collection[int]) -> set[int]:
+    """Those rows that have not come to their end."""
+    query = f"SELECT id FROM {table} WHERE status = 'open' AND id IN (SELECT value FROM json_each(?))"
+    return {row[0] for row in db.execute(query, (orjson.dumps(list(row_ids)).decode(),))}
 
 
 def _create(path: Path) -> bool:
