@@ -12,6 +12,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
+from bridge import rounds
 from bridge.arrivals import arrivals_of
 from bridge.backoff import Backoff
 from bridge.client import Client, open_session
@@ -71,6 +72,7 @@ class Bridge:
         self.webhooks: Webhooks
         self.letters: Letters
         self.timers: Timers
+        self.rounds: rounds.Rounds
 
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
@@ -86,19 +88,20 @@ class Bridge:
             self.store, config.accounts, rules, self.clock, rng, concurrency=config.handlers.concurrency
         )
         backoff = Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after)
+        clients = [
+            (account, Client(account.provider, account.settings, self._session, self.clock))
+            for account in config.accounts.values()
+        ]
         tools = Tools(store=self.store, clock=self.clock, rng=rng, backoff=backoff)
         self.delivery = Delivery(
             [
-                AccountDelivery(
-                    account,
-                    Client(account.provider, account.settings, self._session, self.clock),
-                    tools,
-                    concurrency=config.delivery.concurrency,
-                )
-                for account in config.accounts.values()
+                AccountDelivery(account, client, tools, concurrency=config.delivery.concurrency)
+                for account, client in clients
             ],
             list(config.accounts),
         )
+        asking = rounds.Tools(store=self.store, clock=self.clock, rng=rng, wants=self.router.wants)
+        self.rounds = rounds.Rounds(clients, asking)
         self.webhooks = Webhooks(config.accounts, self.store, self.router.wants, self.clock, limit=config.limits.body)
         self.timers = Timers(self.store, self.clock)
         self.letters = Letters(self.store, self.reread, self.clock)
@@ -108,12 +111,14 @@ class Bridge:
         await self.delivery.start()
         await self.dispatcher.start()
         self.timers.start()
+        self.rounds.start()
         self.ready = True
 
     async def stop(self) -> None:
         """Take nothing new, finish what runs (10 s), write what is to be written."""
         self.ready = False
         self.webhooks.draining = True
+        await self.rounds.stop()
         await self.timers.stop()
         await self.dispatcher.lanes.stop(DRAIN_SECONDS)
         await self.delivery.stop(DRAIN_SECONDS)

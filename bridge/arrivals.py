@@ -5,14 +5,18 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Final
 
+import orjson
+
 from bridge.errors import Unmappable
 from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
+from bridge.providers.port import Webhook
 from bridge.store import Arrival, InboxState
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.providers.port import Inbound, Provider, Webhook
+    from bridge.providers.optional import Polled
+    from bridge.providers.port import Inbound, Provider
 
 _RECORDED: Final = (Status, Echo)
 _LONGEST_NAME: Final = 512
@@ -30,6 +34,23 @@ def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Calla
     except Unmappable as error:
         return [quarantined(account, webhook, str(error))]
     return [_arrival(account, provider.name, each, webhook, wants) for each in found]
+
+
+def arrivals_asked_for(
+    account: str, provider: str, polled: Polled, wants: Callable[[str], bool], received_at: int
+) -> list[Arrival]:
+    """What a provider told when it was asked: as if each event had come in a webhook of its own."""
+    arrivals = [
+        quarantined(account, _webhook(body, received_at), f"asked for: {reason}") for body, reason in polled.unmappable
+    ]
+    for found in polled.inbound:
+        webhook = _webhook(orjson.dumps(dict(found.event.raw)), received_at)
+        arrivals.append(_arrival(account, provider, found, webhook, wants))
+    return arrivals
+
+
+def _webhook(body: bytes, received_at: int) -> Webhook:
+    return Webhook(channel=None, body=body, json={}, received_at=received_at)
 
 
 def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:

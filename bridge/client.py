@@ -10,15 +10,17 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from bridge.clock import SECOND
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
-from bridge.providers.port import SECRET_HEADERS, Credential, Response, Sent
+from bridge.limiter import Limiter
+from bridge.providers.answers import retry_after
+from bridge.providers.optional import LimitsPaths
+from bridge.providers.port import SECRET_HEADERS, Credential, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from bridge.clock import Clock
-    from bridge.providers.port import AccountSettings, Outbound, Provider, Request
+    from bridge.providers.port import AccountSettings, Outbound, Provider, Request, Sent
 
 T = TypeVar("T")
 
@@ -39,36 +41,6 @@ def open_session(connections: int = 128) -> aiohttp.ClientSession:
         auto_decompress=True,
         trust_env=False,
     )
-
-
-class Limiter:
-    """So many requests in a period, evenly spread after a burst of the whole; and pauses that the provider asks for."""
-
-    def __init__(self, settings: AccountSettings, clock: Clock) -> None:
-        """No rate: no limit, but for the pauses."""
-        self._clock = clock
-        rate = settings.rate
-        self._interval = round(rate.seconds * SECOND / rate.count) if rate else 0
-        self._burst = round(rate.seconds * SECOND) - self._interval if rate else 0
-        self._next = 0
-        self._not_before = 0
-
-    async def wait(self) -> None:
-        """Return when the next request may leave."""
-        while True:
-            now = self._clock.now()
-            at = self._not_before
-            if self._interval:
-                at = max(at, self._next - self._burst)
-            if at <= now:
-                break
-            await self._clock.sleep((at - now) / SECOND)
-        if self._interval:
-            self._next = max(self._next, now) + self._interval
-
-    def pause(self, seconds: float) -> None:
-        """Let nothing leave for a while."""
-        self._not_before = max(self._not_before, self._clock.now() + round(seconds * SECOND))
 
 
 @dataclass(slots=True)
@@ -95,7 +67,8 @@ class Client:
         self._timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=min(_CONNECT, settings.timeout))
         self._credential: Credential | None = None
         self._obtaining = asyncio.Lock()
-        self.limiter = Limiter(settings, clock)
+        paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
+        self._limiter = Limiter(settings.rate, paths, clock)
 
     async def send(self, outbound: Outbound, exchange: Exchange) -> Sent:
         """Send one message; what happened on the wire is noted in `exchange`.
@@ -105,13 +78,31 @@ class Client:
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
+        return await self.ask(lambda credential: self._provider.send(outbound, credential), exchange)
+
+    async def ask(
+        self, begin: Callable[[Credential | None], Generator[Request, Response, T]], exchange: Exchange | None = None
+    ) -> T:
+        """Carry out any exchange of the provider: `begin` makes it with the credential, anew if that was refused.
+
+        Raises:
+            SendError: Rejected, NotSent or OutcomeUnknown.
+        """
+        exchange = exchange or Exchange()
         credential = await self._obtain(refused=None)
         try:
-            return await self._run(self._provider.send(outbound, credential), exchange)
+            return await self._run(begin(credential), exchange)
         except NotSent as error:
             if not error.unauthorised or credential is None:
+                self._heed(error, exchange)
                 raise
-        return await self._run(self._provider.send(outbound, await self._obtain(refused=credential)), exchange)
+        return await self._run(begin(await self._obtain(refused=credential)), exchange)
+
+    def _heed(self, error: NotSent, exchange: Exchange) -> None:
+        """A wish to be left alone that came with an answer of HTTP 2xx: the limiter took it for a success."""
+        status = exchange.requests[-1].get("status") if exchange.requests else None
+        if error.retry_after is not None and status in _OK:
+            self._limiter.pause(error.retry_after)
 
     async def _obtain(self, *, refused: Credential | None) -> Credential | None:
         """The credential to use: the one we have, unless it is to be renewed or was refused. One request for all."""
@@ -154,7 +145,14 @@ class Client:
             flow.close()
 
     async def _exchange(self, request: Request, exchange: Exchange) -> Response:
-        await self.limiter.wait()
+        async with self._limiter.place(request) as place:
+            response = await self._noted(request, exchange)
+            place.learn(response, retry_after(response))
+        if response.status in _REDIRECTS:
+            raise Rejected("the provider answers with a redirect, which is never followed", code=str(response.status))
+        return response
+
+    async def _noted(self, request: Request, exchange: Exchange) -> Response:
         note: dict[str, object] = {"method": request.method, "path": request.path}
         exchange.requests.append(note)
         began = self._clock.now()
@@ -168,8 +166,6 @@ class Client:
         note["status"] = response.status
         if response.status not in _OK:
             note["answer"] = response.body[:_KEPT].decode("utf-8", "replace")
-        if response.status in _REDIRECTS:
-            raise Rejected("the provider answers with a redirect, which is never followed", code=str(response.status))
         return response
 
     async def _request(self, request: Request) -> Response:

@@ -49,8 +49,10 @@ class AccountDelivery:
         self._client = client
         self._tools = tools
         self._suspects: Collection[int] = ()
-        self._unsure: dict[int, bool] = {}
-        """Messages of unknown outcome that wait to be tried again, and whether a status has settled it meanwhile."""
+        self._at_most_once = account.settings.at_most_once and not account.settings.provider_dedupes
+        """Whether an unknown outcome is left at that; where the provider dedupes, repeating it is safe."""
+        self._since: dict[int, int] = {}
+        """When each message that waits to be tried again first failed: giving up counts from there."""
         self._paused_until = 0
         self.paused = ""
         """Why the account is left alone, as long as it is."""
@@ -63,9 +65,9 @@ class AccountDelivery:
 
     def resolve(self, row_ids: Collection[int]) -> None:
         """A status told the outcome of messages that were to be tried again."""
+        self.lanes.forget(row_ids)
         for row_id in row_ids:
-            if row_id in self._unsure:
-                self._unsure[row_id] = True
+            self._since.pop(row_id, None)
 
     async def heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
         """See lanes.Source."""
@@ -78,7 +80,7 @@ class AccountDelivery:
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
         now = self._tools.clock.now()
-        if self._unsure.pop(row.id, False):
+        if row.attempt > 1 and not await self._is_open(row):
             return None
         if row.attempt == 0:
             row = replace(row, attempt=1)
@@ -87,7 +89,9 @@ class AccountDelivery:
             return None
         if self._paused_until > now:
             return replace(row, available_at=self._paused_until)
-        if self._account.settings.at_most_once:
+        if self.paused:
+            self._paused_until = now + _PROBE  # this message is the probe; the others wait for what comes of it
+        if self._at_most_once:
             if row.claimed:
                 await self._settle(row, OutboxState.DEAD, "unknown", "the process died while it was sent")
                 return None
@@ -97,6 +101,11 @@ class AccountDelivery:
             row = replace(row, attempt=row.attempt + 1)
             await self._retry(row, now, "unknown", "the process died while it was sent", b"")
         return await self._try(row)
+
+    async def _is_open(self, row: OutboxRow) -> bool:
+        """Whether a message that waited still wants to leave: a status may have told that it arrived after all."""
+        found = await self._tools.store.outbox_after(row.thread_id, row.seq - 1, 1)
+        return bool(found) and found[0].id == row.id
 
     async def _try(self, row: OutboxRow) -> OutboxRow | None:
         """Send, and write down what came of it; until both are done the message is a suspect for the next start."""
@@ -119,10 +128,12 @@ class AccountDelivery:
         try:
             sent = await self._client.send(outbound, exchange)
         except SendError as error:
-            return await self._failed(row, error, exchange.encode())
-        if self.paused:
-            log.info("account_resumed", account=self._account.name)
-            self.paused = ""
+            again = await self._failed(row, error, exchange.encode())
+            if again is None:
+                self._since.pop(row.id, None)
+            return again
+        self._since.pop(row.id, None)
+        self._resume()
         settled = Settled(
             row_id=row.id,
             thread_id=row.thread_id,
@@ -143,27 +154,25 @@ class AccountDelivery:
         reason = f"{error.reason} ({error.code})" if error.code and error.code not in error.reason else error.reason
         now = self._tools.clock.now()
         if isinstance(error, Rejected):
+            self._resume()
             await self._settle(row, OutboxState.DEAD, "rejected", reason, exchange)
             return None
         if isinstance(error, NotSent) and error.pause:
             return await self._pause(row, reason, exchange)
         outcome = "unknown" if isinstance(error, OutcomeUnknown) else "not sent"
-        if outcome == "unknown" and self._account.settings.at_most_once:
+        if outcome == "unknown" and self._at_most_once:
             await self._settle(row, OutboxState.DEAD, outcome, reason, exchange)
             return None
         retry_after = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
-        if retry_after is not None and outcome == "not sent":
-            self._client.limiter.pause(retry_after)
         again_at = self._tools.backoff.again_at(
-            row.attempt, now, self._tools.rng, since=max(row.created_at, row.available_at), retry_after=retry_after
+            row.attempt, now, self._tools.rng, since=self._since.setdefault(row.id, now), retry_after=retry_after
         )
         if again_at is None:
             await self._settle(
                 row, OutboxState.DEAD, outcome, f"given up after {row.attempt} tries: {reason}", exchange
             )
             return None
-        if outcome == "unknown":
-            self._unsure[row.id] = False
+        if outcome == "unknown" and not self._account.settings.provider_dedupes:
             again_at = max(again_at, now + round(self._account.settings.resolve_window * SECOND))
         again = replace(row, attempt=row.attempt + 1, available_at=again_at)
         await self._retry(again, now, outcome, reason, exchange)
@@ -189,6 +198,12 @@ class AccountDelivery:
         again = replace(row, available_at=self._paused_until)
         await self._retry(again, now, "not sent", reason, exchange)
         return again
+
+    def _resume(self) -> None:
+        """The provider took or refused a message, and so takes the account."""
+        if self.paused:
+            log.info("account_resumed", account=self._account.name)
+            self.paused, self._paused_until = "", 0
 
     async def _retry(self, again: OutboxRow, now: int, outcome: str, reason: str, exchange: bytes) -> None:
         retry = Retry(

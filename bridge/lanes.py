@@ -18,7 +18,7 @@ from bridge.telemetry import log
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable
 
-    from bridge.clock import Clock
+    from bridge.clock import Alarm, Clock
 
 WINDOW: Final = 32
 """Rows of one thread in memory."""
@@ -98,6 +98,8 @@ class Lanes(Generic[R]):
         self._ended: set[int] = set()
         """Threads that ran dry while heads were read: what was read of them is done already."""
         self._suspects: Collection[int] = ()
+        self._waiting: dict[int, tuple[_Lane[R], Alarm]] = {}
+        """By the row at its head, each lane that waits for its time."""
         self._held: deque[_Lane[R]] = deque()
         self._first: set[int] = set()
         self._on_probation: _Lane[R] | None = None
@@ -122,6 +124,16 @@ class Lanes(Generic[R]):
                 self._open(row)
             elif row.seq > lane.last_seq:
                 self._append(lane, row)
+        self._pump()
+
+    def forget(self, row_ids: Iterable[int]) -> None:
+        """Rows that were settled elsewhere while they waited for their time: their threads go on."""
+        for row_id in row_ids:
+            if row_id in self._waiting:
+                lane, alarm = self._waiting.pop(row_id)
+                alarm.cancel()
+                lane.rows.popleft()
+                self._next(lane)
         self._pump()
 
     async def settle(self) -> None:
@@ -235,11 +247,16 @@ class Lanes(Generic[R]):
             self._fill_up()
 
     def _wait(self, lane: _Lane[R], until: int) -> None:
+        head = lane.rows[0].id if lane.rows else 0
+
         def due() -> None:
+            self._waiting.pop(head, None)
             self._ready.append(lane)
             self._pump()
 
-        self._clock.call_at(until, due)
+        alarm = self._clock.call_at(until, due)
+        if head:
+            self._waiting[head] = (lane, alarm)
 
     def _fill_up(self) -> None:
         """There may be room for threads that wait in the store."""

@@ -255,8 +255,18 @@ class DeadLetter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """A message that was sent, and of which nobody has told yet that it was delivered."""
+
+    row_id: int
+    ref: ThreadRef
+    message_id: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSummary:
-    """A line of the list of threads."""
+    """A line of the list of threads. `reason` is why what waits in it did not go through the last time."""
 
     id: int
     ref: ThreadRef
@@ -266,6 +276,7 @@ class ThreadSummary:
     open_events: int
     open_messages: int
     last_at: int
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,6 +413,21 @@ class Store(Protocol):
 
     async def drop(self, letter_id: str, at: int) -> bool:
         """Put a dead letter aside for good."""
+        ...
+
+    async def cursor(self, account: str, name: str) -> str | None:
+        """How far what is called `name` was read at the provider, or None."""
+        ...
+
+    async def advance(self, account: str, name: str, value: str) -> None:
+        """Everything before `value` is received."""
+        ...
+
+    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
+        """Messages said since then (microseconds) that are sent, and neither delivered nor failed as far as is known.
+
+        By row id, from `after` on, and only those that the provider gave an id.
+        """
         ...
 
     async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:

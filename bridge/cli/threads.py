@@ -22,7 +22,7 @@ OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help
 def threads(
     config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
 ) -> None:
-    """List the conversations, the latest first: who, where, and what still waits in them.
+    """List the conversations, the latest first: who, where, what still waits in them, and why.
 
     Reads the store without a lock, also while the bridge runs. Off a terminal it prints one line a conversation,
     its columns parted by tabs.
@@ -34,7 +34,10 @@ def threads(
         listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no conversations yet")
 
 
-_COLUMNS = ("id", "account", "channel", "conversation", "contact", "step", "open_events", "open_messages", "last_at")
+_COLUMNS = (
+    *("id", "account", "channel", "conversation", "contact", "step"),
+    *("open_events", "open_messages", "reason", "last_at"),
+)
 
 
 def _row(thread: ThreadSummary) -> dict[str, object]:
@@ -49,6 +52,7 @@ def _row(thread: ThreadSummary) -> dict[str, object]:
         "open_events": thread.open_events,
         "open_messages": thread.open_messages,
         "last_at": time_of(thread.last_at),
+        "reason": thread.reason or None,
     }
 
 

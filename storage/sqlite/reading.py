@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import aiosqlite
 
     from bridge.events import ThreadRef
-    from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary
+    from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
 
 T = TypeVar("T")
 
@@ -87,6 +87,21 @@ class Reader:
             return None
         found = await self._all(rows.letter, f"{rows.LETTERS} WHERE letter = ?", letter_id)
         return found[0] if found else None
+
+    async def cursor(self, account: str, name: str) -> str | None:
+        """How far what is called `name` was read at the provider, or None."""
+        query = "SELECT value FROM cursors WHERE account = ? AND name = ?"
+        found: list[str] = await self._all(lambda row: row[0], query, account, name)
+        return found[0] if found else None
+
+    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
+        """Messages said since then that were sent, and are neither delivered nor failed as far as we know."""
+
+        def fetch(db: sqlite3.Connection) -> list[Unconfirmed]:
+            values = {"account": account, "since": since, "after": after, "limit": limit}
+            return [rows.unconfirmed(row) for row in db.execute(rows.UNCONFIRMED, values)]
+
+        return await on_thread(self._connection, fetch)
 
     async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
         """Threads, the latest first."""

@@ -9,7 +9,7 @@ import orjson
 from bridge.events import Contact, ThreadRef, decode_event
 from bridge.messages import decode_message
 from bridge.planner import Choice
-from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary
+from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -108,7 +108,10 @@ SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,
        (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open'),
        (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.status = 'open'),
-       t.updated_at
+       t.updated_at,
+       coalesce(
+           (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.status = 'open' ORDER BY o.seq LIMIT 1),
+           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open' ORDER BY i.seq LIMIT 1), '')
 FROM threads t
 """
 
@@ -124,7 +127,24 @@ def summary(row: Row) -> ThreadSummary:
         open_events=row[8],
         open_messages=row[9],
         last_at=row[10],
+        reason=row[11],
     )
+
+
+UNCONFIRMED: Final = f"""
+SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
+FROM outbox o JOIN threads t ON t.id = o.thread_id
+WHERE o.id > max(:after, coalesce((SELECT id FROM outbox WHERE created_at < :since ORDER BY id DESC LIMIT 1), 0))
+    AND o.account = :account AND o.status = 'sent' AND o.message_id IS NOT NULL
+    AND coalesce(o.delivery, 'sent') = 'sent'
+ORDER BY o.id LIMIT :limit
+"""
+"""Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
+
+
+def unconfirmed(row: Row) -> Unconfirmed:
+    """From UNCONFIRMED."""
+    return Unconfirmed(row_id=row[0], ref=ThreadRef(*row[1:5]), message_id=row[5], status=row[6])
 
 
 LETTERS: Final = """

@@ -113,6 +113,13 @@ CREATE TABLE early_statuses (
     wanted INTEGER NOT NULL,
     PRIMARY KEY (account, message_id, inbox_id)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE cursors (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL,)

@@ -246,3 +246,9 @@ def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Eff
     """Messages about to be sent at most once: should the process die now, their outcome is unknown."""
     db.executemany("UPDATE outbox SET outcome = 'claimed' WHERE id = ? AND status = 'open'", [(c[0],) for c in claims])
     return [Effects() for _ in claims]
+
+
+def advance(db: sqlite3.Connection, cursors: Sequence[tuple[str, str, str]]) -> list[Effects | StoreError]:
+    """How far each (account, name) was read."""
+    db.executemany("INSERT OR REPLACE INTO cursors (account, name, value) VALUES (?, ?, ?)", cursors)
+    return [Effects() for _ in cursors]

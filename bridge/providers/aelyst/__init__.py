@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.providers.aelyst import inbound, poller, wire
 from bridge.providers.aelyst.outbound import ANY_CHANNEL, CAPABILITIES, send
-from bridge.providers.fields import BaseUrl, PerPeriod, Secret
+from bridge.providers.fields import BaseUrl, PerPeriod, Seconds, Secret
+from bridge.providers.optional import Polled
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.providers.optional import Exchange
     from bridge.providers.port import (
         Authenticating,
         Capabilities,
@@ -38,12 +40,15 @@ def _of_a_header(secret: SecretStr) -> SecretStr:
 class AelystSettings(AccountSettings):
     """`base_url` is https://api.aelyst.ai/v1; `token` comes from Settings > Integrations > Developer API.
 
-    `workspace` names the workspace the token is of; it is for people, and goes into no request.
+    `workspace` names the workspace the token is of; it is for people, and goes into no request. With `poll_status`,
+    messages that are not known to be delivered are asked after that often, for `poll_status_for` after they were said.
     """
 
     base_url: BaseUrl
     token: Annotated[Secret, AfterValidator(_of_a_header)]
     workspace: str | None = None
+    poll_status: Annotated[Seconds, Field(ge=1.0, le=86_400.0)] | None = None
+    poll_status_for: Annotated[Seconds, Field(gt=0.0, le=604_800.0)] = 86_400.0
 
 
 class Aelyst:
@@ -62,6 +67,8 @@ class Aelyst:
         self.account = account
         self.base_url = settings.base_url
         self.workspace = settings.workspace
+        self.fates_every = settings.poll_status
+        self.fates_for = settings.poll_status_for
         self.channels: tuple[str, ...] | None = None
         self._headers = {
             "Authorization": f"Bearer {settings.token.get_secret_value()}",
@@ -83,6 +90,17 @@ class Aelyst:
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token goes with every request."""
         return None
+
+    def ask_fate(
+        self,
+        thread: ThreadRef,
+        message_id: str,
+        now: int,
+        credential: Credential | None,  # noqa: ARG002 - the port's signature
+    ) -> Exchange[Polled]:
+        """What has become of one message (poller.py). Raises a SendError out of the generator."""
+        response = yield self.status_request(thread, message_id)
+        return Polled(inbound=self.read_status(response, thread, message_id, now))
 
     def status_request(self, thread: ThreadRef, message_id: str) -> Request:
         """The question after one message we sent (poller.py). Raises Rejected."""

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.errors import NotSent
-from bridge.providers.fields import BaseUrl, Secret
+from bridge.events import ThreadRef
+from bridge.providers.fields import BaseUrl, Seconds, Secret
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.providers.relationlabs import wire
 from bridge.providers.relationlabs.inbound import parse
 from bridge.providers.relationlabs.outbound import CAPABILITIES, authenticate, headers, send
-from bridge.providers.relationlabs.poller import Page, Window, poll_request, read_page
+from bridge.providers.relationlabs.poller import Asker, Page, Window, poll, poll_request, read_name, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.events import ThreadRef
+    from bridge.providers.optional import Exchange, Polled
     from bridge.providers.port import (
         Authenticating,
         Capabilities,
@@ -37,6 +38,11 @@ def _of_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _named(name: str) -> str:
+    read_name(name)
+    return name
+
+
 HeaderSecret = Annotated[Secret, AfterValidator(_of_a_header)]
 
 
@@ -45,6 +51,8 @@ class RelationLabsSettings(AccountSettings):
 
     `token` is a ready unifiedAuthToken (valid seven days); `address_token` an addressAuthToken to obtain one with.
     `relation_id` is our own, by which our messages coming back are known; it is read from a `token` that tells it.
+    `poll` lists the conversations that no relay posts to us, as "group:UUID" or "peer:RELATION_ID": they are asked for
+    news every `poll_every`, beginning with what is said after the first start.
     """
 
     base_url: BaseUrl
@@ -52,6 +60,8 @@ class RelationLabsSettings(AccountSettings):
     token: HeaderSecret | None = None
     address_token: HeaderSecret | None = None
     relation_id: str | None = None
+    poll: tuple[Annotated[str, AfterValidator(_named)], ...] = ()
+    poll_every: Annotated[Seconds, Field(ge=1.0, le=86_400.0)] = 15.0
 
     @model_validator(mode="after")
     def _one_token(self) -> Self:
@@ -81,6 +91,8 @@ class RelationLabs:
         self.channels: tuple[str, ...] | None = None
         token = settings.token.get_secret_value() if settings.token else ""
         self.relation_id = settings.relation_id or wire.subject(token)
+        self.polled = settings.poll
+        self.poll_every = settings.poll_every
 
     def capabilities(self, channel: str) -> Capabilities:  # noqa: ARG002 - groups and peers can the same
         """Text, with a quoted message."""
@@ -102,6 +114,16 @@ class RelationLabs:
         return authenticate(
             self.settings.api_key.get_secret_value(), self.settings.address_token.get_secret_value(), now
         )
+
+    def first_cursor(self, now: int) -> str:
+        """Now: what was said before the bot was there is not for it."""
+        return str(now)
+
+    def poll(self, name: str, cursor: str, now: int, credential: Credential | None) -> Exchange[Polled]:
+        """One round of an entry of `poll` (poller.py). Raises a SendError out of the generator."""
+        asker = Asker(headers=self._headers(credential), own=self.relation_id, fixed=credential is None)
+        thread = ThreadRef(self.account, self.name, *read_name(name))
+        return (yield from poll(thread, cursor, now, asker))
 
     def poll_request(self, thread: ThreadRef, window: Window, credential: Credential | None) -> Request:
         """The request for a thread's messages (poller.py). Raises NotSent while there is no token."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.clock import SECOND
 from bridge.errors import OutcomeUnknown, Unmappable
+from bridge.providers.optional import Polled
 from bridge.providers.port import Request
 from bridge.providers.relationlabs import wire
 from bridge.providers.relationlabs.inbound import read_message
@@ -17,7 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.providers.optional import Exchange
     from bridge.providers.port import Inbound, Response
+
+_OVERLAP: Final = 10 * SECOND
+"""Asked for again in every round, because a message may be listed a little after a later one; known ones are known."""
+_MOST_PAGES: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +54,48 @@ class Page:
     unmappable: Sequence[tuple[bytes, str]]
     watermark: int
     older: Window | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Who asks: the headers of a request, our own relation id, and whether the token is one that cannot be renewed."""
+
+    headers: Mapping[str, str]
+    own: str | None
+    fixed: bool
+
+
+def read_name(name: str) -> tuple[str, str]:
+    """The (channel, conversation id) of an entry of `poll`. Raises ValueError when it is none."""
+    channel, separator, conversation_id = name.partition(":")
+    if channel not in wire.CHANNEL_TYPES.values() or not separator or not conversation_id:
+        raise ValueError(f"want {wire.GROUP}:UUID or {wire.PEER}:RELATION_ID")
+    return channel, conversation_id
+
+
+def poll(thread: ThreadRef, cursor: str, now: int, asker: Asker) -> Exchange[Polled]:
+    """One round: page after page back to the cursor (microseconds), and all of them in the order they were said.
+
+    What was said in the last ten seconds before the cursor is asked for once more. A round ends after 1000 pages;
+    that something older was left out is told among the unmappable.
+    """
+    since = int(cursor)
+    window: Window | None = Window(since=since - _OVERLAP, before=now)
+    pages: list[Page] = []
+    while window is not None and len(pages) < _MOST_PAGES:
+        response = yield poll_request(thread, window, asker.headers)
+        pages.append(read_page(response, thread, window, asker.own, received_at=now, fixed=asker.fixed))
+        window = pages[-1].older
+    pages.reverse()
+    left_out = []
+    if window is not None:
+        told = {"conversation": thread.conversation_id, "from": window.since, "to": window.before}
+        left_out = [(orjson.dumps(told), f"not read: there is more than {_MOST_PAGES} pages of it")]
+    return Polled(
+        inbound=[found for page in pages for found in page.inbound],
+        unmappable=left_out + [found for page in pages for found in page.unmappable],
+        cursor=str(max(since, *(page.watermark for page in pages))),
+    )
 
 
 def poll_request(thread: ThreadRef, window: Window, headers: Mapping[str, str]) -> Request:

@@ -7,27 +7,24 @@ The shape of a list is not documented: a bare array is read, and one inside `dat
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 import orjson
 
 from bridge.errors import OutcomeUnknown, Rejected
 from bridge.providers.answers import SUCCESS, json_object
-from bridge.providers.port import Request, Response
+from bridge.providers.port import Request
 from bridge.providers.reading import identifier, text
 from bridge.providers.refusals import by_status
 from bridge.providers.whautochat import wire
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-T = TypeVar("T")
-
-Exchange: TypeAlias = Generator[Request, Response, T]
-"""Yields each request and is sent its response; returns its result or raises a SendError."""
+    from bridge.providers.optional import Exchange
+    from bridge.providers.port import Response
 
 _PATH: Final = "/v1/webhooks"
 _PAGE: Final = 50
@@ -81,6 +78,16 @@ class Webhooks:
         path = _path_of(wanted.id)
         response = yield Request(method="PUT", path=path, headers=self._headers, body=_body(wanted))
         return _registration(_object(response))
+
+    def ensure(self, name: str, url: str, place: str) -> Exchange[Registration]:
+        """Have `url` posted to, with all message events, once (port: optional.Registrations)."""
+        wanted = Registration(name=name, url=url)
+        known = yield from self.list()
+        same = [each for each in known if each.url == url]
+        same += [each for each in known if each.url.startswith(f"{place}/")]
+        if not same:
+            return (yield from self.register(wanted))
+        return (yield from self.replace(replace(wanted, id=same[0].id)))
 
     def delete(self, registration_id: str) -> Exchange[None]:
         """Take one out; that it is not there (any more) is no error."""
