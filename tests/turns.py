@@ -23,6 +23,7 @@ from tests.clocks import ManualClock
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Sequence
 
+    from bridge.delivery import Delivery
     from bridge.router import Router
     from bridge.store import HistoryEntry, InboxRow, OutboxRow, Receipt, Store
 
@@ -31,21 +32,26 @@ ATTEMPTS: Final = 5
 
 @dataclass
 class Turns:
-    """Implements bridge.store.Listener; what leaves is only looked at."""
+    """Implements bridge.store.Listener; what leaves is only looked at, unless there is a delivery."""
 
     store: Store
     dispatcher: Dispatcher
     clock: ManualClock
     config: Config
     queue: list[OutboxRow] = field(default_factory=list)
+    delivery: Delivery | None = None
 
     def received(self, rows: Sequence[InboxRow]) -> None:
         self.dispatcher.lanes.offer(rows)
 
     def queued(self, rows: Sequence[OutboxRow]) -> None:
         self.queue.extend(rows)
+        if self.delivery is not None:
+            self.delivery.offer(rows)
 
-    def resolved(self, row_ids: Sequence[int]) -> None: ...
+    def resolved(self, row_ids: Sequence[int]) -> None:
+        if self.delivery is not None:
+            self.delivery.resolve(row_ids)
 
     def timed(self, due_at: int) -> None: ...
 
@@ -68,6 +74,8 @@ class Turns:
 
     async def settle(self) -> None:
         await self.dispatcher.lanes.settle()
+        if self.delivery is not None:
+            await self.delivery.settle()
 
     async def wait_out(self, tries: int = ATTEMPTS) -> None:
         """Let every pause between tries pass."""
