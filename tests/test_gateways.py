@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge import Event
     from bridge.app import Bridge
     from bridge.providers.port import Hook, Seen
-    from bridge.router import Match
+    from bridge.rules import Match
 
 DOORS: Final[Mapping[str, Mapping[str, Any]]] = {
     "aelyst": {"auth": "hmac", "keys": [SecretStr(SECRET)]},
