@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, emulate, explain, serve, store, threads, urls
+from bridge.cli import check, dead, emulate, explain, serve, store, threads, urls, webhooks
 
 app = typer.Typer(
     name="threadbridge",
@@ -35,7 +35,7 @@ def about(
 
     Begin with `threadbridge demo`: it needs no account and no configuration.
 
-    Exit codes: 0 ok, 2 usage, 70 store broken, 73 store in use, 78 configuration.
+    Exit codes: 0 ok, 2 usage, 69 no success at the provider, 70 store broken, 73 store in use, 78 configuration.
     """
 
 
@@ -43,6 +43,7 @@ app.command(rich_help_panel="Serve")(serve.demo)
 app.command(rich_help_panel="Serve")(serve.run)
 app.command(rich_help_panel="Set up")(check.check)
 app.command(rich_help_panel="Set up")(urls.urls)
+app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Set up")
 app.command(rich_help_panel="Set up")(store.migrate)
 app.command(rich_help_panel="Set up")(emulate.emulate)
 app.command(rich_help_panel="Look inside")(threads.threads)

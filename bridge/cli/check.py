@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
+from bridge.clock import SystemClock
 from bridge.config import load_config
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError
 from bridge.loading import load_routers
+from bridge.providers.optional import Warns
 from bridge.router import combine
 from bridge.stores import open_reader
 
@@ -34,7 +36,7 @@ def check(config: ConfigFile = DEFAULT) -> None:
     except ConfigError as error:
         _finish(error.problems, "")
     handlers, found = _handlers(read)
-    problems = [*read.warnings, *found, *_store(read)]
+    problems = [*read.warnings, *_tokens(read), *found, *_store(read)]
     if not read.accounts:
         problems.append(Problem(read.file, "accounts", "there is none, so nothing can arrive", warning=True))
     _finish(problems, f"ok: {_count(len(read.accounts), 'account')}, {_count(handlers, 'handler')}")
@@ -50,6 +52,17 @@ def _finish(problems: list[Problem], ok: str) -> None:
 
 def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _tokens(config: Config) -> list[Problem]:
+    """Tokens that a person has to renew in time."""
+    now = SystemClock().now()
+    warnings = [
+        (name, account.provider.token_warning(now))
+        for name, account in config.accounts.items()
+        if isinstance(account.provider, Warns)
+    ]
+    return [Problem(config.file, f"accounts.{name}.token", why, warning=True) for name, why in warnings if why]
 
 
 def _handlers(config: Config) -> tuple[int, list[Problem]]:

@@ -22,6 +22,7 @@ from bridge.errors import ConfigError, HandlerError, NewerSchema, Problem, Store
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+PROVIDER_FAILED: Final = 69
 STORE_BROKEN: Final = 70
 STORE_IN_USE: Final = 73
 CONFIGURATION: Final = 78

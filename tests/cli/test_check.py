@@ -131,3 +131,12 @@ def test_the_filesystem_is_told_by_the_longest_mount(tmp_path: Path) -> None:
     assert filesystem(tmp_path / "with space", mounts) == "tmpfs"
     assert filesystem(tmp_path, mounts) == "xfs"
     assert filesystem(tmp_path, tmp_path / "no such file") == ""
+
+
+def test_a_token_that_expires_soon_is_a_warning_and_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    account = '[accounts.r]\nprovider = "ginalne"\nusername = "bot"\ntoken = "env:TEST_TOKEN"\ntoken_expires = '
+    code, lines = check(tmp_path, f"{account}2020-01-02")
+    assert code == 0
+    assert any(line.startswith("accounts.r.token: warning: the token expired on 2020-01-02") for line in lines)
+    assert not any("accounts.r.token" in line for line in check(tmp_path, f"{account}2999-01-02")[1])
