@@ -10,8 +10,21 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.app import create_app
 from bridge.errors import Unavailable
-from tests.bridges import DESK_HOOK, RELAY_HOOK, SECRET, SHOP_HOOK, body, konnek_text, peer_text
+from tests.bridges import (
+    DESK_HOOK,
+    JSON,
+    RELAY_HOOK,
+    SECRET,
+    SHOP,
+    SHOP_HOOK,
+    body,
+    configuration,
+    konnek_text,
+    peer_text,
+    silent,
+)
 from tests.web.door import Door, opened
 
 if TYPE_CHECKING:
@@ -200,3 +213,23 @@ async def test_what_fails_inside_is_500_without_a_word_of_it(door: Door, monkeyp
     with capture_logs() as lines:
         assert (await door.post(SHOP_HOOK, GOOD))[:2] == (500, b'{"error":"internal error"}')
     assert [line["event"] for line in lines] == ["request_failed"]
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (gzip.compress(GOOD), 200),
+        (b"not gzip", 400),
+        (gzip.compress(GOOD)[:-9], 400),
+        (gzip.compress(bytes(10**7)), 413),
+    ],
+    ids=["gzip", "none", "cut short", "a bomb"],
+)
+async def test_a_server_that_inflates_by_itself_changes_nothing(
+    tmp_path: Path, aiohttp_client: AiohttpClient, content: bytes, status: int
+) -> None:
+    """As aiohttp's own does, where the bridge is part of somebody else's application."""
+    client = await aiohttp_client(create_app(configuration(tmp_path), router=silent()))
+    headers = {**JSON, **SHOP, "Content-Encoding": "gzip"}
+    answer = await client.post(SHOP_HOOK, data=content, headers=headers)
+    assert answer.status == status
