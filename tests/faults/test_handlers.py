@@ -104,7 +104,7 @@ async def test_a_handler_that_ends_the_process_is_dead_after_five_tries_and_alon
 async def test_several_handlers_that_end_the_process_cost_no_neighbour_its_tries(
     tmp_path: Path, report: Callable[[str], None]
 ) -> None:
-    poisons, others = [f"exit {number}" for number in range(3)], [f"say {number}" for number in range(30)]
+    poisons, others = [f"exit {number}" for number in range(2)], [f"say {number}" for number in range(30)]
     async with Gateways(delay_ms=3).listening() as gateways:
         home = gateways.home(tmp_path, handlers_more="attempts = 3")
         home.environment["BOT_SLOWEST"] = "0.3"

@@ -31,7 +31,7 @@ async def killed(folder: Path, cycles: int, seed: int) -> str:
                     for _ in range(cycles):
                         process = home.start()
                         starts.append(await home.ready(process))
-                        await asyncio.sleep(dice.uniform(0.0, 0.6))
+                        await asyncio.sleep(dice.uniform(0.0, 0.4))
                         process.kill()
                         process.wait()
                     await home.ready(home.start())
