@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from bridge.providers.port import Capabilities, Provider
+    from bridge.providers.port import Capabilities
 
 _MADE: Final = "<!-- Made from the code by `python -m tests.docs.generated`: change the code, then run that. -->\n"
 
@@ -48,7 +48,7 @@ Which of it is documented and which is inferred stands on each provider's page.
 
 A number is a limit, ∞ means that no limit is known, and - means not at all.
 Lengths are in characters, the window in hours since the contact last wrote.
-A row named `any` stands for channels that are not listed.
+A row named `any other` stands for channels that are not listed.
 """
 
 
@@ -112,11 +112,7 @@ def _default(param: Any) -> str:
 
 def matrix_page() -> str:
     """docs/providers/matrix.md."""
-    rows = [
-        (name, channel, found)
-        for name in sorted(BUILT_IN)
-        for channel, found in _channels(name, _provider(name)).items()
-    ]
+    rows = [(name, channel, found) for name in sorted(BUILT_IN) for channel, found in _channels(name).items()]
     kinds = list(MESSAGE_TYPES)
     return "\n".join(
         [
@@ -172,21 +168,15 @@ def _table(head: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
-def _provider(name: str) -> Provider:
+def _channels(name: str) -> dict[str, Capabilities]:
+    """The channels a provider is known to relay, and what it is taken to carry on any other."""
     kind = provider_type(name)
-    settings: dict[str, Any] = {"provider": name, "base_url": "https://gateway.example"}
-    if name == "playground":
-        return kind("sample", kind.Settings.model_validate({"provider": name}))
-    return kind("sample", kind.Settings.model_validate(settings | dict(emulator_type(name).sample_settings)))
-
-
-def _channels(name: str, provider: Provider) -> dict[str, Capabilities]:
-    """The channels whose capabilities differ from those of a channel nobody knows, and that one."""
-    known = {"whatsapp", "telegram", "line", "messenger", "facebook", "instagram", "viber", "threads", "website"}
-    any_channel = provider.capabilities("a channel nobody knows")
-    found = {each: provider.capabilities(each) for each in sorted(known)}
-    listed = {each: capabilities for each, capabilities in found.items() if capabilities != any_channel}
-    return listed | {"console" if name == "playground" else "any": any_channel}
+    settings: dict[str, Any] = {"provider": name, **emulator_type(name).sample_settings}
+    if "base_url" in kind.Settings.model_fields:
+        settings["base_url"] = "https://gateway.example"
+    other = kind("sample", kind.Settings.model_validate(settings)).capabilities("a channel nobody knows")
+    more = {} if len(kind.relays) == 1 else {"any other": other}
+    return {**kind.relays, **more}
 
 
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
