@@ -272,7 +272,7 @@ async def test_a_store_that_breaks_stops_everything_but_the_probes(
         monkeypatch.undo()
         later = await client.post(SHOP_HOOK, data=body(konnek_text("m-9")), headers={**JSON, **SHOP})
     assert statuses == [503, 503, 503]
-    assert later.status == 503
+    assert (later.status, await later.json()) == (503, {"error": "shutting down"})
     assert (await health(client, "live"), await health(client, "ready")) == ((200, True), (503, False))
     assert [str(each) for each in failures] == ["disk I/O error"]
     assert [line["event"] for line in lines if line["log_level"] == "critical"] == ["store_broken"]

@@ -135,7 +135,7 @@ def inflate(data: bytes, limit: int) -> bytes:
         WebhookError: 400.
     """
     found = b""
-    for _ in range(_MEMBERS):
+    for _ in range(_MEMBERS + 1):
         if not data or len(found) > limit:
             return found
         member = zlib.decompressobj(zlib.MAX_WBITS | 16)
