@@ -22,6 +22,8 @@ format: .venv/tested ## Format the code
 	$(BIN)/ruff format .
 
 soak: .venv/tested ## The long fault and fuzz runs
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4' \
+		|| echo "atheris cannot be installed here: the tests that fuzz with it are skipped"
 	$(BIN)/pytest -q -m soak $(ARGS)
 
 bench: .venv/tested ## The benchmarks, as ratios
