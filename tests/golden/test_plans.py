@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bridge.clock import SECOND
 from bridge.events import ThreadRef
-from bridge.messages import MESSAGE_TYPES, Buttons, Cards, Menu, choices_of
+from bridge.messages import MESSAGE_TYPES, Buttons, Cards, Menu, Raw, choices_of
 from bridge.planner import plan
 from bridge.providers.port import Outbound, Sent, Webhook
 from bridge.providers.registry import emulator_type, provider_type
@@ -121,7 +121,8 @@ def test_every_part_of_a_golden_plan_is_taken_by_the_gateway(channel: str) -> No
         (heard,) = provider.parse(Webhook(channel=hook.channel, body=hook.body, json=body, received_at=NOW))
         assert heard.channel == relayed
         thread = ThreadRef("shop", name, heard.channel, heard.conversation_id or "")
-        parts = PLANS[sample, channel].parts
+        # What stands in a Raw is its author's business: this one is nothing that any gateway would take.
+        parts = [part for part in PLANS[sample, channel].parts if not isinstance(part, Raw)]
         for at, part in enumerate(parts):
             # What a gateway cannot schedule is held here, and said when it is due.
             said = part if CHANNELS[channel].schedule else replace(part, at=None)

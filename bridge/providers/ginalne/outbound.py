@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Outbound, Response, Sending
 
-CAPABILITIES: Final = Capabilities(kinds=frozenset({"text"}), text=wire.LONGEST_MESSAGE)
+CAPABILITIES: Final = Capabilities(kinds=frozenset({"text", "raw"}), text=wire.LONGEST_MESSAGE)
 """Text of at most 4,096 characters, on every channel; the page has nothing else, and no key to tell repeats by."""
 
 _OK: Final = 200

@@ -27,7 +27,7 @@ _GATEWAY_TIMEOUT: Final = 504
 
 def _capabilities(text: int | None, button_key: int, window: float | None) -> Capabilities:
     return Capabilities(
-        kinds=frozenset({"text", "image", "video", "audio", "voice", "document", "location", "buttons", "menu"}),
+        kinds=frozenset({"text", "image", "video", "audio", "voice", "document", "location", "buttons", "menu", "raw"}),
         text=text,
         buttons=3,
         button_title=20,

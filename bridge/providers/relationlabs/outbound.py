@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Authenticating, Outbound, Response, Sending
 
-CAPABILITIES: Final = Capabilities(kinds=frozenset({"text"}), reply_to=True, idempotency_key=True)
+CAPABILITIES: Final = Capabilities(kinds=frozenset({"text", "raw"}), reply_to=True, idempotency_key=True)
 """Text, in groups and with peers. No limit of its length is documented; a public client's bot cuts replies at 499
 characters, which is its own choice as far as anybody can tell. What a CARD's content may be is documented for reading
 only in part, so cards are said as text; who knows more sends a Raw."""

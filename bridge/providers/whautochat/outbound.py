@@ -31,11 +31,11 @@ TemplateAs = Literal["string", "object"]
 
 _DAY: Final = 86_400.0
 _MEDIA: Final = frozenset({"image", "video", "audio", "voice", "document"})
-_CHOOSING: Final = frozenset({"text", "buttons", "cards"})
+_CHOOSING: Final = frozenset({"text", "buttons", "cards", "raw"})
 
 CAPABILITIES: Final[Mapping[str, Capabilities]] = {
     wire.WHATSAPP: Capabilities(
-        kinds=_MEDIA | {"text", "template"}, text=4_096, schedule=True, statuses=True, window=_DAY
+        kinds=_MEDIA | {"text", "template", "raw"}, text=4_096, schedule=True, statuses=True, window=_DAY
     ),
     wire.MESSENGER: Capabilities(
         kinds=_MEDIA | _CHOOSING,
@@ -58,7 +58,12 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
         window=_DAY,
     ),
     wire.TELEGRAM: Capabilities(
-        kinds=frozenset({"text", "buttons"}), text=4_096, buttons=10, button_title=64, button_key=64, statuses=True
+        kinds=frozenset({"text", "buttons", "raw"}),
+        text=4_096,
+        buttons=10,
+        button_title=64,
+        button_key=64,
+        statuses=True,
     ),
 }
 """The kinds are the endpoints'. WhautoChat documents no limit: the numbers and the window of a day are each channel's
