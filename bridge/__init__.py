@@ -6,6 +6,7 @@ from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from bridge import errors, events, messages
+from bridge.depends import Depends
 from bridge.errors import BridgeError, HandlerError
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Postback, Status, ThreadRef, Unrecognised
 from bridge.filters import Filter
@@ -28,7 +29,9 @@ from bridge.messages import (
     Video,
     Voice,
 )
+from bridge.middleware import CallNext
 from bridge.router import Router
+from bridge.rules import Match
 from bridge.turn import Entry, Turn
 
 __all__ = [
@@ -36,9 +39,11 @@ __all__ = [
     "BridgeError",
     "Button",
     "Buttons",
+    "CallNext",
     "Card",
     "Cards",
     "Contact",
+    "Depends",
     "Document",
     "Echo",
     "Entry",
@@ -47,6 +52,7 @@ __all__ = [
     "HandlerError",
     "Image",
     "Location",
+    "Match",
     "Media",
     "Menu",
     "Message",

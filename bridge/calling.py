@@ -2,55 +2,35 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, Final, get_type_hints
+from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from bridge.errors import HandlerError
+from bridge.depends import Needs, needs_of
+from bridge.written import (
+    NAMED,
+    Site,
+    Written,
+    annotation_of,
+    call_site,
+    check_turn,
+    is_positional,
+    signature_of,
+    source_of,
+    takes,
+    written,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from bridge.events import Event
     from bridge.filters import Found
     from bridge.turn import Turn
 
-_OURS: Final = frozenset({"bridge.router", "bridge.rules", "bridge.calling", "bridge.filters"})
-_NAMED: Final = frozenset({inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY})
-_POSITIONAL: Final = frozenset(
-    {
-        inspect.Parameter.POSITIONAL_ONLY,
-        inspect.Parameter.POSITIONAL_OR_KEYWORD,
-        inspect.Parameter.VAR_POSITIONAL,
-    }
-)
 _ABSENT: Final = object()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Site:
-    """A line of a bot author's code, and the names known there."""
-
-    file: str
-    line: int
-    scope: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
-
-    def error(self, reason: str) -> HandlerError:
-        """The mistake made at this line."""
-        return HandlerError(f"{self.file}:{self.line}: {reason}")
-
-
-def call_site() -> Site:
-    """The line outside of the router that called into it."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_back is not None and frame.f_globals.get("__name__") in _OURS:
-        frame = frame.f_back
-    if frame is None:
-        return Site(file="?", line=0)
-    return Site(file=frame.f_code.co_filename, line=frame.f_lineno, scope=frame.f_locals)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,17 +44,10 @@ class _Parameter:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Handler:
-    """A function of a bot author under one rule. `name` is module:qualname; `file` and `line` are where it stands.
+class Handler(Written):
+    """A function of a bot author under one rule; `needs` are its dependencies."""
 
-    A `def` handler (not `is_async`) may block: the engine runs it in a thread.
-    """
-
-    function: Callable[..., Any]
-    name: str
-    file: str
-    line: int
-    is_async: bool
+    needs: Needs = field(default=(), repr=False, compare=False)
     _parameters: tuple[_Parameter, ...] = field(default=(), repr=False, compare=False)
     _turn: str = field(default="", repr=False, compare=False)
     _takes_all: bool = field(default=False, repr=False, compare=False)
@@ -112,23 +85,33 @@ class Handler:
             arguments.update({name: found[name] for name in found if name not in arguments and name != self._turn})
         return arguments
 
-    def error(self, reason: str) -> HandlerError:
-        """A mistake in how this handler is written."""
-        return HandlerError(f"{self.file}:{self.line}: {self.name}: {reason}")
 
+def handler_of(
+    function: Callable[..., Any],
+    finds: frozenset[str] | None,
+    site: Site,
+    *,
+    events: frozenset[type[Event]] = frozenset(),
+    press: type | None = None,
+) -> Handler:
+    """A function as the handler of a rule for `events` that finds the names `finds` (None: nobody can tell).
 
-def handler_of(function: Callable[..., Any], finds: frozenset[str] | None, site: Site) -> Handler:
-    """A function as the handler of a rule that finds the names `finds` (None: nobody can tell).
+    The rule of a `press` gives the pressed key as second parameter, whatever its name.
 
     Raises:
-        HandlerError: it cannot be called, takes no turn, yields, wants a parameter nobody fills, or has an
-            annotation that cannot be read or converted to.
+        HandlerError: it cannot be called, takes no turn or one of other events, yields, wants a parameter nobody
+            fills, or has an annotation that cannot be read or converted to; or a dependency of it is wrong.
     """
-    bare, signature = _bare_handler(function, site)
-    turn, *others = signature.parameters.values()
-    fillable = [each for each in others if each.kind in _NAMED and (finds is None or each.name in finds)]
+    bare, turn, others = _bare_handler(function, site)
+    check_turn(bare, turn, site, events)
+    if press is not None:
+        finds = (finds or frozenset()) | {_second(bare, others, press, site)} if finds is not None else None
+    needs = needs_of(bare, others, site)
+    injected = {name for name, _ in needs}
+    others = [each for each in others if each.name not in injected]
+    fillable = [each for each in others if each.kind in NAMED and (finds is None or each.name in finds)]
     for each in others:
-        if each.default is each.empty and each.kind in _NAMED | {each.POSITIONAL_ONLY} and each not in fillable:
+        if each.default is each.empty and each.kind in NAMED | {each.POSITIONAL_ONLY} and each not in fillable:
             known = f"its rule finds {', '.join(sorted(finds))}" if finds else "its rule finds nothing"
             raise bare.error(f"nobody fills its parameter {each.name!r}: {known}")
     return Handler(
@@ -137,61 +120,65 @@ def handler_of(function: Callable[..., Any], finds: frozenset[str] | None, site:
         file=bare.file,
         line=bare.line,
         is_async=bare.is_async,
+        needs=needs,
         _parameters=tuple(_parameter(bare, each, site) for each in fillable),
         _turn=turn.name,
         _takes_all=any(each.kind is each.VAR_KEYWORD for each in others),
     )
 
 
-def error_handler_of(function: Callable[..., Any], site: Site) -> Handler:
-    """A function as a handler of errors, called with the turn and the error.
+def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception], ...], site: Site) -> Handler:
+    """A function as a handler of errors of `types`, called with the turn and the error.
 
     Raises:
-        HandlerError: it cannot be called with these two.
+        HandlerError: it cannot be called with these two, or says that it takes other errors.
     """
-    handler, signature = _bare_handler(function, site)
+    bare, turn, others = _bare_handler(function, site)
+    check_turn(bare, turn, site)
+    needs = needs_of(bare, others, site)
     try:
-        signature.bind(None, None)
+        signature_of(bare).bind(None, None, **dict(needs))
     except TypeError:
-        raise handler.error("a handler of errors takes the turn and the error") from None
-    return handler
-
-
-def _bare_handler(function: Callable[..., Any], site: Site) -> tuple[Handler, inspect.Signature]:
-    """A handler that knows no parameters yet, and the signature they are in."""
-    if not callable(function):
-        raise site.error(f"a handler is a function, not a {type(function).__name__}")
-    source = _source(function)
-    code = getattr(source, "__code__", None)
-    handler = Handler(
-        function=function,
-        name=f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', type(function).__qualname__)}",
-        file=code.co_filename if code else site.file,
-        line=code.co_firstlineno if code else site.line,
-        is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(source),
+        raise bare.error("a handler of errors takes the turn and the error") from None
+    wanted = annotation_of(bare, others[0], site) if others[0].kind is not others[0].VAR_POSITIONAL else Any
+    if wrong := [each.__name__ for each in types if not takes(wanted, each)]:
+        raise bare.error(f"its parameter {others[0].name!r} is annotated as another error than {', '.join(wrong)}")
+    return Handler(
+        function=function, name=bare.name, file=bare.file, line=bare.line, is_async=bare.is_async, needs=needs
     )
+
+
+def press_parameter(function: Callable[..., Any]) -> str:
+    """The name of a handler's second parameter, which takes the pressed key."""
+    return list(inspect.signature(function).parameters)[1]
+
+
+def _second(bare: Written, others: list[inspect.Parameter], press: type, site: Site) -> str:
+    """The parameter that takes the pressed key."""
+    second = others[0] if others else None
+    if second is None or second.kind is not second.POSITIONAL_OR_KEYWORD:
+        raise bare.error(f"the handler of a press takes the key as its second parameter: {press.__name__}")
+    if not takes(annotation_of(bare, second, site), press):
+        raise bare.error(f"its parameter {second.name!r} takes the key, but is not annotated {press.__name__}")
+    return second.name
+
+
+def _bare_handler(
+    function: Callable[..., Any], site: Site
+) -> tuple[Written, inspect.Parameter, list[inspect.Parameter]]:
+    """The function of a handler, its turn, and its other parameters."""
+    bare = written(function, site, what="a handler")
+    source = source_of(function)
     if inspect.isgeneratorfunction(source) or inspect.isasyncgenfunction(source):
-        raise handler.error("a handler returns its answer; it does not yield")
-    try:
-        signature = inspect.signature(function)
-    except (TypeError, ValueError):
-        raise handler.error("its parameters cannot be read") from None
-    first = next(iter(signature.parameters.values()), None)
-    if first is None or first.kind not in _POSITIONAL:
-        raise handler.error("a handler takes the turn as its first parameter")
-    return handler, signature
+        raise bare.error("a handler returns its answer; it does not yield")
+    turn, *others = signature_of(bare).parameters.values() or (None,)
+    if turn is None or not is_positional(turn):
+        raise bare.error("a handler takes the turn as its first parameter")
+    return bare, turn, others
 
 
-def _source(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - a function, or whatever else can be called
-    """The written function behind a partial, a wrapper or an object that can be called."""
-    while isinstance(function, functools.partial):
-        function = function.func
-    function = inspect.unwrap(function)
-    return function if hasattr(function, "__qualname__") else type(function).__call__
-
-
-def _parameter(handler: Handler, parameter: inspect.Parameter, site: Site) -> _Parameter:
-    wanted = _annotation(handler, parameter, site)
+def _parameter(handler: Written, parameter: inspect.Parameter, site: Site) -> _Parameter:
+    wanted = annotation_of(handler, parameter, site)
     return _Parameter(
         name=parameter.name,
         required=parameter.default is parameter.empty,
@@ -200,20 +187,7 @@ def _parameter(handler: Handler, parameter: inspect.Parameter, site: Site) -> _P
     )
 
 
-def _annotation(handler: Handler, parameter: inspect.Parameter, site: Site) -> Any:  # noqa: ANN401 - any annotation
-    """The type a parameter is annotated with, read on its own: the turn's may well be imported for typing only."""
-    if parameter.annotation is parameter.empty:
-        return Any
-    alone = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    known = getattr(_source(handler.function), "__globals__", {})
-    try:
-        return get_type_hints(alone, known, dict(site.scope), include_extras=True)[parameter.name]
-    except Exception as error:  # noqa: BLE001 - reading an annotation runs its author's code
-        reason = f"the annotation of its parameter {parameter.name!r} cannot be read: {error}"
-        raise handler.error(reason) from None
-
-
-def _adapter(handler: Handler, parameter: inspect.Parameter, wanted: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type
+def _adapter(handler: Written, parameter: inspect.Parameter, wanted: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type
     try:
         try:
             return TypeAdapter(wanted, config=ConfigDict(arbitrary_types_allowed=True))
@@ -224,3 +198,6 @@ def _adapter(handler: Handler, parameter: inspect.Parameter, wanted: Any) -> Typ
     except (PydanticUserError, NameError, TypeError):
         reason = f"nothing can be converted to the annotation of its parameter {parameter.name!r}"
         raise handler.error(reason) from None
+
+
+__all__ = ["Handler", "Site", "call_site", "error_handler_of", "handler_of", "press_parameter"]

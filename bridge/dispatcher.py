@@ -13,9 +13,9 @@ from bridge.clock import micros, moment
 from bridge.events import Message, Postback, Timer, decode_event
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
+from bridge.passage import Passage
 from bridge.planner import answer, expires_at, next_choices, plan
 from bridge.rules import Match
-from bridge.runner import run
 from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
 from bridge.telemetry import log
 from bridge.timers import named_function
@@ -98,34 +98,29 @@ class Dispatcher:
             row = again
         thread = await self._store.thread(row.thread_id)
         event = self._meant(row.event, thread)
-        handler: Handler | None = None
+        passage = Passage(self._rules.router.rules, lambda turn: self._match(turn, thread), self._rules.timeout)
         turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
         self._store.mark("in", row.id, running=True)
         try:
-            match = self._match(event, thread)
-            if isinstance(match, Match):
-                handler = match.handler
-                returned = await run(handler, self._rules.timeout, handler.call, turn, match.arguments)
-                turn.reply(*as_messages(returned))
-            elif match is not None:
-                turn.reply(match)
-            commit = self._commit_of(row, turn, thread, handler)
+            turn.reply(*as_messages(await passage.go(turn)))
+            commit = self._commit_of(row, turn, thread, passage.match.handler if passage.match else None)
         except asyncio.CancelledError:
             turn.close()
             raise
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
             turn.close()
-            return await self._failed(row, thread, event, handler, error)
+            return await self._failed(row, thread, event, passage, error)
         finally:
             self._store.mark("in", row.id, running=False)
         await self._store.commit_turn(commit)
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
         return None
 
-    def _match(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
+    def _match(self, turn: Turn[Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
+        event = turn.event
         if not isinstance(event, Timer):
-            return self._rules.router.match(event, thread.ref, thread.step)
+            return self._rules.router.match(event, thread.ref, turn.step)
         if event.unless == "replied" and (thread.last_heard or 0) >= event.set_at:
             return None
         if event.message is not None:
@@ -198,7 +193,7 @@ class Dispatcher:
         ]
 
     async def _failed(
-        self, row: InboxRow, thread: ThreadRow, event: Event, handler: Handler | None, error: BaseException
+        self, row: InboxRow, thread: ThreadRow, event: Event, passage: Passage, error: BaseException
     ) -> InboxRow | None:
         """A turn that raised: the bot's own error handler may answer it, else it is tried again, else given up."""
         reason = _reason(error)
@@ -207,11 +202,11 @@ class Dispatcher:
             thread=row.thread_id,
             event_key=row.key,
             attempt=row.attempt,
-            handler=handler.name if handler else "",
+            handler=passage.match.handler.name if passage.match else "",
             reason=reason,
             traceback=_traceback(error),
         )
-        commit = await self._caught(row, thread, event, error)
+        commit = await self._caught(row, thread, event, passage, error)
         if commit is not None:
             await self._store.commit_turn(commit)
             return None
@@ -233,14 +228,16 @@ class Dispatcher:
         )
         return again
 
-    async def _caught(self, row: InboxRow, thread: ThreadRow, event: Event, error: BaseException) -> TurnCommit | None:
+    async def _caught(
+        self, row: InboxRow, thread: ThreadRow, event: Event, passage: Passage, error: BaseException
+    ) -> TurnCommit | None:
         """The turn as an error handler of the bot leaves it: the failed handler's effects are gone."""
-        handler = self._rules.router.match_error(error)
+        handler = self._rules.router.match_error(error, passage.match)
         if handler is None:
             return None
         turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
         try:
-            turn.reply(*as_messages(await run(handler, self._rules.timeout, handler, turn, error)))
+            turn.reply(*as_messages(await passage.fail(turn, handler, error)))
             return self._commit_of(row, turn, thread, handler)
         except asyncio.CancelledError:
             raise

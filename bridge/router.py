@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TYPE_CHECKING, Concatenate, Final, TypeAlias, TypeVar
 
 from bridge.calling import Site, call_site, error_handler_of, handler_of
+from bridge.depends import Override, dependency_of
 from bridge.errors import HandlerError
 from bridge.events import (
     EVENT_TYPES,
@@ -20,13 +21,17 @@ from bridge.events import (
     Unrecognised,
 )
 from bridge.filters import Condition, KeyPattern, Test, as_filter, asked, at_step, fold, keyed, one_of, searched
-from bridge.rules import Catch, Match, Rule, RuleBook
+from bridge.middleware import layer_of
+from bridge.rules import NOWHERE, Catch, Match, Rule, RuleBook
 
 if TYPE_CHECKING:
     from bridge.calling import Handler
     from bridge.events import ThreadRef
+    from bridge.middleware import CallNext
+    from bridge.turn import Turn
 
 F = TypeVar("F", bound=Callable[..., object])
+M = TypeVar("M", bound="Callable[Concatenate[Turn, CallNext, ...], Awaitable[object]]")
 
 Values: TypeAlias = str | Iterable[str] | None
 """One text or several; None: it does not matter."""
@@ -130,7 +135,10 @@ class Router:
     def error(self, *types: type[Exception]) -> Callable[[F], F]:
         """An exception of one of `types` (any, when none is named) out of a handler; called with turn and error.
 
-        Of several that fit the first one written wins, whichever router the failing handler is in.
+        It is offered to the error handlers of the failing handler's own router, in the order written, then to those
+        of the router that includes it, and so on outwards; never to routers beside it. One out of a filter, or out of
+        a handler that no rule led to, is offered to all of them in the order written. What the failed turn did is
+        undone; an error handler may depend on others.
         """
         site = call_site()
         for each in types:
@@ -138,10 +146,43 @@ class Router:
                 raise site.error(f"error() takes classes of exceptions, not {each!r}")
 
         def register(function: F) -> F:
-            self.rules.add(Catch(types=types or (Exception,), handler=error_handler_of(function, call_site())))
+            handler = error_handler_of(function, types, call_site())
+            self.rules.add(Catch(types=types or (Exception,), handler=handler))
             return function
 
         return register
+
+    def middleware(self, function: M) -> M:
+        """Around the handlers of this router and of those included in it: `async def mw(turn, call_next)`.
+
+        It runs once a rule matched, the outermost router's first, within a router in the order written, and may take
+        the `match` and whatever it depends on. `await call_next()` runs what is inside, at most once; without it the
+        handler is not run. What is inside has replied by then (`turn.replies`); what the middleware returns is said
+        after that. An error passes through it, and what it raises goes to the error handlers like a handler's.
+        """
+        self.rules.wrap(layer_of(function, call_site(), outer=False), outer=False)
+        return function
+
+    def outer_middleware(self, function: M) -> M:
+        """Around the search for a handler: sees every event of the bridge, whichever router it is written in.
+
+        It runs before any filter is asked, and what it does to `turn.step` counts for the rules. The outermost
+        router's runs first, then those of the routers it includes, in their order. Otherwise like `middleware`.
+        """
+        self.rules.wrap(layer_of(function, call_site(), outer=True), outer=True)
+        return function
+
+    def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
+        """In tests: what depends on `dependency`, here and in the routers included, gets the value of `fake` instead.
+
+        `with router.override(get_orders, fake_orders): ...` ends with its block, else `.undo()` ends it. Where a
+        router and one that it includes override the same dependency, the outer one counts. A fake may depend on what
+        it replaces, and gets the real one.
+
+        Raises:
+            HandlerError: the fake is written in a way that cannot work.
+        """
+        return Override(self.rules.overrides, dependency, dependency_of(fake, call_site()))
 
     def include(self, router: Router) -> None:
         """Put all rules of another router here, also those it gets later."""
@@ -161,9 +202,9 @@ class Router:
         """
         return self.rules.match(event, ref, step)
 
-    def match_error(self, error: BaseException) -> Handler | None:
-        """The first handler written for an exception of this class, to be called as handler(turn, error)."""
-        return self.rules.match_error(error)
+    def match_error(self, error: BaseException, match: Match | None = None) -> Handler | None:
+        """The handler for an exception out of what `match` led to, to be called as handler(turn, error)."""
+        return self.rules.match_error(error, match.place if match else NOWHERE)
 
     def wants(self, tag: str) -> bool:
         """Whether there is any rule at all for events with this tag."""
@@ -194,8 +235,10 @@ class Router:
         for each in own:
             known = None if known is None or each.finds is None else known | each.finds
 
+        events = frozenset(EVENT_TYPES[tag] for tag in tags)
+
         def register(function: F) -> F:
-            handler = handler_of(function, known, call_site())
+            handler = handler_of(function, known, call_site(), events=events)
             rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, default=default)
             self.rules.add(rule)
             return function

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.events import EVENT_TYPES, Message, Postback, Status
 from bridge.filters import NOTHING, fold
@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from bridge.calling import Handler
+    from bridge.depends import Dependency
     from bridge.events import Event, ThreadRef
     from bridge.filters import Found, Test
+    from bridge.middleware import Layer
 
 _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     Message.tag: lambda event: fold(event.text),
@@ -25,11 +27,29 @@ _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where something stands: `books` from the outermost router to its own.
+
+    `inner` is the middleware around a handler there, the outermost router's first; `catches` are tried in order for
+    what it raises, its own router's first.
+    """
+
+    books: tuple[RuleBook, ...] = ()
+    inner: tuple[Layer, ...] = ()
+    catches: tuple[Catch, ...] = ()
+
+
+NOWHERE: Final = Place()
+"""Where a handler stands that no rule led to, like a timer's."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """The handler an event belongs to, and the keyword arguments its rule found."""
+    """The handler an event belongs to, the keyword arguments its rule found, and where the rule stands."""
 
     handler: Handler
     arguments: Mapping[str, Any]
+    place: Place = NOWHERE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,28 +74,42 @@ class Catch:
     handler: Handler
 
 
+Seat: TypeAlias = tuple[Rule, Place]
+"""A rule, and the place of its router."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Table:
     """The rules for one kind of event, in order: those for each known word, and those for every other word."""
 
-    by_word: Mapping[str, tuple[Rule, ...]]
-    others: tuple[Rule, ...]
+    by_word: Mapping[str, tuple[Seat, ...]]
+    others: tuple[Seat, ...]
 
 
 class RuleBook:
-    """What one router holds: rules, catches, and the books of the routers it includes, in the order written."""
+    """What one router holds: rules, catches, middleware, and the books of the routers it includes, as written."""
 
-    __slots__ = ("_entries", "_readers", "_tables")
+    __slots__ = ("_entries", "_inner", "_outer", "_reached", "_readers", "_tables", "overrides")
 
     def __init__(self) -> None:
         """An empty book."""
         self._entries: list[Rule | Catch | RuleBook] = []
+        self._inner: list[Layer] = []
+        self._outer: list[Layer] = []
         self._readers: list[RuleBook] = []
         self._tables: Mapping[str, _Table] | None = None
+        self._reached: tuple[tuple[Layer, Place], ...] | None = None
+        self.overrides: dict[Callable[..., Any], Dependency] = {}
+        """Dependencies that tests replaced, for all that stands here."""
 
     def add(self, entry: Rule | Catch) -> None:
         """Put something after all that is here."""
         self._entries.append(entry)
+        self.forget()
+
+    def wrap(self, layer: Layer, *, outer: bool) -> None:
+        """Put middleware inside of what is here."""
+        (self._outer if outer else self._inner).append(layer)
         self.forget()
 
     def include(self, book: RuleBook) -> None:
@@ -96,7 +130,7 @@ class RuleBook:
 
     def forget(self) -> None:
         """Compile again at the next match, here and in every book that includes this one."""
-        self._tables = None
+        self._tables = self._reached = None
         for reader in self._readers:
             reader.forget()
 
@@ -107,20 +141,41 @@ class RuleBook:
                 yield entry
                 yield from entry.inner()
 
-    def leaves(self) -> Iterator[Rule | Catch]:
-        """All rules and catches in order, included ones where their book was included."""
+    def places(self, around: Place = NOWHERE) -> Iterator[Place]:
+        """The place of this book and of all included ones, in order; a book included twice has two."""
+        own = tuple(entry for entry in self._entries if isinstance(entry, Catch))
+        place = Place(books=(*around.books, self), inner=(*around.inner, *self._inner), catches=(*own, *around.catches))
+        yield place
         for entry in self._entries:
             if isinstance(entry, RuleBook):
-                yield from entry.leaves()
+                yield from entry.places(place)
+
+    def leaves(self, places: Iterator[Place] | None = None) -> Iterator[tuple[Rule | Catch, Place]]:
+        """All rules and catches in order, included ones where their book was included, each with its place."""
+        places = places or self.places()
+        place = next(places)
+        for entry in self._entries:
+            if isinstance(entry, RuleBook):
+                yield from entry.leaves(places)
             else:
-                yield entry
+                yield entry, place
+
+    def outer(self) -> tuple[tuple[Layer, Place], ...]:
+        """The middleware around the matching, of this book and all included ones, the outermost first."""
+        if self._reached is None:
+            self._reached = tuple((layer, place) for place in self.places() for layer in place.books[-1].layers())
+        return self._reached
+
+    def layers(self) -> tuple[Layer, ...]:
+        """This book's own middleware around the matching."""
+        return tuple(self._outer)
 
     def tables(self) -> Mapping[str, _Table]:
         """The table for each event tag that has rules."""
         if self._tables is None:
-            written = [leaf for leaf in self.leaves() if isinstance(leaf, Rule)]
-            rules = sorted(written, key=lambda rule: rule.default)
-            by_tag = {tag: [rule for rule in rules if tag in rule.tags] for tag in EVENT_TYPES}
+            written = [(leaf, place) for leaf, place in self.leaves() if isinstance(leaf, Rule)]
+            seats = sorted(written, key=lambda seat: seat[0].default)
+            by_tag = {tag: [seat for seat in seats if tag in seat[0].tags] for tag in EVENT_TYPES}
             self._tables = {tag: _compile(some) for tag, some in by_tag.items() if some}
         return self._tables
 
@@ -129,10 +184,10 @@ class RuleBook:
         table = self.tables().get(event.tag)
         if table is None:
             return None
-        rules = table.others
+        seats = table.others
         if table.by_word:
-            rules = table.by_word.get(_WORDS[event.tag](event), rules)
-        for rule in rules:
+            seats = table.by_word.get(_WORDS[event.tag](event), seats)
+        for rule, place in seats:
             found: Found = NOTHING
             for test in rule.tests:
                 more = test(event, ref, step)
@@ -143,26 +198,32 @@ class RuleBook:
             else:
                 arguments = rule.handler.accept(found)
                 if arguments is not None:
-                    return Match(handler=rule.handler, arguments=arguments)
+                    return Match(handler=rule.handler, arguments=arguments, place=place)
         return None
 
-    def match_error(self, error: BaseException) -> Handler | None:
-        """The first handler written for an exception of this class."""
-        catches = (leaf for leaf in self.leaves() if isinstance(leaf, Catch))
+    def match_error(self, error: BaseException, place: Place = NOWHERE) -> Handler | None:
+        """The first handler written for an exception of this class, from `place` outwards; from nowhere, of any."""
+        catches: Iterable[Catch] = place.catches
+        if place is NOWHERE:
+            catches = (leaf for leaf, _ in self.leaves() if isinstance(leaf, Catch))
         return next((catch.handler for catch in catches if isinstance(error, catch.types)), None)
 
     def handlers(self) -> tuple[Handler, ...]:
         """The handlers of all rules and catches in order, each function once."""
         seen: dict[int, Handler] = {}
-        for leaf in self.leaves():
+        for leaf, _ in self.leaves():
             seen.setdefault(id(leaf.handler.function), leaf.handler)
         return tuple(seen.values())
 
 
-def _compile(rules: list[Rule]) -> _Table:
+def _compile(seats: list[Seat]) -> _Table:
     """Sort rules by the words they ask for; each list keeps the order, and the rules that ask for none."""
-    words: Iterable[str] = set(chain.from_iterable(rule.words or () for rule in rules))
+    words: Iterable[str] = set(chain.from_iterable(rule.words or () for rule, _ in seats))
     return _Table(
-        by_word={word: tuple(rule for rule in rules if rule.words is None or word in rule.words) for word in words},
-        others=tuple(rule for rule in rules if rule.words is None),
+        by_word={word: tuple(seat for seat in seats if _asks_for(seat[0], word)) for word in words},
+        others=tuple(seat for seat in seats if seat[0].words is None),
     )
+
+
+def _asks_for(rule: Rule, word: str) -> bool:
+    return rule.words is None or word in rule.words

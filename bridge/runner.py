@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import queue
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -37,12 +38,53 @@ async def run(handler: Handler, seconds: float, function: Callable[..., Any], *a
         TookTooLong: it did not end in time. A task is cancelled, a thread is left behind.
         BaseException: whatever the function raised.
     """
-    loop = asyncio.get_running_loop()
-    running: asyncio.Future[Any]
     if handler.is_async:
-        running = loop.create_task(_awaited(function, arguments), name=handler.name)
-    else:
-        running = _in_thread(loop, handler.name, function, arguments)
+        return await run_task(handler.name, seconds, function, *arguments)
+    return await _bounded(handler.name, seconds, _in_thread(handler.name, function, arguments), grace=0)
+
+
+async def run_task(name: str, seconds: float, function: Callable[..., Any], *arguments: object) -> object:
+    """Call an `async def` as a task of that name. Raises as `run` does."""
+    task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
+    return await _bounded(name, seconds, task, grace=_GRACE)
+
+
+class SideThread:
+    """The thread of one turn, for whatever of it may block: started when it is first needed.
+
+    All of it runs in the same thread, because some things may only be used where they were made.
+    """
+
+    def __init__(self, name: str) -> None:
+        """Nothing is started yet."""
+        self._name = name
+        self._context = contextvars.copy_context()
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] | None = None
+
+    async def call(self, function: Callable[..., Any], *arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever it returns
+        """Run a function there, after what was asked for before; raises what it raises."""
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        work = _answering(loop, future, lambda: self._context.run(function, *arguments, **named))
+        if self._calls is None:
+            self._calls = queue.SimpleQueue()
+            threading.Thread(target=_work_off, args=(self._calls,), name=self._name, daemon=True).start()
+        self._calls.put(work)
+        return _value(await future)
+
+    def end(self) -> None:
+        """Let the thread end when it is done with what it was asked."""
+        if self._calls is not None:
+            self._calls.put(None)
+
+
+def _work_off(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
+    while (call := calls.get()) is not None:
+        call()
+
+
+async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], *, grace: float) -> object:
+    """The result of what runs, unless it takes too long; then it is cancelled, and has `grace` to end."""
     try:
         done, _ = await asyncio.wait({running}, timeout=seconds)
     except asyncio.CancelledError:
@@ -50,13 +92,17 @@ async def run(handler: Handler, seconds: float, function: Callable[..., Any], *a
         raise
     if not done:
         running.cancel()
-        if handler.is_async:
-            await asyncio.wait({running}, timeout=_GRACE)
-        raise TookTooLong(f"{handler.name} took longer than {seconds:g} s")
+        if grace:
+            await asyncio.wait({running}, timeout=grace)
+        raise TookTooLong(f"{name} took longer than {seconds:g} s")
     result = _Raised(asyncio.CancelledError()) if running.cancelled() else running.result()
+    if isinstance(result, _Raised) and isinstance(result.error, asyncio.CancelledError):
+        raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
+    return _value(result)
+
+
+def _value(result: object) -> object:
     if isinstance(result, _Raised):
-        if isinstance(result.error, asyncio.CancelledError):  # it would pass for somebody cancelling us
-            raise BridgeError(f"{handler.name} cancelled itself")
         raise result.error
     return result
 
@@ -70,15 +116,23 @@ async def _awaited(function: Callable[..., Any], arguments: tuple[object, ...]) 
         return _Raised(error)
 
 
-def _in_thread(
-    loop: asyncio.AbstractEventLoop, name: str, function: Callable[..., Any], arguments: tuple[object, ...]
-) -> asyncio.Future[Any]:
+def _in_thread(name: str, function: Callable[..., Any], arguments: tuple[object, ...]) -> asyncio.Future[Any]:
     """Run a blocking function in a thread of its own.
 
     Not a pool: handlers that hang would fill it, and harm others; and a daemon thread never holds up the exit.
     """
+    loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
+    work = _answering(loop, future, lambda: context.run(function, *arguments))
+    threading.Thread(target=work, name=name, daemon=True).start()
+    return future
+
+
+def _answering(
+    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], function: Callable[[], Any]
+) -> Callable[[], None]:
+    """A function for another thread: calls `function`, and puts what becomes of it into `future`."""
 
     def finish(result: object) -> None:
         if not future.done():
@@ -86,11 +140,10 @@ def _in_thread(
 
     def call() -> None:
         try:
-            result = context.run(function, *arguments)
+            result = function()
         except BaseException as error:  # noqa: BLE001 - handed over as a value
             result = _Raised(error)
         if not loop.is_closed():
             loop.call_soon_threadsafe(finish, result)
 
-    threading.Thread(target=call, name=name, daemon=True).start()
-    return future
+    return call
