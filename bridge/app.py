@@ -6,6 +6,7 @@ import asyncio
 import os
 import random
 import signal
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from bridge import rounds
 from bridge.arrivals import arrivals_of
 from bridge.backoff import Backoff
-from bridge.client import Client, open_session
+from bridge.client import Client, Http, Transport, open_session
 from bridge.clock import SystemClock
 from bridge.config import Config, as_config
 from bridge.control import socket_path, start_control
@@ -48,10 +49,30 @@ if TYPE_CHECKING:
 _FORCED: Final = 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outside:
+    """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
+
+    `watched`: a thread looks for code that blocks the loop.
+    """
+
+    open_store: Callable[[str], Awaitable[Store]] = open_store
+    open_transport: Callable[[], Transport] = lambda: Http(open_session())
+    rng: random.Random = field(default_factory=random.Random)
+    watched: bool = True
+
+
 class Bridge:
     """One running bridge: the parts, and who tells whom what was committed."""
 
-    def __init__(self, config: Config, *, router: Router | None = None, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        router: Router | None = None,
+        clock: Clock | None = None,
+        outside: Outside | None = None,
+    ) -> None:
         """Load the handlers; nothing runs until `start`.
 
         Raises:
@@ -59,6 +80,7 @@ class Bridge:
         """
         self.config = config
         self.clock = clock or SystemClock()
+        self._outside = outside or Outside()
         self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads in which there is something new to see."""
@@ -76,9 +98,10 @@ class Bridge:
 
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
-        config, rng = self.config, random.Random()  # noqa: S311 - jitter, no secret
-        self.store = await open_store(config.storage.url)
-        self._session = open_session()
+        config, outside = self.config, self._outside
+        rng = outside.rng
+        self.store = await outside.open_store(config.storage.url)
+        self._transport = outside.open_transport()
         rules = Rules(
             router=self.router,
             timeout=config.handlers.timeout,
@@ -89,7 +112,7 @@ class Bridge:
         )
         backoff = Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after)
         clients = [
-            (account, Client(account.provider, account.settings, self._session, self.clock))
+            (account, Client(account.provider, account.settings, self._transport, self.clock))
             for account in config.accounts.values()
         ]
         tools = Tools(store=self.store, clock=self.clock, rng=rng, backoff=backoff)
@@ -106,7 +129,8 @@ class Bridge:
         self.timers = Timers(self.store, self.clock)
         self.letters = Letters(self.store, self.reread, self.clock)
         self._watchdog = Watchdog()
-        self._watchdog.start()
+        if outside.watched:
+            self._watchdog.start()
         self.store.listen(self)
         await self.delivery.start()
         await self.dispatcher.start()
@@ -123,7 +147,7 @@ class Bridge:
         await self.dispatcher.lanes.stop(DRAIN_SECONDS)
         await self.delivery.stop(DRAIN_SECONDS)
         self._watchdog.stop()
-        await self._session.close()
+        await self._transport.close()
         await self.store.close()
 
     async def settle(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from functools import cache
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 import aiohttp
 import orjson
@@ -43,6 +44,67 @@ def open_session(connections: int = 128) -> aiohttp.ClientSession:
     )
 
 
+class Transport(Protocol):
+    """What carries requests: HTTP, or in a simulation whatever stands for it."""
+
+    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the transport's to keep
+        """One request and its answer, within `timeout` seconds. Raises a SendError."""
+        ...
+
+    async def close(self) -> None:
+        """Nothing more will be carried."""
+        ...
+
+
+class Http:
+    """Carries requests over one session."""
+
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        """The session is this one's to close."""
+        self._session = session
+
+    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - see Transport
+        """One HTTP request. What is proven not to have reached the provider is NotSent, all else OutcomeUnknown."""
+        url = URL(base_url + request.path, encoded=True)
+        if request.query:
+            url = url.update_query(request.query)
+        headers = dict(request.headers)
+        if request.body is not None:
+            headers.setdefault("Content-Type", "application/json")
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                data=request.body,
+                headers=headers,
+                allow_redirects=False,
+                timeout=_client_timeout(timeout),
+            ) as answer:
+                body = await _read(answer)
+                return Response(status=answer.status, headers=_lower(answer.headers), body=body)
+        except aiohttp.ClientConnectorError as error:
+            raise NotSent(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}") from None
+        except aiohttp.ClientSSLError as error:
+            raise NotSent(f"no secure connection: {type(error).__name__}") from None
+        except aiohttp.ConnectionTimeoutError:
+            raise NotSent("no connection in time") from None
+        except aiohttp.InvalidURL:
+            raise Rejected("the address is no URL") from None
+        except TimeoutError:
+            raise OutcomeUnknown("no answer in time") from None
+        except aiohttp.ClientError as error:
+            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}") from None
+
+    async def close(self) -> None:
+        """Close the session."""
+        await self._session.close()
+
+
+@cache
+def _client_timeout(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(_CONNECT, seconds))
+
+
 @dataclass(slots=True)
 class Exchange:
     """What is kept of one try: no header, no credential, no body that was accepted."""
@@ -57,14 +119,12 @@ class Exchange:
 class Client:
     """Carries one account's exchanges: obtains its credential once for all that wait for it, keeps its rate."""
 
-    def __init__(
-        self, provider: Provider, settings: AccountSettings, session: aiohttp.ClientSession, clock: Clock
-    ) -> None:
+    def __init__(self, provider: Provider, settings: AccountSettings, transport: Transport, clock: Clock) -> None:
         """Nothing is sent yet."""
         self._provider = provider
-        self._session = session
+        self._transport = transport
         self._clock = clock
-        self._timeout = aiohttp.ClientTimeout(total=settings.timeout, sock_connect=min(_CONNECT, settings.timeout))
+        self._timeout = settings.timeout
         self._credential: Credential | None = None
         self._obtaining = asyncio.Lock()
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
@@ -157,7 +217,7 @@ class Client:
         exchange.requests.append(note)
         began = self._clock.now()
         try:
-            response = await self._request(request)
+            response = await self._transport.carry(self._provider.base_url, request, self._timeout)
         except SendError as error:
             note["error"] = error.reason
             raise
@@ -167,33 +227,6 @@ class Client:
         if response.status not in _OK:
             note["answer"] = response.body[:_KEPT].decode("utf-8", "replace")
         return response
-
-    async def _request(self, request: Request) -> Response:
-        """One HTTP request. What is proven not to have reached the provider is NotSent, all else OutcomeUnknown."""
-        url = URL(self._provider.base_url + request.path, encoded=True)
-        if request.query:
-            url = url.update_query(request.query)
-        headers = dict(request.headers)
-        if request.body is not None:
-            headers.setdefault("Content-Type", "application/json")
-        try:
-            async with self._session.request(
-                request.method, url, data=request.body, headers=headers, allow_redirects=False, timeout=self._timeout
-            ) as answer:
-                body = await _read(answer)
-                return Response(status=answer.status, headers=_lower(answer.headers), body=body)
-        except aiohttp.ClientConnectorError as error:
-            raise NotSent(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}") from None
-        except aiohttp.ClientSSLError as error:
-            raise NotSent(f"no secure connection: {type(error).__name__}") from None
-        except aiohttp.ConnectionTimeoutError:
-            raise NotSent("no connection in time") from None
-        except aiohttp.InvalidURL:
-            raise Rejected("the address is no URL") from None
-        except TimeoutError:
-            raise OutcomeUnknown("no answer in time") from None
-        except aiohttp.ClientError as error:
-            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}") from None
 
 
 async def _read(answer: aiohttp.ClientResponse) -> bytes:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from bridge.store import Store
 
 GROUP: Final = "threadbridge.stores"
@@ -38,6 +41,33 @@ def store_type(url: str) -> StoreType:
         raise ConfigError([Problem("storage", "storage.url", reason)])
     found: StoreType = known[scheme].load()
     return found
+
+
+class Volatile(Protocol):
+    """A store in memory that outlives the bridge that uses it, as a file outlives a process."""
+
+    async def open(self, pause: Callable[[str], Awaitable[None]]) -> Store:
+        """The store as it was last committed, for one more bridge.
+
+        `pause` is awaited before and after whatever is done to it, with a word for that.
+        """
+        ...
+
+    def open_rows(self) -> int:
+        """How many events and messages are not settled."""
+        ...
+
+    def close(self) -> None:
+        """The end of everything in it."""
+        ...
+
+
+def volatile() -> Volatile:
+    """An empty store in memory, for a simulation."""
+    found = store_type("sqlite:")
+    assert isinstance(found, ModuleType)
+    made: Volatile = found.volatile()
+    return made
 
 
 async def open_store(url: str) -> Store:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from bridge.client import ANSWER_LIMIT, Client, Exchange, open_session
+from bridge.client import ANSWER_LIMIT, Client, Exchange, Http, open_session
 from bridge.clock import SystemClock
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.events import ThreadRef
@@ -134,7 +134,7 @@ async def tried(provider: Plain, seconds: float = 5.0, session: aiohttp.ClientSe
 def client_of(provider: Plain, session: aiohttp.ClientSession, seconds: float = 5.0) -> Client:
     """Of a Provider it uses what Plain has."""
     settings = AccountSettings(provider="plain", timeout=seconds)
-    return Client(cast("Provider", provider), settings, session, SystemClock())
+    return Client(cast("Provider", provider), settings, Http(session), SystemClock())
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

@@ -10,7 +10,7 @@ import typer
 
 from bridge.cli.output import DEFAULT, PROVIDER_FAILED, AsJson, ConfigFile, clean, complain, exits, leave, listing, say
 from bridge.cli.urls import HIDDEN, webhook_url
-from bridge.client import Client, open_session
+from bridge.client import Client, Http, open_session
 from bridge.clock import SystemClock
 from bridge.config import load_config
 from bridge.errors import ConfigError, Problem, SendError
@@ -129,7 +129,7 @@ def _ask(account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
     async def run() -> T:
         session = open_session()
         try:
-            client = Client(account.provider, account.settings, session, SystemClock())
+            client = Client(account.provider, account.settings, Http(session), SystemClock())
             return await client.ask(lambda _: begin(provider.webhooks))
         finally:
             await session.close()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import quote, unquote
 
 import aiosqlite
 
 from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
+from storage.sqlite.inline import Inline
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("cache_size", "-32768", -32768),
 )
 MEMORY: Final = ":memory:"
+
+Connection: TypeAlias = "aiosqlite.Connection | Inline"
+"""What a store works with; Inline in simulations only."""
 
 
 def path_of(url: str) -> str:
@@ -87,26 +91,29 @@ async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
         raise Unavailable(f"{path}: {error}") from None
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        await on_thread(connection, _check_ours if read_only else _prepare)
+        await on_thread(connection, _check_ours if read_only else prepare)
     except BaseException:
         await connection.close()
         raise
     return connection
 
 
-async def on_thread(connection: aiosqlite.Connection, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
-    """Run `function(sqlite3 connection, ...)` as one piece on the connection's own thread.
+async def on_thread(connection: Connection, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
+    """Run `function(sqlite3 connection, ...)` as one piece on the connection's own thread, if it has one.
 
     The one place that reaches into aiosqlite: a transaction has to be one call there, because a task cancelled
     between two awaited statements would leave it open for somebody else to write into.
     """
     try:
+        if isinstance(connection, Inline):
+            return await connection.run(function, *arguments)
         return await connection._execute(function, connection._conn, *arguments)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001
     except sqlite3.Error as error:
         raise translate(error) from error
 
 
-def _prepare(db: sqlite3.Connection) -> None:
+def prepare(db: sqlite3.Connection) -> None:
+    """Our settings, each read back, and our schema. Raises Broken, NewerSchema."""
     _check_ours(db)
     memory = not db.execute("PRAGMA database_list").fetchone()[2]
     for name, value, expected in _SETTINGS:

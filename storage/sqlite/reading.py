@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
-    import aiosqlite
-
     from bridge.events import ThreadRef
     from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
+    from storage.sqlite.connection import Connection
 
 T = TypeVar("T")
 
@@ -38,7 +37,7 @@ SELECT 'dead_messages', count(*) FROM outbox WHERE status = 'dead'
 class Reader:
     """The reading half of the Store port, over one connection."""
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
+    def __init__(self, connection: Connection) -> None:
         """The connection is closed by whoever opened it."""
         self._connection = connection
 

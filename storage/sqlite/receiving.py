@@ -144,6 +144,7 @@ def _place(
                 event=event,
                 attempt=0,
                 address=arrival.address,
+                received_at=arrival.received_at,
             )
         )
     inserts.append(

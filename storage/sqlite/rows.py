@@ -20,7 +20,7 @@ REF: Final = "t.account, t.provider, t.channel, t.conversation"
 THREAD: Final = f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard"
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
-    "i.replay, i.available_at, i.address"
+    "i.replay, i.available_at, i.address, i.received_at"
 )
 OUTBOX: Final = (
     f"o.id, o.seq, o.thread_id, {REF}, o.key, o.message, o.attempt, o.address, o.created_at, o.available_at, "
@@ -78,6 +78,7 @@ def inbox_row(row: Row) -> InboxRow:
         replay=row[12],
         available_at=row[13],
         address=unpack(row[14]),
+        received_at=row[15],
     )
 
 

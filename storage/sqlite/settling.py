@@ -41,18 +41,23 @@ UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = 
 """
 _NAME: Final = "UPDATE outbox SET message_id = ? WHERE id = ? AND status = 'sent' AND message_id IS NULL"
 """A message that a status proved sent learns the provider's id of it, so that later statuses find it."""
+_TOOK_PART: Final = """
+UPDATE inbox SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND status = 'open'
+    AND id IN (SELECT value FROM json_each(?))
+"""
 _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
 
 
 def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit]) -> list[Effects | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
-    wanted = orjson.dumps([turn.row.id for turn in turns]).decode()
+    wanted = orjson.dumps([row.id for turn in turns for row in (*turn.others, turn.row)]).decode()
     versions: dict[int, int] = dict(db.execute(_RUNNING, (wanted,)).fetchall())
     results: list[Effects | StoreError] = []
     good: list[TurnCommit] = []
     moved: set[int] = set()
     for turn in turns:
-        if versions.get(turn.row.id) == turn.thread.version and turn.thread.id not in moved:
+        stands = all(versions.get(row.id) == turn.thread.version for row in (*turn.others, turn.row))
+        if stands and turn.thread.id not in moved:
             moved.add(turn.thread.id)
             good.append(turn)
             results.append(Effects(threads={turn.thread.id}))
@@ -60,7 +65,7 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
             results.append(ClaimLost(f"event {turn.row.id} is settled, or its thread moved on"))
     db.executemany(
         "UPDATE inbox SET status = 'done', error = NULL, done_at = ? WHERE id = ?",
-        [(turn.at, turn.row.id) for turn in good],
+        [(turn.at, row.id) for turn in good for row in (*turn.others, turn.row)],
     )
     db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
     memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
@@ -152,6 +157,8 @@ def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[
             f"UPDATE {table} SET attempt = ?, available_at = ?, error = ?{outcome} WHERE id = ? AND status = 'open'",
             (*values, each.row_id),
         ).rowcount
+        if changed and each.others:
+            db.execute(_TOOK_PART, (each.reason, each.thread_id, orjson.dumps(list(each.others)).decode()))
         if changed and outcome and each.outcome:
             tried = each.attempt - 1
             db.execute(_ATTEMPT, (each.row_id, tried, each.at, each.outcome, each.reason, each.exchange or None))

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
-    import aiosqlite
-
     from bridge.store import Arrival, Listener, Receipt, Retry, Settled, ThreadRow, TurnCommit
+    from storage.sqlite.connection import Connection
     from storage.sqlite.effects import Effects
+    from storage.sqlite.volatile import Noted
 
     Bulk = Callable[[sqlite3.Connection, Memory, list[Any]], Sequence[Effects | StoreError]]
 
@@ -59,9 +59,9 @@ class SqliteStore(Reader):
 
     def __init__(
         self,
-        connection: aiosqlite.Connection,
-        reading: aiosqlite.Connection,
-        running: Running | None,
+        connection: Connection,
+        reading: Connection,
+        running: Running | Noted | None,
         lock: FileLock | None,
     ) -> None:
         """Take over the connections, the note of running rows and the lock."""

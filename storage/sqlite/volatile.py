@@ -1,0 +1,72 @@
+"""A database in memory that outlives the bridge that uses it, as a file outlives a process: for simulations."""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import TYPE_CHECKING, Final
+
+from storage.sqlite.connection import MEMORY, on_thread, prepare
+from storage.sqlite.inline import Inline
+from storage.sqlite.store import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection
+
+_OPEN: Final = """
+SELECT (SELECT count(*) FROM inbox WHERE status = 'open') + (SELECT count(*) FROM outbox WHERE status = 'open')
+"""
+
+
+class Noted:
+    """Which rows are being worked on, as storage.running.Running notes it, in memory that survives a bridge."""
+
+    def __init__(self, cells: dict[str, set[int]]) -> None:
+        """`cells` holds what the last bridge left behind, and what this one will."""
+        self._cells = cells
+        self.suspects: dict[str, frozenset[int]] = {kind: frozenset(rows) for kind, rows in cells.items()}
+
+    def keep(self, kind: str, rows: Collection[int]) -> None:
+        """Suspect none but `rows` any more."""
+        self._cells[kind].intersection_update(rows)
+        self.suspects[kind] = self.suspects[kind].intersection(rows)
+
+    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+        """Begin or end work on a row."""
+        if running:
+            self._cells[kind].add(row_id)
+        else:
+            self._cells[kind].discard(row_id)
+
+    def close(self) -> None:
+        """A clean end leaves what is marked."""
+
+
+class Volatile:
+    """One database. `open` it for one bridge after the other; the last one may just have vanished."""
+
+    def __init__(self) -> None:
+        """An empty database."""
+        self._db = sqlite3.connect(MEMORY, isolation_level=None)
+        self._cells: dict[str, set[int]] = {"in": set(), "out": set()}
+
+    async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:
+        """The store as it was last committed; see Inline for `pause`."""
+        connection = Inline(self._db, pause)
+        await on_thread(connection, prepare)
+        store = SqliteStore(connection, connection, Noted(self._cells), None)
+        await store.start()
+        return store
+
+    def open_rows(self) -> int:
+        """How many events and messages are not settled."""
+        count: int = self._db.execute(_OPEN).fetchone()[0]
+        return count
+
+    def close(self) -> None:
+        """The end of everything in it."""
+        self._db.close()
+
+
+def volatile() -> Volatile:
+    """A new database in memory."""
+    return Volatile()
