@@ -10,6 +10,7 @@ from bridge.client import Exchange
 from bridge.clock import SECOND
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.lanes import Lanes
+from bridge.planner import plan
 from bridge.providers.port import Outbound
 from bridge.store import OutboxRow, OutboxState, Retry, Settled
 from bridge.telemetry import log
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 _PROBE: Final = 30 * SECOND
 """How long a refused account is left alone before its next message tries again."""
 _RECORD_PAUSE: Final = 0.5
+_FRESH: Final = 60 * SECOND
+"""A message younger than this goes as it was planned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +87,10 @@ class AccountDelivery:
             return None
         if row.attempt == 0:
             row = replace(row, attempt=1)
-        if row.expires_at is not None and row.expires_at <= now:
-            await self._settle(row, OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
+        fit = await self._fit(row, now)
+        if fit is None:
             return None
+        row = fit
         if self._paused_until > now:
             return replace(row, available_at=self._paused_until)
         if self.paused:
@@ -101,6 +105,22 @@ class AccountDelivery:
             row = replace(row, attempt=row.attempt + 1)
             await self._retry(row, now, "unknown", "the process died while it was sent", b"")
         return await self._try(row)
+
+    async def _fit(self, row: OutboxRow, now: int) -> OutboxRow | None:
+        """The message as it may leave now: what had to wait may be worth nothing any more, or find its window closed."""
+        if row.expires_at is not None and row.expires_at <= now:
+            await self._settle(row, OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
+            return None
+        carries = self._account.provider.capabilities(row.ref.channel)
+        if carries.window is None or now - row.created_at < _FRESH:
+            return row
+        thread = await self._tools.store.thread(row.thread_id)
+        made = plan(row.message, carries, now=now, last_heard=thread.last_heard)
+        if len(made.parts) == 1:
+            return replace(row, message=made.parts[0])
+        reason = made.dropped or "it waited too long for its window, and its fallback takes several messages"
+        await self._settle(row, OutboxState.DEAD, reason=reason)
+        return None
 
     async def _is_open(self, row: OutboxRow) -> bool:
         """Whether a message that waited still wants to leave: a status may have told that it arrived after all."""

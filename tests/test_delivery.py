@@ -321,3 +321,15 @@ async def test_what_waits_is_sent_after_a_restart_in_order() -> None:
         await after.world.settle()
         assert after.wire.texts == ["1", "2", "3", "4"]
         await after.account.lanes.stop(1)
+
+
+@pytest.mark.parametrize(("hours", "state"), [(23, "sent"), (25, "dead")])
+async def test_the_window_is_looked_at_again_when_a_message_that_waited_leaves(hours: int, state: str) -> None:
+    async with out({"1": [NotSent("the token is refused", pause=True)]}) as sending:
+        await sending.say("1")
+        await sending.wait(hours * 3600)
+        assert await sending.states() == [state]
+        if state == "dead":
+            assert sending.wire.texts == ["1"]
+            (reason,) = await sending.world.reasons()
+            assert "window" in reason
