@@ -107,7 +107,7 @@ class AccountDelivery:
         return await self._try(row)
 
     async def _fit(self, row: OutboxRow, now: int) -> OutboxRow | None:
-        """The message as it may leave now: what had to wait may be worth nothing any more, or find its window closed."""
+        """The message as it may leave now: what waited may be worth nothing any more, or find its window closed."""
         if row.expires_at is not None and row.expires_at <= now:
             await self._settle(row, OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
             return None
