@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
@@ -16,7 +17,7 @@ from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.telemetry import log
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterable
+    from collections.abc import Collection, Coroutine, Iterable, Iterator
 
     from bridge.clock import Alarm, Clock
 
@@ -91,6 +92,8 @@ class Lanes(Generic[R]):
         self._lanes: dict[int, _Lane[R]] = {}
         self._ready: deque[_Lane[R]] = deque()
         self._active: set[asyncio.Task[None]] = set()
+        self._aside = 0
+        """How many of the active ones do not count, because they take long."""
         self._starting = 0
         self._running = False
         self._beyond = False
@@ -136,6 +139,21 @@ class Lanes(Generic[R]):
                 self._next(lane)
         self._pump()
 
+    def done(self, thread_id: int, seq: int) -> None:
+        """The row that a thread is worked on with took along those behind it, up to `seq`: they are settled too."""
+        lane = self._lanes[thread_id]
+        lane.rows = deque(row for at, row in enumerate(lane.rows) if not at or row.seq > seq)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Around work that takes long: it leaves its place among the `concurrency` to other threads."""
+        self._aside += 1
+        self._pump()
+        try:
+            yield
+        finally:
+            self._aside -= 1
+
     async def settle(self) -> None:
         """Return when nothing is being worked on or could be; what waits for its time does not count."""
         while self._active or (self._ready and self._running):
@@ -179,7 +197,9 @@ class Lanes(Generic[R]):
 
     def _pump(self) -> None:
         """As many workers as there are lanes in the line, up to the limit."""
-        while self._running and len(self._ready) > self._starting and len(self._active) < self._concurrency:
+        while (
+            self._running and len(self._ready) > self._starting and len(self._active) - self._aside < self._concurrency
+        ):
             self._starting += 1
             self._spawn(self._work())
 
@@ -196,7 +216,7 @@ class Lanes(Generic[R]):
 
     async def _work(self) -> None:
         self._starting -= 1
-        while self._running and self._ready:
+        while self._running and self._ready and len(self._active) - self._aside <= self._concurrency:
             lane = self._ready.popleft()
             try:
                 await self._step(lane)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
     from bridge.middleware import Layer
     from bridge.rules import RuleBook
+    from bridge.runner import Stop
     from bridge.turn import Turn
 
 _ENDED: Final = object()
@@ -25,18 +26,25 @@ _ENDED: Final = object()
 class Passage:
     """Runs what there is to run for one turn; `match` is the handler that was found, once it is."""
 
-    def __init__(self, book: RuleBook, find: Callable[[Turn[Any]], Match | Outgoing | None], seconds: float) -> None:
+    def __init__(
+        self,
+        book: RuleBook,
+        find: Callable[[Turn[Any]], Match | Outgoing | None],
+        seconds: float,
+        stop: Stop = None,
+    ) -> None:
         """`find` tells the handler for a turn, or what to say without any; all may take `seconds` together."""
         self._book = book
         self._find = find
         self._seconds = seconds
+        self._stop = stop
         self.match: Match | None = None
 
     async def go(self, turn: Turn[Any]) -> object:
         """Run it all; what is returned is still to be said.
 
         Raises:
-            BaseException: whatever a bot author's function raised, or TookTooLong.
+            BaseException: whatever a bot author's function raised, or TookTooLong, or Interrupted.
         """
         outer = self._book.outer()
         if not outer:
@@ -46,9 +54,9 @@ class Passage:
             self.match = found
             handler = found.handler
             if not handler.needs and not found.place.inner:
-                return await run(handler, self._seconds, handler.call, turn, found.arguments)
+                return await run(handler, self._seconds, handler.call, turn, found.arguments, stop=self._stop)
         name = self.match.handler.name if self.match else outer[0][0].name
-        return await run_task(name, self._seconds, self._through, turn, outer)
+        return await run_task(name, self._seconds, self._through, turn, outer, stop=self._stop)
 
     async def fail(self, turn: Turn[Any], handler: Handler, error: BaseException) -> object:
         """Run a handler of errors; what it returns is still to be said. Raises as `go` does."""

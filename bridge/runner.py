@@ -7,7 +7,7 @@ import contextvars
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import BridgeError
 
@@ -24,6 +24,14 @@ class TookTooLong(BridgeError):
     """A handler ran out of time; whatever it still does has no effect."""
 
 
+class Interrupted(BridgeError):
+    """A handler was told to stop, because there is something newer; whatever it still does has no effect."""
+
+
+Stop: TypeAlias = "asyncio.Future[None] | None"
+"""Tells a handler to stop when it is done; None: nobody does."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Raised:
     """What a handler raised, as a value: SystemExit and its like would otherwise stop the loop they pass through."""
@@ -31,22 +39,27 @@ class _Raised:
     error: BaseException
 
 
-async def run(handler: Handler, seconds: float, function: Callable[..., Any], *arguments: object) -> object:
+async def run(
+    handler: Handler, seconds: float, function: Callable[..., Any], *arguments: object, stop: Stop = None
+) -> object:
     """Call `function`, which is `handler` in one way or another: an `async def` as a task, a `def` in a thread.
 
     Raises:
         TookTooLong: it did not end in time. A task is cancelled, a thread is left behind.
+        Interrupted: `stop` was faster. The same happens to it.
         BaseException: whatever the function raised.
     """
     if handler.is_async:
-        return await run_task(handler.name, seconds, function, *arguments)
-    return await _bounded(handler.name, seconds, _in_thread(handler.name, function, arguments), grace=0)
+        return await run_task(handler.name, seconds, function, *arguments, stop=stop)
+    return await _bounded(handler.name, seconds, _in_thread(handler.name, function, arguments), stop, grace=0)
 
 
-async def run_task(name: str, seconds: float, function: Callable[..., Any], *arguments: object) -> object:
+async def run_task(
+    name: str, seconds: float, function: Callable[..., Any], *arguments: object, stop: Stop = None
+) -> object:
     """Call an `async def` as a task of that name. Raises as `run` does."""
     task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
-    return await _bounded(name, seconds, task, grace=_GRACE)
+    return await _bounded(name, seconds, task, stop, grace=_GRACE)
 
 
 class SideThread:
@@ -83,17 +96,20 @@ def _work_off(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
         call()
 
 
-async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], *, grace: float) -> object:
-    """The result of what runs, unless it takes too long; then it is cancelled, and has `grace` to end."""
+async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], stop: Stop, *, grace: float) -> object:
+    """The result of what runs, unless it takes too long or is stopped; then it is cancelled, and has `grace` to end."""
+    awaited = {running} if stop is None else {running, stop}
     try:
-        done, _ = await asyncio.wait({running}, timeout=seconds)
+        await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     except asyncio.CancelledError:
         running.cancel()
         raise
-    if not done:
+    if not running.done():
         running.cancel()
         if grace:
             await asyncio.wait({running}, timeout=grace)
+        if stop is not None and stop.done():
+            raise Interrupted(f"{name} was interrupted")
         raise TookTooLong(f"{name} took longer than {seconds:g} s")
     result = _Raised(asyncio.CancelledError()) if running.cancelled() else running.result()
     if isinstance(result, _Raised) and isinstance(result.error, asyncio.CancelledError):

@@ -122,7 +122,10 @@ class Receipt(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
-    """An event that wants its turn. `replay` counts how often a person appended it again."""
+    """An event that wants its turn. `replay` counts how often a person appended it again.
+
+    `received_at` is when it was stored (microseconds).
+    """
 
     id: int
     seq: int
@@ -134,6 +137,7 @@ class InboxRow:
     replay: int = 0
     available_at: int = 0
     address: Mapping[str, str] = field(default_factory=dict)
+    received_at: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,11 +195,12 @@ class TurnCommit:
     """All that one turn does, in one transaction: the event is done, the thread moves on, the messages wait to leave.
 
     `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
-    timers set earlier; `timers` are set after that.
+    timers set earlier; `timers` are set after that. `others` are older events that this turn answers too.
     """
 
     row: InboxRow
     thread: ThreadRow
+    others: Sequence[InboxRow] = ()
     sayings: Sequence[Saying] = ()
     timers: Sequence[TimerRow] = ()
     cancelled: Sequence[str] = ()
@@ -204,7 +209,10 @@ class TurnCommit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retry:
-    """A row that failed and is tried again, not before `available_at`."""
+    """A row that failed and is tried again, not before `available_at`.
+
+    `others` are events of the same thread behind it that took part in its turn: it counts as an attempt of theirs too.
+    """
 
     row_id: int
     thread_id: int
@@ -214,6 +222,7 @@ class Retry:
     at: int
     exchange: bytes = b""
     outcome: str = ""
+    others: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
