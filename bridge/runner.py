@@ -79,6 +79,9 @@ class SideThread:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
         work = _answering(loop, future, lambda: self._context.run(function, *arguments, **named))
+        if _runs_inline(loop):
+            loop.call_soon(work)
+            return _value(await future)
         if self._calls is None:
             self._calls = queue.SimpleQueue()
             threading.Thread(target=_work_off, args=(self._calls,), name=self._name, daemon=True).start()
@@ -141,8 +144,16 @@ def _in_thread(name: str, function: Callable[..., Any], arguments: tuple[object,
     future: asyncio.Future[Any] = loop.create_future()
     context = contextvars.copy_context()
     work = _answering(loop, future, lambda: context.run(function, *arguments))
-    threading.Thread(target=work, name=name, daemon=True).start()
+    if _runs_inline(loop):
+        loop.call_soon(work)
+    else:
+        threading.Thread(target=work, name=name, daemon=True).start()
     return future
+
+
+def _runs_inline(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop is a simulation's, where nothing may race and nobody is held up by what blocks."""
+    return getattr(loop, "runs_inline", False)
 
 
 def _answering(

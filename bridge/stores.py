@@ -62,11 +62,11 @@ class Volatile(Protocol):
         ...
 
 
-def volatile() -> Volatile:
-    """An empty store in memory, for a simulation."""
+def volatile_type() -> Callable[[], Volatile]:
+    """What makes empty stores in memory, for simulations."""
     found = store_type("sqlite:")
     assert isinstance(found, ModuleType)
-    made: Volatile = found.volatile()
+    made: Callable[[], Volatile] = found.Volatile
     return made
 
 

@@ -65,8 +65,3 @@ class Volatile:
     def close(self) -> None:
         """The end of everything in it."""
         self._db.close()
-
-
-def volatile() -> Volatile:
-    """A new database in memory."""
-    return Volatile()

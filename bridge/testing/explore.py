@@ -1,0 +1,189 @@
+"""The search: one scenario under many seeds, and a failure made as small as it can be."""
+
+from __future__ import annotations
+
+import inspect
+import random
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
+
+from bridge.testing.choices import Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+
+    from bridge.testing.choices import Choice
+    from bridge.testing.world import World
+
+    Scenario = Callable[[World], Awaitable[object]]
+
+_TRIES: Final = 400
+"""Runs that are spent on making a failure smaller."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A run that failed: its schedule, what it chose beside the calm, and all that happened."""
+
+    schedule: Schedule
+    error: BaseException
+    choices: int
+    deviations: Sequence[Choice] = field(default=())
+    trace: Sequence[str] = field(default=(), repr=False)
+
+
+class Counterexample(AssertionError):
+    """A scenario fails. `found` is the run that failed first, `smallest` the smallest one that still fails so."""
+
+    def __init__(self, found: Failure, smallest: Failure) -> None:
+        """Its text tells how to replay both."""
+        self.found = found
+        self.smallest = smallest
+        super().__init__(told(found, smallest))
+
+
+def told(found: Failure, smallest: Failure) -> str:
+    """What a person reads about a failure."""
+    error = smallest.error
+    lines = [
+        f"seed {found.schedule.seed} fails: {type(error).__name__}: {error}",
+        f"The smallest schedule that still fails, {len(smallest.deviations)} of {smallest.choices} choices not calm:",
+        *(f"  choice {each.at}: {each.label}" for each in smallest.deviations),
+        f'Replay it, bit for bit, with replay="{smallest.schedule}" or pytest --world-replay={smallest.schedule}',
+        f'and all that the seed did with replay="{found.schedule}".',
+    ]
+    return "\n".join(lines)
+
+
+class Exploration:
+    """What World.explore returns: call it with a scenario, or iterate over its worlds."""
+
+    def __init__(self, make: Callable[[Schedule], World], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
+        """`make` begins a world; `shrinks` tells whether a failure is to be made smaller."""
+        self._make = make
+        self._seeds = seeds
+        self._shrinks = shrinks
+        self._open: World | None = None
+        self.current: Schedule | None = None
+        """The schedule of the world that is being looked at, while it is."""
+        self.runs = 0
+        """How many worlds came to a good end."""
+
+    def __call__(self, scenario: Scenario) -> Self:
+        """Run a scenario in every world. Raises Counterexample at the first failure."""
+        for schedule in self._seeds:
+            failure = self.attempt(scenario, schedule)
+            if failure is not None:
+                smallest = smaller(failure, lambda each: self.attempt(scenario, each)) if self._shrinks else failure
+                raise Counterexample(failure, smallest) from smallest.error
+            self.runs += 1
+        return self
+
+    def __await__(self) -> Generator[None, None, Self]:
+        """Nothing is left to be waited for: `await world.explore(scenario)` reads well in an `async def`."""
+        yield from ()
+        return self
+
+    def __iter__(self) -> Iterator[World]:
+        """Each world in turn, for a scenario that is the body of a loop."""
+        for schedule in self._seeds:
+            self.current = schedule
+            self.close()
+            self._open = self._make(schedule)
+            random.seed(f"test {schedule.seed}")
+            yield self._open
+            self.runs += 1
+        self.current = None
+        self.close()
+
+    async def __aiter__(self) -> AsyncIterator[World]:
+        """The same for `async for`."""
+        for each in self:
+            yield each
+
+    def attempt(self, scenario: Scenario, schedule: Schedule) -> Failure | None:
+        """One run; None when it came to a good end."""
+        state = random.getstate()
+        random.seed(f"test {schedule.seed}")
+        try:
+            with self._make(schedule) as world:
+                try:
+                    _carry_out(scenario(world))
+                except Exception as error:  # noqa: BLE001 - a scenario fails in any way it likes
+                    return failure_of(world, schedule, error)
+        finally:
+            random.setstate(state)
+        return None
+
+    @property
+    def failed(self) -> Failure | None:
+        """What is known of the world that a loop was left in."""
+        if self.current is None or self._open is None:
+            return None
+        return failure_of(self._open, self.current, AssertionError("the body of the loop failed"))
+
+    def close(self) -> None:
+        """The end of the world that was looked at last."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+
+def failure_of(world: World, schedule: Schedule, error: BaseException) -> Failure:
+    """A run that failed, as far as anybody needs to know it later."""
+    taken = world.choices.taken
+    return Failure(
+        schedule=schedule,
+        error=error,
+        choices=len(taken),
+        deviations=[each for each in taken if each.taken],
+        trace=[*world.trace],
+    )
+
+
+def smaller(failure: Failure, attempt: Callable[[Schedule], Failure | None]) -> Failure:
+    """The smallest failure of the same kind that is found by calming choices down: in halves, then one by one."""
+    best, tries = _written_out(failure), 0
+    size = max(1, len(best.deviations))
+    while size:
+        start = 0
+        while start < len(best.deviations) and tries < _TRIES:
+            tries += 1
+            left = [*best.deviations[:start], *best.deviations[start + size :]]
+            found = attempt(Schedule(failure.schedule.seed, {each.at: each.taken for each in left}))
+            if found is not None and type(found.error) is type(failure.error) and _is_smaller(found, best):
+                best = _written_out(found)
+            else:
+                start += size
+        size //= 2
+    return best
+
+
+def _is_smaller(one: Failure, other: Failure) -> bool:
+    return (len(one.deviations), one.choices) < (len(other.deviations), other.choices)
+
+
+def _written_out(failure: Failure) -> Failure:
+    """The same, its schedule saying each choice and leaving none to the seed's dice."""
+    chosen = {each.at: each.taken for each in failure.deviations}
+    return Failure(
+        schedule=Schedule(failure.schedule.seed, chosen),
+        error=failure.error,
+        choices=failure.choices,
+        deviations=failure.deviations,
+        trace=failure.trace,
+    )
+
+
+def _carry_out(scenario: Awaitable[object]) -> None:
+    """Run a coroutine that waits for nothing but its world, whose waiting is over as soon as it begins."""
+    if not inspect.iscoroutine(scenario):
+        raise TypeError("a scenario is an `async def` that takes the world")
+    try:
+        while scenario.send(None) is None:
+            pass
+    except StopIteration:
+        return
+    finally:
+        scenario.close()
+    raise TypeError("a scenario awaits nothing but its world; to let time pass: await world.advance(...)")

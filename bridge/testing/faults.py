@@ -1,0 +1,46 @@
+"""What may go wrong in a world, and how often in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KNOWN: Final[Mapping[str, int]] = {
+    "duplicate": 4,
+    "reorder": 8,
+    "crash": 2,
+    "lost_answer": 3,
+    "provider_down": 3,
+    "slow_store": 2,
+}
+"""Each fault, and how often it happens in one run at most, unless the test says otherwise."""
+
+_SHORT: Final[Mapping[str, str]] = {"dup": "duplicate", "down": "provider_down"}
+
+
+class Faults:
+    """How often each fault may still happen."""
+
+    def __init__(self, given: Iterable[str] | Mapping[str, int | bool | None] = ()) -> None:
+        """A set of names, or a dict of how often each may happen at most (True, None: as often as usual).
+
+        Raises:
+            ValueError: there is no such fault.
+        """
+        asked = given.items() if isinstance(given, Mapping) else ((name, None) for name in given)
+        self._left: dict[str, int] = {}
+        for short, times in sorted(asked):
+            name = _SHORT.get(short, short)
+            if name not in KNOWN:
+                raise ValueError(f"there is no fault {short!r}; there are {', '.join(KNOWN)}")
+            self._left[name] = KNOWN[name] if times is None or times is True else int(times)
+
+    def __contains__(self, name: str) -> bool:
+        return self._left.get(name, 0) > 0
+
+    def spend(self, name: str) -> None:
+        """It happened once more."""
+        self._left[name] -= 1

@@ -1,0 +1,162 @@
+"""One life of a bridge in a world: from its start until it is stopped or the process is said to have died."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from bridge.app import Bridge, Outside
+from bridge.errors import NotSent, OutcomeUnknown, WebhookError
+from bridge.testing.loop import VirtualClock, VirtualLoop
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, MutableSequence
+
+    from bridge.accounts import Account
+    from bridge.config import Config
+    from bridge.providers.port import Emulator, Hook, Request, Response
+    from bridge.router import Router
+    from bridge.store import Store
+    from bridge.stores import Volatile
+
+SLOW_SECONDS: Final = 3.0
+"""How long a slow store takes: longer than a webhook waits for it."""
+_REFUSED: Final = 500
+
+
+@dataclass(slots=True, eq=False)
+class Point:
+    """Where something waits for the world to let it go on. `kind` is "store", "request" or "answer"."""
+
+    kind: str
+    label: str
+    waiting: asyncio.Future[str]
+
+    def go(self, verdict: str = "") -> None:
+        """Let it go on; a verdict says what goes wrong."""
+        if not self.waiting.done():
+            self.waiting.set_result(verdict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """What all lives of a bridge in one world have in common."""
+
+    config: Config
+    router: Router
+    emulators: dict[str, Emulator]
+    log: MutableSequence[dict[str, object]]
+    make: Callable[..., Bridge] = Bridge
+
+
+class Life:
+    """A bridge on a loop of its own: when the process dies, the loop is simply never run again."""
+
+    def __init__(self, setting: Setting, now: int, seed: str) -> None:
+        """Nothing runs until `start`."""
+        self._setting = setting
+        self.loop = VirtualLoop(now)
+        self.points: list[Point] = []
+        self._transport = _Wire(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
+        self._rng = Random(seed)  # noqa: S311 - jitter
+        self._store: Volatile | None = None
+        self.bridge: Bridge
+        self.started: asyncio.Task[None]
+
+    @property
+    def emulators(self) -> dict[str, Emulator]:
+        """The other ends, by account."""
+        return self._setting.emulators
+
+    def start(self, store: Volatile) -> None:
+        """Begin to start: the world has to let every step of it go on."""
+        self._store = store
+        outside = Outside(
+            open_store=self._open,
+            open_transport=lambda: self._transport,
+            rng=self._rng,
+            watched=False,
+        )
+        clock = VirtualClock(self.loop)
+        self.bridge = self._setting.make(
+            self._setting.config, router=self._setting.router, clock=clock, outside=outside
+        )
+        self.started = self.loop.begin(self.bridge.start(), "start")
+        self.run()
+
+    def run(self) -> None:
+        """All that is ready, until everything waits for the world or for a time to come."""
+        with structlog.testing.capture_logs() as lines:
+            self.loop.run_ready()
+        self._setting.log.extend(lines)  # type: ignore[arg-type] # a line is a dict of whatever was logged
+        if self.started.done() and not self.started.cancelled() and (error := self.started.exception()):
+            raise error
+
+    def deliver(self, account: Account, hook: Hook) -> asyncio.Task[bool]:
+        """Post a webhook; the task tells whether it was answered 200."""
+        return self.loop.begin(self._accept(account, hook), "webhook")
+
+    async def pause(self, label: str) -> None:
+        """Wait for the world at the store."""
+        if await self.reach("store", label) == "slow":
+            await asyncio.sleep(SLOW_SECONDS)
+
+    async def reach(self, kind: str, label: str) -> str:
+        """Wait for the world; the verdict says what goes wrong."""
+        point = Point(kind, label, self.loop.create_future())
+        self.points.append(point)
+        try:
+            return await point.waiting
+        finally:
+            if point in self.points:
+                self.points.remove(point)
+
+    def vanish(self) -> None:
+        """End it for good, when nobody looks any more."""
+        self.points.clear()
+        with structlog.testing.capture_logs():
+            self.loop.abandon()
+
+    async def _open(self, url: str) -> Store:
+        del url
+        assert self._store is not None, "start() comes first"
+        return await self._store.open(self.pause)
+
+    async def _accept(self, account: Account, hook: Hook) -> bool:
+        if not self.bridge.ready:
+            return False
+        try:
+            await self.bridge.webhooks.accept(account, hook.body, hook.channel)
+        except WebhookError as error:
+            if error.status < _REFUSED:
+                raise
+            return False
+        return True
+
+
+class _Wire:
+    """Carries requests to the emulators: implements bridge.client.Transport."""
+
+    def __init__(self, life: Life, accounts: dict[str, str]) -> None:
+        """`accounts` tells whose base_url it is."""
+        self._life = life
+        self._accounts = accounts
+
+    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - see Transport
+        """One request and its answer. What goes wrong is raised as bridge.client.Http would."""
+        del timeout
+        name = self._accounts[base_url]
+        what = f"{name}: {request.method} {request.path}"
+        if await self._life.reach("request", what) == "down":
+            raise NotSent("no connection: Connection refused")
+        response = self._life.emulators[name].handle(request)
+        if await self._life.reach("answer", f"{what} answered {response.status}") == "lost":
+            raise OutcomeUnknown("the connection broke: ServerDisconnectedError")
+        return response
+
+    async def close(self) -> None:
+        """Nothing is held open."""

@@ -1,0 +1,171 @@
+"""What a world is made of: the bot, the accounts of all five providers, and who plays the other end of each."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+
+from bridge.app import Bridge
+from bridge.config import Config
+from bridge.errors import SendError
+from bridge.events import ThreadRef
+from bridge.loading import load_routers
+from bridge.messages import Text
+from bridge.providers.port import Outbound, Webhook
+from bridge.providers.registry import BUILT_IN, emulator_type
+from bridge.router import Router, combine
+from bridge.testing.loop import START
+from bridge.web.strict_json import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from bridge.providers.port import Credential, Emulator, Hook, Inbound, Provider, Request, Response
+
+T = TypeVar("T")
+
+PROVIDERS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
+
+
+@runtime_checkable
+class HonoursKeys(Protocol):
+    """An emulator whose wire has a place for the idempotency key, and that may heed it or not."""
+
+    honours_keys: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What all runs of one test have in common.
+
+    `honours_keys`: a repeated request with a known key is answered again, and reaches the phone once, at the providers
+    that have such a key at all. `make` builds a Bridge, or what a test puts in its place.
+    """
+
+    router: Router | None = None
+    accounts: Mapping[str, Mapping[str, Any]]
+    honours_keys: bool = True
+    make: Callable[..., Bridge] = Bridge
+    config: Config
+    addresses: dict[tuple[str, str, str], str] = field(default_factory=dict)
+
+    def emulator(self, account: str, now: Callable[[], int], rng: Random) -> Emulator:
+        """The other end of an account."""
+        settings = self.accounts[account]
+        kind = _other_end(str(settings["provider"]))
+        made = kind(now, rng, {**kind.sample_settings, **settings})
+        if isinstance(made, HonoursKeys):
+            made.honours_keys = self.honours_keys
+        return made
+
+    def with_router(self, router: Router | None) -> Plan:
+        """The same with another bot."""
+        return replace(self, router=router)
+
+    def address(self, account: str, channel: str, name: str) -> str:
+        """What the provider may know a person by: the name, or a number made of it where only those are reached.
+
+        Looked up once, however many worlds there will be.
+
+        Raises:
+            ValueError: nobody can be reached on this channel, or there is none.
+        """
+        known = self.addresses.get((account, channel, name))
+        if known is not None:
+            return known
+        number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:5]) % 10**9
+        for address in (name, f"+6281{number:09}"):
+            if self._reaches(account, channel, address):
+                self.addresses[account, channel, name] = address
+                return address
+        raise ValueError(f"{name!r} cannot be reached at {account} on {channel}")
+
+    def inbound(self, account: str, hook: Hook) -> Sequence[Inbound]:
+        """What a webhook brings."""
+        webhook = Webhook(channel=hook.channel, body=hook.body, json=read_object(hook.body), received_at=START)
+        return self.config.accounts[account].provider.parse(webhook)
+
+    def _reaches(self, account: str, channel: str, address: str) -> bool:
+        """Whether a made-up message to a made-up person is taken."""
+        provider = self.config.accounts[account].provider
+        emulator = self.emulator(account, lambda: START, Random(0))  # noqa: S311 - made up
+        heard = self.inbound(account, emulator.says(channel, address, "hello"))[0]
+        if heard.conversation_id is None:
+            return False
+        ref = ThreadRef(account, provider.name, heard.channel, heard.conversation_id)
+        message = Outbound(key=_KEY, thread=ref, message=Text("hi"), address=heard.address, created_at=START)
+        try:
+            _carried(provider.send(message, _credential(provider, emulator)), emulator)
+        except SendError:
+            return False
+        return any(each.conversation_id == heard.conversation_id for each in emulator.seen)
+
+
+_KEY: Final = "00000000-0000-4000-8000-000000000000"
+
+
+def plan_of(
+    router: Router | Sequence[Router] | str | None,
+    *,
+    accounts: Mapping[str, Mapping[str, Any]] | None = None,
+    honours_keys: bool = True,
+    make: Callable[..., Bridge] = Bridge,
+) -> Plan:
+    """A plan; see World for what may be given.
+
+    Raises:
+        ConfigError: an account cannot be configured so, or a router cannot be loaded.
+    """
+    config, tables = _default() if not accounts else _configured(accounts)
+    return Plan(router=as_router(router), accounts=tables, honours_keys=honours_keys, make=make, config=config)
+
+
+def as_router(given: Router | Sequence[Router] | str | None) -> Router | None:
+    """A router, several as one, or the one at "module:attribute"."""
+    match given:
+        case None | Router():
+            return given
+        case str():
+            return combine(load_routers([given], Path.cwd()))
+        case _:
+            return combine(list(given))
+
+
+_other_end: Final = cache(emulator_type)
+
+
+@cache
+def _default() -> tuple[Config, Mapping[str, Mapping[str, Any]]]:
+    return _configured({})
+
+
+def _configured(
+    given: Mapping[str, Mapping[str, Any]],
+) -> tuple[Config, Mapping[str, Mapping[str, Any]]]:
+    """An account at each provider, named like it, and those given: with the emulator's credentials and these keys."""
+    tables: dict[str, Mapping[str, Any]] = {}
+    for name in {**dict.fromkeys(PROVIDERS), **given}:
+        own = given.get(name, {})
+        provider = own.get("provider", name)
+        sample = emulator_type(str(provider)).sample_settings
+        tables[name] = {"provider": provider, "base_url": f"https://{name}.test", **sample, **own}
+    return Config.from_dict({"accounts": tables}), tables
+
+
+def _credential(provider: Provider, emulator: Emulator) -> Credential | None:
+    flow = provider.authenticate(START)
+    return None if flow is None else _carried(flow, emulator)
+
+
+def _carried(flow: Generator[Request, Response, T], emulator: Emulator) -> T:
+    try:
+        request = next(flow)
+        while True:
+            request = flow.send(emulator.handle(request))
+    except StopIteration as stop:
+        found: T = stop.value
+        return found

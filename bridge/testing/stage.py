@@ -1,0 +1,274 @@
+"""Where a world's story takes place: one thing happens after the other, and the choices say which, and what fails."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from bridge.clock import SECOND
+from bridge.stores import volatile_type
+from bridge.testing.life import Life, Setting
+from bridge.testing.loop import START
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Sequence
+    from types import CodeType, FrameType
+
+    from bridge.providers.port import Emulator, Hook
+    from bridge.router import Router
+    from bridge.testing.choices import Choices
+    from bridge.testing.faults import Faults
+    from bridge.testing.life import Point
+    from bridge.testing.plan import Plan
+
+_REPEAT: Final = SECOND
+"""After how long a provider posts a webhook again that was not answered 200."""
+_LIKELY, _RARE = 0.12, 0.04
+"""How much a fault, and a crash, weigh in a choice, beside 1 for each thing that would happen otherwise."""
+_NO_END: Final = 200_000
+"""Steps after which a story is said to have no end."""
+
+
+class Stuck(AssertionError):
+    """Something is not done, and will not be in any reasonable time."""
+
+
+@dataclass(slots=True, eq=False)
+class Posting:
+    """A webhook on its way to the bridge: posted once those it comes `after` are done, until it is answered 200."""
+
+    account: str
+    hook: Hook
+    label: str
+    after: Sequence[Posting] = ()
+    not_before: int = 0
+    done: bool = False
+    task: asyncio.Task[bool] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    """Something that may happen next."""
+
+    label: str
+    weight: float
+    do: Callable[[], None]
+
+
+class Stage:
+    """The outside of a bridge, and one life of it after the other."""
+
+    def __init__(self, plan: Plan, choices: Choices, faults: Faults) -> None:
+        """Nobody lives yet."""
+        seed = choices.schedule.seed
+        self.choices = choices
+        self.faults = faults
+        self.trace: list[str] = []
+        self.log: list[dict[str, object]] = []
+        self.calls: Counter[CodeType] = Counter()
+        self._begins: dict[CodeType, int] = {}
+        self.down: set[str] = set()
+        """Accounts whose provider cannot be reached."""
+        self.emulators: dict[str, Emulator] = {
+            name: plan.emulator(name, lambda: self.now, Random(f"{name} {seed}"))  # noqa: S311 - made up
+            for name in plan.accounts
+        }
+        self._plan = plan
+        self._seed = seed
+        self._haste = choices.temper()
+        self._now = START
+        self._store = _maker()()
+        self._lives: list[Life] = []
+        self._life: Life | None = None
+        self._postings: list[Posting] = []
+        self._steps = 0
+
+    @property
+    def now(self) -> int:
+        """Virtual time in microseconds since 1970."""
+        return self._now if self._life is None else self._life.loop.now
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way, and nothing is waiting for another attempt."""
+        return not self._postings and not (self._life and self._life.points) and self._store.open_rows() == 0
+
+    def begin(self, router: Router | None) -> None:
+        """Start the bridge, if none is alive."""
+        if self._life is not None:
+            return
+        if router is None:
+            raise ValueError("this world has no bot: World(router), world.use(router), or a fixture named router")
+        self._router = router
+        setting = Setting(
+            config=self._plan.config, router=router, emulators=self.emulators, log=self.log, make=self._plan.make
+        )
+        self._life = Life(setting, self._now, f"bridge {self._seed} {len(self._lives)}")
+        self._lives.append(self._life)
+        self._note("the bridge starts")
+        self._life.start(self._store)
+
+    def post(self, posting: Posting) -> None:
+        """A webhook to be posted."""
+        self._postings.append(posting)
+
+    def step(self, *, may_wait: int | None = None) -> bool:
+        """Let one thing happen; whether there was one.
+
+        With `may_wait`, webhooks may also be held up while time passes, until then at the latest.
+        """
+        options = self._options()
+        if may_wait is not None and options and not self.life.points:
+            at = self._next_at()
+            if at is not None and at <= may_wait:
+                options.append(_Option("the webhooks are held up", _LIKELY, lambda: self.jump(at)))
+        if not options:
+            return False
+        self._steps += 1
+        if self._steps > _NO_END:
+            raise Stuck(f"{_NO_END} steps, and no end of it")
+        chosen = options[self.choices.pick([(each.label, each.weight) for each in options])]
+        self._note(chosen.label)
+        chosen.do()
+        self._go_on()
+        return True
+
+    def pass_time(self, until: int) -> bool:
+        """Jump to the next thing that has a time, if it is not after `until`; whether there was one."""
+        at = self._next_at()
+        if at is None or at > until:
+            return False
+        self.jump(at)
+        return True
+
+    def jump(self, at: int) -> None:
+        """Let time pass."""
+        if at > self.life.loop.now:
+            self.life.loop.now = at
+            self._note("time passes")
+        self._go_on()
+
+    def crash(self) -> None:
+        """Let the process die, and another one start: what was committed is all that is left."""
+        life = self.life
+        life.points.clear()
+        self._now, self._life = life.loop.now, None
+        for each in self._postings:
+            if each.task is not None:
+                each.task, each.not_before = None, self._now + _REPEAT
+        self.begin(self._router)
+
+    def close(self) -> None:
+        """End all lives, and forget the store."""
+        for each in self._lives:
+            each.vanish()
+        self._store.close()
+
+    @property
+    def life(self) -> Life:
+        """The one that is alive."""
+        assert self._life is not None, "begin() comes first"
+        return self._life
+
+    def _options(self) -> list[_Option]:
+        """What may happen next: first what happens when all is calm."""
+        points = self.life.points
+        ready = [each for each in self._postings if self._may_arrive(each)]
+        calm = [_Option(each.label, 1.0, lambda point=each: point.go(self._outage(point))) for each in points]  # type: ignore[misc] # mypy cannot infer a default's type
+        calm += [_Option(each.label, self._haste, lambda posting=each: self._deliver(posting)) for each in ready]  # type: ignore[misc]
+        if not calm:
+            return []
+        return calm + [fault for point in points for fault in self._faults_at(point)] + self._other_faults(ready)
+
+    def _may_arrive(self, posting: Posting) -> bool:
+        open_door = self.life.started.done() and posting.task is None and posting.not_before <= self.now
+        return open_door and all(each.done for each in posting.after)
+
+    def _outage(self, point: Point) -> str:
+        return "down" if point.kind == "request" and point.label.partition(":")[0] in self.down else ""
+
+    def _faults_at(self, point: Point) -> list[_Option]:
+        """What may go wrong where something waits."""
+        found = []
+        for kind, fault, verdict, what in _AT_POINTS:
+            if point.kind == kind and fault in self.faults and (kind != "store" or point.label.startswith("before")):
+
+                def do(fault: str = fault, verdict: str = verdict) -> None:
+                    self.faults.spend(fault)
+                    point.go(verdict)
+
+                found.append(_Option(f"{what} ({point.label})", _LIKELY, do))
+        return found
+
+    def _other_faults(self, ready: Sequence[Posting]) -> list[_Option]:
+        found: list[_Option] = []
+        if "duplicate" in self.faults:
+            weight = _LIKELY * self._haste
+            found += [_Option(f"{each.label}, to be repeated", weight, self._repeating(each)) for each in ready]
+        if "crash" in self.faults:
+            doing = ", ".join(each.label for each in self.life.points) or "nothing"
+
+            def crash() -> None:
+                self.faults.spend("crash")
+                self.crash()
+
+            found.append(_Option(f"crash (while: {doing})", _RARE, crash))
+        return found
+
+    def _repeating(self, posting: Posting) -> Callable[[], None]:
+        def do() -> None:
+            self.faults.spend("duplicate")
+            again = Posting(posting.account, posting.hook, f"{posting.label} (repeated)", after=(posting,))
+            self._postings.append(again)
+            self._deliver(posting)
+
+        return do
+
+    def _deliver(self, posting: Posting) -> None:
+        posting.task = self.life.deliver(self._plan.config.accounts[posting.account], posting.hook)
+
+    def _go_on(self) -> None:
+        """Run what became ready, and look which webhooks were answered."""
+        before = sys.getprofile()
+        sys.setprofile(self._count)
+        try:
+            self.life.run()
+        finally:
+            sys.setprofile(before)
+        for each in [each for each in self._postings if each.task is not None and each.task.done()]:
+            if each.task is not None and each.task.result():
+                each.done = True
+                self._postings.remove(each)
+            else:
+                each.task, each.not_before = None, self.now + _REPEAT
+
+    def _count(self, frame: FrameType, event: str, _: object) -> None:
+        if event == "call":
+            code = frame.f_code
+            if self._begins.setdefault(code, frame.f_lasti) == frame.f_lasti:  # else a coroutine goes on
+                self.calls[code] += 1
+
+    def _next_at(self) -> int | None:
+        """When the next timer rings or a webhook is repeated."""
+        times = [each.not_before for each in self._postings if each.not_before > self.now]
+        if self.life.loop.next_at is not None:
+            times.append(self.life.loop.next_at)
+        return min(times, default=None)
+
+    def _note(self, what: str) -> None:
+        self.trace.append(f"{(self.now - START) / SECOND:.6f} {what}")
+
+
+_maker: Final = cache(volatile_type)
+
+_AT_POINTS: Final = (
+    ("request", "provider_down", "down", "the provider cannot be reached"),
+    ("answer", "lost_answer", "lost", "the answer is lost"),
+    ("store", "slow_store", "slow", "the store is slow"),
+)
+"""Where which fault can happen, what it is called there, and in words."""

@@ -1,0 +1,263 @@
+"""A whole bridge in a test: real engine, real storage in memory, all five providers emulated, and virtual time.
+
+Nothing happens by itself. `settle` lets one thing happen after the other (a webhook arrives, a transaction commits, a
+request leaves), and a seed decides which is next, and what goes wrong.
+"""
+
+from __future__ import annotations
+
+import inspect
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from bridge.app import Bridge
+from bridge.clock import SECOND, moment
+from bridge.testing.choices import Choices, Schedule
+from bridge.testing.contacts import Contact
+from bridge.testing.explore import Exploration
+from bridge.testing.faults import Faults
+from bridge.testing.plan import Plan, as_router, plan_of
+from bridge.testing.spans import seconds_of
+from bridge.testing.stage import Posting, Stage, Stuck
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+    from types import TracebackType
+
+    from bridge.providers.port import Emulator, Hook
+    from bridge.router import Router
+
+_LONGEST: Final = 3600.0
+"""Seconds of virtual time that all that is under way may take to come to its end."""
+
+
+class World:
+    """A bridge, its providers, and people who talk to it.
+
+    world = World(router)
+    ann = world.contact("konnek", "whatsapp", "ann")
+    await ann.says("order 7")
+    await world.settle()
+    ann.saw("~refund")
+    """
+
+    def __init__(
+        self,
+        router: Router | Sequence[Router] | str | None = None,
+        *,
+        accounts: Mapping[str, Mapping[str, Any]] | None = None,
+        honours_keys: bool = True,
+        faults: Iterable[str] | Mapping[str, int | bool | None] = (),
+        replay: str | int | Schedule | None = None,
+        make: Callable[..., Bridge] = Bridge,
+        plan: Plan | None = None,
+    ) -> None:
+        """Begin with an empty store, at 2025-10-10 09:00 UTC.
+
+        Args:
+            router: The bot: a router, several, or "module:attribute".
+            accounts: More accounts, or other keys for the five that are there, each named like its provider.
+            honours_keys: Whether providers whose wire carries our idempotency key heed it.
+            faults: What may go wrong; see `explore`. Nothing does unless `replay` says what to decide.
+            replay: A seed or a schedule, as `explore` prints it.
+            make: Builds the Bridge; for tests of the engine itself.
+            plan: What is common to several worlds, made already; instead of the other arguments but two.
+
+        Raises:
+            ConfigError: an account cannot be configured so, or a router cannot be loaded.
+            ValueError: there is no such fault, or `replay` is no schedule.
+        """
+        self._plan = plan or plan_of(router, accounts=accounts, honours_keys=honours_keys, make=make)
+        self._router = self._plan.router
+        schedule = Schedule.read(replay) if replay is not None else Schedule(0)
+        self.choices = Choices(schedule, calm=replay is None)
+        """What was decided so far."""
+        self.rng = Random(f"world {schedule.seed}")  # noqa: S311 - a test's dice
+        """Seeded dice for the scenario itself."""
+        self._faults = Faults(faults)
+        self._stage = Stage(self._plan, self.choices, self._faults)
+        self._last: dict[Contact, Sequence[Posting]] = {}
+        self._closed = False
+        self.exploration: Exploration | None = None
+        """What `explore` was last asked for."""
+        self.forced: Schedule | None = None
+        """The one run that `explore` is to make, if it is to make only one."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def use(self, router: Router | Sequence[Router] | str) -> Self:
+        """Say which bot it is, before anything happens."""
+        self._router = as_router(router)
+        return self
+
+    def contact(self, account: str, channel: str, name: str) -> Contact:
+        """A person at an account (each is named like its provider), on one of its channels.
+
+        Raises:
+            LookupError: there is no such account.
+            ValueError: nobody can be reached on such a channel.
+        """
+        if account not in self._stage.emulators:
+            raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
+        return Contact(self, account, channel, name, self._plan.address(account, channel, name))
+
+    async def settle(self, within: str | float | timedelta = _LONGEST) -> None:
+        """Let everything happen that was set off, retries and repetitions too, for which time passes if it must.
+
+        Timers that are not due yet, and messages for later, are left alone: see `advance`.
+
+        Raises:
+            Stuck: something is not done `within` this span of virtual time, or will never be.
+        """
+        self._settle(self._stage.now + round(seconds_of(within) * SECOND))
+
+    async def advance(self, span: str | float | timedelta) -> None:
+        """Let time pass ("2h", seconds, or a timedelta), with all that happens meanwhile; then settle.
+
+        A webhook that did not arrive yet may do so as late as the end of the span.
+        """
+        stage, until = self._begun(), self._stage.now + round(seconds_of(span) * SECOND)
+        while stage.step(may_wait=until) or stage.pass_time(until):
+            pass
+        stage.jump(until)
+        await self.settle()
+
+    async def until(self, happened: Callable[[], bool]) -> bool:
+        """Let things happen until this one did; whether it did before all was quiet."""
+        stage = self._begun()
+        deadline = stage.now + round(_LONGEST * SECOND)
+        while not happened():
+            if not stage.step() and (stage.is_quiet or not stage.pass_time(deadline)):
+                return happened()
+        return True
+
+    async def crash(self) -> None:
+        """Let the process die right now, and start another one on what was committed."""
+        self._begun().crash()
+
+    def down(self, account: str) -> None:
+        """From now on this account's provider cannot be reached."""
+        self._stage.down.add(account)
+
+    def up(self, account: str) -> None:
+        """It can be reached again."""
+        self._stage.down.discard(account)
+
+    def explore(
+        self,
+        scenario: Callable[[World], Awaitable[object]] | None = None,
+        *,
+        seeds: int | Iterable[int] = 200,
+        faults: Iterable[str] | Mapping[str, int | bool | None] = (),
+        replay: str | int | Schedule | None = None,
+    ) -> Exploration:
+        """Run a scenario in many worlds like this one, each with another order of things and other faults.
+
+            world.explore(scenario, seeds=200, faults={"duplicate", "crash"})
+            async for world in world.explore(seeds=200, faults={"duplicate", "crash"}): ...
+
+        Args:
+            scenario: An `async def` that takes the world; without it, the result is to be iterated over.
+            seeds: How many seeds, or which.
+            faults: Names out of duplicate, reorder, crash, lost_answer, provider_down and slow_store, or a dict of
+                how often each may happen in one run.
+            replay: Only this one run.
+
+        Raises:
+            Counterexample: the scenario failed; its text tells the smallest schedule that was found to fail.
+        """
+        only = replay if replay is not None else self.forced
+        exploration = Exploration(
+            lambda schedule: World(plan=self._plan_in_use(), faults=faults, replay=schedule),
+            seeds=[Schedule.read(only)] if only is not None else _schedules(seeds),
+            shrinks=only is None,
+        )
+        self.exploration = exploration
+        return exploration if scenario is None else exploration(scenario)
+
+    def calls(self, function: Callable[..., object]) -> int:
+        """How often a Python function was called in this world, by whomever."""
+        bare = inspect.unwrap(function)
+        code = getattr(getattr(bare, "__func__", bare), "__code__", None)
+        if code is None:
+            raise TypeError(f"calls of {function!r} cannot be counted: it is no function written in Python")
+        return self._stage.calls[code]
+
+    @property
+    def now(self) -> datetime:
+        """Virtual time, UTC."""
+        return moment(self._stage.now)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way."""
+        return self._stage.is_quiet
+
+    @property
+    def trace(self) -> Sequence[str]:
+        """All that happened, a line each: the same for the same bot, scenario and schedule."""
+        return self._stage.trace
+
+    @property
+    def log(self) -> Sequence[Mapping[str, object]]:
+        """What the bridge logged."""
+        return self._stage.log
+
+    @property
+    def bridge(self) -> Bridge:
+        """The one that is alive."""
+        return self._begun().life.bridge
+
+    def emulator(self, account: str) -> Emulator:
+        """The other end of an account."""
+        return self._stage.emulators[account]
+
+    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]]) -> None:
+        """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen."""
+        before = self._last.get(contact, ())
+        made: list[Posting] = []
+        for hook, label in hooks:
+            loose = "reorder" in self._faults
+            posting = Posting(contact.account, hook, label, after=(*before, *(() if loose else made)))
+            made.append(posting)
+            self._stage.post(posting)
+            if contact.conversation_id is None:
+                contact.conversation_id = self._plan.inbound(contact.account, hook)[0].conversation_id
+        if made:
+            self._last[contact] = made
+
+    def close(self) -> None:
+        """The end of this world."""
+        if not self._closed:
+            self._closed = True
+            if self.exploration is not None:
+                self.exploration.close()
+            self._stage.close()
+
+    def _settle(self, until: int) -> None:
+        stage = self._begun()
+        while stage.step() or not stage.is_quiet:
+            if not stage.step() and not stage.is_quiet and not stage.pass_time(until):
+                raise Stuck(f"not everything came to its end.\n{self.story()}")
+
+    def story(self, lines: int = 20) -> str:
+        """The last things that happened, for people to read."""
+        return "\n".join(("The last that happened:", *(f"  {each}" for each in self.trace[-lines:])))
+
+    def _begun(self) -> Stage:
+        self._stage.begin(self._router)
+        return self._stage
+
+    def _plan_in_use(self) -> Plan:
+        return self._plan.with_router(self._router)
+
+
+def _schedules(seeds: int | Iterable[int]) -> list[Schedule]:
+    return [Schedule(seed) for seed in (range(seeds) if isinstance(seeds, int) else seeds)]
