@@ -115,12 +115,11 @@ class Exploration:
             random.setstate(state)
         return None
 
-    @property
-    def failed(self) -> Failure | None:
-        """What is known of the world that a loop was left in."""
+    def failed(self, error: BaseException) -> Failure | None:
+        """What is known of the world that a loop was left in by an error; None when it was not left so."""
         if self.current is None or self._open is None:
             return None
-        return failure_of(self._open, self.current, AssertionError("the body of the loop failed"))
+        return failure_of(self._open, self.current, error)
 
     def close(self) -> None:
         """The end of the world that was looked at last."""

@@ -35,11 +35,13 @@ _LONGEST: Final = 3600.0
 class World:
     """A bridge, its providers, and people who talk to it.
 
-    world = World(router)
-    ann = world.contact("konnek", "whatsapp", "ann")
-    await ann.says("order 7")
-    await world.settle()
-    ann.saw("~refund")
+    Example::
+
+        world = World(router)
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("order 7")
+        await world.settle()
+        ann.saw("~refund")
     """
 
     def __init__(
