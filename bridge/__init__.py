@@ -10,6 +10,7 @@ from bridge.depends import Depends
 from bridge.errors import BridgeError, HandlerError
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Postback, Status, ThreadRef, Unrecognised
 from bridge.filters import Filter
+from bridge.keys import Key
 from bridge.messages import (
     Audio,
     Button,
@@ -51,6 +52,7 @@ __all__ = [
     "Filter",
     "HandlerError",
     "Image",
+    "Key",
     "Location",
     "Match",
     "Media",

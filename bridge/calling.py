@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from bridge.depends import Needs, needs_of
+from bridge.overlap import PLAIN, Manner
 from bridge.written import (
     NAMED,
     Site,
@@ -45,9 +46,10 @@ class _Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Written):
-    """A function of a bot author under one rule; `needs` are its dependencies."""
+    """A function of a bot author under one rule; `needs` are its dependencies, `manner` how its turns go."""
 
     needs: Needs = field(default=(), repr=False, compare=False)
+    manner: Manner = PLAIN
     _parameters: tuple[_Parameter, ...] = field(default=(), repr=False, compare=False)
     _turn: str = field(default="", repr=False, compare=False)
     _takes_all: bool = field(default=False, repr=False, compare=False)

@@ -8,14 +8,18 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.bursts import Bursts
 from bridge.calling import call_site, handler_of
 from bridge.clock import micros, moment
 from bridge.events import Message, Postback, Timer, decode_event
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
+from bridge.overlap import MOST
 from bridge.passage import Passage
 from bridge.planner import answer, expires_at, next_choices, plan
 from bridge.rules import Match
+from bridge.runner import Interrupted
+from bridge.seals import Seals
 from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
 from bridge.telemetry import log
 from bridge.timers import named_function
@@ -31,6 +35,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.events import Event
     from bridge.messages import Outgoing
+    from bridge.overlap import Burst
     from bridge.planner import Choice, Plan
     from bridge.router import Router
     from bridge.store import Store
@@ -42,11 +47,12 @@ _QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scr
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What bounds a turn: `timeout` in seconds."""
+    """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once."""
 
     router: Router
     timeout: float
     backoff: Backoff
+    slow_concurrency: int = 64
 
 
 class Dispatcher:
@@ -70,13 +76,28 @@ class Dispatcher:
         self._rules = rules
         self._clock = clock
         self._rng = rng
+        self._seals = Seals(store, rng)
         self._suspects: frozenset[int] = frozenset()
+        self._slow = asyncio.Semaphore(rules.slow_concurrency)
+        self._bursts = Bursts(
+            store,
+            rules.router,
+            rules.backoff.attempts,
+            meaning=self._opened,
+            find=lambda event, thread: self._match(Turn(event, thread.ref, step=thread.step), thread),
+        )
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
 
     async def start(self) -> None:
         """Take up what waits in the store; what was running when the last process died starts last, one at a time."""
+        await self._seals.start()
         self._suspects = self._store.suspects("in")
         await self.lanes.start(self._suspects)
+
+    def offer(self, rows: Sequence[InboxRow]) -> None:
+        """Rows that were just committed, in commit order."""
+        self._bursts.offer(rows)
+        self.lanes.offer(rows)
 
     async def heads(self, after_seq: int, limit: int) -> list[InboxRow]:
         """See lanes.Source."""
@@ -97,24 +118,75 @@ class Dispatcher:
                 return None
             row = again
         thread = await self._store.thread(row.thread_id)
-        event = self._meant(row.event, thread)
-        passage = Passage(self._rules.router.rules, lambda turn: self._match(turn, thread), self._rules.timeout)
-        turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
-        self._store.mark("in", row.id, running=True)
+        try:
+            return await self._answer(row, thread)
+        finally:
+            self._bursts.end(thread.id)
+
+    async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
+        """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
+        burst = await self._bursts.gather(row, thread)
+        now = self._clock.now()
+        if (due_at := burst.due_at(now)) > now:
+            return replace(row, attempt=burst.head.attempt, available_at=due_at)
+        if (burst.manner.timeout or 0) <= self._rules.timeout or aside:
+            return await self._turn(row, burst, thread)
+        with self.lanes.aside():
+            async with self._slow:
+                return await self._answer(row, thread, aside=True)
+
+    async def _turn(self, row: InboxRow, burst: Burst, thread: ThreadRow) -> InboxRow | None:
+        seconds = burst.manner.timeout or self._rules.timeout
+        stop = self._bursts.watch(burst)
+        passage = Passage(self._rules.router.rules, lambda turn: self._match(turn, thread), seconds, stop)
+        turn = self._turn_of(burst, thread)
+        self._mark(burst, running=True)
         try:
             turn.reply(*as_messages(await passage.go(turn)))
-            commit = self._commit_of(row, turn, thread, passage.match.handler if passage.match else None)
+            if not burst.led_to(passage.match):
+                turn.close()
+                return await self._turn(row, burst.alone(), thread)
+            commit = self._commit_of(burst, turn, thread, passage.match.handler if passage.match else None)
         except asyncio.CancelledError:
             turn.close()
             raise
+        except Interrupted:
+            turn.close()
+            self._bursts.interrupted(burst)
+            log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
+            return replace(row, attempt=burst.head.attempt)
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
             turn.close()
-            return await self._failed(row, thread, event, passage, error)
+            return await self._failed(row, burst, thread, passage, error)
         finally:
-            self._store.mark("in", row.id, running=False)
-        await self._store.commit_turn(commit)
-        log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+            self._mark(burst, running=False)
+        await self._commit(burst, commit)
+        log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
         return None
+
+    def _turn_of(self, burst: Burst, thread: ThreadRow) -> Turn[Any]:
+        *older, event = burst.events
+        return Turn(
+            event,
+            thread.ref,
+            state=thread.state,
+            step=thread.step,
+            older=older,
+            skipped=burst.skipped,
+            history=self._history_of(burst),
+        )
+
+    def _mark(self, burst: Burst, *, running: bool) -> None:
+        for row in burst.rows:
+            self._store.mark("in", row.id, running=running)
+
+    async def _commit(self, burst: Burst, commit: TurnCommit) -> None:
+        if self._seals.unkept:
+            await self._seals.keep()
+        await self._store.commit_turn(commit)
+        self._bursts.forget(burst)
+        if burst.others:
+            self.lanes.done(commit.thread.id, burst.newest.seq)
 
     def _match(self, turn: Turn[Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
@@ -131,45 +203,51 @@ class Dispatcher:
             raise handler.error("the arguments it was to be called with do not fit it any more")
         return Match(handler=handler, arguments=arguments)
 
+    async def _opened(self, row: InboxRow, thread: ThreadRow) -> Event:
+        """What an event is in its thread, a typed key that was pressed unpacked."""
+        return await self._seals.open(self._meant(row.event, thread), thread)
+
     def _meant(self, event: Event, thread: ThreadRow) -> Event:
         """A text that answers an open choice is the press it stands for."""
         if isinstance(event, Message) and thread.choices:
             return answer(event, thread.choices) or event
         return event
 
-    def _commit_of(self, row: InboxRow, turn: Turn[Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
+    def _commit_of(self, burst: Burst, turn: Turn[Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
         """All that a turn does, ready to be committed."""
         now = self._clock.now()
-        event = turn.event
-        heard = isinstance(event, Message | Postback)
-        last_heard = max(thread.last_heard or 0, micros(event.at)) if heard else thread.last_heard
+        row, events = burst.head, [each.event for each in burst.rows]
+        heard = [micros(event.at) for event in events if isinstance(event, Message | Postback)]
+        last_heard = max(thread.last_heard or 0, *heard) if heard else thread.last_heard
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
-        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in turn.replies]
+        replies = self._seals.seal(turn.replies, thread, capabilities.button_key, now)
+        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
         left = replace(
             thread,
             state=turn.encode_state(),
             step=turn.step,
-            choices=self._choices(thread.choices, plans, event),
-            address=row.address or thread.address,
+            choices=self._choices(thread.choices, plans, events),
+            address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
             last_heard=last_heard,
         )
         turn.close()
         name = handler.name if handler else ""
         sayings: list[Saying] = []
         timers: list[TimerRow] = []
-        for ordinal, (message, each) in enumerate(zip(turn.replies, plans, strict=True)):
+        for ordinal, (message, each) in enumerate(zip(replies, plans, strict=True)):
             if message.at is not None and not capabilities.schedule and micros(message.at) > now:
                 timers.append(_later(message, micros(message.at)))
             else:
                 sayings += self._sayings(row, name, ordinal, message, each, now)
-        return TurnCommit(row=row, thread=left, sayings=sayings, timers=timers, at=now)
+        return TurnCommit(row=burst.newest, others=burst.rows[:-1], thread=left, sayings=sayings, timers=timers, at=now)
 
     @staticmethod
-    def _choices(standing: Sequence[Choice], plans: Sequence[Plan], event: Event) -> Sequence[Choice]:
+    def _choices(standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event]) -> Sequence[Choice]:
         if not standing and not any(each.choices for each in plans):
             return ()
         question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
-        answered = event.key if isinstance(event, Postback) else None
+        pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
+        answered = pressed[-1] if pressed else None
         return next_choices(standing, plans[question or 0 :], answered=answered, asked=question is not None)
 
     def _sayings(
@@ -193,10 +271,10 @@ class Dispatcher:
         ]
 
     async def _failed(
-        self, row: InboxRow, thread: ThreadRow, event: Event, passage: Passage, error: BaseException
+        self, row: InboxRow, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
     ) -> InboxRow | None:
         """A turn that raised: the bot's own error handler may answer it, else it is tried again, else given up."""
-        reason = _reason(error)
+        reason, row = _reason(error), replace(row, attempt=burst.head.attempt)
         log.warning(
             "turn_failed",
             thread=row.thread_id,
@@ -206,13 +284,16 @@ class Dispatcher:
             reason=reason,
             traceback=_traceback(error),
         )
-        commit = await self._caught(row, thread, event, passage, error)
+        commit = await self._caught(burst, thread, passage, error)
         if commit is not None:
-            await self._store.commit_turn(commit)
+            await self._commit(burst, commit)
             return None
         now = self._clock.now()
         again_at = self._rules.backoff.again_at(row.attempt, now, self._rng)
+        if again_at is None and burst.others:
+            again_at = now  # with a single attempt: each of them has it alone
         if again_at is None:
+            self._bursts.forget(burst)
             await self._give_up(row, f"given up after {row.attempt} tries: {reason}")
             return None
         again = replace(row, attempt=row.attempt + 1, available_at=again_at)
@@ -224,25 +305,26 @@ class Dispatcher:
                 reason=reason,
                 available_at=again_at,
                 at=now,
+                others=[each.id for each in burst.others],
             )
         )
         return again
 
     async def _caught(
-        self, row: InboxRow, thread: ThreadRow, event: Event, passage: Passage, error: BaseException
+        self, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
     ) -> TurnCommit | None:
         """The turn as an error handler of the bot leaves it: the failed handler's effects are gone."""
         handler = self._rules.router.match_error(error, passage.match)
         if handler is None:
             return None
-        turn = Turn(event, row.ref, state=thread.state, step=thread.step, history=self._history_of(row))
+        turn = self._turn_of(burst, thread)
         try:
             turn.reply(*as_messages(await passage.fail(turn, handler, error)))
-            return self._commit_of(row, turn, thread, handler)
+            return self._commit_of(burst, turn, thread, handler)
         except asyncio.CancelledError:
             raise
         except BaseException as second:  # noqa: BLE001 - as above
-            log.warning("error_handler_failed", thread=row.thread_id, handler=handler.name, reason=_reason(second))
+            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=_reason(second))
             return None
         finally:
             turn.close()
@@ -252,13 +334,26 @@ class Dispatcher:
         now = self._clock.now()
         reason = "the process died while it was handled"
         log.warning("turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
-        if row.attempt >= self._rules.backoff.attempts:
+        behind = await self._store.inbox_after(row.thread_id, row.seq, MOST) if self._suspects else ()
+        others = [each.id for each in behind if each.id in self._suspects]
+        if row.attempt >= self._rules.backoff.attempts and not others:
             await self._give_up(row, f"given up after {row.attempt} tries: {reason}")
             return None
         again = replace(row, attempt=row.attempt + 1)
         await self._store.retry_turn(
-            Retry(row_id=row.id, thread_id=row.thread_id, attempt=again.attempt, reason=reason, available_at=0, at=now)
+            Retry(
+                row_id=row.id,
+                thread_id=row.thread_id,
+                attempt=again.attempt,
+                reason=reason,
+                available_at=0,
+                at=now,
+                others=others,
+            )
         )
+        self._suspects -= set(others)
+        for each in others:
+            self._store.mark("in", each, running=False)
         return again
 
     async def _give_up(self, row: InboxRow, reason: str) -> None:
@@ -274,15 +369,17 @@ class Dispatcher:
         )
         log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
 
-    def _history_of(self, row: InboxRow) -> Callable[[int], Awaitable[Sequence[Entry]]]:
+    def _history_of(self, burst: Burst) -> Callable[[int], Awaitable[Sequence[Entry]]]:
+        thread_id, own = burst.head.thread_id, {row.id for row in burst.rows}
+
         async def history(limit: int) -> Sequence[Entry]:
-            found = await self._store.history(row.thread_id, limit=limit + 1)
+            found = await self._store.history(thread_id, limit=limit + len(own))
             return [
                 Entry(direction="in", at=moment(each.at), event=decode_event(each.kind, each.content))
                 if each.direction == "in"
                 else Entry(direction="out", at=moment(each.at), message=decode_message(each.content))
                 for each in found
-                if each.id != row.id
+                if each.direction == "out" or each.id not in own
             ][-limit:]
 
         return history

@@ -18,6 +18,8 @@ MessageKind = Literal[
 MESSAGE_KINDS: Final = frozenset(get_args(MessageKind))
 
 StatusValue = Literal["sent", "delivered", "read", "failed"]
+Stale = Literal["forged", "expired", "unknown"]
+
 STATUS_VALUES: Final = frozenset(get_args(StatusValue))
 
 
@@ -90,13 +92,20 @@ class Message(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postback(Event):
-    """The contact pressed a button or chose from a list: the key we attached comes back."""
+    """The contact pressed a button or chose from a list: the key we attached comes back.
+
+    A typed key (bridge.Key) comes back `sealed` and is shown in `key` without its seal, `Track[7]`. One that is not
+    good (any more) is `stale` instead, and `key` is as it came: "forged" for this conversation, "expired", or
+    "unknown" where what it stood for is gone. Both are for the turn, and no part of the event as stored.
+    """
 
     tag: ClassVar[str] = "postback"
 
     key: str
     title: str = ""
     reply_to: str | None = None
+    stale: Stale | None = None
+    sealed: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,9 +162,10 @@ class Timer(Event):
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
     {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer)}
 )
+_UNSTORED: Final = frozenset({"raw", "stale", "sealed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})
 _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
-    {cls: tuple(f.name for f in fields(cls) if f.name != "raw") for cls in EVENT_TYPES.values()}
+    {cls: tuple(f.name for f in fields(cls) if f.name not in _UNSTORED) for cls in EVENT_TYPES.values()}
 )
 
 

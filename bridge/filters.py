@@ -10,12 +10,14 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
+from bridge.keys import unpack
 
 if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
     from bridge.events import Event, ThreadRef
+    from bridge.keys import Key
 
 Found: TypeAlias = Mapping[str, Any]
 """What a condition that holds has found, by name: the keyword arguments of a handler."""
@@ -201,6 +203,21 @@ def keyed(pattern: KeyPattern) -> Test:
     """The postback's key fits the pattern; its fields are what it finds."""
     match = pattern.match
     return lambda event, _ref, _step: match(event.key)  # type: ignore[attr-defined]
+
+
+def unpacked(cls: type[Key], name: str) -> Test:
+    """The postback's typed key is one of `cls`; it is found under `name`."""
+
+    def test(event: Any, _ref: ThreadRef, _step: str | None) -> Found | None:  # noqa: ANN401 - a Postback, by its rule
+        key = unpack(cls, event.key)
+        return None if key is None else {name: key}
+
+    return test
+
+
+def why_stale(event: Any, _ref: ThreadRef, _step: str | None) -> Found:  # noqa: ANN401 - a Postback, by its rule
+    """Why the postback is stale; one that is good and taken by no rule stands for what is gone."""
+    return {"reason": event.stale or "unknown"}
 
 
 def asked(condition: Filter) -> Test:

@@ -5,10 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from bridge.keys import as_text
+
+if TYPE_CHECKING:
+    from bridge.keys import Key
 
 
 class _Strict:
@@ -120,12 +125,20 @@ class Location(_Said):
             raise ValueError(message)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Button(_Strict):
-    """One thing to press: `key` comes back in the Postback, `title` is what the contact reads."""
+    """One thing to press: `key` comes back in the Postback, `title` is what the contact reads.
+
+    The key may be a typed one, Track(no=7); it is kept as text.
+    """
 
     key: str
     title: str
+
+    def __init__(self, key: str | Key, title: str) -> None:
+        """Raises HandlerError for a typed key whose values do not fit its fields."""
+        object.__setattr__(self, "key", as_text(key))
+        object.__setattr__(self, "title", title)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +157,19 @@ class Buttons(_Said):
         _want_choices("Buttons", self.buttons)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, init=False)
 class Row(_Strict):
-    """One line of a Menu: `key` comes back in the Postback."""
+    """One line of a Menu: `key`, which may be a typed one, comes back in the Postback."""
 
     key: str
     title: str
     description: str = ""
+
+    def __init__(self, key: str | Key, title: str, description: str = "") -> None:
+        """Raises HandlerError for a typed key whose values do not fit its fields."""
+        object.__setattr__(self, "key", as_text(key))
+        object.__setattr__(self, "title", title)
+        object.__setattr__(self, "description", description)
 
 
 @dataclass(frozen=True, slots=True)

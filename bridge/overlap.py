@@ -11,6 +11,9 @@ from bridge.providers.fields import read_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from bridge.calling import Handler
+    from bridge.events import Event
+    from bridge.rules import Match
     from bridge.store import InboxRow
 
 Policy: TypeAlias = Literal["queue", "merge", "latest", "interrupt"]
@@ -124,6 +127,7 @@ class Burst:
 
     rows: tuple[InboxRow, ...]
     manner: Manner = PLAIN
+    handler: Handler | None = None
     closed: bool = False
 
     @property
@@ -137,9 +141,34 @@ class Burst:
         return self.rows[-1]
 
     @property
+    def events(self) -> tuple[Event, ...]:
+        """Those that the turn answers: under `latest` the newest."""
+        rows = (self.newest,) if self._skips else self.rows
+        return tuple(row.event for row in rows)
+
+    @property
+    def skipped(self) -> tuple[Event, ...]:
+        """Those that it passes over: under `latest` all but the newest."""
+        return tuple(row.event for row in self.rows[:-1]) if self._skips else ()
+
+    @property
+    def _skips(self) -> bool:
+        return self.manner.overlap.name == "latest"
+
+    @property
     def others(self) -> tuple[InboxRow, ...]:
         """All but the head."""
         return self.rows[1:]
+
+    def led_to(self, match: Match | None) -> bool:
+        """Whether the handler that the turn found is the one that its events were gathered for."""
+        if not self.others or self.handler is None:
+            return True
+        return match is not None and match.handler.function is self.handler.function
+
+    def alone(self) -> Burst:
+        """The head without the others."""
+        return Burst(rows=self.rows[:1], closed=True)
 
     def due_at(self, now: int) -> int:
         """When the turn may begin (microseconds): later than `now` only while `debounce` waits for quiet.
@@ -157,19 +186,22 @@ class Burst:
         )
 
 
-def burst_of(waiting: Iterable[InboxRow], manner: Manner, attempts: int, fits: Callable[[InboxRow], bool]) -> Burst:
+def burst_of(waiting: Iterable[InboxRow], handler: Handler, attempts: int, fits: Callable[[InboxRow], bool]) -> Burst:
     """The events that go into a turn with the first of `waiting`, as far as they follow each other without a gap.
 
     An event on the last of its `attempts`, after others failed, stands alone: so a poisonous one takes nobody along.
     """
     rows: list[InboxRow] = []
+    closed = False
     for row in waiting:
         if rows and (len(rows) >= MOST or _stands_alone(row.attempt + 1, attempts) or not fits(row)):
-            return Burst(rows=tuple(rows), manner=manner, closed=True)
+            closed = True
+            break
         rows.append(row)
         if len(rows) == 1 and _stands_alone(row.attempt, attempts):
-            return Burst(rows=(row,), manner=manner, closed=True)
-    return Burst(rows=tuple(rows), manner=manner)
+            closed = True
+            break
+    return Burst(rows=tuple(rows), manner=handler.manner, handler=handler, closed=closed)
 
 
 def _stands_alone(attempt: int, attempts: int) -> bool:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Concatenate, Final, TypeAlias, TypeVar
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Unpack, overload
 
-from bridge.calling import Site, call_site, error_handler_of, handler_of
+from bridge.calling import Site, call_site, error_handler_of, handler_of, press_parameter
 from bridge.depends import Override, dependency_of
 from bridge.errors import HandlerError
 from bridge.events import (
@@ -20,23 +21,49 @@ from bridge.events import (
     Status,
     Unrecognised,
 )
-from bridge.filters import Condition, KeyPattern, Test, as_filter, asked, at_step, fold, keyed, one_of, searched
+from bridge.filters import (
+    Condition,
+    KeyPattern,
+    Test,
+    as_filter,
+    asked,
+    at_step,
+    fold,
+    keyed,
+    one_of,
+    searched,
+    unpacked,
+    why_stale,
+)
+from bridge.keys import Key, model_of
 from bridge.middleware import layer_of
-from bridge.rules import NOWHERE, Catch, Match, Rule, RuleBook
+from bridge.overlap import Manner, Manners, manner_of
+from bridge.rules import NOWHERE, PRESSES, SEALED, STALE, Catch, Match, Rank, Rule, RuleBook
 
 if TYPE_CHECKING:
     from bridge.calling import Handler
     from bridge.events import ThreadRef
-    from bridge.middleware import CallNext
-    from bridge.turn import Turn
+    from bridge.functions import (
+        Around,
+        OnAnything,
+        OnEcho,
+        OnError,
+        OnKey,
+        OnMessage,
+        OnPostback,
+        OnStatus,
+        OnUnrecognised,
+    )
 
 F = TypeVar("F", bound=Callable[..., object])
-M = TypeVar("M", bound="Callable[Concatenate[Turn, CallNext, ...], Awaitable[object]]")
+K = TypeVar("K", bound=Key)
+X = TypeVar("X", bound=Exception)
 
 Values: TypeAlias = str | Iterable[str] | None
 """One text or several; None: it does not matter."""
 
 _ANYTHING: Final = frozenset[str]()
+_AS_ALL: Final[Mapping[str, Any]] = {}
 
 
 class Router:
@@ -46,7 +73,8 @@ class Router:
     first parameter is the turn; what a rule finds (fields of a key, named groups, a filter's mapping) arrives as
     keyword arguments, converted by the annotations. A conversion that fails means that the rule does not match.
 
-    Where a thread must be is said by `provider`, `account`, `channel` and `step`: one text or several.
+    Where a thread must be is said by `provider`, `account`, `channel` and `step`: one text or several. How turns go
+    is said by `overlap` and `timeout`: see bridge.overlap.Manners.
 
     Raises:
         HandlerError: at once, with file and line, for an argument that can never work, or a function with a
@@ -71,7 +99,8 @@ class Router:
         account: Values = None,
         channel: Values = None,
         step: Values = None,
-    ) -> Callable[[F], F]:
+        **manner: Unpack[Manners],
+    ) -> Callable[[OnMessage], OnMessage]:
         """A message: `text` is compared trimmed and case-folded, `regex` is searched for, `kind` as in events."""
         site = call_site()
         words = None if text is None else frozenset(map(fold, _values(site, "text", text)))
@@ -83,8 +112,20 @@ class Router:
             pattern = _pattern(site, regex)
             finds = frozenset(pattern.groupindex)
             tests.append(searched(pattern))
-        return self._rule(site, {Message.tag}, filters, words=words, tests=tests, finds=finds)
+        return self._rule(site, {Message.tag}, filters, words=words, tests=tests, finds=finds, manner=manner)
 
+    @overload
+    def postback(
+        self,
+        key: type[K],
+        *filters: Condition,
+        provider: Values = None,
+        account: Values = None,
+        channel: Values = None,
+        step: Values = None,
+        **manner: Unpack[Manners],
+    ) -> OnKey[K]: ...
+    @overload
     def postback(
         self,
         key: str | None = None,
@@ -93,45 +134,77 @@ class Router:
         account: Values = None,
         channel: Values = None,
         step: Values = None,
+        **manner: Unpack[Manners],
+    ) -> Callable[[OnPostback], OnPostback]: ...
+    def postback(
+        self,
+        key: str | type[Key] | None = None,
+        *filters: Condition,
+        provider: Values = None,
+        account: Values = None,
+        channel: Values = None,
+        step: Values = None,
+        **manner: Unpack[Manners],
     ) -> Callable[[F], F]:
-        """A press: `key` may hold fields, `size:{size}`; each takes one character or more up to the next literal."""
+        """A press: `key` may hold fields, `size:{size}`; each takes one character or more up to the next literal.
+
+        With a class of keys, `postback(Track)`, the handler's second parameter is the key that was pressed. A press
+        that is stale is for `stale`, and never comes here.
+        """
         site = call_site()
         tests = _where(site, provider=provider, account=account, channel=channel, step=step)
-        words, finds = None, _ANYTHING
-        if key is not None:
-            pattern = _key_pattern(site, key)
-            finds = frozenset(pattern.fields)
-            if pattern.literal is None:
-                tests.append(keyed(pattern))
-            else:
-                words = frozenset({pattern.literal})
-        return self._rule(site, {Postback.tag}, filters, words=words, tests=tests, finds=finds)
+        if key is None:
+            return self._rule(site, PRESSES - {STALE}, filters, tests=tests, manner=manner)
+        if isinstance(key, type) and issubclass(key, Key):
+            words = frozenset({_known_key(site, key).key_name})
+            return self._rule(site, {SEALED}, filters, words=words, tests=tests, press=key, manner=manner)
+        pattern = _key_pattern(site, key)
+        if pattern.literal is not None:
+            return self._rule(
+                site, {Postback.tag}, filters, words=frozenset({pattern.literal}), tests=tests, manner=manner
+            )
+        finds = frozenset(pattern.fields)
+        return self._rule(site, {Postback.tag}, filters, tests=[*tests, keyed(pattern)], finds=finds, manner=manner)
 
-    def status(self, *values: str) -> Callable[[F], F]:
+    def stale(self) -> Callable[[OnPostback], OnPostback]:
+        """A press of a typed key that is good for nothing (any more); looked at after all other rules but defaults.
+
+        The rule finds the `reason`: "forged" for this conversation, "expired", or "unknown" where no rule takes what
+        it stands for (any more).
+        """
+        tests = (why_stale,)
+        return self._rule(call_site(), {STALE, SEALED}, tests=tests, finds=frozenset({"reason"}), rank=Rank.STALE)
+
+    def status(self, *values: str) -> Callable[[OnStatus], OnStatus]:
         """What became of a message of ours: sent, delivered, read or failed; any, when none is named."""
         site = call_site()
         words = _values(site, "status", values, known=STATUS_VALUES) if values else None
         return self._rule(site, {Status.tag}, words=words)
 
-    def echo(self) -> Callable[[F], F]:
+    def echo(self) -> Callable[[OnEcho], OnEcho]:
         """A message from our side that came back: our own, or typed by a human agent."""
         return self._rule(call_site(), {Echo.tag})
 
-    def unrecognised(self) -> Callable[[F], F]:
+    def unrecognised(self) -> Callable[[OnUnrecognised], OnUnrecognised]:
         """An event of a kind we do not know."""
         return self._rule(call_site(), {Unrecognised.tag})
 
-    def on(self, event_type: type[Event], *filters: Condition) -> Callable[[F], F]:
+    def on(self, event_type: type[Event], *filters: Condition, **manner: Unpack[Manners]) -> Callable[[F], F]:
         """Any event of a class in bridge.events; `Event` itself means every one of them."""
         site = call_site()
         if not _is_class(event_type, Event):
             raise site.error(f"on() takes a class in bridge.events, not {event_type!r}")
-        return self._rule(site, {tag for tag, cls in EVENT_TYPES.items() if issubclass(cls, event_type)}, filters)
+        tags = {tag for tag, cls in EVENT_TYPES.items() if issubclass(cls, event_type)}
+        return self._rule(site, tags | PRESSES if Postback.tag in tags else tags, filters, manner=manner)
 
-    def default(self) -> Callable[[F], F]:
+    def default(self, **manner: Unpack[Manners]) -> Callable[[OnAnything], OnAnything]:
         """A message or press that no rule of any router matched; of several defaults the first one wins."""
-        return self._rule(call_site(), {Message.tag, Postback.tag}, default=True)
+        return self._rule(call_site(), {Message.tag, *PRESSES}, rank=Rank.DEFAULT, manner=manner)
 
+    @overload
+    def error(self, only: type[X], /) -> OnError[X]: ...
+    @overload
+    def error(self, *types: type[Exception]) -> Callable[[F], F]: ...
     def error(self, *types: type[Exception]) -> Callable[[F], F]:
         """An exception of one of `types` (any, when none is named) out of a handler; called with turn and error.
 
@@ -152,7 +225,7 @@ class Router:
 
         return register
 
-    def middleware(self, function: M) -> M:
+    def middleware(self, function: Around) -> Around:
         """Around the handlers of this router and of those included in it: `async def mw(turn, call_next)`.
 
         It runs once a rule matched, the outermost router's first, within a router in the order written, and may take
@@ -163,7 +236,7 @@ class Router:
         self.rules.wrap(layer_of(function, call_site(), outer=False), outer=False)
         return function
 
-    def outer_middleware(self, function: M) -> M:
+    def outer_middleware(self, function: Around) -> Around:
         """Around the search for a handler: sees every event of the bridge, whichever router it is written in.
 
         It runs before any filter is asked, and what it does to `turn.step` counts for the rules. The outermost
@@ -208,7 +281,7 @@ class Router:
 
     def wants(self, tag: str) -> bool:
         """Whether there is any rule at all for events with this tag."""
-        return tag in self.rules.tables()
+        return not self.rules.tables().keys().isdisjoint(PRESSES if tag == Postback.tag else {tag})
 
     def handlers(self) -> tuple[Handler, ...]:
         """All handlers, those of errors too, each function once, in the order written."""
@@ -223,23 +296,27 @@ class Router:
         words: frozenset[str] | None = None,
         tests: Iterable[Test] = (),
         finds: frozenset[str] = _ANYTHING,
-        default: bool = False,
+        manner: Mapping[str, Any] = _AS_ALL,
+        press: type[Key] | None = None,
+        rank: Rank = Rank.ORDINARY,
     ) -> Callable[[F], F]:
         """The decorator that adds one rule. A bot author's filters are asked last: they may cost anything."""
         try:
             own = [as_filter(each) for each in filters]
         except HandlerError as error:
             raise site.error(str(error)) from None
-        all_tests = (*tests, *map(asked, own))
         known: frozenset[str] | None = finds
         for each in own:
             known = None if known is None or each.finds is None else known | each.finds
 
-        events = frozenset(EVENT_TYPES[tag] for tag in tags)
+        events = frozenset(EVENT_TYPES.get(tag, Postback) for tag in tags)
+        goes = _manner(site, manner)
 
         def register(function: F) -> F:
-            handler = handler_of(function, known, call_site(), events=events)
-            rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, default=default)
+            handler = replace(handler_of(function, known, call_site(), events=events, press=press), manner=goes)
+            typed = [] if press is None else [unpacked(press, press_parameter(function))]
+            all_tests = (*typed, *tests, *map(asked, own))
+            rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, rank=rank)
             self.rules.add(rule)
             return function
 
@@ -259,6 +336,13 @@ def _where(site: Site, *, provider: Values, account: Values, channel: Values, st
     places = {"provider": provider, "account": account, "channel": channel}
     tests = [one_of(name, _values(site, name, value)) for name, value in places.items() if value is not None]
     return tests if step is None else [*tests, at_step(_values(site, "step", step))]
+
+
+def _manner(site: Site, values: Mapping[str, Any]) -> Manner:
+    try:
+        return manner_of(values)
+    except ValueError as error:
+        raise site.error(str(error)) from None
 
 
 def _is_class(value: object, parent: type) -> bool:
@@ -288,9 +372,20 @@ def _pattern(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
     return pattern
 
 
-def _key_pattern(site: Site, key: str) -> KeyPattern:
+def _known_key(site: Site, key: type[Key]) -> type[Key]:
+    """The class, when its fields can be read."""
+    try:
+        if key is not Key:
+            model_of(key)
+            return key
+    except HandlerError as error:
+        raise site.error(str(error)) from None
+    raise site.error("Key itself means nothing; name a class of yours")
+
+
+def _key_pattern(site: Site, key: object) -> KeyPattern:
     if not isinstance(key, str):
-        raise site.error(f"a key is a text, not {key!r}; filters come after it")
+        raise site.error(f"a key is a text or a class of keys, not {key!r}; filters come after it")
     try:
         return KeyPattern(key)
     except ValueError as error:

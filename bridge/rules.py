@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.events import EVENT_TYPES, Message, Postback, Status
 from bridge.filters import NOTHING, fold
+from bridge.keys import name_of
+from bridge.overlap import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -18,9 +21,17 @@ if TYPE_CHECKING:
     from bridge.filters import Found, Test
     from bridge.middleware import Layer
 
+SEALED: Final = "sealed"
+STALE: Final = "stale"
+PRESSES: Final = frozenset({Postback.tag, SEALED, STALE})
+"""What a press can be to a rule: one with a plain key, with a typed key that is good, or with one that is not."""
+
+TAGS: Final = frozenset(EVENT_TYPES) | PRESSES
+
 _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     Message.tag: lambda event: fold(event.text),
     Postback.tag: lambda event: str(event.key),
+    SEALED: lambda event: name_of(event.key),
     Status.tag: lambda event: str(event.value),
 }
 """The one word of an event that rules are looked up by: exact rules cost nothing, however many there are."""
@@ -52,18 +63,26 @@ class Match:
     place: Place = NOWHERE
 
 
+class Rank(IntEnum):
+    """Which rules are looked at first."""
+
+    ORDINARY = 0
+    STALE = 1
+    DEFAULT = 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """Events with one of `tags` whose word is one of `words` (None: any) and that pass all `tests`.
 
-    A rule marked `default` comes after all that are not, wherever it was written.
+    A rule of a later `rank` comes after all of an earlier one, wherever it was written.
     """
 
     tags: frozenset[str]
     handler: Handler
     words: frozenset[str] | None = None
     tests: tuple[Test, ...] = ()
-    default: bool = False
+    rank: Rank = Rank.ORDINARY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +108,7 @@ class _Table:
 class RuleBook:
     """What one router holds: rules, catches, middleware, and the books of the routers it includes, as written."""
 
-    __slots__ = ("_entries", "_inner", "_outer", "_reached", "_readers", "_tables", "overrides")
+    __slots__ = ("_entries", "_inner", "_outer", "_plain", "_reached", "_readers", "_tables", "overrides")
 
     def __init__(self) -> None:
         """An empty book."""
@@ -98,6 +117,7 @@ class RuleBook:
         self._outer: list[Layer] = []
         self._readers: list[RuleBook] = []
         self._tables: Mapping[str, _Table] | None = None
+        self._plain: bool | None = None
         self._reached: tuple[tuple[Layer, Place], ...] | None = None
         self.overrides: dict[Callable[..., Any], Dependency] = {}
         """Dependencies that tests replaced, for all that stands here."""
@@ -130,7 +150,7 @@ class RuleBook:
 
     def forget(self) -> None:
         """Compile again at the next match, here and in every book that includes this one."""
-        self._tables = self._reached = None
+        self._tables = self._reached = self._plain = None
         for reader in self._readers:
             reader.forget()
 
@@ -174,19 +194,20 @@ class RuleBook:
         """The table for each event tag that has rules."""
         if self._tables is None:
             written = [(leaf, place) for leaf, place in self.leaves() if isinstance(leaf, Rule)]
-            seats = sorted(written, key=lambda seat: seat[0].default)
-            by_tag = {tag: [seat for seat in seats if tag in seat[0].tags] for tag in EVENT_TYPES}
+            seats = sorted(written, key=lambda seat: seat[0].rank)
+            by_tag = {tag: [seat for seat in seats if tag in seat[0].tags] for tag in TAGS}
             self._tables = {tag: _compile(some) for tag, some in by_tag.items() if some}
         return self._tables
 
     def match(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
         """The first rule that fits and whose handler can take what was found."""
-        table = self.tables().get(event.tag)
+        tag = _press(event) if isinstance(event, Postback) else event.tag
+        table = self.tables().get(tag)
         if table is None:
             return None
         seats = table.others
         if table.by_word:
-            seats = table.by_word.get(_WORDS[event.tag](event), seats)
+            seats = table.by_word.get(_WORDS[tag](event), seats)
         for rule, place in seats:
             found: Found = NOTHING
             for test in rule.tests:
@@ -208,12 +229,27 @@ class RuleBook:
             catches = (leaf for leaf, _ in self.leaves() if isinstance(leaf, Catch))
         return next((catch.handler for catch in catches if isinstance(error, catch.types)), None)
 
+    def is_plain(self) -> bool:
+        """Whether all rules have a turn for each event, and the configured time."""
+        if self._plain is None:
+            self._plain = all(leaf.handler.manner == PLAIN for leaf, _ in self.leaves())
+        return self._plain
+
+    def timeout_of(self, name: str | None) -> float | None:
+        """The longest time that a rule gives to a handler, for turns that no rule leads to; None: as configured."""
+        manners = [leaf.handler.manner for leaf, _ in self.leaves() if leaf.handler.name == name]
+        return max((each.timeout for each in manners if each.timeout is not None), default=None)
+
     def handlers(self) -> tuple[Handler, ...]:
         """The handlers of all rules and catches in order, each function once."""
         seen: dict[int, Handler] = {}
         for leaf, _ in self.leaves():
             seen.setdefault(id(leaf.handler.function), leaf.handler)
         return tuple(seen.values())
+
+
+def _press(event: Postback) -> str:
+    return STALE if event.stale else SEALED if event.sealed else event.tag
 
 
 def _compile(seats: list[Seat]) -> _Table:

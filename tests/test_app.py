@@ -61,7 +61,7 @@ def bot() -> Router:
     statuses: list[str] = []
 
     @router.message(kind="text")
-    async def named(turn: Turn) -> object:
+    async def named(turn: Turn) -> Any:
         turn.state["turns"] = turn.state.get("turns", 0) + 1
         return REPLIES.get(turn.event.text, f"heard {turn.event.text}")  # type: ignore[attr-defined] # it has a text
 

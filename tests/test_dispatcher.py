@@ -78,7 +78,7 @@ def bot(failing: Callable[[], object], *, threaded: bool = False) -> Router:
     router = Router("bot")
 
     @router.message(text="bad")
-    async def bad(turn: Turn) -> object:
+    async def bad(turn: Turn) -> Any:
         turn.state["touched"] = True
         turn.say("never said")
         return failing()
@@ -93,7 +93,7 @@ def bot(failing: Callable[[], object], *, threaded: bool = False) -> Router:
     other = Router("threaded")
 
     @other.message(text="bad")
-    def bad_in_thread(turn: Turn) -> object:
+    def bad_in_thread(turn: Turn) -> Any:
         turn.state["touched"] = True
         turn.say("never said")
         return failing()

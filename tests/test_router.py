@@ -370,13 +370,13 @@ def test_a_handler_tells_its_name_its_place_and_whether_it_is_async(is_async: bo
 
 def test_partials_methods_and_objects_that_can_be_called_are_handlers() -> None:
     class Shop:
-        async def order(self, _turn: Turn, n: int) -> int:
+        async def order(self, _turn: Turn, n: int) -> Any:
             return n
 
-        async def __call__(self, _turn: Turn, n: int) -> int:
+        async def __call__(self, _turn: Turn, n: int) -> Any:
             return n
 
-    def priced(price: int, _turn: Turn, n: int) -> int:
+    def priced(price: int, _turn: Turn, n: int) -> Any:
         return price * n
 
     router = Router()

@@ -173,7 +173,7 @@ async def test_a_choice_in_words_comes_back_as_a_press(text: str, account: str, 
     router = Router()
 
     @router.message(text="start")
-    async def ask(turn: Turn) -> object:
+    async def ask(turn: Turn) -> Any:
         del turn
         return offer
 

@@ -74,7 +74,7 @@ async def waits(turn: Turn[Message]) -> str:
     return turn.event.text
 
 
-@router.default()
+@router.message()
 async def counts(turn: Turn[Message]) -> None:
     """Says the text again with the conversation's count and this run's own mark; twice where it says "pair"."""
     text = turn.event.text

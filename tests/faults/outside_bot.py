@@ -40,6 +40,6 @@ async def is_told_a_place(turn: Turn[Message]) -> Outgoing:
     return Location(turn.event.location.latitude, turn.event.location.longitude)
 
 
-@router.default()
+@router.message()
 async def repeats(turn: Turn[Message]) -> str:
     return f"you said: {turn.event.text}"
