@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
+from typing import TYPE_CHECKING
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.choices import answer
-from bridge.clock import SECOND, moment
+from bridge.clock import moment
 from bridge.events import Contact, Message
 from bridge.messages import (
     Button,
@@ -28,29 +28,10 @@ from bridge.messages import (
     choices_of,
 )
 from bridge.planner import Plan, plan
-from bridge.providers.port import Capabilities
+from tests.profiles import NOW, PLAIN, PROFILES
 
-NOW: Final = 1_760_000_000 * SECOND
-MEDIA: Final = {"image", "video", "audio", "voice", "document"}
-
-RICH: Final = Capabilities(
-    kinds=frozenset({"text", "location", "buttons", "menu"} | MEDIA),
-    text=4096,
-    buttons=3,
-    button_title=20,
-    button_key=256,
-    rows=10,
-    row_title=24,
-    header=frozenset({"text", "image", "video", "document"}),
-    footer=True,
-    caption=True,
-    reply_to=True,
-)
-PLAIN: Final = Capabilities(kinds=frozenset({"text"}), text=4096)
-QUICK: Final = Capabilities(kinds=frozenset({"text", "buttons"}), text=2000, buttons=13, button_title=20)
-PICTURES: Final = Capabilities(kinds=frozenset({"text"} | MEDIA), text=1000)
-SHOWCASE: Final = Capabilities(kinds=frozenset({"text", "cards", "image"}), buttons=3, button_title=20, caption=True)
-PROFILES: Final = (RICH, PLAIN, QUICK, PICTURES, SHOWCASE)
+if TYPE_CHECKING:
+    from bridge.providers.port import Capabilities
 
 
 def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
