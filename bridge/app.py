@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.clock import Clock
+    from bridge.depends import Override
     from bridge.store import Arrival, DeadLetter, InboxRow, OutboxRow, Store
 
 _FORCED: Final = 1
@@ -58,7 +59,7 @@ class Outside:
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
     open_transport: Callable[[], Transport] = lambda: Http(open_session())
-    rng: random.Random = field(default_factory=random.Random)
+    rng: random.Random = field(default_factory=random.SystemRandom)
     watched: bool = True
 
 
@@ -149,6 +150,10 @@ class Bridge:
         self._watchdog.stop()
         await self._transport.close()
         await self.store.close()
+
+    def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
+        """In tests: see Router.override; here for every handler of the bridge, timers' too."""
+        return self.router.override(dependency, fake)
 
     async def settle(self) -> None:
         """Return when nothing is being handled or sent; what waits for a later attempt does not count."""

@@ -44,7 +44,7 @@ class Key:
 
     `Button(Track(no=7), "Track")` sends it, `@router.postback(Track)` receives it. It travels as text, signed for its
     conversation: a press with a key that was forged, or belongs to another conversation, is stale (see Postback). The
-    class is known by its name, or by `name=`, which may be shorter; `expires=` ("15m", or a timedelta) says how long
+    class is known by its name, or by `name=`, which may be shorter; `expires=` ("15min", or a timedelta) says how long
     after it was said a key is good for. Fields are whatever JSON can hold and pydantic can read; a field added later
     needs a default, or buttons sent before are stale.
 
@@ -115,6 +115,8 @@ def model_of(cls: type[Key]) -> TypeAdapter[Any]:
         return known
     try:
         made: TypeAdapter[Any] = TypeAdapter(cls)
+        if not made.pydantic_complete:
+            made.rebuild()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise HandlerError(f"{cls.__module__}:{cls.__qualname__}: its fields cannot be read: {reason}") from None

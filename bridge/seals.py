@@ -136,7 +136,9 @@ def _rekeyed(message: Outgoing, sealed: Callable[[str, int], str], leaves: int) 
             return message
 
 
-def _with(choices: Sequence[C], key: Callable[[str], str]) -> tuple[C, ...]:
+def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
+    if not any(isinstance(each.key, PackedKey) for each in choices):
+        return choices
     return tuple(replace(each, key=key(each.key)) for each in choices)
 
 
