@@ -31,9 +31,11 @@ from bridge.messages import (
     Voice,
 )
 from bridge.middleware import CallNext
+from bridge.overlap import debounce
 from bridge.router import Router
 from bridge.rules import Match
-from bridge.turn import Entry, Turn
+from bridge.transcript import Entry
+from bridge.turn import Turn
 
 __all__ = [
     "Audio",
@@ -74,6 +76,7 @@ __all__ = [
     "Video",
     "Voice",
     "create_app",
+    "debounce",
     "errors",
     "events",
     "messages",

@@ -107,6 +107,7 @@ class Bridge:
             router=self.router,
             timeout=config.handlers.timeout,
             backoff=Backoff(attempts=config.handlers.attempts),
+            slow_concurrency=config.handlers.slow_concurrency,
         )
         self.dispatcher = Dispatcher(
             self.store, config.accounts, rules, self.clock, rng, concurrency=config.handlers.concurrency
@@ -171,7 +172,7 @@ class Bridge:
 
     def received(self, rows: Sequence[InboxRow]) -> None:
         """See store.Listener."""
-        self.dispatcher.lanes.offer(rows)
+        self.dispatcher.offer(rows)
 
     def queued(self, rows: Sequence[OutboxRow]) -> None:
         """See store.Listener."""

@@ -8,10 +8,10 @@ import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.bursts import Bursts
+from bridge.bursts import Bursts, history_of
 from bridge.calling import call_site, handler_of
-from bridge.clock import micros, moment
-from bridge.events import Message, Postback, Timer, decode_event
+from bridge.clock import micros
+from bridge.events import Message, Postback, Timer
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
 from bridge.overlap import MOST
@@ -23,11 +23,11 @@ from bridge.seals import Seals
 from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
 from bridge.telemetry import log
 from bridge.timers import named_function
-from bridge.turn import Entry, Turn, as_messages
+from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.accounts import Account
     from bridge.backoff import Backoff
@@ -79,13 +79,7 @@ class Dispatcher:
         self._seals = Seals(store, rng)
         self._suspects: frozenset[int] = frozenset()
         self._slow = asyncio.Semaphore(rules.slow_concurrency)
-        self._bursts = Bursts(
-            store,
-            rules.router,
-            rules.backoff.attempts,
-            meaning=self._opened,
-            find=lambda event, thread: self._match(Turn(event, thread.ref, step=thread.step), thread),
-        )
+        self._bursts = Bursts(store, rules.router, rules.backoff.attempts, meaning=self._opened, find=self._found)
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
 
     async def start(self) -> None:
@@ -173,7 +167,7 @@ class Dispatcher:
             step=thread.step,
             older=older,
             skipped=burst.skipped,
-            history=self._history_of(burst),
+            history=history_of(self._store, thread.id, {row.id for row in burst.rows}),
         )
 
     def _mark(self, burst: Burst, *, running: bool) -> None:
@@ -187,6 +181,9 @@ class Dispatcher:
         self._bursts.forget(burst)
         if burst.others:
             self.lanes.done(commit.thread.id, burst.newest.seq)
+
+    def _found(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
+        return self._match(Turn(event, thread.ref, step=thread.step), thread)
 
     def _match(self, turn: Turn[Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
@@ -368,21 +365,6 @@ class Dispatcher:
             )
         )
         log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
-
-    def _history_of(self, burst: Burst) -> Callable[[int], Awaitable[Sequence[Entry]]]:
-        thread_id, own = burst.head.thread_id, {row.id for row in burst.rows}
-
-        async def history(limit: int) -> Sequence[Entry]:
-            found = await self._store.history(thread_id, limit=limit + len(own))
-            return [
-                Entry(direction="in", at=moment(each.at), event=decode_event(each.kind, each.content))
-                if each.direction == "in"
-                else Entry(direction="out", at=moment(each.at), message=decode_message(each.content))
-                for each in found
-                if each.direction == "out" or each.id not in own
-            ][-limit:]
-
-        return history
 
 
 def _later(message: Outgoing, due_at: int) -> TimerRow:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
 
-from bridge.clock import SECOND
 from bridge.providers.fields import read_seconds
 
 if TYPE_CHECKING:
@@ -24,6 +23,7 @@ MOST: Final = 200
 INTERRUPTIONS: Final = 10
 """How often in a row a turn is begun anew: a contact who never stops is answered as well."""
 
+_MICROS: Final = 1_000_000
 _POLICIES: Final = ("queue", "merge", "latest", "interrupt")
 _LONGEST_QUIET: Final = 3600.0
 _LONGEST_TURN: Final = 86_400.0
@@ -62,7 +62,7 @@ def debounce(quiet: str | float, *, at_most: str | float | None = None) -> Overl
         raise ValueError("debounce() waits for more than nothing and at most an hour")
     if longest < seconds:
         raise ValueError("debounce() waits at_most no shorter than for quiet")
-    return Overlap(name="debounce", quiet=round(seconds * SECOND), at_most=round(longest * SECOND))
+    return Overlap(name="debounce", quiet=round(seconds * _MICROS), at_most=round(longest * _MICROS))
 
 
 def as_overlap(value: object) -> Overlap:

@@ -86,12 +86,16 @@ class Storage(_Section):
 
 
 class Handlers(_Section):
-    """[handlers]: what to load, in order of priority; `timeout` is seconds a turn, `concurrency` turns at once."""
+    """[handlers]: what to load, in order of priority; `timeout` is seconds a turn, `concurrency` turns at once.
+
+    `slow_concurrency` bounds the turns of handlers that may take longer than `timeout`; they count on their own.
+    """
 
     load: Words = ("handlers.menu",)
     timeout: Period = 60.0
     attempts: Annotated[int, Field(ge=1, le=100)] = 5
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    slow_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
 
 
 class Delivery(_Section):

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 import orjson
 
 from bridge.errors import HandlerError
 from bridge.events import Event
 from bridge.messages import MESSAGE_TYPES, Outgoing, Text
+from bridge.transcript import Entry, pairs_of
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     # Only type checkers know the default: to them `Turn` alone is `Turn[Event]`, and takes any turn.
     from typing_extensions import TypeVar
 
@@ -41,16 +39,6 @@ Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
 """What can be said: a text, a message, or several of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """One thing said earlier in the thread: an `event` that came in or a `message` that went out, and when (UTC)."""
-
-    direction: Literal["in", "out"]
-    at: datetime
-    event: Event | None = None
-    message: Outgoing | None = None
-
-
 History: TypeAlias = Callable[[int], Awaitable[Sequence[Entry]]]
 """Where a turn reads what was said: at most so many entries, oldest first."""
 
@@ -65,7 +53,7 @@ class Turn(Generic[E_co]):
     `Turn[Message]` is a turn whose event is a Message, for handlers that look into it.
     """
 
-    __slots__ = ("_history", "_over", "_replies", "_state", "_step", "event", "thread")
+    __slots__ = ("_history", "_older", "_over", "_replies", "_state", "_step", "event", "skipped", "thread")
 
     def __init__(
         self,
@@ -74,6 +62,8 @@ class Turn(Generic[E_co]):
         *,
         state: bytes | Mapping[str, Any] = b"{}",
         step: str | None = None,
+        older: Sequence[Event] = (),
+        skipped: Sequence[Event] = (),
         history: History = _no_history,
     ) -> None:
         """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
@@ -82,11 +72,19 @@ class Turn(Generic[E_co]):
         self._state = _State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
         self._step = step
         self._history = history
+        self._older = tuple(older)
+        self.skipped = tuple(skipped)
+        """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
         self._replies: list[Outgoing] = []
         self._over = False
 
     def __repr__(self) -> str:
         return f"<Turn {self.event.tag} {self.event.id} in {self.thread}>"
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events that this turn answers, oldest first; the last one is `event`. Several where rules overlap so."""
+        return (*self._older, self.event)
 
     @property
     def contact(self) -> Contact:
@@ -135,6 +133,14 @@ class Turn(Generic[E_co]):
         if not 1 <= limit <= 1000:  # noqa: PLR2004 - as the docstring says
             raise HandlerError(f"history() takes a limit from 1 to 1000, not {limit}")
         return list(await self._history(limit))
+
+    async def transcript(self, limit: int = 20) -> list[dict[str, str]]:
+        """The history and this turn's own events as {"role": "user" or "assistant", "content": text}.
+
+        Language models take it as it is: the roles alternate, and what one side said in a row is joined by line ends.
+        """
+        own = [Entry(direction="in", at=event.at, event=event) for event in (*self.skipped, *self.events)]
+        return pairs_of([*await self.history(limit), *own])
 
     @property
     def replies(self) -> tuple[Outgoing, ...]:

@@ -42,7 +42,7 @@ class Turns:
     delivery: Delivery | None = None
 
     def received(self, rows: Sequence[InboxRow]) -> None:
-        self.dispatcher.lanes.offer(rows)
+        self.dispatcher.offer(rows)
 
     def queued(self, rows: Sequence[OutboxRow]) -> None:
         self.queue.extend(rows)
@@ -101,10 +101,15 @@ class Turns:
 
 @asynccontextmanager
 async def turns(
-    router: Router, *, seconds: float = 5.0, attempts: int = ATTEMPTS, wrap: Callable[[Store], Store] | None = None
+    router: Router,
+    *,
+    seconds: float = 5.0,
+    attempts: int = ATTEMPTS,
+    url: str = "sqlite://",
+    wrap: Callable[[Store], Store] | None = None,
 ) -> AsyncIterator[Turns]:
     """A running dispatcher; a turn may take `seconds` of real time; `wrap` puts something before the store it sees."""
-    store = await open_store("sqlite://")
+    store = await open_store(url)
     clock = ManualClock()
     config = Config.from_dict(configuration(Path("/nowhere")))
     rules = Rules(router=router, timeout=seconds, backoff=Backoff(attempts=attempts))
