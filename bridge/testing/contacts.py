@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
+from bridge.events import ThreadRef
 from bridge.messages import Button
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.events import StatusValue
     from bridge.providers.port import Hook, Seen
@@ -25,10 +26,11 @@ class Contact:
     compiled regular expression is searched for.
     """
 
-    def __init__(self, world: World, account: str, channel: str, name: str, address: str) -> None:
+    def __init__(self, world: World, account: str, provider: str, channel: str, name: str, address: str) -> None:
         """Made by World.contact; `address` is what the provider knows the person by."""
         self.name = name
         self.account = account
+        self.provider = provider
         self.channel = channel
         self.address = address
         self.conversation_id: str | None = None
@@ -39,6 +41,17 @@ class Contact:
 
     def __repr__(self) -> str:
         return f"<{self.name} at {self.account}, {self.channel}>"
+
+    @property
+    def thread(self) -> ThreadRef:
+        """The conversation, once the contact said anything. Raises ValueError before."""
+        if self.conversation_id is None:
+            raise ValueError(f"{self.name} did not say anything yet")
+        return ThreadRef(self.account, self.provider, self.channel, self.conversation_id)
+
+    async def state(self) -> Mapping[str, Any]:
+        """What the bot remembers of this conversation, as committed; see Turn.state."""
+        return await self._world.state(self)
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""

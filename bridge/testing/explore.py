@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Self
 
 from bridge.testing.choices import Schedule
+from bridge.testing.stage import NotCounted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 400
 """Runs that are spent on making a failure smaller."""
+_SHIFTS: Final = 25
+"""How many choices one fault may have brought along."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,12 +61,13 @@ def told(found: Failure, smallest: Failure) -> str:
 class Exploration:
     """What World.explore returns: call it with a scenario, or iterate over its worlds."""
 
-    def __init__(self, make: Callable[[Schedule], World], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
-        """`make` begins a world; `shrinks` tells whether a failure is to be made smaller."""
+    def __init__(self, make: Callable[[Schedule, bool], World], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
+        """`make` begins a world, that counts calls or not; `shrinks`: whether a failure is to be made smaller."""
         self._make = make
         self._seeds = seeds
         self._shrinks = shrinks
         self._open: World | None = None
+        self._counts = True
         self.current: Schedule | None = None
         """The schedule of the world that is being looked at, while it is."""
         self.runs = 0
@@ -89,7 +93,7 @@ class Exploration:
         for schedule in self._seeds:
             self.current = schedule
             self.close()
-            self._open = self._make(schedule)
+            self._open = self._make(schedule, True)
             random.seed(f"test {schedule.seed}")
             yield self._open
             self.runs += 1
@@ -106,11 +110,16 @@ class Exploration:
         state = random.getstate()
         random.seed(f"test {schedule.seed}")
         try:
-            with self._make(schedule) as world:
+            with self._make(schedule, self._counts) as world:
                 try:
                     _carry_out(scenario(world))
                 except Exception as error:  # noqa: BLE001 - a scenario fails in any way it likes
                     return failure_of(world, schedule, error)
+                finally:
+                    self._counts = world.counted
+        except NotCounted:
+            self._counts = True
+            return self.attempt(scenario, schedule)
         finally:
             random.setstate(state)
         return None
@@ -147,15 +156,23 @@ def smaller(failure: Failure, attempt: Callable[[Schedule], Failure | None]) -> 
     while size:
         start = 0
         while start < len(best.deviations) and tries < _TRIES:
-            tries += 1
-            left = [*best.deviations[:start], *best.deviations[start + size :]]
-            found = attempt(Schedule(failure.schedule.seed, {each.at: each.taken for each in left}))
-            if found is not None and type(found.error) is type(failure.error) and _is_smaller(found, best):
-                best = _written_out(found)
+            for left in _without(best.deviations, start, size):
+                tries += 1
+                found = attempt(Schedule(failure.schedule.seed, left))
+                if found is not None and type(found.error) is type(failure.error) and _is_smaller(found, best):
+                    best = _written_out(found)
+                    break
             else:
                 start += size
         size //= 2
     return best
+
+
+def _without(deviations: Sequence[Choice], start: int, size: int) -> Iterator[dict[int, int]]:
+    """What is left without some of them; and again with all that follows earlier, as after a crash less."""
+    before, after = deviations[:start], deviations[start + size :]
+    for shift in range(_SHIFTS if size == 1 and after else 1):
+        yield {each.at: each.taken for each in before} | {max(0, each.at - shift): each.taken for each in after}
 
 
 def _is_smaller(one: Failure, other: Failure) -> bool:

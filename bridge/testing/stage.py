@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bridge.clock import SECOND
 from bridge.stores import volatile_type
@@ -16,7 +16,7 @@ from bridge.testing.loop import START
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
     from types import CodeType, FrameType
 
     from bridge.providers.port import Emulator, Hook
@@ -26,12 +26,18 @@ if TYPE_CHECKING:
     from bridge.testing.life import Point
     from bridge.testing.plan import Plan
 
+T = TypeVar("T")
+
 _REPEAT: Final = SECOND
 """After how long a provider posts a webhook again that was not answered 200."""
 _LIKELY, _RARE = 0.12, 0.04
 """How much a fault, and a crash, weigh in a choice, beside 1 for each thing that would happen otherwise."""
 _NO_END: Final = 200_000
 """Steps after which a story is said to have no end."""
+
+
+class NotCounted(BaseException):
+    """The scenario asks for a count in a world that does not keep one; it is run again in one that does."""
 
 
 class Stuck(AssertionError):
@@ -63,14 +69,15 @@ class _Option:
 class Stage:
     """The outside of a bridge, and one life of it after the other."""
 
-    def __init__(self, plan: Plan, choices: Choices, faults: Faults) -> None:
-        """Nobody lives yet."""
+    def __init__(self, plan: Plan, choices: Choices, faults: Faults, *, counts: bool) -> None:
+        """Nobody lives yet. `counts` tells whether calls of Python functions are counted, which takes its time."""
         seed = choices.schedule.seed
         self.choices = choices
         self.faults = faults
         self.trace: list[str] = []
         self.log: list[dict[str, object]] = []
         self.calls: Counter[CodeType] = Counter()
+        self.counts = counts
         self._begins: dict[CodeType, int] = {}
         self.down: set[str] = set()
         """Accounts whose provider cannot be reached."""
@@ -96,7 +103,9 @@ class Stage:
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way, and nothing is waiting for another attempt."""
-        return not self._postings and not (self._life and self._life.points) and self._store.open_rows() == 0
+        if self._life is None or self._postings:
+            return not self._postings
+        return not self._life.points and self._store.open_rows() == 0
 
     def begin(self, router: Router | None) -> None:
         """Start the bridge, if none is alive."""
@@ -152,6 +161,23 @@ class Stage:
             self.life.loop.now = at
             self._note("time passes")
         self._go_on()
+
+    def inside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out something of a test's own in the bridge's loop, and nothing beside it if that can be."""
+        task = self.life.loop.begin(work, "inside")
+        others = [*self.life.points]
+        self._go_on()
+        while not task.done():
+            own = [each for each in self.life.points if each not in others]
+            if not (own or others):
+                task.cancel()
+                self._go_on()
+                raise Stuck("what is to be done inside waits for something that does not happen")
+            (own or others)[0].go()
+            self._go_on()
+            others = [each for each in others if each in self.life.points]
+        found: T = task.result()
+        return found
 
     def crash(self) -> None:
         """Let the process die, and another one start: what was committed is all that is left."""
@@ -234,12 +260,15 @@ class Stage:
 
     def _go_on(self) -> None:
         """Run what became ready, and look which webhooks were answered."""
-        before = sys.getprofile()
-        sys.setprofile(self._count)
-        try:
+        if self.counts:
+            before = sys.getprofile()
+            sys.setprofile(self._count)
+            try:
+                self.life.run()
+            finally:
+                sys.setprofile(before)
+        else:
             self.life.run()
-        finally:
-            sys.setprofile(before)
         for each in [each for each in self._postings if each.task is not None and each.task.done()]:
             if each.task is not None and each.task.result():
                 each.done = True

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import inspect
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+import orjson
 
 from bridge.app import Bridge
 from bridge.clock import SECOND, moment
@@ -18,15 +20,17 @@ from bridge.testing.explore import Exploration
 from bridge.testing.faults import Faults
 from bridge.testing.plan import Plan, as_router, plan_of
 from bridge.testing.spans import seconds_of
-from bridge.testing.stage import Posting, Stage, Stuck
+from bridge.testing.stage import NotCounted, Posting, Stage, Stuck
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
     from datetime import datetime, timedelta
     from types import TracebackType
 
     from bridge.providers.port import Emulator, Hook
     from bridge.router import Router
+
+T = TypeVar("T")
 
 _LONGEST: Final = 3600.0
 """Seconds of virtual time that all that is under way may take to come to its end."""
@@ -54,6 +58,7 @@ class World:
         replay: str | int | Schedule | None = None,
         make: Callable[..., Bridge] = Bridge,
         plan: Plan | None = None,
+        counts: bool = True,
     ) -> None:
         """Begin with an empty store, at 2025-10-10 09:00 UTC.
 
@@ -64,7 +69,8 @@ class World:
             faults: What may go wrong; see `explore`. Nothing does unless `replay` says what to decide.
             replay: A seed or a schedule, as `explore` prints it.
             make: Builds the Bridge; for tests of the engine itself.
-            plan: What is common to several worlds, made already; instead of the other arguments but two.
+            plan: What is common to several worlds, made already; instead of router, accounts, honours_keys and make.
+            counts: Whether `calls` can be asked; a run without is twice as fast.
 
         Raises:
             ConfigError: an account cannot be configured so, or a router cannot be loaded.
@@ -78,9 +84,11 @@ class World:
         self.rng = Random(f"world {schedule.seed}")  # noqa: S311 - a test's dice
         """Seeded dice for the scenario itself."""
         self._faults = Faults(faults)
-        self._stage = Stage(self._plan, self.choices, self._faults)
+        self._stage = Stage(self._plan, self.choices, self._faults, counts=counts)
         self._last: dict[Contact, Sequence[Posting]] = {}
         self._closed = False
+        self.counted = False
+        """Whether anybody asked for `calls`."""
         self.exploration: Exploration | None = None
         """What `explore` was last asked for."""
         self.forced: Schedule | None = None
@@ -108,7 +116,8 @@ class World:
         """
         if account not in self._stage.emulators:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
-        return Contact(self, account, channel, name, self._plan.address(account, channel, name))
+        provider = self._plan.config.accounts[account].provider.name
+        return Contact(self, account, provider, channel, name, self._plan.address(account, channel, name))
 
     async def settle(self, within: str | float | timedelta = _LONGEST) -> None:
         """Let everything happen that was set off, retries and repetitions too, for which time passes if it must.
@@ -139,6 +148,26 @@ class World:
             if not stage.step() and (stage.is_quiet or not stage.pass_time(deadline)):
                 return happened()
         return True
+
+    async def inside(self, work: Coroutine[Any, Any, T]) -> T:
+        """Carry out something in the bridge's own loop, like a look into `world.bridge.store`; its result.
+
+        Nothing goes wrong meanwhile, and nothing else happens. Raises Stuck when it waits for something else.
+        """
+        stage = self._begun()
+        await self.until(lambda: stage.life.started.done())  # noqa: PLW0108 - it may be another life by then
+        return stage.inside(work)
+
+    async def state(self, contact: Contact) -> Mapping[str, Any]:
+        """What the bot remembers of a contact, as committed; see Turn.state."""
+
+        async def look() -> bytes:
+            kept = self.bridge.store
+            number = await kept.find_thread(contact.thread)
+            return b"{}" if number is None else (await kept.thread(number)).state
+
+        state: Mapping[str, Any] = orjson.loads(await self.inside(look()))
+        return state
 
     async def crash(self) -> None:
         """Let the process die right now, and start another one on what was committed."""
@@ -177,7 +206,7 @@ class World:
         """
         only = replay if replay is not None else self.forced
         exploration = Exploration(
-            lambda schedule: World(plan=self._plan_in_use(), faults=faults, replay=schedule),
+            lambda schedule, counts: World(plan=self._plan_in_use(), faults=faults, replay=schedule, counts=counts),
             seeds=[Schedule.read(only)] if only is not None else _schedules(seeds),
             shrinks=only is None,
         )
@@ -185,7 +214,10 @@ class World:
         return exploration if scenario is None else exploration(scenario)
 
     def calls(self, function: Callable[..., object]) -> int:
-        """How often a Python function was called in this world, by whomever."""
+        """How often a Python function was called in this world, by whomever; for a method, on any object."""
+        self.counted = True
+        if not self._stage.counts:
+            raise NotCounted
         bare = inspect.unwrap(function)
         code = getattr(getattr(bare, "__func__", bare), "__code__", None)
         if code is None:
