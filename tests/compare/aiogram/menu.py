@@ -1,0 +1,29 @@
+"""Offers two buttons and answers them."""
+
+from __future__ import annotations
+
+from aiogram import F, Router
+from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+
+router = Router()
+
+
+@router.message(F.text.casefold() == "menu")
+async def menu(message: Message) -> None:
+    buttons = [
+        InlineKeyboardButton(text="Opening hours", callback_data="hours"),
+        InlineKeyboardButton(text="Address", callback_data="address"),
+    ]
+    await message.answer("What would you like to know?", reply_markup=InlineKeyboardMarkup(inline_keyboard=[buttons]))
+
+
+@router.callback_query(F.data == "hours")
+async def hours(query: CallbackQuery) -> None:
+    await query.answer()
+    await query.message.answer("We are open from 9 to 17.")
+
+
+@router.callback_query(F.data == "address")
+async def address(query: CallbackQuery) -> None:
+    await query.answer()
+    await query.message.answer("High Street 7.")

@@ -1,0 +1,72 @@
+"""All twelve bots in one process, to be killed: `python -m tests.compare.host FOLDER GATEWAY LATER HELD`.
+
+Each bot is a bridge with a database of its own in FOLDER, at /BOT on a port that is printed, and sends to GATEWAY.
+LATER is by how many seconds its clock is ahead. A handler that is called for an event that was stored in this life
+never ends once the file HELD is there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from bridge import Router
+from bridge.app import create_app
+from bridge.clock import SECOND, SystemClock
+from tests.bridges import accounts
+from tests.compare.conversations import BOTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge import CallNext, Turn
+    from bridge.clock import Alarm
+
+
+class Later(SystemClock):
+    """The machine's clock, put forward."""
+
+    def __init__(self, seconds: int) -> None:
+        self._ahead = seconds * SECOND
+
+    def now(self) -> int:
+        return super().now() + self._ahead
+
+    def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
+        return asyncio.get_running_loop().call_later(max(0, when - self.now()) / SECOND, callback)
+
+
+def held(bot: str, file: Path) -> Router:
+    """A bot whose handlers wait for ever while the file is there."""
+    router = Router("held")
+
+    @router.outer_middleware
+    async def hold(_turn: Turn, call_next: CallNext) -> None:
+        if file.exists():  # noqa: ASYNC240 - no more than a look
+            await asyncio.Event().wait()
+        await call_next()
+
+    router.include(import_module(f"tests.compare.threadbridge.{bot}").router)
+    return router
+
+
+async def main(folder: Path, gateway: str, later: int, file: Path) -> None:
+    """Serve until killed."""
+    app = web.Application()
+    for bot in BOTS:
+        config = {"storage": {"url": f"sqlite:///{folder}/{bot}.db"}, "accounts": {"shop": accounts(gateway)["shop"]}}
+        app.add_subapp(f"/{bot}", create_app(config, router=held(bot, file), clock=Later(later)))
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    print(runner.addresses[0][1], flush=True)  # noqa: T201 - for the test that started this
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])))
