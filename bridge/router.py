@@ -316,7 +316,7 @@ class Router:
             handler = replace(handler_of(function, known, call_site(), events=events, press=press), manner=goes)
             typed = [] if press is None else [unpacked(press, press_parameter(function))]
             all_tests = (*typed, *tests, *map(asked, own))
-            rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, rank=rank)
+            rule = Rule(tags=frozenset(tags), handler=handler, words=words, tests=all_tests, rank=rank, press=press)
             self.rules.add(rule)
             return function
 

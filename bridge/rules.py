@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bridge.depends import Dependency
     from bridge.events import Event, ThreadRef
     from bridge.filters import Found, Test
+    from bridge.keys import Key
     from bridge.middleware import Layer
 
 SEALED: Final = "sealed"
@@ -83,6 +84,7 @@ class Rule:
     words: frozenset[str] | None = None
     tests: tuple[Test, ...] = ()
     rank: Rank = Rank.ORDINARY
+    press: type[Key] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +125,8 @@ class RuleBook:
         """Dependencies that tests replaced, for all that stands here."""
 
     def add(self, entry: Rule | Catch) -> None:
-        """Put something after all that is here."""
+        """Put something after all that is here. Raises HandlerError as `include` does."""
+        self._check_presses([entry])
         self._entries.append(entry)
         self.forget()
 
@@ -137,9 +140,11 @@ class RuleBook:
 
         Raises:
             ValueError: this book is part of the other one, or is the same.
+            HandlerError: two classes of keys have the same name: a press would be taken for the other one.
         """
         if book is self or self in book.inner():
             raise ValueError("that would be a circle")
+        self._check_presses(leaf for leaf, _ in book.leaves())
         self._entries.append(book)
         book.read_by(self)
         self.forget()
@@ -153,6 +158,16 @@ class RuleBook:
         self._tables = self._reached = self._plain = None
         for reader in self._readers:
             reader.forget()
+
+    def _check_presses(self, new: Iterable[Rule | Catch]) -> None:
+        presses = [leaf for leaf in new if isinstance(leaf, Rule) and leaf.press is not None]
+        if not presses:
+            return
+        here = [leaf.press for leaf, _ in self.leaves() if isinstance(leaf, Rule) and leaf.press is not None]
+        known = {press.key_name: press for press in here}
+        for leaf in presses:
+            if leaf.press is not None and known.setdefault(leaf.press.key_name, leaf.press) is not leaf.press:
+                raise leaf.handler.error(f"another class of keys is named {leaf.press.key_name} too; give one a name=")
 
     def inner(self) -> Iterator[RuleBook]:
         """All books included here, however deep."""

@@ -439,6 +439,26 @@ def test_a_mistake_is_found_where_it_is_written(write: Callable[[Any], object], 
     assert router.handlers() == ()
 
 
+class Other(Key, name="Track"):
+    no: int
+
+
+async def takes_other(_turn: Turn, key: Other) -> None:
+    del key
+
+
+def test_two_classes_of_one_name_are_refused_however_their_routers_meet() -> None:
+    app, one, two = Router(), Router(), Router()
+    one.postback(Track)(takes_either)
+    one.postback(Track, step="again")(takes_either)
+    two.postback(Other)(takes_other)
+    app.include(one)
+    with pytest.raises(HandlerError, match="takes_other: another class of keys is named Track too; give one a name="):
+        app.include(two)
+    with pytest.raises(HandlerError, match="takes_other: another class"):
+        app.postback(Other)(takes_other)
+
+
 def test_one_function_takes_several_keys() -> None:
     router = Router()
     router.postback(Track)(takes_either)
