@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 400
 """Runs that are spent on making a failure smaller."""
+_SHOWN: Final = 8
 _SHIFTS: Final = 25
 """How many choices one fault may have brought along."""
 
@@ -49,9 +50,11 @@ def told(found: Failure, smallest: Failure) -> str:
     """What a person reads about a failure."""
     error = smallest.error
     lines = [
-        f"seed {found.schedule.seed} fails: {type(error).__name__}: {error}",
+        f"seed {found.schedule.seed} fails: {type(error).__name__}: {error}".rstrip(": "),
         f"The smallest schedule that still fails, {len(smallest.deviations)} of {smallest.choices} choices not calm:",
         *(f"  choice {each.at}: {each.label}" for each in smallest.deviations),
+        "How it ends:",
+        *(f"  {each}" for each in smallest.trace[-_SHOWN:]),
         f'Replay it, bit for bit, with replay="{smallest.schedule}" or pytest --world-replay={smallest.schedule}',
         f'and all that the seed did with replay="{found.schedule}".',
     ]

@@ -243,7 +243,8 @@ class Stage:
                 self.faults.spend("crash")
                 self.crash()
 
-            found.append(_Option(f"crash (while: {doing})", _RARE, crash))
+            weight = _RARE if self.life.started.done() else _RARE / 10  # there is more to break once it runs
+            found.append(_Option(f"crash (while: {doing})", weight, crash))
         return found
 
     def _repeating(self, posting: Posting) -> Callable[[], None]:

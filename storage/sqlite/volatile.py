@@ -65,3 +65,6 @@ class Volatile:
     def close(self) -> None:
         """The end of everything in it."""
         self._db.close()
+
+    def __del__(self) -> None:
+        self._db.close()

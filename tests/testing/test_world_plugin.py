@@ -8,9 +8,19 @@ from typing import Final
 import pytest
 
 import bridge.testing.world  # noqa: F401 - loaded once, and not again by each project
+from tests.docs.pages import DOCS, blocks_of
 
 pytest_plugins = ("pytester",)
 
+_TOLD: Final = """\
+seed # fails: AssertionError: ann saw 'This is visit #.' # times, not once.
+ann's phone at konnek, whatsapp:
+  #. [text] This is visit #.
+The smallest schedule that still fails, # of # choices not calm:
+  choice #: crash (while: before commit turn)
+"""
+PAGE: Final = DOCS / "how-to" / "test-your-bot.md"
+_SCOPE: Final = "asyncio_default_fixture_loop_scope = function"
 BOT: Final = """
 from bridge import Router
 
@@ -41,9 +51,7 @@ async def test_loop(world):
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makepyfile(bot=BOT)
-    pytester.makeini(
-        "[pytest]\nthreadbridge_router = bot:router\nasyncio_mode = strict\nasyncio_default_fixture_loop_scope = function\n"
-    )
+    pytester.makeini(f"[pytest]\nthreadbridge_router = bot:router\nasyncio_mode = strict\n{_SCOPE}\n")
     return pytester
 
 
@@ -76,6 +84,27 @@ def test_the_fixture_router_comes_before_the_configured_bot(project: pytest.Pyte
     """
     project.makepyfile(test_bot=fixture)
     project.runpytest_inprocess().assert_outcomes(passed=1)
+
+
+def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
+    files = {each.file: each.code for each in blocks_of(PAGE, "python") if each.file is not None}
+    assert files.keys() == {"shop.py", "test_shop.py"}
+    for name, code in files.items():
+        project.path.joinpath(str(name)).write_text(code)
+    project.runpytest_inprocess("test_shop.py").assert_outcomes(passed=2)
+
+
+def test_what_the_page_says_is_printed_is_printed(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
+    shop, *blocks = blocks_of(PAGE, "python")
+    project.path.joinpath("shop.py").write_text(shop.code)
+    project.syspathinsert()
+    names: dict[str, object] = {}
+    for each in blocks:
+        if each.file is None:
+            exec(compile(each.code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
+    (shown,) = blocks_of(PAGE, "text")
+    printed = capsys.readouterr().out
+    assert [re.sub(r"\d+", "#", each).split("How it ends")[0] for each in (printed, shown.code)] == [_TOLD, _TOLD]
 
 
 @pytest.mark.parametrize("marked", ["", "import pytest\npytestmark = pytest.mark.asyncio\n"], ids=["alone", "asyncio"])
