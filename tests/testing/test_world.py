@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -347,3 +351,33 @@ def _after(world: World, scenario: Any, seeds: int, faults: set[str]) -> Iterato
     for each in world.explore(seeds=seeds, faults=faults):
         _run(scenario, each)
         yield each
+
+
+_DIGEST = """
+import hashlib
+from bridge.testing import World
+from tests.testing.worlds import ALL, counted, counting
+digest = hashlib.sha256()
+with World(counting()) as world:
+    for each in world.explore(seeds=8, faults=ALL):
+        try:
+            counted(each).send(None)
+        except StopIteration:
+            digest.update(repr((each.trace, each.emulator("konnek").requests)).encode())
+print(digest.hexdigest())
+"""
+
+
+def test_a_seed_means_the_same_in_every_process() -> None:
+    digests = {
+        subprocess.run(
+            [sys.executable, "-c", _DIGEST],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            cwd=Path(__file__).parents[2],
+            capture_output=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(digests) == 1
+    assert len(digests.pop()) > 60
