@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.errors import Unmappable
 from bridge.store import InboxState
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ class Letters:
         letter = await self._store.dead_letter(letter_id)
         if letter is None:
             return False
-        arrivals = self._reread(letter) if letter.state == InboxState.QUARANTINED else None
+        try:
+            arrivals = self._reread(letter) if letter.state == InboxState.QUARANTINED else None
+        except Unmappable as error:
+            raise Unmappable(f"still not understood: {error}") from None
         return await self._store.replay(letter_id, self._clock.now(), arrivals)
 
     async def drop(self, letter_id: str) -> bool:

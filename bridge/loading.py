@@ -71,7 +71,7 @@ def _router(entry: str, folder: Path) -> Router:
         hint = f"; did you mean {module_name}:{there[0]}?" if there else ", and no Router under another name"
         raise _NotLoaded(f"{module_name} has no {wanted}{hint}") from None
     if not isinstance(found, Router):
-        raise _NotLoaded(f"{module_name}:{wanted} is a {type(found).__name__}, not a Router")
+        raise _NotLoaded(f"{module_name}:{wanted} is no Router but of type {type(found).__name__}")
     return found
 
 

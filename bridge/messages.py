@@ -13,6 +13,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from bridge.keys import as_text
 
 if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
     from bridge.keys import Key
 
 
@@ -298,10 +300,14 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     try:
         return _ADAPTERS[kind].validate_python(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"])) or kind
-        message = f"{where}: {first['msg'].removeprefix('Value error, ')}"
+        found = error.errors(include_url=False, include_input=False)
+        message = "; ".join(f"{'.'.join(map(str, each['loc'])) or kind}: {_reason(each)}" for each in found)
         raise ValueError(message) from None
+
+
+def _reason(error: ErrorDetails) -> str:
+    reason = error["msg"].removeprefix("Value error, ")
+    return {"missing": "missing", "unexpected_keyword_argument": "unknown key"}.get(error["type"], reason)
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:

@@ -147,6 +147,11 @@ WRONG: Final = [
         "storage.url: want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)",
     ),
     (
+        "a secret that names nothing",
+        PLAYGROUND + 'inbound = {auth = "bearer", secret = "env:"}',
+        "accounts.a.inbound.secret: names no environment variable after the colon",
+    ),
+    (
         "a secret written out",
         PLAYGROUND + f'inbound = {{auth = "bearer", secret = "{CANARY}"}}',
         'accounts.a.inbound.secret: a secret is never written here; use "env:NAME" or "file:PATH"',

@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from bridge.cli import check, dead, emulate, explain, serve, store, threads, urls, webhooks
+from bridge.cli.commands import Command, Group
 
 app = typer.Typer(
     name="threadbridge",
+    cls=Group,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -35,17 +37,18 @@ def about(
 
     Begin with `threadbridge demo`: it needs no account and no configuration.
 
-    Exit codes: 0 ok, 2 usage, 69 no success at the provider, 70 store broken, 73 store in use, 78 configuration.
+    Exit codes: 0 ok, 1 not there or refused, 2 usage, 69 no success at the provider, 70 store broken, 73 store in use,
+    78 configuration.
     """
 
 
-app.command(rich_help_panel="Serve")(serve.demo)
-app.command(rich_help_panel="Serve")(serve.run)
-app.command(rich_help_panel="Set up")(check.check)
-app.command(rich_help_panel="Set up")(urls.urls)
+app.command(cls=Command, rich_help_panel="Serve")(serve.demo)
+app.command(cls=Command, rich_help_panel="Serve")(serve.run)
+app.command(cls=Command, rich_help_panel="Set up")(check.check)
+app.command(cls=Command, rich_help_panel="Set up")(urls.urls)
 app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Set up")
-app.command(rich_help_panel="Set up")(store.migrate)
-app.command(rich_help_panel="Set up")(emulate.emulate)
-app.command(rich_help_panel="Look inside")(threads.threads)
-app.command(rich_help_panel="Look inside")(explain.explain)
+app.command(cls=Command, rich_help_panel="Set up")(store.migrate)
+app.command(cls=Command, rich_help_panel="Set up")(emulate.emulate)
+app.command(cls=Command, rich_help_panel="Look inside")(threads.threads)
+app.command(cls=Command, rich_help_panel="Look inside")(explain.explain)
 app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bridge.control import reachable, socket_path
+from bridge.control import NOT_FOUND, reachable, socket_path
 from bridge.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -35,7 +35,9 @@ class Control:
         try:
             connection.request("POST", f"/dead/{quote(letter_id, safe='')}/{verb}")
             answer = connection.getresponse()
-            said = json.loads(answer.read() or b"{}")
+            said = (
+                json.loads(answer.read() or b"{}") if answer.status != http.client.NOT_FOUND else {"error": NOT_FOUND}
+            )
         except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the running bridge did not answer ({type(error).__name__})") from None
         finally:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Literal
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
 
 import typer
 
+from bridge.cli.commands import Command, Group
 from bridge.cli.control import Control
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
@@ -28,18 +30,21 @@ if TYPE_CHECKING:
     from bridge.store import Arrival, DeadLetter
 
 Verb = Literal["replay", "drop"]
+Tell: TypeAlias = "Callable[[str, str | None], None]"
+"""Takes the id of a letter, and why it was refused if it was."""
 
 dead = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="Look at, replay and drop dead letters: what was given up, and quarantined webhooks.",
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help='From `dead list`, like "in-7" or "out-12".')]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')]
 
 _COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason")
 
 
-@dead.command("list")
+@dead.command("list", cls=Command)
 def list_(
     config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
 ) -> None:
@@ -55,7 +60,7 @@ def list_(
         listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no dead letters")
 
 
-@dead.command()
+@dead.command(cls=Command)
 def show(
     letter_id: Annotated[str, typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')],
     config: ConfigFile = DEFAULT,
@@ -79,7 +84,7 @@ def show(
             say(f"{name:8} {text}")
 
 
-@dead.command()
+@dead.command(cls=Command)
 def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
     """Append dead letters to the end of their threads again: events are handled, messages sent once more.
 
@@ -90,7 +95,7 @@ def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
     _change(config, ids, "replay", "replayed")
 
 
-@dead.command()
+@dead.command(cls=Command)
 def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
     """Put dead letters aside for good: they stay in the store, and are no longer listed.
 
@@ -100,46 +105,52 @@ def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
 
 
 def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
+    """Each letter once, and told as soon as it is done: what is cut short has said how far it came."""
+    refused = []
+
+    def tell(letter_id: str, why: str | None) -> None:
+        if why is None:
+            say(f"{letter_id}: {done}")
+        else:
+            refused.append(letter_id)
+            complain(f"{letter_id}: {why}")
+
     with exits():
-        refused = _ask_or_do(load_config(path), ids, verb)
-        for letter_id in ids:
-            if letter_id in refused:
-                complain(f"{letter_id}: {refused[letter_id]}")
-            else:
-                say(f"{letter_id}: {done}")
+        _ask_or_do(load_config(path), [*dict.fromkeys(ids)], verb, tell)
         if refused:
             leave(1)
 
 
-def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
-    """What was refused, and why. Asks the running bridge; when none runs, takes the store and does it here."""
+def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, tell: Tell) -> None:
+    """Ask the running bridge; when none runs, or none any more, take the store and do the rest here."""
     database = config.storage.file
+    asked = 0
     if database is not None:
         if no_store_yet(config):
-            return dict.fromkeys(ids, NOT_FOUND)
-        try:
-            control = Control(database)
-            return {each: why for each in ids if (why := control.ask(each, verb)) is not None}
-        except ConnectionRefusedError:
-            pass
-    return asyncio.run(_do(config, ids, verb))
+            for letter_id in ids:
+                tell(letter_id, NOT_FOUND)
+            return
+        control = Control(database)
+        with suppress(ConnectionRefusedError):
+            for letter_id in ids:
+                tell(letter_id, control.ask(letter_id, verb))
+                asked += 1
+    if ids[asked:]:
+        asyncio.run(_do(config, ids[asked:], verb, tell))
 
 
-async def _do(config: Config, ids: Sequence[str], verb: Verb) -> dict[str, str]:
+async def _do(config: Config, ids: Sequence[str], verb: Verb, tell: Tell) -> None:
     store = await open_store(config.storage.url)
     letters = Letters(store, _reread(config), SystemClock())
     act = letters.replay if verb == "replay" else letters.drop
-    refused = {}
     try:
         for letter_id in ids:
             try:
-                if not await act(letter_id):
-                    refused[letter_id] = NOT_FOUND
+                tell(letter_id, None if await act(letter_id) else NOT_FOUND)
             except Unmappable as error:
-                refused[letter_id] = str(error)
+                tell(letter_id, str(error))
     finally:
         await store.close()
-    return refused
 
 
 def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:

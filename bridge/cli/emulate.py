@@ -21,7 +21,7 @@ from bridge.clock import SystemClock
 from bridge.config import load_config
 from bridge.errors import Problem
 from bridge.providers.fields import is_loopback
-from bridge.providers.registry import emulator_type
+from bridge.providers.registry import emulator_type, provider_type
 from bridge.testing.emulators import EmulatorServer, Faults
 from bridge.testing.signing import signer_for
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from bridge.accounts import Account
     from bridge.providers.port import Emulator, EmulatorType
 
-_SPOKEN = '{"channel": "CHANNEL", "contact": "ann", "text": "hello"}'
 _WHERE: Final = ("Its webhooks go to --webhook.", "Its webhooks go to the account, and pass its door.")
 
 
@@ -42,7 +41,13 @@ def emulate(
     *,
     port: Annotated[
         int | None,
-        typer.Option("--port", min=1, max=65_535, help="Where it listens, on 127.0.0.1; else as the base_url in -c."),
+        typer.Option(
+            "--port",
+            min=1,
+            max=65_535,
+            metavar="N",
+            help="Where it listens, on 127.0.0.1; else as the base_url in -c.",
+        ),
     ] = None,
     webhook: Annotated[
         str | None, typer.Option("--webhook", metavar="URL", help="Where its webhooks go, without a channel.")
@@ -87,6 +92,7 @@ def emulate(
         emulator_class = _emulator_class(provider)
         owner, url = _account(config, provider, account) if config is not None else (None, None)
         sign = _signer(owner, headers)
+        _check_url(webhook)
         port = port or _port(owner)
         emulator = _emulator(emulator_class, owner, honour_keys=honour_keys)
         try:
@@ -113,7 +119,8 @@ async def _serve(server: EmulatorServer, account: Account | None, *, to_somewher
         accepted = f"the credentials of {account.name}" if account else _accepted(server.emulator)
         say(f"It accepts: {accepted}")
         say(_WHERE[account is not None] if to_somewhere else "Its webhooks go nowhere: give --webhook or -c.")
-        say(f"A contact speaks: curl {server.url}/_emulator/says -d {shlex.quote(_SPOKEN)}")
+        spoken = json.dumps({"channel": _channel(server.emulator, account), "contact": "ann", "text": "hello"})
+        say(f"A contact speaks: curl {server.url}/_emulator/says -d {shlex.quote(spoken)}")
         sys.stdout.flush()
         await stop.wait()
 
@@ -121,6 +128,12 @@ async def _serve(server: EmulatorServer, account: Account | None, *, to_somewher
 def _differs(account: Account | None, url: str) -> str:
     """What the account has to be told before it sends here."""
     return f", and that of {account.name} is another" if account and account.provider.base_url != url else ""
+
+
+def _channel(emulator: Emulator, account: Account | None) -> str:
+    """One that is there, so that the line can be pasted as it is."""
+    own = (account.provider.channels if account else None) or emulator.settings.get("channels")
+    return str(next(iter(own or provider_type(emulator.name).relays)))
 
 
 def _accepted(emulator: Emulator) -> str:
@@ -167,6 +180,17 @@ def _account(file: Path, provider: str, name: str | None) -> tuple[Account, str]
             f"{file} has {len(found) or 'no'} accounts at {provider} with a route{called}; {hint}", param_hint="-c"
         )
     return found[0], str(webhook_url(config.server.local_url, found[0], show_secrets=True))
+
+
+def _check_url(webhook: str | None) -> None:
+    """Refuse what no webhook could be posted to, before anybody waits for one."""
+    try:
+        parts = urlsplit(webhook or "http://nowhere")
+        fine = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine:
+        raise typer.BadParameter("want a URL like http://127.0.0.1:8080/webhooks/shop", param_hint="--webhook")
 
 
 def _signer(account: Account | None, headers: Mapping[str, str]) -> Callable[[bytes], Mapping[str, str]] | None:

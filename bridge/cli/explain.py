@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, fields
-from pathlib import Path  # noqa: TC003 - typer reads the annotations
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _ALL: Final = "all"
 _HOUR: Final = 3600
+_PIPE: Final = Path("-")
 _WIDTH: Final = 39
 """Columns of a box: two stand side by side on the narrowest terminal."""
 _OF_PLAN: Final = frozenset({"tag", "at", "expires", "fallback"})
@@ -47,7 +48,7 @@ class _Explained:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A message as JSON; /dev/stdin reads it from a pipe.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A message as JSON; - reads a pipe.")],
     on: Annotated[
         str, typer.Option("--on", metavar="PROVIDER[:CHANNEL]", help="One provider, one of its channels, or `all`.")
     ] = _ALL,
@@ -102,9 +103,9 @@ def _channels(on: str) -> list[tuple[str, str, Any]]:
 
 def _message(file: Path) -> Outgoing:
     try:
-        return decode_message(file.read_bytes())
+        return decode_message(sys.stdin.buffer.read() if file == _PIPE else file.read_bytes())
     except ValueError as error:
-        raise ConfigError([Problem(str(file), "", str(error))]) from None
+        raise ConfigError([Problem("standard input" if file == _PIPE else str(file), "", str(error))]) from None
 
 
 def _as_json(explained: _Explained) -> dict[str, object]:

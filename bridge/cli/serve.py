@@ -36,7 +36,9 @@ def run(config: ConfigFile = DEFAULT) -> None:
 
 
 def demo(
-    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Where the console is served.")] = 8080,
+    port: Annotated[
+        int, typer.Option("--port", min=1, max=65_535, metavar="N", help="Where the console is served.")
+    ] = 8080,
     config: Annotated[
         Path | None,
         typer.Option("-c", "--config", metavar="FILE", help="Chat with the handlers of this configuration instead."),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bridge.config import Config
     from bridge.store import ThreadSummary
 
-Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="How many at most.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many at most.")]
 OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only those of one account.")]
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from bridge.cli.commands import Command, Group
 from bridge.cli.output import DEFAULT, PROVIDER_FAILED, AsJson, ConfigFile, clean, complain, exits, leave, listing, say
 from bridge.cli.urls import HIDDEN, webhook_url
 from bridge.client import Client, Http, open_session
@@ -28,13 +29,15 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-webhooks = typer.Typer(no_args_is_help=True, help="Register our webhook URLs at providers that have an API for it.")
+webhooks = typer.Typer(
+    cls=Group, no_args_is_help=True, help="Register our webhook URLs at providers that have an API for it."
+)
 
 Named = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account, as it is called in the configuration.")]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print the secrets in URLs.")]
 
 
-@webhooks.command()
+@webhooks.command(cls=Command)
 def register(
     account: Named,
     config: ConfigFile = DEFAULT,
@@ -64,7 +67,7 @@ def register(
         typer.echo(f"{clean(done.id)}\t{clean(shown)}")
 
 
-@webhooks.command(name="list")
+@webhooks.command("list", cls=Command)
 def list_(
     account: Named, config: ConfigFile = DEFAULT, show_secrets: ShowSecrets = False, as_json: AsJson = False
 ) -> None:
@@ -83,7 +86,7 @@ def list_(
         listing(rows, columns=("id", "name", "active", "url", "events"), as_json=as_json, empty="none is registered")
 
 
-@webhooks.command()
+@webhooks.command(cls=Command)
 def delete(
     account: Named,
     registration: Annotated[str, typer.Argument(metavar="ID", help="As `threadbridge webhooks list` shows it.")],

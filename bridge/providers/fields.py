@@ -48,6 +48,9 @@ def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
             message = f"the file {where} is empty"
             raise ValueError(message)
         return SecretStr(found)
+    if kind in {"env", "file"}:
+        message = f"names no {'environment variable' if kind == 'env' else 'file'} after the colon"
+        raise ValueError(message)
     message = 'a secret is never written here; use "env:NAME" or "file:PATH"'
     raise ValueError(message)
 

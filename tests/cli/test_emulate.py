@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -129,6 +130,16 @@ inbound = {{username = "env:TEST_WORD", password = "env:TEST_WORD"}}
     assert (headers["auth-username"], headers["auth-password"]) == ("word-6b1f0c8e", "word-6b1f0c8e")
 
 
+@pytest.mark.parametrize("provider", ["aelyst", "ginalne", "konnek", "relationlabs", "whautochat"])
+def test_the_line_it_prints_can_be_pasted(provider: str) -> None:
+    with emulating(provider) as (_, said):
+        line = next(each for each in said.splitlines() if each.startswith("A contact speaks: ")).removeprefix(
+            "A contact speaks: "
+        )
+        _, url, _, spoken = shlex.split(line)
+        assert call(url, json.loads(spoken))["status"] is None
+
+
 def test_it_drops_and_fails_when_told_to() -> None:
     with emulating("konnek", "--drop", "1", "--honour-keys") as (url, _), pytest.raises(RemoteDisconnected):
         call(f"{url}/anything", {})
@@ -151,6 +162,8 @@ def test_it_drops_and_fails_when_told_to() -> None:
         (["konnek", "--drop", "2"], "less than or equal to 1"),
         (["konnek", "--header", "no colon"], "want 'Name: value'"),
         (["ginalne", "--honour-keys"], "knows no idempotency keys"),
+        (["konnek", "--webhook", "localhost:8080"], "want a URL like http://127.0.0.1:8080/webhooks/shop"),
+        (["konnek", "--webhook", "http://[::1"], "want a URL like"),
         (["konnek", "--log", "/no/such/folder/log"], "No such file or directory"),
     ],
 )

@@ -135,6 +135,19 @@ def test_a_file_without_a_message_says_what_is_wrong_with_it(tmp_path: Path, mes
     assert err.count("\n") == 1
 
 
+def test_every_mistake_in_a_message_is_told(tmp_path: Path) -> None:
+    _, _, err = explained(tmp_path, {"kind": "menu", "text": "a", "button": "b", "sections": []})
+    assert err.startswith(f"{tmp_path}/message.json: ")
+    assert {"title: missing", "button: unknown key"} <= set(err.strip().split(".json: ", 1)[1].split("; "))
+
+
+def test_a_message_is_read_from_a_pipe() -> None:
+    result = CliRunner().invoke(app, ["explain", "-", "--on", "konnek:line"], input=json.dumps(TEXT))
+    assert (result.exit_code, result.stdout) == (0, "konnek\tline\ttext: hi\n")
+    result = CliRunner().invoke(app, ["explain", "-"], input="{")
+    assert result.stderr.startswith("standard input: not a JSON object")
+
+
 def test_a_file_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     result = CliRunner().invoke(app, ["explain", str(tmp_path / "no.json")])
     assert (result.exit_code, result.stderr) == (78, f"{tmp_path}/no.json: No such file or directory\n")

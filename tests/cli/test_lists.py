@@ -149,9 +149,25 @@ def test_what_was_quarantined_is_mapped_anew(tmp_path: Path, raw: bytes, refusal
     result = shop.call("dead", "replay", letter_id)
     assert result.exit_code == (1 if refusal else 0)
     assert refusal in result.stderr
+    assert ("still not understood: " in result.stderr) == bool(refusal)
     assert (letter_id in ids(shop)) == bool(refusal)
     conversations = [row["conversation"] for row in json.loads(shop.call("threads", "--json").stdout)]
     assert ("bob" in conversations) == (not refusal)
+
+
+def test_a_letter_named_twice_is_one_letter(shop: Shop) -> None:
+    first, second = sorted(ids(shop))
+    result = shop.call("dead", "drop", first, second, first)
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{first}: dropped\n{second}: dropped\n", "")
+
+
+def test_what_was_done_before_something_broke_is_told(shop: Shop) -> None:
+    first, second = sorted(ids(shop))
+    with (shop.folder / "threadbridge.toml").open("a", encoding="utf-8") as file:
+        file.write('[handlers]\nload = ["nowhere"]\n')
+    result = shop.call("dead", "replay", first, second)
+    assert (result.exit_code, result.stdout) == (78, f"{first}: replayed\n")
+    assert "there is no module nowhere" in result.stderr
 
 
 class Letters:
@@ -198,6 +214,18 @@ def test_a_running_bridge_is_asked(shop: Shop, running: Letters) -> None:
     assert result.stderr == "in-2: there is no dead letter of that id\n"
     assert shop.call("dead", "replay", "in-3").stdout == "in-3: replayed\n"
     assert running.done == ["drop in-1", "drop in-2", "replay in-3"]
+
+
+@pytest.mark.parametrize("odd", ["", "..", "a/b", "in-1?x"])
+@pytest.mark.usefixtures("running")
+def test_a_running_bridge_is_asked_for_no_odd_id(shop: Shop, odd: str) -> None:
+    result = shop.call("dead", "drop", odd)
+    assert (result.exit_code, result.stderr) == (1, f"{odd}: there is no dead letter of that id\n")
+
+
+def test_a_running_bridge_is_asked_once_for_each_letter(shop: Shop, running: Letters) -> None:
+    assert shop.call("dead", "drop", "in-1", "in-1").stdout == "in-1: dropped\n"
+    assert running.done == ["drop in-1"]
 
 
 def test_lists_are_read_beside_a_running_bridge(shop: Shop, running: Letters) -> None:

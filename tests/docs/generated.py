@@ -35,6 +35,7 @@ When none runs, they open the store themselves.
 | 0 | done |
 | 1 | something that was asked for is not there or was refused |
 | 2 | the command line was not understood |
+| 69 | the provider was asked and did not do it |
 | 70 | the store is broken: the disk or the database file failed |
 | 73 | another process owns the store |
 | 78 | the configuration cannot be used, or the store was written by a later version |
@@ -71,7 +72,7 @@ def cli_page() -> str:
 def _command(name: str, command: Any) -> str:
     arguments = [each for each in command.params if each.param_type_name == "argument"]
     options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join([name, *(each.metavar for each in arguments)])
+    usage = " ".join([name, *(f"{each.metavar}{_more(each)}" for each in arguments)])
     lines = [f"## {name}\n", f"    {usage} [OPTIONS]\n", _prose(command.help), ""]
     if rows := [_row(each) for each in (*arguments, *options) if "--help" not in each.opts]:
         lines += ["| option | meaning | default |", "|---|---|---|", *rows, ""]
@@ -93,12 +94,17 @@ def _prose(text: str) -> str:
 
 def _row(param: Any) -> str:
     name = (
-        f"`{param.metavar}`"
+        f"`{param.metavar}{_more(param)}`"
         if param.param_type_name == "argument"
         else ", ".join(f"`{each}`" for each in param.opts) + (f" {_wanted(param)}" if _wanted(param) else "")
     )
     default = "required" if param.required else _default(param)
     return f"| {name} | {(param.help or '').replace('|', '&#124;')} | {default} |"
+
+
+def _more(param: Any) -> str:
+    """Behind what may be given several times."""
+    return "..." if param.nargs == -1 else ""
 
 
 def _wanted(param: Any) -> str:
