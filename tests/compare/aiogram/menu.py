@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from aiogram import F, Router
-from aiogram.types import CallbackQuery, InlineKeyboardButton, InlineKeyboardMarkup, Message
+from aiogram.types import CallbackQuery, Message
+from aiogram.utils.keyboard import InlineKeyboardBuilder
 
 router = Router()
 
 
 @router.message(F.text.casefold() == "menu")
 async def menu(message: Message) -> None:
-    buttons = [
-        InlineKeyboardButton(text="Opening hours", callback_data="hours"),
-        InlineKeyboardButton(text="Address", callback_data="address"),
-    ]
-    await message.answer("What would you like to know?", reply_markup=InlineKeyboardMarkup(inline_keyboard=[buttons]))
+    keyboard = InlineKeyboardBuilder()
+    keyboard.button(text="Opening hours", callback_data="hours")
+    keyboard.button(text="Address", callback_data="address")
+    await message.answer("What would you like to know?", reply_markup=keyboard.as_markup())
 
 
 @router.callback_query(F.data == "hours")

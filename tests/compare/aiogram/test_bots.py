@@ -20,13 +20,14 @@ aiogram = pytest.importorskip("aiogram", reason="aiogram is not installed, and i
 from aiogram import Bot, Dispatcher  # noqa: E402
 from aiogram.client.session.base import BaseSession  # noqa: E402
 from aiogram.exceptions import TelegramNetworkError  # noqa: E402
-from aiogram.fsm.storage.memory import MemoryStorage  # noqa: E402
+from aiogram.fsm.storage.memory import MemoryStorage, SimpleEventIsolation  # noqa: E402
 from aiogram.types import Message, Update  # noqa: E402
 from aiogram.webhook.aiohttp_server import SimpleRequestHandler  # noqa: E402
 from aiohttp import web  # noqa: E402
 from aiohttp.test_utils import TestClient, TestServer  # noqa: E402
 
 from tests.compare.conversations import BOTS, CONVERSATIONS, Step  # noqa: E402
+from tests.compare.facts import misquoted  # noqa: E402
 
 ANN = 1
 DATE = 1_760_086_800
@@ -183,6 +184,16 @@ async def test_a_restart_is_not_noticed_where_the_button_says_it_all(bot: str) -
     assert telegram.texts == [each for step in CONVERSATIONS[bot] for each in step.replies]
 
 
+async def test_a_reminder_is_kept_where_its_confirmation_was_not_sent() -> None:
+    talk = Talk("reminder")
+    talk.telegram.down = True
+    with pytest.raises(TelegramNetworkError):
+        await talk.do(CONVERSATIONS["reminder"][0])
+    assert len(talk.module.tasks) == 1
+    for task in talk.module.tasks:
+        task.cancel()
+
+
 async def test_a_restart_forgets_a_reminder() -> None:
     first = Talk("reminder")
     await first.do(CONVERSATIONS["reminder"][0])
@@ -203,11 +214,15 @@ async def test_a_reply_that_cannot_be_sent_is_gone(bot: str) -> None:
     assert talk.telegram.texts == []
 
 
-@pytest.mark.parametrize("bot", ["order", "survey", "helpdesk", "tip"])
+def test_the_lines_that_are_quoted_read_so() -> None:
+    assert misquoted("aiogram") == []
+
+
+@pytest.mark.parametrize("bot", ["order", "approval", "survey", "photos", "helpdesk", "tip"])
 async def test_state_is_kept_where_its_reply_was_not_sent(bot: str) -> None:
     talk = Talk(bot)
     talk.telegram.down = True
-    step = next(each for each in CONVERSATIONS[bot] if each.what in {"order", "rate", "human", "tip"})
+    step = next(each for each in CONVERSATIONS[bot] if each.what != "hello")
     with pytest.raises(TelegramNetworkError):
         await talk.do(step)
     assert [each for each in talk.dispatcher.storage.storage.values() if each.state or each.data]
@@ -249,9 +264,14 @@ class Waiting(MemoryStorage):
         return found
 
 
-@pytest.mark.parametrize(("storage", "last"), [(MemoryStorage, 2), (Waiting, 1)])
-async def test_of_two_at_once_one_is_lost_when_the_storage_takes_a_moment(storage: Any, last: int) -> None:
-    talk = Talk("photos", storage=storage())
+@pytest.mark.parametrize(
+    ("storage", "isolation", "last"),
+    [(MemoryStorage, None, 2), (Waiting, None, 1), (Waiting, SimpleEventIsolation, 2)],
+)
+async def test_of_two_at_once_one_is_lost_when_the_storage_takes_a_moment(
+    storage: Any, isolation: Any, last: int
+) -> None:
+    talk = Talk("photos", storage=storage(), events_isolation=isolation and isolation())
     updates = [talk.update(Step("sends", f"https://phone.example/{n}.jpg", ())) for n in range(2)]
     await asyncio.gather(*map(talk.feed, updates))
     assert talk.telegram.texts[-1] == f"Thank you, that is photo {last}."

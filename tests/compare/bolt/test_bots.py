@@ -26,6 +26,7 @@ from slack_bolt.async_app import AsyncBoltRequest
 from slack_sdk.signature import SignatureVerifier
 
 from tests.compare.conversations import BOTS, CONVERSATIONS, Step, says, waits
+from tests.compare.facts import misquoted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -51,6 +52,8 @@ class Slack:
         self.shown: list[dict[str, Any]] = []
         self.scheduled: list[str] = []
         self.down = False
+        self.up = ""
+        """What can be called nevertheless."""
         self.calls = 0
         app = web.Application()
         app.router.add_post("/api/{method}", self.answer)
@@ -64,7 +67,7 @@ class Slack:
             told = {"ok": True, "user_id": "UBOT", "bot_id": "BBOT", "team_id": "T", "user": "bot", "team": "T"}
             return web.json_response(told)
         self.calls += 1
-        if self.down:
+        if self.down and method != self.up:
             return web.json_response({"ok": False}, status=503)
         if method == "chat.scheduleMessage":
             self.scheduled.append(given["text"])
@@ -232,13 +235,26 @@ async def test_a_reply_that_cannot_be_sent_is_gone(bot: str, slack: Slack) -> No
     assert slack.texts == []
 
 
-@pytest.mark.parametrize("bot", ["order", "helpdesk", "tip"])
+def test_the_lines_that_are_quoted_read_so() -> None:
+    assert misquoted("slack_bolt") == []
+    assert misquoted("slack_sdk") == []
+
+
+async def test_a_reminder_is_kept_where_its_confirmation_was_not_sent(slack: Slack) -> None:
+    talk = Talk("reminder", slack)
+    slack.down, slack.up = True, "chat.scheduleMessage"
+    await talk.do(CONVERSATIONS["reminder"][0])
+    assert slack.texts == []
+    assert slack.scheduled == ["Reminder: call Bob"]
+
+
+@pytest.mark.parametrize("bot", ["order", "approval", "photos", "helpdesk", "tip"])
 async def test_state_is_kept_where_its_reply_was_not_sent(bot: str, slack: Slack) -> None:
     talk = Talk(bot, slack)
     slack.down = True
-    await talk.do(next(each for each in CONVERSATIONS[bot] if each.what in {"order", "human", "tip"}))
+    await talk.do(next(each for each in CONVERSATIONS[bot] if each.what != "hello"))
     assert slack.texts == []
-    assert any(getattr(talk.module, name, None) for name in ("steps", "with_people", "seen"))
+    assert any(getattr(talk.module, name, None) for name in ("steps", "waiting", "photos", "with_people", "seen"))
 
 
 async def test_a_connection_that_breaks_is_tried_once_more(slack: Slack) -> None:
