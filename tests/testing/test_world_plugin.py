@@ -86,6 +86,23 @@ def test_the_fixture_router_comes_before_the_configured_bot(project: pytest.Pyte
     project.runpytest_inprocess().assert_outcomes(passed=1)
 
 
+def test_a_fixture_of_ones_own_that_is_called_world_is_left_alone(project: pytest.Pytester) -> None:
+    own = """
+        import pytest
+
+        @pytest.fixture
+        def world():
+            return "flat"
+
+        def test_flat(world):
+            assert world == "round"
+    """
+    project.makepyfile(test_own=own)
+    result = project.runpytest_inprocess()
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*assert 'flat' == 'round'*"])
+
+
 def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
     files = {each.file: each.code for each in blocks_of(PAGE, "python") if each.file is not None}
     assert files.keys() == {"shop.py", "test_shop.py"}
