@@ -63,6 +63,7 @@ class FileLock:
     def __init__(self, database: Path) -> None:
         """Take the lock. Raises StoreInUse when another process has it."""
         path = database.with_name(f"{database.name}.lock")
+        path.touch(mode=0o600)  # whoever can open it can take it, and lock us out
         self._file: TextIOWrapper = path.open("a+")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -84,6 +85,7 @@ async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
     """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
     name = f"file:{quote(path)}?mode=ro" if read_only else path
     connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
+    connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
     try:
         await connection
     except sqlite3.Error as error:

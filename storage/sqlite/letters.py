@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.events import Unrecognised
 from bridge.store import InboxState, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
@@ -31,7 +32,7 @@ def replay(
     side, row_id = split(letter_id)
     if row_id is None or not _is_given_up(db, side, row_id):
         return Effects(value=False)
-    if arrivals is not None:
+    if arrivals is not None and not _is_conflict(db, row_id):
         db.execute(
             "UPDATE inbox SET status = ?, event_key = event_key || '#replayed-' || id, done_at = ? WHERE id = ?",
             (InboxState.DONE, at, row_id),
@@ -47,7 +48,8 @@ def replay(
         f"(SELECT thread_id FROM {table} WHERE id = ?))",
         (row_id,),
     ).fetchone()[0]
-    counted = ", replay = replay + 1" if side == "in" else ""
+    # A message's last outcome is over: a status that comes late is not about the try that begins now.
+    counted = ", replay = replay + 1" if side == "in" else ", outcome = NULL"
     db.execute(
         f"UPDATE {table} SET status = 'open', seq = ?, attempt = ?, available_at = 0, done_at = NULL{counted} "
         "WHERE id = ?",
@@ -75,6 +77,12 @@ def split(letter_id: str) -> tuple[str, int | None]:
 def _is_given_up(db: sqlite3.Connection, side: str, row_id: int) -> bool:
     row = db.execute(f"SELECT status FROM {_TABLES[side]} WHERE id = ?", (row_id,)).fetchone()
     return row is not None and row[0] in _GIVEN_UP[side]
+
+
+def _is_conflict(db: sqlite3.Connection, row_id: int) -> bool:
+    """Whether it was understood, and set aside only for its key: mapped anew, it would be set aside anew."""
+    row = db.execute("SELECT kind, thread_id FROM inbox WHERE id = ? AND status = 'quarantined'", (row_id,)).fetchone()
+    return row is not None and row[1] is not None and row[0] != Unrecognised.tag
 
 
 def _reopened(db: sqlite3.Connection, side: str, row_id: int) -> Effects:

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from bridge.store import ThreadRow
 
 THREADS: Final = 4096
-"""Threads remembered, at most; with 64 KiB of state at the most each, a quarter of a GiB at the very worst."""
+"""Threads remembered, at most."""
+STATES: Final = 32 << 20
+"""Bytes of state remembered, at most: fewer threads, when they keep much."""
 
 
 class Memory:
@@ -27,6 +29,7 @@ class Memory:
         self._next = 1
         self._next_thread = 1
         self._by_id: dict[int, ThreadRow] = {}
+        self._states = 0
         self._by_ref: dict[ThreadRef, int] = {}
         self._staged: dict[int, ThreadRow] = {}
         self._staged_refs: dict[ThreadRef, int] = {}
@@ -72,11 +75,14 @@ class Memory:
     def commit(self) -> None:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():
-            if thread_id not in self._by_id and len(self._by_id) >= THREADS:
-                oldest = next(iter(self._by_id))
-                self._by_ref.pop(self._by_id.pop(oldest).ref, None)
+            before = self._by_id.get(thread_id)
+            self._states += len(row.state) - (len(before.state) if before else 0)
             self._by_id[thread_id] = row
             self._by_ref[row.ref] = thread_id
+        while len(self._by_id) > THREADS or self._states > STATES:
+            oldest = self._by_id.pop(next(iter(self._by_id)))
+            self._by_ref.pop(oldest.ref, None)
+            self._states -= len(oldest.state)
         self.rollback()
 
     def rollback(self) -> None:

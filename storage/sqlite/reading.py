@@ -77,14 +77,18 @@ class Reader:
 
     async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
-        query = f"{rows.LETTERS} WHERE ?1 IS NULL OR account = ?1 ORDER BY at DESC, letter DESC LIMIT ?2"
-        return await self._all(rows.letter, query, account, limit)
+
+        def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
+            values = {"account": account, "limit": limit}
+            found = [rows.letter(row) for query in rows.LETTERS for row in db.execute(query, values)]
+            return sorted(found, key=lambda letter: letter.at, reverse=True)[:limit]
+
+        return await on_thread(self._connection, fetch)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
-        if split(letter_id)[1] is None:
-            return None
-        found = await self._all(rows.letter, f"{rows.LETTERS} WHERE letter = ?", letter_id)
+        side, row_id = split(letter_id)
+        found = [] if row_id is None else await self._all(rows.letter, rows.LETTER[side], row_id)
         return found[0] if found else None
 
     async def cursor(self, account: str, name: str) -> str | None:
@@ -104,8 +108,12 @@ class Reader:
 
     async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
         """Threads, the latest first."""
-        query = f"{rows.SUMMARY} WHERE ?1 IS NULL OR t.account = ?1 ORDER BY t.updated_at DESC, t.id DESC LIMIT ?2"
-        return await self._all(rows.summary, query, account, limit)
+
+        def fetch(db: sqlite3.Connection) -> list[ThreadSummary]:
+            values = {"account": account, "limit": limit}
+            return [rows.summary(row) for row in db.execute(rows.SUMMARY, values)]
+
+        return await on_thread(self._connection, fetch)
 
     async def find_thread(self, ref: ThreadRef) -> int | None:
         """The id of a thread."""

@@ -122,5 +122,16 @@ CREATE TABLE cursors (
 ) STRICT, WITHOUT ROWID;
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL,)
+_BY_TIME: Final = """
+CREATE INDEX inbox_open ON inbox (seq) WHERE status = 'open';
+CREATE INDEX outbox_open ON outbox (seq) WHERE status = 'open';
+UPDATE outbox SET done_at = created_at WHERE status = 'dead' AND done_at IS NULL;
+DROP INDEX inbox_dead;
+DROP INDEX outbox_dead;
+CREATE INDEX inbox_dead ON inbox (done_at, id, account, status) WHERE status IN ('dead', 'quarantined');
+CREATE INDEX outbox_dead ON outbox (done_at, id, account, status) WHERE status = 'dead';
+"""
+"""What waits, oldest first, so that a backlog of a million is taken up page by page; and dead letters, newest first."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

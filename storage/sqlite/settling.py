@@ -29,8 +29,8 @@ WHERE i.status = 'open'
 """
 _SAY: Final = """
 INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,
-                    available_at, expires_at, created_at, error)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    available_at, expires_at, created_at, error, done_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TURN_THREAD: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
@@ -144,6 +144,7 @@ def _saying_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
         row.expires_at,
         row.created_at,
         saying.dropped or None,
+        turn.at if saying.dropped else None,
     )
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.store import InboxState, Receipt
-from tests.storage.desk import AT, NOON, Desk, arrival, given_up, ref_of, refused, riddle, sent
+from bridge.events import Message
+from bridge.store import InboxState, OutboxState, Receipt
+from tests.storage.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, refused, riddle, sent
 
 if TYPE_CHECKING:
     from bridge.store import DeadLetter
@@ -189,3 +190,30 @@ async def test_an_event_keeps_its_time_to_the_microsecond(desk: Desk) -> None:
     await desk.receive(replace(made, event=event, encoded=made.encoded.replace(b"12:00:00", b"12:00:00.123457")))
     (row,) = await desk.events(desk.told.events[0].thread_id)
     assert row.event == event
+
+
+async def test_another_content_under_a_known_key_has_its_turn_when_replayed(desk: Desk) -> None:
+    await desk.receive(arrival("1", text="first"))
+    assert await desk.receive(arrival("1", text="second")) == [Receipt.CONFLICT]
+    letter = await only_letter(desk)
+    assert await desk.store.replay(letter.id, AT, [arrival("1", text="second")])
+    assert await desk.store.dead_letters() == []
+    assert [row.event.text for row in desk.told.events if isinstance(row.event, Message)] == ["first", "second"]
+    assert desk.told.events[0].key != desk.told.events[1].key
+
+
+async def test_late_news_of_a_try_that_is_over_does_not_settle_the_replay_behind_another_message(desk: Desk) -> None:
+    first, second = await desk.said("a", "b")
+    await desk.store.settle_delivery(sent(first, state=OutboxState.DEAD, outcome="unknown", reason="parked"))
+    assert await desk.store.replay(f"out-{first.id}", AT)
+    await desk.receive(news(first.key, "delivered"))
+    assert desk.told.settled == []
+    assert [(row.id, row.attempt) for row in await desk.messages(first.thread_id)] == [(second.id, 1), (first.id, 0)]
+
+
+async def test_half_a_character_in_a_field_that_nobody_reads_does_not_make_an_event_unreadable(desk: Desk) -> None:
+    """Gateways cut texts in the middle of a surrogate pair; what the door can read, the store has to."""
+    await desk.receive(arrival("1", raw=b'{"id": "1", "about": "\\ud83d"}'))
+    (head,) = await desk.store.inbox_heads(0, 10)
+    assert head.key == "1"
+    assert head.event.raw["about"] == "\ud83d"

@@ -8,19 +8,21 @@ import os
 import sqlite3
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
 
 from bridge.errors import Broken, ClaimLost, NewerSchema, StoreError, StoreInUse, Unavailable
-from bridge.store import Receipt
-from storage.sqlite import connection, open_reader, open_store
+from bridge.store import Receipt, TurnCommit
+from storage.sqlite import connection, memory, open_reader, open_store
 from storage.sqlite.connection import on_thread, path_of, translate
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from storage.sqlite.store import SqliteStore
 from storage.writer import BATCH
-from tests.storage.desk import Desk, arrival, ref_of
+from tests.storage.desk import AT, Desk, arrival, ref_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -370,3 +372,58 @@ async def test_after_a_crash_all_is_there_and_the_suspect_is_known(file: Path, *
     assert await desk.store.inbox_heads(0, 10) == [head]
     assert desk.store.suspects("in") == {head.id}
     await desk.store.close()
+
+
+async def test_nobody_else_may_take_the_lock(file: Path) -> None:
+    before = os.umask(0)
+    try:
+        opened = await Desk(f"sqlite:///{file}").open()
+    finally:
+        os.umask(before)
+    assert file.with_name("store.db.lock").stat().st_mode & 0o777 == 0o600
+    await opened.store.close()
+
+
+def test_a_process_that_fails_without_closing_its_store_ends_all_the_same(file: Path) -> None:
+    program = f"""
+import asyncio
+from storage.sqlite import open_store
+async def main():
+    await open_store("sqlite:///{file}")
+    raise SystemExit(7)
+asyncio.run(main())
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False, timeout=20).returncode == 7
+
+
+async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_bytes(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "STATES", 10_000)
+    for name in "abcdef":
+        (row,) = await desk.hear(name, conversation=name)
+        thread = await desk.store.thread(row.thread_id)
+        state = orjson.dumps({"kept": "x" * 3000})
+        await desk.store.commit_turn(TurnCommit(row=row, thread=replace(thread, state=state), at=AT))
+    kept = [each for number in range(1, 7) if (each := desk.store.peek(number)) is not None]
+    assert sum(len(each.state) for each in kept) <= 10_000
+    assert [each.ref.conversation_id for each in kept] == ["d", "e", "f"]
+    assert len((await desk.store.thread(1)).state) > 3000
+
+
+def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
+    return [step[3] for statement in statements.split(";") for step in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+@pytest.mark.parametrize("side", ["inbox", "outbox"])
+async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(desk: Desk, side: str) -> None:
+    looked_at: list[str] = []
+    await on_thread(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
+    await desk.store.inbox_heads(0, 10)
+    await desk.store.outbox_heads(0, 10, "shop")
+    await desk.store.dead_letters()
+    explained = ";".join(looked_at)
+    steps = await on_writer(desk, lambda db: plan_of(db, explained))
+    assert any(f"INDEX {side}_open" in step for step in steps)
+    assert any(f"INDEX {side}_dead" in step for step in steps)
+    assert not any("TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step) for step in steps)
