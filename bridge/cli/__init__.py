@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, emulate, explain, serve, store, threads, urls, webhooks
+from bridge.cli import check, dead, dev, emulate, explain, serve, store, threads, urls, webhooks
 from bridge.cli.commands import Command, Group
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def about(
 
 app.command(cls=Command, rich_help_panel="Serve")(serve.demo)
 app.command(cls=Command, rich_help_panel="Serve")(serve.run)
+app.command(cls=Command, rich_help_panel="Serve")(dev.dev)
 app.command(cls=Command, rich_help_panel="Set up")(check.check)
 app.command(cls=Command, rich_help_panel="Set up")(urls.urls)
 app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Set up")

@@ -94,7 +94,7 @@ def emulate(
         sign = _signer(owner, headers)
         _check_url(webhook)
         port = port or _port(owner)
-        emulator = _emulator(emulator_class, owner, honour_keys=honour_keys)
+        emulator = emulator_for(emulator_class, owner, honour_keys=honour_keys)
         try:
             faults = Faults(drop=drop, dup=dup, delay_ms=delay, fail=dict(_failure(each) for each in fail or ()))
             server = EmulatorServer(
@@ -155,7 +155,8 @@ def _emulator_class(provider: str) -> EmulatorType:
         raise typer.BadParameter(str(error)) from None
 
 
-def _emulator(kind: EmulatorType, account: Account | None, *, honour_keys: bool) -> Emulator:
+def emulator_for(kind: EmulatorType, account: Account | None, *, honour_keys: bool) -> Emulator:
+    """The other end of an account, or of one with made-up credentials."""
     settings = (
         {name: getattr(account.settings, name) for name in type(account.settings).model_fields} if account else None
     )

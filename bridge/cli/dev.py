@@ -1,0 +1,253 @@
+"""`threadbridge dev`: the bridge with emulated gateways, started anew whenever its code or configuration changes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shlex
+import signal
+import sys
+import webbrowser
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Annotated, Any, Final, Self
+from urllib.parse import quote
+
+import typer
+
+from bridge.cli.emulate import emulator_for
+from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
+from bridge.cli.urls import webhook_url
+from bridge.clock import SystemClock
+from bridge.config import load_config, read_file
+from bridge.errors import ConfigError
+from bridge.providers.registry import emulator_type
+from bridge.sections import PREFIX
+from bridge.testing.emulators import EmulatorServer
+from bridge.testing.signing import signer_for
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from pathlib import Path
+
+    from bridge.accounts import Account
+    from bridge.config import Config
+
+_STORE: Final = "threadbridge-dev.db"
+_CONSOLE: Final = "console"
+_LOOK: Final = 500
+"""Milliseconds after which the watcher is asked what changed."""
+_PATIENCE: Final = 3.0
+"""Seconds that what is being handled has to end before a new start; what does not is taken up again by it."""
+
+
+def dev(
+    config: ConfigFile = DEFAULT,
+    *,
+    port: Annotated[
+        int | None, typer.Option("--port", min=1, max=65_535, metavar="N", help="Where it listens; else as configured.")
+    ] = None,
+    browser: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
+) -> None:
+    """Work on a bot: emulated gateways, the console, and a new start at every change.
+
+    The accounts talk to emulators on this machine, never to a real gateway, and conversations are kept in
+    threadbridge-dev.db beside the configuration. A secret that is not set is made up. It listens on 127.0.0.1 only.
+
+    When a .py or .toml file below the configuration's folder changes, the new code is checked first: if it cannot be
+    loaded the problem is shown, and the old code goes on.
+
+    Example: `threadbridge dev -c shop/threadbridge.toml --open`
+    """
+    with exits():
+        asyncio.run(_Workshop(config, port).run(browser=browser))
+
+
+@dataclass(slots=True, eq=False)
+class _Scene:
+    """The emulators of one configuration, and what the bridge has to be told to find them."""
+
+    config: Config
+    text: bytes
+    environment: dict[str, str] = field(default_factory=dict)
+    lines: list[str] = field(default_factory=list)
+    """What is to be said of them once, when they are of use."""
+    servers: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    @classmethod
+    async def of(cls, file: Path) -> Self:
+        """Read the configuration, and emulate each of its accounts that can be.
+
+        Raises:
+            ConfigError: it cannot be used.
+        """
+        _make_up(read_file(file))
+        scene = cls(load_config(file), _text_of(file))
+        try:
+            for account in scene.config.accounts.values():
+                await scene._emulate(account)
+        except BaseException:
+            await scene.servers.aclose()
+            raise
+        accounts = scene.config.accounts
+        if not any(each.provider.name == "playground" for each in accounts.values()) and _CONSOLE not in accounts:
+            scene.environment[f"{PREFIX}ACCOUNTS__{_CONSOLE.upper()}__PROVIDER"] = "playground"
+        return scene
+
+    async def _emulate(self, account: Account) -> None:
+        if account.provider.name == "playground":
+            return
+        try:
+            kind = emulator_type(account.provider.name)
+            url = webhook_url(self.config.server.local_url, account, show_secrets=True)
+            sign = signer_for(account.inbound, SystemClock().now, Random()) if account.inbound else None  # noqa: S311 - ids
+        except (LookupError, ValueError) as error:
+            self.lines.append(f"{account.name}: not emulated: {error}; it goes to {account.provider.base_url}")
+            return
+        server = EmulatorServer(emulator_for(kind, account, honour_keys=False), webhook=url, sign=sign)
+        await self.servers.enter_async_context(server)
+        self.environment[f"{PREFIX}ACCOUNTS__{account.name.upper()}__BASE_URL"] = server.url
+        channel = (account.provider.channels or ("CHANNEL",))[0]
+        spoken = f'{{"channel": "{channel}", "contact": "ann", "text": "hello"}}'
+        self.lines.append(f"{account.name}: {account.provider.name} is emulated at {server.url}; a contact speaks:")
+        self.lines.append(f"  curl {server.url}/_emulator/says -d {shlex.quote(spoken)}")
+
+
+class _Workshop:
+    """Keeps one bridge running, of the newest code that can be loaded."""
+
+    def __init__(self, file: Path, port: int | None) -> None:
+        """Nothing runs until `run`."""
+        self._file = file
+        self._folder = file.absolute().parent
+        self._scene: _Scene | None = None
+        self._bridge: Process | None = None
+        self._watching: asyncio.Task[None] | None = None
+        os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
+        os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(str(self._folder / _STORE))}"
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two saves within a second would leave the older one in the cache
+        if port is not None:
+            os.environ[f"{PREFIX}SERVER__PORT"] = str(port)
+
+    async def run(self, *, browser: bool) -> None:
+        """Until SIGTERM or Ctrl-C."""
+        from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - loaded by those who watch, and by nobody else
+
+        stop = asyncio.Event()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(name, stop.set)
+        wanted = PythonFilter(extra_extensions=(".toml",))
+        watch = awatch(self._folder, watch_filter=wanted, stop_event=stop, rust_timeout=_LOOK, yield_on_timeout=True)
+        try:
+            async for changes in watch:
+                if self._scene is None:  # the first look: what changes from here on is seen
+                    await self._begin(browser=browser)
+                elif changes:
+                    await self._changed(sorted({path.removeprefix(f"{self._folder}{os.sep}") for _, path in changes}))
+        finally:
+            await self._end()
+            if self._scene is not None:
+                await self._scene.servers.aclose()
+
+    async def _begin(self, *, browser: bool) -> None:
+        scene = await _Scene.of(self._file)
+        await self._renew(scene)
+        if browser:
+            webbrowser.open(f"{scene.config.server.local_url}/console")
+
+    async def _changed(self, paths: list[str]) -> None:
+        say(f"changed: {', '.join(paths)}")
+        try:
+            scene = self._scene
+            if scene is None or scene.text != _text_of(self._file):
+                scene = await _Scene.of(self._file)
+        except (ConfigError, OSError) as error:
+            self._keep([str(each) for each in error.problems] if isinstance(error, ConfigError) else [str(error)])
+            return
+        await self._renew(scene)
+
+    async def _renew(self, scene: _Scene) -> None:
+        """Start the code as it is now in this scene, if it can be loaded."""
+        if problems := await self._problems(scene):
+            self._keep(problems)
+            if scene is not self._scene and self._scene is not None:
+                await scene.servers.aclose()
+            else:
+                self._scene = scene
+            return
+        await self._end()
+        if self._scene is not None and self._scene is not scene:
+            await self._scene.servers.aclose()
+        self._scene = scene
+        while scene.lines:
+            say(scene.lines.pop(0))
+        say(f"console: {scene.config.server.local_url}/console")
+        sys.stdout.flush()
+        self._bridge = await self._start(scene, "run")
+        self._watching = asyncio.create_task(self._watch(self._bridge))
+
+    def _keep(self, problems: list[str]) -> None:
+        for problem in problems:
+            complain(problem)
+        is_running = self._bridge is not None and self._bridge.returncode is None
+        say("the old code goes on" if is_running else "nothing runs until this is mended")
+        sys.stdout.flush()
+
+    async def _problems(self, scene: _Scene) -> list[str]:
+        """Why the code as it is now cannot be run. A process finds out, because code cannot be unloaded."""
+        check = await self._start(scene, "check", stdout=asyncio.subprocess.PIPE)
+        out, _ = await check.communicate()
+        return out.decode(errors="replace").splitlines() if check.returncode else []
+
+    async def _start(self, scene: _Scene, command: str, **more: Any) -> Process:  # noqa: ANN401 - as asyncio has it
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "bridge", command, "-c", str(self._file)),
+            env=os.environ | scene.environment,
+            start_new_session=True,  # Ctrl-C is for us, and we tell it to stop
+            **more,
+        )
+
+    async def _watch(self, bridge: Process) -> None:
+        code = await bridge.wait()
+        if bridge is self._bridge:
+            say(f"the bridge ended with exit code {code}; it starts again at the next change")
+            sys.stdout.flush()
+
+    async def _end(self) -> None:
+        """Stop the bridge: politely, then at once. What it had not finished is taken up by the next start."""
+        bridge, self._bridge = self._bridge, None
+        if bridge is None:
+            return
+        for _ in range(2):
+            if bridge.returncode is not None:
+                break
+            bridge.send_signal(signal.SIGTERM)
+            try:
+                await asyncio.wait_for(bridge.wait(), _PATIENCE)
+            except TimeoutError:
+                continue
+        if bridge.returncode is None:
+            bridge.kill()
+            await bridge.wait()
+        if self._watching is not None:
+            await self._watching
+
+
+def _text_of(file: Path) -> bytes:
+    return file.read_bytes()
+
+
+def _make_up(value: object) -> None:
+    """Give every secret that the configuration takes from the environment a value, if it has none."""
+    match value:
+        case Mapping():
+            for each in value.values():
+                _make_up(each)
+        case list():
+            for each in value:
+                _make_up(each)
+        case str() if value.startswith("env:") and (name := value.removeprefix("env:")) and name not in os.environ:
+            os.environ[name] = secrets.token_hex(32)
