@@ -56,7 +56,7 @@ CONVERSATIONS: Final[Mapping[str, Sequence[Step]]] = {
         says("assam", "How many packs?"),
         says("1", "Order 2: 1 x assam."),
     ],
-    "reminder": [says("remind me in 10 minutes to call Bob", "I will."), waits(601, "Reminder: call Bob")],
+    "reminder": [says("remind me in 10 minutes to call Bob", "I will."), waits(660, "Reminder: call Bob")],
     "approval": [
         says("pay 120 to Bob", "Pay 120 euro to Bob?"),
         clicks("Pay", "Paid 120 euro to Bob."),
