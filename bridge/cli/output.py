@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
@@ -38,7 +39,10 @@ _REFUSED: Final = {
     errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
     errno.EADDRNOTAVAIL: "is no address of this machine",
 }
-_WHOLE: Final = frozenset({"id", "at", "last_at"})
+_REASON: Final = "reason"
+_SAYS_LITTLE: Final = frozenset({"step", "attempt", "open_events", "open_messages", "active", "events"})
+"""Columns whose values mean nothing without their title."""
+_ANY_WIDTH: Final = 100_000
 _JOINERS: Final = "\u200c\u200d"
 
 
@@ -104,6 +108,7 @@ def time_of(micros: int) -> str:
 def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
     """A list: JSON, or a table on a terminal, or else a line an item, its columns parted by tabs, nothing cut off.
 
+    Where a table is wider than the terminal each item is a paragraph, because columns of broken words cannot be read.
     `empty` is said on standard error when there is nothing to list.
     """
     if as_json:
@@ -116,12 +121,41 @@ def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_
         for row in rows:
             typer.echo("\t".join(clean(_text(row[name])) for name in columns))
         return
+    console = Console()
+    table = _table(rows, columns)
+    wanted = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).maximum
+    console.print(table if wanted <= console.width else _paragraphs(rows, columns))
+
+
+def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Table:
     table = Table(header_style="bold", box=None, pad_edge=False)
     for name in columns:
-        table.add_column(name.removeprefix("open_").removesuffix("_at"), overflow="fold", no_wrap=name in _WHOLE)
+        table.add_column(_title(name))
     for row in rows:
         table.add_row(*(Text(clean(_text(row[name]))) for name in columns))
-    Console().print(table)
+    return table
+
+
+def _paragraphs(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Table:
+    """What tells an item from the others stands before it; a number says what it counts, and nothing is left out."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    head, *others = columns
+    for row in rows:
+        facts = [_fact(name, row[name]) for name in others if name != _REASON and row[name]]
+        reason = clean(_text(row.get(_REASON))) if _REASON in others else ""
+        grid.add_row(Text(clean(_text(row[head]))), Text("\n".join(filter(None, ("  ".join(facts), reason)))))
+    return grid
+
+
+def _fact(name: str, value: object) -> str:
+    text = clean(_text(value))
+    return f"{_title(name)} {text}" if name in _SAYS_LITTLE else text
+
+
+def _title(name: str) -> str:
+    return name.removeprefix("open_").removesuffix("_at")
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import pty
+import re
+import subprocess
+import sys
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -101,6 +106,36 @@ def test_threads_are_there_as_json(shop: Shop) -> None:
     (row,) = json.loads(shop.call("threads", "--account", "demo", "--json").stdout)
     assert (row["provider"], row["conversation"], row["open_events"]) == ("playground", "ann", 0)
     assert json.loads(shop.call("threads", "--account", "other", "--json").stdout) == []
+
+
+def on_a_terminal(shop: Shop, columns: int, *arguments: str) -> list[str]:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "bridge", *arguments, "-c", str(shop.folder / "threadbridge.toml")]
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
+    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
+        assert process.wait(20) == 0
+    os.close(theirs)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    return [re.sub(r"\x1b\[[\d;]*m", "", line).rstrip() for line in shown.splitlines()]
+
+
+def test_on_a_wide_terminal_a_list_is_a_table(shop: Shop) -> None:
+    head, *lines = on_a_terminal(shop, 140, "dead", "list")
+    assert head.split() == ["id", "state", "account", "thread", "kind", "attempt", "at", "reason"]
+    assert len(lines) == 2
+    head, line = on_a_terminal(shop, 140, "threads")
+    assert head.split()[-4:] == ["events", "messages", "reason", "last"]
+    assert line.split()[-1] == "2025-10-10T09:00:00Z"
+
+
+def test_on_a_narrow_terminal_no_word_is_broken(shop: Shop) -> None:
+    lines = on_a_terminal(shop, 60, "dead", "list")
+    assert max(map(len, lines)) <= 60
+    said = " ".join(" ".join(lines).split())
+    assert "dead demo console:ann message attempt 1 2025-10-10T09:00:00Z handler raised: ValueError" in said
+    assert r"quarantined demo webhook 2025-10-10T09:00:00Z it is\nodd" in said
+    assert on_a_terminal(shop, 60, "threads")[0].split()[1:4] == ["demo", "console", "ann"]
 
 
 def test_dead_letters_are_a_line_each_with_the_whole_reason(shop: Shop) -> None:

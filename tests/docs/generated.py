@@ -25,7 +25,8 @@ _CLI: Final = """# The command line
 
 `threadbridge` and `python -m bridge` are the same command.
 A command that needs a configuration reads `threadbridge.toml` in the current folder, or the file after `-c`.
-Lists print a table on a terminal, elsewhere one line an item with its columns parted by tabs, and JSON with `--json`.
+Lists print a table on a terminal, or a paragraph an item where it is too narrow for one.
+Elsewhere they print one line an item with its columns parted by tabs, and JSON with `--json`.
 Reading commands take no lock and work while the bridge runs.
 Commands that change something ask the running bridge over a socket beside its database.
 When none runs, they open the store themselves.
