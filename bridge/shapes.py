@@ -96,8 +96,14 @@ def _text(text: str, capabilities: Capabilities) -> Shaped:
     if "text" not in capabilities.kinds or capabilities.text == 0:
         return Shaped(dropped="text: not carried here")
     pieces = split_text(text, capabilities.text)
-    notes = (f"text: split into {len(pieces)} messages",) if len(pieces) > 1 else ()
-    return Shaped(parts=tuple(map(Text, pieces)), notes=notes)
+    return Shaped(parts=tuple(map(Text, pieces)), notes=_divided(text, pieces))
+
+
+def _divided(text: str, pieces: Sequence[str]) -> tuple[str, ...]:
+    """What splitting changed; where the text ends in white space that may be all that was too long."""
+    if len(pieces) > 1:
+        return (f"text: split into {len(pieces)} messages",)
+    return () if list(pieces) == [text] else ("text: white space at its end left out",)
 
 
 def _medium(medium: _Medium, capabilities: Capabilities) -> Shaped:
@@ -171,10 +177,9 @@ def _native(form: Buttons | Menu, capabilities: Capabilities) -> Shaped:
         frame = _frame(form, replace(capabilities, header=frozenset()))
     *texts, text = split_text(frame.text, capabilities.text)
     form, notes = _retitled(form, _limits(form, capabilities)[1])
-    if texts:
-        if "text" not in capabilities.kinds:
-            return Shaped(dropped="text: not carried here")
-        notes = (*notes, f"text: split into {len(texts) + 1} messages")
+    if texts and "text" not in capabilities.kinds:
+        return Shaped(dropped="text: not carried here")
+    notes = (*notes, *_divided(frame.text, [*texts, text]))
     form = replace(form, text=text, header=frame.header, footer=frame.footer)
     choices = tuple(Choice(number=None, key=button.key, title=button.title) for button in choices_of(form))
     return Shaped(parts=(*frame.ahead, *map(Text, texts), form), choices=choices, notes=(*frame.notes, *notes))

@@ -49,7 +49,7 @@ def test_routers_are_found_beside_the_configuration_in_the_order_written(tmp_pat
         ("quite.another", None, "there is no module quite.another; looked in {folder}"),
         ("shop-bot", None, "want module or module:attribute, like mybot:router"),
         ("shop_bot:", None, "want module or module:attribute, like mybot:router"),
-        ("shop_bot:number", ROUTER, "shop_bot:number is a int, not a Router"),
+        ("shop_bot:number", ROUTER, "shop_bot:number is no Router but of type int"),
         ("shop_bot:nope", ROUTER, "shop_bot has no nope; did you mean shop_bot:router?"),
         ("shop_bot", "x = 1", "shop_bot has no router, and no Router under another name"),
         ("shop_bot", "x = (", "shop_bot is not Python: {folder}/shop_bot.py:1: '(' was never closed"),

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bridge.choices import answer
@@ -28,10 +27,8 @@ from bridge.messages import (
     choices_of,
 )
 from bridge.planner import Plan, plan
+from bridge.providers.port import Capabilities
 from tests.profiles import NOW, PLAIN, PROFILES
-
-if TYPE_CHECKING:
-    from bridge.providers.port import Capabilities
 
 
 def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
@@ -86,6 +83,7 @@ channels = st.builds(
 
 
 @settings(max_examples=150)
+@example(Text("only white space is too long "), Capabilities(kinds=frozenset({"text"}), text=28))
 @given(messages, channels)
 def test_on_every_channel_each_part_is_native_and_no_key_is_lost(message: Outgoing, capabilities: Capabilities) -> None:
     made = planned(message, capabilities)
