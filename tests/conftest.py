@@ -1,11 +1,19 @@
-"""What is shown after the tests: the table of documented errors."""
+"""How properties are looked for, and what is shown after the tests: the table of documented errors."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
+
+from hypothesis import settings
 
 if TYPE_CHECKING:
     import pytest
+
+settings.register_profile("suite", derandomize=True, deadline=None)
+settings.register_profile("search", max_examples=1000, deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
+"""The suite looks at the same examples each time, so that a change and not luck makes it fail; a search is for more."""
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
