@@ -11,6 +11,7 @@ from bridge.errors import Unmappable
 from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
 from bridge.providers.port import Webhook
 from bridge.store import Arrival, InboxState
+from bridge.telemetry import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,10 +31,11 @@ def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Calla
     an unrecognised event waits in quarantine for somebody who does.
     """
     try:
-        found = provider.parse(webhook)
+        return [_arrival(account, provider.name, each, webhook, wants) for each in provider.parse(webhook)]
     except Unmappable as error:
         return [quarantined(account, webhook, str(error))]
-    return [_arrival(account, provider.name, each, webhook, wants) for each in found]
+    except Exception as error:  # noqa: BLE001 - what a provider's own mistake cannot read is authentic all the same
+        return [quarantined(account, webhook, f"the provider's own code failed: {kind_of(error)}")]
 
 
 def arrivals_asked_for(

@@ -16,6 +16,7 @@ from bridge.limiter import Limiter
 from bridge.providers.answers import retry_after
 from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import SECRET_HEADERS, Credential, Response
+from bridge.telemetry import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -201,6 +202,11 @@ class Client:
         except StopIteration as stop:
             result: T = stop.value
             return result
+        except SendError:
+            raise
+        except Exception as error:
+            reason = f"the provider's own code failed: {kind_of(error)}"
+            raise (OutcomeUnknown(reason) if exchange.requests else NotSent(reason)) from error
         finally:
             flow.close()
 

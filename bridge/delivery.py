@@ -82,6 +82,16 @@ class AccountDelivery:
 
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
+        try:
+            again = await self._begin(row)
+        except ClaimLost:
+            self._since.pop(row.id, None)
+            raise
+        if again is None:
+            self._since.pop(row.id, None)
+        return again
+
+    async def _begin(self, row: OutboxRow) -> OutboxRow | None:
         now = self._tools.clock.now()
         if row.attempt > 1 and not await self._is_open(row):
             return None
@@ -91,6 +101,7 @@ class AccountDelivery:
         if fit is None:
             return None
         row = fit
+        self._paused_until = min(self._paused_until, now + _PROBE)  # also when the clock was set back
         if self._paused_until > now:
             return replace(row, available_at=self._paused_until)
         if self.paused:
@@ -131,28 +142,29 @@ class AccountDelivery:
         """Send, and write down what came of it; until both are done the message is a suspect for the next start."""
         self._tools.store.mark("out", row.id, running=True)
         written = True
+        exchange = Exchange()
         try:
-            return await self._exchange(row)
-        except (asyncio.CancelledError, Broken):
+            return await self._exchange(row, exchange)
+        except asyncio.CancelledError:
+            written = not exchange.requests
+            if written and self._at_most_once:
+                await self._retry(row, 0, "", "stopped before it left", b"")  # the claim is void: nothing left yet
+            raise
+        except Broken:
             written = False
             raise
         finally:
             if written:
                 self._tools.store.mark("out", row.id, running=False)
 
-    async def _exchange(self, row: OutboxRow) -> OutboxRow | None:
+    async def _exchange(self, row: OutboxRow, exchange: Exchange) -> OutboxRow | None:
         outbound = Outbound(
             key=row.key, thread=row.ref, message=row.message, address=row.address, created_at=row.created_at
         )
-        exchange = Exchange()
         try:
             sent = await self._client.send(outbound, exchange)
         except SendError as error:
-            again = await self._failed(row, error, exchange.encode())
-            if again is None:
-                self._since.pop(row.id, None)
-            return again
-        self._since.pop(row.id, None)
+            return await self._failed(row, error, exchange.encode())
         self._resume()
         settled = Settled(
             row_id=row.id,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import traceback
 import uuid
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.bursts import Bursts, history_of
 from bridge.calling import call_site, handler_of
 from bridge.clock import micros
+from bridge.errors import Broken, ClaimLost, Unavailable
 from bridge.events import Message, Postback, Timer
 from bridge.lanes import Lanes
 from bridge.messages import Text, decode_message, encode_message
@@ -21,7 +21,7 @@ from bridge.rules import Match
 from bridge.runner import Interrupted
 from bridge.seals import Seals
 from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
-from bridge.telemetry import log
+from bridge.telemetry import kind_of, log, trace_of
 from bridge.timers import named_function
 from bridge.turn import Turn, as_messages
 
@@ -105,6 +105,9 @@ class Dispatcher:
         """One turn."""
         if row.attempt == 0:
             row = replace(row, attempt=1)
+        if row.ref.account not in self._accounts:
+            await self._give_up(row, f"the account {row.ref.account} is not configured")
+            return None
         if row.id in self._suspects:
             self._suspects -= {row.id}
             again = await self._died(row)
@@ -154,7 +157,12 @@ class Dispatcher:
             return await self._failed(row, burst, thread, passage, error)
         finally:
             self._mark(burst, running=False)
-        await self._commit(burst, commit)
+        try:
+            await self._commit(burst, commit)
+        except (Unavailable, ClaimLost, Broken):
+            raise
+        except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
+            return await self._failed(row, burst, thread, passage, error)
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
         return None
 
@@ -278,8 +286,8 @@ class Dispatcher:
             event_key=row.key,
             attempt=row.attempt,
             handler=passage.match.handler.name if passage.match else "",
-            reason=reason,
-            traceback=_traceback(error),
+            reason=kind_of(error),
+            traceback=trace_of(error),
         )
         commit = await self._caught(burst, thread, passage, error)
         if commit is not None:
@@ -321,7 +329,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             raise
         except BaseException as second:  # noqa: BLE001 - as above
-            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=_reason(second))
+            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
             return None
         finally:
             turn.close()
@@ -364,7 +372,7 @@ class Dispatcher:
                 reason=reason,
             )
         )
-        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
+        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
 
 
 def _later(message: Outgoing, due_at: int) -> TimerRow:
@@ -385,15 +393,8 @@ def idempotency_key(account: str, event_key: str, replay: int, handler: str, ord
 
 def _reason(error: BaseException) -> str:
     try:
-        text = " ".join(str(error).split())
+        text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split())
     except Exception:  # noqa: BLE001 - an object may fail to say what it is
         text = "(it cannot say what it is)"
     name = type(error).__name__
     return f"{name}: {text}" if text else name
-
-
-def _traceback(error: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(error))[-4000:]
-    except Exception:  # noqa: BLE001 - as above
-        return ""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from bridge.clock import SECOND
 from bridge.errors import Broken, ClaimLost, StoreError
-from bridge.telemetry import log
+from bridge.telemetry import kind_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Coroutine, Iterable, Iterator
@@ -25,6 +25,9 @@ WINDOW: Final = 32
 """Rows of one thread in memory."""
 LANES: Final = 10_000
 """Threads in memory; the rest waits in the store."""
+ROWS: Final = 20_000
+"""Rows in memory, about: many threads have shorter windows each."""
+_LEAST_WINDOW: Final = 4
 PAGE: Final = 500
 _PAUSE: Final = SECOND // 2
 """How long a lane waits when the store could not take its result."""
@@ -78,6 +81,8 @@ class _Lane(Generic[R]):
     """The store holds rows after `last_seq`; what is offered meanwhile is found there too."""
     missed: bool = False
     """Something was offered while `more` was set."""
+    due: bool = False
+    """The pause before its head is over, whatever the clock says since: somebody may have set it."""
 
 
 class Lanes(Generic[R]):
@@ -186,10 +191,14 @@ class Lanes(Generic[R]):
             lane.more = True
         self._ready.append(lane)
 
+    @property
+    def _window(self) -> int:
+        return min(WINDOW, max(_LEAST_WINDOW, ROWS // max(len(self._lanes), 1)))
+
     def _append(self, lane: _Lane[R], row: R) -> None:
         if lane.more:
             lane.missed = True
-        elif len(lane.rows) >= WINDOW:
+        elif len(lane.rows) >= self._window:
             lane.more = True
         else:
             lane.rows.append(row)
@@ -226,14 +235,15 @@ class Lanes(Generic[R]):
                 log.warning("store_unavailable", lane=self._source.name, thread=lane.thread_id, reason=str(error))
                 self._wait(lane, self._clock.now() + _PAUSE)
             except Exception as error:  # noqa: BLE001 - whatever went wrong here, the row stays and is tried again
-                log.error("lane_failed", lane=self._source.name, thread=lane.thread_id, reason=repr(error))
+                log.error("lane_failed", lane=self._source.name, thread=lane.thread_id, reason=kind_of(error))
                 self._wait(lane, self._clock.now() + _LONG_PAUSE)
 
     async def _step(self, lane: _Lane[R]) -> None:
         """One row of one lane."""
         if not lane.rows:
             await self._refill(lane)
-        if lane.rows and lane.rows[0].available_at <= self._clock.now():
+        if lane.rows and (lane.due or lane.rows[0].available_at <= self._clock.now()):
+            lane.due = False
             try:
                 again = await self._source.work(lane.rows[0])
             except ClaimLost as error:
@@ -249,11 +259,12 @@ class Lanes(Generic[R]):
     async def _refill(self, lane: _Lane[R]) -> None:
         """The next window out of the store; what is offered meanwhile is left for the window after it."""
         lane.more, lane.missed = True, False
-        rows = await self._source.more(lane.thread_id, lane.last_seq, WINDOW)
+        window = self._window
+        rows = await self._source.more(lane.thread_id, lane.last_seq, window)
         lane.rows.extend(rows)
         if rows:
             lane.last_seq = rows[-1].seq
-        lane.more = lane.missed or len(rows) == WINDOW
+        lane.more = lane.missed or len(rows) == window
 
     def _next(self, lane: _Lane[R]) -> None:
         if lane.rows and lane.rows[0].available_at > self._clock.now():
@@ -271,6 +282,7 @@ class Lanes(Generic[R]):
 
         def due() -> None:
             self._waiting.pop(head, None)
+            lane.due = bool(lane.rows) and lane.rows[0].available_at <= until
             self._ready.append(lane)
             self._pump()
 
@@ -293,7 +305,7 @@ class Lanes(Generic[R]):
         except Broken:
             return
         except Exception as error:  # noqa: BLE001 - whatever went wrong here, the threads wait and are looked for again
-            log.warning("store_unavailable", lane=self._source.name, reason=repr(error))
+            log.warning("store_unavailable", lane=self._source.name, reason=kind_of(error))
             self._beyond = True
             self._clock.call_at(self._clock.now() + _PAUSE, lambda: self._spawn(self._fill_again()))
             return

@@ -129,17 +129,21 @@ class Bucket:
 
     def _free_at(self) -> int | None:
         """0: now; None: when an answer is back; else when."""
+        self._expire()
         now = self._clock.now()
         if self._not_before > now:
             return self._not_before
-        self._expire()
         over = self._travelling + len(self._answered) - self._pace.count
         if over < 0:
             return 0
         return self._answered[over][0] + self._pace.period if over < len(self._answered) else None
 
     def _expire(self) -> None:
-        past = self._clock.now() - self._pace.period
+        now = self._clock.now()
+        if self._answered and self._answered[-1][0] > now:  # the clock was set back: a place is not held for that long
+            self._answered = deque((min(at, now), accepted) for at, accepted in self._answered)
+        self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
+        past = now - self._pace.period
         while self._answered and self._answered[0][0] <= past:
             self._answered.popleft()
 
@@ -167,6 +171,7 @@ class Limiter:
                 await bucket.enter()
                 entered.append(bucket)
             while (now := self._clock.now()) < self._not_before:
+                self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
                 await self._clock.sleep((self._not_before - now) / SECOND)
             place.left_at = now
             yield place

@@ -13,7 +13,7 @@ from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, 
 from bridge.events import Status
 from bridge.providers.optional import Polls, TellsFates, Warns
 from bridge.store import STATUS_RANK
-from bridge.telemetry import log
+from bridge.telemetry import kind_of, log
 
 if TYPE_CHECKING:
     import random
@@ -80,7 +80,7 @@ class Round:
                 asked = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
                 self._failed(str(error))
             except Exception as error:  # noqa: BLE001 - a provider that cannot read an answer must not end the asking
-                self._failed(repr(error))
+                self._failed(kind_of(error))
             await self._tools.clock.sleep(self._pause(asked))
 
     def _failed(self, reason: str) -> None:

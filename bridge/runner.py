@@ -109,6 +109,7 @@ async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], stop
         raise
     if not running.done():
         running.cancel()
+        running.add_done_callback(_unheard)
         if grace:
             await asyncio.wait({running}, timeout=grace)
         if stop is not None and stop.done():
@@ -118,6 +119,12 @@ async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], stop
     if isinstance(result, _Raised) and isinstance(result.error, asyncio.CancelledError):
         raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
     return _value(result)
+
+
+def _unheard(left_behind: asyncio.Future[Any]) -> None:
+    """Take notice of what it raises in the end, or asyncio prints it, with whatever words are in it."""
+    if not left_behind.cancelled():
+        left_behind.exception()
 
 
 def _value(result: object) -> object:

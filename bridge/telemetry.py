@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import queue
 import sys
-from typing import TYPE_CHECKING, Any, Final
+import threading
+import time
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
 
@@ -41,6 +47,10 @@ FIELDS: Final = frozenset(
 
 _LONGEST: Final = 256
 _LONGEST_TRACEBACK: Final = 4096
+_WAITING: Final = 10_000
+"""Lines that may wait to be written."""
+_LAST: Final = 1.0
+"""Seconds that the last lines have to be written in."""
 
 log: Final = structlog.get_logger("threadbridge")
 
@@ -60,7 +70,7 @@ def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) ->
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=Lines(sys.stderr)),  # type: ignore[arg-type] # it writes and flushes
         cache_logger_on_first_use=False,
     )
 
@@ -80,3 +90,70 @@ def _printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
+
+
+def kind_of(error: BaseException) -> str:
+    """What a log may say of an error that is not ours: its type, and where it was raised. Its text may be anybody's."""
+    frames = traceback.extract_tb(error.__traceback__)
+    name = type(error).__name__
+    return f"{name} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else name
+
+
+def trace_of(error: BaseException) -> str:
+    """A traceback as a log may show it: the lines of code, and of each error its type alone."""
+    parts: list[str] = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        parts.append("".join(traceback.format_tb(current.__traceback__)) + type(current).__name__)
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return "\nwhich came of\n".join(parts)[-_LONGEST_TRACEBACK + 1 :]
+
+
+class Lines:
+    """Writes on a thread of its own: a pipe that nobody reads, a full disk or a closed file hold up no conversation.
+
+    What there is no room for is dropped, and counted in a line of its own.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        """The thread begins with the first line."""
+        self._file = file
+        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
+        self._thread: threading.Thread | None = None
+        self._dropped = 0
+
+    def write(self, line: str) -> None:
+        """Have a line written soon; never waits and never fails."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="log", daemon=True)
+            self._thread.start()
+            atexit.register(self.finish)
+        try:
+            self._waiting.put_nowait(line)
+        except queue.Full:
+            self._dropped += 1
+
+    def flush(self) -> None:
+        """Nothing: the thread does."""
+
+    def finish(self, seconds: float = _LAST) -> None:
+        """Wait until all is written, but not for long."""
+        until = time.monotonic() + seconds
+        while self._waiting.unfinished_tasks and time.monotonic() < until:
+            time.sleep(0.005)
+
+    def _work(self) -> None:
+        while True:
+            line = self._waiting.get()
+            try:
+                if self._dropped:
+                    line = f"{self._dropped} lines of the log were dropped\n{line}"
+                    self._dropped = 0
+                self._file.write(line)
+                self._file.flush()
+            except (OSError, ValueError):
+                self._dropped += 1
+            finally:
+                self._waiting.task_done()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.clock import SECOND
 from bridge.errors import Broken, HandlerError, StoreError
-from bridge.telemetry import log
+from bridge.telemetry import kind_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 256
 _PAUSE: Final = SECOND
+_LONG_PAUSE: Final = 60 * SECOND
 _LONGEST: Final = 3600 * SECOND
 """The longest sleep: a wall clock that is set meanwhile shows within the hour."""
 
@@ -78,6 +79,9 @@ class Timers:
         except StoreError as error:
             log.warning("timers_late", reason=str(error))
             due = self._clock.now() + _PAUSE
+        except Exception as error:  # noqa: BLE001 - one timer that cannot be read must not be the end of all others
+            log.error("timers_late", reason=kind_of(error))
+            due = self._clock.now() + _LONG_PAUSE
         # A timer set while the store was asked has woken nobody: its alarm found this task running.
         due = min((each for each in (due, self._next) if each is not None), default=None)
         self._next = None

@@ -33,16 +33,21 @@ class ManualClock:
 
     def __init__(self, start: int = START) -> None:
         self._now = start
+        self._set_by = 0
         self._alarms: list[tuple[int, int, _Alarm]] = []
         self._order = count()
 
     def now(self) -> int:
-        return self._now
+        return self._now + self._set_by
+
+    def set_by(self, seconds: float) -> None:
+        """Somebody sets the clock; what was to call back does so when as much time has passed as before."""
+        self._set_by += round(seconds * SECOND)
 
     async def sleep(self, seconds: float) -> None:
         woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         alarm = self.call_at(
-            self._now + round(seconds * SECOND), lambda: None if woken.done() else woken.set_result(None)
+            self.now() + round(seconds * SECOND), lambda: None if woken.done() else woken.set_result(None)
         )
         try:
             await woken
@@ -51,6 +56,7 @@ class ManualClock:
 
     def call_at(self, when: int, callback: Callable[[], object]) -> _Alarm:
         alarm = _Alarm(callback)
+        when -= self._set_by
         if when <= self._now:
             asyncio.get_running_loop().call_soon(alarm.ring)
         else:

@@ -329,3 +329,21 @@ async def test_a_token_is_renewed_when_its_time_has_come() -> None:
         for _ in range(2):
             await client.send(SENT, Exchange())
     assert [request.split(b" ")[1] for request in provider.requests] == [b"/auth", b"/send"] * 2
+
+
+@pytest.mark.parametrize(("asked", "outcome"), [(True, OutcomeUnknown), (False, NotSent)])
+async def test_a_mistake_in_a_providers_own_code_is_an_outcome(*, asked: bool, outcome: type[SendError]) -> None:
+    """Or the message would leave every few seconds, and nobody would count."""
+
+    class Mistaken(Plain):
+        def send(self, outbound: Outbound, credential: Credential | None) -> Sending:
+            del credential
+            if asked:
+                yield Request(method="POST", path="/send", body=b"x")
+            raise KeyError(f"of {outbound.message}")
+
+    async with gateway(OK) as there:
+        found, _ = await tried(Mistaken(there.url))
+    assert type(found) is outcome
+    assert "KeyError at test_client.py" in found.reason
+    assert "Text" not in found.reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -333,3 +334,42 @@ async def test_the_window_is_looked_at_again_when_a_message_that_waited_leaves(h
             assert sending.wire.texts == ["1"]
             (reason,) = await sending.world.reasons()
             assert "window" in reason
+
+
+async def test_nothing_is_remembered_of_messages_that_are_through() -> None:
+    async with out({"soon": [later(retry_after=9.0)], "1": [later(), OutcomeUnknown("no answer in time")]}) as sending:
+        await sending.say("soon 1")
+        for _ in range(10):
+            await sending.wait(10)
+        assert await sending.states() == ["expired", "sent"]
+        assert sending.account._since == {}
+
+
+async def test_a_clock_that_is_set_back_makes_no_pause_of_an_account_longer() -> None:
+    async with out({"1": [later(pause=True)]}) as sending:
+        await sending.say("1")
+        sending.world.clock.set_by(-86_400)
+        await sending.wait(30)
+        await sending.wait(30)
+        assert await sending.states() == ["sent"]
+
+
+async def test_at_most_once_what_was_stopped_before_it_left_is_sent_by_the_next_process() -> None:
+    """Waiting for a place or a token is no try: a restart under load parks nothing."""
+    async with out({}, at_most_once=True) as sending:
+        never = asyncio.Event()
+
+        async def wait(outbound: object, exchange: object) -> Sent:
+            del outbound, exchange
+            await never.wait()
+            return Sent()
+
+        sending.wire.send = wait  # type: ignore[method-assign]
+        await sending.world.heard("1", "m-1")
+        await sending.world.dispatcher.lanes.settle()
+        await sending.account.lanes.stop(0.05)
+        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
+        await after.account.start()
+        await after.world.settle()
+        assert (after.wire.texts, await after.world.reasons()) == (["1"], [])
+        await after.account.lanes.stop(1)

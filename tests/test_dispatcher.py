@@ -8,11 +8,13 @@ import threading
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
 from bridge.errors import ClaimLost, Unavailable
 from bridge.messages import Text
 from bridge.router import Router
+from bridge.telemetry import Lines
 from tests.turns import ATTEMPTS, turns
 
 if TYPE_CHECKING:
@@ -308,3 +310,75 @@ async def test_an_error_handler_is_only_for_its_own_errors() -> None:
         await world.heard("bad", "m-1")
         await world.settle()
         assert (await world.said(), len(await world.reasons())) == ([], 1)
+
+
+@pytest.mark.parametrize("where", ["step", "words"])
+async def test_what_the_store_cannot_take_is_a_failed_attempt_and_in_the_end_a_dead_letter(where: str) -> None:
+    """Half a character, in what is kept of a turn or in why it failed: it is not tried for ever."""
+    router = Router("bot")
+
+    @router.message(text="bad")
+    async def bad(turn: Turn) -> None:
+        if where == "words":
+            raise ValueError("\ud83d")
+        turn.step = "\ud83d"
+
+    @router.default()
+    async def good(turn: Turn) -> None:
+        del turn
+
+    async with turns(router) as world:
+        await world.heard("bad", "m-1")
+        await world.heard("good", "m-2")
+        await world.wait_out()
+        (reason,) = await world.reasons()
+        assert reason.startswith(f"given up after {ATTEMPTS} tries: ")
+        assert [each.state for each in await world.history() if each.direction == "in"] == ["dead", "done"]
+
+
+async def test_events_of_an_account_that_is_configured_no_more_are_dead_letters_that_say_so() -> None:
+    heard: list[str] = []
+    router = Router("bot")
+
+    @router.default()
+    async def hear(turn: Turn) -> None:
+        heard.append(turn.event.id)
+
+    async with turns(router) as world:
+        accounts = dict(world.dispatcher._accounts)
+        world.dispatcher._accounts = {"relay": accounts["relay"]}
+        await world.heard("hi", "m-1")
+        await world.settle()
+        assert (heard, await world.reasons()) == ([], ["the account shop is not configured"])
+        world.dispatcher._accounts = accounts
+        (letter,) = await world.store.dead_letters()
+        await world.store.replay(letter.id, world.clock.now())
+        await world.settle()
+        assert (heard, await world.reasons()) == (["m-1"], [])
+
+
+async def test_no_log_line_holds_what_somebody_said(capfd: pytest.CaptureFixture[str]) -> None:
+    """An error's words may be a contact's; they are kept with the dead letter, and nowhere else."""
+    router = Router("bot")
+
+    @router.message()
+    async def bad(turn: Turn) -> None:
+        try:
+            int(turn.event.text)  # type: ignore[attr-defined] # a message has a text
+        except ValueError as error:
+            raise KeyError(turn.event.contact.id) from error
+
+    lines = Lines(sys.stderr)
+    with structlog.testing.capture_logs() as caught:
+        async with turns(router) as world:
+            await world.heard("canary-text", "m-1", "canary-contact")
+            await world.wait_out()
+            (reason,) = await world.reasons()
+    for line in caught:
+        lines.write(f"{line}\n")
+    lines.finish()
+    printed = capfd.readouterr().err
+    assert "canary-contact" in reason
+    assert "turn_failed" in printed
+    assert "KeyError" in printed
+    assert "canary" not in printed

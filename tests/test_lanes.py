@@ -349,3 +349,32 @@ async def random_life(rng: random.Random, capacity: int, concurrency: int) -> No
     await starting
     await finish(line, lanes, clock)
     assert all(seqs == sorted(set(seqs)) for seqs in line.done.values())
+
+
+async def test_a_clock_that_is_set_back_makes_no_pause_longer() -> None:
+    clock, line = ManualClock(), LineOfWork()
+    line.store(1, available_at=clock.now() + 5 * SECOND)
+    lanes = await lanes_of(line, clock)
+    await lanes.settle()
+    clock.set_by(-86_400)
+    clock.advance(5)
+    await lanes.settle()
+    assert line.done[1] == [1]
+
+
+async def test_rows_in_memory_are_bounded_however_many_threads_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.lanes.ROWS", 500)
+    clock, line, held = ManualClock(), LineOfWork(), asyncio.Event()
+
+    async def hold(_: Piece) -> None:
+        await held.wait()
+
+    line.do = hold
+    lanes = await lanes_of(line, clock, capacity=1000, concurrency=1)
+    for thread_id in range(300):
+        line.bring(lanes, *[thread_id] * 20)
+    in_memory = sum(len(lane.rows) for lane in lanes._lanes.values())
+    assert in_memory <= 4 * 500
+    held.set()
+    await lanes.settle()
+    assert line.left == 0

@@ -235,3 +235,24 @@ async def waits(limiter: Limiter, clock: ManualClock, answer: Response, other: s
 
     await passing(clock, following())
     return (clock.now() - began) / SECOND
+
+
+async def test_a_clock_that_is_set_back_holds_up_nobody_for_that_long() -> None:
+    clock = ManualClock()
+    limiter = Limiter(PerPeriod(1, 60.0), None, clock)
+    async with limiter.place(Request(method="POST", path="/")):
+        pass
+    limiter.pause(5)
+    clock.set_by(-86_400)
+    came = asyncio.create_task(_come(limiter))
+    for _ in range(40):
+        await asyncio.sleep(0)
+        clock.advance(60)
+    await asyncio.sleep(0)
+    assert came.done()
+    await came
+
+
+async def _come(limiter: Limiter) -> None:
+    async with limiter.place(Request(method="POST", path="/")):
+        pass

@@ -11,7 +11,7 @@ from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.errors import WebhookError
-from bridge.telemetry import log
+from bridge.telemetry import kind_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -56,7 +56,7 @@ async def clean_errors(request: web.Request, handler: Handler) -> web.StreamResp
     except (asyncio.CancelledError, ConnectionResetError):
         raise
     except Exception as error:  # noqa: BLE001 - the last line of defence
-        log.error("request_failed", reason=repr(error))
+        log.error("request_failed", reason=kind_of(error))
         return refusal(WebhookError(500, "internal error"))
 
 
