@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import SecretStr, ValidationError
 from pydantic_settings import EnvSettingsSource
@@ -148,11 +148,14 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         for where, why in mistakes(error, Sections):
             report.wrong(where, why)
     _look_across(sections, accounts, report)
+    storage = sections.storage.model_copy(update={"url": _absolute(sections.storage.url, folder)})
+    if not _is_utf8(storage.file):
+        report.wrong(("storage", "url"), "its path is not UTF-8, and SQLite wants it to be")
     if report.problems:
         raise ConfigError(report.problems)
     return Config(
         server=sections.server,
-        storage=sections.storage.model_copy(update={"url": _absolute(sections.storage.url, folder)}),
+        storage=storage,
         handlers=sections.handlers,
         delivery=sections.delivery,
         limits=sections.limits,
@@ -259,4 +262,15 @@ def _with_secrets(table: dict[str, Any], environment: object) -> dict[str, Any]:
 
 def _absolute(url: str, folder: Path) -> str:
     """The same store, wherever the command is called from."""
-    return f"{SQLITE}{quote(str(folder / unquote(url.removeprefix(SQLITE))))}" if url.startswith(SQLITE) else url
+    if not url.startswith(SQLITE):
+        return url
+    path = folder / os.fsdecode(unquote_to_bytes(url.removeprefix(SQLITE)))
+    return f"{SQLITE}{quote(os.fsencode(path))}"  # as bytes: with LANG=C a text could not say it
+
+
+def _is_utf8(path: Path | None) -> bool:
+    try:
+        os.fsencode(path or "").decode()
+    except UnicodeDecodeError:
+        return False
+    return True

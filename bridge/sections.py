@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -82,7 +83,9 @@ class Storage(_Section):
     @property
     def file(self) -> Path | None:
         """The database file, for a store that is one."""
-        return Path(unquote(self.url.removeprefix(SQLITE))) if self.url.startswith(SQLITE) else None
+        if not self.url.startswith(SQLITE):
+            return None
+        return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix(SQLITE))))
 
 
 class Handlers(_Section):

@@ -127,7 +127,7 @@ class _Workshop:
         self._bridge: Process | None = None
         self._watching: asyncio.Task[None] | None = None
         os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
-        os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(str(self._folder / _STORE))}"
+        os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / _STORE))}"
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two saves within a second would leave the older one in the cache
         if port is not None:
             os.environ[f"{PREFIX}SERVER__PORT"] = str(port)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -70,7 +71,7 @@ def _demo(port: int, file: Path | None) -> Config:
     """The playground, on this machine only, with the handlers of `file` or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},
-        "storage": {"url": f"sqlite:///{quote(str(Path.cwd() / _DEMO_STORE))}"},
+        "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / _DEMO_STORE))}"},
         "accounts": {"demo": {"provider": "playground"}},
     }
     if file is None:

@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
-from urllib.parse import quote, unquote
+from urllib.parse import quote, unquote_to_bytes
 
 import aiosqlite
 
@@ -42,7 +42,7 @@ Connection: TypeAlias = "aiosqlite.Connection | Inline"
 
 def path_of(url: str) -> str:
     """The file in sqlite:///relative.db, sqlite:////absolute.db; ":memory:" for sqlite://."""
-    return unquote(url.removeprefix("sqlite://").removeprefix("/")) or MEMORY
+    return os.fsdecode(unquote_to_bytes(url.removeprefix("sqlite://").removeprefix("/"))) or MEMORY
 
 
 def translate(error: sqlite3.Error) -> StoreError:
@@ -83,7 +83,7 @@ class FileLock:
 
 async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
     """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
-    name = f"file:{quote(path)}?mode=ro" if read_only else path
+    name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
     connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
     connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
     try:

@@ -177,3 +177,24 @@ def test_the_demo_takes_the_handlers_of_a_configuration_and_none_of_its_accounts
     assert err.splitlines()[-1] == (
         f"threadbridge.toml: handlers.load[0]: there is no module no_such_bot; looked in {tmp_path}"
     )
+
+
+def test_a_folder_may_have_any_name_in_any_locale(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}.items():
+        monkeypatch.setenv(name, value)
+    folder = tmp_path / "a caf\u00e9"
+    folder.mkdir()
+    project(folder, free_port())
+    assert finished(folder, "migrate")[0] == 0
+    assert (folder / "threadbridge.db").is_file()
+    assert finished(folder, "threads") == (0, "", "no conversations yet\n")
+    with running(folder, "run", until="listening"):
+        assert (folder / "threadbridge.db.sock").is_socket()
+
+
+def test_a_folder_whose_name_is_not_utf8_is_one_line(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    project(folder, free_port())
+    said = "threadbridge.toml: storage.url: its path is not UTF-8, and SQLite wants it to be\n"
+    assert finished(folder, "run") == (78, "", said)
