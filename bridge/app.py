@@ -134,20 +134,31 @@ class Bridge:
         if outside.watched:
             self._watchdog.start()
         self.store.listen(self)
-        await self.delivery.start()
-        await self.dispatcher.start()
+        try:
+            await self.delivery.start()
+            await self.dispatcher.start()
+        except BaseException:
+            await self.stop()
+            raise
         self.timers.start()
         self.rounds.start()
         self.ready = True
 
+    def drain(self) -> None:
+        """Take nothing new; also while it is still starting."""
+        self.ready = False
+        if hasattr(self, "webhooks"):
+            self.webhooks.draining = True
+
     async def stop(self) -> None:
         """Take nothing new, finish what runs (10 s), write what is to be written."""
-        self.ready = False
-        self.webhooks.draining = True
+        self.drain()
         await self.rounds.stop()
         await self.timers.stop()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS
         await self.dispatcher.lanes.stop(DRAIN_SECONDS)
-        await self.delivery.stop(DRAIN_SECONDS)
+        await self.delivery.stop(max(until - loop.time(), 0))
         self._watchdog.stop()
         await self._transport.close()
         await self.store.close()
@@ -193,8 +204,7 @@ class Bridge:
 
     def broken(self, error: Exception) -> None:
         """See store.Listener: nothing may be acknowledged any more."""
-        self.ready = False
-        self.webhooks.draining = True
+        self.drain()
         log.critical("store_broken", reason=str(error))
         self.failed = error
         self.on_failure()
@@ -325,10 +335,9 @@ def _watch_signals(app: web.Application, stopping: asyncio.Future[None]) -> None
     def stop(number: int) -> None:
         if stopping.done():
             os._exit(_FORCED)
-        log.info("stopping", signal=signal.Signals(number).name)
-        app[BRIDGE].webhooks.draining = True
-        app[BRIDGE].ready = False
         stopping.set_result(None)
+        app[BRIDGE].drain()
+        log.info("stopping", signal=signal.Signals(number).name)
 
     def fail() -> None:
         if not stopping.done():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -35,6 +36,9 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("cache_size", "-32768", -32768),
 )
 MEMORY: Final = ":memory:"
+
+logging.getLogger("aiosqlite").setLevel(logging.INFO)
+"""At DEBUG it prints all that is stored, also where an application of somebody else's wants to see everything."""
 
 Connection: TypeAlias = "aiosqlite.Connection | Inline"
 """What a store works with; Inline in simulations only."""

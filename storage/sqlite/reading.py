@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bridge.errors import Unavailable
+from bridge.telemetry import kind_of, log
 from storage.sqlite import rows
 from storage.sqlite.connection import on_thread
 from storage.sqlite.letters import split
@@ -47,6 +48,27 @@ class Reader:
 
         return await on_thread(self._connection, fetch)
 
+    async def _readable(
+        self, make: Callable[[tuple[Any, ...]], T], query: str, *values: object, in_order: bool
+    ) -> list[T]:
+        """Rows of work. One that this version cannot read stays as it is, and holds up its own thread alone.
+
+        `in_order`: what comes behind it has to wait for it.
+        """
+
+        def fetch(db: sqlite3.Connection) -> list[T]:
+            found = []
+            for row in db.execute(query, values):
+                try:
+                    found.append(make(row))
+                except (ValueError, TypeError, KeyError) as error:
+                    log.error("row_unreadable", key=str(row[0]), thread=row[2], reason=kind_of(error))
+                    if in_order:
+                        break
+            return found
+
+        return await on_thread(self._connection, fetch)
+
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed. Raises Unavailable when there is no such thread."""
         query = f"SELECT {rows.THREAD} FROM threads t WHERE t.id = ?"
@@ -58,22 +80,23 @@ class Reader:
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""
         where = "WHERE i.thread_id = ? AND i.status = 'open' AND i.seq > ? ORDER BY i.seq LIMIT ?"
-        return await self._all(rows.inbox_row, f"{_INBOX} {where}", thread_id, seq, limit)
+        return await self._readable(rows.inbox_row, f"{_INBOX} {where}", thread_id, seq, limit, in_order=True)
 
     async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
         """A thread's open messages after `seq`, in order."""
         where = "WHERE o.thread_id = ? AND o.status = 'open' AND o.seq > ? ORDER BY o.seq LIMIT ?"
-        return await self._all(rows.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit)
+        return await self._readable(rows.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit, in_order=True)
 
     async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
         """The first open event of each thread that has one, by seq."""
         where = f"{_HEADS.format(a='i', table='inbox')} ORDER BY i.seq LIMIT ?"
-        return await self._all(rows.inbox_row, f"{_INBOX} {where}", after_seq, limit)
+        return await self._readable(rows.inbox_row, f"{_INBOX} {where}", after_seq, limit, in_order=False)
 
     async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
         """The first open message of each thread that has one, by seq."""
         where = f"{_HEADS.format(a='o', table='outbox')} AND (?2 IS NULL OR t.account = ?2) ORDER BY o.seq LIMIT ?3"
-        return await self._all(rows.outbox_row, f"{_OUTBOX} {where.replace('> ?', '> ?1')}", after_seq, account, limit)
+        query = f"{_OUTBOX} {where.replace('> ?', '> ?1')}"
+        return await self._readable(rows.outbox_row, query, after_seq, account, limit, in_order=False)
 
     async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import os
 import sqlite3
 import subprocess
@@ -427,3 +428,21 @@ async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(d
     assert any(f"INDEX {side}_open" in step for step in steps)
     assert any(f"INDEX {side}_dead" in step for step in steps)
     assert not any("TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step) for step in steps)
+
+
+async def test_a_row_that_cannot_be_read_holds_up_its_own_thread_and_no_other(desk: Desk) -> None:
+    """Written by a later version, say: the start does not fail of it, and what is behind it does not overtake it."""
+    bad, good = await desk.hear("bad"), await desk.hear("good", conversation="bob")
+    await desk.hear("behind")
+    await on_writer(desk, lambda db: db.execute("UPDATE inbox SET event = ? WHERE id = ?", (b'{"new": 1}', bad[0].id)))
+    assert [row.key for row in await desk.store.inbox_heads(0, 10)] == ["good"]
+    assert await desk.store.inbox_after(bad[0].thread_id, 0, 10) == []
+    assert await desk.store.inbox_after(good[0].thread_id, 0, 10) == good
+
+
+async def test_nothing_that_is_stored_is_logged_where_everything_is(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await desk.hear("canary")
+    assert "canary" not in caplog.text

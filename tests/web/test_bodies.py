@@ -237,3 +237,20 @@ async def test_quarantine_that_is_understood_later_is_replayed(tmp_path: Path, a
     assert await second.bridge.letters.replay(letter.id)
     await second.bridge.settle()
     assert (seen, await second.reasons()) == (["hologram"], [])
+
+
+async def test_what_a_mistake_in_a_provider_cannot_read_is_kept_whole(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 500 would be repeated for days, or never: what is authentic is stored, whoever is to blame."""
+
+    def parse(webhook: object) -> None:
+        raise KeyError(webhook)
+
+    provider = door.bridge.config.accounts["shop"].provider
+    monkeypatch.setattr(type(provider), "parse", lambda _, webhook: parse(webhook))
+    assert (await door.post(SHOP_HOOK, body(konnek_text(text="canary"))))[0] == 200
+    (letter,) = await door.bridge.store.dead_letters()
+    assert letter.state == "quarantined"
+    assert "KeyError at test_bodies.py" in letter.reason
+    assert "canary" not in letter.reason
