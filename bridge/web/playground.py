@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from aiohttp import web
+
 from bridge.events import ThreadRef
 from bridge.providers.playground import Playground
 from bridge.web.console import Wakeups, add_console
@@ -12,8 +14,6 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Collection, Sequence
     from contextlib import AbstractContextManager
-
-    from aiohttp import web
 
     from bridge.app import Bridge
     from bridge.store import HistoryEntry, ThreadSummary
@@ -26,7 +26,12 @@ def add_playground(app: web.Application, bridge: Bridge) -> None:
         if isinstance(account.provider, Playground):
             hosts = frozenset({f"{host}:{server.port}" for host in ("127.0.0.1", "localhost", "[::1]", server.host)})
             add_console(app, Backend(bridge), account=name, hosts=hosts)
+            app.router.add_get("/", _to_console)
             return
+
+
+async def _to_console(_: web.Request) -> web.Response:
+    raise web.HTTPFound("/console")
 
 
 class Backend:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from aiohttp import web
 
 from tests.web.console_bridge import MemoryBridge, parrot
 from tests.web.console_client import HOST, Page, console_of, heard
@@ -240,3 +241,12 @@ async def test_a_refusal_repeats_nothing_of_what_was_sent(page: Page) -> None:
     for response in (await page.get(f"/console/{XSS}"), await page.get("/console", Host="<script>")):
         assert "script" not in (await response.text()).lower()
         assert response.content_type == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("peer", "status"),
+    [("127.0.0.1", 200), ("::1", 200), ("::ffff:127.0.0.1", 200), ("192.0.2.7", 403), ("2001:db8::1", 403)],
+)
+async def test_only_this_machine_is_served(page: Page, monkeypatch: pytest.MonkeyPatch, peer: str, status: int) -> None:
+    monkeypatch.setattr(web.BaseRequest, "remote", peer)
+    assert (await page.get("/console")).status == status

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bridge.errors import StoreError, WebhookError
+from bridge.providers.fields import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,6 +45,7 @@ def guard(hosts: frozenset[str]) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+        _check_peer(request)
         _check_host(request, known)
         _check_origin(request)
         try:
@@ -63,6 +65,12 @@ def from_own_page(request: web.Request) -> None:
 async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     """Put HEADERS on an answer (an `on_response_prepare` signal)."""
     response.headers.update(HEADERS)
+
+
+def _check_peer(request: web.Request) -> None:
+    """The console has no login, and a Host can be made up by whoever reaches the port: it answers this machine only."""
+    if request.remote and not is_loopback(request.remote.removeprefix("::ffff:")):
+        raise WebhookError(403, "the console is served to this machine only")
 
 
 def _check_host(request: web.Request, known: frozenset[str]) -> None:
