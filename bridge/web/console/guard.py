@@ -39,7 +39,7 @@ def guard(hosts: frozenset[str]) -> Middleware:
     """A middleware that lets in requests to one of `hosts`.
 
     A member of `hosts` is a name ("localhost": any port) or a name with its port ("localhost:8080").
-    Its WebhookError is 421 for another Host, 403 for another Origin, 503 when the store cannot be reached.
+    Its WebhookError is 421 for another Host, 403 for another machine or Origin, 503 when the store cannot be reached.
     """
     known = frozenset(host.lower() for host in hosts)
 
