@@ -29,7 +29,7 @@ from bridge.providers.fields import is_loopback
 from bridge.providers.port import Webhook
 from bridge.router import Router, combine
 from bridge.stores import open_store
-from bridge.telemetry import configure_logs, log
+from bridge.telemetry import configure_logs, finish_logs, log
 from bridge.timers import Timers
 from bridge.watchdog import Watchdog
 from bridge.web.health import add_health
@@ -327,6 +327,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
             await control.cleanup()
         await runner.cleanup()
         log.info("stopped", pid=os.getpid())
+        finish_logs()
 
 
 def _watch_signals(app: web.Application, stopping: asyncio.Future[None]) -> None:

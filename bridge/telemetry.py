@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
@@ -52,12 +53,16 @@ _WAITING: Final = 10_000
 _LAST: Final = 1.0
 """Seconds that the last lines have to be written in."""
 
+_written: Final[deque[Lines]] = deque(maxlen=1)
+"""Where the log goes."""
+
 log: Final = structlog.get_logger("threadbridge")
 
 
 def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) -> None:
     """Lines on stderr: JSON, or readable ones on a terminal (`as_json` None: whichever fits)."""
     as_json = not sys.stderr.isatty() if as_json is None else as_json
+    _written.append(Lines(sys.stderr))
     renderer: Any = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(event_key="action")
     )
@@ -70,9 +75,15 @@ def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) ->
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=Lines(sys.stderr)),  # type: ignore[arg-type] # it writes and flushes
+        logger_factory=structlog.WriteLoggerFactory(file=_written[-1]),  # type: ignore[arg-type] # it writes and flushes
         cache_logger_on_first_use=False,
     )
+
+
+def finish_logs() -> None:
+    """Wait, but not for long, until what was logged is written: before somebody else has the last word."""
+    for lines in _written:
+        lines.finish()
 
 
 def known_fields(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
