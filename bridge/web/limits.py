@@ -16,6 +16,8 @@ from bridge.telemetry import kind_of, log
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from multidict import CIMultiDictProxy
+
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_SECONDS: Final = 10.0
@@ -70,7 +72,7 @@ def check_line(request: web.BaseRequest) -> None:
         raise WebhookError(400, "not HTTP/1")
     if request.raw_path[:1] != "/":
         raise WebhookError(400, "want a path for a target")
-    if request.headers.get(hdrs.EXPECT, _CONTINUE).lower() != _CONTINUE:
+    if hdrs.EXPECT in request.headers and request.headers[hdrs.EXPECT].lower() != _CONTINUE:
         raise WebhookError(417, "unknown expectation")
 
 
@@ -81,9 +83,9 @@ def check_head(request: web.Request, limit: int) -> None:
         WebhookError: 400, 413, 415 or 501.
     """
     headers = request.headers
-    if ",".join(headers.getall(hdrs.TRANSFER_ENCODING, ())).strip().lower() not in _TRANSFERS:
+    if hdrs.TRANSFER_ENCODING in headers and _joined(headers, hdrs.TRANSFER_ENCODING) not in _TRANSFERS:
         raise WebhookError(501, "unknown transfer encoding")
-    if _encoding(request) not in _ENCODINGS:
+    if hdrs.CONTENT_ENCODING in headers and _joined(headers, hdrs.CONTENT_ENCODING) not in _ENCODINGS:
         raise WebhookError(415, "unknown content encoding")
     if headers.get(hdrs.CONTENT_TYPE) != "application/json":
         _check_type(request)
@@ -91,8 +93,9 @@ def check_head(request: web.Request, limit: int) -> None:
         raise WebhookError(413, f"larger than {limit} bytes")
 
 
-def _encoding(request: web.Request) -> str:
-    return ",".join(request.headers.getall(hdrs.CONTENT_ENCODING, ())).strip().lower()
+def _joined(headers: CIMultiDictProxy[str], name: str) -> str:
+    """A header that may stand several times, as the one list it then is."""
+    return ",".join(headers.getall(name, ())).strip().lower()
 
 
 def _check_type(request: web.Request) -> None:
@@ -121,7 +124,7 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise WebhookError(408, "the body did not come in time") from None
     except (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ConnectionError, ValueError):
         raise WebhookError(400, "the body cannot be read") from None
-    if body[:2] == _GZIP and _encoding(request) == "gzip":
+    if body[:2] == _GZIP and _joined(request.headers, hdrs.CONTENT_ENCODING) == "gzip":
         body = inflate(body, limit)
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -15,6 +14,7 @@ from bridge.providers.signatures import DUMMY, verifier_for
 from bridge.telemetry import log
 from bridge.web.ack import Acks
 from bridge.web.limits import check_head, check_line, read_body, refusal
+from bridge.web.patience import Patience
 from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class Webhooks:
             for name, account in accounts.items()
             if account.inbound is not None
         }
+        self._patience = Patience(COMMIT_SECONDS)
         self._acks = Acks()
         self.draining = False
 
@@ -83,8 +84,7 @@ class Webhooks:
         if not arrivals:
             return []
         try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                return await self._store.receive(arrivals)
+            return await self._patience.wait(self._store.receive(arrivals))
         except (StoreError, TimeoutError) as error:
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
             raise _busy("not stored") from None

@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from bridge.app import create_app
 from bridge.errors import Unavailable, WebhookError
 from bridge.web.limits import inflate
+from bridge.web.patience import Patience
 from tests.bridges import (
     DESK_HOOK,
     JSON,
@@ -187,7 +188,7 @@ async def test_a_store_that_takes_too_long_is_503_and_the_event_is_not_lost(
         return await asyncio.shield(asyncio.create_task(storing()))
 
     monkeypatch.setattr(door.bridge.store, "receive", slow)
-    monkeypatch.setattr("bridge.web.webhooks.COMMIT_SECONDS", 0.02)
+    monkeypatch.setattr(door.bridge.webhooks, "_patience", Patience(0.02))
     assert await door.status(SHOP_HOOK, GOOD) == 503
     assert await door.threads() == 0
     late.set()

@@ -1,0 +1,44 @@
+"""Waiting with an end: each waits on its own, and nobody else's cancellation is taken for a late commit."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from bridge.web.patience import Patience
+
+
+async def test_what_comes_in_time_comes() -> None:
+    patience = Patience(5)
+
+    assert await patience.wait(asyncio.sleep(0, "done")) == "done"
+    assert not patience._waiting
+
+
+async def test_who_waits_too_long_is_told_and_nobody_else() -> None:
+    patience = Patience(0.02)
+    never: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    soon: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    late = asyncio.create_task(patience.wait(never))
+    with pytest.raises(TimeoutError):
+        await late
+    waiting = asyncio.create_task(patience.wait(soon))
+    await asyncio.sleep(0)
+    soon.set_result("done")
+
+    assert await waiting == "done"
+    assert never.cancelled()
+    assert not patience._waiting
+    assert not patience._late
+
+
+async def test_a_cancellation_from_elsewhere_stays_one() -> None:
+    patience = Patience(5)
+    waiting = asyncio.create_task(patience.wait(asyncio.get_running_loop().create_future()))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+    assert not patience._waiting
