@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 import standardwebhooks
+import svix.webhooks
 from pydantic import SecretStr
 
 from tests.providers.posting import (
@@ -35,9 +36,10 @@ V1: Final = standard()["webhook-signature"]
 V1A: Final = "v1a," + b64encode(ED25519.sign(f"msg_1.{STAMP}.".encode() + BODY)).decode()
 
 
+@pytest.mark.parametrize("signer", [standardwebhooks.Webhook, svix.webhooks.Webhook])
 @pytest.mark.parametrize("secret", [WHSEC, WHSEC.removeprefix("whsec_")])
-def test_what_the_reference_library_signs_verifies(secret: str) -> None:
-    signature = standardwebhooks.Webhook(secret).sign("msg_2", datetime.fromtimestamp(STAMP, UTC), BODY.decode())
+def test_what_the_reference_libraries_sign_verifies(signer: type[standardwebhooks.Webhook], secret: str) -> None:
+    signature = signer(secret).sign("msg_2", datetime.fromtimestamp(STAMP, UTC), BODY.decode())
     headers = {"webhook-id": "msg_2", "webhook-timestamp": str(STAMP), "webhook-signature": signature}
     verifier = built(auth="standard-webhooks", secrets=[SecretStr(secret)])
     assert verify(verifier, headers) == 200
