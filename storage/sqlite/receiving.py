@@ -49,8 +49,10 @@ SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE account = ?2 A
 LIMIT 1
 """
 
-_Known = dict[tuple[str, str], tuple[bytes, bytes | None]]
-"""By account and event key: the event as stored, and its webhook's bytes."""
+_Known = dict[tuple[str, str], tuple[bytes, bytes, int]]
+"""By account and event key: the event as stored, its webhook's bytes, and which of these webhooks brought it."""
+_EARLIER: Final = -1
+"""None of these webhooks: the event was stored before them."""
 
 
 def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arrival]]) -> list[Effects]:
@@ -58,11 +60,11 @@ def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arr
     known = _known(db, units)
     inserts: list[tuple[Any, ...]] = []
     all_effects: list[Effects] = []
-    for arrivals in units:
+    for unit, arrivals in enumerate(units):
         effects = Effects(value=[])
         all_effects.append(effects)
         for arrival in arrivals:
-            accepted, receipt = _admit(known, arrival)
+            accepted, receipt = _admit(known, arrival, unit)
             effects.value.append(receipt)
             if accepted is not None:
                 _place(db, memory, accepted, effects, inserts)
@@ -76,36 +78,42 @@ def _known(db: sqlite3.Connection, units: Sequence[Sequence[Arrival]]) -> _Known
     known = _stored(db, [(arrival.account, arrival.key) for arrivals in units for arrival in arrivals])
     others = [
         (arrival.account, _other_key(arrival))
-        for arrivals in (units if known else ())
+        for unit, arrivals in enumerate(units if known else ())
         for arrival in arrivals
-        if not _is_repeated(known.get((arrival.account, arrival.key), (arrival.encoded, None)), arrival)
+        if (before := known.get((arrival.account, arrival.key))) and not _is_repeated(before, arrival, unit)
     ]
     return known | _stored(db, others) if others else known
 
 
 def _stored(db: sqlite3.Connection, keys: Sequence[tuple[str, str]]) -> _Known:
-    return {(row[0], row[1]): (row[2], row[3]) for row in db.execute(_KNOWN, (orjson.dumps(keys).decode(),))}
+    found = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
+    return {(row[0], row[1]): (row[2], row[3], _EARLIER) for row in found}
 
 
-def _admit(known: _Known, arrival: Arrival) -> tuple[Arrival | None, Receipt]:
+def _admit(known: _Known, arrival: Arrival, unit: int) -> tuple[Arrival | None, Receipt]:
     """Whether an arrival is new, a repetition, or another content under a known key (kept, in quarantine)."""
     before = known.get((arrival.account, arrival.key))
     if before is None:
-        # Without its raw bytes: two events in one webhook share those, and are no repetition of each other.
-        known[arrival.account, arrival.key] = (arrival.encoded, None)
+        known[arrival.account, arrival.key] = (arrival.encoded, arrival.raw, unit)
         return arrival, Receipt.STORED
-    if _is_repeated(before, arrival):
+    if _is_repeated(before, arrival, unit):
         return None, Receipt.REPEATED
     key = _other_key(arrival)
     if (arrival.account, key) in known:
         return None, Receipt.CONFLICT
-    known[arrival.account, key] = (arrival.encoded, None)
+    known[arrival.account, key] = (arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
     return replace(arrival, key=key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
 
 
-def _is_repeated(before: tuple[bytes, bytes | None], arrival: Arrival) -> bool:
-    return before[0] == arrival.encoded or before[1] == arrival.raw
+def _is_repeated(before: tuple[bytes, bytes, int], arrival: Arrival, unit: int) -> bool:
+    """The same content; or the same webhook again, even when it is read differently now.
+
+    An event without a time of its own has that of its arrival, which differs. Two events of one webhook share its
+    bytes, and are no repetition of each other.
+    """
+    encoded, raw, brought_by = before
+    return encoded == arrival.encoded or (raw == arrival.raw and brought_by != unit)
 
 
 def _other_key(arrival: Arrival) -> str:

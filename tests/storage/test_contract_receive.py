@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import StoreError
 from bridge.store import InboxState, Receipt
-from tests.storage.desk import Desk, arrival, news, ref_of, riddle
+from tests.storage.desk import AT, Desk, arrival, news, ref_of, riddle
 
 CONFUSABLE = (
     *("a", "A", "a ", " a", "a\u200b", "\uff41", "\u00e5", "a\u030a", "\u0430", "a\t", "a\n"),
@@ -75,6 +75,13 @@ async def test_two_contents_under_one_key_in_one_webhook_are_both_kept(desk: Des
 async def test_the_same_webhook_read_differently_by_a_later_version_is_a_repetition(desk: Desk) -> None:
     await desk.receive(arrival("1"))
     assert await desk.receive(replace(arrival("1"), encoded=b'{"read": "anew"}')) == [Receipt.REPEATED]
+
+
+async def test_the_same_webhook_at_once_is_one_event_even_if_only_its_arrival_tells_the_time(desk: Desk) -> None:
+    timed = [replace(arrival("1"), encoded=b'{"at": %d}' % number, received_at=AT + number) for number in range(50)]
+    receipts = await asyncio.gather(*(desk.receive(each) for each in timed))
+    assert sorted(receipt for (receipt,) in receipts) == [Receipt.REPEATED] * 49 + [Receipt.STORED]
+    assert await desk.store.dead_letters() == []
 
 
 async def test_names_that_look_alike_stay_apart(desk: Desk) -> None:
