@@ -7,8 +7,23 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from bridge import errors, events, messages
 from bridge.depends import Depends
-from bridge.errors import BridgeError, HandlerError
-from bridge.events import Contact, Echo, Event, Media, Message, Place, Postback, Status, ThreadRef, Unrecognised
+from bridge.dialogs import Dialog
+from bridge.errors import BridgeError, HandlerError, NoAnswer
+from bridge.events import (
+    Contact,
+    Echo,
+    Event,
+    Handoff,
+    Media,
+    Message,
+    Place,
+    Postback,
+    Returned,
+    Status,
+    ThreadRef,
+    Timer,
+    Unrecognised,
+)
 from bridge.filters import Filter
 from bridge.keys import Key
 from bridge.messages import (
@@ -47,12 +62,14 @@ __all__ = [
     "Cards",
     "Contact",
     "Depends",
+    "Dialog",
     "Document",
     "Echo",
     "Entry",
     "Event",
     "Filter",
     "HandlerError",
+    "Handoff",
     "Image",
     "Key",
     "Location",
@@ -60,10 +77,12 @@ __all__ = [
     "Media",
     "Menu",
     "Message",
+    "NoAnswer",
     "Outgoing",
     "Place",
     "Postback",
     "Raw",
+    "Returned",
     "Router",
     "Row",
     "Section",
@@ -71,6 +90,7 @@ __all__ = [
     "Template",
     "Text",
     "ThreadRef",
+    "Timer",
     "Turn",
     "Unrecognised",
     "Video",

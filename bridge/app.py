@@ -108,6 +108,7 @@ class Bridge:
             timeout=config.handlers.timeout,
             backoff=Backoff(attempts=config.handlers.attempts),
             slow_concurrency=config.handlers.slow_concurrency,
+            return_after=config.handlers.return_after or None,
         )
         self.dispatcher = Dispatcher(
             self.store, config.accounts, rules, self.clock, rng, concurrency=config.handlers.concurrency

@@ -27,8 +27,9 @@ _LONGEST_NAME: Final = 512
 def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
     """What a webhook brings, in its order; none when it means nothing to a bot.
 
-    `wants` tells whether any rule is for events of a tag: a status or echo that nobody wants is only recorded, and
-    an unrecognised event waits in quarantine for somebody who does.
+    `wants` tells whether any rule is for events of a tag: a status or echo that nobody wants is only recorded (but for
+    an echo of a person, who has the thread from then on), and an unrecognised event waits in quarantine for somebody
+    who does.
     """
     try:
         return [_arrival(account, provider.name, each, webhook, wants) for each in provider.parse(webhook)]
@@ -85,7 +86,7 @@ def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, want
     state, reason = InboxState.OPEN, ""
     if isinstance(event, Unrecognised) and not wants(event.tag):
         state, reason = InboxState.QUARANTINED, f"an event of the unknown kind {event.type!r}"
-    elif isinstance(event, _RECORDED) and not wants(event.tag):
+    elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
         state = InboxState.DONE
     ref = None
     if found.conversation_id is not None:

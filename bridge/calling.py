@@ -150,6 +150,22 @@ def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception],
     )
 
 
+def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
+    """A function as a dialog, called with its Dialog and what it was begun with.
+
+    Raises:
+        HandlerError: it is no `async def`, or takes no Dialog.
+    """
+    bare, dialog, others = _bare_handler(function, site, first="the dialog")
+    if not bare.is_async:
+        raise bare.error("a dialog is an async def: it awaits its answers")
+    if wrong := [each.name for each in others if each.kind is each.KEYWORD_ONLY and each.default is each.empty]:
+        raise bare.error(f"nobody fills its parameter {wrong[0]!r}: a dialog is begun with arguments in order")
+    if "Turn" in str(dialog.annotation):
+        raise bare.error(f"a dialog takes a Dialog first, but {dialog.name!r} is a turn: that is d.turn")
+    return Handler(function=function, name=bare.name, file=bare.file, line=bare.line, is_async=True)
+
+
 def press_parameter(function: Callable[..., Any]) -> str:
     """The name of a handler's second parameter, which takes the pressed key."""
     return list(inspect.signature(function).parameters)[1]
@@ -166,7 +182,7 @@ def _second(bare: Written, others: list[inspect.Parameter], press: type, site: S
 
 
 def _bare_handler(
-    function: Callable[..., Any], site: Site
+    function: Callable[..., Any], site: Site, first: str = "the turn"
 ) -> tuple[Written, inspect.Parameter, list[inspect.Parameter]]:
     """The function of a handler, its turn, and its other parameters."""
     bare = written(function, site, what="a handler")
@@ -175,7 +191,7 @@ def _bare_handler(
         raise bare.error("a handler returns its answer; it does not yield")
     turn, *others = signature_of(bare).parameters.values() or (None,)
     if turn is None or not is_positional(turn):
-        raise bare.error("a handler takes the turn as its first parameter")
+        raise bare.error(f"a handler takes {first} as its first parameter")
     return bare, turn, others
 
 
@@ -202,4 +218,4 @@ def _adapter(handler: Written, parameter: inspect.Parameter, wanted: Any) -> Typ
         raise handler.error(reason) from None
 
 
-__all__ = ["Handler", "Site", "call_site", "error_handler_of", "handler_of", "press_parameter"]
+__all__ = ["Handler", "Site", "call_site", "dialog_handler_of", "error_handler_of", "handler_of", "press_parameter"]

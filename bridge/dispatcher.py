@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from bridge.bursts import Bursts, history_of
 from bridge.calling import call_site, handler_of
-from bridge.clock import micros
-from bridge.errors import Broken, ClaimLost, Unavailable
-from bridge.events import Message, Postback, Timer
+from bridge.commits import Commits
+from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
+from bridge.events import Message, Timer
+from bridge.handoff import MISSED, returned, returns
 from bridge.lanes import Lanes
-from bridge.messages import Text, decode_message, encode_message
+from bridge.messages import decode_message
 from bridge.overlap import MOST
 from bridge.passage import Passage
-from bridge.planner import answer, expires_at, next_choices, plan
+from bridge.planner import answer
 from bridge.rules import Match
 from bridge.runner import Interrupted
+from bridge.scripts import Misfit, Scripts, is_for_a_dialog
 from bridge.seals import Seals
-from bridge.store import InboxRow, InboxState, Retry, Saying, Settled, ThreadRow, TimerRow, TurnCommit
+from bridge.store import InboxRow, InboxState, Retry, Settled, ThreadRow, TurnCommit
 from bridge.telemetry import kind_of, log, trace_of
 from bridge.timers import named_function
 from bridge.turn import Turn, as_messages
@@ -31,28 +32,26 @@ if TYPE_CHECKING:
 
     from bridge.accounts import Account
     from bridge.backoff import Backoff
-    from bridge.calling import Handler
     from bridge.clock import Clock
     from bridge.events import Event
     from bridge.messages import Outgoing
     from bridge.overlap import Burst
-    from bridge.planner import Choice, Plan
     from bridge.router import Router
     from bridge.store import Store
-
-KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
-"""The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
-_QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scripts are meant
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:
-    """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once."""
+    """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once.
+
+    A thread that a person has is returned after `return_after` quiet seconds; None: it is not.
+    """
 
     router: Router
     timeout: float
     backoff: Backoff
     slow_concurrency: int = 64
+    return_after: float | None = 3600.0
 
 
 class Dispatcher:
@@ -77,6 +76,8 @@ class Dispatcher:
         self._clock = clock
         self._rng = rng
         self._seals = Seals(store, rng)
+        self._commits = Commits(accounts, self._seals, clock, return_after=rules.return_after)
+        self._scripts = Scripts(store, rules.router, clock)
         self._suspects: frozenset[int] = frozenset()
         self._slow = asyncio.Semaphore(rules.slow_concurrency)
         self._bursts = Bursts(store, rules.router, rules.backoff.attempts, meaning=self._opened, find=self._found)
@@ -116,7 +117,13 @@ class Dispatcher:
             row = again
         thread = await self._store.thread(row.thread_id)
         try:
+            if thread.is_held != returns(row.event):
+                await self._store.commit_turn(self._commits.of_silence(row, thread))
+                return None
             return await self._answer(row, thread)
+        except ThreadMoved:
+            log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+            return row
         finally:
             self._bursts.end(thread.id)
 
@@ -135,7 +142,7 @@ class Dispatcher:
     async def _turn(self, row: InboxRow, burst: Burst, thread: ThreadRow) -> InboxRow | None:
         seconds = burst.manner.timeout or self._rules.timeout
         stop = self._bursts.watch(burst)
-        passage = Passage(self._rules.router.rules, lambda turn: self._match(turn, thread), seconds, stop)
+        passage = Passage(self._rules.router.rules, lambda turn: self._found_for(turn, thread), seconds, stop)
         turn = self._turn_of(burst, thread)
         self._mark(burst, running=True)
         try:
@@ -143,7 +150,7 @@ class Dispatcher:
             if not burst.led_to(passage.match):
                 turn.close()
                 return await self._turn(row, burst.alone(), thread)
-            commit = self._commit_of(burst, turn, thread, passage.match.handler if passage.match else None)
+            commit = self._commits.of_turn(burst, turn, thread, passage.match.handler if passage.match else None)
         except asyncio.CancelledError:
             turn.close()
             raise
@@ -152,6 +159,9 @@ class Dispatcher:
             self._bursts.interrupted(burst)
             log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
             return replace(row, attempt=burst.head.attempt)
+        except Misfit as misfit:
+            turn.close()
+            return await self._without(row, burst, misfit)
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
             turn.close()
             return await self._failed(row, burst, thread, passage, error)
@@ -166,7 +176,16 @@ class Dispatcher:
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
         return None
 
-    def _turn_of(self, burst: Burst, thread: ThreadRow) -> Turn[Any]:
+    async def _without(self, row: InboxRow, burst: Burst, misfit: Misfit) -> InboxRow | None:
+        """The turn of a dialog that cannot go on, as its script declares."""
+        told = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
+        log.error("dialog_changed", **told, reason=misfit.reason, action=misfit.action)
+        if misfit.action != "handoff":
+            return await self._turn(row, burst.alone(), misfit.instead)
+        await self._commit(burst.alone(), self._commits.of_silence(burst.head, misfit.instead))
+        return None
+
+    def _turn_of(self, burst: Burst, thread: ThreadRow) -> Turn[Any, Any]:
         *older, event = burst.events
         return Turn(
             event,
@@ -175,6 +194,8 @@ class Dispatcher:
             step=thread.step,
             older=older,
             skipped=burst.skipped,
+            dialog=thread.dialog,
+            begin=lambda turn, dialog, arguments: self._scripts.begin(burst.head, turn, dialog, arguments),
             history=history_of(self._store, thread.id, {row.id for row in burst.rows}),
         )
 
@@ -191,14 +212,25 @@ class Dispatcher:
             self.lanes.done(commit.thread.id, burst.newest.seq)
 
     def _found(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
-        return self._match(Turn(event, thread.ref, step=thread.step), thread)
+        return self._match(Turn(event, thread.ref, step=thread.step, dialog=thread.dialog), thread)
 
-    def _match(self, turn: Turn[Any], thread: ThreadRow) -> Match | Outgoing | None:
+    def _found_for(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
+        """Who is to handle a turn, which then shows its state as they see it."""
+        found = self._match(turn, thread)
+        if isinstance(found, Match):
+            event = turn.event
+            named = event.handler if isinstance(event, Timer) else None
+            turn.take_shape(self._rules.router.rules.shape_of(named) if named else found.place.shape)
+        return found
+
+    def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
         event = turn.event
+        if (found := self._scripts.match(turn, thread)) is not None or is_for_a_dialog(event):
+            return found
         if not isinstance(event, Timer):
             return self._rules.router.match(event, thread.ref, turn.step)
-        if event.unless == "replied" and (thread.last_heard or 0) >= event.set_at:
+        if event.unless == "replied" and thread.heard > event.since:
             return None
         if event.message is not None:
             return decode_message(event.message.encode())
@@ -210,6 +242,8 @@ class Dispatcher:
 
     async def _opened(self, row: InboxRow, thread: ThreadRow) -> Event:
         """What an event is in its thread, a typed key that was pressed unpacked."""
+        if returns(row.event):
+            return returned(row.event, await self._store.held(thread.id, MISSED))
         return await self._seals.open(self._meant(row.event, thread), thread)
 
     def _meant(self, event: Event, thread: ThreadRow) -> Event:
@@ -217,63 +251,6 @@ class Dispatcher:
         if isinstance(event, Message) and thread.choices:
             return answer(event, thread.choices) or event
         return event
-
-    def _commit_of(self, burst: Burst, turn: Turn[Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
-        """All that a turn does, ready to be committed."""
-        now = self._clock.now()
-        row, events = burst.head, [each.event for each in burst.rows]
-        heard = [micros(event.at) for event in events if isinstance(event, Message | Postback)]
-        last_heard = max(thread.last_heard or 0, *heard) if heard else thread.last_heard
-        capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
-        replies = self._seals.seal(turn.replies, thread, capabilities.button_key, now)
-        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
-        left = replace(
-            thread,
-            state=turn.encode_state(),
-            step=turn.step,
-            choices=self._choices(thread.choices, plans, events),
-            address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
-            last_heard=last_heard,
-        )
-        turn.close()
-        name = handler.name if handler else ""
-        sayings: list[Saying] = []
-        timers: list[TimerRow] = []
-        for ordinal, (message, each) in enumerate(zip(replies, plans, strict=True)):
-            if message.at is not None and not capabilities.schedule and micros(message.at) > now:
-                timers.append(_later(message, micros(message.at)))
-            else:
-                sayings += self._sayings(row, name, ordinal, message, each, now)
-        return TurnCommit(row=burst.newest, others=burst.rows[:-1], thread=left, sayings=sayings, timers=timers, at=now)
-
-    @staticmethod
-    def _choices(standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event]) -> Sequence[Choice]:
-        if not standing and not any(each.choices for each in plans):
-            return ()
-        question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
-        pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
-        answered = pressed[-1] if pressed else None
-        return next_choices(standing, plans[question or 0 :], answered=answered, asked=question is not None)
-
-    def _sayings(
-        self, row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int
-    ) -> list[Saying]:
-        """The outbox rows of one reply. One that cannot be sent at all still gets a row, so that nobody loses it."""
-        dropped = planned.dropped or ""
-        if dropped:
-            log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
-        expires = expires_at(message, now)
-        return [
-            Saying(
-                key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
-                message=said,
-                encoded=encode_message(said),
-                expires_at=expires,
-                given_up=planned.given_up,
-                dropped=dropped,
-            )
-            for part, said in enumerate(planned.parts or (message,))
-        ]
 
     async def _failed(
         self, row: InboxRow, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
@@ -324,8 +301,9 @@ class Dispatcher:
             return None
         turn = self._turn_of(burst, thread)
         try:
+            turn.take_shape(passage.match.place.shape if passage.match else None)
             turn.reply(*as_messages(await passage.fail(turn, handler, error)))
-            return self._commit_of(burst, turn, thread, handler)
+            return self._commits.of_turn(burst, turn, thread, handler)
         except asyncio.CancelledError:
             raise
         except BaseException as second:  # noqa: BLE001 - as above
@@ -373,22 +351,6 @@ class Dispatcher:
             )
         )
         log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
-
-
-def _later(message: Outgoing, due_at: int) -> TimerRow:
-    """A message with `at=`: a timer until then, so that tomorrow's message never holds up today's."""
-    return TimerRow(due_at=due_at, name="at", message=encode_message(replace(message, at=None)))
-
-
-def _is_question(planned: Plan) -> bool:
-    """Whether a plan asks for words: what was offered before is then no longer what an answer means."""
-    last = planned.parts[-1] if planned.parts else None
-    return isinstance(last, Text) and not planned.choices and last.text.rstrip().endswith(_QUESTION_MARKS)
-
-
-def idempotency_key(account: str, event_key: str, replay: int, handler: str, ordinal: int, part: int) -> str:
-    """The key of one message: the same over re-runs, crashes and restores."""
-    return str(uuid.uuid5(KEYS, f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"))
 
 
 def _reason(error: BaseException) -> str:

@@ -3,6 +3,7 @@
 BridgeError
 |- ConfigError                   one line per problem: file, key path, reason; never a secret
 |- HandlerError                  a bot author's mistake: a signature, a reply that is no message
+|- NoAnswer                      nobody answered a dialog's question in time; a TimeoutError too
 |- WebhookError                  answered with its `status`; never input bytes in the answer
 |- Unmappable                    authentic input we do not understand: stored, quarantined, answered 200
 |- SendError
@@ -12,6 +13,7 @@ BridgeError
 `- StoreError
    |- Unavailable                not stored, and may work later: 503
    |- ClaimLost                  somebody else holds the thread now: drop the work silently
+   |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StoreInUse                 another process owns the file: exit 73
    |- NewerSchema                written by a later version: exit 78
    `- Broken                     the disk or the file failed: stop acknowledging, exit 70
@@ -52,6 +54,10 @@ class ConfigError(BridgeError):
 
 class HandlerError(BridgeError):
     """A handler is written in a way that cannot work."""
+
+
+class NoAnswer(BridgeError, TimeoutError):
+    """Nobody answered a question of a dialog in time; a dialog that does not catch it ends there."""
 
 
 class WebhookError(BridgeError):
@@ -125,6 +131,10 @@ class Unavailable(StoreError):
 
 class ClaimLost(StoreError):
     """The thread belongs to somebody else now, or the row is settled already; the work is dropped silently."""
+
+
+class ThreadMoved(ClaimLost):
+    """The event still wants its turn, but the thread is not what the turn began with; it runs again."""
 
 
 class StoreInUse(StoreError):

@@ -146,23 +146,49 @@ class Timer(Event):
     """A timer of this thread is due: not from outside, but in the thread's order like everything else.
 
     `message` (as JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`; neither
-    when `unless` is "replied" and the contact wrote since `set_at` (microseconds).
+    when `unless` is "replied" and the contact wrote since: in a turn that made a later version of the thread than the
+    one it was set in (`since`). `set_at` is in microseconds.
     """
 
     tag: ClassVar[str] = "timer"
 
     name: str = ""
     set_at: int = 0
+    since: int = 0
     unless: str | None = None
     message: str | None = None
     handler: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handoff(Event):
+    """A person takes the thread, by a command; `note` is for them. The bot is silent until it is returned."""
+
+    tag: ClassVar[str] = "handoff"
+
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Returned(Event):
+    """The bot has the thread again: a person returned it, or it was quiet for long enough (`quiet`).
+
+    `missed` are the last events that came meanwhile, at most 100, oldest first: what the contact said is among them,
+    what the person said is not (see `Turn.history`). A rule for Returned decides what to make of it; without one the
+    person has answered it all.
+    """
+
+    tag: ClassVar[str] = "returned"
+
+    quiet: bool = False
+    missed: tuple[Event, ...] = field(default=(), compare=False)
+
+
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer)}
+    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned)}
 )
-_UNSTORED: Final = frozenset({"raw", "stale", "sealed"})
+_UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})
 _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
     {cls: tuple(f.name for f in fields(cls) if f.name not in _UNSTORED) for cls in EVENT_TYPES.values()}

@@ -76,10 +76,11 @@ def as_overlap(value: object) -> Overlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manner:
-    """How the turns of one rule go: `timeout` in seconds, None: as configured."""
+    """How the turns of one rule go: `timeout` in seconds, None: as configured; `anytime`: also while a dialog waits."""
 
     overlap: Overlap = QUEUE
     timeout: float | None = None
+    anytime: bool = False
 
 
 PLAIN: Final = Manner()
@@ -97,10 +98,13 @@ class Manners(TypedDict, total=False):
 
     `timeout` is how long a turn may take, "10min" or a number of seconds. One that may take longer than is configured
     for all turns leaves its place among them to others.
+
+    `anytime=True`: the rule is looked at also while a dialog waits in the thread, which then does not get the event.
     """
 
     overlap: Policy | Overlap
     timeout: str | float
+    anytime: bool
 
 
 def manner_of(values: Mapping[str, Any]) -> Manner:
@@ -115,7 +119,9 @@ def manner_of(values: Mapping[str, Any]) -> Manner:
     timeout = read_seconds(values["timeout"]) if "timeout" in values else None
     if timeout is not None and not 0 < timeout <= _LONGEST_TURN:
         raise ValueError("timeout is more than nothing and at most a day")
-    return Manner(overlap=as_overlap(values.get("overlap", "queue")), timeout=timeout)
+    return Manner(
+        overlap=as_overlap(values.get("overlap", "queue")), timeout=timeout, anytime=bool(values.get("anytime"))
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, get_args, overload
 
-from bridge.calling import Site, call_site, error_handler_of, handler_of, press_parameter
+from bridge.arguments import is_class, key_pattern_at, known_key, manner_at, place_tests, regex_at, shape_at, texts
+from bridge.calling import Site, call_site, dialog_handler_of, error_handler_of, handler_of, press_parameter
 from bridge.depends import Override, dependency_of
 from bridge.errors import HandlerError
 from bridge.events import (
@@ -23,11 +23,9 @@ from bridge.events import (
 )
 from bridge.filters import (
     Condition,
-    KeyPattern,
     Test,
     as_filter,
     asked,
-    at_step,
     fold,
     keyed,
     one_of,
@@ -35,17 +33,22 @@ from bridge.filters import (
     unpacked,
     why_stale,
 )
-from bridge.keys import Key, model_of
+from bridge.keys import Key
 from bridge.middleware import layer_of
-from bridge.overlap import Manner, Manners, manner_of
-from bridge.rules import NOWHERE, PRESSES, SEALED, STALE, Catch, Match, Rank, Rule, RuleBook
+from bridge.rules import NOWHERE, PRESSES, SEALED, STALE, Catch, Changed, Match, Rank, Rule, RuleBook, Script
 
 if TYPE_CHECKING:
+    import re
+
+    from pydantic import BaseModel
+
+    from bridge.arguments import Values
     from bridge.calling import Handler
     from bridge.events import ThreadRef
     from bridge.functions import (
         Around,
         OnAnything,
+        OnDialog,
         OnEcho,
         OnError,
         OnKey,
@@ -54,13 +57,12 @@ if TYPE_CHECKING:
         OnStatus,
         OnUnrecognised,
     )
+    from bridge.overlap import Manners
+    from bridge.state import Migrate
 
 F = TypeVar("F", bound=Callable[..., object])
 K = TypeVar("K", bound=Key)
 X = TypeVar("X", bound=Exception)
-
-Values: TypeAlias = str | Iterable[str] | None
-"""One text or several; None: it does not matter."""
 
 _ANYTHING: Final = frozenset[str]()
 _AS_ALL: Final[Mapping[str, Any]] = {}
@@ -81,10 +83,24 @@ class Router:
             parameter that nobody fills.
     """
 
-    def __init__(self, name: str | None = None) -> None:
-        """`name` is for people only."""
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        state: type[BaseModel] | None = None,
+        version: int = 1,
+        migrate: Migrate | None = None,
+    ) -> None:
+        """`name` is for people only.
+
+        With `state`, a pydantic model, handlers here see `turn.state` as one of those; what it does not know of is
+        kept beside it. When its shape changes, let `version` climb and `migrate(stored, version)` make what an older
+        version stored (0: before there was `migrate`) into what this one reads.
+        """
         self.name = name or "router"
         self.rules = RuleBook()
+        if state is not None:
+            self.rules.shape = shape_at(call_site(), state, version, migrate)
 
     def __repr__(self) -> str:
         return f"<Router {self.name}>"
@@ -103,13 +119,13 @@ class Router:
     ) -> Callable[[OnMessage], OnMessage]:
         """A message: `text` is compared trimmed and case-folded, `regex` is searched for, `kind` as in events."""
         site = call_site()
-        words = None if text is None else frozenset(map(fold, _values(site, "text", text)))
-        tests = _where(site, provider=provider, account=account, channel=channel, step=step)
+        words = None if text is None else frozenset(map(fold, texts(site, "text", text)))
+        tests = place_tests(site, provider=provider, account=account, channel=channel, step=step)
         if kind is not None:
-            tests.append(one_of("kind", _values(site, "kind", kind, known=MESSAGE_KINDS)))
+            tests.append(one_of("kind", texts(site, "kind", kind, known=MESSAGE_KINDS)))
         finds = _ANYTHING
         if regex is not None:
-            pattern = _pattern(site, regex)
+            pattern = regex_at(site, regex)
             finds = frozenset(pattern.groupindex)
             tests.append(searched(pattern))
         return self._rule(site, {Message.tag}, filters, words=words, tests=tests, finds=finds, manner=manner)
@@ -152,13 +168,13 @@ class Router:
         that is stale is for `stale`, and never comes here.
         """
         site = call_site()
-        tests = _where(site, provider=provider, account=account, channel=channel, step=step)
+        tests = place_tests(site, provider=provider, account=account, channel=channel, step=step)
         if key is None:
             return self._rule(site, PRESSES - {STALE}, filters, tests=tests, manner=manner)
         if isinstance(key, type) and issubclass(key, Key):
-            words = frozenset({_known_key(site, key).key_name})
+            words = frozenset({known_key(site, key).key_name})
             return self._rule(site, {SEALED}, filters, words=words, tests=tests, press=key, manner=manner)
-        pattern = _key_pattern(site, key)
+        pattern = key_pattern_at(site, key)
         if pattern.literal is not None:
             return self._rule(
                 site, {Postback.tag}, filters, words=frozenset({pattern.literal}), tests=tests, manner=manner
@@ -178,7 +194,7 @@ class Router:
     def status(self, *values: str) -> Callable[[OnStatus], OnStatus]:
         """What became of a message of ours: sent, delivered, read or failed; any, when none is named."""
         site = call_site()
-        words = _values(site, "status", values, known=STATUS_VALUES) if values else None
+        words = texts(site, "status", values, known=STATUS_VALUES) if values else None
         return self._rule(site, {Status.tag}, words=words)
 
     def echo(self) -> Callable[[OnEcho], OnEcho]:
@@ -192,7 +208,7 @@ class Router:
     def on(self, event_type: type[Event], *filters: Condition, **manner: Unpack[Manners]) -> Callable[[F], F]:
         """Any event of a class in bridge.events; `Event` itself means every one of them."""
         site = call_site()
-        if not _is_class(event_type, Event):
+        if not is_class(event_type, Event):
             raise site.error(f"on() takes a class in bridge.events, not {event_type!r}")
         tags = {tag for tag, cls in EVENT_TYPES.items() if issubclass(cls, event_type)}
         return self._rule(site, tags | PRESSES if Postback.tag in tags else tags, filters, manner=manner)
@@ -215,12 +231,36 @@ class Router:
         """
         site = call_site()
         for each in types:
-            if not _is_class(each, Exception):
+            if not is_class(each, Exception):
                 raise site.error(f"error() takes classes of exceptions, not {each!r}")
 
         def register(function: F) -> F:
             handler = error_handler_of(function, types, call_site())
             self.rules.add(Catch(types=types or (Exception,), handler=handler))
+            return function
+
+        return register
+
+    def dialog(
+        self, version: int = 1, *, name: str | None = None, changed: Changed = "restart"
+    ) -> Callable[[OnDialog], OnDialog]:
+        """A dialog, `async def refund(d: Dialog, no: int)`, for `turn.begin(refund, 7)`.
+
+        Let `version` climb whenever it asks or does something else than before, and leave the old function registered
+        beside it, under the same `name` (by default that of the function), for as long as conversations are in it.
+        Where the version that began a conversation is gone, or does something else at a step that it has done already,
+        `changed` decides: "restart" it (from the first question; but to "handoff", when it took a step outside),
+        "finish" (the event goes to the rules), or "handoff" (to a person, with a note).
+        """
+        site = call_site()
+        if version < 1:
+            raise site.error("the version of a dialog is a whole number from 1 on: @router.dialog(version=1)")
+        if changed not in get_args(Changed):
+            raise site.error(f"changed is one of {', '.join(get_args(Changed))}, not {changed!r}")
+
+        def register(function: OnDialog) -> OnDialog:
+            handler = dialog_handler_of(function, call_site())
+            self.rules.add(Script(name=name or handler.name, version=version, handler=handler, changed=changed))
             return function
 
         return register
@@ -268,7 +308,7 @@ class Router:
             raise site.error(f"{self!r} cannot include {router!r}: {error}") from None
 
     def match(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
-        """The first rule that fits an event in its thread at this step of the conversation; None when none does.
+        """For the engine: the first rule that fits an event in its thread at a step; None: none does.
 
         Raises:
             HandlerError: a filter or a handler turns out to be written in a way that cannot work.
@@ -276,15 +316,15 @@ class Router:
         return self.rules.match(event, ref, step)
 
     def match_error(self, error: BaseException, match: Match | None = None) -> Handler | None:
-        """The handler for an exception out of what `match` led to, to be called as handler(turn, error)."""
+        """For the engine: the handler for an exception out of what `match` led to: handler(turn, error)."""
         return self.rules.match_error(error, match.place if match else NOWHERE)
 
     def wants(self, tag: str) -> bool:
-        """Whether there is any rule at all for events with this tag."""
+        """For the engine: whether there is any rule at all for events with this tag."""
         return not self.rules.tables().keys().isdisjoint(PRESSES if tag == Postback.tag else {tag})
 
     def handlers(self) -> tuple[Handler, ...]:
-        """All handlers, those of errors too, each function once, in the order written."""
+        """For the engine: all handlers, those of errors too, each function once, in the order written."""
         return self.rules.handlers()
 
     def _rule(
@@ -310,7 +350,7 @@ class Router:
             known = None if known is None or each.finds is None else known | each.finds
 
         events = frozenset(EVENT_TYPES.get(tag, Postback) for tag in tags)
-        goes = _manner(site, manner)
+        goes = manner_at(site, manner)
 
         def register(function: F) -> F:
             handler = replace(handler_of(function, known, call_site(), events=events, press=press), manner=goes)
@@ -329,64 +369,3 @@ def combine(routers: Iterable[Router]) -> Router:
     for router in routers:
         combined.include(router)
     return combined
-
-
-def _where(site: Site, *, provider: Values, account: Values, channel: Values, step: Values) -> list[Test]:
-    """The tests for where a thread is."""
-    places = {"provider": provider, "account": account, "channel": channel}
-    tests = [one_of(name, _values(site, name, value)) for name, value in places.items() if value is not None]
-    return tests if step is None else [*tests, at_step(_values(site, "step", step))]
-
-
-def _manner(site: Site, values: Mapping[str, Any]) -> Manner:
-    try:
-        return manner_of(values)
-    except ValueError as error:
-        raise site.error(str(error)) from None
-
-
-def _is_class(value: object, parent: type) -> bool:
-    return isinstance(value, type) and issubclass(value, parent)
-
-
-def _values(site: Site, name: str, value: object, *, known: frozenset[str] | None = None) -> frozenset[str]:
-    """One text or several, checked against what there is."""
-    values = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
-    for each in values:
-        if not isinstance(each, str):
-            raise site.error(f"{name} is a text or several, not {each!r}")
-        if known is not None and each not in known:
-            raise site.error(f"{name} {each!r} is none of {', '.join(sorted(known))}")
-    if not values:
-        raise site.error(f"{name} names nothing, so this could never match")
-    return frozenset(values)
-
-
-def _pattern(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
-    try:
-        pattern = re.compile(regex)
-    except (re.error, TypeError) as error:
-        raise site.error(f"regex {regex!r} cannot be read: {error}") from None
-    if not isinstance(pattern.pattern, str):
-        raise site.error(f"regex {regex!r} is for bytes; messages are text")
-    return pattern
-
-
-def _known_key(site: Site, key: type[Key]) -> type[Key]:
-    """The class, when its fields can be read."""
-    try:
-        if key is not Key:
-            model_of(key)
-            return key
-    except HandlerError as error:
-        raise site.error(str(error)) from None
-    raise site.error("Key itself means nothing; name a class of yours")
-
-
-def _key_pattern(site: Site, key: object) -> KeyPattern:
-    if not isinstance(key, str):
-        raise site.error(f"a key is a text or a class of keys, not {key!r}; filters come after it")
-    try:
-        return KeyPattern(key)
-    except ValueError as error:
-        raise site.error(f"key {error}") from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import IntEnum
 from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from bridge.events import EVENT_TYPES, Message, Postback, Status
 from bridge.filters import NOTHING, fold
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
     from bridge.filters import Found, Test
     from bridge.keys import Key
     from bridge.middleware import Layer
+    from bridge.state import Shape
 
 SEALED: Final = "sealed"
 STALE: Final = "stale"
 PRESSES: Final = frozenset({Postback.tag, SEALED, STALE})
 """What a press can be to a rule: one with a plain key, with a typed key that is good, or with one that is not."""
+
+Changed: TypeAlias = Literal["restart", "finish", "handoff"]
+"""What becomes of a dialog whose script is not what it was."""
 
 TAGS: Final = frozenset(EVENT_TYPES) | PRESSES
 
@@ -49,6 +53,11 @@ class Place:
     books: tuple[RuleBook, ...] = ()
     inner: tuple[Layer, ...] = ()
     catches: tuple[Catch, ...] = ()
+
+    @property
+    def shape(self) -> Shape | None:
+        """What handlers here see the state as: as its own router says, else as the next one outwards does."""
+        return next((book.shape for book in reversed(self.books) if book.shape is not None), None)
 
 
 NOWHERE: Final = Place()
@@ -95,6 +104,16 @@ class Catch:
     handler: Handler
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """A version of a dialog. `changed` says what becomes of one that was begun by a script which is no more."""
+
+    name: str
+    version: int
+    handler: Handler
+    changed: Changed
+
+
 Seat: TypeAlias = tuple[Rule, Place]
 """A rule, and the place of its router."""
 
@@ -110,23 +129,38 @@ class _Table:
 class RuleBook:
     """What one router holds: rules, catches, middleware, and the books of the routers it includes, as written."""
 
-    __slots__ = ("_entries", "_inner", "_outer", "_plain", "_reached", "_readers", "_tables", "overrides")
+    __slots__ = (
+        "_entries",
+        "_inner",
+        "_outer",
+        "_plain",
+        "_reached",
+        "_readers",
+        "_scripts",
+        "_tables",
+        "overrides",
+        "shape",
+    )
 
     def __init__(self) -> None:
         """An empty book."""
-        self._entries: list[Rule | Catch | RuleBook] = []
+        self._entries: list[Rule | Catch | Script | RuleBook] = []
         self._inner: list[Layer] = []
         self._outer: list[Layer] = []
         self._readers: list[RuleBook] = []
         self._tables: Mapping[str, _Table] | None = None
         self._plain: bool | None = None
+        self._scripts: Mapping[tuple[str, int], tuple[Script, Place]] | None = None
+        self.shape: Shape | None = None
+        """What the handlers that stand here see the state as."""
         self._reached: tuple[tuple[Layer, Place], ...] | None = None
         self.overrides: dict[Callable[..., Any], Dependency] = {}
         """Dependencies that tests replaced, for all that stands here."""
 
-    def add(self, entry: Rule | Catch) -> None:
+    def add(self, entry: Rule | Catch | Script) -> None:
         """Put something after all that is here. Raises HandlerError as `include` does."""
         self._check_presses([entry])
+        self._check_scripts([entry])
         self._entries.append(entry)
         self.forget()
 
@@ -140,11 +174,13 @@ class RuleBook:
 
         Raises:
             ValueError: this book is part of the other one, or is the same.
-            HandlerError: two classes of keys have the same name: a press would be taken for the other one.
+            HandlerError: two classes of keys, or two scripts of a version, have the same name: one would be taken for
+                the other.
         """
         if book is self or self in book.inner():
             raise ValueError("that would be a circle")
         self._check_presses(leaf for leaf, _ in book.leaves())
+        self._check_scripts(leaf for leaf, _ in book.leaves())
         self._entries.append(book)
         book.read_by(self)
         self.forget()
@@ -155,11 +191,11 @@ class RuleBook:
 
     def forget(self) -> None:
         """Compile again at the next match, here and in every book that includes this one."""
-        self._tables = self._reached = self._plain = None
+        self._tables = self._reached = self._plain = self._scripts = None
         for reader in self._readers:
             reader.forget()
 
-    def _check_presses(self, new: Iterable[Rule | Catch]) -> None:
+    def _check_presses(self, new: Iterable[Rule | Catch | Script]) -> None:
         presses = [leaf for leaf in new if isinstance(leaf, Rule) and leaf.press is not None]
         if not presses:
             return
@@ -168,6 +204,19 @@ class RuleBook:
         for leaf in presses:
             if leaf.press is not None and known.setdefault(leaf.press.key_name, leaf.press) is not leaf.press:
                 raise leaf.handler.error(f"another class of keys is named {leaf.press.key_name} too; give one a name=")
+
+    def _check_scripts(self, new: Iterable[Rule | Catch | Script]) -> None:
+        known = {key: script for key, (script, _) in self.scripts().items()}
+        for leaf in new:
+            if isinstance(leaf, Script) and known.setdefault((leaf.name, leaf.version), leaf) is not leaf:
+                raise leaf.handler.error(f"there is a version {leaf.version} of the dialog {leaf.name} already")
+
+    def scripts(self) -> Mapping[tuple[str, int], tuple[Script, Place]]:
+        """The dialogs by name and version, each with its place."""
+        if self._scripts is None:
+            found = ((leaf, place) for leaf, place in self.leaves() if isinstance(leaf, Script))
+            self._scripts = {(script.name, script.version): (script, place) for script, place in found}
+        return self._scripts
 
     def inner(self) -> Iterator[RuleBook]:
         """All books included here, however deep."""
@@ -185,7 +234,7 @@ class RuleBook:
             if isinstance(entry, RuleBook):
                 yield from entry.places(place)
 
-    def leaves(self, places: Iterator[Place] | None = None) -> Iterator[tuple[Rule | Catch, Place]]:
+    def leaves(self, places: Iterator[Place] | None = None) -> Iterator[tuple[Rule | Catch | Script, Place]]:
         """All rules and catches in order, included ones where their book was included, each with its place."""
         places = places or self.places()
         place = next(places)
@@ -214,8 +263,8 @@ class RuleBook:
             self._tables = {tag: _compile(some) for tag, some in by_tag.items() if some}
         return self._tables
 
-    def match(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
-        """The first rule that fits and whose handler can take what was found."""
+    def match(self, event: Event, ref: ThreadRef, step: str | None, *, anytime: bool = False) -> Match | None:
+        """The first rule that fits and whose handler can take what was found; with `anytime` of those marked so."""
         tag = _press(event) if isinstance(event, Postback) else event.tag
         table = self.tables().get(tag)
         if table is None:
@@ -224,6 +273,8 @@ class RuleBook:
         if table.by_word:
             seats = table.by_word.get(_WORDS[tag](event), seats)
         for rule, place in seats:
+            if anytime and not rule.handler.manner.anytime:
+                continue
             found: Found = NOTHING
             for test in rule.tests:
                 more = test(event, ref, step)
@@ -254,6 +305,11 @@ class RuleBook:
         """The longest time that a rule gives to a handler, for turns that no rule leads to; None: as configured."""
         manners = [leaf.handler.manner for leaf, _ in self.leaves() if leaf.handler.name == name]
         return max((each.timeout for each in manners if each.timeout is not None), default=None)
+
+    def shape_of(self, name: str | None) -> Shape | None:
+        """What a handler sees the state as, by its name, for turns that no rule leads to."""
+        places = [place for leaf, place in self.leaves() if leaf.handler.name == name and place.books]
+        return next((place.shape for place in places if place.shape is not None), None)
 
     def handlers(self) -> tuple[Handler, ...]:
         """The handlers of all rules and catches in order, each function once."""

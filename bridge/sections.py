@@ -92,6 +92,7 @@ class Handlers(_Section):
     """[handlers]: what to load, in order of priority; `timeout` is seconds a turn, `concurrency` turns at once.
 
     `slow_concurrency` bounds the turns of handlers that may take longer than `timeout`; they count on their own.
+    `return_after` is how many quiet seconds return a thread that a person has to the bot; 0: they never do.
     """
 
     load: Words = ("handlers.menu",)
@@ -99,6 +100,7 @@ class Handlers(_Section):
     attempts: Annotated[int, Field(ge=1, le=100)] = 5
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
     slow_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    return_after: Annotated[Seconds, Field(ge=0, le=30 * 86_400)] = 3600.0
 
 
 class Delivery(_Section):

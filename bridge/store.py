@@ -23,6 +23,8 @@ class InboxState(StrEnum):
 
     OPEN = "open"
     """Waits for its turn, or is in it."""
+    HELD = "held"
+    """Came while a person held the thread: kept until the thread is returned."""
     DONE = "done"
     """Its turn is committed, or it needed none."""
     DEAD = "dead"
@@ -51,7 +53,8 @@ class OutboxState(StrEnum):
 
 
 INBOX_MOVES: Final[Mapping[InboxState, frozenset[InboxState]]] = {
-    InboxState.OPEN: frozenset({InboxState.DONE, InboxState.DEAD}),
+    InboxState.OPEN: frozenset({InboxState.DONE, InboxState.DEAD, InboxState.HELD}),
+    InboxState.HELD: frozenset({InboxState.DONE, InboxState.OPEN}),
     InboxState.DONE: frozenset(),
     InboxState.DEAD: frozenset({InboxState.OPEN, InboxState.DROPPED}),
     InboxState.QUARANTINED: frozenset({InboxState.OPEN, InboxState.DONE, InboxState.DROPPED}),
@@ -78,6 +81,9 @@ class ThreadRow:
     """A conversation as it stands. `version` climbs with every committed turn.
 
     `address` is what an answer has to carry beside the thread; `last_heard` when the contact last spoke (microseconds).
+    `heard` is the version that the turn made in which the contact last did.
+    `dialog` is the dialog that waits in it, as bridge.journal writes it. `note` is for the person who holds the thread;
+    None while the bot does.
     """
 
     id: int
@@ -88,6 +94,14 @@ class ThreadRow:
     choices: Sequence[Choice] = ()
     address: Mapping[str, str] = field(default_factory=dict)
     last_heard: int | None = None
+    heard: int = 0
+    dialog: bytes | None = None
+    note: str | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a person has the thread, and the bot is silent."""
+        return self.note is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +209,10 @@ class TurnCommit:
     """All that one turn does, in one transaction: the event is done, the thread moves on, the messages wait to leave.
 
     `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
-    timers set earlier; `timers` are set after that. `others` are older events that this turn answers too.
+    timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
+
+    `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
+    timers among them wait for their turns again. `steps`: what was kept of the thread's steps is in its dialog now.
     """
 
     row: InboxRow
@@ -204,7 +221,26 @@ class TurnCommit:
     sayings: Sequence[Saying] = ()
     timers: Sequence[TimerRow] = ()
     cancelled: Sequence[str] = ()
+    holds: bool = False
+    returns: bool = False
+    steps: bool = False
     at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """A step that a dialog takes in a turn which is not committed yet: `run` and `position` tell which, `call` what.
+
+    `key` is what it is known by outside, `result` JSON, or None while it is not known to have ended.
+    """
+
+    thread_id: int
+    run: str
+    position: int
+    call: str
+    key: str
+    at: int
+    result: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -354,7 +390,31 @@ class Store(Protocol):
         ...
 
     async def commit_turn(self, turn: TurnCommit) -> None:
-        """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
+        """One turn's whole effect.
+
+        Raises:
+            ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+        """
+        ...
+
+    async def start_step(self, step: StepRow) -> StepRow | None:
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        ...
+
+    async def end_step(self, step: StepRow) -> None:
+        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        ...
+
+    async def steps(self, thread_id: int) -> list[StepRow]:
+        """The steps noted in a thread whose turn is not committed."""
+        ...
+
+    async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
+        """The latest events kept in a thread because a person has it, oldest first."""
+        ...
+
+    async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
+        """Threads in which a dialog waits, by id from `after` on."""
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 import orjson
@@ -12,27 +13,31 @@ import orjson
 from bridge.errors import HandlerError
 from bridge.events import Event
 from bridge.messages import MESSAGE_TYPES, Outgoing, Text
+from bridge.state import State, over
 from bridge.transcript import Entry, pairs_of
 
 if TYPE_CHECKING:
-    # Only type checkers know the default: to them `Turn` alone is `Turn[Event]`, and takes any turn.
+    # Only type checkers know the defaults: to them `Turn` alone is `Turn[Event]`, and takes any turn.
     from typing_extensions import TypeVar
 
     from bridge.events import Contact, ThreadRef
+    from bridge.later import Delay, Later
+    from bridge.state import Shape
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
+    S_co = TypeVar("S_co", default=MutableMapping[str, Any], covariant=True)
 else:
     from typing import TypeVar
 
     E_co = TypeVar("E_co", bound=Event, covariant=True)
-
-STATE_LIMIT: Final = 64 * 1024
-"""Bytes of JSON that a thread's state may have."""
+    S_co = TypeVar("S_co", covariant=True)
 
 REPLY_LIMIT: Final = 1000
 """Messages that one turn may reply with: a handler that never stops must not take the memory along."""
 
-_DEPTH_LIMIT: Final = 64
+TIMER_LIMIT: Final = 100
+"""Timers that one turn may set."""
+
 _OUTGOING: Final = tuple(MESSAGE_TYPES.values())
 
 Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
@@ -43,17 +48,65 @@ History: TypeAlias = Callable[[int], Awaitable[Sequence[Entry]]]
 """Where a turn reads what was said: at most so many entries, oldest first."""
 
 
+Begin: TypeAlias = Callable[["Turn[Any, Any]", Callable[..., object], tuple[object, ...]], Coroutine[Any, Any, None]]
+"""What begins a dialog in a turn."""
+
+
 async def _no_history(_limit: int) -> Sequence[Entry]:
     return ()
 
 
-class Turn(Generic[E_co]):
+async def _no_dialogs(_turn: Turn[Any, Any], _dialog: Callable[..., object], _arguments: tuple[object, ...]) -> None:
+    raise HandlerError("dialogs begin in turns of a running bridge only")
+
+
+@dataclass(slots=True, eq=False)
+class Effects:
+    """What a turn does when it is committed, beside what it leaves in its thread."""
+
+    replies: list[Outgoing]
+    laters: list[Later]
+    cancelled: list[str]
+    handoff: str | None = None
+    """The note to the person who is to take over; None: nobody is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """What a turn really is, while a dialog goes through its past in it."""
+
+    event: Event
+    values: dict[str, Any]
+    step: str | None
+    effects: Effects
+
+
+class Turn(Generic[E_co, S_co]):
     """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed.
 
-    `Turn[Message]` is a turn whose event is a Message, for handlers that look into it.
+    `Turn[Message]` is a turn whose event is a Message, for handlers that look into it; `Turn[Message, Order]` one in a
+    router with `state=Order`.
     """
 
-    __slots__ = ("_history", "_older", "_over", "_replies", "_state", "_step", "event", "skipped", "thread")
+    __slots__ = (
+        "_begin",
+        "_effects",
+        "_history",
+        "_older",
+        "_over",
+        "_state",
+        "_step",
+        "_unbegun",
+        "begun",
+        "dialog",
+        "event",
+        "plays",
+        "skipped",
+        "stepped",
+        "thread",
+    )
+    if not TYPE_CHECKING:
+        __class_getitem__ = classmethod(GenericAlias)
 
     def __init__(
         self,
@@ -64,18 +117,30 @@ class Turn(Generic[E_co]):
         step: str | None = None,
         older: Sequence[Event] = (),
         skipped: Sequence[Event] = (),
+        dialog: bytes | None = None,
         history: History = _no_history,
+        begin: Begin = _no_dialogs,
     ) -> None:
         """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
         self.event = event
         self.thread = thread
-        self._state = _State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
+        self._state = State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
         self._step = step
         self._history = history
         self._older = tuple(older)
         self.skipped = tuple(skipped)
         """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
-        self._replies: list[Outgoing] = []
+        self._effects = Effects([], [], [])
+        self._begin = begin
+        self._unbegun: list[Coroutine[Any, Any, None]] = []
+        self.dialog = dialog
+        """For the engine: the dialog that waits in the thread, as stored."""
+        self.stepped = False
+        """For the engine: a step of a dialog was taken."""
+        self.plays = False
+        """For the engine: a dialog runs in it right now."""
+        self.begun = 0
+        """For the engine: how many dialogs began in it."""
         self._over = False
 
     def __repr__(self) -> str:
@@ -92,9 +157,12 @@ class Turn(Generic[E_co]):
         return self.event.contact
 
     @property
-    def state(self) -> MutableMapping[str, Any]:
-        """What the conversation remembers: JSON values under text keys, kept when the turn is committed."""
-        return self._state
+    def state(self) -> S_co:
+        """What the conversation remembers, kept when the turn is committed: JSON values under text keys, or the model.
+
+        The model is what the handler's router names as `state=`.
+        """
+        return self._state.seen  # type: ignore[no-any-return]
 
     @property
     def step(self) -> str | None:
@@ -116,9 +184,9 @@ class Turn(Generic[E_co]):
         """
         self._want_open()
         said = as_messages(messages)
-        if len(self._replies) + len(said) > REPLY_LIMIT:
+        if len(self._effects.replies) + len(said) > REPLY_LIMIT:
             raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
-        self._replies.extend(said)
+        self._effects.replies.extend(said)
         return self
 
     def say(self, text: str) -> Self:
@@ -142,10 +210,126 @@ class Turn(Generic[E_co]):
         own = [Entry(direction="in", at=event.at, event=event) for event in (*self.skipped, *self.events)]
         return pairs_of([*await self.history(limit), *own])
 
+    def after(
+        self,
+        delay: Delay,
+        handler: Callable[..., object],
+        /,
+        *,
+        unless: str | None = None,
+        name: str | None = None,
+        **arguments: Any,  # noqa: ANN401 - whatever the handler takes, as JSON
+    ) -> Self:
+        """Call `handler(turn, **arguments)` later, in a turn of this thread, exactly once in effect.
+
+        `delay` counts from the commit of this turn: "2h", a number of seconds or a timedelta; a datetime with a time
+        zone is a time of day. `handler` is any function at the top level of a module, and is stored by its name. With
+        `unless="replied"` it is not called once the contact said or pressed something. A `name` is for `cancel`, and
+        takes the place of a timer of that name in this thread.
+
+        Raises:
+            HandlerError: at once, for whatever could not work later.
+        """
+        from bridge.later import later  # noqa: PLC0415 - only those who set timers need what checks them
+
+        self._want_open()
+        if len(self._effects.laters) >= TIMER_LIMIT:
+            raise HandlerError(f"a turn sets at most {TIMER_LIMIT} timers")
+        asked = later(delay, handler, unless, name, arguments)
+        if name is not None:
+            self.cancel(name)
+        self._effects.laters.append(asked)
+        return self
+
+    def cancel(self, name: str) -> Self:
+        """Cancel the timers of that name in this thread, also one that is due and waits for its turn.
+
+        Raises:
+            HandlerError: it is no name that a timer can have.
+        """
+        from bridge.later import named  # noqa: PLC0415 - as above
+
+        self._want_open()
+        named(name)
+        self._effects.laters = [each for each in self._effects.laters if each.name != name]
+        self._effects.cancelled.append(name)
+        return self
+
+    def handoff(self, note: str = "") -> Self:
+        """Give the thread to a person: what this turn says still leaves, then the bot is silent until it is returned.
+
+        What the contact says meanwhile is kept; see bridge.events.Returned. `note` is for the person.
+        """
+        self._want_open()
+        if not isinstance(note, str):
+            raise HandlerError(f"a note is a text, not a {type(note).__name__}")
+        self._effects.handoff = note
+        return self
+
+    def begin(self, dialog: Callable[..., object], *arguments: object) -> Awaitable[None]:
+        """Begin a dialog in this thread, to be awaited: it runs up to its first question. One that waits here ends.
+
+        `arguments` are JSON values, for the dialog's parameters after the first.
+
+        Raises:
+            HandlerError: it is no dialog of this bridge, or cannot be called so; when awaited.
+        """
+        self._want_open()
+        beginning = self._begin(self, dialog, arguments)
+        self._unbegun.append(beginning)
+        return self._begun(beginning)
+
+    async def _begun(self, beginning: Coroutine[Any, Any, None]) -> None:
+        self._unbegun.remove(beginning)
+        await beginning
+
+    @property
+    def effects(self) -> Effects:
+        """For the engine: what is to be done when the turn is committed.
+
+        Raises:
+            HandlerError: a dialog was to begin, and nobody awaited it.
+        """
+        if self._unbegun:
+            for each in self._unbegun:
+                each.close()
+            raise HandlerError("turn.begin() was not awaited, so the dialog did not begin; await it in an async def")
+        return self._effects
+
     @property
     def replies(self) -> tuple[Outgoing, ...]:
         """For the engine: all that was replied so far."""
-        return tuple(self._replies)
+        return tuple(self._effects.replies)
+
+    def take_shape(self, shape: Shape | None) -> None:
+        """For the engine: the model that the handler sees the state as. Raises HandlerError when it does not fit."""
+        self._state.take_shape(shape)
+
+    def values(self) -> dict[str, Any]:
+        """For the engine: the state as JSON gives it back, in a copy."""
+        found: dict[str, Any] = orjson.loads(self._state.encode())
+        return found
+
+    def rehearse(self, event: Event, values: dict[str, Any], step: str | None) -> Shelf:
+        """For dialogs: be a turn of the past from now on, whose effects go nowhere; what this turn is, on a shelf."""
+        shelf = Shelf(event=self.event, values=self.values(), step=self._step, effects=self._effects)
+        self.recall(event, values, step)
+        self._effects = Effects([], [], [])
+        return shelf
+
+    def recall(self, event: Event, values: dict[str, Any] | None, step: str | None) -> None:
+        """For dialogs: be the next turn of the past; `values` None: the state is what the last one made of it."""
+        self.event = event  # type: ignore[assignment] # of the past
+        if values is not None:
+            self._state.become(values)
+            self._step = step
+
+    def resume(self, shelf: Shelf) -> bool:
+        """For dialogs: be the turn that this really is, and whether its state is not what the past made of it."""
+        differs = self.values() != shelf.values or self._step != shelf.step
+        self.recall(shelf.event, shelf.values if differs else None, shelf.step)
+        self._effects = shelf.effects
+        return differs
 
     def encode_state(self) -> bytes:
         """For the engine: the state as JSON, in UTF-8.
@@ -162,54 +346,7 @@ class Turn(Generic[E_co]):
 
     def _want_open(self) -> None:
         if self._over:
-            raise _over()
-
-
-class _State(MutableMapping[str, Any]):
-    """The thread's state: a plain mapping until the turn is over, read-only from then on."""
-
-    __slots__ = ("_over", "_values")
-
-    def __init__(self, values: dict[str, Any]) -> None:
-        self._values = values
-        self._over = False
-
-    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - whatever the handler kept
-        return self._values[key]
-
-    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - the same
-        self._want_open()
-        self._values[key] = value
-
-    def __delitem__(self, key: str) -> None:
-        self._want_open()
-        del self._values[key]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
-
-    def __repr__(self) -> str:
-        return repr(self._values)
-
-    def encode(self) -> bytes:
-        """As JSON; the values are looked at one by one, because orjson takes more than JSON gives back."""
-        if problem := _not_json(self._values, "state", 0):
-            raise HandlerError(problem)
-        data = orjson.dumps(self._values)
-        if len(data) > STATE_LIMIT:
-            raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
-        return data
-
-    def close(self) -> None:
-        """No more writes."""
-        self._over = True
-
-    def _want_open(self) -> None:
-        if self._over:
-            raise _over()
+            raise over()
 
 
 def as_messages(value: object) -> tuple[Outgoing, ...]:
@@ -234,48 +371,3 @@ def _flat(value: object) -> Iterator[Outgoing]:
     else:
         kinds = "a text, a message or a list of them"
         raise HandlerError(f"what is said is {kinds}, not a {type(value).__name__}")
-
-
-def _not_json(value: object, path: str, depth: int) -> str | None:
-    """What in `value` would not come back from JSON as it went in, or None."""
-    if not isinstance(value, dict | list | tuple):
-        problem = _not_scalar(value)
-        return problem and f"{path} {problem}"
-    if depth > _DEPTH_LIMIT:
-        return f"{path} is nested more than {_DEPTH_LIMIT} deep"
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(value, dict) and (not isinstance(key, str) or _not_scalar(key)):
-            return f"{path} has the key {key!r}, a {type(key).__name__}; a key is a text"
-        if problem := _not_json(each, f"{path}[{key!r}]", depth + 1):
-            return problem
-    return None
-
-
-def _not_scalar(value: object) -> str | None:
-    problem = None
-    match value:
-        case None | bool():
-            pass
-        case str() if not _is_utf8(value):
-            problem = "has a lone surrogate, which is no text"
-        case int() if not -(2**63) <= value < 2**64:
-            problem = "is an integer of more than 64 bits"
-        case float() if not math.isfinite(value):
-            problem = f"is {value}, which is not JSON"
-        case str() | int() | float():
-            pass
-        case _:
-            problem = f"is a {type(value).__name__}, which is not JSON"
-    return problem
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _over() -> HandlerError:
-    return HandlerError("the turn is over: what is said or kept now would be lost; handlers finish before they return")

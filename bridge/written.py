@@ -15,7 +15,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 _OURS: Final = frozenset(
-    f"bridge.{name}" for name in ("router", "rules", "calling", "filters", "written", "depends", "middleware", "keys")
+    f"bridge.{name}"
+    for name in (
+        "arguments",
+        "calling",
+        "depends",
+        "filters",
+        "keys",
+        "later",
+        "middleware",
+        "router",
+        "rules",
+        "turn",
+        "written",
+    )
 )
 _POSITIONAL: Final = frozenset(
     {
@@ -149,7 +162,7 @@ def check_turn(
 
     wanted = annotation_if_readable(author, turn.name, turn.annotation, site)
     if wanted is Turn or get_origin(wanted) is Turn:
-        (said,) = get_args(wanted) or (Event,)
+        said, *_ = get_args(wanted) or (Event,)
         kinds = tuple(each for each in _members(said) if isinstance(each, type) and issubclass(each, Event))
         wrong = [event for event in events if kinds and not issubclass(event, kinds)]
         if wrong:

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import Button, Buttons, Contact, Entry, HandlerError, Image, Message, Text, ThreadRef, Turn
-from bridge.turn import REPLY_LIMIT, STATE_LIMIT, as_messages
+from bridge.state import STATE_LIMIT
+from bridge.turn import REPLY_LIMIT, as_messages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

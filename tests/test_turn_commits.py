@@ -10,7 +10,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.dispatcher import KEYS, idempotency_key
+from bridge.commits import KEYS, idempotency_key
 from bridge.errors import Unavailable
 from bridge.events import ThreadRef
 from bridge.messages import Button, Buttons, Row, Section

@@ -15,6 +15,7 @@ from bridge.backoff import Backoff
 from bridge.config import Config
 from bridge.dispatcher import Dispatcher, Rules
 from bridge.events import ThreadRef
+from bridge.handoff import Handoffs
 from bridge.providers.port import Webhook
 from bridge.stores import open_store
 from tests.bridges import body, configuration, konnek_text, peer_text
@@ -40,6 +41,10 @@ class Turns:
     config: Config
     queue: list[OutboxRow] = field(default_factory=list)
     delivery: Delivery | None = None
+
+    @property
+    def handoffs(self) -> Handoffs:
+        return Handoffs(self.store, self.clock)
 
     def received(self, rows: Sequence[InboxRow]) -> None:
         self.dispatcher.offer(rows)

@@ -9,13 +9,23 @@ from bridge.telemetry import kind_of, log
 from storage.sqlite import rows
 from storage.sqlite.connection import on_thread
 from storage.sqlite.letters import split
+from storage.sqlite.steps import COLUMNS, step_row
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Mapping
 
     from bridge.events import ThreadRef
-    from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
+    from bridge.store import (
+        DeadLetter,
+        HistoryEntry,
+        InboxRow,
+        OutboxRow,
+        StepRow,
+        ThreadRow,
+        ThreadSummary,
+        Unconfirmed,
+    )
     from storage.sqlite.connection import Connection
 
 T = TypeVar("T")
@@ -76,6 +86,20 @@ class Reader:
         if not found:
             raise Unavailable(f"there is no thread {thread_id}")
         return found[0]
+
+    async def steps(self, thread_id: int) -> list[StepRow]:
+        """The steps noted in a thread whose turn is not committed."""
+        return await self._all(step_row, f"SELECT {COLUMNS} FROM steps WHERE thread_id = ?", thread_id)
+
+    async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
+        """The latest events kept in a thread because a person has it, oldest first."""
+        where = "WHERE i.thread_id = ? AND i.status = 'held' ORDER BY i.seq DESC LIMIT ?"
+        return (await self._all(rows.inbox_row, f"{_INBOX} {where}", thread_id, limit))[::-1]
+
+    async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
+        """Threads in which a dialog waits, by id from `after` on."""
+        where = "WHERE t.dialog IS NOT NULL AND t.id > ? ORDER BY t.id LIMIT ?"
+        return await self._all(rows.thread_row, f"SELECT {rows.THREAD} FROM threads t {where}", after, limit)
 
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 Row = tuple[Any, ...]
 
 REF: Final = "t.account, t.provider, t.channel, t.conversation"
-THREAD: Final = f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard"
+THREAD: Final = (
+    f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note"
+)
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
     "i.replay, i.available_at, i.address, i.received_at"
@@ -63,6 +65,9 @@ def thread_row(row: Row) -> ThreadRow:
         choices=unpack_choices(row[8]),
         address=unpack(row[9]),
         last_heard=row[10],
+        heard=row[11],
+        dialog=row[12],
+        note=row[13],
     )
 
 

@@ -133,5 +133,27 @@ CREATE INDEX outbox_dead ON outbox (done_at, id, account, status) WHERE status =
 """
 """What waits, oldest first, so that a backlog of a million is taken up page by page; and dead letters, newest first."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME)
+_DIALOGS: Final = """
+ALTER TABLE threads ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE threads ADD COLUMN dialog BLOB;
+ALTER TABLE threads ADD COLUMN note TEXT;
+CREATE INDEX threads_dialog ON threads (id) WHERE dialog IS NOT NULL;
+CREATE INDEX inbox_held ON inbox (thread_id, seq) WHERE status = 'held';
+ALTER TABLE timers ADD COLUMN since INTEGER NOT NULL DEFAULT 0;
+DROP INDEX timers_named;
+CREATE INDEX timers_named ON timers (thread_id, name) WHERE status IN ('waiting', 'due');
+CREATE TABLE steps (
+    thread_id INTEGER NOT NULL REFERENCES threads (id),
+    run TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    call TEXT NOT NULL,
+    key TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    result BLOB,
+    PRIMARY KEY (thread_id, run, position, call)
+) STRICT, WITHOUT ROWID;
+"""
+"""Dialogs, what they have done so far, and the person who has a thread; timers that can be cancelled while due."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.errors import ClaimLost, StoreError
+from bridge.errors import ClaimLost, StoreError, ThreadMoved
 from bridge.events import Message, Postback
 from bridge.store import InboxState, OutboxRow, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
+from storage.sqlite.holding import give_back, state_of
 from storage.sqlite.receiving import climb
+from storage.sqlite.steps import forget
 from storage.sqlite.timers import set_timers
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TURN_THREAD: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
-                   contact = coalesce(?, contact), updated_at = ? WHERE id = ?
+                   heard = ?, dialog = ?, note = ?, contact = coalesce(?, contact), updated_at = ? WHERE id = ?
 """
 _SETTLE: Final = """
 UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'
@@ -62,16 +64,21 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
             good.append(turn)
             results.append(Effects(threads={turn.thread.id}))
         else:
-            results.append(ClaimLost(f"event {turn.row.id} is settled, or its thread moved on"))
+            settled = {row.id for each in good for row in (*each.others, each.row)}
+            waits = all(row.id in versions and row.id not in settled for row in (*turn.others, turn.row))
+            lost = ThreadMoved("its thread moved on") if waits else ClaimLost(f"event {turn.row.id} is settled")
+            results.append(lost)
     db.executemany(
-        "UPDATE inbox SET status = 'done', error = NULL, done_at = ? WHERE id = ?",
-        [(turn.at, row.id) for turn in good for row in (*turn.others, turn.row)],
+        "UPDATE inbox SET status = ?, error = NULL, done_at = ? WHERE id = ?",
+        [(state_of(turn), turn.at, row.id) for turn in good for row in (*turn.others, turn.row)],
     )
     db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
     memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
     effects = [each for each in results if isinstance(each, Effects)]
     _say(db, memory, good, effects)
     set_timers(db, good, effects)
+    give_back(db, memory, good, effects)
+    forget(db, good)
     count_next(db, "inbox", {turn.thread.id for turn in good})
     return results
 
@@ -80,7 +87,8 @@ def _thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     thread, event = turn.thread, turn.row.event
     contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
     choices, address = rows.pack_choices(thread.choices), rows.pack(thread.address) or b"{}"
-    return thread.state, thread.step, choices, address, thread.last_heard, contact, turn.at, thread.id
+    whose = (thread.heard, thread.dialog, thread.note)
+    return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 
 def _say(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:

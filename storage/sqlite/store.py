@@ -9,7 +9,7 @@ import orjson
 
 from bridge.errors import StoreError
 from storage.running import Running
-from storage.sqlite import letters, receiving, settling, timers
+from storage.sqlite import letters, receiving, settling, steps, timers
 from storage.sqlite.connection import MEMORY, FileLock, connect, on_thread, path_of, sync_folder
 from storage.sqlite.memory import Memory
 from storage.sqlite.reading import Reader
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
-    from bridge.store import Arrival, Listener, Receipt, Retry, Settled, ThreadRow, TurnCommit
+    from bridge.store import Arrival, Listener, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
     from storage.sqlite.connection import Connection
     from storage.sqlite.effects import Effects
     from storage.sqlite.volatile import Noted
@@ -40,6 +40,8 @@ _BULK: Final[dict[str, Bulk]] = {
     "claim delivery": lambda db, _, all_: settling.claim(db, all_),
     "settle turn": lambda db, _, all_: settling.settle_turns(db, all_),
     "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
+    "start step": lambda db, _, all_: steps.start(db, all_),
+    "end step": lambda db, _, all_: steps.end(db, all_),
     "commit turn": settling.commit_turns,
     "receive": receiving.receive,
     "advance": lambda db, _, all_: settling.advance(db, all_),
@@ -99,8 +101,17 @@ class SqliteStore(Reader):
         return self._memory.thread(thread_id)
 
     async def commit_turn(self, turn: TurnCommit) -> None:
-        """One turn's whole effect. Raises ClaimLost when the event is settled or the thread moved on meanwhile."""
+        """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
         await self._writer.submit(Unit("commit turn", turn))
+
+    async def start_step(self, step: StepRow) -> StepRow | None:
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        noted: StepRow | None = (await self._writer.submit(Unit("start step", step))).value
+        return noted
+
+    async def end_step(self, step: StepRow) -> None:
+        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        await self._writer.submit(Unit("end step", step))
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
         """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""

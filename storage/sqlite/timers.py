@@ -17,15 +17,22 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store import TurnCommit
+    from bridge.store import InboxRow, TurnCommit
     from storage.sqlite.memory import Memory
 
 _SET: Final = """
-INSERT INTO timers (thread_id, name, due_at, set_at, unless, message, handler, arguments)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_CANCEL: Final = """
+UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status IN ('waiting', 'due') RETURNING id
+"""
+_CANCEL_DUE: Final = """
+UPDATE inbox SET status = 'done', error = 'cancelled', done_at = ?
+WHERE account = ? AND event_key = ? AND status IN ('open', 'held')
 """
 _DUE: Final = f"""
-SELECT r.id, r.name, r.due_at, r.set_at, r.unless, r.message, r.handler, r.arguments, t.contact, {rows.REF}
+SELECT r.id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, t.contact, {rows.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
 WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
@@ -33,40 +40,48 @@ WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 
 def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
     """What turns cancel and set, in this order."""
-    cancelled = [(turn.thread.id, name) for turn in turns for name in turn.cancelled]
-    if cancelled:
-        db.executemany(
-            "UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status = 'waiting'", cancelled
-        )
+    had = [(row.event.id.partition(":")[2],) for turn in turns for row in _timers(turn)]
+    if had:
+        db.executemany("UPDATE timers SET status = 'fired' WHERE id = ? AND status = 'due'", had)
+    for turn in turns:
+        for name in turn.cancelled:
+            for (timer_id,) in db.execute(_CANCEL, (turn.thread.id, name)).fetchall():
+                db.execute(_CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
     for turn, effect in zip(turns, effects, strict=True):
         if turn.timers:
-            effect.due = min(timer.due_at for timer in turn.timers)
+            effect.due, since = min(timer.due_at for timer in turn.timers), turn.thread.version + 1
             db.executemany(
                 _SET,
                 [
-                    (turn.thread.id, t.name, t.due_at, turn.at, t.unless, t.message, t.handler, t.arguments)
+                    (turn.thread.id, t.name, t.due_at, turn.at, since, t.unless, t.message, t.handler, t.arguments)
                     for t in turn.timers
                 ],
             )
+
+
+def _timers(turn: TurnCommit) -> list[InboxRow]:
+    """The timers whose turn this is."""
+    return [] if turn.holds else [row for row in (*turn.others, turn.row) if isinstance(row.event, Timer)]
 
 
 def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effects:
     """The due timers as inbox events of their threads. The effect's `value` is when the next one is due."""
     due = db.execute(_DUE, (now, limit)).fetchall()
     effects = receive(db, memory, [[_arrival(row, now) for row in due]])[0] if due else Effects()
-    db.executemany("UPDATE timers SET status = 'fired' WHERE id = ?", [(row[0],) for row in due])
+    db.executemany("UPDATE timers SET status = 'due' WHERE id = ?", [(row[0],) for row in due])
     effects.value = db.execute("SELECT min(due_at) FROM timers WHERE status = 'waiting'").fetchone()[0]
     return effects
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
-    timer_id, name, due_at, set_at, unless, message, handler, arguments, contact, *ref = row
+    timer_id, name, due_at, set_at, since, unless, message, handler, arguments, contact, *ref = row
     event = Timer(
         id=f"timer:{timer_id}",
         contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
         at=moment(due_at),
         name=name,
         set_at=set_at,
+        since=since,
         unless=unless,
         message=message.decode() if message else None,
         handler=handler,

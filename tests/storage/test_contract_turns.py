@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.choices import Choice
-from bridge.errors import ClaimLost, StoreError, Unavailable
+from bridge.errors import ClaimLost, StoreError, ThreadMoved, Unavailable
 from bridge.store import TimerRow
 from tests.storage.desk import AT, Desk, again, given_up, saying
 
@@ -88,10 +88,10 @@ async def test_a_turn_that_began_before_its_thread_moved_on_is_lost(desk: Desk, 
     commits = [await desk.commit_of(row, row.key, state=b'{"by":"%s"}' % row.key.encode()) for row in rows]
     if together:
         results = await asyncio.gather(*map(desk.store.commit_turn, commits), return_exceptions=True)
-        assert [type(result) for result in results] == [type(None), ClaimLost]
+        assert [type(result) for result in results] == [type(None), ThreadMoved]
     else:
         await desk.store.commit_turn(commits[0])
-        with pytest.raises(ClaimLost):
+        with pytest.raises(ThreadMoved):
             await desk.store.commit_turn(commits[1])
     assert (await desk.store.thread(rows[0].thread_id)).state == b'{"by":"1"}'
     assert [message.key for message in await desk.messages(rows[0].thread_id)] == ["key-1"]

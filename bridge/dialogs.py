@@ -1,0 +1,349 @@
+"""Durable dialogs: linear functions that ask, and go on after the answer, a restart or a deploy in between."""
+
+from __future__ import annotations
+
+import inspect
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+
+import orjson
+
+from bridge.errors import HandlerError, NoAnswer
+from bridge.events import Timer
+from bridge.journal import Entry, Leg, digest, label_of, name_of, timer_name
+from bridge.messages import encode_message
+from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
+from bridge.state import not_json
+from bridge.turn import Turn, as_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from bridge.journal import Journal
+    from bridge.later import Delay
+    from bridge.messages import Outgoing
+    from bridge.turn import Reply, Shelf
+
+T = TypeVar("T")
+
+
+class Suspended(BaseException):
+    """The dialog waits for the contact. No `except Exception` of an author catches it."""
+
+
+class Ended(BaseException):
+    """The dialog is over, in the middle of its function."""
+
+
+class Superseded(BaseException):
+    """The dialog gave its place to another one."""
+
+    def __init__(self, dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
+        """Say which."""
+        super().__init__()
+        self.dialog = dialog
+        self.arguments = arguments
+
+
+class ScriptChanged(BaseException):
+    """A dialog under way does not fit its script (any more). `reason` has nobody's words in it, `detail` has."""
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        """Say where they part."""
+        super().__init__(reason)
+        self.reason = reason
+        self.detail = detail or reason
+
+
+class StepFailed(Exception):
+    """A step raised an error that cannot be made again from its name and arguments."""
+
+
+class Steps(Protocol):
+    """Takes the steps of one dialog: see bridge.scripts."""
+
+    async def take(
+        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+    ) -> Any:  # noqa: ANN401 - what the function returns
+        """Call a function and keep what it returns, unless that is kept already."""
+        ...
+
+    async def is_doubtful(self, position: int) -> bool:
+        """Whether a step was begun there and nobody knows whether it ended."""
+        ...
+
+
+class Dialog:
+    """What the function of a dialog holds: `async def refund(d: Dialog, no: int)`, under `@router.dialog(version=1)`.
+
+    The function is ordinary, linear Python; it is run again from its beginning whenever the contact answers, with all
+    that happened before played back to it, up to the question that waits. So what it does must follow from its
+    arguments, the answers and the results of its steps alone: time, chance and the world outside belong into `step`.
+    A function that no longer does what it did is noticed at the first difference.
+    """
+
+    def __init__(self, turn: Turn[Any, Any], journal: Journal, steps: Steps, shelf: Shelf | None) -> None:
+        """For the engine: `shelf` is what the turn really is, None when nothing is to be played back."""
+        self.turn = turn
+        """The turn, as in a handler. While the past is played back it is the turn of then, and what it does is lost."""
+        self._journal = journal
+        self._steps = steps
+        self._shelf = shelf
+        self._position = 0
+        self.rehearses = False
+        """For the engine: stop at the question that waits, without an answer."""
+        self.suspended = False
+        """For the engine: the dialog waits."""
+
+    async def say(self, *messages: Reply) -> None:
+        """Say something, as `turn.reply` does; it leaves exactly once."""
+        said = as_messages(messages)
+        if self._next("say", digest(*map(_encoded, said)), label_of(_words(said))) is None:
+            self.turn.reply(list(said))
+            self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
+
+    async def ask(
+        self,
+        prompt: Reply,
+        *,
+        parse: Callable[[str], Any] | None = None,
+        choices: Sequence[object] | None = None,
+        retry: Reply | None = None,
+        timeout: Delay | None = None,  # noqa: ASYNC109 - of an answer, days from now
+        on_timeout: Callable[..., object] | Reply | None = None,
+    ) -> Any:  # noqa: ANN401 - whatever parse returns, or the choices hold
+        """Ask, and return the answer: the words, what `parse` makes of them, or the one of `choices` that was meant.
+
+        A choice is pressed, or typed as its number or its title. When `parse` raises, or nothing was chosen (and there
+        is no `parse` to read the words), `retry` is said, or the prompt again, and the question stays open. After
+        `timeout` (as in `turn.after`) NoAnswer is raised here; with `on_timeout` that is said, or called with the
+        dialog, and the dialog ends. The answer's own event is `turn.event`, for media and the like.
+
+        Raises:
+            HandlerError: choices that cannot be told apart, or a timeout that is none.
+            NoAnswer: nobody answered in time.
+        """
+        titles, values = choices_of(choices) if choices is not None else ((), ())
+        return await self._ask(prompt, parse, titles, values, retry, timeout, on_timeout)
+
+    async def choose(
+        self,
+        prompt: Reply,
+        *,
+        retry: Reply | None = None,
+        timeout: Delay | None = None,  # noqa: ASYNC109 - of an answer, days from now
+        on_timeout: Callable[..., object] | Reply | None = None,
+        **options: Any,  # noqa: ANN401 - values of any kind
+    ) -> Any:  # noqa: ANN401 - one of them
+        """Ask with choices: each option's name is the title shown, its value what is returned (`yes=True, no=False`).
+
+        Otherwise as `ask`.
+        """
+        if not options:
+            raise HandlerError("choose() needs options: choose('Sure?', yes=True, no=False)")
+        titles = tuple(options)
+        check_titles(titles)
+        return await self._ask(prompt, None, titles, tuple(options.values()), retry, timeout, on_timeout)
+
+    @overload
+    async def step(
+        self, function: Callable[..., Awaitable[T]], *arguments: object, key: str | None = None, once: bool = False
+    ) -> T: ...
+
+    @overload
+    async def step(
+        self, function: Callable[..., T], *arguments: object, key: str | None = None, once: bool = False
+    ) -> T: ...
+
+    async def step(
+        self, function: Callable[..., Any], *arguments: object, key: str | None = None, once: bool = False
+    ) -> Any:
+        """Do something outside: call `function(*arguments)`, once if all goes well, and keep its result.
+
+        It is noted before and after, so that neither a restart nor a turn that fails later repeats it; only a crash in
+        the very middle does, and then under the same `key`. A function that has a parameter `key` is given it, to be
+        handed on as an idempotency key (made up when left out). With `once=True` it is never repeated: when nobody
+        knows whether it happened, the thread is handed to a person and the dialog ends. An error it raises is raised
+        here, and is played back like a result if the dialog goes on after it. A `def` runs in a thread.
+
+        The result has to be JSON.
+
+        Raises:
+            HandlerError: it is not.
+        """
+        name = name_of(function)
+        call = digest(name, list(arguments))
+        position = self._position
+        if (entry := self._next("step", call, name)) is not None:
+            outcome = entry.outcome or {}
+            if "raised" in outcome:
+                raise _made_again(*outcome["raised"])
+            return outcome.get("value")
+        if once and await self._steps.is_doubtful(position):
+            self.turn.handoff(f"{self._journal.name}: nobody knows whether step {position + 1}, {name}, happened")
+            raise Ended
+        self.turn.stepped = True
+        try:
+            value = await self._steps.take(call, position, function, arguments, key)
+        except Exception as error:
+            self._note("step", call, name, outcome={"raised": _kept(error)})
+            raise
+        self._note("step", call, name, outcome={"value": value})
+        return value
+
+    async def handoff(self, note: str = "") -> None:
+        """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""
+        if self._next("handoff", digest(note), "") is None:
+            self.turn.handoff(note)
+            self._note("handoff", digest(note), "", outcome={})
+
+    async def _ask(
+        self,
+        prompt: Reply,
+        parse: Callable[[str], Any] | None,
+        titles: tuple[str, ...],
+        values: tuple[Any, ...],
+        retry: Reply | None,
+        timeout: Delay | None,  # noqa: ASYNC109 - the same
+        on_timeout: Callable[..., object] | Reply | None,
+    ) -> Any:  # noqa: ANN401 - whatever is answered
+        said = as_messages((prompt,))
+        again = as_messages((retry,)) if retry is not None else ()
+        question = Question(
+            prompt=said,
+            titles=titles,
+            values=values,
+            parse=parse,
+            mark=mark_of(self._journal.run),
+            position=self._position,
+        )
+        call, label = digest([*map(_encoded, said)], titles), label_of(_words(said))
+        entry = self._next("ask", call, label)
+        if entry is None:
+            self.turn.reply(list(question.messages))
+            self._note("ask", call, label)
+            self._set_timer(timeout)
+            self._suspend()
+        if entry.outcome is None:
+            await self._wake(entry, question, again)
+        else:
+            leg = self._journal.legs[entry.leg or 0]
+            self.turn.recall(leg.event, leg.values, leg.step)
+        if entry.outcome == {"timeout": True}:
+            await self._late(on_timeout)
+        return await question.replay(entry.outcome or {})
+
+    async def _wake(self, entry: Entry, question: Question, again: tuple[Outgoing, ...]) -> None:
+        """The past is played: from here on the turn is what it really is, and its event may be the answer."""
+        if self.rehearses or self._shelf is None:
+            self._suspend()
+        differs = self.turn.resume(self._shelf)
+        self._shelf = None
+        event = self.turn.event
+        if isinstance(event, Timer):
+            outcome: dict[str, Any] = {"timeout": True}
+        else:
+            try:
+                outcome = await question.read(event)
+            except Refused as refused:
+                if not refused.ignored:
+                    self.turn.reply(list(again or question.messages))
+                self._suspend()
+            self.turn.effects.cancelled.append(self._journal.waiting)
+        entry.leg, entry.outcome = len(self._journal.legs), outcome
+        values = self.turn.values() if differs else None
+        self._journal.legs.append(Leg(event=event, values=values, step=self.turn.step))
+
+    async def _late(self, on_timeout: Callable[..., object] | Reply | None) -> None:
+        if on_timeout is None:
+            raise NoAnswer("nobody answered in time")
+        said: Any = on_timeout
+        if callable(on_timeout):
+            said = on_timeout(self.turn if _wants_turn(on_timeout) else self)
+            said = await said if inspect.isawaitable(said) else said
+        if said is not None:
+            await self.say(said)
+        raise Ended
+
+    def _set_timer(self, timeout: Delay | None) -> None:
+        if timeout is not None:
+            from bridge.later import Later, span_of  # noqa: PLC0415 - it brings along what handlers do without
+
+            delay, at = span_of(timeout, "timeout")
+            self.turn.effects.laters.append(Later(delay=delay, at=at, name=self._journal.waiting))
+
+    def _suspend(self) -> NoReturn:
+        self.suspended = True
+        raise Suspended
+
+    def _next(self, op: str, call: str, label: str) -> Entry | None:
+        """The journal's entry for what the function does now; None: it does something new."""
+        if self.suspended:
+            raise Suspended
+        number, self._position = self._position, self._position + 1
+        if number == len(self._journal.entries):
+            return None
+        entry = self._journal.entries[number]
+        if (entry.op, entry.call) != (op, call):
+            where, now = f"step {number + 1}", op if op != "step" else f"{op} {label}"
+            was = entry.op if entry.op != "step" else f"{entry.op} {entry.label}"
+            reason = f"{where} was {was} and is {now} now" if was != now else f"{where}, {op}, is another one now"
+            raise ScriptChanged(reason, f"{where} was {op_of(entry.op, entry.label)} and is {op_of(op, label)} now")
+        return entry
+
+    def _note(self, op: str, call: str, label: str, outcome: dict[str, Any] | None = None) -> None:
+        self._journal.entries.append(Entry(op=op, call=call, label=label, outcome=outcome))
+
+    def check_end(self) -> None:
+        """For the engine: the function returned. Raises ScriptChanged when it had more to do the last time."""
+        if self._shelf is not None or self._position < len(self._journal.entries):
+            entry = self._journal.entries[min(self._position, len(self._journal.entries) - 1)]
+            where = f"step {self._position + 1} was {entry.op}"
+            end = "and the dialog ends before it now"
+            raise ScriptChanged(f"{where} {end}", f"step {self._position + 1} was {op_of(entry.op, entry.label)} {end}")
+
+
+def op_of(op: str, label: str) -> str:
+    """One thing a dialog does, for people."""
+    return f"{op} {label!r}" if label else op
+
+
+def question_timer(journal: Journal) -> str:
+    """The name of the timer of the question that waits."""
+    return timer_name(journal.run, len(journal.entries) - 1)
+
+
+def _wants_turn(function: Callable[..., object]) -> bool:
+    """Whether a function for timeouts is written like a handler: its first parameter is called turn, or is one."""
+    first = next(iter(inspect.signature(function).parameters.values()), None)
+    return first is not None and (first.name == "turn" or "Turn" in str(first.annotation))
+
+
+def _encoded(message: Outgoing) -> str:
+    return encode_message(message).decode()
+
+
+def _words(messages: Sequence[Outgoing]) -> str:
+    return " ".join(str(getattr(each, "text", type(each).__name__)) for each in messages)
+
+
+def _kept(error: Exception) -> list[Any]:
+    """An error as JSON: its class, its arguments if they are JSON, and its text."""
+    arguments = list(error.args)
+    if not_json(arguments, "") is not None:
+        return [name_of(type(error)), None, str(error)]
+    return [name_of(type(error)), orjson.loads(orjson.dumps(arguments)), str(error)]
+
+
+def _made_again(name: str, arguments: list[Any] | None, text: str) -> Exception:
+    """The error that a step raised, as far as it can be made again."""
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+        error = found.__new__(found, *(arguments or [text]))
+        error.args = tuple(arguments or [text])
+    except Exception:  # noqa: BLE001 - whatever went wrong, the error is told by its name
+        return StepFailed(f"{name}: {text}")
+    return error if isinstance(error, Exception) else StepFailed(f"{name}: {text}")

@@ -1,0 +1,144 @@
+"""The journal of a dialog: what it did and was told so far, by which it is played again up to where it waits."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from pydantic import BaseModel
+
+from bridge.errors import HandlerError
+from bridge.events import EVENT_TYPES, decode_event, encode_event
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.events import Event
+
+JOURNAL_LIMIT: Final = 128 * 1024
+"""Bytes of JSON that a dialog's journal may have."""
+
+_LABEL: Final = 40
+
+
+@dataclass(slots=True, kw_only=True)
+class Leg:
+    """What a dialog woke up with: the event, and the state and step where they are not what the dialog left."""
+
+    event: Event
+    values: dict[str, Any] | None = None
+    step: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Entry:
+    """One thing a dialog did: `op` is say, ask, step or handoff, `call` a digest of what exactly, `label` for people.
+
+    `outcome` is what came of it, as JSON; a question that waits has none. `leg` is the number of the leg that answered
+    a question.
+    """
+
+    op: str
+    call: str
+    label: str = ""
+    leg: int | None = None
+    outcome: dict[str, Any] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Journal:
+    """A dialog under way: which script, `run` (unique), with which arguments, and all that happened so far."""
+
+    name: str
+    version: int
+    run: str
+    arguments: list[Any]
+    legs: list[Leg] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+
+    @property
+    def waiting(self) -> str:
+        """The name of the timer that ends the wait for the answer to the open question."""
+        return timer_name(self.run, len(self.entries) - 1)
+
+    @property
+    def has_steps(self) -> bool:
+        """Whether it did anything outside."""
+        return any(each.op == "step" for each in self.entries)
+
+    def encode(self) -> bytes:
+        """As JSON. Raises HandlerError when that is more than 128 KiB."""
+        data = orjson.dumps(
+            {
+                "name": self.name,
+                "version": self.version,
+                "run": self.run,
+                "arguments": self.arguments,
+                "legs": [
+                    [each.event.tag, orjson.Fragment(encode_event(each.event)), each.values, each.step]
+                    for each in self.legs
+                ],
+                "entries": [[each.op, each.call, each.label, each.leg, each.outcome] for each in self.entries],
+            }
+        )
+        if len(data) > JOURNAL_LIMIT:
+            raise HandlerError(
+                f"the dialog {self.name} remembers {len(data)} bytes; it may {JOURNAL_LIMIT}: "
+                "let it begin another one (turn.begin) where it goes round"
+            )
+        return data
+
+
+def decode_journal(data: bytes) -> Journal:
+    """The inverse of Journal.encode."""
+    values = orjson.loads(data)
+    legs = [
+        Leg(event=decode_event(tag, orjson.dumps(event)), values=state, step=step)
+        for tag, event, state, step in values.pop("legs")
+        if tag in EVENT_TYPES
+    ]
+    entries = [
+        Entry(op=op, call=call, label=label, leg=leg, outcome=outcome)
+        for op, call, label, leg, outcome in values.pop("entries")
+    ]
+    return Journal(legs=legs, entries=entries, **values)
+
+
+def timer_name(run: str, position: int) -> str:
+    """The name of the timer of a question."""
+    return f":ask {run} {position}"
+
+
+def is_question_timer(name: str) -> bool:
+    """Whether a timer's name is that of a question."""
+    return name.startswith(":ask ")
+
+
+def digest(*parts: object) -> str:
+    """What tells one call from another, the same in every process. What is not JSON counts by its class."""
+    data = orjson.dumps(parts, default=_plain, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
+    return hashlib.sha256(data).hexdigest()[:12]
+
+
+def label_of(text: str) -> str:
+    """A few words for people."""
+    words = " ".join(text.split())
+    return words if len(words) <= _LABEL else f"{words[: _LABEL - 1]}…"
+
+
+def name_of(function: Callable[..., object]) -> str:
+    """module:qualname of a function, or of the class of what can be called."""
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}:{named.__qualname__}"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    if isinstance(value, bytes | bytearray):
+        return value.hex()
+    if isinstance(value, set | frozenset):
+        return sorted(map(repr, value))
+    return f"<{type(value).__module__}:{type(value).__qualname__}>"

@@ -1,0 +1,278 @@
+"""Runs the scripts of dialogs: begins them, wakes them with an answer, and notices when one does not fit any more."""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.dialogs import Dialog, Ended, ScriptChanged, Superseded, Suspended
+from bridge.errors import HandlerError, NoAnswer
+from bridge.events import Message, Postback, Timer
+from bridge.journal import Journal, Leg, decode_journal, is_question_timer, name_of
+from bridge.rules import Match
+from bridge.runner import SideThread
+from bridge.state import not_json
+from bridge.store import StepRow
+from bridge.turn import Turn, as_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bridge.clock import Clock
+    from bridge.router import Router
+    from bridge.rules import Place, Script
+    from bridge.store import InboxRow, Store, ThreadRow
+
+_RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
+"""The namespace of runs and of the keys of their steps; it never changes, or steps would be repeated as new ones."""
+
+
+class Misfit(BaseException):
+    """The dialog that waits in a thread cannot go on: `instead` is the thread without it, or with it anew.
+
+    When the `action` is a handoff, the event waits for a person.
+    """
+
+    def __init__(self, dialog: str, reason: str, action: str, instead: ThreadRow) -> None:
+        """Say what is to be done."""
+        super().__init__(reason)
+        self.dialog = dialog
+        self.reason = reason
+        self.action = action
+        self.instead = instead
+
+
+class Scripts:
+    """The dialogs of a bridge."""
+
+    def __init__(self, store: Store, router: Router, clock: Clock) -> None:
+        """`store` keeps the steps of turns that are not committed."""
+        self._store = store
+        self._rules = router.rules
+        self._clock = clock
+
+    def match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | None:
+        """The way into the dialog that waits in a thread, if the turn's event is for it."""
+        if turn.dialog is None:
+            return None
+        journal = decode_journal(turn.dialog)
+        event = turn.event
+        if isinstance(event, Timer):
+            if event.name != journal.waiting:
+                return None
+        elif not isinstance(event, Message | Postback):
+            return None
+        elif (found := self._rules.match(event, thread.ref, turn.step, anytime=True)) is not None:
+            return found
+        script, place = self._script(journal, thread)
+
+        async def wake(turn: Turn[Any, Any]) -> None:
+            await self._wake(turn, journal, script, thread)
+
+        return Match(handler=replace(script.handler, function=wake, needs=()), arguments={}, place=place)
+
+    async def begin(
+        self, row: InboxRow, turn: Turn[Any, Any], function: Callable[..., object], arguments: tuple[object, ...]
+    ) -> None:
+        """Begin a dialog in the turn of a row, in the place of the one that waits there.
+
+        Raises:
+            HandlerError: it is no dialog of this bridge, or cannot be called so.
+        """
+        script = next((each for each, _ in self._rules.scripts().values() if each.handler.function is function), None)
+        if script is None:
+            raise HandlerError(f"{name_of(function)} is no dialog of a router that this bridge has loaded")
+        if problem := not_json(list(arguments), "an argument"):
+            raise HandlerError(f"a dialog's arguments are JSON: {problem}")
+        if turn.plays:
+            raise Superseded(function, arguments)
+        if not _takes(script, list(arguments)):
+            raise script.handler.error(f"it cannot begin with {len(arguments)} arguments")
+        self._forget_timer(turn)
+        turn.begun += 1
+        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
+        journal.legs.append(Leg(event=turn.event, values=turn.values(), step=turn.step))
+        await self._run(Dialog(turn, journal, self._steps(journal, row.thread_id), None), journal, script)
+
+    async def rehearse(self, thread: ThreadRow) -> str | None:
+        """Play a waiting dialog up to its question, with no effect at all: why it could not go on, or None."""
+        journal = decode_journal(thread.dialog or b"{}")
+        if not journal.legs:
+            return None  # it is to begin again, with the next word
+        found = self._rules.scripts().get((journal.name, journal.version))
+        if found is None:
+            return f"no version {journal.version} of it is registered"
+        script, place = found
+        first = journal.legs[0]
+        turn = Turn(first.event, thread.ref, state=thread.state, step=thread.step)
+        try:
+            turn.take_shape(place.shape)
+            shelf = turn.rehearse(first.event, first.values or {}, first.step)
+            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
+            dialog.rehearses = True
+            await script.handler.function(dialog, *journal.arguments)
+            dialog.check_end()
+        except Suspended:
+            return None
+        except ScriptChanged as changed:
+            return changed.detail
+        except Exception as error:  # noqa: BLE001 - whatever the script raises, it cannot go on
+            return f"it raises {type(error).__name__}: {error}"
+        return "it ends before the question that waits"
+
+    async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
+        """Play a dialog up to its question, answer that, and go on."""
+        if not journal.entries:  # it is to begin again, with the words that woke it as no answer
+            journal.legs.append(Leg(event=turn.event, values=turn.values(), step=turn.step))
+            dialog = Dialog(turn, journal, self._steps(journal, thread.id), None)
+        else:
+            first = journal.legs[0]
+            shelf = turn.rehearse(first.event, first.values or {}, first.step)
+            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
+        try:
+            await self._run(dialog, journal, script)
+        except ScriptChanged as changed:
+            raise self._misfit(journal, self._newest(journal.name), thread, changed.reason) from None
+
+    async def _run(self, dialog: Dialog, journal: Journal, script: Script) -> None:
+        """Run the function of a dialog as far as it goes."""
+        turn = dialog.turn
+        turn.plays = True
+        next_one: Superseded | None = None
+        try:
+            said = await script.handler.function(dialog, *journal.arguments)
+            if dialog.suspended:
+                raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
+            dialog.check_end()
+            turn.reply(*as_messages(said))
+            turn.dialog = None
+        except Suspended:
+            turn.dialog = journal.encode()
+        except (Ended, NoAnswer):
+            turn.dialog = None
+        except Superseded as raised:
+            turn.dialog, next_one = None, raised
+        finally:
+            turn.plays = False
+        if next_one is not None:
+            await turn.begin(next_one.dialog, *next_one.arguments)
+
+    def _script(self, journal: Journal, thread: ThreadRow) -> tuple[Script, Place]:
+        """The script that began a dialog. Raises Misfit when it is no more."""
+        found = self._rules.scripts().get((journal.name, journal.version))
+        if found is None:
+            reason = f"no version {journal.version} of it is registered"
+            raise self._misfit(journal, self._newest(journal.name), thread, reason)
+        return found
+
+    def _newest(self, name: str) -> Script | None:
+        versions = [script for script, _ in self._rules.scripts().values() if script.name == name]
+        return max(versions, key=lambda each: each.version, default=None)
+
+    def _misfit(self, journal: Journal, script: Script | None, thread: ThreadRow, reason: str) -> Misfit:
+        """What is declared for a dialog that does not fit its script (any more)."""
+        policy = script.changed if script is not None else "handoff"
+        if script is None or (policy == "restart" and (journal.has_steps or not _takes(script, journal.arguments))):
+            policy = "handoff"  # what it did outside would be done again
+        what = f"{journal.name} v{journal.version}"
+        if script is not None and policy == "restart":
+            run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
+            anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
+            return Misfit(what, reason, policy, replace(thread, dialog=anew.encode()))
+        if policy == "finish":
+            return Misfit(what, reason, policy, replace(thread, dialog=None))
+        note = f"the dialog {what} cannot go on: {reason}"
+        return Misfit(what, reason, policy, replace(thread, dialog=None, note=note))
+
+    def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
+        told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{row.replay}\n{script.name}\n{number}"
+        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, told)), arguments=arguments)
+
+    def _steps(self, journal: Journal, thread_id: int) -> _Steps:
+        return _Steps(store=self._store, clock=self._clock, thread_id=thread_id, run=journal.run)
+
+    @staticmethod
+    def _forget_timer(turn: Turn[Any, Any]) -> None:
+        if turn.dialog is not None:
+            turn.effects.cancelled.append(decode_journal(turn.dialog).waiting)
+
+
+def is_for_a_dialog(event: object) -> bool:
+    """Whether a timer is that of a question: nobody else has any use for it."""
+    return isinstance(event, Timer) and is_question_timer(event.name)
+
+
+def _takes(script: Script, arguments: list[Any]) -> bool:
+    try:
+        inspect.signature(script.handler.function).bind(None, *arguments)
+    except TypeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """Implements bridge.dialogs.Steps for one dialog."""
+
+    store: Store
+    clock: Clock
+    thread_id: int
+    run: str
+
+    async def take(
+        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+    ) -> Any:  # noqa: ANN401 - what the function returns
+        """Call a function and keep what it returns, unless that is kept already."""
+        made_up = str(uuid.uuid5(_RUNS, f"{self.run}\n{position}\n{call}"))
+        step = StepRow(
+            thread_id=self.thread_id,
+            run=self.run,
+            position=position,
+            call=call,
+            key=key or made_up,
+            at=self.clock.now(),
+        )
+        noted = await self.store.start_step(step)
+        if noted is not None and noted.result is not None:
+            return orjson.loads(noted.result)
+        step = noted or step
+        named = {"key": step.key} if _takes_key(function) else {}
+        value = await _called(function, arguments, named)
+        if problem := not_json(value, f"the result of {name_of(function)}"):
+            raise HandlerError(f"a step's result is kept as JSON: {problem}")
+        result = orjson.dumps(value)
+        await self.store.end_step(replace(step, result=result))
+        return orjson.loads(result)
+
+    async def is_doubtful(self, position: int) -> bool:
+        """Whether a step was begun there and nobody knows whether it ended."""
+        noted = await self.store.steps(self.thread_id)
+        return any(each.run == self.run and each.position == position and each.result is None for each in noted)
+
+
+async def _called(function: Callable[..., object], arguments: tuple[object, ...], named: dict[str, str]) -> object:
+    """Call a function; one that may block runs in a thread of its own."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
+        awaited: Awaitable[object] = function(*arguments, **named)  # type: ignore[assignment]
+        return await awaited
+    thread = SideThread(name_of(function))
+    try:
+        value = await thread.call(function, *arguments, **named)
+    finally:
+        thread.end()
+    return await value if inspect.isawaitable(value) else value
+
+
+def _takes_key(function: Callable[..., object]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(
+        each.kind is each.VAR_KEYWORD or (each.name == "key" and each.kind is not each.POSITIONAL_ONLY)
+        for each in parameters
+    )

@@ -1,0 +1,198 @@
+"""What a conversation remembers: JSON under text keys, or a model of the bot author's laid over it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from bridge.errors import HandlerError
+
+STATE_LIMIT: Final = 64 * 1024
+"""Bytes of JSON that a thread's state may have."""
+
+SHAPES: Final = "$shapes"
+"""The key under which a state notes the versions of the models that wrote it, by their names; 1 is not noted."""
+
+_DEPTH_LIMIT: Final = 64
+
+Migrate: TypeAlias = Callable[[dict[str, Any], int], Mapping[str, Any]]
+"""Makes what an older version stored into what this one reads; called with the whole state and that version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A model that a router's handlers see the state as. `version` climbs when `migrate` has something to do.
+
+    What was stored before there was a model, or under another one, is version 0.
+    """
+
+    model: type[BaseModel]
+    version: int = 1
+    migrate: Migrate | None = None
+
+    def read(self, values: dict[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
+        """The model, and the values that it was read from, migrated.
+
+        Raises:
+            HandlerError: they do not fit the model; nothing is lost, the turn fails.
+        """
+        name = self.model.__name__
+        found = values.get(SHAPES, {}).get(name, 0 if values and self.migrate else self.version)
+        if found > self.version:
+            raise HandlerError(f"the state was written by version {found} of {name}; this is version {self.version}")
+        try:
+            if found < self.version and self.migrate is not None:
+                shapes = values.get(SHAPES)
+                values = dict(self.migrate({key: each for key, each in values.items() if key != SHAPES}, found))
+                if shapes:
+                    values[SHAPES] = shapes
+            return self.model.model_validate(values), values
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise HandlerError(f"the state does not fit {name}: {what}") from None
+
+    def write(self, model: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values with the model's laid over them: what others keep beside it stays."""
+        written = {**values, **model.model_dump(mode="json", by_alias=True)}
+        if self.migrate is not None:
+            written[SHAPES] = {**values.get(SHAPES, {}), self.model.__name__: self.version}
+        return written
+
+
+class State(MutableMapping[str, Any]):
+    """A thread's state in one turn: a plain mapping until the turn is over, read-only from then on."""
+
+    __slots__ = ("_model", "_over", "_shape", "_values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        """Begin with these values; they are not copied."""
+        self._values = values
+        self._shape: Shape | None = None
+        self._model: BaseModel | None = None
+        self._over = False
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - whatever the handler kept
+        """What is kept under a key."""
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - the same
+        """Keep something."""
+        self._want_open()
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        """Forget something."""
+        self._want_open()
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        """As the mapping it is."""
+        return repr(self._values)
+
+    @property
+    def seen(self) -> Any:  # noqa: ANN401 - a mapping, or the author's model
+        """What a handler sees: the model, if there is one, else this mapping."""
+        return self if self._model is None else self._model
+
+    def take_shape(self, shape: Shape | None) -> None:
+        """Show the state as a model from now on (None: as the mapping again). Raises HandlerError as `Shape.read`."""
+        if shape is self._shape:
+            return
+        self._values = self.values_now()
+        self._shape, self._model = shape, None
+        if shape is not None:
+            self._model, self._values = shape.read(self._values)
+
+    def values_now(self) -> dict[str, Any]:
+        """The values as they stand, the model's among them."""
+        if self._shape is None or self._model is None:
+            return self._values
+        return self._shape.write(self._model, self._values)
+
+    def become(self, values: dict[str, Any]) -> None:
+        """Hold other values. A model stays the same object: whoever holds it sees the new values."""
+        if self._shape is not None and self._model is not None:
+            fresh, values = self._shape.read(values)
+            vars(self._model).update(vars(fresh))
+        self._values = values
+
+    def encode(self) -> bytes:
+        """As JSON; the values are looked at one by one, because orjson takes more than JSON gives back.
+
+        Raises:
+            HandlerError: it is not JSON (the text names the key), or is larger than 64 KiB.
+        """
+        values = self.values_now()
+        if problem := not_json(values, "state"):
+            raise HandlerError(problem)
+        data = orjson.dumps(values)
+        if len(data) > STATE_LIMIT:
+            raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
+        return data
+
+    def close(self) -> None:
+        """No more writes."""
+        self._over = True
+
+    def _want_open(self) -> None:
+        if self._over:
+            raise over()
+
+
+def over() -> HandlerError:
+    """What is told to whoever comes too late."""
+    return HandlerError("the turn is over: what is said or kept now would be lost; handlers finish before they return")
+
+
+def not_json(value: object, path: str, depth: int = 0) -> str | None:
+    """What in `value` would not come back from JSON as it went in, or None."""
+    if not isinstance(value, dict | list | tuple):
+        problem = _not_scalar(value)
+        return problem and f"{path} {problem}"
+    if depth > _DEPTH_LIMIT:
+        return f"{path} is nested more than {_DEPTH_LIMIT} deep"
+    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and (not isinstance(key, str) or _not_scalar(key)):
+            return f"{path} has the key {key!r}, a {type(key).__name__}; a key is a text"
+        if problem := not_json(each, f"{path}[{key!r}]", depth + 1):
+            return problem
+    return None
+
+
+def _not_scalar(value: object) -> str | None:
+    problem = None
+    match value:
+        case None | bool():
+            pass
+        case str() if not _is_utf8(value):
+            problem = "has a lone surrogate, which is no text"
+        case int() if not -(2**63) <= value < 2**64:
+            problem = "is an integer of more than 64 bits"
+        case float() if not math.isfinite(value):
+            problem = f"is {value}, which is not JSON"
+        case str() | int() | float():
+            pass
+        case _:
+            problem = f"is a {type(value).__name__}, which is not JSON"
+    return problem
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

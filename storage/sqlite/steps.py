@@ -1,0 +1,49 @@
+"""Steps of dialogs: noted before and after they are taken, until the turn that took them is committed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.store import StepRow
+from storage.sqlite.effects import Effects
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.errors import StoreError
+    from bridge.store import TurnCommit
+
+COLUMNS: Final = "thread_id, run, position, call, key, at, result"
+_NOTED: Final = f"SELECT {COLUMNS} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
+_START: Final = f"INSERT INTO steps ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)"
+_END: Final = "UPDATE steps SET result = ? WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
+
+
+def step_row(row: tuple[Any, ...]) -> StepRow:
+    """From COLUMNS."""
+    return StepRow(thread_id=row[0], run=row[1], position=row[2], call=row[3], key=row[4], at=row[5], result=row[6])
+
+
+def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | StoreError]:
+    """Note what is about to be done. Each effect's `value` is what was noted of it before."""
+    results: list[Effects | StoreError] = []
+    for step in steps:
+        noted = db.execute(_NOTED, (step.thread_id, step.run, step.position, step.call)).fetchone()
+        if noted is None:
+            db.execute(_START, (step.thread_id, step.run, step.position, step.call, step.key, step.at))
+        results.append(Effects(value=step_row(noted) if noted is not None else None))
+    return results
+
+
+def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | StoreError]:
+    """Note what was done."""
+    db.executemany(_END, [(each.result, each.thread_id, each.run, each.position, each.call) for each in steps])
+    return [Effects() for _ in steps]
+
+
+def forget(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
+    """What was noted in these threads is in their dialogs now, or their dialogs have ended."""
+    stepped = [(turn.thread.id,) for turn in turns if turn.steps]
+    if stepped:
+        db.executemany("DELETE FROM steps WHERE thread_id = ?", stepped)
