@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypeVar, overload
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
 
 import orjson
 
@@ -25,6 +25,15 @@ if TYPE_CHECKING:
     from bridge.turn import Reply, Shelf
 
 T = TypeVar("T")
+C = TypeVar("C")
+
+
+class Waiting(TypedDict, total=False):
+    """How long a question waits, and what is said meanwhile: for type checkers, see `Dialog.ask`."""
+
+    retry: Reply | None
+    timeout: Delay | None
+    on_timeout: Callable[..., object] | Reply | None
 
 
 class Suspended(BaseException):
@@ -102,6 +111,36 @@ class Dialog:
             self.turn.reply(list(said))
             self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
 
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: None = None, choices: None = None, **waiting: Unpack[Waiting]
+    ) -> str: ...
+
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: None = None, choices: Sequence[C], **waiting: Unpack[Waiting]
+    ) -> C: ...
+
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: Callable[[str], Awaitable[T]], choices: None = None, **waiting: Unpack[Waiting]
+    ) -> T: ...
+
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: Callable[[str], T], choices: None = None, **waiting: Unpack[Waiting]
+    ) -> T: ...
+
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: Callable[[str], Awaitable[T]], choices: Sequence[C], **waiting: Unpack[Waiting]
+    ) -> T | C: ...
+
+    @overload
+    async def ask(
+        self, prompt: Reply, *, parse: Callable[[str], T], choices: Sequence[C], **waiting: Unpack[Waiting]
+    ) -> T | C: ...
+
     async def ask(
         self,
         prompt: Reply,
@@ -111,7 +150,7 @@ class Dialog:
         retry: Reply | None = None,
         timeout: Delay | None = None,  # noqa: ASYNC109 - of an answer, days from now
         on_timeout: Callable[..., object] | Reply | None = None,
-    ) -> Any:  # noqa: ANN401 - whatever parse returns, or the choices hold
+    ) -> Any:
         """Ask, and return the answer: the words, what `parse` makes of them, or the one of `choices` that was meant.
 
         A choice is pressed, or typed as its number or its title. When `parse` raises, or nothing was chosen (and there
@@ -133,8 +172,8 @@ class Dialog:
         retry: Reply | None = None,
         timeout: Delay | None = None,  # noqa: ASYNC109 - of an answer, days from now
         on_timeout: Callable[..., object] | Reply | None = None,
-        **options: Any,  # noqa: ANN401 - values of any kind
-    ) -> Any:  # noqa: ANN401 - one of them
+        **options: T,
+    ) -> T:
         """Ask with choices: each option's name is the title shown, its value what is returned (`yes=True, no=False`).
 
         Otherwise as `ask`.
@@ -143,7 +182,8 @@ class Dialog:
             raise HandlerError("choose() needs options: choose('Sure?', yes=True, no=False)")
         titles = tuple(options)
         check_titles(titles)
-        return await self._ask(prompt, None, titles, tuple(options.values()), retry, timeout, on_timeout)
+        chosen: T = await self._ask(prompt, None, titles, tuple(options.values()), retry, timeout, on_timeout)
+        return chosen
 
     @overload
     async def step(
