@@ -47,7 +47,7 @@ class Ended(BaseException):
 class Superseded(BaseException):
     """The dialog gave its place to another one."""
 
-    def __init__(self, dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    def __init__(self, dialog: Callable[..., Any], arguments: tuple[object, ...]) -> None:
         """Say which."""
         super().__init__()
         self.dialog = dialog

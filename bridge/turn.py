@@ -18,14 +18,16 @@ from bridge.transcript import Entry, pairs_of
 
 if TYPE_CHECKING:
     # Only type checkers know the defaults: to them `Turn` alone is `Turn[Event]`, and takes any turn.
-    from typing_extensions import TypeVar
+    from typing_extensions import TypeVar, TypeVarTuple
 
+    from bridge.dialogs import Dialog
     from bridge.events import Contact, ThreadRef
     from bridge.later import Delay, Later
     from bridge.state import Shape
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
     S_co = TypeVar("S_co", default=MutableMapping[str, Any], covariant=True)
+    Ts = TypeVarTuple("Ts")
 else:
     from typing import TypeVar
 
@@ -266,7 +268,7 @@ class Turn(Generic[E_co, S_co]):
         self._effects.handoff = note
         return self
 
-    def begin(self, dialog: Callable[..., object], *arguments: object) -> Awaitable[None]:
+    def begin(self, dialog: Callable[[Dialog, *Ts], Awaitable[object]], *arguments: *Ts) -> Awaitable[None]:
         """Begin a dialog in this thread, to be awaited: it runs up to its first question. One that waits here ends.
 
         `arguments` are JSON values, for the dialog's parameters after the first.
