@@ -46,7 +46,8 @@ class Volatile:
 
     def __init__(self) -> None:
         """An empty database."""
-        self._db = sqlite3.connect(MEMORY, isolation_level=None)
+        # Whichever thread happens to collect the garbage closes what nobody closed.
+        self._db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
         self._cells: dict[str, set[int]] = {"in": set(), "out": set()}
 
     async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:

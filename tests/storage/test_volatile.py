@@ -1,0 +1,17 @@
+"""The database of simulations: it outlives the bridges that use it, and goes without a word."""
+
+from __future__ import annotations
+
+import threading
+
+from storage.sqlite.volatile import Volatile
+
+
+def test_one_that_nobody_closed_may_be_collected_in_any_thread() -> None:
+    """As when a handler's thread happens to collect the garbage; what it then prints is a warning, and an error here."""
+    left = [Volatile(), Volatile()]
+    left[0].close()
+    thread = threading.Thread(target=left.clear)
+    thread.start()
+    thread.join()
+    assert left == []
