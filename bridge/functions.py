@@ -26,10 +26,19 @@ OnAnything = TypeVar("OnAnything", bound=Callable[Concatenate[Turn[Message | Pos
 OnDialog = TypeVar("OnDialog", bound="Callable[Concatenate[Dialog, ...], Awaitable[Said]]")
 Around = TypeVar("Around", bound=Callable[Concatenate[Turn[Event, Any], CallNext, ...], Awaitable[Said]])
 
+E_co = TypeVar("E_co", bound=Event, covariant=True)
 K_co = TypeVar("K_co", bound=Key, covariant=True)
 X_co = TypeVar("X_co", bound=Exception, covariant=True)
 R = TypeVar("R", bound=Answer)
 P = ParamSpec("P")
+
+
+class OnEvent(Protocol[E_co]):
+    """Takes a handler of events of one class; what it hands back may stand under other rules as well."""
+
+    def __call__(self, function: Callable[Concatenate[Turn[E_co, Any], P], R], /) -> Callable[..., R]:
+        """The same function."""
+        ...
 
 
 class OnKey(Protocol[K_co]):

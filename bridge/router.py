@@ -51,6 +51,7 @@ if TYPE_CHECKING:
         OnDialog,
         OnEcho,
         OnError,
+        OnEvent,
         OnKey,
         OnMessage,
         OnPostback,
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from bridge.state import Migrate
 
 F = TypeVar("F", bound=Callable[..., object])
+E = TypeVar("E", bound=Event)
 K = TypeVar("K", bound=Key)
 X = TypeVar("X", bound=Exception)
 
@@ -205,7 +207,7 @@ class Router:
         """An event of a kind we do not know."""
         return self._rule(call_site(), {Unrecognised.tag})
 
-    def on(self, event_type: type[Event], *filters: Condition, **manner: Unpack[Manners]) -> Callable[[F], F]:
+    def on(self, event_type: type[E], *filters: Condition, **manner: Unpack[Manners]) -> OnEvent[E]:
         """Any event of a class in bridge.events; `Event` itself means every one of them."""
         site = call_site()
         if not is_class(event_type, Event):
