@@ -154,7 +154,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
         (
             Fact(
                 framework="threadbridge",
-                says="State, step, replies and timers are one transaction; the process may die before or after it.",
+                says="State, dialog, replies and timers are one transaction; the process may die before or after it.",
                 test=(
                     "tests/compare/test_bots.py::test_a_process_that_dies_anywhere_takes_neither_state_nor_reply_along"
                 ),
@@ -211,7 +211,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
         (
             Fact(
                 framework="threadbridge",
-                says="Nobody notices: state, step, buttons and reminders are in the database.",
+                says="Nobody notices: state, waiting dialogs, buttons and reminders are in the database.",
                 test="tests/compare/test_bots.py::test_a_restart_after_every_step_is_not_noticed",
             ),
             Fact(
@@ -313,6 +313,14 @@ BETTER: Final = (
         (
             "in Slack a colleague simply writes in the channel, so Bolt's helpdesk is complete; ours counts on the "
             "gateway's own inbox, and aiogram's has to carry the messages to a group and back"
+        ),
+    ),
+    (
+        "Changed code",
+        (
+            "a conversation that is a state and some data goes on after most changes of the code; a dialog here is "
+            "held against what it did, and begun again, ended or handed off where the new code does otherwise "
+            "(rules with `step=` are there for whoever would rather have those)"
         ),
     ),
     (

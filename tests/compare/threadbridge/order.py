@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from bridge import Message, Router, Turn
+from bridge import Dialog, Router, Turn
 
 router = Router("order")
 
 
+def number(said: str) -> int:
+    if not said.isdecimal():
+        raise ValueError(said)
+    return int(said)
+
+
 @router.message(text="order")
-async def begin(turn: Turn) -> str:
-    turn.step = "tea"
-    return "Which tea?"
+async def begin(turn: Turn) -> None:
+    await turn.begin(order)
 
 
-@router.message(step="tea")
-async def tea(turn: Turn[Message]) -> str:
-    turn.state["tea"] = turn.event.text
-    turn.step = "packs"
-    return "How many packs?"
-
-
-@router.message(regex=r"^(?P<packs>\d+)$", step="packs")
-async def packs(turn: Turn, packs: int) -> str:
-    turn.step = None
-    turn.state["orders"] = turn.state.get("orders", 0) + 1
-    return f"Order {turn.state['orders']}: {packs} x {turn.state.pop('tea')}."
-
-
-@router.message(step="packs")
-async def again(_turn: Turn) -> str:
-    return "A number, please."
+@router.dialog()
+async def order(d: Dialog) -> str:
+    tea = await d.ask("Which tea?")
+    packs = await d.ask("How many packs?", parse=number, retry="A number, please.")
+    orders = d.turn.state["orders"] = d.turn.state.get("orders", 0) + 1
+    return f"Order {orders}: {packs} x {tea}."

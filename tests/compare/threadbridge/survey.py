@@ -2,37 +2,21 @@
 
 from __future__ import annotations
 
-from bridge import Message, Router, Turn
+from bridge import Dialog, Router, Turn
 
 router = Router("survey")
+STARS = {str(stars): stars for stars in range(1, 6)}
+AGAIN = "A number from 1 to 5, please."
 
 
 @router.message(text="rate")
-async def begin(turn: Turn) -> str:
-    turn.step = "food"
-    return "How was the food, 1 to 5?"
+async def rate(turn: Turn) -> None:
+    await turn.begin(survey)
 
 
-@router.message(regex=r"^(?P<stars>[1-5])$", step="food")
-async def food(turn: Turn, stars: int) -> str:
-    turn.state["food"] = stars
-    turn.step = "service"
-    return "And the service, 1 to 5?"
-
-
-@router.message(regex=r"^(?P<stars>[1-5])$", step="service")
-async def service(turn: Turn, stars: int) -> str:
-    turn.state["service"] = stars
-    turn.step = "remark"
-    return "Anything to add?"
-
-
-@router.message(step="remark")
-async def remark(turn: Turn[Message]) -> str:
-    turn.step = None
-    return f"Thank you! Food {turn.state['food']}, service {turn.state['service']}: {turn.event.text}"
-
-
-@router.message(step=["food", "service"])
-async def again(_turn: Turn) -> str:
-    return "A number from 1 to 5, please."
+@router.dialog()
+async def survey(d: Dialog) -> str:
+    food = await d.ask("How was the food, 1 to 5?", parse=STARS.__getitem__, retry=AGAIN)
+    service = await d.ask("And the service, 1 to 5?", parse=STARS.__getitem__, retry=AGAIN)
+    remark = await d.ask("Anything to add?")
+    return f"Thank you! Food {food}, service {service}: {remark}"
