@@ -34,8 +34,9 @@ from bridge.timers import Timers
 from bridge.watchdog import Watchdog
 from bridge.web.health import add_health
 from bridge.web.limits import clean_errors
+from bridge.web.peers import Bodies, Peers
 from bridge.web.playground import add_playground
-from bridge.web.server import DRAIN_SECONDS, calm_collector, name_server, runner_of
+from bridge.web.server import DRAIN_SECONDS, KEEPALIVE_SECONDS, calm_collector, name_server, runner_of
 from bridge.web.strict_json import read_object
 from bridge.web.webhooks import Webhooks
 
@@ -54,13 +55,14 @@ _FORCED: Final = 1
 class Outside:
     """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
 
-    `watched`: a thread looks for code that blocks the loop.
+    `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
     open_transport: Callable[[], Transport] = lambda: Http(open_session())
     rng: random.Random = field(default_factory=random.SystemRandom)
     watched: bool = True
+    is_near: Callable[[str], bool] = is_loopback
 
 
 class Bridge:
@@ -82,6 +84,7 @@ class Bridge:
         self.config = config
         self.clock = clock or SystemClock()
         self._outside = outside or Outside()
+        self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads in which there is something new to see."""
@@ -128,7 +131,14 @@ class Bridge:
         )
         asking = rounds.Tools(store=self.store, clock=self.clock, rng=rng, wants=self.router.wants)
         self.rounds = rounds.Rounds(clients, asking)
-        self.webhooks = Webhooks(config.accounts, self.store, self.router.wants, self.clock, limit=config.limits.body)
+        self.webhooks = Webhooks(
+            config.accounts,
+            self.store,
+            self.router.wants,
+            self.clock,
+            limit=config.limits.body,
+            bodies=Bodies(self.peers, per_peer=config.limits.bodies_per_peer),
+        )
         self.timers = Timers(self.store, self.clock)
         self.letters = Letters(self.store, self.reread, self.clock)
         self._watchdog = Watchdog()
@@ -246,9 +256,18 @@ def create_app(
     Raises:
         ConfigError: the configuration cannot be used; one line for each reason.
     """
+    return _app_of(Bridge(as_config(config), router=router, clock=clock))
+
+
+def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
+    """The server of `bridge`, which starts and stops with it; `keepalive` is in seconds."""
+    per_peer = bridge.config.limits.connections_per_peer
+    return runner_of(_app_of(bridge), keepalive=keepalive, peers=bridge.peers, per_peer=per_peer)
+
+
+def _app_of(bridge: Bridge) -> web.Application:
     if not structlog.is_configured():
         configure_logs()
-    bridge = Bridge(as_config(config), router=router, clock=clock)
     app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)
@@ -305,12 +324,11 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         OSError: the address cannot be had.
         Broken: the store failed while it ran.
     """
-    app = create_app(config)
-    runner = runner_of(app)
+    bridge = Bridge(config)
+    runner = runner_for(bridge)
     stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    _watch_signals(app, stopping)
+    _watch_signals(bridge, stopping)
     await runner.setup()
-    bridge = app[BRIDGE]
     control: web.AppRunner | None = None
     try:
         if (file := config.storage.file) is not None:
@@ -331,20 +349,20 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         finish_logs()
 
 
-def _watch_signals(app: web.Application, stopping: asyncio.Future[None]) -> None:
+def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:
     """The first signal drains, the second one does not wait."""
 
     def stop(number: int) -> None:
         if stopping.done():
             os._exit(_FORCED)
         stopping.set_result(None)
-        app[BRIDGE].drain()
+        bridge.drain()
         log.info("stopping", signal=signal.Signals(number).name)
 
     def fail() -> None:
         if not stopping.done():
             stopping.set_result(None)
 
-    app[BRIDGE].on_failure = fail
+    bridge.on_failure = fail
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop, number)

@@ -35,7 +35,7 @@ class _Section(BaseModel):
 
 
 class Server(_Section):
-    """[server]: where to listen. `public_url` is what providers see; `trusted_proxies` may say who the peer was."""
+    """[server]: where to listen. `public_url` is what providers see; `trusted_proxies` say who asks."""
 
     host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[0-9A-Za-z._:%-]+$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8080
@@ -112,9 +112,14 @@ class Delivery(_Section):
 
 
 class Limits(_Section):
-    """[limits]: `body` is the bytes a webhook may have."""
+    """[limits]: `body` is the bytes a webhook may have; the others bound what one peer may hold at a time.
+
+    A peer is an IPv4 address, or the /64 of an IPv6 address; of bodies there are never more than 256 in all.
+    """
 
     body: Annotated[Size, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    connections_per_peer: Annotated[int, Field(ge=1, le=65_536)] = 64
+    bodies_per_peer: Annotated[int, Field(ge=1, le=256)] = 64
 
 
 class Sections(BaseSettings):

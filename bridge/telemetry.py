@@ -32,6 +32,7 @@ FIELDS: Final = frozenset(
         "level",
         "message_id",
         "outcome",
+        "peer",
         "pid",
         "provider",
         "reason",

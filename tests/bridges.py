@@ -13,8 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bridge.app import BRIDGE, Bridge, create_app
+from bridge.app import Bridge, runner_for
 from bridge.clock import SystemClock
+from bridge.config import as_config
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.relationlabs.emulator import Emulator as RelationLabs
 from bridge.router import Router
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
+    from bridge.app import Outside
     from bridge.store import DeadLetter
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
@@ -122,9 +124,11 @@ class Served:
     bridge: Bridge
     port: int
 
-    async def send(self, request: bytes, *, cut: bool = False, wait: float = 5.0) -> list[Answer]:
+    async def send(
+        self, request: bytes, *, cut: bool = False, wait: float = 5.0, source: str = "127.0.0.1"
+    ) -> list[Answer]:
         """Everything the server answers until it closes; with `cut` we close first, having sent the request."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        reader, writer = await self.connect(source)
         try:
             writer.write(request)
             if cut:
@@ -136,6 +140,10 @@ class Served:
             return []
         finally:
             writer.close()
+
+    async def connect(self, source: str = "127.0.0.1") -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection from one of this machine's addresses."""
+        return await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
 
     async def kept(self) -> int:
         """How many threads and dead letters there are: 0 when nothing was stored."""
@@ -160,15 +168,19 @@ def read_answers(data: bytes) -> list[Answer]:
 
 @asynccontextmanager
 async def served(
-    config: Mapping[str, Any], router: Router | None = None, *, keepalive: float = KEEPALIVE_SECONDS
+    config: Mapping[str, Any],
+    router: Router | None = None,
+    *,
+    keepalive: float = KEEPALIVE_SECONDS,
+    outside: Outside | None = None,
 ) -> AsyncIterator[Served]:
     """A bridge on 127.0.0.1, until the block ends."""
-    app = create_app(config, router=router or silent())
-    runner = runner_of(app, keepalive=keepalive)
+    bridge = Bridge(as_config(config), router=router or silent(), outside=outside)
+    runner = runner_for(bridge, keepalive=keepalive)
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield Served(app[BRIDGE], runner.addresses[0][1])
+        yield Served(bridge, runner.addresses[0][1])
     finally:
         await runner.cleanup()
 

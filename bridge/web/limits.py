@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import zlib
 from typing import TYPE_CHECKING, Final
 
@@ -39,6 +40,11 @@ def refusal(error: WebhookError) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
+
+
+def busy(reason: str) -> WebhookError:
+    """503, and when to come again."""
+    return WebhookError(503, reason, retry_after=random.randint(5, 30))  # noqa: S311 - spreads the retries, no secret
 
 
 @web.middleware

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +13,7 @@ from bridge.errors import WebhookError
 from bridge.telemetry import log
 from bridge.web.ack import SERVER
 from bridge.web.limits import check_line, refusal
+from bridge.web.peers import Peers, Shares
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -23,12 +25,22 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS: Final = 15.0
 """How long a connection may be idle, and a request's head may take."""
 DRAIN_SECONDS: Final = 10.0
+CONNECTIONS: Final = 64
+"""Of one peer, unless [limits] says otherwise."""
 
 
-def runner_of(app: web.Application, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
-    """What serves `app` to the world; `keepalive` is in seconds."""
+def runner_of(
+    app: web.Application,
+    *,
+    keepalive: float = KEEPALIVE_SECONDS,
+    peers: Peers | None = None,
+    per_peer: int = CONNECTIONS,
+) -> web.AppRunner:
+    """What serves `app` to the world; `keepalive` is in seconds, `per_peer` connections of each of `peers`."""
     return _Runner(
         app,
+        peers or Peers(()),
+        Shares("connections", per_peer),
         access_log=None,
         keepalive_timeout=keepalive,
         lingering_time=1,
@@ -57,15 +69,22 @@ async def name_server(_: web.Request, response: web.StreamResponse) -> None:
 class _Runner(web.AppRunner):
     """An AppRunner whose connections are ours: aiohttp has no other way to say how a broken request is answered."""
 
+    def __init__(self, app: web.Application, peers: Peers, shares: Shares, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+        super().__init__(app, **settings)
+        self._peers = peers
+        self._shares = shares
+
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return _Server(
+        server = _Server(
             _guarded(made.request_handler),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,  # noqa: SLF001 - as aiohttp itself hands it on
             **made._kwargs,  # noqa: SLF001 - the same
         )
+        server.peers, server.shares = self._peers, self._shares
+        return server
 
 
 def _guarded(handler: _Handler) -> _Handler:
@@ -90,6 +109,9 @@ def _last(error: WebhookError) -> web.Response:
 
 
 class _Server(web.Server):
+    peers: Peers
+    shares: Shares
+
     def __call__(self) -> RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
@@ -97,7 +119,33 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
-    __slots__ = ()
+    __slots__ = ("_peer", "_shares")
+
+    def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+        super().__init__(server, **settings)
+        self._shares: Shares | None = None
+        self._peer: str | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio. One connection more than the peer's share hears so at once, whatever it wants."""
+        server = self._manager
+        assert isinstance(server, _Server)
+        peer = server.peers.connected(_host_of(transport))
+        if server.shares.take(peer):
+            self._shares, self._peer = server.shares, peer
+            super().connection_made(transport)
+            return
+        self.force_close()
+        assert isinstance(transport, asyncio.Transport)
+        transport.write(_TOO_MANY)
+        transport.close()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """See asyncio."""
+        if self._shares is not None:
+            self._shares.give_back(self._peer)
+            self._shares = None
+        super().connection_lost(exc)
 
     def handle_error(
         self,
@@ -118,6 +166,17 @@ class _Connection(web.RequestHandler):
         log.error("connection_failed", reason=type(error).__name__ if error else str(args[0]))
 
 
+def _host_of(transport: asyncio.BaseTransport) -> str | None:
+    """The other end's address; None where it has none, as on a unix socket."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if isinstance(name, tuple) else None
+
+
+_BUSY: Final = b'{"error":"too many connections"}'
+_TOO_MANY: Final = (
+    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 15\r\n"
+    b"Connection: close\r\nServer: %b\r\nContent-Length: %d\r\n\r\n%b" % (SERVER.encode(), len(_BUSY), _BUSY)
+)
 _silent: Final = logging.getLogger("threadbridge.http")
 """For what aiohttp's server says beside `log_exception`: heard only where somebody listens to this name."""
 _silent.addHandler(logging.NullHandler())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -13,7 +12,7 @@ from bridge.providers.schemes import NOT_FOUND, Signed
 from bridge.providers.signatures import DUMMY, verifier_for
 from bridge.telemetry import log
 from bridge.web.ack import Acks
-from bridge.web.limits import check_head, check_line, read_body, refusal
+from bridge.web.limits import busy, check_head, check_line, read_body, refusal
 from bridge.web.patience import Patience
 from bridge.web.strict_json import read_object
 
@@ -26,10 +25,12 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.providers.schemes import Verifier
     from bridge.store import Receipt, Store
+    from bridge.web.peers import Bodies
 
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
 IN_FLIGHT: Final = 256
+"""Webhooks that are all here and not yet answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +43,21 @@ class Webhooks:
     """The door of all accounts."""
 
     def __init__(
-        self, accounts: Mapping[str, Account], store: Store, wants: Callable[[str], bool], clock: Clock, *, limit: int
+        self,
+        accounts: Mapping[str, Account],
+        store: Store,
+        wants: Callable[[str], bool],
+        clock: Clock,
+        *,
+        limit: int,
+        bodies: Bodies,
     ) -> None:
         """`limit` is in bytes. Accounts without inbound settings have no door."""
         self._store = store
         self._wants = wants
         self._clock = clock
         self._limit = limit
+        self._bodies = bodies
         self._in_flight = 0
         self._doors = {
             name: _Door(account, verifier_for(account.inbound))
@@ -61,12 +70,14 @@ class Webhooks:
 
     async def answer(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse:
         """Take one webhook; `path` is what stands behind /webhooks/, wherever that is mounted."""
-        if self.draining or self._in_flight >= IN_FLIGHT:
-            raise _busy("shutting down" if self.draining else "too many requests at once")
+        if self.draining:
+            raise busy("shutting down")
+        check_head(request, self._limit)
+        body = await self._read(request)
+        if self._in_flight >= IN_FLIGHT:
+            raise busy("too many requests at once")
         self._in_flight += 1
         try:
-            check_head(request, self._limit)
-            body = await read_body(request, self._limit)
             account, channel = self._enter(request, path, body)
             await self.accept(account, body, channel)
         finally:
@@ -87,7 +98,14 @@ class Webhooks:
             return await self._patience.wait(self._store.receive(arrivals))
         except (StoreError, TimeoutError) as error:
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
-            raise _busy("not stored") from None
+            raise busy("not stored") from None
+
+    async def _read(self, request: web.Request) -> bytes:
+        """The body; one that is still to come must not keep the door from those that are here."""
+        if request.content.is_eof():
+            return await read_body(request, self._limit)
+        async with self._bodies.place(request):
+            return await read_body(request, self._limit)
 
     def _enter(self, request: web.Request, path: tuple[str, ...], body: bytes) -> tuple[Account, str | None]:
         """The account and channel a request is for, once it has proved who it is from.
@@ -126,7 +144,3 @@ def _channel(channels: tuple[str, ...] | None, segments: list[str]) -> str | Non
     if channel not in channels or (not segments and len(channels) > 1):
         raise WebhookError(404, NOT_FOUND)
     return channel
-
-
-def _busy(reason: str) -> WebhookError:
-    return WebhookError(503, reason, retry_after=random.randint(5, 30))  # noqa: S311 - spreads the retries, no secret
