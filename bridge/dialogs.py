@@ -10,7 +10,7 @@ import orjson
 
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Timer
-from bridge.journal import Entry, Leg, digest, label_of, name_of, timer_name
+from bridge.journal import Entry, Leg, digest, label_of, name_of
 from bridge.messages import encode_message
 from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
 from bridge.state import not_json
@@ -55,11 +55,15 @@ class Superseded(BaseException):
 
 
 class ScriptChanged(BaseException):
-    """A dialog under way does not fit its script (any more). `reason` has nobody's words in it, `detail` has."""
+    """A dialog under way does not fit its script (any more): they part at `step`, counted from 1.
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    `reason` has nobody's words in it, `detail` has.
+    """
+
+    def __init__(self, step: int, reason: str, detail: str = "") -> None:
         """Say where they part."""
         super().__init__(reason)
+        self.step = step
         self.reason = reason
         self.detail = detail or reason
 
@@ -103,6 +107,11 @@ class Dialog:
         """For the engine: stop at the question that waits, without an answer."""
         self.suspended = False
         """For the engine: the dialog waits."""
+
+    @property
+    def position(self) -> int:
+        """For the engine: how many things it came to so far."""
+        return self._position
 
     async def say(self, *messages: Reply) -> None:
         """Say something, as `turn.reply` does; it leaves exactly once."""
@@ -264,14 +273,21 @@ class Dialog:
             self._note("ask", call, label)
             self._set_timer(timeout)
             self._suspend()
-        if entry.outcome is None:
-            await self._wake(entry, question, again)
-        else:
+        is_past = entry.outcome is not None
+        if is_past:
             leg = self._journal.legs[entry.leg or 0]
             self.turn.recall(leg.event, leg.values, leg.step)
+        else:
+            await self._wake(entry, question, again)
         if entry.outcome == {"timeout": True}:
             await self._late(on_timeout)
-        return await question.replay(entry.outcome or {})
+        try:
+            return await question.replay(entry.outcome or {})
+        except Exception as error:
+            if not is_past or isinstance(error, OSError):  # the world outside says nothing about the script
+                raise
+            number = question.position + 1
+            raise ScriptChanged(number, f"step {number}, ask, does not take the answer it was given any more") from None
 
     async def _wake(self, entry: Entry, question: Question, again: tuple[Outgoing, ...]) -> None:
         """The past is played: from here on the turn is what it really is, and its event may be the answer."""
@@ -328,29 +344,26 @@ class Dialog:
             where, now = f"step {number + 1}", op if op != "step" else f"{op} {label}"
             was = entry.op if entry.op != "step" else f"{entry.op} {entry.label}"
             reason = f"{where} was {was} and is {now} now" if was != now else f"{where}, {op}, is another one now"
-            raise ScriptChanged(reason, f"{where} was {op_of(entry.op, entry.label)} and is {op_of(op, label)} now")
+            raise ScriptChanged(
+                number + 1, reason, f"{where} was {op_of(entry.op, entry.label)} and is {op_of(op, label)} now"
+            )
         return entry
 
     def _note(self, op: str, call: str, label: str, outcome: dict[str, Any] | None = None) -> None:
         self._journal.entries.append(Entry(op=op, call=call, label=label, outcome=outcome))
 
     def check_end(self) -> None:
-        """For the engine: the function returned. Raises ScriptChanged when it had more to do the last time."""
-        if self._shelf is not None or self._position < len(self._journal.entries):
-            entry = self._journal.entries[min(self._position, len(self._journal.entries) - 1)]
-            where = f"step {self._position + 1} was {entry.op}"
-            end = "and the dialog ends before it now"
-            raise ScriptChanged(f"{where} {end}", f"step {self._position + 1} was {op_of(entry.op, entry.label)} {end}")
+        """For the engine: the function came to its end. Raises ScriptChanged when it had more to do the last time."""
+        if self._position < len(self._journal.entries):
+            entry = self._journal.entries[self._position]
+            where, end = f"step {self._position + 1} was", "and the dialog ends before it now"
+            detail = f"{where} {op_of(entry.op, entry.label)} {end}"
+            raise ScriptChanged(self._position + 1, f"{where} {entry.op} {end}", detail)
 
 
 def op_of(op: str, label: str) -> str:
     """One thing a dialog does, for people."""
     return f"{op} {label!r}" if label else op
-
-
-def question_timer(journal: Journal) -> str:
-    """The name of the timer of the question that waits."""
-    return timer_name(journal.run, len(journal.entries) - 1)
 
 
 def _wants_turn(function: Callable[..., object]) -> bool:

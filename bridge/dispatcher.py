@@ -161,7 +161,7 @@ class Dispatcher:
             return replace(row, attempt=burst.head.attempt)
         except Misfit as misfit:
             turn.close()
-            return await self._without(row, burst, misfit)
+            return await self._without(row, burst, thread, misfit)
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
             turn.close()
             return await self._failed(row, burst, thread, passage, error)
@@ -176,13 +176,14 @@ class Dispatcher:
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
         return None
 
-    async def _without(self, row: InboxRow, burst: Burst, misfit: Misfit) -> InboxRow | None:
+    async def _without(self, row: InboxRow, burst: Burst, thread: ThreadRow, misfit: Misfit) -> InboxRow | None:
         """The turn of a dialog that cannot go on, as its script declares."""
+        fate = await self._scripts.fate(misfit, thread)
         told = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
-        log.error("dialog_changed", **told, reason=misfit.reason, action=misfit.action)
-        if misfit.action != "handoff":
-            return await self._turn(row, burst.alone(), misfit.instead)
-        await self._commit(burst.alone(), self._commits.of_silence(burst.head, misfit.instead))
+        log.error("dialog_changed", **told, reason=misfit.reason, action=fate.action)
+        if fate.action != "handoff":
+            return await self._turn(row, burst.alone(), fate.instead)
+        await self._commit(burst.alone(), self._commits.of_silence(burst.head, fate.instead))
         return None
 
     def _turn_of(self, burst: Burst, thread: ThreadRow) -> Turn[Any, Any]:
@@ -218,9 +219,11 @@ class Dispatcher:
         """Who is to handle a turn, which then shows its state as they see it."""
         found = self._match(turn, thread)
         if isinstance(found, Match):
-            event = turn.event
-            named = event.handler if isinstance(event, Timer) else None
-            turn.take_shape(self._rules.router.rules.shape_of(named) if named else found.place.shape)
+            event, rules = turn.event, self._rules.router.rules
+            if isinstance(event, Timer) and event.handler is not None:
+                turn.take_shape(rules.shape_for(event))
+            else:
+                turn.take_shape(found.place.shape)
         return found
 
     def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:

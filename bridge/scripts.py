@@ -20,11 +20,11 @@ from bridge.store import StepRow
 from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.clock import Clock
     from bridge.router import Router
-    from bridge.rules import Place, Script
+    from bridge.rules import Changed, Place, Script
     from bridge.store import InboxRow, Store, ThreadRow
 
 _RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
@@ -32,18 +32,29 @@ _RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
 
 
 class Misfit(BaseException):
-    """The dialog that waits in a thread cannot go on: `instead` is the thread without it, or with it anew.
+    """The dialog that waits in a thread cannot go on."""
+
+    def __init__(self, journal: Journal, reason: str) -> None:
+        """Say which, and why."""
+        super().__init__(reason)
+        self.journal = journal
+        self.reason = reason
+
+    @property
+    def dialog(self) -> str:
+        """The dialog and its version, for people."""
+        return f"{self.journal.name} v{self.journal.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What becomes of a dialog that cannot go on: `instead` is its thread without it, or with it anew.
 
     When the `action` is a handoff, the event waits for a person.
     """
 
-    def __init__(self, dialog: str, reason: str, action: str, instead: ThreadRow) -> None:
-        """Say what is to be done."""
-        super().__init__(reason)
-        self.dialog = dialog
-        self.reason = reason
-        self.action = action
-        self.instead = instead
+    action: Changed
+    instead: ThreadRow
 
 
 class Scripts:
@@ -68,7 +79,7 @@ class Scripts:
             return None
         elif (found := self._rules.match(event, thread.ref, turn.step, anytime=True)) is not None:
             return found
-        script, place = self._script(journal, thread)
+        script, place = self._script(journal)
 
         async def wake(turn: Turn[Any, Any]) -> None:
             await self._wake(turn, journal, script, thread)
@@ -98,31 +109,20 @@ class Scripts:
         journal.legs.append(Leg(event=turn.event, values=turn.values(), step=turn.step))
         await self._run(Dialog(turn, journal, self._steps(journal, row.thread_id), None), journal, script)
 
-    async def rehearse(self, thread: ThreadRow) -> str | None:
-        """Play a waiting dialog up to its question, with no effect at all: why it could not go on, or None."""
-        journal = decode_journal(thread.dialog or b"{}")
-        if not journal.legs:
-            return None  # it is to begin again, with the next word
-        found = self._rules.scripts().get((journal.name, journal.version))
-        if found is None:
-            return f"no version {journal.version} of it is registered"
-        script, place = found
-        first = journal.legs[0]
-        turn = Turn(first.event, thread.ref, state=thread.state, step=thread.step)
-        try:
-            turn.take_shape(place.shape)
-            shelf = turn.rehearse(first.event, first.values or {}, first.step)
-            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
-            dialog.rehearses = True
-            await script.handler.function(dialog, *journal.arguments)
-            dialog.check_end()
-        except Suspended:
-            return None
-        except ScriptChanged as changed:
-            return changed.detail
-        except Exception as error:  # noqa: BLE001 - whatever the script raises, it cannot go on
-            return f"it raises {type(error).__name__}: {error}"
-        return "it ends before the question that waits"
+    async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
+        """What is declared for a dialog that does not fit its script (any more)."""
+        journal = misfit.journal
+        script = newest(self._rules.scripts(), journal.name)
+        noted = await self._store.steps(thread.id)
+        action = declared(script, journal, began_step=any(each.run == journal.run for each in noted))
+        if script is not None and action == "restart":
+            run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
+            anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
+            return Fate(action=action, instead=replace(thread, dialog=anew.encode()))
+        if action == "finish":
+            return Fate(action=action, instead=replace(thread, dialog=None))
+        note = f"the dialog {misfit.dialog} cannot go on: {misfit.reason}"
+        return Fate(action=action, instead=replace(thread, dialog=None, note=note))
 
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""
@@ -136,7 +136,7 @@ class Scripts:
         try:
             await self._run(dialog, journal, script)
         except ScriptChanged as changed:
-            raise self._misfit(journal, self._newest(journal.name), thread, changed.reason) from None
+            raise Misfit(journal, changed.reason) from None
 
     async def _run(self, dialog: Dialog, journal: Journal, script: Script) -> None:
         """Run the function of a dialog as far as it goes."""
@@ -153,40 +153,22 @@ class Scripts:
         except Suspended:
             turn.dialog = journal.encode()
         except (Ended, NoAnswer):
+            dialog.check_end()
             turn.dialog = None
         except Superseded as raised:
+            dialog.check_end()
             turn.dialog, next_one = None, raised
         finally:
             turn.plays = False
         if next_one is not None:
             await turn.begin(next_one.dialog, *next_one.arguments)
 
-    def _script(self, journal: Journal, thread: ThreadRow) -> tuple[Script, Place]:
+    def _script(self, journal: Journal) -> tuple[Script, Place]:
         """The script that began a dialog. Raises Misfit when it is no more."""
         found = self._rules.scripts().get((journal.name, journal.version))
         if found is None:
-            reason = f"no version {journal.version} of it is registered"
-            raise self._misfit(journal, self._newest(journal.name), thread, reason)
+            raise Misfit(journal, gone(journal))
         return found
-
-    def _newest(self, name: str) -> Script | None:
-        versions = [script for script, _ in self._rules.scripts().values() if script.name == name]
-        return max(versions, key=lambda each: each.version, default=None)
-
-    def _misfit(self, journal: Journal, script: Script | None, thread: ThreadRow, reason: str) -> Misfit:
-        """What is declared for a dialog that does not fit its script (any more)."""
-        policy = script.changed if script is not None else "handoff"
-        if script is None or (policy == "restart" and (journal.has_steps or not _takes(script, journal.arguments))):
-            policy = "handoff"  # what it did outside would be done again
-        what = f"{journal.name} v{journal.version}"
-        if script is not None and policy == "restart":
-            run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
-            anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
-            return Misfit(what, reason, policy, replace(thread, dialog=anew.encode()))
-        if policy == "finish":
-            return Misfit(what, reason, policy, replace(thread, dialog=None))
-        note = f"the dialog {what} cannot go on: {reason}"
-        return Misfit(what, reason, policy, replace(thread, dialog=None, note=note))
 
     def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
         told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{row.replay}\n{script.name}\n{number}"
@@ -204,6 +186,29 @@ class Scripts:
 def is_for_a_dialog(event: object) -> bool:
     """Whether a timer is that of a question: nobody else has any use for it."""
     return isinstance(event, Timer) and is_question_timer(event.name)
+
+
+def newest(scripts: Mapping[tuple[str, int], tuple[Script, Place]], name: str) -> Script | None:
+    """The latest version of a dialog; None: there is no dialog of that name any more."""
+    versions = [script for script, _ in scripts.values() if script.name == name]
+    return max(versions, key=lambda each: each.version, default=None)
+
+
+def declared(script: Script | None, journal: Journal, *, began_step: bool) -> Changed:
+    """What is to become of a dialog that cannot go on, as the latest version of its `script` says.
+
+    One that did something outside, or perhaps did (`began_step`), is not begun anew: that would be done again.
+    """
+    if script is None:
+        return "handoff"
+    if script.changed == "restart" and (began_step or journal.has_steps or not _takes(script, journal.arguments)):
+        return "handoff"
+    return script.changed
+
+
+def gone(journal: Journal) -> str:
+    """Why a dialog whose script is not there cannot go on."""
+    return f"no version {journal.version} of it is registered"
 
 
 def _takes(script: Script, arguments: list[Any]) -> bool:
