@@ -163,6 +163,9 @@ def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
         raise bare.error(f"nobody fills its parameter {wrong[0]!r}: a dialog is begun with arguments in order")
     if "Turn" in str(dialog.annotation):
         raise bare.error(f"a dialog takes a Dialog first, but {dialog.name!r} is a turn: that is d.turn")
+    if needs := needs_of(bare, others, site):
+        reason = f"nothing is injected into a dialog, such as {needs[0][0]!r}: it is played again days later"
+        raise bare.error(f"{reason}; the functions of its steps get what they need themselves")
     return Handler(function=function, name=bare.name, file=bare.file, line=bare.line, is_async=True)
 
 

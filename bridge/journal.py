@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -139,6 +142,8 @@ def _plain(value: object) -> object:
         return value.model_dump(mode="json")
     if isinstance(value, bytes | bytearray):
         return value.hex()
+    if isinstance(value, Decimal | Fraction | PurePath):
+        return str(value)
     if isinstance(value, set | frozenset):
         return sorted(map(repr, value))
     return f"<{type(value).__module__}:{type(value).__qualname__}>"

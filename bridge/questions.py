@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +13,7 @@ from bridge.choices import Choice, answer, number_choices
 from bridge.errors import HandlerError
 from bridge.events import Message, Postback
 from bridge.filters import fold
+from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Text
 from bridge.state import not_json
 
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
 
 _RUN: Final = 8
+_MARKED: Final = re.compile(r"ask\.[0-9a-f]{8}\.\d+\.\d+")
+"""The key of a button of a dialog, whichever it was."""
 _BARE: Final = (str, int, float, bool, type(None))
 
 
@@ -109,13 +113,13 @@ class Question:
         keys = [self._key(index) for index in range(len(self.titles))]
         if event.key in keys:
             return keys.index(event.key)
-        if event.key.startswith(self.mark):
+        if _MARKED.match(event.key):  # of another question, of this dialog or of one that is over
             raise Refused(ignored=True)
         words = {fold(event.key), fold(event.title)} - {""}
         for index, title in enumerate(self.titles):
             if fold(title) in words:
                 return index
-        if event.key in _keys_of(self.prompt):
+        if (key := _keys_of(self.prompt).get(event.key)) is not None and _is_good(event, key):
             return event.key
         raise Refused
 
@@ -143,20 +147,25 @@ def check_titles(titles: Sequence[str]) -> None:
         raise HandlerError(f"choices are told apart by their titles: {', '.join(map(repr, titles))}")
 
 
-def _keys_of(messages: Sequence[Outgoing]) -> set[str]:
-    """The keys that an author's own buttons, rows and cards hold."""
-    found: set[str] = set()
+def _keys_of(messages: Sequence[Outgoing]) -> dict[str, object]:
+    """The keys that an author's own buttons, rows and cards hold, by their texts."""
+    found: dict[str, object] = {}
     for message in messages:
         match message:
             case Buttons(buttons=buttons):
-                found |= {str(each.key) for each in buttons}
+                found |= {str(each.key): each.key for each in buttons}
             case Menu(sections=sections):
-                found |= {str(row.key) for section in sections for row in section.rows}
+                found |= {str(row.key): row.key for section in sections for row in section.rows}
             case Cards(cards=cards):
-                found |= {str(each.key) for card in cards for each in card.buttons}
+                found |= {str(each.key): each.key for card in cards for each in card.buttons}
             case _:
                 pass
     return found
+
+
+def _is_good(event: Postback, key: object) -> bool:
+    """Whether a press with the text of a key is one of it: a typed key comes back under its seal, or is forged."""
+    return bool(event.sealed) if isinstance(key, PackedKey) else not event.sealed
 
 
 async def _called(parse: Callable[[str], Any], said: str) -> Any:  # noqa: ANN401 - whatever it makes of it

@@ -323,7 +323,7 @@ class Turn(Generic[E_co, S_co]):
         """For dialogs: be the next turn of the past; `values` None: the state is what the last one made of it."""
         self.event = event  # type: ignore[assignment] # of the past
         if values is not None:
-            self._state.become(values)
+            self._state.become(deepcopy(values))  # what is written to them now is no part of the past
             self._step = step
 
     def resume(self, shelf: Shelf) -> bool:
