@@ -7,14 +7,21 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from typing import Final as _Final
 
 if _TYPE_CHECKING:
+    from bridge.testing.agents import Agent
     from bridge.testing.contacts import Contact
     from bridge.testing.explore import Counterexample
     from bridge.testing.stage import Stuck
     from bridge.testing.world import World
 
-__all__ = ["Contact", "Counterexample", "Stuck", "World"]
+__all__ = ["Agent", "Contact", "Counterexample", "Stuck", "World"]
 
-_PLACES: _Final = {"Contact": "contacts", "Counterexample": "explore", "Stuck": "stage", "World": "world"}
+_PLACES: _Final = {
+    "Agent": "agents",
+    "Contact": "contacts",
+    "Counterexample": "explore",
+    "Stuck": "stage",
+    "World": "world",
+}
 
 if not _TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
 

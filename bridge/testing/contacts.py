@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bridge.events import ThreadRef
+from bridge.journal import decode_journal
 from bridge.messages import Button
 
 if TYPE_CHECKING:
@@ -52,6 +53,23 @@ class Contact:
     async def state(self) -> Mapping[str, Any]:
         """What the bot remembers of this conversation, as committed; see Turn.state."""
         return await self._world.state(self)
+
+    async def dialog(self) -> str | None:
+        """The dialog that waits for this contact, and its question: "refund: What went wrong?"; None without one.
+
+        A question of more than 40 characters is cut short.
+        """
+        row = await self._world.row(self)
+        if row is None or row.dialog is None:
+            return None
+        journal = decode_journal(row.dialog)
+        name = re.split("[:.]", journal.name)[-1]
+        return f"{name}: {journal.entries[-1].label if journal.entries else '(is to begin again)'}"
+
+    async def handoff(self) -> str | None:
+        """The note to the person who has this conversation; None while the bot has it."""
+        row = await self._world.row(self)
+        return row.note if row else None
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""

@@ -14,6 +14,8 @@ import orjson
 
 from bridge.app import Bridge
 from bridge.clock import SECOND, moment
+from bridge.handoff import Handoffs
+from bridge.testing.agents import Agent
 from bridge.testing.choices import Choices, Schedule
 from bridge.testing.contacts import Contact
 from bridge.testing.explore import Exploration
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Emulator, Hook
     from bridge.router import Router
+    from bridge.store import ThreadRow
 
 T = TypeVar("T")
 
@@ -85,7 +88,8 @@ class World:
         """Seeded dice for the scenario itself."""
         self._faults = Faults(faults)
         self._stage = Stage(self._plan, self.choices, self._faults, counts=counts)
-        self._last: dict[Contact, Sequence[Posting]] = {}
+        self._last: dict[Contact | Agent, Sequence[Posting]] = {}
+        self._names = 0
         self._closed = False
         self.counted = False
         """Whether anybody asked for `calls`."""
@@ -118,6 +122,10 @@ class World:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
         provider = self._plan.config.accounts[account].provider.name
         return Contact(self, account, provider, channel, name, self._plan.address(account, channel, name))
+
+    def agent(self, contact: Contact) -> Agent:
+        """A person on our side, who may speak to a contact, take the conversation, and return it to the bot."""
+        return Agent(self, contact)
 
     async def settle(self, within: str | float | timedelta = _LONGEST) -> None:
         """Let everything happen that was set off, retries and repetitions too, for which time passes if it must.
@@ -160,14 +168,35 @@ class World:
 
     async def state(self, contact: Contact) -> Mapping[str, Any]:
         """What the bot remembers of a contact, as committed; see Turn.state."""
+        row = await self.row(contact)
+        state: Mapping[str, Any] = orjson.loads(row.state if row else b"{}")
+        return state
 
-        async def look() -> bytes:
+    async def row(self, contact: Contact) -> ThreadRow | None:
+        """A conversation as it stands; None before anything of it has arrived."""
+
+        async def look() -> ThreadRow | None:
             kept = self.bridge.store
             number = await kept.find_thread(contact.thread)
-            return b"{}" if number is None else (await kept.thread(number)).state
+            return None if number is None else await kept.thread(number)
 
-        state: Mapping[str, Any] = orjson.loads(await self.inside(look()))
-        return state
+        return await self.inside(look())
+
+    async def hand_over(self, contact: Contact, note: str | None) -> bool:
+        """Give a conversation to a person, with a note, or back to the bot (None); False before it began."""
+
+        async def tell() -> bool:
+            handoffs = Handoffs(self.bridge.store, self.bridge.clock, self._fresh_name)
+            number = await self.bridge.store.find_thread(contact.thread)
+            if number is None:
+                return False
+            return await (handoffs.give_back(number) if note is None else handoffs.hand_off(number, note))
+
+        return await self.inside(tell())
+
+    def _fresh_name(self) -> str:
+        self._names += 1
+        return f"world {self._names}"
 
     async def crash(self) -> None:
         """Let the process die right now, and start another one on what was committed."""
@@ -253,9 +282,12 @@ class World:
         """The other end of an account."""
         return self._stage.emulators[account]
 
-    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]]) -> None:
-        """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen."""
-        before = self._last.get(contact, ())
+    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: Agent | None = None) -> None:
+        """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen.
+
+        Those that a `speaker` other than the contact sets off keep no order with the contact's.
+        """
+        before = self._last.get(speaker or contact, ())
         made: list[Posting] = []
         for hook, label in hooks:
             loose = "reorder" in self._faults
@@ -265,7 +297,7 @@ class World:
             if contact.conversation_id is None:
                 contact.conversation_id = self._plan.inbound(contact.account, hook)[0].conversation_id
         if made:
-            self._last[contact] = made
+            self._last[speaker or contact] = made
 
     def close(self) -> None:
         """The end of this world."""

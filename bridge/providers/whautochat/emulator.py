@@ -134,6 +134,10 @@ class Emulator:
         said = {"isIncoming": "false", "type": "text", "text": text, "sentBy": sent_by}
         return self._hook("outgoing", channel, contact, said)
 
+    def agent_says(self, channel: str, contact: str, text: str) -> Hook:
+        """The outgoing event of a text that a person typed in WhautoChat's inbox."""
+        return self.echo(channel, contact, text, sent_by="Bob")
+
     def _incoming(self, channel: str, contact: str, said: Mapping[str, Any]) -> Hook:
         return self._hook("incoming", channel, contact, {"isIncoming": "true", "from": contact, **said})
 
