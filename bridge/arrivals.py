@@ -10,7 +10,7 @@ import orjson
 from bridge.errors import Unmappable
 from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
 from bridge.providers.port import Webhook
-from bridge.store import Arrival, InboxState
+from bridge.store import OWN_KEYS, Arrival, InboxState
 from bridge.telemetry import kind_of
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, want
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
         account=account,
-        key=found.key,
+        key=_gateways(found.key),
         ref=ref,
         event=event,
         encoded=encoded,
@@ -106,6 +106,11 @@ def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, want
         reason=reason,
         received_at=webhook.received_at,
     )
+
+
+def _gateways(key: str) -> str:
+    """A gateway's event key in a form that none of ours has, also when its own begins like one."""
+    return f"gateway:{key}" if key.startswith(OWN_KEYS) else key
 
 
 def _check_name(name: str, what: str) -> None:

@@ -219,9 +219,11 @@ class Dispatcher:
         """Who is to handle a turn, which then shows its state as they see it."""
         found = self._match(turn, thread)
         if isinstance(found, Match):
-            event = turn.event
-            named = event.handler if isinstance(event, Timer) else None
-            turn.take_shape(self._rules.router.rules.shape_of(named) if named else found.place.shape)
+            event, rules = turn.event, self._rules.router.rules
+            if isinstance(event, Timer) and event.handler is not None:
+                turn.take_shape(rules.shape_for(event))
+            else:
+                turn.take_shape(found.place.shape)
         return found
 
     def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:

@@ -147,7 +147,8 @@ class Timer(Event):
 
     `message` (as JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`; neither
     when `unless` is "replied" and the contact wrote since: in a turn that made a later version of the thread than the
-    one it was set in (`since`). `set_at` is in microseconds.
+    one it was set in (`since`). `set_at` is in microseconds. `model` ("module:qualname") is what whoever set it saw the
+    state as, if that was a model: the function sees it so too.
     """
 
     tag: ClassVar[str] = "timer"
@@ -159,6 +160,7 @@ class Timer(Event):
     message: str | None = None
     handler: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

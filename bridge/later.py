@@ -46,6 +46,7 @@ class Later:
     unless: str | None = None
     handler: str | None = None
     arguments: bytes = b"{}"
+    model: str | None = None
 
     def timer(self, now: int) -> TimerRow:
         """The timer as it is set."""
@@ -55,13 +56,19 @@ class Later:
             unless=self.unless,
             handler=self.handler,
             arguments=self.arguments,
+            model=self.model,
         )
 
 
 def later(
-    delay: Delay, handler: Callable[..., object], unless: str | None, name: str | None, arguments: Mapping[str, Any]
+    delay: Delay,
+    handler: Callable[..., object],
+    unless: str | None,
+    name: str | None,
+    arguments: Mapping[str, Any],
+    model: str | None = None,
 ) -> Later:
-    """What `turn.after` was given.
+    """What `turn.after` was given; `model` names what the turn shows its state as, if that is a model.
 
     Raises:
         HandlerError: the delay is none, the function cannot be found again by its name or cannot be called so, or
@@ -79,6 +86,7 @@ def later(
         unless=unless,
         handler=_stored(handler, arguments),
         arguments=orjson.dumps(dict(arguments)),
+        model=model,
     )
 
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from bridge.planner import Choice
 
 
+OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
+"""How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
+
+
 class InboxState(StrEnum):
     """Where an event stands."""
 
@@ -104,8 +108,9 @@ class ThreadRow:
 class Arrival:
     """An event at the door. `state` is OPEN when it wants a turn, DONE when it is only recorded, or QUARANTINED.
 
-    `ref` is None where only the message a Status speaks of tells the thread, and in quarantine. `event` is None in
-    quarantine only. `encoded` is the event as stored; `raw` the webhook's own bytes.
+    `key` begins with one of OWN_KEYS if and only if it was made here. `ref` is None where only the message a Status
+    speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
+    stored; `raw` the webhook's own bytes.
     """
 
     account: str
@@ -170,8 +175,8 @@ class Saying:
 class TimerRow:
     """A timer of a thread, waiting: at `due_at` (microseconds) it becomes an inbox event with the key `timer:<id>`.
 
-    `message` is a message as JSON, or `handler` a function ("module:qualname") with `arguments` (JSON); see
-    bridge.events.Timer.
+    `message` is a message as JSON, or `handler` a function ("module:qualname") with `arguments` (JSON), that sees the
+    state as `model`; see bridge.events.Timer.
     """
 
     due_at: int
@@ -180,6 +185,7 @@ class TimerRow:
     message: bytes | None = None
     handler: str | None = None
     arguments: bytes = b"{}"
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

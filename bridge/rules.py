@@ -7,6 +7,7 @@ from enum import IntEnum
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
+from bridge.errors import HandlerError
 from bridge.events import EVENT_TYPES, Message, Postback, Status
 from bridge.filters import NOTHING, fold
 from bridge.keys import name_of
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.calling import Handler
     from bridge.depends import Dependency
-    from bridge.events import Event, ThreadRef
+    from bridge.events import Event, ThreadRef, Timer
     from bridge.filters import Found, Test
     from bridge.keys import Key
     from bridge.middleware import Layer
@@ -306,10 +307,22 @@ class RuleBook:
         manners = [leaf.handler.manner for leaf, _ in self.leaves() if leaf.handler.name == name]
         return max((each.timeout for each in manners if each.timeout is not None), default=None)
 
-    def shape_of(self, name: str | None) -> Shape | None:
-        """What a handler sees the state as, by its name, for turns that no rule leads to."""
-        places = [place for leaf, place in self.leaves() if leaf.handler.name == name and place.books]
-        return next((place.shape for place in places if place.shape is not None), None)
+    def shape_for(self, timer: Timer) -> Shape | None:
+        """What a timer's function sees the state as: if it has rules, as they say; else as whoever set the timer did.
+
+        Raises:
+            HandlerError: that was a model, and no router has one of that name any more.
+        """
+        if places := [place for leaf, place in self.leaves() if leaf.handler.name == timer.handler]:
+            return next((place.shape for place in places if place.shape is not None), None)
+        if timer.model is None:
+            return None
+        shapes = [book.shape for book in (self, *self.inner()) if book.shape is not None]
+        same = [shape for shape in shapes if shape.name == timer.model]
+        moved = [shape for shape in shapes if shape.model.__qualname__ == timer.model.partition(":")[2]]
+        if not (found := same or moved):
+            raise HandlerError(f"{timer.handler} is to see the state as {timer.model}, which no router names any more")
+        return found[0]
 
     def handlers(self) -> tuple[Handler, ...]:
         """The handlers of all rules and catches in order, each function once."""

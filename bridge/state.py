@@ -35,6 +35,11 @@ class Shape:
     version: int = 1
     migrate: Migrate | None = None
 
+    @property
+    def name(self) -> str:
+        """module:qualname of the model: how timers know it again."""
+        return f"{self.model.__module__}:{self.model.__qualname__}"
+
     def read(self, values: dict[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
         """The model, and the values that it was read from, migrated.
 
@@ -106,6 +111,11 @@ class State(MutableMapping[str, Any]):
     def seen(self) -> Any:  # noqa: ANN401 - a mapping, or the author's model
         """What a handler sees: the model, if there is one, else this mapping."""
         return self if self._model is None else self._model
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model that a handler sees, as `Shape.name`; None: it sees this mapping."""
+        return None if self._shape is None else self._shape.name
 
     def take_shape(self, shape: Shape | None) -> None:
         """Show the state as a model from now on (None: as the mapping again). Raises HandlerError as `Shape.read`."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from bridge.rows import (
     INBOX_MOVES,
     OUTBOX_MOVES,
+    OWN_KEYS,
     STATUS_RANK,
     Arrival,
     DeadLetter,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 __all__ = [
     "INBOX_MOVES",
     "OUTBOX_MOVES",
+    "OWN_KEYS",
     "STATUS_RANK",
     "Arrival",
     "DeadLetter",
@@ -138,6 +140,10 @@ class Store(Protocol):
 
     async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
         """Threads in which a dialog waits, by id from `after` on."""
+        ...
+
+    async def due_at(self, thread_id: int, name: str) -> int | None:
+        """When the next timer of a name is due in a thread (microseconds); None: none waits."""
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:

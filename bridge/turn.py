@@ -227,7 +227,7 @@ class Turn(Generic[E_co, S_co]):
         `delay` counts from the commit of this turn: "2h", a number of seconds or a timedelta; a datetime with a time
         zone is a time of day. `handler` is any function at the top level of a module, and is stored by its name. With
         `unless="replied"` it is not called once the contact said or pressed something. A `name` is for `cancel`, and
-        takes the place of a timer of that name in this thread.
+        takes the place of a timer of that name in this thread. The function sees the state as this turn's handler does.
 
         Raises:
             HandlerError: at once, for whatever could not work later.
@@ -237,7 +237,7 @@ class Turn(Generic[E_co, S_co]):
         self._want_open()
         if len(self._effects.laters) >= TIMER_LIMIT:
             raise HandlerError(f"a turn sets at most {TIMER_LIMIT} timers")
-        asked = later(delay, handler, unless, name, arguments)
+        asked = later(delay, handler, unless, name, arguments, self._state.model)
         if name is not None:
             self.cancel(name)
         self._effects.laters.append(asked)

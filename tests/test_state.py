@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from structlog.testing import capture_logs
 
 from bridge import Dialog, HandlerError, Message, Router, Timer, Turn
+from bridge.clock import SECOND
 from bridge.state import Shape, State
 from bridge.store import TurnCommit
 from bridge.testing import World
@@ -18,6 +19,7 @@ from tests.turns import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 class Order(BaseModel):
@@ -58,8 +60,9 @@ def typed() -> Router:
     return router
 
 
-def due(turn: Turn[Timer]) -> str:
-    return f"due: {turn.state['last']}"
+def due(turn: Turn[Timer, Order]) -> str:
+    turn.state.items.append("due")
+    return f"due: {turn.state.last}"
 
 
 async def test_handlers_see_the_model_and_others_keep_beside_it() -> None:
@@ -80,7 +83,7 @@ async def test_handlers_see_the_model_and_others_keep_beside_it() -> None:
         await world.crash()
         await world.advance(30)
         assert ann.texts == ["None then 7", "7", "7 then 8", "due: 8"]
-        assert await ann.state() == {"last": 8, "items": ["order 7", "order 8"], "mine": 1}
+        assert await ann.state() == {"last": 8, "items": ["order 7", "order 8", "due"], "mine": 1}
 
 
 async def test_a_dialog_has_the_model_too_and_writes_to_it_once() -> None:
@@ -92,6 +95,79 @@ async def test_a_dialog_has_the_model_too_and_writes_to_it_once() -> None:
             await world.crash()
         assert ann.texts[-1] == "5 ['begun']"
         assert await ann.state() == {"last": 5, "items": ["begun"]}
+
+
+def chained(turn: Turn[Timer, Any], left: int) -> str:
+    if left:
+        turn.after(5, chained, left=left - 1)
+    return type(turn.state).__name__
+
+
+def setting(name: str, state: type[BaseModel] | None, word: str) -> Router:
+    """A router whose rule for a word sets the timer `chained`."""
+    router = Router(name, state=state)
+
+    @router.message(text=word)
+    async def set_it(turn: Turn[Message, Any]) -> None:
+        turn.after(5, chained, left=2)
+
+    return router
+
+
+async def test_a_timers_function_sees_the_state_as_whoever_set_it_does() -> None:
+    with World(
+        [setting("orders", Order, "order"), setting("counts", Counter, "count"), setting("x", None, "x")]
+    ) as world:
+        for word, kind in (("order", "Order"), ("count", "Counter"), ("x", "State")):
+            contact = world.contact("konnek", "whatsapp", word)
+            await contact.says(word)
+            await world.advance(60)
+            assert contact.texts == [kind] * 3
+
+
+async def test_a_timers_function_that_is_a_rules_too_sees_the_state_as_that_rule_does() -> None:
+    counting = Router("counts", state=Counter)
+    counting.message(text="never")(due_or_not)
+    router = Router("orders", state=Order)
+
+    @router.message(text="go")
+    async def go(turn: Turn[Message, Order]) -> None:
+        turn.after(5, due_or_not)
+
+    with World([counting, router]) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("go")
+        await world.advance(60)
+        assert ann.texts == ["Counter"]
+
+
+def due_or_not(turn: Turn[Any, Any]) -> str:
+    return type(turn.state).__name__
+
+
+@pytest.mark.parametrize(
+    ("later_on", "outcome"),
+    [
+        (lambda: setting("orders", Order, "x"), "Order"),
+        (lambda: setting("orders", type("Order", (Order,), {"__module__": "elsewhere"}), "x"), "Order"),
+        (lambda: setting("counts", Counter, "x"), "to see the state as tests.test_state:Order, which no router names"),
+        (lambda: setting("plain", None, "x"), "to see the state as tests.test_state:Order, which no router names"),
+    ],
+    ids=["the same", "moved to another module", "another", "none"],
+)
+async def test_a_timer_outlives_a_deploy_and_a_model_that_is_gone_is_named(
+    later_on: Callable[[], Router], outcome: str, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    async with turns(setting("orders", Order, "order"), url=url) as world:
+        await world.heard("order", "m-1")
+        await world.settle()
+    async with turns(later_on(), url=url) as world:
+        await world.store.fire_timers(world.clock.now() + 10 * SECOND, 10)
+        await world.wait_out()
+        told = [*await world.said(), *await world.reasons()]
+        assert len(told) == 1
+        assert outcome in told[0]
 
 
 def upgrade(stored: dict[str, Any], version: int) -> dict[str, Any]:

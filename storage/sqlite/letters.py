@@ -34,7 +34,7 @@ def replay(
         return Effects(value=False)
     if arrivals is not None and not _is_conflict(db, row_id):
         db.execute(
-            "UPDATE inbox SET status = ?, event_key = event_key || '#replayed-' || id, done_at = ? WHERE id = ?",
+            "UPDATE inbox SET status = ?, event_key = 'replayed:' || id || ':' || event_key, done_at = ? WHERE id = ?",
             (InboxState.DONE, at, row_id),
         )
         effects = receive(db, memory, [arrivals])[0]

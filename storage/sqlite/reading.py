@@ -101,6 +101,12 @@ class Reader:
         where = "WHERE t.dialog IS NOT NULL AND t.id > ? ORDER BY t.id LIMIT ?"
         return await self._all(rows.thread_row, f"SELECT {rows.THREAD} FROM threads t {where}", after, limit)
 
+    async def due_at(self, thread_id: int, name: str) -> int | None:
+        """When the next timer of a name is due in a thread; None: none waits."""
+        query = "SELECT min(due_at) FROM timers WHERE thread_id = ? AND name = ? AND status = 'waiting'"
+        found: list[int | None] = await self._all(lambda row: row[0], query, thread_id, name)
+        return found[0]
+
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""
         where = "WHERE i.thread_id = ? AND i.status = 'open' AND i.seq > ? ORDER BY i.seq LIMIT ?"

@@ -118,7 +118,7 @@ def _is_repeated(before: tuple[bytes, bytes, int], arrival: Arrival, unit: int) 
 
 def _other_key(arrival: Arrival) -> str:
     """Where another content under a known key is kept, once."""
-    return f"{arrival.key}#{hashlib.sha256(arrival.encoded).hexdigest()[:16]}"
+    return f"conflict:{arrival.key}#{hashlib.sha256(arrival.encoded).hexdigest()[:16]}"
 
 
 def _place(

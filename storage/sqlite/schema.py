@@ -155,5 +155,17 @@ CREATE TABLE steps (
 """
 """Dialogs, what they have done so far, and the person who has a thread; timers that can be cancelled while due."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS)
+_OWN_KEYS: Final = """
+ALTER TABLE timers ADD COLUMN model TEXT;
+UPDATE inbox SET event_key = 'gateway:' || event_key
+WHERE (event_key GLOB 'timer:*' AND kind <> 'timer')
+    OR (event_key GLOB 'by hand:*' AND kind NOT IN ('handoff', 'returned'))
+    OR (event_key GLOB 'quarantine:*' AND kind <> 'webhook')
+    OR event_key GLOB 'conflict:*' OR event_key GLOB 'replayed:*' OR event_key GLOB 'gateway:*';
+UPDATE inbox SET event_key = 'conflict:' || event_key
+WHERE status = 'quarantined' AND error GLOB 'the event key * is known with another content' AND event_key GLOB '*#*';
+"""
+"""The function of a timer sees the state as whoever set it. A gateway's event key is never one of ours: OWN_KEYS."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

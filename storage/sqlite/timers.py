@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store import InboxRow, TurnCommit
+    from bridge.store import InboxRow, TimerRow, TurnCommit
     from storage.sqlite.memory import Memory
 
 _SET: Final = """
-INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _CANCEL: Final = """
 UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status IN ('waiting', 'due') RETURNING id
@@ -32,7 +32,8 @@ UPDATE inbox SET status = 'done', error = 'cancelled', done_at = ?
 WHERE account = ? AND event_key = ? AND status IN ('open', 'held')
 """
 _DUE: Final = f"""
-SELECT r.id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, t.contact, {rows.REF}
+SELECT r.id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
+       t.contact, {rows.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
 WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
@@ -49,14 +50,13 @@ def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Seq
                 db.execute(_CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
     for turn, effect in zip(turns, effects, strict=True):
         if turn.timers:
-            effect.due, since = min(timer.due_at for timer in turn.timers), turn.thread.version + 1
-            db.executemany(
-                _SET,
-                [
-                    (turn.thread.id, t.name, t.due_at, turn.at, since, t.unless, t.message, t.handler, t.arguments)
-                    for t in turn.timers
-                ],
-            )
+            effect.due = min(timer.due_at for timer in turn.timers)
+            db.executemany(_SET, [_values(turn, timer) for timer in turn.timers])
+
+
+def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
+    set_by = turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
+    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model
 
 
 def _timers(turn: TurnCommit) -> list[InboxRow]:
@@ -74,7 +74,7 @@ def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effect
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
-    timer_id, name, due_at, set_at, since, unless, message, handler, arguments, contact, *ref = row
+    timer_id, name, due_at, set_at, since, unless, message, handler, arguments, model, contact, *ref = row
     event = Timer(
         id=f"timer:{timer_id}",
         contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
@@ -86,6 +86,7 @@ def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
         message=message.decode() if message else None,
         handler=handler,
         arguments=orjson.loads(arguments),
+        model=model,
     )
     return Arrival(
         account=ref[0],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.clock import micros
-from bridge.events import Contact, Message, Status, ThreadRef, encode_event
+from bridge.events import Contact, Message, Status, ThreadRef, Unrecognised, encode_event
 from bridge.messages import Text, encode_message
 from bridge.store import Arrival, InboxState, OutboxState, Retry, Saying, Settled, TurnCommit
 from bridge.stores import open_store
@@ -68,6 +68,13 @@ def riddle(key: str, reason: str = "no idea", **changes: Any) -> Arrival:
     """A webhook that nobody understood."""
     made = arrival(key, text=reason, state=InboxState.QUARANTINED, reason=reason, ref=None, event=None, encoded=b"")
     return replace(made, **changes)
+
+
+def strange(key: str, reason: str) -> Arrival:
+    """An event of a kind that nobody knows, of a known conversation."""
+    event = Unrecognised(id=key, contact=Contact(id="ann"), at=NOON, type=reason)
+    made = arrival(key, state=InboxState.QUARANTINED, reason=reason)
+    return replace(made, event=event, encoded=encode_event(event))
 
 
 def saying(text: str, key: str | None = None, **changes: Any) -> Saying:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.events import Message
-from bridge.store import InboxState, OutboxState, Receipt
-from tests.storage.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, refused, riddle, sent
+from bridge.store import OutboxState, Receipt
+from tests.storage.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, refused, riddle, sent, strange
 
 if TYPE_CHECKING:
     from bridge.store import DeadLetter
@@ -75,7 +75,7 @@ async def test_quarantine_may_turn_out_to_hold_nothing(desk: Desk) -> None:
 
 
 async def test_an_unrecognised_event_may_come_back_under_its_own_key(desk: Desk) -> None:
-    await desk.receive(arrival("1", state=InboxState.QUARANTINED, reason="of an unknown kind"))
+    await desk.receive(strange("1", "of an unknown kind"))
     assert await desk.store.replay((await only_letter(desk)).id, AT, [arrival("1")])
     assert [row.key for row in desk.told.events] == ["1"]
     assert await desk.receive(arrival("1")) == [Receipt.REPEATED]

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.errors import StoreError
-from bridge.store import InboxState, Receipt
-from tests.storage.desk import AT, Desk, arrival, news, ref_of, riddle
+from bridge.store import OWN_KEYS, InboxState, Receipt
+from tests.storage.desk import AT, Desk, arrival, news, ref_of, riddle, strange
 
 CONFUSABLE = (
     *("a", "A", "a ", " a", "a\u200b", "\uff41", "\u00e5", "a\u030a", "\u0430", "a\t", "a\n"),
@@ -62,6 +62,19 @@ async def test_another_content_under_a_known_key_is_quarantined_once(desk: Desk)
     (letter,) = await desk.store.dead_letters()
     assert (letter.state, letter.content) == ("quarantined", other.raw)
     assert "the event key 1 is known with another content" in letter.reason
+
+
+async def test_where_it_is_kept_is_no_key_that_a_gateway_may_have(desk: Desk) -> None:
+    """Whatever else the gateway sends, it takes no room there; see OWN_KEYS."""
+    await desk.hear("1")
+    await desk.receive(arrival("1", text="something else"))
+    (kept,) = [each.key for each in await desk.store.history(1) if each.state == "quarantined"]
+    assert kept.startswith(OWN_KEYS)
+    await desk.receive(strange("2", "of an unknown kind"))
+    (letter,) = [each for each in await desk.store.dead_letters() if each.reason == "of an unknown kind"]
+    await desk.store.replay(letter.id, AT, [arrival("2")])
+    (replaced,) = [each.key for each in await desk.store.history(1) if f"in-{each.id}" == letter.id]
+    assert replaced.startswith(OWN_KEYS)
 
 
 async def test_two_contents_under_one_key_in_one_webhook_are_both_kept(desk: Desk) -> None:

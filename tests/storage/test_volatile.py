@@ -8,7 +8,7 @@ from storage.sqlite.volatile import Volatile
 
 
 def test_one_that_nobody_closed_may_be_collected_in_any_thread() -> None:
-    """As when a handler's thread happens to collect the garbage; what it then prints is a warning, and an error here."""
+    """A handler's thread may be the one that collects the garbage; what goes wrong then is a warning, an error here."""
     left = [Volatile(), Volatile()]
     left[0].close()
     thread = threading.Thread(target=left.clear)
