@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Router, Text, Turn
+from bridge import Dialog, Router, Text, Turn
 from bridge.app import Bridge
 from bridge.client import Exchange
 from bridge.providers.port import Outbound
@@ -99,6 +99,19 @@ class FiresFirst(Other):
 _END = "UPDATE timers SET status = 'fired' WHERE id = ?"
 
 
+class JournalsFirst(Other):
+    """Keeps what a dialog was answered in one transaction, and in another one that the answer is done."""
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        if turn.thread.dialog and (await self.store.thread(turn.thread.id)).dialog:
+            writing = self.store._writing  # type: ignore[attr-defined]
+            await on_thread(writing, lambda db: db.execute(_JOURNAL, (turn.thread.dialog, turn.thread.id)).fetchall())
+        await self.store.commit_turn(turn)
+
+
+_JOURNAL = "UPDATE threads SET dialog = ? WHERE id = ?"
+
+
 class DropsWhileBusy(Bridge):
     """Takes no event of a thread in which one is being handled."""
 
@@ -133,7 +146,7 @@ async def two_add(world: World) -> None:
     await ann.says("a")
     await bob.says("b")
     await world.settle()
-    assert "2 in all" in ann.texts + bob.texts
+    assert "2 in all" in ann.texts + bob.texts, f"{ann.phone()}\n{bob.phone()}"
 
 
 def reminding() -> Router:
@@ -155,23 +168,67 @@ async def reminded(world: World) -> None:
     ann.saw_once("still there?")
 
 
-PLANTED: dict[str, tuple[Router, type[Bridge], Scenario, Iterable[str]]] = {
-    "dedupe marked before success": (counting(), over(MarksFirst), counted, {"crash"}),
-    "lost state update": (remembering(), Bridge, two_add, ()),
-    "event dropped while busy": (counting(), DropsWhileBusy, counted, ()),
-    "reply sent before commit": (counting(), over(SendsFirst), counted, {"crash"}),
-    "timer fired twice": (reminding(), over(FiresFirst), reminded, {"crash"}),
+def by_timer() -> Router:
+    """The same with a handler that is called in an hour."""
+    router = Router()
+
+    @router.default()
+    async def set_timer(turn: Turn[Any]) -> None:
+        turn.after("1h", still_there)
+
+    return router
+
+
+async def still_there(_turn: Turn[Any]) -> str:
+    return "still there?"
+
+
+def asking() -> Router:
+    """A bot that asks two things."""
+    router = Router()
+
+    @router.message(text="go")
+    async def go(turn: Turn[Any]) -> None:
+        await turn.begin(names)
+
+    @router.dialog()
+    async def names(d: Dialog) -> str:
+        return f"{await d.ask('Your name?')} {await d.ask('And your second name?')}"
+
+    return router
+
+
+async def named(world: World) -> None:
+    ann = world.contact("konnek", "whatsapp", "ann")
+    await ann.says("go")
+    await ann.sees("Your name?")
+    await ann.says("Ann")
+    await ann.says("Lee")
+    await world.settle()
+    assert ann.texts == ["Your name?", "And your second name?", "Ann Lee"], ann.phone()
+
+
+PLANTED: dict[str, tuple[Router, type[Bridge], Scenario, Iterable[str], str]] = {
+    "dedupe marked before success": (counting(), over(MarksFirst), counted, {"crash"}, "ann's phone"),
+    "lost state update": (remembering(), Bridge, two_add, (), "1 in all"),
+    "event dropped while busy": (counting(), DropsWhileBusy, counted, (), "not everything came to its end"),
+    "reply sent before commit": (counting(), over(SendsFirst), counted, {"crash"}, "4. [text]"),
+    "timer of a message fired twice": (reminding(), over(FiresFirst), reminded, {"crash"}, "2 times, not once"),
+    "timer of a handler fired twice": (by_timer(), over(FiresFirst), reminded, {"crash"}, "2 times, not once"),
+    "dialog answer taken twice": (asking(), over(JournalsFirst), named, {"crash"}, "[text] Ann Ann"),
 }
+"""Bot, engine, scenario, faults, and what the failure shows."""
 
 
-@pytest.mark.parametrize(("router", "make", "scenario", "faults"), PLANTED.values(), ids=PLANTED.keys())
+@pytest.mark.parametrize(("router", "make", "scenario", "faults", "shows"), PLANTED.values(), ids=PLANTED.keys())
 def test_a_planted_mistake_is_found_and_shown_again_bit_for_bit(
-    router: Router, make: type[Bridge], scenario: Scenario, faults: Iterable[str]
+    router: Router, make: type[Bridge], scenario: Scenario, faults: Iterable[str], shows: str
 ) -> None:
     with World(router, make=make) as world:
         with pytest.raises(Counterexample) as caught:
             world.explore(scenario, seeds=200, faults=faults)
         found, smallest = caught.value.found, caught.value.smallest
+        assert shows in str(smallest.error)
         assert len(smallest.deviations) <= min(3, len(found.deviations))
         for schedule, trace in ((found.schedule, found.trace), (smallest.schedule, smallest.trace)):
             assert f'replay="{schedule}"' in str(caught.value)
@@ -182,7 +239,9 @@ def test_a_planted_mistake_is_found_and_shown_again_bit_for_bit(
 
 
 @pytest.mark.parametrize(
-    ("router", "scenario"), [(counting(), counted), (reminding(), reminded)], ids=["counts", "reminds"]
+    ("router", "scenario"),
+    [(counting(), counted), (reminding(), reminded), (by_timer(), reminded), (asking(), named)],
+    ids=["counts", "reminds", "reminds by timer", "asks"],
 )
 def test_the_engine_without_them_passes_the_same_search(router: Router, scenario: Scenario) -> None:
     with World(router) as world:
