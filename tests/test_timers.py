@@ -97,18 +97,28 @@ async def test_a_reply_makes_a_timer_needless_and_the_message_that_set_it_does_n
         assert (ann.texts, bob.texts) == (["Still there, 1?"], [])
 
 
-async def test_a_reply_that_was_handled_first_counts_also_when_the_timer_is_due_already() -> None:
+@pytest.mark.parametrize(("first", "said"), [("the reply", []), ("the timer", ["Still there, 1?"])])
+async def test_of_a_reply_and_a_timer_that_is_due_already_the_one_that_is_first_in_line_counts(
+    first: str, said: list[str]
+) -> None:
     """What is due and what was said wait in one line: the order of the thread decides, no clock of a provider."""
     async with turns(reminding()) as world:
         await world.heard("unless 1", "m-1")
         await world.settle()
         world.clock.advance(3 * 3600)
         await world.dispatcher.lanes.stop(1)
-        await world.heard("here", "m-2")
+        if first == "the reply":
+            await world.heard("here", "m-2")
         await world.store.fire_timers(world.clock.now(), 10)
+        if first == "the timer":
+            await world.heard("here", "m-2")
+        assert [each.event.tag for each in await world.store.inbox_after(1, 0, 10)] == (
+            ["message", "timer"] if first == "the reply" else ["timer", "message"]
+        )
         await world.dispatcher.lanes.start()
         await world.settle()
-        assert await world.said() == []
+        assert await world.said() == said
+        assert await world.store.inbox_after(1, 0, 10) == []
 
 
 async def test_a_named_timer_is_cancelled_by_its_name_and_replaced_by_one_of_that_name() -> None:
