@@ -14,9 +14,11 @@ from bridge.written import (
     NAMED,
     Site,
     Written,
+    annotation_if_readable,
     annotation_of,
     call_site,
     check_turn,
+    is_other_class,
     is_positional,
     signature_of,
     source_of,
@@ -154,8 +156,10 @@ def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
     """A function as a dialog, called with its Dialog and what it was begun with.
 
     Raises:
-        HandlerError: it is no `async def`, or takes no Dialog.
+        HandlerError: it is no `async def`, takes no Dialog, or wants what nobody gives it.
     """
+    from bridge.dialogs import Dialog  # noqa: PLC0415 - the router is loaded by those who need no dialogs
+
     bare, dialog, others = _bare_handler(function, site, first="the dialog")
     if not bare.is_async:
         raise bare.error("a dialog is an async def: it awaits its answers")
@@ -163,6 +167,11 @@ def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
         raise bare.error(f"nobody fills its parameter {wrong[0]!r}: a dialog is begun with arguments in order")
     if "Turn" in str(dialog.annotation):
         raise bare.error(f"a dialog takes a Dialog first, but {dialog.name!r} is a turn: that is d.turn")
+    wanted = annotation_if_readable(bare, dialog.name, dialog.annotation, site)
+    if is_other_class(wanted, Dialog):
+        raise bare.error(f"a dialog takes a Dialog first, but {dialog.name!r} is annotated {wanted.__name__}")
+    if needs := needs_of(bare, others, site):
+        raise bare.error(f"nothing is injected into a dialog, as its parameter {needs[0][0]!r} asks for: it is JSON")
     if needs := needs_of(bare, others, site):
         reason = f"nothing is injected into a dialog, such as {needs[0][0]!r}: it is played again days later"
         raise bare.error(f"{reason}; the functions of its steps get what they need themselves")

@@ -177,7 +177,7 @@ def is_other_class(wanted: object, given: type) -> bool:
     """Whether an annotation is a class that an object of the class `given` is surely none of."""
     if (
         not isinstance(wanted, type)
-        or wanted is Any
+        or Any in (wanted, given)  # a class since Python 3.11
         or get_origin(wanted) is not None
         or getattr(wanted, "_is_protocol", False)
     ):

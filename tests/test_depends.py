@@ -370,6 +370,22 @@ MISTAKES: dict[str, tuple[Callable[..., Any], str]] = {
 }
 
 
+def says_nothing():  # type: ignore[no-untyped-def] # noqa: ANN201 - that is what is tried
+    return Orders()
+
+
+def says_any() -> Any:
+    return Orders()
+
+
+@pytest.mark.parametrize("dependency", [says_nothing, says_any, lambda: 7])
+def test_a_function_that_says_nothing_of_its_value_fits_anything(dependency: Callable[..., Any]) -> None:
+    router = Router()
+    handler: Any = needing(dependency)
+    router.message()(handler)
+    assert len(router.handlers()) == 1
+
+
 @pytest.mark.parametrize(("dependency", "reason"), MISTAKES.values(), ids=MISTAKES)
 @pytest.mark.parametrize("write", ["message", "error", "middleware", "outer_middleware"])
 def test_a_mistake_is_found_where_it_is_written(dependency: Callable[..., Any], reason: str, write: str) -> None:

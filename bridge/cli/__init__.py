@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, dev, emulate, explain, serve, store, threads, urls, webhooks
+from bridge.cli import check, dead, dev, dialogs, emulate, explain, serve, store, threads, urls, webhooks
 from bridge.cli.commands import Command, Group
 
 app = typer.Typer(
@@ -53,3 +53,4 @@ app.command(cls=Command, rich_help_panel="Set up")(emulate.emulate)
 app.command(cls=Command, rich_help_panel="Look inside")(threads.threads)
 app.command(cls=Command, rich_help_panel="Look inside")(explain.explain)
 app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")
+app.add_typer(dialogs.dialogs, name="dialogs", rich_help_panel="Look inside")

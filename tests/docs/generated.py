@@ -34,7 +34,7 @@ When none runs, they open the store themselves.
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | something that was asked for is not there or was refused |
+| 1 | something that was asked for is not there or was refused; `dialogs check`: a dialog could not go on |
 | 2 | the command line was not understood |
 | 69 | the provider was asked and did not do it |
 | 70 | the store is broken: the disk or the database file failed |
