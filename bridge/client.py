@@ -84,17 +84,19 @@ class Http:
                 body = await _read(answer)
                 return Response(status=answer.status, headers=_lower(answer.headers), body=body)
         except aiohttp.ClientConnectorError as error:
-            raise NotSent(f"no connection: {error.os_error.strerror or type(error.os_error).__name__}") from None
+            raise NotSent(
+                f"no connection: {error.os_error.strerror or type(error.os_error).__name__}", loggable=True
+            ) from None
         except aiohttp.ClientSSLError as error:
-            raise NotSent(f"no secure connection: {type(error).__name__}") from None
+            raise NotSent(f"no secure connection: {type(error).__name__}", loggable=True) from None
         except aiohttp.ConnectionTimeoutError:
-            raise NotSent("no connection in time") from None
+            raise NotSent("no connection in time", loggable=True) from None
         except aiohttp.InvalidURL:
-            raise Rejected("the address is no URL") from None
+            raise Rejected("the address is no URL", loggable=True) from None
         except TimeoutError:
-            raise OutcomeUnknown("no answer in time") from None
+            raise OutcomeUnknown("no answer in time", loggable=True) from None
         except aiohttp.ClientError as error:
-            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}") from None
+            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True) from None
 
     async def close(self) -> None:
         """Close the session."""
@@ -180,9 +182,11 @@ class Client:
             try:
                 self._credential = await self._run(exchange, Exchange())
             except Rejected as error:
-                raise NotSent(f"no credential: {error.reason}", code=error.code, pause=True) from None
+                raise NotSent(
+                    f"no credential: {error.reason}", code=error.code, pause=True, loggable=error.loggable
+                ) from None
             except OutcomeUnknown as error:
-                raise NotSent(f"no credential: {error.reason}", code=error.code) from None
+                raise NotSent(f"no credential: {error.reason}", code=error.code, loggable=error.loggable) from None
             return self._credential
 
     def _is_stale(self, credential: Credential) -> bool:
@@ -206,7 +210,7 @@ class Client:
             raise
         except Exception as error:
             reason = f"the provider's own code failed: {kind_of(error)}"
-            raise (OutcomeUnknown(reason) if exchange.requests else NotSent(reason)) from error
+            raise (OutcomeUnknown if exchange.requests else NotSent)(reason, loggable=True) from error
         finally:
             flow.close()
 
@@ -215,7 +219,8 @@ class Client:
             response = await self._noted(request, exchange)
             place.learn(response, retry_after(response))
         if response.status in _REDIRECTS:
-            raise Rejected("the provider answers with a redirect, which is never followed", code=str(response.status))
+            reason = "the provider answers with a redirect, which is never followed"
+            raise Rejected(reason, code=str(response.status), loggable=True)
         return response
 
     async def _noted(self, request: Request, exchange: Exchange) -> Response:
@@ -243,7 +248,7 @@ async def _read(answer: aiohttp.ClientResponse) -> bytes:
         size += len(part)
         if size > ANSWER_LIMIT:
             answer.close()
-            raise OutcomeUnknown("the answer is longer than 1 MiB")
+            raise OutcomeUnknown("the answer is longer than 1 MiB", loggable=True)
     return b"".join(parts)
 
 

@@ -13,7 +13,7 @@ from bridge.lanes import Lanes
 from bridge.planner import plan
 from bridge.providers.port import Outbound
 from bridge.store import OutboxRow, OutboxState, Retry, Settled
-from bridge.telemetry import log
+from bridge.telemetry import log, outcome_of
 
 if TYPE_CHECKING:
     import random
@@ -187,22 +187,22 @@ class AccountDelivery:
         now = self._tools.clock.now()
         if isinstance(error, Rejected):
             self._resume()
-            await self._settle(row, OutboxState.DEAD, "rejected", reason, exchange)
+            await self._settle(row, OutboxState.DEAD, "rejected", reason, exchange, told=outcome_of(error))
             return None
         if isinstance(error, NotSent) and error.pause:
-            return await self._pause(row, reason, exchange)
+            return await self._pause(row, reason, exchange, told=outcome_of(error))
         outcome = "unknown" if isinstance(error, OutcomeUnknown) else "not sent"
         if outcome == "unknown" and self._at_most_once:
-            await self._settle(row, OutboxState.DEAD, outcome, reason, exchange)
+            await self._settle(row, OutboxState.DEAD, outcome, reason, exchange, told=outcome_of(error))
             return None
         retry_after = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
         again_at = self._tools.backoff.again_at(
             row.attempt, now, self._tools.rng, since=self._since.setdefault(row.id, now), retry_after=retry_after
         )
         if again_at is None:
-            await self._settle(
-                row, OutboxState.DEAD, outcome, f"given up after {row.attempt} tries: {reason}", exchange
-            )
+            tries = f"given up after {row.attempt} tries"
+            told = f"{tries}: {outcome_of(error)}"
+            await self._settle(row, OutboxState.DEAD, outcome, f"{tries}: {reason}", exchange, told=told)
             return None
         if outcome == "unknown" and not self._account.settings.provider_dedupes:
             again_at = max(again_at, now + round(self._account.settings.resolve_window * SECOND))
@@ -215,17 +215,17 @@ class AccountDelivery:
             key=row.key,
             attempt=row.attempt,
             outcome=outcome,
-            reason=reason,
+            reason=outcome_of(error),
             seconds=round((again_at - now) / SECOND, 1),
         )
         return again
 
-    async def _pause(self, row: OutboxRow, reason: str, exchange: bytes) -> OutboxRow:
+    async def _pause(self, row: OutboxRow, reason: str, exchange: bytes, *, told: str) -> OutboxRow:
         """The account and not the message is refused: leave it alone, then let this message try again, uncounted."""
         now = self._tools.clock.now()
         self._paused_until = now + _PROBE
         if not self.paused:
-            log.error("account_paused", account=self._account.name, reason=reason, seconds=_PROBE // SECOND)
+            log.error("account_paused", account=self._account.name, reason=told, seconds=_PROBE // SECOND)
         self.paused = reason
         again = replace(row, available_at=self._paused_until)
         await self._retry(again, now, "not sent", reason, exchange)
@@ -251,8 +251,16 @@ class AccountDelivery:
         await self._record(lambda: self._tools.store.retry_delivery(retry))
 
     async def _settle(
-        self, row: OutboxRow, state: OutboxState, outcome: str = "", reason: str = "", exchange: bytes = b""
+        self,
+        row: OutboxRow,
+        state: OutboxState,
+        outcome: str = "",
+        reason: str = "",
+        exchange: bytes = b"",
+        *,
+        told: str = "",
     ) -> None:
+        """Write down how a message's journey ended; `told` is what the log says where `reason` is not ours alone."""
         settled = Settled(
             row_id=row.id,
             thread_id=row.thread_id,
@@ -271,7 +279,7 @@ class AccountDelivery:
             key=row.key,
             attempt=row.attempt,
             outcome=outcome,
-            reason=reason,
+            reason=told or reason,
         )
 
     async def _record(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -76,13 +76,17 @@ class Unmappable(BridgeError):
 
 
 class SendError(BridgeError):
-    """A message was not, or not provably, sent. `code` is the provider's own, as text."""
+    """A message was not, or not provably, sent. `code` is the provider's own, as text.
 
-    def __init__(self, reason: str, *, code: str = "") -> None:
+    `loggable`: `reason` holds no word of a provider or a contact. What is not loggable is kept with the message only.
+    """
+
+    def __init__(self, reason: str, *, code: str = "", loggable: bool = False) -> None:
         """Keep the reason for people and the provider's code for machines."""
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.loggable = loggable
 
 
 class Rejected(SendError):
@@ -104,9 +108,10 @@ class NotSent(SendError):
         retry_after: float | None = None,
         unauthorised: bool = False,
         pause: bool = False,
+        loggable: bool = False,
     ) -> None:
         """Say what has to happen before the next try."""
-        super().__init__(reason, code=code)
+        super().__init__(reason, code=code, loggable=loggable)
         self.retry_after = retry_after
         self.unauthorised = unauthorised
         self.pause = pause
@@ -115,9 +120,11 @@ class NotSent(SendError):
 class OutcomeUnknown(SendError):
     """The request was written and no understandable answer came: it may have been sent, or not."""
 
-    def __init__(self, reason: str, *, code: str = "", retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, code: str = "", retry_after: float | None = None, loggable: bool = False
+    ) -> None:
         """`retry_after` is in seconds, for providers that say when to try again."""
-        super().__init__(reason, code=code)
+        super().__init__(reason, code=code, loggable=loggable)
         self.retry_after = retry_after
 
 

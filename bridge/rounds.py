@@ -13,7 +13,7 @@ from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, 
 from bridge.events import Status
 from bridge.providers.optional import Polls, TellsFates, Warns
 from bridge.store import STATUS_RANK
-from bridge.telemetry import kind_of, log
+from bridge.telemetry import kind_of, log, outcome_of
 
 if TYPE_CHECKING:
     import random
@@ -76,8 +76,10 @@ class Round:
                 self._failures = 0
             except Broken:
                 return
-            except (SendError, StoreError) as error:
+            except SendError as error:
                 asked = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
+                self._failed(outcome_of(error))
+            except StoreError as error:
                 self._failed(str(error))
             except Exception as error:  # noqa: BLE001 - a provider that cannot read an answer must not end the asking
                 self._failed(kind_of(error))
@@ -187,7 +189,7 @@ class _Fates:
                 lambda credential: self._provider.ask_fate(message.ref, message.message_id, now, credential)
             )
         except Rejected as error:
-            log.info("no_fate", account=self._account.name, message_id=message.message_id, reason=error.reason)
+            log.info("no_fate", account=self._account.name, message_id=message.message_id, reason=outcome_of(error))
             return
         known = STATUS_RANK.get(message.status, 0)
         news = [

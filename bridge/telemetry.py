@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import logging
 import queue
+import re
 import sys
 import threading
 import time
@@ -14,6 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
+
+from bridge.errors import NotSent, Rejected, SendError
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -47,6 +50,8 @@ FIELDS: Final = frozenset(
 )
 """What a log line may say. Texts, contacts, headers and bodies have no field."""
 
+_CODE: Final = re.compile(r"-?\d{1,6}|[A-Z]{2,}(_[A-Z]+){0,5}", re.ASCII)
+"""What is a gateway's code and nothing else: 13108, -1, UN_AUTHORIZED."""
 _LONGEST: Final = 256
 _LONGEST_TRACEBACK: Final = 4096
 _WAITING: Final = 10_000
@@ -109,6 +114,23 @@ def kind_of(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     name = type(error).__name__
     return f"{name} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else name
+
+
+def outcome_of(error: SendError) -> str:
+    """What a log may say of a message that was not sent: our own words, and the gateway's code where it is one.
+
+    A gateway repeats in its explanations what it was given, telephone numbers and all.
+    """
+    own = error.reason if error.loggable else _kind_of_outcome(error)
+    return f"{own} ({error.code})" if _CODE.fullmatch(error.code) and error.code not in own else own
+
+
+def _kind_of_outcome(error: SendError) -> str:
+    if isinstance(error, Rejected):
+        return "refused for good"
+    if isinstance(error, NotSent):
+        return "the account is refused" if error.pause else "not taken"
+    return "no answer that is certain"
 
 
 def trace_of(error: BaseException) -> str:

@@ -373,3 +373,27 @@ async def test_at_most_once_what_was_stopped_before_it_left_is_sent_by_the_next_
         await after.world.settle()
         assert (after.wire.texts, await after.world.reasons()) == (["1"], [])
         await after.account.lanes.stop(1)
+
+
+@pytest.mark.parametrize(
+    ("error", "actions"),
+    [
+        (Rejected("no account for +6281234500099", code="400"), ["message_dead"]),
+        (NotSent("not now, Ann", code="429"), ["message_not_sent", "message_dead"]),
+        (OutcomeUnknown("Ann waits", code="504"), ["message_not_sent", "message_dead"]),
+        (NotSent("no such number: +6281234500099", code="401", pause=True), ["account_paused"]),
+    ],
+    ids=str,
+)
+async def test_what_a_gateway_says_is_kept_and_never_logged(error: SendError, actions: list[str]) -> None:
+    with capture_logs() as lines:
+        async with out({"1": [error, error]}, attempts=2) as sending:
+            await sending.say("1")
+            await sending.wait(60)
+            reasons = await sending.world.reasons()
+    told = [line for line in lines if line["event"] in actions]
+    assert [line["event"] for line in told] == actions
+    assert all(f"({error.code})" in line["reason"] for line in told)
+    assert not [line for line in lines if "Ann" in str(line) or "+62" in str(line)]
+    assert all(error.reason in reason for reason in reasons)
+    assert len(reasons) == ("message_dead" in actions)

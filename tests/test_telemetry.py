@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge import telemetry
-from bridge.telemetry import Lines, kind_of, trace_of
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.telemetry import Lines, kind_of, outcome_of, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -78,3 +79,23 @@ def test_errors_that_came_of_each_other_come_to_an_end() -> None:
     one, two = ValueError(), KeyError()
     one.__context__, two.__context__ = two, one
     assert trace_of(one) == "ValueError\nwhich came of\nKeyError"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Rejected("no +6281234500099 here", code="13108"), "refused for good (13108)"),
+        (Rejected("no +6281234500099 here"), "refused for good"),
+        (NotSent("ask Ann", code="429"), "not taken (429)"),
+        (NotSent("ask Ann", code="UN_AUTHORIZED", pause=True), "the account is refused (UN_AUTHORIZED)"),
+        (OutcomeUnknown("Ann waits", code="-1"), "no answer that is certain (-1)"),
+        (NotSent("no connection in time", loggable=True), "no connection in time"),
+        (OutcomeUnknown("HTTP 500", code="500", loggable=True), "HTTP 500"),
+        (Rejected("no", code="6281234500099"), "refused for good"),
+        (Rejected("no", code="Ann"), "refused for good"),
+        (Rejected("no", code="13108\n"), "refused for good"),
+    ],
+    ids=str,
+)
+def test_of_a_message_that_was_not_sent_the_log_shows_our_own_words_and_a_code(error: SendError, told: str) -> None:
+    assert outcome_of(error) == told
