@@ -64,7 +64,7 @@ class Commits:
             heard,
             state=turn.encode_state(),
             step=turn.step,
-            choices=_choices(thread.choices, plans, events),
+            choices=_choices(thread.choices, plans, events, asked=turn.asked),
             address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
             dialog=turn.dialog,
             note=_taken(effects.handoff, events),
@@ -86,7 +86,7 @@ class Commits:
             timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
             cancelled=[*effects.cancelled, *((QUIET,) if left.is_held or given_back else ())],
             returns=given_back,
-            steps=turn.stepped or (thread.dialog is not None and turn.dialog is None),
+            steps=turn.stepped,
             at=now,
         )
 
@@ -131,13 +131,15 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
     return None
 
 
-def _choices(standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event]) -> Sequence[Choice]:
+def _choices(
+    standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool
+) -> Sequence[Choice]:
     if not standing and not any(each.choices for each in plans):
         return ()
     question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
     answered = pressed[-1] if pressed else None
-    return next_choices(standing, plans[question or 0 :], answered=answered, asked=question is not None)
+    return next_choices(standing, plans[question or 0 :], answered=answered, asked=asked or question is not None)
 
 
 def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:

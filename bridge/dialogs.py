@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from importlib import import_module
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
-
-import orjson
 
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Timer
+from bridge.failures import kept, made_again
 from bridge.journal import Entry, Leg, digest, label_of, name_of
 from bridge.messages import encode_message
 from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
-from bridge.state import not_json
 from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
@@ -66,10 +64,6 @@ class ScriptChanged(BaseException):
         self.step = step
         self.reason = reason
         self.detail = detail or reason
-
-
-class StepFailed(Exception):
-    """A step raised an error that cannot be made again from its name and arguments."""
 
 
 class Steps(Protocol):
@@ -226,19 +220,24 @@ class Dialog:
         if (entry := self._next("step", call, name)) is not None:
             outcome = entry.outcome or {}
             if "raised" in outcome:
-                raise _made_again(*outcome["raised"])
-            return outcome.get("value")
+                raise made_again(*outcome["raised"])
+            return deepcopy(outcome.get("value"))  # what the script does to it is no part of the past
         if once and await self._steps.is_doubtful(position):
             self.turn.handoff(f"{self._journal.name}: nobody knows whether step {position + 1}, {name}, happened")
             raise Ended
-        self.turn.stepped = True
+        self.turn.stepped = self.turn.in_step = True
         try:
             value = await self._steps.take(call, position, function, arguments, key)
         except Exception as error:
-            self._note("step", call, name, outcome={"raised": _kept(error)})
+            raised = kept(error)
+            self._note("step", call, name, outcome={"raised": raised})
+            if not isinstance(again := made_again(*raised), type(error)):
+                raise again from error  # as it will be when this is played again
             raise
+        finally:
+            self.turn.in_step = False
         self._note("step", call, name, outcome={"value": value})
-        return value
+        return deepcopy(value)
 
     async def handoff(self, note: str = "") -> None:
         """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""
@@ -270,13 +269,13 @@ class Dialog:
         entry = self._next("ask", call, label)
         if entry is None:
             self.turn.reply(list(question.messages))
+            self.turn.asked = True
             self._note("ask", call, label)
             self._set_timer(timeout)
             self._suspend()
         is_past = entry.outcome is not None
         if is_past:
-            leg = self._journal.legs[entry.leg or 0]
-            self.turn.recall(leg.event, leg.values, leg.step)
+            self.turn.recall(self._journal.legs[entry.leg or 0])
         else:
             await self._wake(entry, question, again)
         if entry.outcome == {"timeout": True}:
@@ -330,7 +329,15 @@ class Dialog:
 
     def _suspend(self) -> NoReturn:
         self.suspended = True
+        if self._shelf is None:
+            self._shelf = self.turn.set_aside()  # what a `finally` does now, it does once more when the answer is there
         raise Suspended
+
+    def put_back(self) -> None:
+        """For the engine: the turn is what it really is again, however far the function went."""
+        if self._shelf is not None:
+            self.turn.resume(self._shelf)
+            self._shelf = None
 
     def _next(self, op: str, call: str, label: str) -> Entry | None:
         """The journal's entry for what the function does now; None: it does something new."""
@@ -380,23 +387,10 @@ def _words(messages: Sequence[Outgoing]) -> str:
     return " ".join(str(getattr(each, "text", type(each).__name__)) for each in messages)
 
 
-def _kept(error: Exception) -> list[Any]:
-    """An error as JSON: its class, its arguments if they are JSON, and its text."""
-    arguments = list(error.args)
-    if not_json(arguments, "") is not None:
-        return [name_of(type(error)), None, str(error)]
-    return [name_of(type(error)), orjson.loads(orjson.dumps(arguments)), str(error)]
-
-
-def _made_again(name: str, arguments: list[Any] | None, text: str) -> Exception:
-    """The error that a step raised, as far as it can be made again."""
-    module, _, path = name.partition(":")
-    try:
-        found: Any = import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
-        error = found.__new__(found, *(arguments or [text]))
-        error.args = tuple(arguments or [text])
-    except Exception:  # noqa: BLE001 - whatever went wrong, the error is told by its name
-        return StepFailed(f"{name}: {text}")
-    return error if isinstance(error, Exception) else StepFailed(f"{name}: {text}")
+def signal_in(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What a task group has to say, if it is but that its dialog waits, has ended or was changed; else the group."""
+    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged))
+    signal: BaseException = group if signals is None or others is not None else signals
+    while signal is not group and isinstance(signal, BaseExceptionGroup):
+        signal = signal.exceptions[0]
+    return signal

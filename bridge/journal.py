@@ -13,7 +13,7 @@ import orjson
 from pydantic import BaseModel
 
 from bridge.errors import HandlerError
-from bridge.events import EVENT_TYPES, decode_event, encode_event
+from bridge.events import decode_event, encode_event
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,9 +28,14 @@ _LABEL: Final = 40
 
 @dataclass(slots=True, kw_only=True)
 class Leg:
-    """What a dialog woke up with: the event, and the state and step where they are not what the dialog left."""
+    """What a dialog woke up with: the event, and the state and step where they are not what the dialog left.
+
+    `older` and `skipped` are the turn's, if it answered several events: only one that begins a dialog does.
+    """
 
     event: Event
+    older: tuple[Event, ...] = ()
+    skipped: tuple[Event, ...] = ()
     values: dict[str, Any] | None = None
     step: str | None = None
 
@@ -80,7 +85,7 @@ class Journal:
                 "run": self.run,
                 "arguments": self.arguments,
                 "legs": [
-                    [each.event.tag, orjson.Fragment(encode_event(each.event)), each.values, each.step]
+                    [*_packed(each.event), each.values, each.step, *map(_all_packed, (each.older, each.skipped))]
                     for each in self.legs
                 ],
                 "entries": [[each.op, each.call, each.label, each.leg, each.outcome] for each in self.entries],
@@ -98,9 +103,14 @@ def decode_journal(data: bytes) -> Journal:
     """The inverse of Journal.encode."""
     values = orjson.loads(data)
     legs = [
-        Leg(event=decode_event(tag, orjson.dumps(event)), values=state, step=step)
-        for tag, event, state, step in values.pop("legs")
-        if tag in EVENT_TYPES
+        Leg(
+            event=_unpacked(tag, event),
+            values=state,
+            step=step,
+            older=tuple(_unpacked(*each) for each in older),
+            skipped=tuple(_unpacked(*each) for each in skipped),
+        )
+        for tag, event, state, step, older, skipped in values.pop("legs")
     ]
     entries = [
         Entry(op=op, call=call, label=label, leg=leg, outcome=outcome)
@@ -135,6 +145,18 @@ def name_of(function: Callable[..., object]) -> str:
     """module:qualname of a function, or of the class of what can be called."""
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}:{named.__qualname__}"
+
+
+def _packed(event: Event) -> list[object]:
+    return [event.tag, orjson.Fragment(encode_event(event))]
+
+
+def _all_packed(events: tuple[Event, ...]) -> list[list[object]]:
+    return [_packed(each) for each in events]
+
+
+def _unpacked(tag: str, event: object) -> Event:
+    return decode_event(tag, orjson.dumps(event))
 
 
 def _plain(value: object) -> object:

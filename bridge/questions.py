@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -81,7 +82,7 @@ class Question:
         if "choice" in outcome:
             return self.values[outcome["choice"]]
         if "value" in outcome:
-            return outcome["value"]
+            return deepcopy(outcome["value"])  # what the script does to it is no part of the past
         return await _called(self.parse, outcome["said"]) if self.parse else outcome["said"]
 
     async def _parsed(self, said: str) -> dict[str, Any]:

@@ -176,7 +176,8 @@ class _Rehearsal:
             first.event, self.thread.ref, state=self.thread.state, step=self.thread.step, begin=_superseded
         )
         turn.take_shape(self.place.shape)
-        shelf = turn.rehearse(first.event, first.values or {}, first.step)
+        shelf = turn.set_aside()
+        turn.recall(first)
         self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf)
         dialog.rehearses = True
         with suppress(Ended, NoAnswer, Superseded):

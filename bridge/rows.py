@@ -214,7 +214,8 @@ class TurnCommit:
     timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
 
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
-    timers among them wait for their turns again. `steps`: what was kept of the thread's steps is in its dialog now.
+    timers among them wait for their turns again. `steps`: what was kept of the thread's steps is in its dialog now;
+    it is of no use either when no dialog waits there.
     """
 
     row: InboxRow

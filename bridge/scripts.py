@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 import uuid
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.dialogs import Dialog, Ended, ScriptChanged, Superseded, Suspended
+from bridge.dialogs import Dialog, Ended, ScriptChanged, Superseded, Suspended, signal_in
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
 from bridge.journal import Journal, Leg, decode_journal, is_question_timer, name_of
@@ -106,7 +107,7 @@ class Scripts:
         self._forget_timer(turn)
         turn.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
-        journal.legs.append(Leg(event=turn.event, values=turn.values(), step=turn.step))
+        journal.legs.append(_first(turn))
         await self._run(Dialog(turn, journal, self._steps(journal, row.thread_id), None), journal, script)
 
     async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
@@ -127,11 +128,12 @@ class Scripts:
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""
         if not journal.entries:  # it is to begin again, with the words that woke it as no answer
-            journal.legs.append(Leg(event=turn.event, values=turn.values(), step=turn.step))
+            journal.legs.append(_first(turn))
             dialog = Dialog(turn, journal, self._steps(journal, thread.id), None)
         else:
             first = journal.legs[0]
-            shelf = turn.rehearse(first.event, first.values or {}, first.step)
+            shelf = turn.set_aside()
+            turn.recall(first)
             dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
         try:
             await self._run(dialog, journal, script)
@@ -144,13 +146,14 @@ class Scripts:
         turn.plays = True
         next_one: Superseded | None = None
         try:
-            said = await script.handler.function(dialog, *journal.arguments)
+            said = await _played(script, dialog, journal)
             if dialog.suspended:
                 raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
             dialog.check_end()
             turn.reply(*as_messages(said))
             turn.dialog = None
         except Suspended:
+            dialog.put_back()
             turn.dialog = journal.encode()
         except (Ended, NoAnswer):
             dialog.check_end()
@@ -159,6 +162,7 @@ class Scripts:
             dialog.check_end()
             turn.dialog, next_one = None, raised
         finally:
+            dialog.put_back()  # also for whoever catches what it raised
             turn.plays = False
         if next_one is not None:
             await turn.begin(next_one.dialog, *next_one.arguments)
@@ -171,7 +175,7 @@ class Scripts:
         return found
 
     def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
-        told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{row.replay}\n{script.name}\n{number}"
+        told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
         return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, told)), arguments=arguments)
 
     def _steps(self, journal: Journal, thread_id: int) -> _Steps:
@@ -209,6 +213,20 @@ def declared(script: Script | None, journal: Journal, *, began_step: bool) -> Ch
 def gone(journal: Journal) -> str:
     """Why a dialog whose script is not there cannot go on."""
     return f"no version {journal.version} of it is registered"
+
+
+def _first(turn: Turn[Any, Any]) -> Leg:
+    """What a dialog that begins in a turn begins with."""
+    *older, event = turn.events
+    return Leg(event=event, older=tuple(older), skipped=turn.skipped, values=turn.values(), step=turn.step)
+
+
+async def _played(script: Script, dialog: Dialog, journal: Journal) -> object:
+    """What the function of a dialog returns; what it does to its arguments is no part of the past."""
+    try:
+        return await script.handler.function(dialog, *deepcopy(journal.arguments))
+    except BaseExceptionGroup as group:
+        raise signal_in(group) from None
 
 
 def _takes(script: Script, arguments: list[Any]) -> bool:

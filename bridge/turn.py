@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.dialogs import Dialog
     from bridge.events import Contact, ThreadRef
+    from bridge.journal import Leg
     from bridge.later import Delay, Later
     from bridge.state import Shape
 
@@ -78,6 +79,8 @@ class Shelf:
     """What a turn really is, while a dialog goes through its past in it."""
 
     event: Event
+    older: tuple[Event, ...]
+    skipped: tuple[Event, ...]
     values: dict[str, Any]
     step: str | None
     effects: Effects
@@ -99,9 +102,11 @@ class Turn(Generic[E_co, S_co]):
         "_state",
         "_step",
         "_unbegun",
+        "asked",
         "begun",
         "dialog",
         "event",
+        "in_step",
         "plays",
         "skipped",
         "stepped",
@@ -141,6 +146,10 @@ class Turn(Generic[E_co, S_co]):
         """For the engine: a step of a dialog was taken."""
         self.plays = False
         """For the engine: a dialog runs in it right now."""
+        self.in_step = False
+        """For the engine: a step of it is being taken."""
+        self.asked = False
+        """For the engine: a dialog put a question; what was offered before is no longer what an answer means."""
         self.begun = 0
         """For the engine: how many dialogs began in it."""
         self._over = False
@@ -198,8 +207,14 @@ class Turn(Generic[E_co, S_co]):
         return self.reply(text)
 
     async def history(self, limit: int = 20) -> list[Entry]:
-        """The last things said in this thread before this turn, at most `limit` (1 to 1000), oldest first."""
+        """The last things said in this thread before this turn, at most `limit` (1 to 1000), oldest first.
+
+        Raises:
+            HandlerError: the limit is another; or a dialog asks, outside of its steps: it would find more each time.
+        """
         self._want_open()
+        if self.plays and not self.in_step:
+            raise HandlerError("a dialog reads what was said before in a step: await d.step(d.turn.transcript, 20)")
         if not 1 <= limit <= 1000:  # noqa: PLR2004 - as the docstring says
             raise HandlerError(f"history() takes a limit from 1 to 1000, not {limit}")
         return list(await self._history(limit))
@@ -309,27 +324,37 @@ class Turn(Generic[E_co, S_co]):
 
     def values(self) -> dict[str, Any]:
         """For the engine: the state as JSON gives it back, in a copy."""
-        found: dict[str, Any] = orjson.loads(self._state.encode())
-        return found
+        return orjson.loads(self._state.encode())  # type: ignore[no-any-return]
 
-    def rehearse(self, event: Event, values: dict[str, Any], step: str | None) -> Shelf:
-        """For dialogs: be a turn of the past from now on, whose effects go nowhere; what this turn is, on a shelf."""
-        shelf = Shelf(event=self.event, values=self.values(), step=self._step, effects=self._effects)
-        self.recall(event, values, step)
+    def set_aside(self) -> Shelf:
+        """For dialogs: what this turn is, on a shelf; what is done from now on has no effect."""
+        shelf = Shelf(
+            event=self.event,
+            older=self._older,
+            skipped=self.skipped,
+            values=self.values(),
+            step=self._step,
+            effects=self._effects,
+        )
         self._effects = Effects([], [], [])
         return shelf
 
-    def recall(self, event: Event, values: dict[str, Any] | None, step: str | None) -> None:
-        """For dialogs: be the next turn of the past; `values` None: the state is what the last one made of it."""
-        self.event = event  # type: ignore[assignment] # of the past
-        if values is not None:
-            self._state.become(deepcopy(values))  # what is written to them now is no part of the past
-            self._step = step
+    def recall(self, leg: Leg) -> None:
+        """For dialogs: be the next turn of the past; without `values` the state is what the last one made of it."""
+        self.event = leg.event  # type: ignore[assignment] # of the past
+        self._older, self.skipped = leg.older, leg.skipped
+        if leg.values is not None:
+            self._state.become(deepcopy(leg.values))  # what is written to them now is no part of the past
+            self._step = leg.step
 
     def resume(self, shelf: Shelf) -> bool:
         """For dialogs: be the turn that this really is, and whether its state is not what the past made of it."""
         differs = self.values() != shelf.values or self._step != shelf.step
-        self.recall(shelf.event, shelf.values if differs else None, shelf.step)
+        self.event = shelf.event  # type: ignore[assignment] # as it was
+        self._older, self.skipped = shelf.older, shelf.skipped
+        if differs:
+            self._state.become(shelf.values)
+            self._step = shelf.step
         self._effects = shelf.effects
         return differs
 

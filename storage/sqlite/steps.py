@@ -43,7 +43,7 @@ def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | Stor
 
 
 def forget(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
-    """What was noted in these threads is in their dialogs now, or their dialogs have ended."""
-    stepped = [(turn.thread.id,) for turn in turns if turn.steps]
-    if stepped:
-        db.executemany("DELETE FROM steps WHERE thread_id = ?", stepped)
+    """What was noted in these threads is in their dialogs now, or no dialog waits there (any more)."""
+    done = [(turn.thread.id,) for turn in turns if turn.steps or turn.thread.dialog is None]
+    if done and db.execute("SELECT 1 FROM steps LIMIT 1").fetchone() is not None:
+        db.executemany("DELETE FROM steps WHERE thread_id = ?", done)
