@@ -172,9 +172,6 @@ def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
         raise bare.error(f"a dialog takes a Dialog first, but {dialog.name!r} is annotated {wanted.__name__}")
     if needs := needs_of(bare, others, site):
         raise bare.error(f"nothing is injected into a dialog, as its parameter {needs[0][0]!r} asks for: it is JSON")
-    if needs := needs_of(bare, others, site):
-        reason = f"nothing is injected into a dialog, such as {needs[0][0]!r}: it is played again days later"
-        raise bare.error(f"{reason}; the functions of its steps get what they need themselves")
     return Handler(function=function, name=bare.name, file=bare.file, line=bare.line, is_async=True)
 
 
