@@ -297,7 +297,7 @@ def test_every_public_name_is_documented(name: str) -> None:
 @pytest.mark.parametrize("cls", [bridge.Router, bridge.Turn], ids=lambda cls: cls.__name__)
 def test_every_method_of_what_handlers_hold_is_documented(cls: type) -> None:
     text = (REFERENCE / "python.md").read_text("utf-8")
-    slots = {"begun", "dialog", "plays", "stepped"}
+    slots = {"asked", "begun", "dialog", "in_step", "plays", "stepped"}
     engines = {name for name, each in vars(cls).items() if (inspect.getdoc(each) or "").startswith("For ")} | slots
     names = {name for name in vars(cls) if not name.startswith("_")} - engines
     assert [name for name in names if f".{name}" not in text] == []
