@@ -102,7 +102,7 @@ async def order(turn: Turn[Message, Visit], no: int, shop: Shop = Depends(get_sh
     if found is None:
         return f"There is no order {no}."
     turn.state.order = no
-    turn.after("2h", remind, unless="replied", name="remind", no=no)
+    turn.after("2h", remind, unless="replied", no=no)
     return Buttons(
         f"Order {no}: {found.what}, {found.price} euro. What may I do?",
         [Button(Track(no=no), "Track"), Button(Refund(no=no), "Refund")],

@@ -18,7 +18,7 @@ from bridge.store import Receipt
 from bridge.testing import Counterexample, World
 from storage.sqlite import timers
 from storage.sqlite.connection import on_thread
-from tests.testing.worlds import counted, counting
+from tests.testing.worlds import ALL, counted, counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -246,3 +246,12 @@ def test_a_planted_mistake_is_found_and_shown_again_bit_for_bit(
 def test_the_engine_without_them_passes_the_same_search(router: Router, scenario: Scenario) -> None:
     with World(router) as world:
         assert world.explore(scenario, seeds=200, faults={"crash"}).runs == 200
+
+
+@pytest.mark.parametrize("start", [0, 50, 100])
+def test_what_else_a_seed_did_is_left_out_of_the_smallest_schedule(start: int) -> None:
+    with World(asking(), make=over(JournalsFirst)) as world:
+        with pytest.raises(Counterexample) as caught:
+            world.explore(named, seeds=range(start, 300), faults=ALL)
+        (only,) = caught.value.smallest.deviations
+        assert only.label.startswith("crash (while: before commit turn")
