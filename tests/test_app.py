@@ -1,10 +1,8 @@
-"""The whole bridge in one process: webhook in, turn, reply out through the gateway's API; its start, its stop."""
+"""The whole bridge in one process: webhook in, turn, reply out through the gateway's API; its probes."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -12,8 +10,8 @@ import pytest
 from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
-from bridge.app import BRIDGE, _watch_signals, create_app
-from bridge.errors import Broken, ConfigError, StoreInUse, Unavailable
+from bridge.app import BRIDGE, create_app
+from bridge.errors import Broken
 from bridge.messages import Button, Buttons, Document, Image, Location, Menu, Row, Section, Text
 from bridge.router import Router
 from bridge.testing.emulators import EmulatorServer
@@ -45,6 +43,7 @@ if TYPE_CHECKING:
     from bridge.providers.port import Hook
     from bridge.providers.relationlabs.emulator import Emulator as RelationLabs
     from bridge.turn import Turn
+
 
 FILE: Final = "https://files.example/a.pdf"
 REPLIES: Final = {
@@ -299,132 +298,6 @@ async def test_a_bridge_inside_an_application_of_ones_own(tmp_path: Path, aiohtt
         assert len(await again.bridge.store.threads()) == 1
 
 
-async def test_a_store_belongs_to_one_bridge(tmp_path: Path) -> None:
-    async with served(configuration(tmp_path)) as first:
-        with pytest.raises(StoreInUse):
-            async with served(configuration(tmp_path)):
-                pass
-        assert first.bridge.ready
-
-
-async def test_a_stop_leaves_no_task_behind(tmp_path: Path) -> None:
-    before = asyncio.all_tasks()
-    async with served(configuration(tmp_path)) as door, ClientSession() as session:
-        url = f"http://127.0.0.1:{door.port}{SHOP_HOOK}"
-        await session.post(url, data=body(konnek_text()), headers={**JSON, **SHOP})
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() <= before
-
-
-async def test_a_stop_lets_the_turn_that_runs_finish_and_its_reply_leave(tmp_path: Path) -> None:
-    running, router = asyncio.Event(), Router()
-
-    @router.default()
-    async def slow(turn: Turn) -> str:
-        del turn
-        running.set()
-        await asyncio.sleep(0.05)
-        return "finished"
-
-    konnek, _ = emulators()
-    async with EmulatorServer(konnek) as gateway, ClientSession() as session:
-        config = configuration(tmp_path, accounts=accounts(gateway.url))
-        async with served(config, router) as door:
-            url = f"http://127.0.0.1:{door.port}{SHOP_HOOK}"
-            await session.post(url, data=body(konnek_text()), headers={**JSON, **SHOP})
-            await running.wait()
-        async with served(config, router) as door:
-            await door.bridge.settle()
-    assert [seen.text for seen in konnek.seen] == ["finished"]
-
-
-async def test_what_was_taken_and_not_handled_is_handled_after_the_next_start(tmp_path: Path) -> None:
-    """Acknowledged is stored: here the first bridge never gets to any turn."""
-    async with served(configuration(tmp_path)) as door, ClientSession() as session:
-        door.bridge.dispatcher.lanes._running = False
-        url = f"http://127.0.0.1:{door.port}{SHOP_HOOK}"
-        async with session.post(url, data=body(konnek_text()), headers={**JSON, **SHOP}) as answer:
-            assert answer.status == 200
-    konnek, _ = emulators()
-    async with (
-        EmulatorServer(konnek) as gateway,
-        served(configuration(tmp_path, accounts=accounts(gateway.url)), bot()) as door,
-    ):
-        await door.bridge.settle()
-    assert [seen.text for seen in konnek.seen] == ["heard hi"]
-
-
-async def test_what_cannot_be_configured_does_not_start() -> None:
-    with pytest.raises(ConfigError):
-        create_app({"accounts": {"shop": {"provider": "pigeon"}}})
-
-
 def test_the_hooks_of_the_tests_are_routes() -> None:
     """So that a test of a refusal cannot pass by misspelling a path."""
     assert (SHOP_HOOK, RELAY_HOOK) == ("/webhooks/shop/whatsapp", "/webhooks/relay")
-
-
-async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bridge.app.DRAIN_SECONDS", 1.0)
-    router, hanging = Router("slow"), asyncio.Event()
-
-    @router.message(text="hang")
-    async def hang(turn: Turn) -> None:
-        del turn
-        hanging.set()
-        await asyncio.Event().wait()
-
-    @router.default()
-    async def say(turn: Turn) -> str:
-        del turn
-        return "said"
-
-    async def never(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        called.set()
-        await gone.wait()
-        writer.close()
-
-    called, gone = asyncio.Event(), asyncio.Event()
-    server = await asyncio.start_server(never, "127.0.0.1", 0)
-    silent_one = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    bridge = create_app(configuration(tmp_path, accounts=accounts(konnek=silent_one)), router=router)[BRIDGE]
-    await bridge.start()
-    shop = bridge.config.accounts["shop"]
-    for key, text, who in (("1", "hang", "ann"), ("2", "hi", "bob")):
-        await bridge.webhooks.accept(shop, body(konnek_text(key, text, who)), "whatsapp")
-    await asyncio.wait_for(hanging.wait(), 5)
-    await asyncio.wait_for(called.wait(), 5)
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    await bridge.stop()
-    assert loop.time() - began < 1.8
-    gone.set()
-    server.close()
-
-
-async def test_a_signal_while_it_starts_is_heard(tmp_path: Path) -> None:
-    app = create_app(configuration(tmp_path), router=silent())
-    loop = asyncio.get_running_loop()
-    stopping: asyncio.Future[None] = loop.create_future()
-    _watch_signals(app, stopping)
-    try:
-        os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(stopping, 5)
-    finally:
-        loop.remove_signal_handler(signal.SIGTERM)
-        loop.remove_signal_handler(signal.SIGINT)
-
-
-async def test_a_start_that_fails_lets_go_of_the_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_: object) -> None:
-        raise Unavailable("not now")
-
-    with monkeypatch.context() as patch:
-        patch.setattr("bridge.dispatcher.Dispatcher.start", fail)
-        with pytest.raises(Unavailable):
-            await create_app(configuration(tmp_path), router=silent())[BRIDGE].start()
-    again = create_app(configuration(tmp_path), router=silent())[BRIDGE]
-    await again.start()
-    await again.stop()
