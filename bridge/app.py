@@ -80,12 +80,14 @@ class Bridge:
 
         Raises:
             ConfigError: a handler cannot be loaded.
+            HandlerError: handlers do not go together, or one names a model of the state that it would not see.
         """
         self.config = config
         self.clock = clock or SystemClock()
         self._outside = outside or Outside()
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
+        self.router.rules.check_models()
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads in which there is something new to see."""
         self.failed: Exception | None = None

@@ -48,10 +48,14 @@ class _Parameter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handler(Written):
-    """A function of a bot author under one rule; `needs` are its dependencies, `manner` how its turns go."""
+    """A function of a bot author under one rule; `needs` are its dependencies, `manner` how its turns go.
+
+    `model` is what it says the state is, if it says so.
+    """
 
     needs: Needs = field(default=(), repr=False, compare=False)
     manner: Manner = PLAIN
+    model: type | None = field(default=None, repr=False, compare=False)
     _parameters: tuple[_Parameter, ...] = field(default=(), repr=False, compare=False)
     _turn: str = field(default="", repr=False, compare=False)
     _takes_all: bool = field(default=False, repr=False, compare=False)
@@ -107,7 +111,7 @@ def handler_of(
             fills, or has an annotation that cannot be read or converted to; or a dependency of it is wrong.
     """
     bare, turn, others = _bare_handler(function, site)
-    check_turn(bare, turn, site, events)
+    model = check_turn(bare, turn, site, events)
     if press is not None:
         finds = (finds or frozenset()) | {_second(bare, others, press, site)} if finds is not None else None
     needs = needs_of(bare, others, site)
@@ -125,6 +129,7 @@ def handler_of(
         line=bare.line,
         is_async=bare.is_async,
         needs=needs,
+        model=model,
         _parameters=tuple(_parameter(bare, each, site) for each in fillable),
         _turn=turn.name,
         _takes_all=any(each.kind is each.VAR_KEYWORD for each in others),
@@ -138,7 +143,7 @@ def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception],
         HandlerError: it cannot be called with these two, or says that it takes other errors.
     """
     bare, turn, others = _bare_handler(function, site)
-    check_turn(bare, turn, site)
+    model = check_turn(bare, turn, site)
     needs = needs_of(bare, others, site)
     try:
         signature_of(bare).bind(None, None, **dict(needs))
@@ -148,7 +153,13 @@ def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception],
     if wrong := [each.__name__ for each in types if not takes(wanted, each)]:
         raise bare.error(f"its parameter {others[0].name!r} is annotated as another error than {', '.join(wrong)}")
     return Handler(
-        function=function, name=bare.name, file=bare.file, line=bare.line, is_async=bare.is_async, needs=needs
+        function=function,
+        name=bare.name,
+        file=bare.file,
+        line=bare.line,
+        is_async=bare.is_async,
+        needs=needs,
+        model=model,
     )
 
 

@@ -366,8 +366,13 @@ class Router:
 
 
 def combine(routers: Iterable[Router]) -> Router:
-    """One router with the rules of all, in their order: the order is the priority."""
+    """One router with the rules of all, in their order: the order is the priority.
+
+    Raises:
+        HandlerError: they do not go together, or a handler names a model of the state that it would not see.
+    """
     combined = Router("all")
     for router in routers:
         combined.include(router)
+    combined.rules.check_models()
     return combined

@@ -160,6 +160,8 @@ class RuleBook:
 
     def add(self, entry: Rule | Catch | Script) -> None:
         """Put something after all that is here. Raises HandlerError as `include` does."""
+        if self.shape is not None:
+            _check_model(entry.handler, self.shape)
         self._check_presses([entry])
         self._check_scripts([entry])
         self._entries.append(entry)
@@ -176,10 +178,13 @@ class RuleBook:
         Raises:
             ValueError: this book is part of the other one, or is the same.
             HandlerError: two classes of keys, or two scripts of a version, have the same name: one would be taken for
-                the other.
+                the other; or a handler there names another model of the state than it would see.
         """
         if book is self or self in book.inner():
             raise ValueError("that would be a circle")
+        if self.shape is not None:
+            for leaf, place in book.leaves():
+                _check_model(leaf.handler, place.shape or self.shape)
         self._check_presses(leaf for leaf, _ in book.leaves())
         self._check_scripts(leaf for leaf, _ in book.leaves())
         self._entries.append(book)
@@ -195,6 +200,15 @@ class RuleBook:
         self._tables = self._reached = self._plain = self._scripts = None
         for reader in self._readers:
             reader.forget()
+
+    def check_models(self) -> None:
+        """Nothing is put around this book any more: every handler that names a model of the state has to see it.
+
+        Raises:
+            HandlerError: one would not.
+        """
+        for leaf, place in self.leaves():
+            _check_model(leaf.handler, place.shape)
 
     def _check_presses(self, new: Iterable[Rule | Catch | Script]) -> None:
         presses = [leaf for leaf in new if isinstance(leaf, Rule) and leaf.press is not None]
@@ -330,6 +344,16 @@ class RuleBook:
         for leaf, _ in self.leaves():
             seen.setdefault(id(leaf.handler.function), leaf.handler)
         return tuple(seen.values())
+
+
+def _check_model(handler: Handler, shape: Shape | None) -> None:
+    if handler.model is None:
+        return
+    said = handler.model.__name__
+    if shape is None:
+        raise handler.error(f"its turn's state is annotated {said}, but no router it belongs to has a state={said}")
+    if not issubclass(shape.model, handler.model):
+        raise handler.error(f"its turn's state is annotated {said}, but its router's is {shape.model.__name__}")
 
 
 def _press(event: Postback) -> str:

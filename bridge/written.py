@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
 
+from pydantic import BaseModel
+
 from bridge.errors import HandlerError
 from bridge.events import Event
 
@@ -152,8 +154,11 @@ def annotation_if_readable(author: Written, name: str, annotation: object, site:
 
 def check_turn(
     author: Written, turn: inspect.Parameter, site: Site, events: frozenset[type[Event]] = frozenset()
-) -> None:
+) -> type | None:
     """Refuse a first parameter that says it is no turn, or one of other events than `events` (none: any will do).
+
+    Returns:
+        The class that it says the state is, if it says one: Order of `Turn[Message, Order]`.
 
     Raises:
         HandlerError: so it says.
@@ -162,15 +167,17 @@ def check_turn(
 
     wanted = annotation_if_readable(author, turn.name, turn.annotation, site)
     if wanted is Turn or get_origin(wanted) is Turn:
-        said, *_ = get_args(wanted) or (Event,)
+        said, *state = get_args(wanted) or (Event,)
         kinds = tuple(each for each in _members(said) if isinstance(each, type) and issubclass(each, Event))
         wrong = [event for event in events if kinds and not issubclass(event, kinds)]
         if wrong:
             names = " or ".join(sorted(event.__name__ for event in wrong))
             told = " | ".join(kind.__name__ for kind in kinds)
             raise author.error(f"its turn is annotated Turn[{told}], but its rule is for a {names}")
-    elif is_other_class(wanted, Turn):
+        return next((each for each in state if isinstance(each, type) and issubclass(each, BaseModel)), None)
+    if is_other_class(wanted, Turn):
         raise author.error(f"its first parameter is the turn, but {turn.name!r} is annotated {wanted.__name__}")
+    return None
 
 
 def is_other_class(wanted: object, given: type) -> bool:
