@@ -90,6 +90,7 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, mo
             Config.from_dict(tomllib.loads(block.code), folder)
         elif block.file is not None:
             importlib.invalidate_caches()
+            sys.modules.pop(block.file.removesuffix(".py"), None)  # a page may write a file again
             importlib.import_module(block.file.removesuffix(".py"))
         else:
             exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)  # noqa: S102 - our own pages

@@ -43,14 +43,15 @@ async def test_the_tutorials_bot_takes_an_order_by_title_number_and_word(
     app = create_app({"storage": storage, "accounts": {"console": {"provider": "playground"}}}, router=router)
     await aiohttp_client(app)
     said: list[str] = []
-    for number, text in enumerate(["hello", "spelt bread", "3", "YES"]):
+    for number, text in enumerate(["hello", "spelt bread", "many", "3", "YES"]):
         said = await say(app, number, text)
 
     assert said == [
         "Good morning! What may it be?",
         "Spelt bread, a good choice. How many?",
+        "A number from 1 to 20, please.",
         "3 x Spelt bread, 15 euro. Shall I pack it?",
-        "Thank you! Order no. 1 is packed.",
+        "Thank you! Parcel P1 is packed, your order no. 1.",
     ]
 
 

@@ -19,6 +19,7 @@ ann's phone at konnek, whatsapp:
 The smallest schedule that still fails, # of # choices not calm:
   choice #: crash (while: before commit turn)
 """
+TUTORIAL: Final = DOCS / "tutorial.md"
 PAGE: Final = DOCS / "how-to" / "test-your-bot.md"
 _SCOPE: Final = "asyncio_default_fixture_loop_scope = function"
 BOT: Final = """
@@ -109,6 +110,28 @@ def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
     for name, code in files.items():
         project.path.joinpath(str(name)).write_text(code)
     project.runpytest_inprocess("test_shop.py").assert_outcomes(passed=2)
+
+
+def test_the_tutorials_tests_pass_and_one_fails_as_it_tells(project: pytest.Pytester) -> None:
+    """Each run has a process of its own, since a module that was changed is read again in a new one only."""
+    files = {str(each.file): each.code for each in blocks_of(TUTORIAL, "python")}
+    assert files.keys() == {"bakery.py", "test_bakery.py", "forgetful.py"}
+    for name, code in files.items():
+        project.path.joinpath(name).write_text(code)
+    project.path.joinpath("tox.ini").unlink()
+    alone = ("-p", "no:asyncio", "-p", "no:aiohttp", "-p", "no:anyio")
+    project.runpytest_subprocess(*alone).assert_outcomes(passed=3)
+    forgetful = files["test_bakery.py"].replace("import pytest\n", "import pytest\nimport forgetful\n")
+    project.path.joinpath("test_bakery.py").write_text(forgetful)
+    result = project.runpytest_subprocess(*alone)
+    result.assert_outcomes(passed=2, failed=1)
+    (shown,) = blocks_of(TUTORIAL, "text")
+    printed = {_without_numbers(line.removeprefix("E").strip()) for line in result.outlines}
+    assert {_without_numbers(line.strip()) for line in shown.code.splitlines()} <= printed
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+", "#", text)
 
 
 def test_what_the_page_says_is_printed_is_printed(project: pytest.Pytester, capsys: pytest.CaptureFixture[str]) -> None:
