@@ -43,6 +43,7 @@ NOT_OURS = {
     "curl",
     "sudo",
     "install",
+    "mkdir",
     "systemctl",
     "git",
     "cd",
