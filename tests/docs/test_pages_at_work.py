@@ -1,7 +1,8 @@
-"""What some pages promise, tried out: the tutorial's bot takes an order, the backup is one."""
+"""What some pages promise, tried out: the tutorial's bot takes an order, the backup is one, each pain has its page."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -68,3 +69,13 @@ async def test_the_backup_of_a_store_in_use_can_be_opened(tmp_path: Path) -> Non
         await reader.close()
     finally:
         await store.close()
+
+
+def test_each_of_the_twenty_pains_has_a_page_with_code_or_says_that_it_has_none_yet() -> None:
+    page = DOCS / "how-to" / "README.md"
+    rows = re.findall(r"^\| (\d+) \| \"(.+)\" \| (.+) \| (.+) \|$", page.read_text("utf-8"), re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, 21))
+    for _, pain, answer, where in rows:
+        pages = [(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", where)]
+        assert pages, pain
+        assert "**Not yet**" in answer or any(blocks_of(each, "python", "sh") for each in pages), pain
