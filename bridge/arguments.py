@@ -10,7 +10,7 @@ from bridge.errors import HandlerError
 from bridge.filters import KeyPattern, Test, at_step, one_of
 from bridge.keys import Key, model_of
 from bridge.overlap import Manner, manner_of
-from bridge.state import Shape
+from bridge.state import Shape, read_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,6 +42,15 @@ def shape_at(site: Site, model: object, version: int, migrate: Migrate | None) -
         raise site.error(
             f"a conversation begins with nothing: give defaults in {known.__name__} to {missing}"
         ) from None
+    for name, keys in read_keys(known).items():
+        field = known.model_fields[name]
+        kept = field.serialization_alias or name
+        if field.exclude:
+            raise site.error(f"{known.__name__}.{name} is excluded from what is kept, and would be forgotten")
+        if kept not in keys:
+            raise site.error(
+                f"{known.__name__}.{name} is kept as {kept!r}, and read as {min(keys)!r}: one alias=, please"
+            )
     return Shape(model=known, version=version, migrate=migrate)
 
 

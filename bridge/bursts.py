@@ -57,7 +57,7 @@ class Bursts:
         alone = Burst(rows=(replace(row, event=event),))
         if self._router.rules.is_plain():
             return alone
-        if isinstance(event, Timer):
+        if isinstance(event, Timer) and event.handler is not None:
             return replace(alone, manner=Manner(timeout=self._router.rules.timeout_of(event.handler)))
         handler = self._handler(event, thread)
         if handler is None or handler.manner == PLAIN:

@@ -17,10 +17,11 @@ from bridge.turn import Turn, as_messages
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from bridge.effects import Shelf
     from bridge.journal import Journal
     from bridge.later import Delay
     from bridge.messages import Outgoing
-    from bridge.turn import Reply, Shelf
+    from bridge.turn import Reply
 
 T = TypeVar("T")
 C = TypeVar("C")

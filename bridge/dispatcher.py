@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bridge.bursts import Bursts, history_of
 from bridge.calling import call_site, handler_of
 from bridge.commits import Commits
-from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
+from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
 from bridge.events import Message, Timer
 from bridge.handoff import MISSED, returned, returns
 from bridge.lanes import Lanes
@@ -142,7 +143,8 @@ class Dispatcher:
     async def _turn(self, row: InboxRow, burst: Burst, thread: ThreadRow) -> InboxRow | None:
         seconds = burst.manner.timeout or self._rules.timeout
         stop = self._bursts.watch(burst)
-        passage = Passage(self._rules.router.rules, lambda turn: self._found_for(turn, thread), seconds, stop)
+        book = self._rules.router.rules
+        passage = Passage(book, lambda turn: self._match(turn, thread), self._show_state, seconds, stop)
         turn = self._turn_of(burst, thread)
         self._mark(burst, running=True)
         try:
@@ -215,16 +217,13 @@ class Dispatcher:
     def _found(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
         return self._match(Turn(event, thread.ref, step=thread.step, dialog=thread.dialog), thread)
 
-    def _found_for(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
-        """Who is to handle a turn, which then shows its state as they see it."""
-        found = self._match(turn, thread)
-        if isinstance(found, Match):
-            event, rules = turn.event, self._rules.router.rules
-            if isinstance(event, Timer) and event.handler is not None:
-                turn.take_shape(rules.shape_for(event))
-            else:
-                turn.take_shape(found.place.shape)
-        return found
+    def _show_state(self, turn: Turn[Any, Any], match: Match) -> None:
+        """Show a turn's state as its handler sees it."""
+        event, rules = turn.event, self._rules.router.rules
+        if isinstance(event, Timer) and event.handler is not None:
+            turn.take_shape(rules.shape_for(event))
+        else:
+            turn.take_shape(match.place.shape)
 
     def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
@@ -265,7 +264,7 @@ class Dispatcher:
             thread=row.thread_id,
             event_key=row.key,
             attempt=row.attempt,
-            handler=passage.match.handler.name if passage.match else "",
+            handler=passage.match.handler.name if passage.match else getattr(row.event, "handler", None) or "",
             reason=kind_of(error),
             traceback=trace_of(error),
         )
@@ -304,7 +303,8 @@ class Dispatcher:
             return None
         turn = self._turn_of(burst, thread)
         try:
-            turn.take_shape(passage.match.place.shape if passage.match else None)
+            with suppress(HandlerError):  # where that is what failed, it is the mapping
+                turn.take_shape(passage.match.place.shape if passage.match else None)
             turn.reply(*as_messages(await passage.fail(turn, handler, error)))
             return self._commits.of_turn(burst, turn, thread, handler)
         except asyncio.CancelledError:

@@ -30,12 +30,17 @@ class Passage:
         self,
         book: RuleBook,
         find: Callable[[Turn[Any]], Match | Outgoing | None],
+        ready: Callable[[Turn[Any], Match], None],
         seconds: float,
         stop: Stop = None,
     ) -> None:
-        """`find` tells the handler for a turn, or what to say without any; all may take `seconds` together."""
+        """`find` tells the handler for a turn, or what to say without any, and `ready` makes the turn one for it.
+
+        All may take `seconds` together.
+        """
         self._book = book
         self._find = find
+        self._ready = ready
         self._seconds = seconds
         self._stop = stop
         self.match: Match | None = None
@@ -48,10 +53,9 @@ class Passage:
         """
         outer = self._book.outer()
         if not outer:
-            found = self._find(turn)
+            found = self._look(turn)
             if not isinstance(found, Match):
                 return found
-            self.match = found
             handler = found.handler
             if not handler.needs and not found.place.inner:
                 return await run(handler, self._seconds, handler.call, turn, found.arguments, stop=self._stop)
@@ -70,17 +74,24 @@ class Passage:
 
         return await run_task(handler.name, self._seconds, answer)
 
+    def _look(self, turn: Turn[Any]) -> Match | Outgoing | None:
+        """What `find` tells. The match is noted first: whatever is wrong with it is wrong with its handler."""
+        found = self._find(turn)
+        if isinstance(found, Match):
+            self.match = found
+            self._ready(turn, found)
+        return found
+
     async def _through(self, turn: Turn[Any], outer: Sequence[tuple[Layer, Place]]) -> None:
         async with _Supply(self._book, turn, "turn") as supply:
             await _within(outer, supply, None, lambda: self._handled(turn, supply))
 
     async def _handled(self, turn: Turn[Any], supply: _Supply) -> None:
         """What is inside of the outer middleware."""
-        found = self.match or self._find(turn)
-        if not isinstance(found, Match):
-            turn.reply(*as_messages(found))
+        match = self.match or self._look(turn)
+        if not isinstance(match, Match):
+            turn.reply(*as_messages(match))
             return
-        match = self.match = found
 
         async def handle() -> None:
             turn.reply(*as_messages(await supply.call(match.handler, match.place, **match.arguments)))

@@ -244,7 +244,12 @@ class Router:
         return register
 
     def dialog(
-        self, version: int = 1, *, name: str | None = None, changed: Changed = "restart"
+        self,
+        version: int = 1,
+        *,
+        name: str | None = None,
+        changed: Changed = "restart",
+        timeout: str | float | None = None,
     ) -> Callable[[OnDialog], OnDialog]:
         """A dialog, `async def refund(d: Dialog, no: int)`, for `turn.begin(refund, 7)`.
 
@@ -253,6 +258,8 @@ class Router:
         Where the version that began a conversation is gone, or does something else at a step that it has done already,
         `changed` decides: "restart" it (from the first question; but to "handoff", when it took a step outside),
         "finish" (the event goes to the rules), or "handoff" (to a person, with a note).
+
+        `timeout` is how long a turn may take that an answer begins, as for rules; its steps are part of it.
         """
         site = call_site()
         if version < 1:
@@ -260,8 +267,10 @@ class Router:
         if changed not in get_args(Changed):
             raise site.error(f"changed is one of {', '.join(get_args(Changed))}, not {changed!r}")
 
+        manner = manner_at(site, {} if timeout is None else {"timeout": timeout})
+
         def register(function: OnDialog) -> OnDialog:
-            handler = dialog_handler_of(function, call_site())
+            handler = replace(dialog_handler_of(function, call_site()), manner=manner)
             self.rules.add(Script(name=name or handler.name, version=version, handler=handler, changed=changed))
             return function
 

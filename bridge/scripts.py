@@ -104,11 +104,13 @@ class Scripts:
             raise Superseded(function, arguments)
         if not _takes(script, list(arguments)):
             raise script.handler.error(f"it cannot begin with {len(arguments)} arguments")
-        self._forget_timer(turn)
+        before = turn.dialog
         turn.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
         journal.legs.append(_first(turn))
         await self._run(Dialog(turn, journal, self._steps(journal, row.thread_id), None), journal, script)
+        if before is not None:  # only now: one that fails to begin leaves the other one waiting
+            turn.effects.forget(decode_journal(before).waiting)
 
     async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
         """What is declared for a dialog that does not fit its script (any more)."""
@@ -180,11 +182,6 @@ class Scripts:
 
     def _steps(self, journal: Journal, thread_id: int) -> _Steps:
         return _Steps(store=self._store, clock=self._clock, thread_id=thread_id, run=journal.run)
-
-    @staticmethod
-    def _forget_timer(turn: Turn[Any, Any]) -> None:
-        if turn.dialog is not None:
-            turn.effects.cancelled.append(decode_journal(turn.dialog).waiting)
 
 
 def is_for_a_dialog(event: object) -> bool:

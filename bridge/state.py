@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import orjson
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from bridge.errors import HandlerError
 
@@ -50,23 +50,56 @@ class Shape:
         found = values.get(SHAPES, {}).get(name, 0 if values and self.migrate else self.version)
         if found > self.version:
             raise HandlerError(f"the state was written by version {found} of {name}; this is version {self.version}")
+        if found < self.version and self.migrate is not None:
+            shapes = values.get(SHAPES)
+            values = self._migrated({key: each for key, each in values.items() if key != SHAPES}, found)
+            if shapes:
+                values[SHAPES] = shapes
+        return self._validated(values), values
+
+    def check(self, data: bytes) -> None:
+        """Refuse what a turn is about to keep, if no later turn could read it. Raises HandlerError as `read`."""
+        self._validated(orjson.loads(data))
+
+    def _migrated(self, values: dict[str, Any], found: int) -> dict[str, Any]:
         try:
-            if found < self.version and self.migrate is not None:
-                shapes = values.get(SHAPES)
-                values = dict(self.migrate({key: each for key, each in values.items() if key != SHAPES}, found))
-                if shapes:
-                    values[SHAPES] = shapes
-            return self.model.model_validate(values), values
+            return dict(self.migrate(values, found) if self.migrate is not None else values)
+        except Exception as error:
+            what = f"migrate= of {self.model.__name__} failed on what version {found} stored"
+            raise HandlerError(f"{what}: {type(error).__name__}: {error}") from error
+
+    def _validated(self, values: Mapping[str, Any]) -> BaseModel:
+        strict = self.model.model_config.get("extra") == "forbid"
+        known = {key for keys in read_keys(self.model).values() for key in keys} if strict else values.keys() - {SHAPES}
+        try:
+            return self.model.model_validate({key: each for key, each in values.items() if key in known})
         except ValidationError as error:
             what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
-            raise HandlerError(f"the state does not fit {name}: {what}") from None
+            raise HandlerError(f"the state does not fit {self.model.__name__}: {what}") from None
 
     def write(self, model: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
         """The values with the model's laid over them: what others keep beside it stays."""
-        written = {**values, **model.model_dump(mode="json", by_alias=True)}
+        try:
+            # What was assigned is checked when it is kept; a warning would tell the log what somebody said.
+            dumped = model.model_dump(mode="json", by_alias=True, exclude_computed_fields=True, warnings=False)
+        except ValueError as error:
+            raise HandlerError(f"the state cannot be kept: {self.model.__name__}: {error}") from None
+        written = {**values, **dumped}
         if self.migrate is not None:
             written[SHAPES] = {**values.get(SHAPES, {}), self.model.__name__: self.version}
         return written
+
+
+def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The keys that each field of a model is read from."""
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    keys: dict[str, set[str]] = {}
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        paths = [each.path if isinstance(each, AliasPath) else [each] for each in choices if each is not None]
+        keys[name] = {str(path[0]) for path in paths} | ({name} if by_name or not paths else set())
+    return keys
 
 
 class State(MutableMapping[str, Any]):
@@ -88,6 +121,8 @@ class State(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - the same
         """Keep something."""
         self._want_open()
+        if key == SHAPES:
+            raise HandlerError(f"the key {SHAPES} is taken: it says which versions of models wrote a state")
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -137,13 +172,15 @@ class State(MutableMapping[str, Any]):
         if self._shape is not None and self._model is not None:
             fresh, values = self._shape.read(values)
             vars(self._model).update(vars(fresh))
+            for slot in ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
+                object.__setattr__(self._model, slot, getattr(fresh, slot))
         self._values = values
 
     def encode(self) -> bytes:
         """As JSON; the values are looked at one by one, because orjson takes more than JSON gives back.
 
         Raises:
-            HandlerError: it is not JSON (the text names the key), or is larger than 64 KiB.
+            HandlerError: it is not JSON (the text names the key), does not fit its model, or is larger than 64 KiB.
         """
         values = self.values_now()
         if problem := not_json(values, "state"):
@@ -151,6 +188,8 @@ class State(MutableMapping[str, Any]):
         data = orjson.dumps(values)
         if len(data) > STATE_LIMIT:
             raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
+        if self._shape is not None and self._model is not None:
+            self._shape.check(data)
         return data
 
     def close(self) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
 
 import orjson
 
+from bridge.effects import Effects, Shelf
 from bridge.errors import HandlerError
 from bridge.events import Event
 from bridge.messages import MESSAGE_TYPES, Outgoing, Text
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.dialogs import Dialog
     from bridge.events import Contact, ThreadRef
     from bridge.journal import Leg
-    from bridge.later import Delay, Later
+    from bridge.later import Delay
     from bridge.state import Shape
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
@@ -61,29 +61,6 @@ async def _no_history(_limit: int) -> Sequence[Entry]:
 
 async def _no_dialogs(_turn: Turn[Any, Any], _dialog: Callable[..., object], _arguments: tuple[object, ...]) -> None:
     raise HandlerError("dialogs begin in turns of a running bridge only")
-
-
-@dataclass(slots=True, eq=False)
-class Effects:
-    """What a turn does when it is committed, beside what it leaves in its thread."""
-
-    replies: list[Outgoing]
-    laters: list[Later]
-    cancelled: list[str]
-    handoff: str | None = None
-    """The note to the person who is to take over; None: nobody is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
-    """What a turn really is, while a dialog goes through its past in it."""
-
-    event: Event
-    older: tuple[Event, ...]
-    skipped: tuple[Event, ...]
-    values: dict[str, Any]
-    step: str | None
-    effects: Effects
 
 
 class Turn(Generic[E_co, S_co]):
@@ -268,8 +245,7 @@ class Turn(Generic[E_co, S_co]):
 
         self._want_open()
         named(name)
-        self._effects.laters = [each for each in self._effects.laters if each.name != name]
-        self._effects.cancelled.append(name)
+        self._effects.forget(name)
         return self
 
     def handoff(self, note: str = "") -> Self:

@@ -72,6 +72,10 @@ class Memory:
             return None
         return self._staged.get(found) or self._by_id.get(found)
 
+    def newest(self, thread_id: int) -> ThreadRow | None:
+        """A thread as the running transaction leaves it so far, if remembered."""
+        return self._staged.get(thread_id) or self._by_id.get(thread_id)
+
     def commit(self) -> None:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():

@@ -47,6 +47,10 @@ _TOOK_PART: Final = """
 UPDATE inbox SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND status = 'open'
     AND id IN (SELECT value FROM json_each(?))
 """
+_HEARD: Final = """
+UPDATE threads SET heard = version + 1
+WHERE id = ? AND EXISTS (SELECT 1 FROM inbox WHERE id = ? AND kind IN ('message', 'postback')) RETURNING heard
+"""
 _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
 
 
@@ -175,8 +179,8 @@ def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[
     return results
 
 
-def settle_turns(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Effects | StoreError]:
-    """Events given up; their threads go on."""
+def settle_turns(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+    """Events given up; their threads go on. What the contact said was said all the same: nobody asks for it again."""
     results: list[Effects | StoreError] = []
     freed: set[int] = set()
     for each in settled:
@@ -185,7 +189,11 @@ def settle_turns(db: sqlite3.Connection, settled: Sequence[Settled]) -> list[Eff
             (each.state, each.reason or None, each.at, each.row_id),
         ).rowcount
         results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"event {each.row_id} is settled"))
-        freed |= {each.thread_id} if changed else set()
+        if changed:
+            freed.add(each.thread_id)
+            heard = db.execute(_HEARD, (each.thread_id, each.row_id)).fetchone()
+            if heard is not None and (thread := memory.newest(each.thread_id)) is not None:
+                memory.stage([replace(thread, heard=heard[0])])
     count_next(db, "inbox", freed)
     return results
 

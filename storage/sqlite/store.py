@@ -38,7 +38,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "settle delivery": settling.settle_deliveries,
     "retry delivery": lambda db, _, all_: settling.retry(db, "outbox", all_),
     "claim delivery": lambda db, _, all_: settling.claim(db, all_),
-    "settle turn": lambda db, _, all_: settling.settle_turns(db, all_),
+    "settle turn": settling.settle_turns,
     "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
     "start step": lambda db, _, all_: steps.start(db, all_),
     "end step": lambda db, _, all_: steps.end(db, all_),
