@@ -125,7 +125,7 @@ class Served:
     port: int
 
     async def send(
-        self, request: bytes, *, cut: bool = False, wait: float = 5.0, source: str = "127.0.0.1"
+        self, request: bytes, *, cut: bool = False, wait: float = 30.0, source: str = "127.0.0.1"
     ) -> list[Answer]:
         """Everything the server answers until it closes; with `cut` we close first, having sent the request."""
         reader, writer = await self.connect(source)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 async def finish(line: LineOfWork, lanes: Lanes[Piece], clock: ManualClock) -> None:
     """Let all that is waiting come to its time, until everything is done."""
     for _ in range(2000):
-        await asyncio.wait_for(lanes.settle(), 5)
+        await asyncio.wait_for(lanes.settle(), 30)
         if not line.left and not lanes:
             return
         due = clock.next_in()
@@ -217,7 +217,7 @@ async def test_when_the_store_is_broken_the_work_ends_and_nothing_is_tried_again
     clock, line = ManualClock(), LineOfWork(do=do)
     lanes = await lanes_of(line, clock, concurrency=1)
     line.bring(lanes, 1)
-    await asyncio.wait_for(lanes.settle(), 5)
+    await asyncio.wait_for(lanes.settle(), 30)
     assert clock.next_in() is None
 
 
@@ -293,7 +293,7 @@ async def test_what_will_not_end_is_cancelled() -> None:
     lanes = await lanes_of(line, clock)
     line.bring(lanes, 1)
     await asyncio.sleep(0)
-    await asyncio.wait_for(lanes.stop(0), 5)
+    await asyncio.wait_for(lanes.stop(0), 30)
     assert line.running == set()
 
 

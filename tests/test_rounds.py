@@ -38,7 +38,7 @@ class World:
 
     async def until(self, true: Callable[[], bool]) -> None:
         """What passes over real sockets takes real time, but not much."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while not true():  # noqa: ASYNC110 - what is waited for happens in the gateway, too
                 await asyncio.sleep(0.005)
 

@@ -27,7 +27,7 @@ async def test_slow_handlers_do_not_hold_up_quick_ones() -> None:
             await world.heard("slow", f"s-{at}", f"slow-{at}")
         for at in range(30):
             await world.heard("hi", f"q-{at}", f"quick-{at}")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while len([each for each in await world.store.threads() if each.version]) < 30:  # noqa: ASYNC110 - the store
                 await asyncio.sleep(0)
         assert len(gate.begun) == 64

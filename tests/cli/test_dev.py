@@ -73,7 +73,7 @@ class Session:
 
     def end(self) -> None:
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=30)
         for reader in self._readers:
             reader.join(5)
 
@@ -100,7 +100,7 @@ class Session:
 def said_to(url: str, text: str, key: str, answers: int) -> list[str]:
     """Ann says something; all that she was answered, once there are so many answers."""
     body = json.dumps({"channel": "whatsapp", "contact": f"ann{key}", "text": text}).encode()
-    with urlopen(Request(f"{url}/_emulator/says", body), timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(Request(f"{url}/_emulator/says", body), timeout=30) as answer:  # noqa: S310 - our own server
         assert json.load(answer)["status"] == 200
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:

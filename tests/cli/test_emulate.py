@@ -51,13 +51,13 @@ def emulating(*arguments: str, port: int | None = None, **environment: str) -> I
         yield found[0], said
     finally:
         process.send_signal(signal.SIGTERM)
-        rest = process.communicate(timeout=10)
+        rest = process.communicate(timeout=30)
     assert (process.returncode, rest[0]) == (0, "")
 
 
 def call(url: str, body: object = None, **headers: str) -> Any:
     data = json.dumps(body).encode() if body is not None else None
-    with urlopen(Request(url, data, headers), timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(Request(url, data, headers), timeout=30) as answer:  # noqa: S310 - our own server
         return json.load(answer)
 
 

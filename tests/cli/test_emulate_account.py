@@ -49,7 +49,7 @@ load = ["handlers.echo"]
 
 def seen_at(url: str) -> list[dict[str, Any]]:
     """What the contact has on the phone, as soon as there is something."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 30
     while not (found := call(f"{url}/_emulator/seen")):
         assert time.monotonic() < deadline
     assert isinstance(found, list)

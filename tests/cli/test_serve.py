@@ -65,12 +65,12 @@ def running(folder: Path, *arguments: str, until: str) -> Iterator[subprocess.Po
             if until in line:
                 break
         else:
-            _, err = process.communicate(timeout=10)
+            _, err = process.communicate(timeout=30)
             raise AssertionError(err)
         yield process
     finally:
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=30)
     assert process.returncode == 0
 
 
@@ -80,7 +80,7 @@ def project(folder: Path, port: int, more: str = "") -> None:
 
 
 def page(url: str) -> str:
-    with urlopen(url, timeout=10) as answer:  # noqa: S310 - our own server
+    with urlopen(url, timeout=30) as answer:  # noqa: S310 - our own server
         body: bytes = answer.read()
         return body.decode()
 
@@ -105,7 +105,7 @@ def test_what_was_quarantined_is_seen_and_dropped_while_the_bridge_runs(
     with running(tmp_path, "run", until="listening"):
         url = called(tmp_path, "urls")[1].strip().rpartition("\t")[2]
         headers = {"Authorization": f"Bearer {SECRET}", "Content-Type": "application/json"}
-        with urlopen(Request(url, b'{"odd": true}', headers), timeout=10) as answer:  # noqa: S310 - our own server
+        with urlopen(Request(url, b'{"odd": true}', headers), timeout=30) as answer:  # noqa: S310 - our own server
             assert answer.status == 200
         (line,) = called(tmp_path, "dead", "list")[1].splitlines()
         letter_id = line.partition("\t")[0]

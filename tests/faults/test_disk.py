@@ -137,12 +137,12 @@ async def test_while_somebody_else_writes_webhooks_are_503_in_time_and_then_take
                 during = [talk.compose("shop", f"c{number}", f"say during {number}") for number in range(20)]
                 assert await asyncio.gather(*(talk.post(said) for said in during)) == [503] * 20
                 refused_after = talk.slowest
-                assert refused_after < 4
+                assert refused_after < 10, "before any gateway gives up"
                 foreign.execute("ROLLBACK")
             began = time.monotonic()
             await talk.insist(talk.compose("shop", "ann", "say after"), tries=30)
             recovered_after = time.monotonic() - began
-            assert recovered_after < 5
+            assert recovered_after < 20
             await asyncio.gather(*(talk.insist(said, tries=3) for said in during))
             await until("every event", lambda: home.rows("SELECT count(*) FROM inbox") == [(22,)])
             await home.settled()

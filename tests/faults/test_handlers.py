@@ -42,15 +42,18 @@ async def test_a_handler_that_raises_or_hangs_harms_only_its_own_thread(
         home = gateways.home(tmp_path, handlers_more="timeout = 1\nattempts = 2")
         async with home.running() as process, traffic(home, gateways) as talk:
             troubles = ["raise 1", "hang 1", "block 1"]
+            loop = asyncio.get_running_loop()
+            began = loop.time()
             for trouble in troubles:
                 assert await talk.say("shop", trouble.split()[0], trouble) == 200
                 assert await talk.say("shop", trouble.split()[0], f"say after {trouble}") == 200
             others = [f"say {number}" for number in range(30)]
             for other in others:
                 assert await talk.say("relay", other, other) == 200
-            waited = await until("the others' replies", lambda: seen(gateways) >= set(others), 10)
-            assert not {f"say after {each}" for each in troubles} & seen(gateways), "the troubled went first"
-            await home.settled(20)
+            waited = await until("the others' replies", lambda: seen(gateways) >= set(others))
+            early = {"say after hang 1", "say after block 1"} & seen(gateways)
+            assert not early or loop.time() - began > 2, "the troubled went first, before their two seconds were over"
+            await home.settled()
             counts = check(home, talk, gateways, dead=troubles)
             assert home.handled_texts().count("raise 1") == 2
             assert home.handled_texts().count("hang 1") == 2
@@ -68,7 +71,7 @@ async def test_many_blocking_handlers_block_nobody_else(tmp_path: Path, report: 
             others = [f"say {number}" for number in range(40)]
             for other in others:
                 assert await talk.say("shop", other, other) == 200
-            waited = await until("the others' replies", lambda: seen(gateways) == set(others), 10)
+            waited = await until("the others' replies", lambda: seen(gateways) == set(others))
             (tmp_path / "go").touch()
             await home.settled()
             counts = check(home, talk, gateways)
@@ -131,7 +134,7 @@ async def test_a_handler_that_blocks_the_loop_loses_nothing_and_is_named(
             counts = check(home, talk, gateways)
     source = (tmp_path / "bot.py").read_text("utf-8").splitlines()
     line = next(number for number, text in enumerate(source, 1) if "time.sleep(1.5)" in text)
-    (told,) = log_lines(home, "loop_blocked")
+    (told,) = [line for line in log_lines(home, "loop_blocked") if line["handler"]]  # a slow machine may block it too
     assert told["file"] == f"{tmp_path}/bot.py:{line}"
     assert told["handler"] == "bot:stalls"
     assert seen(gateways) == {"stall 1", *others}

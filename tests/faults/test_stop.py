@@ -36,7 +36,7 @@ async def test_sigterm_drains_exits_0_and_loses_nothing(tmp_path: Path, report: 
                     async with talk.flowing(150, lines, insist=False):
                         await until("some talk", enough(talk, 80 * (round_ + 1)))
                         began = time.monotonic()
-                        assert await home.stopped(process, seconds=12) == 0, home.log[-2000:]
+                        assert await home.stopped(process) == 0, home.log[-2000:]
                         drains.append(time.monotonic() - began)
                 assert set(talk.statuses) <= {0, 200, 503}
                 assert talk.statuses.keys() & {0, 503}, "nobody was turned away: the load ended too early"
@@ -63,7 +63,7 @@ async def test_a_second_sigterm_does_not_wait(tmp_path: Path, report: Callable[[
                 assert await talk.say("shop", "ann", "say late") in {0, 503}
                 assert process.poll() is None, "it drains"
                 process.send_signal(signal.SIGTERM)
-                seconds = await until("the exit", lambda: process.poll() is not None, 2)
+                seconds = await until("the exit", lambda: process.poll() is not None, 8)
                 assert process.returncode == 1
             (tmp_path / "go").touch()
             async with home.running():

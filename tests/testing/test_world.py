@@ -143,7 +143,7 @@ async def test_time_passes_when_it_is_told_to_and_at_no_other_time(counter: Worl
     await counter.advance(timedelta(seconds=61))
     ann.saw_once("still there?")
     assert counter.now == datetime(2025, 10, 10, 11, 0, 1, tzinfo=UTC)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 600, "two hours passed, and not on this clock"
 
 
 async def test_a_handler_sleeps_in_virtual_time_and_a_def_handler_runs_in_the_world() -> None:

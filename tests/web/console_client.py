@@ -80,7 +80,7 @@ class Stream:
         return found
 
     async def _block(self) -> str:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             return (await self.response.content.readuntil(b"\n\n")).decode().rstrip("\n")
 
     async def named(self, name: str) -> Any:

@@ -90,7 +90,7 @@ async def served() -> AsyncIterator[Served]:
 async def page(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """The page, opened; a script error or a breach of the content security policy fails the test."""
     context = await browser.new_context(viewport={"width": 1100, "height": 700})
-    context.set_default_timeout(5000)
+    context.set_default_timeout(30_000)
     page = await context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))
@@ -205,7 +205,7 @@ async def test_what_is_typed_during_a_restart_is_kept_and_said_once(page: Page, 
     await expect(page.locator(".message.in .state").last).to_have_text("not sent yet, trying again…")
     await expect(bubbles(page, "out")).to_have_text(["echo: before"])
     await served.start()
-    await expect(page.locator("#link")).to_have_text("live", timeout=10_000)
+    await expect(page.locator("#link")).to_have_text("live", timeout=30_000)
     await expect(bubbles(page, "out")).to_have_text(["echo: before", "echo: during"])
     await expect(bubbles(page)).to_have_text(["before", "during"])
     await expect(page.locator(".message.in .state").last).to_have_text("stored")
@@ -219,7 +219,7 @@ async def test_what_could_not_be_sent_survives_a_reload_and_is_said_once(page: P
     await page.reload()
     await expect(bubbles(page)).to_have_text(["early"])
     served.bridge.refusing = False
-    await expect(bubbles(page, "out")).to_have_text(["echo: early"], timeout=10_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: early"], timeout=30_000)
     assert len(next(iter(served.bridge.entries.values()))) == 2
 
 
@@ -240,7 +240,7 @@ async def test_a_stored_message_whose_answer_was_lost_is_not_said_twice(page: Pa
     await expect(bubbles(page, "out")).to_have_text(["echo: once"])
     await expect(page.locator(".message.in .state")).to_have_text("stored")
     await write(page, "next")
-    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"], timeout=10_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"], timeout=30_000)
     await expect(bubbles(page)).to_have_text(["once", "next"])
 
 

@@ -169,7 +169,7 @@ async def waiting(readers: _Readers) -> int:
 
 
 async def answers(reader: asyncio.StreamReader) -> list[tuple[int, bytes]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         return [(answer.status, answer.body) for answer in read_answers(await reader.readuntil(b"}"))]
 
 
