@@ -182,7 +182,7 @@ class Dispatcher:
         """The turn of a dialog that cannot go on, as its script declares."""
         fate = await self._scripts.fate(misfit, thread)
         told = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
-        log.error("dialog_changed", **told, reason=misfit.reason, action=fate.action)
+        log.error("dialog_changed", **told, reason=misfit.reason, outcome=fate.action)
         if fate.action != "handoff":
             return await self._turn(row, burst.alone(), fate.instead)
         await self._commit(burst.alone(), self._commits.of_silence(burst.head, fate.instead))

@@ -123,7 +123,7 @@ async def test_a_changed_script_is_named_and_begun_anew(
 ) -> None:
     url = await begun(tmp_path, until)
     said, lines = await after(url, asking(script), "L")
-    told = [(line["handler"], line["reason"], line["action"], line["log_level"]) for line in lines]
+    told = [(line["handler"], line["reason"], line["outcome"], line["log_level"]) for line in lines]
     assert told == [("quiz v1", reason, "restart", "error")]
     first = {
         other_words: ["Hello.", "Which size?"],
@@ -137,7 +137,7 @@ async def test_a_changed_script_is_named_and_begun_anew(
 async def test_one_that_finishes_leaves_the_event_to_the_rules(tmp_path: Path) -> None:
     url = await begun(tmp_path, "Size?")
     said, lines = await after(url, asking(other_words, changed="finish"), "L", "M")
-    assert (said, lines[0]["action"], len(lines)) == (["other: L", "other: M"], "finish", 1)
+    assert (said, lines[0]["outcome"], len(lines)) == (["other: L", "other: M"], "finish", 1)
 
 
 async def test_one_that_hands_off_keeps_the_event_for_a_person(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ async def test_one_that_hands_off_keeps_the_event_for_a_person(tmp_path: Path) -
         return "I am back."
 
     said, lines = await after(url, router, "L", "M")
-    assert (said, [line["action"] for line in lines]) == ([], ["handoff"])
+    assert (said, [line["outcome"] for line in lines]) == ([], ["handoff"])
     async with turns(router, url=url) as world:
         thread_id = (await world.store.threads())[0].id
         row = await world.store.thread(thread_id)
@@ -164,7 +164,7 @@ async def test_one_that_hands_off_keeps_the_event_for_a_person(tmp_path: Path) -
 async def test_one_that_took_a_step_is_not_begun_anew_but_handed_off(tmp_path: Path) -> None:
     url = await begun(tmp_path, "Size?", with_a_step)
     said, lines = await after(url, asking(other_words), "L")
-    assert (said, [line["action"] for line in lines]) == ([], ["handoff"])
+    assert (said, [line["outcome"] for line in lines]) == ([], ["handoff"])
 
 
 async def test_an_old_version_goes_on_as_long_as_it_is_registered(tmp_path: Path) -> None:
@@ -185,7 +185,7 @@ async def test_without_its_version_the_newest_one_begins_anew(tmp_path: Path) ->
 async def test_without_any_version_a_person_is_asked(tmp_path: Path) -> None:
     url = await begun(tmp_path, "Size?")
     said, lines = await after(url, asking(quiz, name="another"), "L")
-    assert (said, [line["action"] for line in lines]) == ([], ["handoff"])
+    assert (said, [line["outcome"] for line in lines]) == ([], ["handoff"])
 
 
 async def asks_for_the_time(d: Dialog) -> str:
@@ -268,7 +268,7 @@ async def test_one_that_was_taking_a_step_is_not_begun_anew_but_handed_off(tmp_p
         if ended:
             await world.store.end_step(replace(step, result=b"1"))
     said, lines = await after(url, asking(other_words), "L")
-    assert (said, [line["action"] for line in lines]) == ([], ["handoff"])
+    assert (said, [line["outcome"] for line in lines]) == ([], ["handoff"])
 
 
 async def breaks(url: str, router: Router, **options: Any) -> list[Break | None]:
