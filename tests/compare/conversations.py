@@ -11,9 +11,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Something a person does, or seconds that pass, and the texts that come of it."""
+    """Something a person does, or seconds that pass, and the texts that come of it.
 
-    kind: Literal["says", "clicks", "sends", "waits"]
+    `returns` is the bot's having the conversation again: the person who had it gives it back, or, where bot and people
+    share no inbox, the contact says `what`.
+    """
+
+    kind: Literal["says", "clicks", "sends", "waits", "returns"]
     what: str
     replies: tuple[str, ...]
 
@@ -32,6 +36,10 @@ def sends(url: str, *replies: str) -> Step:
 
 def waits(seconds: int, *replies: str) -> Step:
     return Step("waits", str(seconds), replies)
+
+
+def returns(word: str, *replies: str) -> Step:
+    return Step("returns", word, replies)
 
 
 CONVERSATIONS: Final[Mapping[str, Sequence[Step]]] = {
@@ -79,7 +87,7 @@ CONVERSATIONS: Final[Mapping[str, Sequence[Step]]] = {
         says("hello", 'Write "human" to talk to a person.'),
         says("human", "A person will take over."),
         says("hello?"),
-        says("bot", "I am back."),
+        returns("bot", "I am back."),
         says("hello", 'Write "human" to talk to a person.'),
     ],
     "sorry": [

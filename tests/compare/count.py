@@ -30,7 +30,9 @@ _INTRO: Final = """<!-- Made by `python -m tests.compare.count`: change tests/co
 # The same twelve bots, three times
 
 Twelve small bots of the kind that people write, in [threadbridge](../../tests/compare/threadbridge), in [aiogram](../../tests/compare/aiogram) (Telegram) and in [Bolt for Python](../../tests/compare/bolt) (Slack).
-They hold [the same conversations](../../tests/compare/conversations.py), word for word; only the survey in Slack is a form instead of three questions, as one would write it there.
+They hold [the same conversations](../../tests/compare/conversations.py), word for word, with two exceptions.
+The survey in Slack is a form instead of three questions, as one would write it there.
+And in the helpdesk it is the person who gives the conversation back here, by a command; in the other two the contact writes "bot".
 Each is written as its framework's documentation shows it, with every default left alone.
 
 It is no race between equals: aiogram and Bolt each speak to one platform and know all of it; threadbridge speaks to five gateways and knows what they have in common.
@@ -97,6 +99,7 @@ def lengths() -> str:
         "aiogram's helpdesk holds the lines that carry messages to the staff and back: "
         "on Telegram, bot and staff share no inbox."
     )
+    said.append("Ours is also silent without being asked where a gateway tells that a person wrote.")
     for at, framework in enumerate(FRAMEWORKS[1:], 1):
         shorter = [bot for bot, numbers in counted.items() if numbers[at] < numbers[0]]
         same = [bot for bot, numbers in counted.items() if numbers[at] == numbers[0]]

@@ -2,7 +2,7 @@
 
 Each bot is a bridge with a database of its own in FOLDER, at /BOT on a port that is printed, and sends to GATEWAY.
 LATER is by how many seconds its clock is ahead. A handler that is called for an event that was stored in this life
-never ends once the file HELD is there.
+never ends once the file HELD is there. POST /returns/BOT gives the bot's only conversation back to it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from bridge import Router
-from bridge.app import create_app
+from bridge.app import BRIDGE, create_app
 from bridge.clock import SECOND, SystemClock
+from bridge.handoff import Handoffs
 from tests.bridges import accounts
 from tests.compare.conversations import BOTS
 
@@ -57,10 +58,19 @@ def held(bot: str, file: Path) -> Router:
 
 async def main(folder: Path, gateway: str, later: int, file: Path) -> None:
     """Serve until killed."""
-    app = web.Application()
+    app, bots = web.Application(), {}
     for bot in BOTS:
         config = {"storage": {"url": f"sqlite:///{folder}/{bot}.db"}, "accounts": {"shop": accounts(gateway)["shop"]}}
-        app.add_subapp(f"/{bot}", create_app(config, router=held(bot, file), clock=Later(later)))
+        bots[bot] = create_app(config, router=held(bot, file), clock=Later(later))
+        app.add_subapp(f"/{bot}", bots[bot])
+
+    async def give_back(request: web.Request) -> web.Response:
+        bridge = bots[request.match_info["bot"]][BRIDGE]
+        (thread,) = await bridge.store.threads()
+        given = await Handoffs(bridge.store, bridge.clock).give_back(thread.id)
+        return web.Response(status=200 if given else 404)
+
+    app.router.add_post("/returns/{bot}", give_back)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

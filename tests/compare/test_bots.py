@@ -43,6 +43,9 @@ async def do(world: World, ann: Contact, step: Step) -> None:
         case "waits":
             await world.settle()
             await world.advance(int(step.what))
+        case "returns":
+            await world.settle()
+            await world.agent(ann).returns()
 
 
 def talk(bot: str, *, between: Callable[[World], Awaitable[None]] | None = None, at_once: bool = False) -> Scenario:

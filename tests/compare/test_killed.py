@@ -76,15 +76,17 @@ async def life(folder: Path, gateway: str, later: int, held: Path) -> AsyncItera
         await process.wait()
 
 
-async def posted(url: str, hooks: dict[str, Hook]) -> Sequence[int]:
-    """The status of each webhook, all posted at once."""
+async def posted(url: str, hooks: dict[str, Hook], returned: Sequence[str]) -> Sequence[int]:
+    """The status of each webhook, all posted at once, and of the requests to return the conversations of some bots."""
+    posts = {f"{url}/{bot}{SHOP_HOOK}": hook.body for bot, hook in hooks.items()}
+    posts |= {f"{url}/returns/{bot}": b"" for bot in returned}
     async with aiohttp.ClientSession(headers={**SHOP, **JSON}) as session:
 
-        async def post(bot: str, hook: Hook) -> int:
-            async with session.post(f"{url}/{bot}{SHOP_HOOK}", data=hook.body) as answer:
+        async def post(url: str, body: bytes) -> int:
+            async with session.post(url, data=body) as answer:
                 return answer.status
 
-        return await asyncio.gather(*(post(bot, hook) for bot, hook in hooks.items()))
+        return await asyncio.gather(*(post(url, body) for url, body in posts.items()))
 
 
 async def test_killed_after_every_200_each_bot_goes_on_where_it_was(tmp_path: Path) -> None:
@@ -99,8 +101,10 @@ async def test_killed_after_every_200_each_bot_goes_on_where_it_was(tmp_path: Pa
             async with life(tmp_path, gateway.url, later, held) as url:
                 await gateway.has(expected)
                 held.touch()
-                hooks = {bot: gateway.hook(bot, step) for bot, step in steps.items() if step.kind != "waits"}
-                assert set(await posted(url, hooks)) <= {200}
+                spoken = {bot: step for bot, step in steps.items() if step.kind not in {"waits", "returns"}}
+                hooks = {bot: gateway.hook(bot, step) for bot, step in spoken.items()}
+                returned = [bot for bot, step in steps.items() if step.kind == "returns"]
+                assert set(await posted(url, hooks, returned)) <= {200}
                 assert {bot: gateway.texts(bot) for bot in BOTS} == expected
             held.unlink()
             later += sum(int(step.what) for step in steps.values() if step.kind == "waits")

@@ -1,26 +1,21 @@
-"""Answers, until a person is asked for; then it is silent until it is called back."""
+"""Answers, until a person is asked for; then it is silent until that person gives the conversation back."""
 
 from __future__ import annotations
 
-from bridge import Router, Turn
+from bridge import Returned, Router, Turn
 
 router = Router("helpdesk")
 
 
 @router.message(text="human")
 async def hand_over(turn: Turn) -> str:
-    turn.step = "human"
+    turn.handoff("asked for a person")
     return "A person will take over."
 
 
-@router.message(text="bot", step="human")
-async def take_back(turn: Turn) -> str:
-    turn.step = None
+@router.on(Returned)
+async def take_back(_turn: Turn) -> str:
     return "I am back."
-
-
-@router.message(step="human")
-async def keep_silent(_turn: Turn) -> None: ...
 
 
 @router.message()
