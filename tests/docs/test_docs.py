@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LANGUAGES = {"python", "toml", "json", "sh", "ini", "text", "nginx", "caddyfile"}
+LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile"}
 REFERENCE = DOCS / "reference"
 NOT_OURS = {
     "curl",
@@ -176,6 +176,16 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text("utf-8")):
         if not re.match(r"https?:", target):
             assert (page.parent / target).exists(), f"{name_of(page)}: {target}"
+
+
+@every_page
+def test_a_workflow_runs_commands_that_exist(page: Path) -> None:
+    for block in blocks_of(page, "yaml"):
+        lines = re.findall(r"^ *- run: (.+)$", block.code, re.MULTILINE)
+        assert lines
+        for line in lines:
+            for words in pieces(line):
+                understood(words, f"{block.where}: {line}")
 
 
 @every_page
