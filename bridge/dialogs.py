@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, U
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Timer
 from bridge.failures import kept, made_again
-from bridge.journal import Entry, Leg, digest, label_of, name_of
+from bridge.journal import Entry, Leg, call_of, digest, label_of, name_of
 from bridge.messages import encode_message
 from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
 from bridge.turn import Turn, as_messages
@@ -204,8 +204,9 @@ class Dialog:
     ) -> Any:
         """Do something outside: call `function(*arguments)`, once if all goes well, and keep its result.
 
-        It is noted before and after, so that neither a restart nor a turn that fails later repeats it; only a crash in
-        the very middle does, and then under the same `key`. A function that has a parameter `key` is given it, to be
+        It is noted before and after, so that neither a restart nor a turn that fails later repeats it; only one that
+        did not end is repeated (it raised, took too long, was interrupted, or the process died), and then under the
+        same `key`. A function that has a parameter `key` is given it, to be
         handed on as an idempotency key (made up when left out). With `once=True` it is never repeated: when nobody
         knows whether it happened, the thread is handed to a person and the dialog ends. An error it raises is raised
         here, and is played back like a result if the dialog goes on after it. A `def` runs in a thread.
@@ -216,7 +217,7 @@ class Dialog:
             HandlerError: it is not.
         """
         name = name_of(function)
-        call = digest(name, list(arguments))
+        call = call_of(function, arguments)
         position = self._position
         if (entry := self._next("step", call, name)) is not None:
             outcome = entry.outcome or {}

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Final
 
@@ -141,8 +142,19 @@ def label_of(text: str) -> str:
     return words if len(words) <= _LABEL else f"{words[: _LABEL - 1]}…"
 
 
+def call_of(function: Callable[..., object], arguments: tuple[object, ...]) -> str:
+    """The digest of a call, with what a partial adds to it."""
+    added: list[object] = []
+    while isinstance(function, partial):
+        added += [list(function.args), function.keywords]
+        function = function.func
+    return digest(name_of(function), list(arguments), *added)
+
+
 def name_of(function: Callable[..., object]) -> str:
-    """module:qualname of a function, or of the class of what can be called."""
+    """module:qualname of a function, or of the class of what can be called; of a partial, of what is behind it."""
+    while isinstance(function, partial):
+        function = function.func
     named = function if hasattr(function, "__qualname__") else type(function)
     return f"{named.__module__}:{named.__qualname__}"
 

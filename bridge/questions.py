@@ -58,9 +58,10 @@ class Question:
         """What is said to ask it."""
         if not self.titles:
             return self.prompt
-        *before, last = self.prompt
+        *before, last = self.prompt or (None,)
         if not isinstance(last, Text):
-            raise HandlerError(f"choices go with a text; a {type(last).__name__} has its own, or none")
+            what = "nothing said" if last is None else f"a {type(last).__name__} has its own, or none"
+            raise HandlerError(f"choices go with a text; {what}")
         buttons = tuple(Button(key=self._key(index), title=title) for index, title in enumerate(self.titles))
         return (*before, Buttons(last.text, buttons))
 
