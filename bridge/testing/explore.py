@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _TRIES: Final = 400
 """Runs that are spent on making a failure smaller."""
-_SHOWN: Final = 8
+_BEFORE, _AFTER, _END = 3, 6, 3
+"""Lines of the trace that a failure shows: before the last choice that was not calm, from it on, and of the end."""
+_READING: Final = " before a look into the store"
 _SHIFTS: Final = 25
 """How many choices one fault may have brought along."""
 _LAST: Final = 1 << 20
@@ -29,13 +31,17 @@ _LAST: Final = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """A run that failed: its schedule, what it chose beside the calm, and all that happened."""
+    """A run that failed: its schedule, what it chose beside the calm, and all that happened.
+
+    `turned` is the place in the trace of the last choice that was not calm.
+    """
 
     schedule: Schedule
     error: BaseException
     choices: int
     deviations: Sequence[Choice] = field(default=())
     trace: Sequence[str] = field(default=(), repr=False)
+    turned: int = 0
 
 
 class Counterexample(AssertionError):
@@ -55,12 +61,22 @@ def told(found: Failure, smallest: Failure) -> str:
         f"seed {found.schedule.seed} fails: {type(error).__name__}: {error}".rstrip(": "),
         f"The smallest schedule that still fails, {len(smallest.deviations)} of {smallest.choices} choices not calm:",
         *(f"  choice {each.at}: {each.label}" for each in smallest.deviations),
-        "How it ends:",
-        *(f"  {each}" for each in smallest.trace[-_SHOWN:]),
+        "How it went:",
+        *(f"  {each}" for each in _shown(smallest)),
         f'Replay it, bit for bit, with replay="{smallest.schedule}" or pytest --world-replay={smallest.schedule}',
         f'and all that the seed did with replay="{found.schedule}".',
     ]
     return "\n".join(lines)
+
+
+def _shown(failure: Failure) -> list[str]:
+    """What happened around the last choice that was not calm, and in the end; what is only read is left out."""
+    lines = [(at, line) for at, line in enumerate(failure.trace) if not line.endswith(_READING)]
+    turned = sum(at < failure.turned for at, _ in lines)
+    first, last = max(0, turned - _BEFORE), turned + _AFTER
+    end = max(0, len(lines) - _END)
+    parts = [["..."] * (first > 0), [line for _, line in lines[first:last]], ["..."] * (end > last)]
+    return [*(each for part in parts for each in part), *(line for _, line in lines[max(last, end) :])]
 
 
 class Exploration:
@@ -151,6 +167,7 @@ def failure_of(world: World, schedule: Schedule, error: BaseException) -> Failur
         choices=len(taken),
         deviations=[each for each in taken if each.taken],
         trace=[*world.trace],
+        turned=world.turned,
     )
 
 
@@ -221,6 +238,7 @@ def _written_out(failure: Failure) -> Failure:
         choices=failure.choices,
         deviations=failure.deviations,
         trace=failure.trace,
+        turned=failure.turned,
     )
 
 

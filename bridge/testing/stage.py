@@ -75,6 +75,8 @@ class Stage:
         self.choices = choices
         self.faults = faults
         self.trace: list[str] = []
+        self.turned = 0
+        """Where in the trace the last choice that was not calm took effect."""
         self.log: list[dict[str, object]] = []
         self.calls: Counter[CodeType] = Counter()
         self.counts = counts
@@ -141,7 +143,10 @@ class Stage:
         self._steps += 1
         if self._steps > _NO_END:
             raise Stuck(f"{_NO_END} steps, and no end of it")
-        chosen = options[self.choices.pick([(each.label, each.weight) for each in options])]
+        taken = self.choices.pick([(each.label, each.weight) for each in options])
+        if taken:
+            self.turned = len(self.trace)
+        chosen = options[taken]
         self._note(chosen.label)
         chosen.do()
         self._go_on()

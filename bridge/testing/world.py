@@ -269,6 +269,11 @@ class World:
         return self._stage.trace
 
     @property
+    def turned(self) -> int:
+        """The place in the trace of the last choice that was not calm."""
+        return self._stage.turned
+
+    @property
     def log(self) -> Sequence[Mapping[str, object]]:
         """What the bridge logged."""
         return self._stage.log

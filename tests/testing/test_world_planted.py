@@ -255,3 +255,5 @@ def test_what_else_a_seed_did_is_left_out_of_the_smallest_schedule(start: int) -
             world.explore(named, seeds=range(start, 300), faults=ALL)
         (only,) = caught.value.smallest.deviations
         assert only.label.startswith("crash (while: before commit turn")
+        went = str(caught.value).partition("How it went:")[2].splitlines()
+        assert [line.partition("0 ")[2] for line in went[4:7]] == ["after receive", only.label, "the bridge starts"]

@@ -144,7 +144,7 @@ def test_what_the_page_says_is_printed_is_printed(project: pytest.Pytester, caps
             exec(compile(each.code, str(PAGE), "exec"), names)  # noqa: S102 - our own page
     (shown,) = blocks_of(PAGE, "text")
     printed = capsys.readouterr().out
-    assert [re.sub(r"\d+", "#", each).split("How it ends")[0] for each in (printed, shown.code)] == [_TOLD, _TOLD]
+    assert [re.sub(r"\d+", "#", each).split("How it went")[0] for each in (printed, shown.code)] == [_TOLD, _TOLD]
 
 
 @pytest.mark.parametrize("marked", ["", "import pytest\npytestmark = pytest.mark.asyncio\n"], ids=["alone", "asyncio"])
