@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import logging
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import hdrs, web
 
@@ -16,6 +15,7 @@ from bridge.web.limits import check_line, refusal
 from bridge.web.peers import Peers, Shares
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable
 
     from aiohttp.web_protocol import RequestHandler
@@ -136,9 +136,9 @@ class _Connection(web.RequestHandler):
             super().connection_made(transport)
             return
         self.force_close()
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(_TOO_MANY)
-        transport.close()
+        stream = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
+        stream.write(_TOO_MANY)
+        stream.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio."""

@@ -21,7 +21,7 @@ from bridge.web.peers import Bodies, Peers, Shares
 from tests.bridges import SHOP_HOOK, body, configuration, http, konnek_text, read_answers, served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
     from pathlib import Path
 
     from aiohttp import web
@@ -177,7 +177,23 @@ CROWDED: Final = (503, b'{"error":"too many connections"}')
 GAVE_WAY: Final = (503, b'{"error":"too many bodies under way"}')
 
 
-async def test_a_connection_too_many_is_refused_and_another_peer_is_not(tmp_path: Path) -> None:
+def on_asyncio(main: Coroutine[Any, Any, None]) -> None:
+    asyncio.run(main)
+
+
+def on_uvloop(main: Coroutine[Any, Any, None]) -> None:
+    """The loop of `threadbridge run`, where there is one: its transports are its own."""
+    pytest.importorskip("uvloop").run(main)
+
+
+@pytest.mark.parametrize("run", [on_asyncio, on_uvloop])
+def test_a_connection_too_many_is_refused_and_another_peer_is_not(
+    tmp_path: Path, run: Callable[[Coroutine[Any, Any, None]], None]
+) -> None:
+    run(one_too_many(tmp_path))
+
+
+async def one_too_many(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack, door(tmp_path, limits={"connections_per_peer": 3}) as at:
         held = [(await at.connect())[1] for _ in range(3)]
         for writer in held:
