@@ -51,6 +51,8 @@ def path_of(url: str) -> str:
 
 def translate(error: sqlite3.Error) -> StoreError:
     """A SQLite error as what the engine does about it."""
+    if str(error).startswith(("no such column", "no such table")):
+        return Broken("its schema is older than this threadbridge: `threadbridge migrate` brings it up to date")
     code = getattr(error, "sqlite_errorcode", None)
     if isinstance(error, sqlite3.OperationalError) and code is not None and (code & 0xFF) in _TRANSIENT:
         return Unavailable(f"SQLite: {error}")

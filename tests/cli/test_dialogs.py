@@ -11,6 +11,7 @@ import re
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -236,11 +237,18 @@ def test_more_dialogs_than_fit_a_page_are_all_rehearsed(project: Project, monkey
 
 
 def test_what_this_version_cannot_read_is_told_and_stops_nothing(project: Project) -> None:
-    with sqlite3.connect(project.folder / "threadbridge.db") as db:
+    with closing(sqlite3.connect(project.folder / "threadbridge.db")) as db, db:
         db.execute("UPDATE threads SET dialog = CAST('{\"of\": \"later\"}' AS BLOB) WHERE conversation = 'ann'")
-    db.close()
     ann, bob = json.loads(project.call("check", "--json").stdout)
     assert (ann["dialog"], ann["reason"], bob["dialog"]) == (None, "it cannot be read: KeyError", "quiz")
+
+
+def test_a_store_of_an_older_version_says_what_brings_it_up_to_date(project: Project) -> None:
+    with closing(sqlite3.connect(project.folder / "threadbridge.db")) as db:
+        db.execute("ALTER TABLE threads RENAME COLUMN dialog TO not_there_yet")
+    result = project.call("check")
+    assert result.exit_code == 70
+    assert "older than this threadbridge: `threadbridge migrate`" in result.stderr
 
 
 def test_handlers_that_cannot_be_loaded_are_a_problem_of_the_configuration(project: Project) -> None:
