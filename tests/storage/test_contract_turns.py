@@ -10,7 +10,6 @@ import pytest
 
 from bridge.choices import Choice
 from bridge.errors import ClaimLost, StoreError, ThreadMoved, Unavailable
-from bridge.store import TimerRow
 from tests.storage.desk import AT, Desk, again, given_up, saying
 
 if TYPE_CHECKING:
@@ -217,47 +216,3 @@ async def test_a_thread_may_be_remembered_and_then_it_is_as_committed(desk: Desk
 async def test_a_thread_that_is_not_there_is_said_to_be_unavailable(desk: Desk) -> None:
     with pytest.raises(Unavailable, match="no thread 4711"):
         await desk.store.thread(4711)
-
-
-# Timers
-
-
-async def test_a_timer_becomes_an_event_when_it_is_due_and_once(lasting_desk: Desk) -> None:
-    desk = lasting_desk
-    (row,) = await desk.hear("1")
-    commit = await desk.commit_of(row)
-    late, soon = TimerRow(due_at=AT + 20, name="late"), TimerRow(due_at=AT + 10, name="soon", arguments=b'{"n":1}')
-    await desk.store.commit_turn(replace(commit, timers=[late, soon]))
-    assert ("timed", (AT + 10,)) in desk.told.log
-    assert await desk.store.fire_timers(AT + 9, 100) == AT + 10
-    assert desk.told.events == [row]
-    await desk.reopen()
-    assert await desk.store.fire_timers(AT + 10, 100) == AT + 20
-    assert await desk.store.fire_timers(AT + 10, 100) == AT + 20
-    assert await desk.store.fire_timers(AT + 99, 100) is None
-    assert [(each.event.tag, each.thread_id, each.attempt) for each in desk.told.events] == [
-        ("timer", row.thread_id, 1),
-        ("timer", row.thread_id, 0),
-    ]
-    assert await desk.events(row.thread_id) == desk.told.events
-
-
-async def test_a_turn_cancels_the_timers_it_names_and_may_set_them_anew(desk: Desk) -> None:
-    first, second = await desk.hear("1", "2")
-    old, other = TimerRow(due_at=AT + 1, name="old"), TimerRow(due_at=AT + 2, name="other")
-    await desk.store.commit_turn(replace(await desk.commit_of(first), timers=[old, other]))
-    anew = TimerRow(due_at=AT + 5, name="old")
-    await desk.store.commit_turn(replace(await desk.commit_of(second), timers=[anew], cancelled=["old"]))
-    desk.told.events.clear()
-    assert await desk.store.fire_timers(AT + 4, 100) == AT + 5
-    assert await desk.store.fire_timers(AT + 5, 100) is None
-    assert len(desk.told.events) == 2
-
-
-async def test_timers_of_a_turn_that_is_lost_are_never_set(desk: Desk) -> None:
-    (row,) = await desk.hear("1")
-    commit = await desk.commit_of(row)
-    await desk.turn(row)
-    with pytest.raises(ClaimLost):
-        await desk.store.commit_turn(replace(commit, timers=[TimerRow(due_at=AT)]))
-    assert await desk.store.fire_timers(AT + 1, 100) is None
