@@ -38,6 +38,8 @@ ONE: Final = "127.0.0.1"
 OTHER: Final = "127.0.0.2"
 PROXY: Final = "127.0.0.3"
 """On Linux the whole of 127.0.0.0/8 is this machine, so a test can come from several addresses."""
+SLOW: Final = 600.0
+"""Seconds that bodies and idle connections have here: on no machine do they run out."""
 
 
 def asked(remote: str, *headers: tuple[str, str]) -> web.Request:
@@ -126,8 +128,13 @@ def strangers(_: str) -> bool:
 async def door(folder: Path, *, near: bool = False, **sections: Any) -> AsyncIterator[Served]:
     """A served bridge to which its own machine is a stranger unless `near`."""
     outside = Outside(is_near=is_loopback if near else strangers)
-    async with served(configuration(folder, **sections), outside=outside) as found:
+    async with served(configuration(folder, **sections), outside=outside, keepalive=SLOW) as found:
         yield found
+
+
+@pytest.fixture(autouse=True)
+def _a_slow_machine_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.web.limits.BODY_SECONDS", SLOW)
 
 
 @asynccontextmanager
