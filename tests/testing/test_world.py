@@ -356,14 +356,31 @@ def _after(world: World, scenario: Any, seeds: int, faults: set[str]) -> Iterato
 _DIGEST = """
 import hashlib
 from bridge.testing import World
+from handlers import orders
 from tests.testing.worlds import ALL, counted, counting
 digest = hashlib.sha256()
-with World(counting()) as world:
-    for each in world.explore(seeds=8, faults=ALL):
-        try:
-            counted(each).send(None)
-        except StopIteration:
-            digest.update(repr((each.trace, each.emulator("konnek").requests)).encode())
+
+async def refused(world):
+    orders.payments.receipts.clear()
+    ann = world.contact("relationlabs", "peer", "ann")
+    await ann.says("order 7")
+    await ann.clicks("Refund")
+    await ann.sees("~went wrong?")
+    await ann.says("broken")
+    await ann.clicks("no")
+    await world.settle()
+    await world.agent(ann).returns()
+    await ann.says("order 8")
+    await world.advance("3h")
+
+for router, scenario in ((counting(), counted), (orders.router, refused)):
+    with World(router) as world:
+        for each in world.explore(seeds=8, faults=ALL):
+            try:
+                scenario(each).send(None)
+            except StopIteration:
+                sent = [each.emulator(name).requests for name in ("konnek", "relationlabs")]
+                digest.update(repr((each.trace, each.log, sent)).encode())
 print(digest.hexdigest())
 """
 
