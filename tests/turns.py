@@ -27,13 +27,17 @@ if TYPE_CHECKING:
     from bridge.delivery import Delivery
     from bridge.router import Router
     from bridge.store import HistoryEntry, InboxRow, OutboxRow, Receipt, Store
+    from bridge.timers import Timers
 
 ATTEMPTS: Final = 5
 
 
 @dataclass
 class Turns:
-    """Implements bridge.store.Listener; what leaves is only looked at, unless there is a delivery."""
+    """Implements bridge.store.Listener; what leaves is only looked at, unless there is a delivery.
+
+    Timers are due when the test says so, unless there are `timers`.
+    """
 
     store: Store
     dispatcher: Dispatcher
@@ -41,6 +45,7 @@ class Turns:
     config: Config
     queue: list[OutboxRow] = field(default_factory=list)
     delivery: Delivery | None = None
+    timers: Timers | None = None
 
     @property
     def handoffs(self) -> Handoffs:
@@ -58,7 +63,9 @@ class Turns:
         if self.delivery is not None:
             self.delivery.resolve(row_ids)
 
-    def timed(self, due_at: int) -> None: ...
+    def timed(self, due_at: int) -> None:
+        if self.timers is not None:
+            self.timers.set(due_at)
 
     def changed(self, thread_ids: Collection[int]) -> None: ...
 
@@ -78,6 +85,8 @@ class Turns:
         return await self.store.receive(arrivals_of(account, provider, webhook, lambda _: True))
 
     async def settle(self) -> None:
+        if self.timers is not None:
+            await self.timers.settle()
         await self.dispatcher.lanes.settle()
         if self.delivery is not None:
             await self.delivery.settle()
