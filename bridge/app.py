@@ -23,6 +23,7 @@ from bridge.control import socket_path, start_control
 from bridge.delivery import AccountDelivery, Delivery, Tools
 from bridge.dispatcher import Dispatcher, Rules
 from bridge.errors import Broken, Unmappable
+from bridge.handoff import Handoffs
 from bridge.letters import Letters
 from bridge.loading import load_routers
 from bridge.providers.fields import is_loopback
@@ -99,6 +100,7 @@ class Bridge:
         self.delivery: Delivery
         self.webhooks: Webhooks
         self.letters: Letters
+        self.handoffs: Handoffs
         self.timers: Timers
         self.rounds: rounds.Rounds
 
@@ -143,6 +145,7 @@ class Bridge:
         )
         self.timers = Timers(self.store, self.clock)
         self.letters = Letters(self.store, self.reread, self.clock)
+        self.handoffs = Handoffs(self.store, self.clock)
         self._watchdog = Watchdog()
         if outside.watched:
             self._watchdog.start()
@@ -334,7 +337,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     control: web.AppRunner | None = None
     try:
         if (file := config.storage.file) is not None:
-            control = await start_control(socket_path(file), bridge.letters)
+            control = await start_control(socket_path(file), bridge.letters, bridge.handoffs)
         await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
         log.info("serving", url=config.server.local_url, pid=os.getpid())
         calm_collector()

@@ -105,6 +105,7 @@ def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, want
         channel=webhook.channel,
         reason=reason,
         received_at=webhook.received_at,
+        with_person=found.with_person,
     )
 
 

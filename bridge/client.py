@@ -110,9 +110,13 @@ def _client_timeout(seconds: float) -> aiohttp.ClientTimeout:
 
 @dataclass(slots=True)
 class Exchange:
-    """What is kept of one try: no header, no credential, no body that was accepted."""
+    """What is kept of one try: no header, no credential, no body that was accepted.
+
+    `unwanted` tells, when its turn has come at last, why it is not to be made any more; "": it is.
+    """
 
     requests: list[dict[str, object]] = field(default_factory=list)
+    unwanted: Callable[[], str] = lambda: ""
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -216,6 +220,8 @@ class Client:
 
     async def _exchange(self, request: Request, exchange: Exchange) -> Response:
         async with self._limiter.place(request) as place:
+            if not exchange.requests and (reason := exchange.unwanted()):
+                raise NotSent(reason)
             response = await self._noted(request, exchange)
             place.learn(response, retry_after(response))
         if response.status in _REDIRECTS:

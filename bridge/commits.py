@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.clock import SECOND, micros
-from bridge.events import Echo, Event, Handoff, Message, Postback, Returned
+from bridge.events import Echo, Event, Handoff, Message, Postback, Returned, takes_over
 from bridge.handoff import returns
+from bridge.journal import decode_journal
 from bridge.later import AT, QUIET
 from bridge.messages import Text, encode_message
 from bridge.planner import expires_at, next_choices, plan
@@ -69,6 +70,7 @@ class Commits:
             dialog=turn.dialog,
             note=_taken(effects.handoff, events),
         )
+        unheard = given_back and thread.dialog is not None and turn.dialog == thread.dialog
         turn.close()
         name = handler.name if handler else ""
         sayings: list[Saying] = []
@@ -86,24 +88,40 @@ class Commits:
             timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
             cancelled=[*effects.cancelled, *((QUIET,) if left.is_held or given_back else ())],
             returns=given_back,
+            restarts=(decode_journal(thread.dialog or b"{}").waiting,) if unheard else (),
+            silences=not thread.is_held and any(map(takes_over, events)),
             steps=turn.stepped,
             at=now,
         )
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
-        """What becomes of an event while a person has the thread: it is kept, and they are given time again.
+        """What becomes of an event while a person has the thread: it is kept, and what was said gives them time again.
 
         Their own words, and what speaks of the thread's being held or not, are only recorded.
         """
         now = self._clock.now()
         recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
         note = row.event.note if isinstance(row.event, Handoff) else thread.note
+        begins_quiet = thread.is_held and (isinstance(row.event, Message | Postback) or takes_over(row.event))
         return TurnCommit(
             row=row,
             thread=replace(_heard(thread, [row.event]), note=note, address=row.address or thread.address),
             holds=not recorded,
-            timers=self._quiet_timer(now) if thread.is_held else (),
-            cancelled=(QUIET,) if thread.is_held else (),
+            timers=self._quiet_timer(now) if begins_quiet else (),
+            cancelled=(QUIET,) if begins_quiet else (),
+            at=now,
+        )
+
+    def of_taking(self, row: InboxRow, thread: ThreadRow, dead: str) -> TurnCommit:
+        """A person's taking a thread whose turn was given up (`dead` says why): they have it all the same."""
+        now = self._clock.now()
+        return TurnCommit(
+            row=row,
+            thread=replace(thread, note=_taken(None, [row.event])),
+            timers=self._quiet_timer(now),
+            cancelled=(QUIET,),
+            silences=True,
+            dead=dead,
             at=now,
         )
 

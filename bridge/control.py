@@ -19,15 +19,20 @@ from aiohttp import web
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    _Act = Callable[[str, str], Awaitable[bool]]
 
 NOT_FOUND: Final = "there is no dead letter of that id"
+NO_THREAD: Final = "there is no conversation of that id"
+_DIGITS: Final = 18
+"""A number of more is the id of nothing."""
 _LONGEST: Final = 100
 """Bytes a socket's path may have on every system we know (Linux 107, macOS 103)."""
 
 
 class DeadLetters(Protocol):
-    """What the socket lets a person do; a running bridge is one."""
+    """What the socket lets a person do with dead letters."""
 
     async def replay(self, letter_id: str) -> bool:
         """Append a dead letter to its thread again; False when there is none of that id."""
@@ -38,12 +43,24 @@ class DeadLetters(Protocol):
         ...
 
 
+class Conversations(Protocol):
+    """What the socket lets a person do with conversations."""
+
+    async def hand_off(self, thread_id: int, note: str) -> bool:
+        """Give a thread to a person; False when there is no such thread."""
+        ...
+
+    async def give_back(self, thread_id: int) -> bool:
+        """Return a thread to the bot; False when there is no such thread."""
+        ...
+
+
 def socket_path(database: Path) -> Path:
     """Where the bridge that owns a database listens: `<database>.sock`."""
     return database.with_name(f"{database.name}.sock")
 
 
-async def start_control(path: Path, bridge: DeadLetters) -> web.AppRunner:
+async def start_control(path: Path, letters: DeadLetters, threads: Conversations) -> web.AppRunner:
     """Listen at `path` (see `socket_path`); `cleanup()` of the runner ends it and removes the file.
 
     Call it while holding the store's lock: a socket that a dead process left at `path` is replaced.
@@ -52,8 +69,8 @@ async def start_control(path: Path, bridge: DeadLetters) -> web.AppRunner:
         OSError: the socket cannot be made there.
     """
     app = web.Application(client_max_size=64 * 1024)
-    app.router.add_post("/dead/{id}/replay", _route(bridge.replay))
-    app.router.add_post("/dead/{id}/drop", _route(bridge.drop))
+    for where, (act, missing) in _acts(letters, threads).items():
+        app.router.add_post(where, _route(act, missing))
 
     async def remove(_: web.Application) -> None:
         path.unlink(missing_ok=True)  # noqa: ASYNC240 - one quick call, at the end
@@ -101,14 +118,34 @@ def _listen(path: Path) -> socket.socket:
     return listening
 
 
-def _route(act: Callable[[str], Awaitable[bool]]) -> Callable[[web.Request], Awaitable[web.Response]]:
+def _acts(letters: DeadLetters, threads: Conversations) -> Mapping[str, tuple[_Act, str]]:
+    """What is done at each path, and what is said when there is no such thing."""
+    return {
+        "/dead/{id}/replay": (lambda id_, _: letters.replay(id_), NOT_FOUND),
+        "/dead/{id}/drop": (lambda id_, _: letters.drop(id_), NOT_FOUND),
+        "/threads/{id}/handoff": (lambda id_, note: _with(id_, lambda each: threads.hand_off(each, note)), NO_THREAD),
+        "/threads/{id}/return": (lambda id_, _: _with(id_, threads.give_back), NO_THREAD),
+    }
+
+
+async def _with(thread_id: str, act: Callable[[int], Awaitable[bool]]) -> bool:
+    number = thread_number(thread_id)
+    return number is not None and await act(number)
+
+
+def thread_number(text: str) -> int | None:
+    """The id of a thread as it is typed; None for what can be none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
+
+
+def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
         try:
-            found = await act(request.match_info["id"])
+            found = await act(request.match_info["id"], await request.text())
         except BridgeError as error:
             return web.json_response({"error": " ".join(str(error).split())}, status=409)
         if not found:
-            return web.json_response({"error": NOT_FOUND}, status=404)
+            return web.json_response({"error": missing}, status=404)
         return web.json_response({"ok": True})
 
     return answer

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _PROBE: Final = 30 * SECOND
 """How long a refused account is left alone before its next message tries again."""
 _RECORD_PAUSE: Final = 0.5
+_SILENCED: Final = "a person took the conversation before it could leave"
 _FRESH: Final = 60 * SECOND
 """A message younger than this goes as it was planned."""
 
@@ -119,19 +120,40 @@ class AccountDelivery:
 
     async def _fit(self, row: OutboxRow, now: int) -> OutboxRow | None:
         """The message as it may leave now: what waited may be worth nothing any more, or find its window closed."""
+        thread = self._tools.store.peek(row.thread_id) or await self._tools.store.thread(row.thread_id)
+        if row.seq < thread.silenced and not row.claimed and row.id not in self._suspects:
+            await self._silence(row, now)
+            return None
         if row.expires_at is not None and row.expires_at <= now:
             await self._settle(row, OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
             return None
         carries = self._account.provider.capabilities(row.ref.channel)
         if carries.window is None or now - row.created_at < _FRESH:
             return row
-        thread = await self._tools.store.thread(row.thread_id)
         made = plan(row.message, carries, now=now, last_heard=thread.last_heard)
         if len(made.parts) == 1:
             return replace(row, message=made.parts[0])
         reason = made.dropped or "it waited too long for its window, and its fallback takes several messages"
         await self._settle(row, OutboxState.DEAD, reason=reason)
         return None
+
+    def _is_silenced(self, row: OutboxRow) -> bool:
+        """Whether a person took the conversation while the message waited for its place among the requests."""
+        thread = self._tools.store.peek(row.thread_id)
+        return thread is not None and row.seq < thread.silenced
+
+    async def _silence(self, row: OutboxRow, now: int) -> None:
+        """A person spoke in the conversation: what the bot said before is kept as a dead letter, and not sent."""
+        settled = Settled(
+            row_id=row.id,
+            thread_id=row.thread_id,
+            attempt=row.attempt,
+            state=OutboxState.DEAD,
+            at=now,
+            reason=_SILENCED,
+        )
+        await self._record(lambda: self._tools.store.settle_delivery(settled))
+        log.warning("message_dropped", thread=row.thread_id, key=row.key, reason=_SILENCED)
 
     async def _is_open(self, row: OutboxRow) -> bool:
         """Whether a message that waited still wants to leave: a status may have told that it arrived after all."""
@@ -142,7 +164,7 @@ class AccountDelivery:
         """Send, and write down what came of it; until both are done the message is a suspect for the next start."""
         self._tools.store.mark("out", row.id, running=True)
         written = True
-        exchange = Exchange()
+        exchange = Exchange(unwanted=lambda: _SILENCED if self._is_silenced(row) else "")
         try:
             return await self._exchange(row, exchange)
         except asyncio.CancelledError:

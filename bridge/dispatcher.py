@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.bursts import Bursts, history_of
 from bridge.calling import call_site, handler_of
+from bridge.clock import SECOND
 from bridge.commits import Commits
 from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
-from bridge.events import Message, Timer
-from bridge.handoff import MISSED, returned, returns
+from bridge.events import Echo, Message, Timer, takes_over
+from bridge.handoff import MISSED, is_too_late, returned, returns
 from bridge.lanes import Lanes
 from bridge.messages import decode_message
 from bridge.overlap import MOST
@@ -39,6 +40,10 @@ if TYPE_CHECKING:
     from bridge.overlap import Burst
     from bridge.router import Router
     from bridge.store import Store
+
+
+_DOUBT: Final = SECOND // 4
+"""After how long it is asked again whose words an echo has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +115,10 @@ class Dispatcher:
         if row.ref.account not in self._accounts:
             await self._give_up(row, f"the account {row.ref.account} is not configured")
             return None
+        judged = await self._judged(row)
+        if judged is None:
+            return replace(row, available_at=self._clock.now() + _DOUBT)
+        row = judged
         if row.id in self._suspects:
             self._suspects -= {row.id}
             again = await self._died(row)
@@ -118,7 +127,7 @@ class Dispatcher:
             row = again
         thread = await self._store.thread(row.thread_id)
         try:
-            if thread.is_held != returns(row.event):
+            if thread.is_held != returns(row.event) or is_too_late(row, thread):
                 await self._store.commit_turn(self._commits.of_silence(row, thread))
                 return None
             return await self._answer(row, thread)
@@ -127,6 +136,13 @@ class Dispatcher:
             return row
         finally:
             self._bursts.end(thread.id)
+
+    async def _judged(self, row: InboxRow) -> InboxRow | None:
+        """An event, an echo that is not a person's words as our own; None while nobody knows."""
+        if not (isinstance(row.event, Echo) and row.event.human):
+            return row
+        ours = await self._store.sent_by_us(row, self._clock.now())
+        return None if ours is None else replace(row, event=replace(row.event, human=not ours))
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
@@ -176,6 +192,8 @@ class Dispatcher:
         except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, burst, thread, passage, error)
         log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
+        if commit.thread.is_held != thread.is_held:
+            log.info("thread_held" if commit.thread.is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
     async def _without(self, row: InboxRow, burst: Burst, thread: ThreadRow, misfit: Misfit) -> InboxRow | None:
@@ -246,6 +264,9 @@ class Dispatcher:
         """What an event is in its thread, a typed key that was pressed unpacked."""
         if returns(row.event):
             return returned(row.event, await self._store.held(thread.id, MISSED))
+        while (judged := await self._judged(row)) is None:  # the head is known already: one of those behind it
+            await self._clock.sleep(_DOUBT / SECOND)
+        row = judged
         return await self._seals.open(self._meant(row.event, thread), thread)
 
     def _meant(self, event: Event, thread: ThreadRow) -> Event:
@@ -343,6 +364,14 @@ class Dispatcher:
         return again
 
     async def _give_up(self, row: InboxRow, reason: str) -> None:
+        thread = await self._store.thread(row.thread_id)
+        if takes_over(row.event) and not thread.is_held:
+            await self._store.commit_turn(self._commits.of_taking(row, thread, reason))
+        else:
+            await self._settle_dead(row, reason)
+        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+
+    async def _settle_dead(self, row: InboxRow, reason: str) -> None:
         await self._store.settle_turn(
             Settled(
                 row_id=row.id,
@@ -353,7 +382,6 @@ class Dispatcher:
                 reason=reason,
             )
         )
-        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
 
 
 def _reason(error: BaseException) -> str:

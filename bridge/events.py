@@ -165,7 +165,10 @@ class Timer(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handoff(Event):
-    """A person takes the thread, by a command; `note` is for them. The bot is silent until it is returned."""
+    """A person takes the thread, by a command or as the gateway tells; `note` is for them.
+
+    The bot is silent until it is returned.
+    """
 
     tag: ClassVar[str] = "handoff"
 
@@ -195,6 +198,11 @@ _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "
 _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
     {cls: tuple(f.name for f in fields(cls) if f.name not in _UNSTORED) for cls in EVENT_TYPES.values()}
 )
+
+
+def takes_over(event: Event | None) -> bool:
+    """Whether an event gives its thread to a person: their own words, or a command."""
+    return isinstance(event, Handoff) or (isinstance(event, Echo) and event.human)
 
 
 def encode_event(event: Event) -> bytes:

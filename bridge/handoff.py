@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.clock import moment
 from bridge.errors import Unavailable
-from bridge.events import Contact, Handoff, Returned, Timer, encode_event
+from bridge.events import Contact, Handoff, Returned, Timer, encode_event, takes_over
 from bridge.later import QUIET
 from bridge.store import Arrival, InboxState
 
@@ -57,6 +57,11 @@ class Handoffs:
 def returns(event: Event) -> bool:
     """Whether an event gives a thread back to the bot, if a person has it."""
     return isinstance(event, Returned) or (isinstance(event, Timer) and event.name == QUIET)
+
+
+def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
+    """Whether a person took the thread after this event, and before it had its turn: it is theirs too."""
+    return row.seq < thread.spoken and not takes_over(row.event)
 
 
 def returned(event: Event, held: Sequence[InboxRow]) -> Returned:

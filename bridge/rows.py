@@ -84,6 +84,10 @@ class ThreadRow:
     `heard` is the version that the turn made in which the contact last did.
     `dialog` is the dialog that waits in it, as bridge.journal writes it. `note` is for the person who holds the thread;
     None while the bot does.
+
+    `spoken` is the `seq` of the last event by which a person took the thread, noted as soon as it is stored: what came
+    before and has no turn yet is theirs too. Messages with a `seq` before `silenced` are not to leave any more.
+    `taken`: the gateway itself says that a person has the thread.
     """
 
     id: int
@@ -97,6 +101,9 @@ class ThreadRow:
     heard: int = 0
     dialog: bytes | None = None
     note: str | None = None
+    spoken: int = 0
+    silenced: int = 0
+    taken: bool = False
 
     @property
     def is_held(self) -> bool:
@@ -110,7 +117,8 @@ class Arrival:
 
     `key` begins with one of OWN_KEYS if and only if it was made here. `ref` is None where only the message a Status
     speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
-    stored; `raw` the webhook's own bytes.
+    stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
+    that is news, a Handoff or a Returned is stored right before.
     """
 
     account: str
@@ -124,6 +132,7 @@ class Arrival:
     channel: str | None = None
     reason: str = ""
     received_at: int
+    with_person: bool | None = None
 
 
 class Receipt(StrEnum):
@@ -214,8 +223,10 @@ class TurnCommit:
     timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
 
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
-    timers among them wait for their turns again. `steps`: what was kept of the thread's steps is in its dialog now;
-    it is of no use either when no dialog waits there.
+    timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
+    `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
+    is given up. `steps`: what was kept of the thread's steps is in its dialog now; it is of no use either when no
+    dialog waits there.
     """
 
     row: InboxRow
@@ -226,6 +237,9 @@ class TurnCommit:
     cancelled: Sequence[str] = ()
     holds: bool = False
     returns: bool = False
+    restarts: Sequence[str] = ()
+    silences: bool = False
+    dead: str = ""
     steps: bool = False
     at: int
 
@@ -314,7 +328,10 @@ class Unconfirmed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreadSummary:
-    """A line of the list of threads. `reason` is why what waits in it did not go through the last time."""
+    """A line of the list of threads. `reason` is why what waits in it did not go through the last time.
+
+    `note` is for the person who has it (None: the bot does), and `kept_events` wait until it is returned.
+    """
 
     id: int
     ref: ThreadRef
@@ -325,6 +342,8 @@ class ThreadSummary:
     open_messages: int
     last_at: int
     reason: str = ""
+    note: str | None = None
+    kept_events: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,7 +135,11 @@ class Store(Protocol):
         ...
 
     async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
-        """The latest events kept in a thread because a person has it, oldest first."""
+        """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
+        ...
+
+    async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
+        """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
         ...
 
     async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
@@ -228,8 +232,10 @@ class Store(Protocol):
         """
         ...
 
-    async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
-        """Threads, the latest first."""
+    async def threads(
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+    ) -> list[ThreadSummary]:
+        """Threads, the latest first; with `held` those that a person has."""
         ...
 
     async def find_thread(self, ref: ThreadRef) -> int | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bridge.cli import check, dead, dev, dialogs, emulate, explain, serve, store, threads, urls, webhooks
+from bridge.cli import check, dead, dev, dialogs, emulate, explain, handoff, serve, store, threads, urls, webhooks
 from bridge.cli.commands import Command, Group
 
 app = typer.Typer(
@@ -51,6 +51,8 @@ app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Set up")
 app.command(cls=Command, rich_help_panel="Set up")(store.migrate)
 app.command(cls=Command, rich_help_panel="Set up")(emulate.emulate)
 app.command(cls=Command, rich_help_panel="Look inside")(threads.threads)
+app.command(cls=Command, rich_help_panel="Look inside")(handoff.handoff)
+app.command("return", cls=Command, rich_help_panel="Look inside")(handoff.return_)
 app.command(cls=Command, rich_help_panel="Look inside")(explain.explain)
 app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")
 app.add_typer(dialogs.dialogs, name="dialogs", rich_help_panel="Look inside")

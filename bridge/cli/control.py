@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bridge.control import NOT_FOUND, reachable, socket_path
+from bridge.control import reachable, socket_path
 from bridge.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -24,8 +24,10 @@ class Control:
         """Nothing is opened yet."""
         self._path = socket_path(database)
 
-    def ask(self, letter_id: str, verb: str) -> str | None:
-        """Have a dead letter replayed or dropped (`verb`). None when it was done, else why it was not.
+    def ask(self, kind: str, id_: str, verb: str, *, missing: str, told: str = "") -> str | None:
+        """Have something done (`verb`) with one of a `kind`, see bridge.control. None when it was, else why it was not.
+
+        `missing` is said of an id that is none.
 
         Raises:
             ConnectionRefusedError: no bridge is listening there.
@@ -33,11 +35,11 @@ class Control:
         """
         connection = _UnixConnection(self._path)
         try:
-            connection.request("POST", f"/dead/{quote(letter_id, safe='')}/{verb}")
+            connection.request("POST", f"/{kind}/{quote(id_, safe='')}/{verb}", body=told.encode())
             answer = connection.getresponse()
-            said = (
-                json.loads(answer.read() or b"{}") if answer.status != http.client.NOT_FOUND else {"error": NOT_FOUND}
-            )
+            said = {"error": missing}
+            if answer.status != http.client.NOT_FOUND:
+                said = json.loads(answer.read() or b"{}")
         except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the running bridge did not answer ({type(error).__name__})") from None
         finally:

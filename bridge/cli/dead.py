@@ -133,7 +133,7 @@ def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, tell: Tell) -> No
         control = Control(database)
         with suppress(ConnectionRefusedError):
             for letter_id in ids:
-                tell(letter_id, control.ask(letter_id, verb))
+                tell(letter_id, control.ask("dead", letter_id, verb, missing=NOT_FOUND))
                 asked += 1
     if ids[asked:]:
         asyncio.run(_do(config, ids[asked:], verb, tell))

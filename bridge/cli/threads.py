@@ -19,10 +19,19 @@ Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", 
 OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only those of one account.")]
 
 
+Held = Annotated[bool, typer.Option("--held", help="Only those that a person has.")]
+
+
 def threads(
-    config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
+    config: ConfigFile = DEFAULT,
+    account: OfAccount = None,
+    limit: Limit = 1000,
+    held: Held = False,
+    as_json: AsJson = False,
 ) -> None:
-    """List the conversations, the latest first: who, where, what still waits in them, and why.
+    """List the conversations, the latest first: who, where, who has them, what still waits in them, and why.
+
+    `held` says that a person has a conversation, and `note` what for; `kept_events` counts what waits for its return.
 
     Reads the store without a lock, also while the bridge runs. Off a terminal it prints one line a conversation,
     its columns parted by tabs.
@@ -30,13 +39,14 @@ def threads(
     Example: `threadbridge threads --account shop --json`
     """
     with exits():
-        found = asyncio.run(_threads(load_config(config), account, limit))
-        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no conversations yet")
+        found = asyncio.run(_threads(load_config(config), account, limit, held=held))
+        empty = "nobody has a conversation" if held else "no conversations yet"
+        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty=empty)
 
 
 _COLUMNS = (
     *("id", "account", "channel", "conversation", "contact", "step"),
-    *("open_events", "open_messages", "reason", "last_at"),
+    *("held", "note", "kept_events", "open_events", "open_messages", "reason", "last_at"),
 )
 
 
@@ -49,6 +59,9 @@ def _row(thread: ThreadSummary) -> dict[str, object]:
         "conversation": thread.ref.conversation_id,
         "contact": thread.contact.name or thread.contact.id if thread.contact else None,
         "step": thread.step,
+        "held": "held" if thread.note is not None else None,
+        "note": thread.note or None,
+        "kept_events": thread.kept_events,
         "open_events": thread.open_events,
         "open_messages": thread.open_messages,
         "last_at": time_of(thread.last_at),
@@ -56,12 +69,12 @@ def _row(thread: ThreadSummary) -> dict[str, object]:
     }
 
 
-async def _threads(config: Config, account: str | None, limit: int) -> list[ThreadSummary]:
+async def _threads(config: Config, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
     if no_store_yet(config):
         return []
     store = await open_reader(config.storage.url)
     try:
-        return await store.threads(account=account, limit=limit)
+        return await store.threads(account=account, limit=limit, held=held)
     finally:
         await store.close()
 

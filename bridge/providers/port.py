@@ -44,6 +44,7 @@ class Inbound:
     `key` is the event key: the same on every redelivery, unique within the account.
     `conversation_id` is None where only the message that a Status speaks of tells the thread.
     `address` is whatever an answer has to carry beside the thread (a reply token); opaque to everybody else.
+    `with_person` is whether the gateway says that a person has the conversation; None: it does not say.
     """
 
     key: str
@@ -51,6 +52,7 @@ class Inbound:
     conversation_id: str | None
     event: Event
     address: Mapping[str, str] = field(default_factory=dict)
+    with_person: bool | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

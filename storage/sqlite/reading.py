@@ -8,6 +8,8 @@ from bridge.errors import Unavailable
 from bridge.telemetry import kind_of, log
 from storage.sqlite import rows
 from storage.sqlite.connection import on_thread
+from storage.sqlite.echoes import sent_by_us
+from storage.sqlite.holding import WAITING
 from storage.sqlite.letters import split
 from storage.sqlite.steps import COLUMNS, step_row
 
@@ -92,9 +94,17 @@ class Reader:
         return await self._all(step_row, f"SELECT {COLUMNS} FROM steps WHERE thread_id = ?", thread_id)
 
     async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
-        """The latest events kept in a thread because a person has it, oldest first."""
-        where = "WHERE i.thread_id = ? AND i.status = 'held' ORDER BY i.seq DESC LIMIT ?"
+        """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
+        where = f"WHERE i.thread_id = ? AND i.status = 'held' AND i.kind NOT IN {WAITING} ORDER BY i.seq DESC LIMIT ?"
         return (await self._all(rows.inbox_row, f"{_INBOX} {where}", thread_id, limit))[::-1]
+
+    async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
+        """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
+
+        def look(db: sqlite3.Connection) -> bool | None:
+            return sent_by_us(db, row.ref.account, row.thread_id, row.event, waited=now - row.received_at)
+
+        return await on_thread(self._connection, look)
 
     async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
         """Threads in which a dialog waits, by id from `after` on."""
@@ -159,11 +169,13 @@ class Reader:
 
         return await on_thread(self._connection, fetch)
 
-    async def threads(self, *, account: str | None = None, limit: int = 1000) -> list[ThreadSummary]:
-        """Threads, the latest first."""
+    async def threads(
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+    ) -> list[ThreadSummary]:
+        """Threads, the latest first; with `held` those that a person has."""
 
         def fetch(db: sqlite3.Connection) -> list[ThreadSummary]:
-            values = {"account": account, "limit": limit}
+            values = {"account": account, "limit": limit, "held": held}
             return [rows.summary(row) for row in db.execute(rows.SUMMARY, values)]
 
         return await on_thread(self._connection, fetch)

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.events import Status
+from bridge.events import Status, takes_over
 from bridge.store import STATUS_RANK, InboxRow, InboxState, Receipt, ThreadRow
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
+from storage.sqlite.taking import news_of, note_news, note_taking
 
 if TYPE_CHECKING:
     import sqlite3
@@ -125,6 +126,8 @@ def _place(
     db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Effects, inserts: list[tuple[Any, ...]]
 ) -> None:
     """Give an arrival its number and its thread; rows that want a turn go to the listener."""
+    if arrival.with_person is not None:
+        _place_news(db, memory, arrival, effects, inserts)
     number = memory.number()
     state, thread = arrival.state, None
     event = arrival.event
@@ -140,6 +143,8 @@ def _place(
         thread_id = None
     if thread_id is not None:
         effects.threads.add(thread_id)
+    if event is not None and thread is not None and state is InboxState.OPEN and takes_over(event):
+        note_taking(db, memory, event, thread, number)
     if state is InboxState.OPEN and event is not None and thread_id is not None:
         ref = thread.ref if thread else _ref(db, memory, thread_id)
         effects.received.append(
@@ -174,6 +179,18 @@ def _place(
             None if state in {InboxState.OPEN, InboxState.EARLY} else arrival.received_at,
         )
     )
+
+
+def _place_news(
+    db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Effects, inserts: list[tuple[Any, ...]]
+) -> None:
+    """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
+    if arrival.ref is None or arrival.event is None:
+        return
+    thread = _thread(db, memory, arrival.ref, arrival.event.contact, arrival.received_at)
+    if (news := news_of(arrival, thread)) is not None:
+        note_news(db, memory, thread, taken=bool(arrival.with_person))
+        _place(db, memory, news, effects, inserts)
 
 
 def _count_first_attempts(db: sqlite3.Connection, all_effects: list[Effects], inserts: list[tuple[Any, ...]]) -> None:

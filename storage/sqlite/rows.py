@@ -19,7 +19,8 @@ Row = tuple[Any, ...]
 
 REF: Final = "t.account, t.provider, t.channel, t.conversation"
 THREAD: Final = (
-    f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note"
+    f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note, "
+    "t.spoken, t.silenced, t.taken"
 )
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
@@ -68,6 +69,9 @@ def thread_row(row: Row) -> ThreadRow:
         heard=row[11],
         dialog=row[12],
         note=row[13],
+        spoken=row[14],
+        silenced=row[15],
+        taken=bool(row[16]),
     )
 
 
@@ -123,9 +127,11 @@ SELECT t.id, {REF}, t.contact, t.step, t.version,
        t.updated_at,
        coalesce(
            (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.status = 'open' ORDER BY o.seq LIMIT 1),
-           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open' ORDER BY i.seq LIMIT 1), '')
+           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open' ORDER BY i.seq LIMIT 1), ''),
+       t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.status = 'held')
 FROM threads t WHERE t.id IN (
-    SELECT id FROM threads WHERE :account IS NULL OR account = :account ORDER BY updated_at DESC, id DESC LIMIT :limit)
+    SELECT id FROM threads WHERE (:account IS NULL OR account = :account) AND (note IS NOT NULL OR NOT :held)
+    ORDER BY updated_at DESC, id DESC LIMIT :limit)
 ORDER BY t.updated_at DESC, t.id DESC
 """
 """What waits in a thread is counted only for those that are shown."""
@@ -143,6 +149,8 @@ def summary(row: Row) -> ThreadSummary:
         open_messages=row[9],
         last_at=row[10],
         reason=row[11],
+        note=row[12],
+        kept_events=row[13],
     )
 
 

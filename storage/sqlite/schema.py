@@ -167,5 +167,13 @@ WHERE status = 'quarantined' AND error GLOB 'the event key * is known with anoth
 """
 """The function of a timer sees the state as whoever set it. A gateway's event key is never one of ours: OWN_KEYS."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS)
+_SPOKEN: Final = """
+ALTER TABLE threads ADD COLUMN spoken INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE threads ADD COLUMN silenced INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE threads ADD COLUMN taken INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX threads_held ON threads (updated_at, id) WHERE note IS NOT NULL;
+"""
+"""When a person took a thread, which messages that silences, and whether the gateway says that a person has it."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -13,9 +13,10 @@ from bridge.store import InboxState, OutboxRow, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
-from storage.sqlite.holding import give_back, state_of
+from storage.sqlite.holding import give_back, note_judgement, state_of
 from storage.sqlite.receiving import climb
 from storage.sqlite.steps import forget
+from storage.sqlite.taking import silence
 from storage.sqlite.timers import set_timers
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from storage.sqlite.memory import Memory
 
 _RUNNING: Final = """
-SELECT i.id, t.version FROM json_each(?) j JOIN inbox i ON i.id = j.value JOIN threads t ON t.id = i.thread_id
+SELECT i.id, t.version, t.spoken FROM json_each(?) j JOIN inbox i ON i.id = j.value JOIN threads t ON t.id = i.thread_id
 WHERE i.status = 'open'
 """
 _SAY: Final = """
@@ -36,7 +37,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _TURN_THREAD: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
-                   heard = ?, dialog = ?, note = ?, contact = coalesce(?, contact), updated_at = ? WHERE id = ?
+                   heard = ?, dialog = ?, note = ?, silenced = ?, contact = coalesce(?, contact), updated_at = ?
+WHERE id = ?
 """
 _SETTLE: Final = """
 UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'
@@ -57,30 +59,32 @@ _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason
 def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit]) -> list[Effects | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
     wanted = orjson.dumps([row.id for turn in turns for row in (*turn.others, turn.row)]).decode()
-    versions: dict[int, int] = dict(db.execute(_RUNNING, (wanted,)).fetchall())
+    standing = {row_id: (version, spoken) for row_id, version, spoken in db.execute(_RUNNING, (wanted,))}
     results: list[Effects | StoreError] = []
     good: list[TurnCommit] = []
     moved: set[int] = set()
     for turn in turns:
-        stands = all(versions.get(row.id) == turn.thread.version for row in (*turn.others, turn.row))
+        thread = turn.thread.version, turn.thread.spoken
+        stands = all(standing.get(row.id) == thread for row in (*turn.others, turn.row))
         if stands and turn.thread.id not in moved:
             moved.add(turn.thread.id)
-            good.append(turn)
+            good.append(silence(memory, turn))
             results.append(Effects(threads={turn.thread.id}))
         else:
             settled = {row.id for each in good for row in (*each.others, each.row)}
-            waits = all(row.id in versions and row.id not in settled for row in (*turn.others, turn.row))
+            waits = all(row.id in standing and row.id not in settled for row in (*turn.others, turn.row))
             lost = ThreadMoved("its thread moved on") if waits else ClaimLost(f"event {turn.row.id} is settled")
             results.append(lost)
     db.executemany(
-        "UPDATE inbox SET status = ?, error = NULL, done_at = ? WHERE id = ?",
-        [(state_of(turn), turn.at, row.id) for turn in good for row in (*turn.others, turn.row)],
+        "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?",
+        [(state_of(turn), turn.dead or None, turn.at, row.id) for turn in good for row in (*turn.others, turn.row)],
     )
     db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
     memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
     effects = [each for each in results if isinstance(each, Effects)]
     _say(db, memory, good, effects)
     set_timers(db, good, effects)
+    note_judgement(db, good)
     give_back(db, memory, good, effects)
     forget(db, good)
     count_next(db, "inbox", {turn.thread.id for turn in good})
@@ -91,7 +95,7 @@ def _thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     thread, event = turn.thread, turn.row.event
     contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
     choices, address = rows.pack_choices(thread.choices), rows.pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.note)
+    whose = (thread.heard, thread.dialog, thread.note, thread.silenced)
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 

@@ -27,7 +27,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 _CANCEL: Final = """
 UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status IN ('waiting', 'due') RETURNING id
 """
-_CANCEL_DUE: Final = """
+CANCEL_DUE: Final = """
 UPDATE inbox SET status = 'done', error = 'cancelled', done_at = ?
 WHERE account = ? AND event_key = ? AND status IN ('open', 'held')
 """
@@ -47,7 +47,7 @@ def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Seq
     for turn in turns:
         for name in turn.cancelled:
             for (timer_id,) in db.execute(_CANCEL, (turn.thread.id, name)).fetchall():
-                db.execute(_CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
+                db.execute(CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
     for turn, effect in zip(turns, effects, strict=True):
         if turn.timers:
             effect.due = min(timer.due_at for timer in turn.timers)

@@ -211,6 +211,14 @@ class Letters:
     def __init__(self) -> None:
         self.done: list[str] = []
 
+    async def hand_off(self, thread_id: int, note: str) -> bool:
+        self.done.append(f"handoff {thread_id} {note}")
+        return thread_id == 1
+
+    async def give_back(self, thread_id: int) -> bool:
+        self.done.append(f"return {thread_id}")
+        return thread_id == 1
+
     async def replay(self, letter_id: str) -> bool:
         self.done.append(f"replay {letter_id}")
         return True
@@ -228,7 +236,7 @@ def running(shop: Shop) -> Iterator[Letters]:
 
     async def serve() -> None:
         store = await open_store(f"sqlite:///{shop.folder}/threadbridge.db")
-        runner = await start_control(socket_path(shop.folder / "threadbridge.db"), letters)
+        runner = await start_control(socket_path(shop.folder / "threadbridge.db"), letters, letters)
         up.set()
         await stop.wait()
         await runner.cleanup()

@@ -150,7 +150,7 @@ def test_a_press_answers_the_message_with_the_button() -> None:
     assert (pressed.event.text, pressed.event.reply_to) == ("Large", sent.message_id)
 
 
-@pytest.mark.parametrize(("by", "human"), [("Ravi", True), ("", False), ("API", False)])
+@pytest.mark.parametrize(("by", "human"), [("Ravi", True), ("", True), ("API", False)])
 def test_an_agents_message_is_a_human_echo(by: str, human: bool) -> None:  # noqa: FBT001 - a column of the table
     (inbound,) = provider().parse(webhook(orjson.loads(emulator().echo("whatsapp", "c", "hi", by).body)))
     assert isinstance(inbound.event, Echo)

@@ -68,6 +68,8 @@ def echo(**content: Any) -> Echo:
     return Echo(id="msg_91ab44", contact=OURS, at=AT, **{"text": "We do.", **content})
 
 
+SAID: Final = "msg_91ab44:said"
+"""The key of a person's message, whichever webhook brings it."""
 NO_ID: Final = {"id": ""}
 ODDITIES: Final[tuple[tuple[str, Any], ...]] = (
     ("options", ["Yes", "No"]),
@@ -226,13 +228,37 @@ FATES: Final = (
             )
         ],
     ),
-    Received(name="an echo of our own", webhook=outgoing(), expected=[inbound(echo())]),
+    Received(
+        name="an echo that may be our own or a person's",
+        webhook=outgoing(),
+        expected=[inbound(echo(human=True), key=SAID)],
+    ),
     Received(name="an echo that is queued", webhook=outgoing("queued", sentBy="API"), expected=[inbound(echo())]),
-    Received(name="an echo of a person", webhook=outgoing(sentBy="Ravi"), expected=[inbound(echo(human=True))]),
+    Received(
+        name="an echo of a person", webhook=outgoing(sentBy="Ravi"), expected=[inbound(echo(human=True), key=SAID)]
+    ),
+    *(
+        Received(
+            name=f"a person's message that was {value}",
+            webhook=outgoing(value, sentBy="Ravi"),
+            expected=[inbound(echo(human=True), key=SAID), inbound(fate(value))],
+        )
+        for value in ("sent", "delivered")
+    ),
+    Received(
+        name="what became of a person's message later",
+        webhook=outgoing("read", sentBy="Ravi"),
+        expected=[inbound(fate("read"))],
+    ),
+    Received(
+        name="a machine's message that was sent",
+        webhook=outgoing("sent", sentBy="Campaign"),
+        expected=[inbound(fate("sent"))],
+    ),
     Received(
         name="an echo of a picture",
         webhook=outgoing(type="image", text="", mediaUrl="https://x/a.png", sentBy="Ravi"),
-        expected=[inbound(echo(text="", kind="image", media=Media(url="https://x/a.png"), human=True))],
+        expected=[inbound(echo(text="", kind="image", media=Media(url="https://x/a.png"), human=True), key=SAID)],
     ),
 )
 

@@ -111,6 +111,8 @@ class Emulator:
         self._now = now
         self._rng = rng
         self.honours_keys = honours_keys
+        self.sessions: dict[str, Mapping[str, Any]] = {}
+        """What webhooks of a contact tell of its session, like {"bot_status": False, "handover_by": "rina"}."""
         self._answers: dict[str, Response] = {}
 
     def handle(self, request: Request) -> Response:
@@ -179,6 +181,8 @@ class Emulator:
             "from": {"avatar": "", "description": "", "name": contact, "username": contact},
             "message": {"id": self._uuid(), **nothing, **said},
         }
+        if contact in self.sessions:
+            body["session"] = dict(self.sessions[contact])
         if channel == "telegram":  # the page: "Token for Telegram replies only"
             body["reply_token"] = self._uuid()
         return Hook(body=orjson.dumps(body), headers=_JSON, channel=channel)

@@ -75,6 +75,7 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         conversation_id=username,
         event=_event(message, about),
         address={"reply_token": token} if token else {},
+        with_person=wire.with_person(wire.struct(webhook.json.get("session")) or {}),
     )
 
 

@@ -8,7 +8,9 @@ and for what those leave open the models of its public SDK, konnek_native_core. 
                  "media": {…}, "location": {…}, "postback": {…}, "interactive": {…}}}
     {"status": {"message_id": "…", "recipient_id": "…", "status": 2, "timestamp": "…", "times": 1760086805, …}}
 
-and its writer leaves zero values where a struct is absent: null, {}, "", 0, or all of them nested.
+A message may come with a "session" (SDK; whether a webhook has it is not documented): its `bot_status` is true while
+Konnek leaves the conversation to the bot, and `handover_by` names who has it otherwise. The writer leaves zero values
+where a struct is absent: null, {}, "", 0, or all of them nested.
 """
 
 from __future__ import annotations
@@ -63,6 +65,18 @@ PRESS_TYPES: Final = frozenset({"postback", "button", "list", "interactive"})
 
 ZERO_TIME: Final = "0001-01-01T00:00:00Z"
 """The zero value of a time in the language their platform looks to be written in."""
+
+
+def with_person(session: Mapping[str, Any]) -> bool | None:
+    """Whether a session says that a person has the conversation; None when it does not say.
+
+    That no bot is on is believed only together with who took over: alone it may be a zero value, or a channel that
+    never had one of Konnek's own.
+    """
+    if session.get("bot_status") is True:
+        return False
+    handed_over = session.get("handover_by")
+    return True if session.get("bot_status") is False and isinstance(handed_over, str) and handed_over.strip() else None
 
 
 def struct(value: object) -> dict[str, Any] | None:

@@ -162,6 +162,13 @@ class Emulator:
         """Our own message coming back, as it does to everybody in the conversation."""
         return self._hook(next(info for info in self._said if info["id"] == seen.message_id))
 
+    def agent_says(self, channel: str, contact: str, text: str) -> Hook:
+        """A TEXT that a person typed in the app, under our own account."""
+        uuid = self._channel_of(channel, contact)
+        return self._hook(
+            {**self._say(self._own, wire.TEXT, text, channel=channel, uuid=uuid), "toRelationId": contact}
+        )
+
     def _send(self, request: Request) -> Response:
         if refused := self._refused(request):
             return refused

@@ -134,6 +134,11 @@ class Emulator:
         said = {"isIncoming": "false", "type": "text", "text": text, "sentBy": sent_by}
         return self._hook("outgoing", channel, contact, said)
 
+    def own_echo(self, seen: Seen, sent_by: str = "") -> Hook:
+        """The outgoing event of a message that was sent over the API, before it has a fate."""
+        said = {"id": seen.message_id, "isIncoming": "false", "type": "text", "text": seen.text, "sentBy": sent_by}
+        return self._hook("outgoing", seen.channel, seen.conversation_id, said)
+
     def agent_says(self, channel: str, contact: str, text: str) -> Hook:
         """The outgoing event of a text that a person typed in WhautoChat's inbox."""
         return self.echo(channel, contact, text, sent_by="Bob")

@@ -29,7 +29,7 @@ class _Content:
 
 
 def parse(webhook: Webhook) -> list[Inbound]:
-    """The event in a webhook; none for what happens to contacts.
+    """The event in a webhook, or the two of a person's message that comes with its fate; none for contacts' events.
 
     `event.type` alone says which way a message went and on which channel: `message.channel` is spelled in several
     ways, and `isIncoming` is a text in some webhooks and a truth value in others. A thread is the channel and
@@ -56,16 +56,19 @@ def parse(webhook: Webhook) -> list[Inbound]:
         ),
         "raw": webhook.json,
     }
-    event: Event
+    events: dict[str, Event]
     if channel not in wire.CHANNELS or not way:
-        event = Unrecognised(type=kind, **about)
+        events = {event_id: Unrecognised(type=kind, **about)}
     elif way == "outgoing":
-        event = _outgoing(message, about, event_id)
+        events = _outgoing(message, about, event_id)
     else:
-        event = _incoming(message, about)
-    if not channel or not (contact.id or isinstance(event, Status)):
+        events = {event_id: _incoming(message, about)}
+    if not channel or not (contact.id or all(isinstance(each, Status) for each in events.values())):
         raise Unmappable(f"{kind}: no {'message.contact.id' if channel else 'message.channel'}, so no thread")
-    return [Inbound(key=event_id, channel=channel, conversation_id=contact.id or None, event=event)]
+    return [
+        Inbound(key=key, channel=channel, conversation_id=contact.id or None, event=event)
+        for key, event in events.items()
+    ]
 
 
 def _event_id(told: Mapping[str, Any], message: Mapping[str, Any], kind: str, *, outgoing: bool) -> str:
@@ -101,22 +104,29 @@ def _incoming(message: Mapping[str, Any], about: Mapping[str, Any]) -> Message:
     )
 
 
-def _outgoing(message: Mapping[str, Any], about: Mapping[str, Any], event_id: str) -> Event:
-    """The fate of a message of ours, or the message itself where no fate is told.
+def _outgoing(message: Mapping[str, Any], about: Mapping[str, Any], event_id: str) -> dict[str, Event]:
+    """The fate of a message, the message itself where no fate is told, or both for one that a person sent; by key.
 
-    An echo is a person's when `sentBy` names somebody who is not plainly a machine.
+    It may be a person's unless `sentBy` is plainly a machine, or is empty and a fate is told, as of most of ours. That
+    it is none of ours only those can tell who stored ours: by its id. A person's message has a key of its own, made of
+    that id, because what became of it comes in further webhooks, and it was said only once.
     """
     value = wire.STATUS_VALUES.get(text(message, "status").strip().lower())
     error = text(message, "errorMessage")
     if value is None and error:
         value = "failed"
-    if value:
-        news = {**about, "id": event_id}
-        return Status(message_id=about["id"], value=value, error=error if value == "failed" else "", **news)
-    said = _content(message)
     sender = text(message, "sentBy").strip().lower()
-    human = bool(sender) and sender not in wire.MACHINES
-    return Echo(text=said.text, kind=said.kind, media=said.media, human=human, **about)
+    human = sender not in wire.MACHINES and (bool(sender) or value is None)
+    found: dict[str, Event] = {}
+    if value is None or (human and value in wire.JUST_SENT and identifier(part(message, "contact"), "id")):
+        said = _content(message)
+        echo = Echo(text=said.text, kind=said.kind, media=said.media, human=human, **about)
+        found[f"{about['id']}:said" if human else event_id] = echo
+    if value is not None:
+        news = {**about, "id": event_id}
+        failure = error if value == "failed" else ""
+        found[event_id] = Status(message_id=about["id"], value=value, error=failure, **news)
+    return found
 
 
 def _content(message: Mapping[str, Any]) -> _Content:

@@ -65,6 +65,9 @@ STATUS_VALUES: Final[Mapping[str, StatusValue]] = {
 }
 """`message.status` in lower case; the values are inferred. Whatever else stands there (queued, "") is no fate yet."""
 
+JUST_SENT: Final = frozenset({"sent", "delivered"})
+"""Fates by which a message is first heard of."""
+
 MACHINES: Final = frozenset({"api", "bot", "chatbot", "system", "automation", "workflow", "campaign", "broadcast"})
 """`sentBy` in lower case, where it names no person; inferred."""
 

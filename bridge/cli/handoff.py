@@ -1,0 +1,83 @@
+"""`threadbridge handoff` and `threadbridge return`: a conversation to a person, and back to the bot."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bridge.cli.control import Control
+from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, say
+from bridge.cli.threads import no_store_yet
+from bridge.clock import SystemClock
+from bridge.config import load_config
+from bridge.control import NO_THREAD, thread_number
+from bridge.stores import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+    from pathlib import Path
+
+    from bridge.config import Config
+    from bridge.handoff import Handoffs
+
+ThreadId = Annotated[str, typer.Argument(metavar="THREAD_ID", help="From `threads`, its first column.")]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What the person is to know; `threads` shows it.")]
+
+
+def handoff(thread_id: ThreadId, note: Note = "", config: ConfigFile = DEFAULT) -> None:
+    """Give a conversation to a person: the bot is silent in it until it is returned.
+
+    What the bot has said and not sent yet is not sent any more, and is a dead letter. What the contact says is kept.
+    A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
+
+    Example: `threadbridge handoff 7 --note "wants to talk about the invoice"`
+    """
+    _tell(config, thread_id, "handoff", note, lambda handoffs, number: handoffs.hand_off(number, note))
+
+
+def return_(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
+    """Return a conversation to the bot, which is told what it missed; see `Returned` in the Python reference.
+
+    A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
+
+    Example: `threadbridge return 7`
+    """
+    _tell(config, thread_id, "return", "", lambda handoffs, number: handoffs.give_back(number))
+
+
+def _tell(path: Path, thread_id: str, verb: str, note: str, act: Callable[[Handoffs, int], Awaitable[bool]]) -> None:
+    """Ask the running bridge; when none runs, take the store and do it here."""
+    with exits():
+        config = load_config(path)
+        why = _asked(config, thread_id, verb, note)
+        if why is None:
+            number = thread_number(thread_id)
+            why = "" if number is not None and asyncio.run(_do(config, number, act)) else NO_THREAD
+        if why:
+            complain(f"{thread_id}: {why}")
+            leave(1)
+        say(f"{thread_id}: {'with a person' if verb == 'handoff' else 'returned to the bot'}")
+
+
+def _asked(config: Config, thread_id: str, verb: str, note: str) -> str | None:
+    """Why a running bridge refused, "" when it did not; None when there is none to ask."""
+    if (database := config.storage.file) is None:
+        return None
+    if no_store_yet(config):
+        return NO_THREAD
+    try:
+        return Control(database).ask("threads", thread_id, verb, missing=NO_THREAD, told=note) or ""
+    except ConnectionRefusedError:
+        return None
+
+
+async def _do(config: Config, number: int, act: Callable[[Handoffs, int], Awaitable[bool]]) -> bool:
+    from bridge.handoff import Handoffs  # noqa: PLC0415 - it brings along what most commands do without
+
+    store = await open_store(config.storage.url)
+    try:
+        return await act(Handoffs(store, SystemClock()), number)
+    finally:
+        await store.close()
