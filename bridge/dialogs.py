@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, U
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Timer
 from bridge.failures import kept, made_again
-from bridge.journal import Entry, Leg, call_of, digest, label_of, name_of
+from bridge.journal import Entry, Leg, as_kept, call_of, digest, label_of, name_of
 from bridge.messages import encode_message
 from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
+from bridge.signals import Ended, ScriptChanged, Suspended
 from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
@@ -33,38 +34,6 @@ class Waiting(TypedDict, total=False):
     retry: Reply | None
     timeout: Delay | None
     on_timeout: Callable[..., object] | Reply | None
-
-
-class Suspended(BaseException):
-    """The dialog waits for the contact. No `except Exception` of an author catches it."""
-
-
-class Ended(BaseException):
-    """The dialog is over, in the middle of its function."""
-
-
-class Superseded(BaseException):
-    """The dialog gave its place to another one."""
-
-    def __init__(self, dialog: Callable[..., Any], arguments: tuple[object, ...]) -> None:
-        """Say which."""
-        super().__init__()
-        self.dialog = dialog
-        self.arguments = arguments
-
-
-class ScriptChanged(BaseException):
-    """A dialog under way does not fit its script (any more): they part at `step`, counted from 1.
-
-    `reason` has nobody's words in it, `detail` has.
-    """
-
-    def __init__(self, step: int, reason: str, detail: str = "") -> None:
-        """Say where they part."""
-        super().__init__(reason)
-        self.step = step
-        self.reason = reason
-        self.detail = detail or reason
 
 
 class Steps(Protocol):
@@ -97,6 +66,7 @@ class Dialog:
         self._journal = journal
         self._steps = steps
         self._shelf = shelf
+        self._happened = turn.happened if shelf is None else shelf.happened
         self._position = 0
         self.rehearses = False
         """For the engine: stop at the question that waits, without an answer."""
@@ -309,7 +279,9 @@ class Dialog:
             self.turn.effects.cancelled.append(self._journal.waiting)
         entry.leg, entry.outcome = len(self._journal.legs), outcome
         values = self.turn.values() if differs else None
-        self._journal.legs.append(Leg(event=event, values=values, step=self.turn.step))
+        leg = Leg(event=as_kept(event), values=values, step=self.turn.step)
+        self._journal.legs.append(leg)
+        self.turn.happened = (leg.event, (), ())  # as it will be when this is played again
 
     async def _late(self, on_timeout: Callable[..., object] | Reply | None) -> None:
         if on_timeout is None:
@@ -340,6 +312,7 @@ class Dialog:
         if self._shelf is not None:
             self.turn.resume(self._shelf)
             self._shelf = None
+        self.turn.happened = self._happened
 
     def _next(self, op: str, call: str, label: str) -> Entry | None:
         """The journal's entry for what the function does now; None: it does something new."""
@@ -387,12 +360,3 @@ def _encoded(message: Outgoing) -> str:
 
 def _words(messages: Sequence[Outgoing]) -> str:
     return " ".join(str(getattr(each, "text", type(each).__name__)) for each in messages)
-
-
-def signal_in(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What a task group has to say, if it is but that its dialog waits, has ended or was changed; else the group."""
-    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged))
-    signal: BaseException = group if signals is None or others is not None else signals
-    while signal is not group and isinstance(signal, BaseExceptionGroup):
-        signal = signal.exceptions[0]
-    return signal

@@ -31,9 +31,7 @@ class Effects:
 class Shelf:
     """What a turn really is, while a dialog goes through its past in it."""
 
-    event: Event
-    older: tuple[Event, ...]
-    skipped: tuple[Event, ...]
+    happened: tuple[Event, tuple[Event, ...], tuple[Event, ...]]
     values: dict[str, Any]
     step: str | None
     effects: Effects

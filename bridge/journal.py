@@ -159,6 +159,11 @@ def name_of(function: Callable[..., object]) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 
+def as_kept(event: Event) -> Event:
+    """An event as a journal gives it back: without its webhook's own JSON, and what else is for its own turn alone."""
+    return decode_event(event.tag, encode_event(event))
+
+
 def _packed(event: Event) -> list[object]:
     return [event.tag, orjson.Fragment(encode_event(event))]
 

@@ -11,10 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from bridge.dialogs import Dialog, Ended, ScriptChanged, Superseded, Suspended
+from bridge.dialogs import Dialog
 from bridge.errors import NoAnswer
 from bridge.journal import decode_journal
 from bridge.scripts import declared, gone, newest
+from bridge.signals import Ended, ScriptChanged, Superseded, Suspended
 from bridge.turn import Turn
 from bridge.watchdog import culprit
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.dialogs import Dialog, Ended, ScriptChanged, Superseded, Suspended, signal_in
+from bridge.dialogs import Dialog
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
-from bridge.journal import Journal, Leg, decode_journal, is_question_timer, name_of
+from bridge.journal import Journal, Leg, as_kept, decode_journal, is_question_timer, name_of
 from bridge.rules import Match
 from bridge.runner import SideThread
+from bridge.signals import Ended, ScriptChanged, Superseded, Suspended, signal_in
 from bridge.state import not_json
 from bridge.store import StepRow
 from bridge.turn import Turn, as_messages
@@ -69,7 +70,7 @@ class Scripts:
 
     def match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | None:
         """The way into the dialog that waits in a thread, if the turn's event is for it."""
-        if turn.dialog is None:
+        if turn.dialog is None or turn.begun:  # what begins a dialog is no answer to it
             return None
         journal = decode_journal(turn.dialog)
         event = turn.event
@@ -107,8 +108,7 @@ class Scripts:
         before = turn.dialog
         turn.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
-        journal.legs.append(_first(turn))
-        await self._run(Dialog(turn, journal, self._steps(journal, row.thread_id), None), journal, script)
+        await self._run(_opening(turn, journal, self._steps(journal, row.thread_id)), journal, script)
         if before is not None:  # only now: one that fails to begin leaves the other one waiting
             turn.effects.forget(decode_journal(before).waiting)
 
@@ -130,8 +130,7 @@ class Scripts:
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""
         if not journal.entries:  # it is to begin again, with the words that woke it as no answer
-            journal.legs.append(_first(turn))
-            dialog = Dialog(turn, journal, self._steps(journal, thread.id), None)
+            dialog = _opening(turn, journal, self._steps(journal, thread.id))
         else:
             first = journal.legs[0]
             shelf = turn.set_aside()
@@ -212,10 +211,20 @@ def gone(journal: Journal) -> str:
     return f"no version {journal.version} of it is registered"
 
 
-def _first(turn: Turn[Any, Any]) -> Leg:
-    """What a dialog that begins in a turn begins with."""
-    *older, event = turn.events
-    return Leg(event=event, older=tuple(older), skipped=turn.skipped, values=turn.values(), step=turn.step)
+def _opening(turn: Turn[Any, Any], journal: Journal, steps: _Steps) -> Dialog:
+    """A dialog that begins in a turn, and sees of it what it will see when it is played again."""
+    event, older, skipped = turn.happened
+    first = Leg(
+        event=as_kept(event),
+        older=tuple(map(as_kept, older)),
+        skipped=tuple(map(as_kept, skipped)),
+        values=turn.values(),
+        step=turn.step,
+    )
+    journal.legs.append(first)
+    dialog = Dialog(turn, journal, steps, None)
+    turn.happened = (first.event, first.older, first.skipped)
+    return dialog
 
 
 async def _played(script: Script, dialog: Dialog, journal: Journal) -> object:

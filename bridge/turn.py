@@ -302,12 +302,20 @@ class Turn(Generic[E_co, S_co]):
         """For the engine: the state as JSON gives it back, in a copy."""
         return orjson.loads(self._state.encode())  # type: ignore[no-any-return]
 
+    @property
+    def happened(self) -> tuple[Event, tuple[Event, ...], tuple[Event, ...]]:
+        """For dialogs: the event, the older ones, and those skipped."""
+        return self.event, self._older, self.skipped
+
+    @happened.setter
+    def happened(self, events: tuple[Event, tuple[Event, ...], tuple[Event, ...]]) -> None:
+        self.event = events[0]  # type: ignore[assignment] # of the past, perhaps
+        self._older, self.skipped = events[1:]
+
     def set_aside(self) -> Shelf:
         """For dialogs: what this turn is, on a shelf; what is done from now on has no effect."""
         shelf = Shelf(
-            event=self.event,
-            older=self._older,
-            skipped=self.skipped,
+            happened=self.happened,
             values=self.values(),
             step=self._step,
             effects=self._effects,
@@ -317,8 +325,7 @@ class Turn(Generic[E_co, S_co]):
 
     def recall(self, leg: Leg) -> None:
         """For dialogs: be the next turn of the past; without `values` the state is what the last one made of it."""
-        self.event = leg.event  # type: ignore[assignment] # of the past
-        self._older, self.skipped = leg.older, leg.skipped
+        self.happened = (leg.event, leg.older, leg.skipped)
         if leg.values is not None:
             self._state.become(deepcopy(leg.values))  # what is written to them now is no part of the past
             self._step = leg.step
@@ -326,8 +333,7 @@ class Turn(Generic[E_co, S_co]):
     def resume(self, shelf: Shelf) -> bool:
         """For dialogs: be the turn that this really is, and whether its state is not what the past made of it."""
         differs = self.values() != shelf.values or self._step != shelf.step
-        self.event = shelf.event  # type: ignore[assignment] # as it was
-        self._older, self.skipped = shelf.older, shelf.skipped
+        self.happened = shelf.happened
         if differs:
             self._state.become(shelf.values)
             self._step = shelf.step

@@ -18,6 +18,8 @@ from tests.turns import turns
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge import CallNext
+
 
 async def nudge(_turn: Turn[Timer]) -> str:
     return "Still there?"
@@ -264,3 +266,69 @@ async def test_a_mistake_in_a_dialog_is_told_in_the_dead_letter(script: Callable
         await world.heard("go", "m-1")
         await world.settle()
         assert [each.partition("HandlerError: ")[2] for each in await world.reasons()] == [reason]
+
+
+async def test_an_event_is_to_a_dialog_what_it_will_be_when_played_again_and_whole_to_all_others() -> None:
+    """A journal keeps no webhook: what a dialog could read only once, it does not see at all."""
+    seen: list[tuple[str, bool]] = []
+
+    async def script(d: Dialog) -> None:
+        for number in range(3):
+            seen.append((f"at {number}", bool(d.turn.event.raw)))
+            await d.ask(f"{number}?")
+
+    router = Router()
+    router.dialog()(script)
+
+    @router.middleware
+    async def around(turn: Turn[Any], call_next: CallNext) -> None:
+        await call_next()
+        seen.append(("after", bool(turn.event.raw)))
+
+    @router.message(text="go")
+    async def go(turn: Turn[Message]) -> None:
+        await turn.begin(script)
+        seen.append(("begun", bool(turn.event.raw)))
+
+    async with turns(router) as world:
+        for number, word in enumerate(("go", "a")):
+            await world.heard(word, f"m-{number}")
+        await world.settle()
+    assert [name for name, raw in seen if not raw] == ["at 0", "at 0", "at 1"]
+    assert [name for name, raw in seen if raw] == ["begun", "after", "after"]
+
+
+async def test_what_begins_a_dialog_before_any_rule_is_no_answer_to_it() -> None:
+    router = Router()
+
+    @router.dialog()
+    async def script(d: Dialog) -> str:
+        return f"got {await d.ask('Well?')}"
+
+    @router.outer_middleware
+    async def always(turn: Turn[Any], call_next: CallNext) -> None:
+        if turn.event.text == "go":
+            await turn.begin(script)
+        await call_next()
+
+    @router.default()
+    async def other(turn: Turn[Any]) -> str:
+        return f"other: {turn.event.text}"
+
+    async with turns(router) as world:
+        for number, word in enumerate(("go", "yes")):
+            await world.heard(word, f"m-{number}")
+        await world.settle()
+        assert await world.said() == ["Well?", "other: go", "got yes"]
+
+
+async def test_what_goes_before_the_text_of_a_choice_is_said_too() -> None:
+    async def script(d: Dialog) -> str:
+        return f"got {await d.ask(['Look here.', 'Which?'], choices=['A', 'B'])}"
+
+    with World(asking(script)) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("go")
+        await ann.clicks("B")
+        await world.settle()
+        assert ann.texts == ["Look here.", "Which?", "got B"]

@@ -205,3 +205,77 @@ async def test_a_dialog_may_begin_with_whatever_happens_in_a_conversation() -> N
         await world.settle()
         assert (await world.said())[3:] == ["One?", "One?"]
         assert await world.reasons() == []
+
+
+async def test_an_answer_takes_the_timer_of_its_question_along() -> None:
+    router = Router()
+
+    @router.dialog()
+    async def asking(d: Dialog) -> str:
+        return f"{await d.ask('One?', timeout=60)} {await d.ask('Two?')}"
+
+    @router.message(text="go")
+    async def go(turn: Turn[Message]) -> None:
+        await turn.begin(asking)
+
+    async with turns(router) as world:
+        for number, word in enumerate(("go", "a")):
+            await world.heard(word, f"m-{number}")
+        await world.settle()
+        with capture_logs() as lines:
+            await due(world, 100)
+        assert [line for line in lines if line["event"] == "turn_committed"] == []
+
+
+async def test_a_journal_holds_the_state_once_and_not_for_every_answer() -> None:
+    router = Router()
+
+    @router.dialog()
+    async def asking(d: Dialog) -> str:
+        for number in range(10):
+            await d.ask(f"{number}?")
+        return "end"
+
+    @router.message(text="go")
+    async def go(turn: Turn[Message]) -> None:
+        turn.state["much"] = "x" * 50_000
+        await turn.begin(asking)
+
+    async with turns(router) as world:
+        await world.heard("go", "m-go")
+        for number in range(10):
+            await world.heard("so", f"m-{number}")
+        await world.settle()
+        assert ((await world.said())[-1], await world.reasons()) == ("end", [])
+
+
+async def test_what_cannot_be_reached_for_a_while_is_no_change_of_a_script() -> None:
+    """An answer that is no JSON is parsed again each time; when that needs something outside, the turn is retried."""
+    away: list[int] = []
+
+    class Found:
+        """No JSON."""
+
+    def look_up(_said: str) -> Found:
+        if away:
+            away.pop()
+            raise ConnectionError("not now")
+        return Found()
+
+    router = Router()
+
+    @router.dialog()
+    async def asking(d: Dialog) -> str:
+        found = await d.ask("Which?", parse=look_up)
+        return f"{type(found).__name__} {await d.ask('Sure?')}"
+
+    @router.message(text="go")
+    async def go(turn: Turn[Message]) -> None:
+        await turn.begin(asking)
+
+    async with turns(router) as world:
+        for number, word in enumerate(("go", "this", "yes")):
+            away[:] = [1, 1] if word == "yes" else []
+            await world.heard(word, f"m-{number}")
+            await world.wait_out()
+        assert await world.said() == ["Which?", "Sure?", "Found yes"]
