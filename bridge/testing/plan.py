@@ -112,15 +112,16 @@ def plan_of(
     router: Router | Sequence[Router] | str | None,
     *,
     accounts: Mapping[str, Mapping[str, Any]] | None = None,
+    settings: Mapping[str, Mapping[str, Any]] | None = None,
     honours_keys: bool = True,
     make: Callable[..., Bridge] = Bridge,
 ) -> Plan:
     """A plan; see World for what may be given.
 
     Raises:
-        ConfigError: an account cannot be configured so, or a router cannot be loaded.
+        ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
     """
-    config, tables = _default() if not accounts else _configured(accounts)
+    config, tables = _configured(accounts or {}, settings or {}) if accounts or settings else _default()
     return Plan(router=as_router(router), accounts=tables, honours_keys=honours_keys, make=make, config=config)
 
 
@@ -140,11 +141,11 @@ _other_end: Final = cache(emulator_type)
 
 @cache
 def _default() -> tuple[Config, Mapping[str, Mapping[str, Any]]]:
-    return _configured({})
+    return _configured({}, {})
 
 
 def _configured(
-    given: Mapping[str, Mapping[str, Any]],
+    given: Mapping[str, Mapping[str, Any]], settings: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Config, Mapping[str, Mapping[str, Any]]]:
     """An account at each provider, named like it, and those given: with the emulator's credentials and these keys."""
     tables: dict[str, Mapping[str, Any]] = {}
@@ -153,7 +154,7 @@ def _configured(
         provider = own.get("provider", name)
         sample = emulator_type(str(provider)).sample_settings
         tables[name] = {"provider": provider, "base_url": f"https://{name}.test", **sample, **own}
-    return Config.from_dict({"accounts": tables}), tables
+    return Config.from_dict({**settings, "accounts": tables}), tables
 
 
 def _credential(provider: Provider, emulator: Emulator) -> Credential | None:

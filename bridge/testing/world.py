@@ -56,6 +56,7 @@ class World:
         router: Router | Sequence[Router] | str | None = None,
         *,
         accounts: Mapping[str, Mapping[str, Any]] | None = None,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
         honours_keys: bool = True,
         faults: Iterable[str] | Mapping[str, int | bool | None] = (),
         replay: str | int | Schedule | None = None,
@@ -68,18 +69,20 @@ class World:
         Args:
             router: The bot: a router, several, or "module:attribute".
             accounts: More accounts, or other keys for the five that are there, each named like its provider.
+            settings: Other sections of the configuration, like {"handlers": {"return_after": "1d"}}.
             honours_keys: Whether providers whose wire carries our idempotency key heed it.
             faults: What may go wrong; see `explore`. Nothing does unless `replay` says what to decide.
             replay: A seed or a schedule, as `explore` prints it.
             make: Builds the Bridge; for tests of the engine itself.
-            plan: What is common to several worlds, made already; instead of router, accounts, honours_keys and make.
+            plan: What is common to several worlds, made already; instead of what it is made of (all of the above but
+                faults and replay).
             counts: Whether `calls` can be asked; a run without is twice as fast.
 
         Raises:
-            ConfigError: an account cannot be configured so, or a router cannot be loaded.
+            ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
             ValueError: there is no such fault, or `replay` is no schedule.
         """
-        self._plan = plan or plan_of(router, accounts=accounts, honours_keys=honours_keys, make=make)
+        self._plan = plan or plan_of(router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make)
         self._router = self._plan.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)
         self.choices = Choices(schedule, calm=replay is None)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from bridge import Dialog, Returned, Router, Turn
+from bridge.testing import World
 from tests.testing.worlds import ALL
-
-if TYPE_CHECKING:
-    from bridge.testing import World
 
 TELL = (("aelyst", "telegram"), ("whautochat", "whatsapp"))
 """Where the gateway tells what a person wrote in its own inbox."""
@@ -125,6 +123,21 @@ def test_handoffs_by_hand_survive_everything(world: World) -> None:
         assert ann.texts == ["heard a", "missed 1", "heard c"], ann.phone()
 
     assert world.explore(scenario, seeds=60, faults=ALL).runs == 60
+
+
+@pytest.mark.parametrize(("return_after", "answer"), [("2h", ["missed 1"]), ("1d", []), (0, [])])
+async def test_a_world_heeds_the_sections_of_the_configuration(
+    router: Router, return_after: str | int, answer: list[str]
+) -> None:
+    with World(router, settings={"handlers": {"return_after": return_after}}) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("hello")
+        await world.settle()
+        await world.agent(ann).takes()
+        await ann.says("anybody?")
+        ann.clears()
+        await world.advance("3h")
+        assert ann.texts == answer
 
 
 async def test_what_an_agent_cannot_do_is_told(world: World) -> None:
