@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+from contextlib import asynccontextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
 
@@ -16,7 +18,7 @@ from bridge.signals import Ended, ScriptChanged, Suspended
 from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from bridge.effects import Shelf
     from bridge.journal import Journal
@@ -68,6 +70,8 @@ class Dialog:
         self._shelf = shelf
         self._happened = turn.happened if shelf is None else shelf.happened
         self._position = 0
+        self._lock = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
         self.rehearses = False
         """For the engine: stop at the question that waits, without an answer."""
         self.suspended = False
@@ -81,9 +85,10 @@ class Dialog:
     async def say(self, *messages: Reply) -> None:
         """Say something, as `turn.reply` does; it leaves exactly once."""
         said = as_messages(messages)
-        if self._next("say", digest(*map(_encoded, said)), label_of(_words(said))) is None:
-            self.turn.reply(list(said))
-            self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
+        async with self._alone():
+            if self._next("say", digest(*map(_encoded, said)), label_of(_words(said))) is None:
+                self.turn.reply(list(said))
+                self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
 
     @overload
     async def ask(
@@ -186,6 +191,12 @@ class Dialog:
         Raises:
             HandlerError: it is not.
         """
+        async with self._alone():
+            return await self._step(function, arguments, key, once=once)
+
+    async def _step(
+        self, function: Callable[..., Any], arguments: tuple[object, ...], key: str | None, *, once: bool
+    ) -> Any:  # noqa: ANN401 - what the function returns
         name = name_of(function)
         call = call_of(function, arguments)
         position = self._position
@@ -213,9 +224,10 @@ class Dialog:
 
     async def handoff(self, note: str = "") -> None:
         """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""
-        if self._next("handoff", digest(note), "") is None:
-            self.turn.handoff(note)
-            self._note("handoff", digest(note), "", outcome={})
+        async with self._alone():
+            if self._next("handoff", digest(note), "") is None:
+                self.turn.handoff(note)
+                self._note("handoff", digest(note), "", outcome={})
 
     async def _ask(
         self,
@@ -229,27 +241,28 @@ class Dialog:
     ) -> Any:  # noqa: ANN401 - whatever is answered
         said = as_messages((prompt,))
         again = as_messages((retry,)) if retry is not None else ()
-        question = Question(
-            prompt=said,
-            titles=titles,
-            values=values,
-            parse=parse,
-            mark=mark_of(self._journal.run),
-            position=self._position,
-        )
-        call, label = digest([*map(_encoded, said)], titles), label_of(_words(said))
-        entry = self._next("ask", call, label)
-        if entry is None:
-            self.turn.reply(list(question.messages))
-            self.turn.asked = True
-            self._note("ask", call, label)
-            self._set_timer(timeout)
-            self._suspend()
-        is_past = entry.outcome is not None
-        if is_past:
-            self.turn.recall(self._journal.legs[entry.leg or 0])
-        else:
-            await self._wake(entry, question, again)
+        async with self._alone():
+            question = Question(
+                prompt=said,
+                titles=titles,
+                values=values,
+                parse=parse,
+                mark=mark_of(self._journal.run),
+                position=self._position,
+            )
+            call, label = digest([*map(_encoded, said)], titles), label_of(_words(said))
+            entry = self._next("ask", call, label)
+            if entry is None:
+                self.turn.reply(list(question.messages))
+                self.turn.asked = True
+                self._note("ask", call, label)
+                self._set_timer(timeout)
+                self._suspend()
+            is_past = entry.outcome is not None
+            if is_past:
+                self.turn.recall(self._journal.legs[entry.leg or 0])
+            else:
+                await self._wake(entry, question, again)
         if entry.outcome == {"timeout": True}:
             await self._late(on_timeout)
         try:
@@ -301,6 +314,19 @@ class Dialog:
             delay, at = span_of(timeout, "timeout")
             self.turn.effects.laters.append(Later(delay=delay, at=at, name=self._journal.waiting))
 
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """One thing after the other, or nobody could play it again: what comes from another task meanwhile waits."""
+        task = _task()
+        if task is not None and self._holder is task:
+            raise HandlerError("neither a step nor what reads an answer does anything else in its dialog")
+        async with self._lock:
+            self._holder = task
+            try:
+                yield
+            finally:
+                self._holder = None
+
     def _suspend(self) -> NoReturn:
         self.suspended = True
         if self._shelf is None:
@@ -346,6 +372,14 @@ class Dialog:
 def op_of(op: str, label: str) -> str:
     """One thing a dialog does, for people."""
     return f"{op} {label!r}" if label else op
+
+
+def _task() -> asyncio.Task[Any] | None:
+    """The task that runs; None in a rehearsal, which has no event loop."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
 
 
 def _wants_turn(function: Callable[..., object]) -> bool:

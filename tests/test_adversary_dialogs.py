@@ -240,6 +240,54 @@ async def test_steps_with_partials_are_told_apart_by_what_these_add() -> None:
         assert (await world.said(), taken) == (["7"], [0, 1])
 
 
+async def test_steps_at_once_are_taken_one_after_the_other() -> None:
+    running: list[int] = []
+
+    async def fetch(no: int) -> int:
+        assert running == []
+        running.append(no)
+        await asyncio.sleep(0)
+        running.clear()
+        return no
+
+    async def script(d: Dialog) -> str:
+        found = await asyncio.gather(*(d.step(fetch, no) for no in range(3)))
+        return f"{found} {await d.ask('Well?')} {await d.ask('So?')}"
+
+    async with turns(asking(script)) as world:
+        for number, word in enumerate(("go", "a", "b")):
+            await world.heard(word, f"m-{number}")
+        await world.settle()
+        assert await world.said() == ["Well?", "So?", "[0, 1, 2] a b"]
+
+
+async def test_an_answer_is_read_to_its_end_before_anything_else_happens() -> None:
+    """And once only: what parse makes of it is kept."""
+    read: list[str] = []
+
+    async def slowly(said: str) -> int:
+        await asyncio.sleep(0)
+        read.append(said)
+        return len(read)
+
+    async def script(d: Dialog) -> str:
+        return f"{await asyncio.gather(d.ask('A?', parse=slowly), d.ask('B?', parse=slowly), d.ask('C?'))}"
+
+    async with turns(asking(script)) as world:
+        for number, word in enumerate(("go", "a", "b", "c")):
+            await world.heard(word, f"m-{number}")
+        await world.settle()
+        assert await world.said() == ["A?", "B?", "C?", "[1, 2, 'c']"]
+        assert read == ["a", "b"]
+
+
+async def nested(d: Dialog) -> None:
+    async def outer() -> None:
+        await d.say("in the middle")
+
+    await d.step(outer)
+
+
 async def careless(d: Dialog) -> None:
     await d.step(d.turn.transcript)
     await d.turn.history()
@@ -257,6 +305,7 @@ async def unheard(d: Dialog) -> None:
     ("script", "reason"),
     [
         (careless, "a dialog reads what was said before in a step: await d.step(d.turn.transcript, 20)"),
+        (nested, "neither a step nor what reads an answer does anything else in its dialog"),
         (silent, "choices go with a text; nothing said"),
         (unheard, "a step's result is kept as JSON: the result of builtins:object is a object, which is not JSON"),
     ],
