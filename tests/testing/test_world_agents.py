@@ -10,7 +10,7 @@ from bridge import Dialog, Returned, Router, Turn
 from bridge.testing import World
 from tests.testing.worlds import ALL
 
-TELL = (("aelyst", "telegram"), ("whautochat", "whatsapp"))
+TELL = (("aelyst", "telegram"), ("relationlabs", "peer"), ("whautochat", "whatsapp"))
 """Where the gateway tells what a person wrote in its own inbox."""
 
 
