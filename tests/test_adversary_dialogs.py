@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Dialog, Message, NoAnswer, Router, Timer, Turn, debounce
+from bridge import (
+    Dialog,
+    Message,
+    NoAnswer,
+    Router,
+    Timer,
+    Turn,
+    debounce,
+)
 from bridge.testing import World
 from tests.dialogs import asking
 from tests.testing.worlds import ALL
@@ -261,26 +269,6 @@ async def test_steps_at_once_are_taken_one_after_the_other() -> None:
         assert await world.said() == ["Well?", "So?", "[0, 1, 2] a b"]
 
 
-async def test_an_answer_is_read_to_its_end_before_anything_else_happens() -> None:
-    """And once only: what parse makes of it is kept."""
-    read: list[str] = []
-
-    async def slowly(said: str) -> int:
-        await asyncio.sleep(0)
-        read.append(said)
-        return len(read)
-
-    async def script(d: Dialog) -> str:
-        return f"{await asyncio.gather(d.ask('A?', parse=slowly), d.ask('B?', parse=slowly), d.ask('C?'))}"
-
-    async with turns(asking(script)) as world:
-        for number, word in enumerate(("go", "a", "b", "c")):
-            await world.heard(word, f"m-{number}")
-        await world.settle()
-        assert await world.said() == ["A?", "B?", "C?", "[1, 2, 'c']"]
-        assert read == ["a", "b"]
-
-
 async def nested(d: Dialog) -> None:
     async def outer() -> None:
         await d.say("in the middle")
@@ -369,15 +357,3 @@ async def test_what_begins_a_dialog_before_any_rule_is_no_answer_to_it() -> None
             await world.heard(word, f"m-{number}")
         await world.settle()
         assert await world.said() == ["Well?", "other: go", "got yes"]
-
-
-async def test_what_goes_before_the_text_of_a_choice_is_said_too() -> None:
-    async def script(d: Dialog) -> str:
-        return f"got {await d.ask(['Look here.', 'Which?'], choices=['A', 'B'])}"
-
-    with World(asking(script)) as world:
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("go")
-        await ann.clicks("B")
-        await world.settle()
-        assert ann.texts == ["Look here.", "Which?", "got B"]
