@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 from bridge.clock import SECOND
 from bridge.stores import volatile_type
@@ -55,6 +55,13 @@ class Posting:
     not_before: int = 0
     done: bool = False
     task: asyncio.Task[bool] | None = None
+
+
+@runtime_checkable
+class _Profiler(Protocol):
+    """A profiler like cProfile's, which is not put back as a function is."""
+
+    def enable(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +279,9 @@ class Stage:
             try:
                 self.life.run()
             finally:
-                sys.setprofile(before)
+                sys.setprofile(before if callable(before) else None)
+                if isinstance(before, _Profiler):
+                    before.enable()
         else:
             self.life.run()
         for each in [each for each in self._postings if each.task is not None and each.task.done()]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import cProfile
+import pstats
 import re
 from typing import Final
 
 import pytest
 
-import bridge.testing.world  # noqa: F401 - loaded once, and not again by each project
+from bridge.testing import World  # loaded once, and not again by each project
 from tests.docs.pages import DOCS, blocks_of
+from tests.testing.worlds import counting
 
 pytest_plugins = ("pytester",)
 
@@ -160,3 +163,23 @@ def test_a_loop_that_fails_is_made_smaller_told_and_replayed(project: pytest.Pyt
     again.assert_outcomes(failed=1)
     again.stdout.fnmatch_lines([f'*replay="{found[1]}"*'])
     project.runpytest_inprocess("--world-replay=0/").assert_outcomes(passed=1)
+
+
+def test_a_world_may_be_profiled() -> None:
+    """Calls are counted by a profile function of the world's own, after which another profiler goes on."""
+
+    async def scenario(world: World) -> None:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("hello")
+        await world.settle()
+        ann.saw_once("1: hello")
+
+    with cProfile.Profile() as profile, World(counting()) as world:
+        world.explore(scenario, seeds=2)
+        afterwards()
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined] # typeshed does not know it
+    assert {name: each[0] for (_, _, name), each in stats.items()}["afterwards"] == 1
+
+
+def afterwards() -> None:
+    """Called where nothing but the test's own profiler looks."""
