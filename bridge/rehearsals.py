@@ -76,7 +76,7 @@ class Rehearsals:
             journal = decode_journal(thread.dialog or b"")
         except (ValueError, TypeError, KeyError) as error:
             return Break(step=None, reason=f"it cannot be read: {type(error).__name__}", action=FAIL)
-        if not journal.entries:
+        if not journal.entries and newest(self._scripts, journal.name) is not None:
             return None  # it is to begin again, with the next word
         found = self._scripts.get((journal.name, journal.version))
         if found is None:

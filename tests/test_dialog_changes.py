@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +10,6 @@ from structlog.testing import capture_logs
 
 from bridge import Dialog, NoAnswer, Returned, Router, Turn
 from bridge.journal import decode_journal
-from bridge.rehearsals import Break, Rehearsals
 from bridge.rows import StepRow
 from tests.dialogs import asking
 from tests.turns import turns
@@ -63,11 +59,6 @@ async def shorter(d: Dialog) -> None:
     await d.say("Hello.")
 
 
-async def raising(d: Dialog) -> None:
-    del d
-    raise OSError("no")
-
-
 def paid(no: int) -> int:
     return no
 
@@ -79,10 +70,6 @@ CHANGES = [
     (with_a_step, "Size?", "step 1 was say and is step tests.test_dialog_changes:paid now"),
     (shorter, "Size?", "step 2 was ask and the dialog ends before it now"),
 ]
-
-
-def line_of(function: Callable[..., Any]) -> int:
-    return function.__code__.co_firstlineno
 
 
 async def begun(folder: Path, until: str, script: Callable[..., Any] = quiz) -> str:
@@ -269,126 +256,3 @@ async def test_one_that_was_taking_a_step_is_not_begun_anew_but_handed_off(tmp_p
             await world.store.end_step(replace(step, result=b"1"))
     said, lines = await after(url, asking(other_words), "L")
     assert (said, [line["outcome"] for line in lines]) == ([], ["handoff"])
-
-
-async def breaks(url: str, router: Router, **options: Any) -> list[Break | None]:
-    """What is found by rehearsing the dialogs of a store; nothing in it changes."""
-    async with turns(asking(quiz), url=url) as world:
-        before = await world.store.dialogs()
-        rehearsals = Rehearsals(world.store, router, **options)
-        found = [await rehearsals.of(thread) for thread in before]
-        assert await world.store.dialogs() == before
-        assert [await world.store.steps(thread.id) for thread in before] == [[] for _ in before]
-        return found
-
-
-@pytest.mark.parametrize(
-    ("router", "problem"),
-    [
-        (asking(quiz), None),
-        (asking(other_end), None),
-        (asking(quiz, 2), (None, "no version 1 of it is registered", "restart")),
-        (asking(quiz, name="another"), (None, "no version 1 of it is registered", "handoff")),
-        (asking(other_words), (2, "step 2 was ask 'Size?' and is ask 'Which size?' now", "restart")),
-        (
-            asking(other_words, changed="finish"),
-            (2, "step 2 was ask 'Size?' and is ask 'Which size?' now", "finish"),
-        ),
-        (asking(shorter), (2, "step 2 was ask 'Size?' and the dialog ends before it now", "restart")),
-        (asking(raising), (1, f"it raises OSError: no ({__file__}:{line_of(raising) + 2})", "fail")),
-    ],
-)
-async def test_a_rehearsal_tells_what_would_break_and_changes_nothing(
-    router: Router, problem: tuple[int | None, str, str] | None, tmp_path: Path
-) -> None:
-    (found,) = await breaks(await begun(tmp_path, "Size?"), router)
-    assert (found and (found.step, found.reason, found.action)) == problem
-
-
-async def sleeps(d: Dialog) -> str:
-    await d.say("Hello.")
-    await asyncio.sleep(0)
-    return str(await d.ask("Size?"))
-
-
-async def waits(d: Dialog) -> str:
-    await d.say("Hello.")
-    await asyncio.sleep(9)
-    return str(await d.ask("Size?"))
-
-
-async def gathers(d: Dialog) -> str:
-    await d.say("Hello.")
-    async with asyncio.TaskGroup() as group:
-        group.create_task(asyncio.sleep(1))
-    return str(await d.ask("Size?"))
-
-
-@pytest.mark.parametrize("script", [sleeps, waits, gathers])
-async def test_a_rehearsal_of_what_awaits_something_else_ends_at_once_and_names_it(
-    script: Callable[..., Any], tmp_path: Path
-) -> None:
-    (found,) = await breaks(await begun(tmp_path, "Size?"), asking(script))
-    place = f"({__file__}:{line_of(script) + 2})"
-    assert found == Break(step=2, reason=f"it awaits something else than its dialog {place}", action="unknown")
-
-
-async def test_rehearsals_of_what_blocks_are_cut_short_and_named(tmp_path: Path) -> None:
-    let_go = threading.Event()
-
-    async def blocks(d: Dialog) -> None:
-        await d.say("Hello.")
-        let_go.wait()
-
-    url = await begun(tmp_path, "Size?")
-    async with turns(asking(quiz), url=url) as world:
-        for number in range(4):
-            await world.heard("go", f"n-{number}", f"c{number}")
-        await world.settle()
-    try:
-        first, *_, last = await breaks(url, asking(blocks), patience=0.05)
-    finally:
-        let_go.set()
-    place = f"{__file__}:{line_of(blocks) + 2}"
-    reason = f"it does not come to its question within 0.05 s: it is at {place}"
-    assert first == Break(step=2, reason=reason, action="unknown")
-    assert last is not None
-    assert last.reason == "not rehearsed: 3 others of this script took longer than 0.05 s"
-
-
-async def catches_everything(d: Dialog) -> None:
-    with contextlib.suppress(BaseException):
-        await d.say("Hello.")
-        await d.ask("Size?")
-
-
-async def test_a_rehearsal_of_what_swallows_the_end_of_its_turn_says_so(tmp_path: Path) -> None:
-    (found,) = await breaks(await begun(tmp_path, "Size?"), asking(catches_everything))
-    assert found is not None
-    assert (found.reason, found.action) == (
-        "it catches the end of its own turn: catch Exception, not BaseException",
-        "fail",
-    )
-
-
-async def test_no_rehearsal_takes_a_step_or_says_anything(tmp_path: Path) -> None:
-    taken: list[int] = []
-
-    def take(no: int) -> int:
-        taken.append(no)
-        return no
-
-    async def script(d: Dialog) -> str:
-        first = await d.step(take, 1)
-        d.turn.state["first"] = first
-        d.turn.after(60, after_all)
-        await d.ask("Size?")
-        return f"{await d.step(take, 2)}"
-
-    url = await begun(tmp_path, "Size?", script)
-    assert taken == [1]
-    assert await breaks(url, asking(script)) == [None]
-    assert taken == [1]
-
-
-async def after_all(_turn: Turn[Any]) -> None: ...
