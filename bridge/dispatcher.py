@@ -19,7 +19,7 @@ from bridge.messages import decode_message
 from bridge.overlap import MOST
 from bridge.passage import Passage
 from bridge.planner import answer
-from bridge.rules import Match
+from bridge.rules import NOWHERE, Match
 from bridge.runner import Interrupted
 from bridge.scripts import Misfit, Scripts, is_for_a_dialog
 from bridge.seals import Seals
@@ -325,7 +325,8 @@ class Dispatcher:
         turn = self._turn_of(burst, thread)
         try:
             with suppress(HandlerError):  # where that is what failed, it is the mapping
-                turn.take_shape(passage.match.place.shape if passage.match else None)
+                place = passage.match.place if passage.match else NOWHERE
+                turn.take_shape(self._rules.router.rules.shape_of(handler, place))
             turn.reply(*as_messages(await passage.fail(turn, handler, error)))
             return self._commits.of_turn(burst, turn, thread, handler)
         except asyncio.CancelledError:

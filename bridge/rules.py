@@ -310,6 +310,12 @@ class RuleBook:
             catches = (leaf for leaf, _ in self.leaves() if isinstance(leaf, Catch))
         return next((catch.handler for catch in catches if isinstance(error, catch.types)), None)
 
+    def shape_of(self, catch: Handler, place: Place = NOWHERE) -> Shape | None:
+        """What a handler of errors sees the state as: as its own router says, the one on the way to `place`."""
+        places = [each for leaf, each in self.leaves() if isinstance(leaf, Catch) and leaf.handler is catch]
+        near = [each for each in places if each.books == place.books[: len(each.books)]]
+        return next((each.shape for each in near or places), None)
+
     def is_plain(self) -> bool:
         """Whether all rules have a turn for each event, and the configured time."""
         if self._plain is None:

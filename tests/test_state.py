@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 from structlog.testing import capture_logs
 
-from bridge import Dialog, HandlerError, Message, Router, Timer, Turn
+from bridge import Dialog, Event, HandlerError, Message, Router, Timer, Turn
 from bridge.clock import SECOND
 from bridge.state import Shape, State
 from bridge.store import TurnCommit
@@ -143,6 +143,39 @@ async def test_a_timers_function_that_is_a_rules_too_sees_the_state_as_that_rule
 
 def due_or_not(turn: Turn[Any, Any]) -> str:
     return type(turn.state).__name__
+
+
+async def test_a_handler_of_errors_sees_the_state_as_its_own_router_says() -> None:
+    """Wherever the error came from: a router inside, a timer's function, or a model that the state does not fit."""
+    outer, inner = Router("outer"), Router("inner", state=Order)
+    outer.include(inner)
+
+    @inner.message(text="fail")
+    async def fail(_turn: Turn[Message, Order]) -> None:
+        raise ValueError
+
+    @inner.message(text="later")
+    async def wait(turn: Turn[Message, Order]) -> None:
+        turn.after(5, failing)
+
+    @outer.error(ValueError)
+    async def seen_outside(turn: Turn[Event], _error: ValueError) -> str:
+        return f"outside: {type(turn.state).__name__}"
+
+    @inner.error(OSError)
+    async def seen_inside(turn: Turn[Event, Order], _error: OSError) -> str:
+        return f"inside: {type(turn.state).__name__}"
+
+    with World(outer) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        for word in ("fail", "later"):
+            await ann.says(word)
+        await world.advance(60)
+        assert ann.texts == ["outside: State", "inside: Order"]
+
+
+def failing(_turn: Turn[Timer, Any]) -> None:
+    raise OSError
 
 
 @pytest.mark.parametrize(
