@@ -31,6 +31,22 @@ ZEROS: Final = {
 }
 
 
+SESSIONS: Final = (
+    ({"bot_status": True, "handover_by": ""}, False),
+    ({"bot_status": True, "handover_by": "rina"}, False),
+    ({"bot_status": False, "handover_by": "rina"}, True),
+    ({"bot_status": False, "handover_by": " "}, None),
+    ({"bot_status": False, "handover_by": 7}, None),
+    ({"bot_status": False, "id": "s-1"}, None),
+    ({"bot_status": "true"}, None),
+    ({"handover_by": "rina"}, None),
+    ({"bot_status": False}, None),
+    (None, None),
+    ("on", None),
+)
+"""Sessions beside a message, and whether a person has the conversation."""
+
+
 def said(**message: Any) -> dict[str, Any]:
     return {"from": FROM, "message": {"id": ID, **message}}
 
@@ -181,6 +197,15 @@ MESSAGES: Final = (
         "a location beside a time of zero",
         said(location={"latitude": 0, "longitude": 0, "at": "0001-01-01T00:00:00Z"}, text="Halo"),
         message(text="Halo"),
+    ),
+    *(
+        heard(
+            f"a session that says {session}",
+            said(type="text", text="Halo") | {"session": session},
+            message(text="Halo"),
+            with_person=with_person,
+        )
+        for session, with_person in SESSIONS
     ),
     heard(
         "an answer on Telegram",
