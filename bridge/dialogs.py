@@ -208,7 +208,8 @@ class Dialog:
         if once and await self._steps.is_doubtful(position):
             self.turn.handoff(f"{self._journal.name}: nobody knows whether step {position + 1}, {name}, happened")
             raise Ended
-        self.turn.stepped = self.turn.in_step = True
+        self.turn.stepped.add(self._journal.run)
+        self.turn.in_step = True
         try:
             value = await self._steps.take(call, position, function, arguments, key)
         except Exception as error:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
@@ -225,8 +225,8 @@ class TurnCommit:
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
-    is given up. `steps`: what was kept of the thread's steps is in its dialog now; it is of no use either when no
-    dialog waits there.
+    is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of no
+    use any more.
     """
 
     row: InboxRow
@@ -240,7 +240,7 @@ class TurnCommit:
     restarts: Sequence[str] = ()
     silences: bool = False
     dead: str = ""
-    steps: bool = False
+    steps: Collection[str] = ()
     at: int
 
 

@@ -110,7 +110,9 @@ class Scripts:
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
         await self._run(_opening(turn, journal, self._steps(journal, row.thread_id)), journal, script)
         if before is not None:  # only now: one that fails to begin leaves the other one waiting
-            turn.effects.forget(decode_journal(before).waiting)
+            over = decode_journal(before)
+            turn.effects.forget(over.waiting)
+            turn.stepped.add(over.run)
 
     async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
         """What is declared for a dialog that does not fit its script (any more)."""
@@ -152,21 +154,27 @@ class Scripts:
                 raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
             dialog.check_end()
             turn.reply(*as_messages(said))
-            turn.dialog = None
+            self._end(turn, journal)
         except Suspended:
             dialog.put_back()
             turn.dialog = journal.encode()
         except (Ended, NoAnswer):
             dialog.check_end()
-            turn.dialog = None
+            self._end(turn, journal)
         except Superseded as raised:
             dialog.check_end()
-            turn.dialog, next_one = None, raised
+            self._end(turn, journal)
+            next_one = raised
         finally:
             dialog.put_back()  # also for whoever catches what it raised
             turn.plays = False
         if next_one is not None:
             await turn.begin(next_one.dialog, *next_one.arguments)
+
+    @staticmethod
+    def _end(turn: Turn[Any, Any], journal: Journal) -> None:
+        turn.dialog = None
+        turn.stepped.add(journal.run)
 
     def _script(self, journal: Journal) -> tuple[Script, Place]:
         """The script that began a dialog. Raises Misfit when it is no more."""

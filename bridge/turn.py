@@ -119,8 +119,8 @@ class Turn(Generic[E_co, S_co]):
         self._unbegun: list[Coroutine[Any, Any, None]] = []
         self.dialog = dialog
         """For the engine: the dialog that waits in the thread, as stored."""
-        self.stepped = False
-        """For the engine: a step of a dialog was taken."""
+        self.stepped: set[str] = set()
+        """For the engine: the runs of dialogs that took steps in it, or ended."""
         self.plays = False
         """For the engine: a dialog runs in it right now."""
         self.in_step = False

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from datetime import UTC, datetime
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Button, Card, Cards, Dialog, Menu, Row, Section
+from bridge import Button, Card, Cards, Contact, Dialog, Media, Menu, Message, Row, Section
+from bridge.questions import Question
 from bridge.testing import World
 from tests.dialogs import asking
 from tests.turns import turns
@@ -102,3 +104,32 @@ async def test_an_answer_is_of_its_class_when_it_is_played_again(parse: Callable
             await world.heard(word, f"m-{number}")
         await world.settle()
         assert (await world.said())[-1] == f"{parse('abc')!r} yes"
+
+
+async def test_a_caption_that_stands_with_its_medium_alone_is_an_answer() -> None:
+    heard = Message(
+        id="m-1",
+        contact=Contact(id="ann"),
+        at=datetime(2025, 10, 10, tzinfo=UTC),
+        kind="image",
+        media=Media(url="https://cdn.example/1.jpg", caption="a cat"),
+    )
+    assert await Question(prompt=(), mark="ask.0.", position=0).read(heard) == {"value": "a cat"}
+
+
+async def test_a_button_of_an_earlier_question_answers_none_that_follows_it() -> None:
+    async def script(d: Dialog) -> str:
+        return f"{[await d.choose(f'{what}?', yes=True, no=False) for what in ('Refund', 'Close it')]}"
+
+    with World(asking(script)) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("go")
+        await ann.clicks("yes")
+        await world.settle()
+        (first, _), _ = [each.choices for each in ann.seen if each.choices]
+        world.post(ann, [(world.emulator("konnek").presses("whatsapp", ann.address, first), "the first press again")])
+        await world.settle()
+        assert ann.texts == ["Refund?", "Close it?"]
+        await ann.clicks("no")
+        await world.settle()
+        assert ann.texts[2:] == ["[True, False]"]

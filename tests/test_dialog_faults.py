@@ -293,7 +293,7 @@ async def test_an_error_of_a_step_is_the_same_the_first_time_as_when_it_is_playe
         assert texts == ["51?", "51"]
 
 
-async def test_a_dead_letter_that_is_replayed_takes_its_steps_under_the_keys_they_had() -> None:
+async def test_a_dead_letter_that_is_replayed_takes_no_step_that_it_had_taken() -> None:
     keys: list[str] = []
     fails = [True]
 
@@ -317,7 +317,7 @@ async def test_a_dead_letter_that_is_replayed_takes_its_steps_under_the_keys_the
         assert await world.store.replay(letter.id, world.clock.now())
         await world.settle()
         assert await world.said() == ["other: hello", "paid 7"]
-        assert (len(set(keys)), await world.store.steps(1)) == (1, [])
+        assert (len(keys), await world.store.steps(1)) == (1, [])
 
 
 async def test_what_was_said_before_is_read_in_a_step_because_it_grows() -> None:

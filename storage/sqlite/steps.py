@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
+from bridge.clock import SECOND
 from bridge.store import StepRow
 from storage.sqlite.effects import Effects
 
@@ -18,6 +21,8 @@ COLUMNS: Final = "thread_id, run, position, call, key, at, result"
 _NOTED: Final = f"SELECT {COLUMNS} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
 _START: Final = f"INSERT INTO steps ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)"
 _END: Final = "UPDATE steps SET result = ? WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
+_FORGET: Final = "DELETE FROM steps WHERE thread_id = ? AND (run IN (SELECT value FROM json_each(?)) OR at < ?)"
+_KEPT: Final = 90 * 24 * 3600 * SECOND
 
 
 def step_row(row: tuple[Any, ...]) -> StepRow:
@@ -43,7 +48,11 @@ def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | Stor
 
 
 def forget(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
-    """What was noted in these threads is in their dialogs now, or no dialog waits there (any more)."""
-    done = [(turn.thread.id,) for turn in turns if turn.steps or turn.thread.dialog is None]
-    if done and db.execute("SELECT 1 FROM steps LIMIT 1").fetchone() is not None:
-        db.executemany("DELETE FROM steps WHERE thread_id = ?", done)
+    """What was noted of these runs is in their dialogs now, or these have ended.
+
+    Notes of other runs stay: those of an event that was given up are wanted when a person has it tried again, which
+    nobody does after so long a time.
+    """
+    done = [(turn.thread.id, orjson.dumps(list(turn.steps)).decode(), turn.at - _KEPT) for turn in turns if turn.steps]
+    if done:
+        db.executemany(_FORGET, done)

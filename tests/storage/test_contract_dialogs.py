@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.clock import SECOND
 from bridge.errors import ClaimLost, ThreadMoved
 from bridge.events import Timer
 from bridge.store import StepRow, TimerRow
@@ -117,29 +118,26 @@ async def test_steps_are_told_apart_by_run_position_and_call(desk: Desk, other: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "dialog", "left"),
-    [({"steps": True}, b"{}", 0), ({"steps": True}, None, 0), ({}, None, 0), ({}, b"{}", 1)],
-    ids=[
-        "its dialog has them now",
-        "its dialog ended",
-        "no dialog waits",
-        "a dialog waits that did not take them now",
-    ],
+    ("runs", "dialog", "left"),
+    [(["run"], b"{}", ["old"]), (["run", "old"], None, []), ([], None, ["old", "run"]), (["late"], b"{}", ["run"])],
+    ids=["its dialog has them now", "its dialog ended", "others may be wanted again", "nobody wants old ones"],
 )
 async def test_steps_end_with_the_turn_that_took_them_or_with_their_dialog(
-    desk: Desk, changes: dict[str, Any], dialog: bytes | None, left: int
+    desk: Desk, runs: list[str], dialog: bytes | None, left: list[str]
 ) -> None:
     (ann,), (bob,) = await desk.hear("1"), await desk.hear("2", conversation="bob")
     for row in (ann, bob):
         await desk.store.start_step(step(row.thread_id))
+        await desk.store.start_step(step(row.thread_id, run="old", at=AT - 91 * 24 * 3600 * SECOND * ("late" in runs)))
     commit = await desk.commit_of(ann, dialog=dialog)
-    await desk.store.commit_turn(replace(commit, **changes))
-    assert (len(await desk.store.steps(ann.thread_id)), len(await desk.store.steps(bob.thread_id))) == (left, 1)
+    await desk.store.commit_turn(replace(commit, steps=runs))
+    assert sorted(each.run for each in await desk.store.steps(ann.thread_id)) == left
+    assert len(await desk.store.steps(bob.thread_id)) == 2
 
 
 async def test_a_turn_that_is_lost_ends_no_steps(desk: Desk) -> None:
     first, second = await desk.hear("1", "2")
-    lost = replace(await desk.commit_of(second), steps=True)
+    lost = replace(await desk.commit_of(second), steps=["run"])
     await desk.turn(first)
     await desk.store.start_step(step(first.thread_id))
     with pytest.raises(ThreadMoved):
