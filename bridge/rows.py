@@ -225,8 +225,8 @@ class TurnCommit:
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
-    is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of no
-    use any more.
+    is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
+    no use any more.
     """
 
     row: InboxRow
