@@ -62,8 +62,10 @@ class Config:
         return _build(values, folder=folder or Path.cwd(), file=file, environment={})
 
 
-def load_config(path: Path | None) -> Config:
+def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
+
+    Without `accounts` they are left out, and with them whatever has to be there to reach a gateway, like secrets.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -72,6 +74,9 @@ def load_config(path: Path | None) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
+    if not accounts:
+        values.pop("accounts", None)
+        environment.pop("accounts", None)
     folder = path.absolute().parent if path is not None else Path.cwd()
     return _build(values, folder=folder, file=str(path or "environment"), environment=environment)
 

@@ -84,7 +84,7 @@ class _Scene:
         Raises:
             ConfigError: it cannot be used.
         """
-        make_up_secrets(read_file(file))
+        _make_up(read_file(file))
         scene = cls(load_config(file), _text_of(file))
         try:
             for account in scene.config.accounts.values():
@@ -240,14 +240,14 @@ def _text_of(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def make_up_secrets(value: object) -> None:
+def _make_up(value: object) -> None:
     """Give every secret that the configuration takes from the environment a value, if it has none."""
     match value:
         case Mapping():
             for each in value.values():
-                make_up_secrets(each)
+                _make_up(each)
         case list():
             for each in value:
-                make_up_secrets(each)
+                _make_up(each)
         case str() if value.startswith("env:") and (name := value.removeprefix("env:")) and name not in os.environ:
             os.environ[name] = secrets.token_hex(32)

@@ -11,11 +11,10 @@ import typer
 from rich.console import Console
 
 from bridge.cli.commands import Command, Group
-from bridge.cli.dev import make_up_secrets
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import micros
-from bridge.config import load_config, read_file
+from bridge.config import load_config
 from bridge.journal import decode_journal
 from bridge.loading import load_routers
 from bridge.rehearsals import PATIENCE, Rehearsals
@@ -64,7 +63,7 @@ def list_(
     Example: `threadbridge dialogs list --account shop`
     """
     with exits():
-        found = asyncio.run(_waiting(load_config(config), account, limit))
+        found = asyncio.run(_waiting(load_config(config, accounts=False), account, limit))
         listing(found, columns=_WAITING, as_json=as_json, empty="no dialog waits")
 
 
@@ -77,13 +76,12 @@ def check(config: ConfigFile = DEFAULT, handlers: Handlers = None, as_json: AsJs
     tell (unknown). Exits with 1 when there is any, else with 0.
 
     Nothing is said, kept or sent, and no step is taken. Reads the store without a lock, also while the bridge runs; for
-    CI name a copy of it in THREADBRIDGE_STORAGE__URL. A secret that is not set is made up, because nobody is spoken to.
+    CI name a copy of it in THREADBRIDGE_STORAGE__URL. No account is spoken to, so their secrets need not be there.
 
     Example: `threadbridge dialogs check --handlers shop --json`
     """
     with exits():
-        make_up_secrets(read_file(config))
-        read = load_config(config)
+        read = load_config(config, accounts=False)
         with redirect_stdout(sys.stderr):  # what the author's code prints is no part of the list
             number, found = asyncio.run(_rehearsed(read, handlers or read.handlers.load))
         if found or as_json:

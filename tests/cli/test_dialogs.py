@@ -43,7 +43,7 @@ base_url = "https://konnek.example"
 client_id = "c-1"
 channels = ["whatsapp"]
 username = "env:SHOP_USERNAME"
-password = "env:SHOP_PASSWORD"
+password = "file:secrets/password"
 [accounts.shop.inbound]
 auth = "headers"
 username = "env:SHOP_USERNAME"
@@ -116,10 +116,8 @@ class Project:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
-    """Two contacts are in the middle of a dialog: Ann at its first question, Bob at its second."""
-    for name in ("SHOP_USERNAME", "SHOP_PASSWORD"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    """Two contacts are in the middle of a dialog: Ann at its first question, Bob at its second. No secret is there."""
+    monkeypatch.setenv("THREADBRIDGE_ACCOUNTS__SHOP__TIMEOUT", "never")
     made = Project(tmp_path)
     bot = made.bot("bot")
     (tmp_path / "threadbridge.toml").write_text(CONFIGURATION.format(bot=bot), "utf-8")
@@ -127,11 +125,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     return made
 
 
-def test_dialogs_that_wait_are_listed_with_their_question_and_times(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("SHOP_USERNAME", "SHOP_PASSWORD"):
-        monkeypatch.setenv(name, "x")
+def test_dialogs_that_wait_are_listed_with_their_question_and_times(project: Project) -> None:
     ann, bob = json.loads(project.call("list", "--json").stdout)
     assert (ann["conversation"], ann["dialog"], ann["version"], ann["step"]) == ("ann", "quiz", 1, 2)
     assert (ann["question"], ann["since"][:4], ann["until"] > ann["since"]) == ("Size?", "2025", True)
@@ -287,12 +281,13 @@ MISTAKES = [
 
 @pytest.mark.parametrize(("signature", "reason"), MISTAKES)
 def test_a_mistake_in_a_dialogs_signature_is_told_with_its_name_and_line(
-    project: Project, signature: str, reason: str
+    project: Project, monkeypatch: pytest.MonkeyPatch, signature: str, reason: str
 ) -> None:
     bot = project.bot("wrong")
     file = project.folder / f"{bot}.py"
     text = file.read_text("utf-8").replace("async def quiz(d: Dialog) -> str:", signature)
     file.write_text(text.replace("Dialog, Router", "Depends, Dialog, Router, Turn"), "utf-8")
+    monkeypatch.delenv("THREADBRIDGE_ACCOUNTS__SHOP__TIMEOUT")
     (project.folder / "threadbridge.toml").write_text(
         f'[handlers]\nload = ["{bot}"]\n[accounts.demo]\nprovider = "playground"\n', "utf-8"
     )
