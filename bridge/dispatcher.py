@@ -368,6 +368,7 @@ class Dispatcher:
         thread = await self._store.thread(row.thread_id)
         if takes_over(row.event) and not thread.is_held:
             await self._store.commit_turn(self._commits.of_taking(row, thread, reason))
+            log.info("thread_held", thread=row.thread_id, event_key=row.key)
         else:
             await self._settle_dead(row, reason)
         log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)

@@ -1,104 +1,25 @@
-"""Conversations with a person: the bot is silent, nothing is lost, and what it missed is told when it has one again."""
+"""A person takes a conversation: the bot is silent at once, whatever it is doing, and takes nobody for a person."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from bridge import Dialog, Message, Returned, Router, Turn
-from bridge.letters import Letters
+from bridge import Returned, Router, Turn
 from bridge.testing import World
+from tests.handoffs import begun, handing_over, held, letters, replayed, tried
 from tests.testing.worlds import CHANNELS
-
-if TYPE_CHECKING:
-    from bridge.testing import Contact
 
 TELL = (("aelyst", "telegram"), ("whautochat", "whatsapp"), ("relationlabs", "peer"))
 """Where the gateway tells what a person wrote in its own inbox."""
 FAULTS = ("duplicate", "crash", "lost_answer", "slow_store")
 
 
-async def late(turn: Turn[Any]) -> str:
-    del turn
-    return "still there?"
-
-
 @pytest.fixture
 def router() -> Router:
-    """Remembers what it heard and what it missed, and says so."""
-    router = Router()
-
-    @router.message(text="person")
-    async def person(turn: Turn[Any]) -> str:
-        turn.handoff("asked for a person")
-        return "somebody will come"
-
-    @router.message(text="slow")
-    async def slow(turn: Turn[Any]) -> str:
-        await asyncio.sleep(5)
-        turn.state["heard"] = [*turn.state.get("heard", []), "slow"]
-        return "heard slow"
-
-    @router.message(text="later")
-    async def later(turn: Turn[Any]) -> None:
-        turn.after("10min", late)
-        turn.after("20min", late, unless="replied")
-
-    @router.message(text="go")
-    async def go(turn: Turn[Any]) -> None:
-        await turn.begin(quiz)
-
-    @router.dialog()
-    async def quiz(d: Dialog) -> str:
-        first = await d.ask("one?", timeout="30min", on_timeout="too late")
-        await d.handoff("the second one is for you")
-        return f"{first}, {await d.ask('two?')}"
-
-    @router.on(Returned)
-    async def back(turn: Turn[Returned]) -> str:
-        missed = [each.text if isinstance(each, Message) else each.tag for each in turn.event.missed]
-        turn.state["missed"] = [*turn.state.get("missed", []), *missed]
-        return f"missed {len(missed)}"
-
-    @router.default()
-    async def other(turn: Turn[Any]) -> str:
-        turn.state["heard"] = [*turn.state.get("heard", []), turn.event.text]
-        return f"heard {turn.event.text}"
-
-    return router
-
-
-async def letters(world: World) -> list[str]:
-    found = await world.inside(world.bridge.store.dead_letters())
-    return [each.reason for each in found]
-
-
-async def replayed(world: World) -> None:
-    store, clock = world.bridge.store, world.bridge.clock
-    (letter,) = await world.inside(store.dead_letters())
-    assert await world.inside(Letters(store, world.bridge.reread, clock).replay(letter.id))
-
-
-async def begun(world: World, account: str = "konnek", channel: str = "whatsapp") -> Contact:
-    """A contact who has said hello and was answered."""
-    ann = world.contact(account, channel, "ann")
-    await ann.says("hello")
-    await world.settle()
-    ann.saw_once("heard hello")
-    ann.clears()
-    return ann
-
-
-async def tried(world: World, times: int = 1) -> None:
-    """Wait until a message could not be sent so often."""
-    assert await world.until(lambda: [line["event"] for line in world.log].count("message_not_sent") >= times)
-
-
-async def held(world: World) -> None:
-    """Wait until a person has the thread."""
-    assert await world.until(lambda: any(line["event"] == "thread_held" for line in world.log))
+    return handing_over()
 
 
 @pytest.mark.parametrize(("account", "channel"), CHANNELS)
@@ -233,151 +154,43 @@ async def test_a_message_that_a_person_asks_to_send_again_leaves_also_while_they
     ann.saw_once("heard a")
 
 
-async def test_timers_wait_until_the_thread_is_returned(world: World) -> None:
-    ann = await begun(world)
-    await ann.says("later")
-    await world.settle()
-    await world.agent(ann).takes()
-    await world.advance("15min")
-    await ann.says("anybody?")
-    await world.advance("15min")
-    ann.saw_nothing()
-    await world.agent(ann).returns()
-    await world.settle()
-    assert ann.texts == ["missed 1", "still there?"]  # the other one was not to be asked of who replied
-
-
-async def test_a_question_waits_its_whole_time_again_when_the_thread_is_returned(world: World) -> None:
-    for answers in (True, False):
-        ann = world.contact("konnek", "whatsapp", f"ann {answers}")
-        await ann.says("go")
-        await world.settle()
+async def test_what_waits_for_its_place_among_the_requests_is_not_sent_either(router: Router) -> None:
+    with World(router, accounts={"konnek": {"rate": "1/min"}}) as world:
+        bob, ann = (world.contact("konnek", "whatsapp", name) for name in ("bob", "ann"))
+        for each in (bob, ann):
+            await each.says("a")
+            assert await world.until(lambda each=each: bool(each.conversation_id))  # type: ignore[misc]
+        await bob.sees("heard a")
+        assert await world.until(lambda: [line["event"] for line in world.log].count("turn_committed") > 1)
         await world.agent(ann).takes()
-        await world.advance("40min")
-        await world.agent(ann).returns()
-        await world.advance("25min")
-        assert ann.texts == ["one?", "missed 0"]
-        if answers:
-            await ann.says("first")
-        await world.advance("10min")
-        assert ann.texts[2:] == (["two?"] if answers else ["too late"])
+        await world.settle()
+        assert (bob.texts, ann.texts) == (["heard a"], [])
+        assert await letters(world) == ["a person took the conversation before it could leave"]
 
 
-async def test_a_dialog_that_hands_off_goes_on_with_the_next_answer_after_the_return(world: World) -> None:
-    ann = world.contact("konnek", "whatsapp", "ann")
-    await ann.says("go")
-    await world.settle()
-    await ann.says("first")
-    await world.settle()
-    assert await ann.handoff() == "the second one is for you"
-    await ann.says("to the person")
-    await world.settle()
-    await world.agent(ann).returns()
-    await ann.says("second")
-    await world.settle()
-    assert ann.texts == ["one?", "two?", "missed 1", "first, second"]
-
-
-async def test_a_dead_letter_replayed_while_a_person_has_the_thread_is_kept_with_the_rest() -> None:
-    router, broken = Router(), [True]
-
-    @router.default()
-    async def other(turn: Turn[Any]) -> str:
-        if broken:
-            raise ValueError
-        return f"heard {turn.event.text}"
+async def test_a_person_who_speaks_while_the_bot_takes_up_again_keeps_the_thread() -> None:
+    router, begun_ = Router(), list[int]()
 
     @router.on(Returned)
     async def back(turn: Turn[Returned]) -> str:
-        return " ".join(each.text for each in turn.event.missed if isinstance(each, Message))
-
-    with World(router) as world:
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("a")
-        await world.settle()
-        broken.clear()
-        await world.agent(ann).takes()
-        await world.settle()
-        await replayed(world)
-        await world.settle()
-        ann.saw_nothing()
-        await world.agent(ann).returns()
-        await world.settle()
-        assert (ann.texts, await letters(world)) == (["a"], [])
-
-
-@pytest.mark.parametrize("policy", ["merge", "latest", "interrupt", "debounce"])
-@pytest.mark.parametrize("first", [True, False], ids=["before", "during"])
-async def test_a_burst_that_a_person_takes_is_kept_event_by_event(policy: Any, *, first: bool) -> None:
-    from bridge import debounce  # noqa: PLC0415 - one of four
-
-    router, ran, missed = Router(), list[str](), list[str]()
-
-    @router.default(overlap=debounce("2s") if policy == "debounce" else policy)
-    async def other(turn: Turn[Any]) -> str:
-        ran.append(turn.event.text)
-        await asyncio.sleep(1)
-        return f"heard {turn.event.text}"
-
-    @router.on(Returned)
-    async def back(turn: Turn[Returned]) -> None:
-        missed.extend(each.text for each in turn.event.missed if isinstance(each, Message))
+        begun_.append(len(turn.event.missed))
+        await asyncio.sleep(5)
+        return "back again"
 
     with World(router) as world:
         ann = world.contact("aelyst", "telegram", "ann")
-        texts = [f"{number}" for number in range(6)]
-        if first:
-            await ann.says(*texts[:3])
-            assert policy == "debounce" or await world.until(lambda: bool(ran))
-        await world.agent(ann).says("let me see")
+        await world.agent(ann).says("Hello, I write first")
         await world.settle()
-        await ann.says(*texts[3 if first else 0 :])
-        await world.settle()
-        ann.saw_nothing()
-        await world.agent(ann).returns()
-        await world.settle()
-        assert missed == texts
-
-
-async def test_after_quiet_time_the_bot_has_it_again_and_only_words_prolong_it(world: World) -> None:
-    ann = await begun(world)
-    await ann.says("later")
-    await world.settle()
-    await world.agent(ann).takes()
-    await world.settle()
-    await world.advance("50min")
-    assert await ann.handoff() is not None
-    await ann.says("anybody?")
-    await world.advance("55min")
-    assert await ann.handoff() is not None
-    await world.advance("6min")
-    assert await ann.handoff() is None
-    ann.saw_once("missed 1")
-
-
-async def test_without_a_rule_what_was_kept_is_in_the_history_and_no_dead_letter() -> None:
-    router = Router()
-
-    @router.message(text="person")
-    async def person(turn: Turn[Any]) -> None:
-        turn.handoff()
-
-    @router.message(text="what?")
-    async def what(turn: Turn[Any]) -> str:
-        return " | ".join(each["content"] for each in await turn.transcript())
-
-    with World(router) as world:
-        ann = world.contact("aelyst", "telegram", "ann")
-        await ann.says("person")
-        await world.settle()
-        await ann.says("anybody?")
-        await world.agent(ann).says("me")
+        await ann.says("hello")
         await world.settle()
         await world.agent(ann).returns()
-        await ann.says("what?")
+        assert await world.until(lambda: bool(begun_))
+        await world.agent(ann).says("one thing more")
         await world.settle()
-        assert sorted(ann.texts[0].replace("\n", " | ").split(" | ")) == ["anybody?", "me", "person", "what?"]
-        assert await letters(world) == []
+        assert (await ann.handoff(), ann.texts) == ("a person spoke in the conversation", [])
+        await world.agent(ann).returns()
+        await world.settle()
+        assert (ann.texts, begun_) == (["back again"], [1, 1])
 
 
 async def test_a_rule_that_fails_does_not_keep_the_bot_talking() -> None:
@@ -401,29 +214,3 @@ async def test_a_rule_that_fails_does_not_keep_the_bot_talking() -> None:
         assert ann.texts == ["heard a"]
         assert await ann.handoff() == "a person spoke in the conversation"
         assert [each.split(":")[0] for each in await letters(world)] == ["given up after 5 tries"]
-
-
-async def test_konnek_tells_who_has_a_conversation_and_both_ways_count(world: World) -> None:
-    emulator: Any = world.emulator("konnek")
-    ann = await begun(world)
-
-    async def hears(text: str, *session: Any) -> str | None:
-        emulator.sessions[ann.address] = dict(zip(("bot_status", "handover_by"), session, strict=False))
-        await ann.says(text)
-        await world.settle()
-        return await ann.handoff()
-
-    taken = "taken over at the gateway"
-    assert await hears("a", True, "") is None
-    assert await hears("b", False, "") is None
-    assert await hears("c", False, "rina") == taken
-    assert await hears("d", False, "rina") == taken
-    await world.agent(ann).returns()
-    assert await hears("e", False, "rina") == taken
-    assert await hears("f") == taken
-    assert await hears("g", True, "rina") is None
-    assert ann.texts == ["heard a", "heard b", "missed 2", "missed 2", "heard g"]
-    ann.clears()
-    assert await hears("person", True, "rina") == "asked for a person"
-    assert await hears("h", True, "rina") == "asked for a person"
-    assert ann.texts == ["somebody will come"]

@@ -40,7 +40,7 @@ _REFUSED: Final = {
     errno.EADDRNOTAVAIL: "is no address of this machine",
 }
 _REASON: Final = "reason"
-_SAYS_LITTLE: Final = frozenset({"step", "attempt", "open_events", "open_messages", "active", "events"})
+_SAYS_LITTLE: Final = frozenset({"step", "attempt", "kept_events", "open_events", "open_messages", "active", "events"})
 """Columns whose values mean nothing without their title."""
 _ANY_WIDTH: Final = 100_000
 _JOINERS: Final = "\u200c\u200d"
