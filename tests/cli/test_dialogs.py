@@ -178,7 +178,7 @@ def test_only_those_that_came_as_far_as_the_change_break(project: Project) -> No
 @pytest.mark.parametrize(
     ("question", "reason", "action"),
     [
-        ("import time; time.sleep(3)", "it does not come to its question within 0.1 s: it is at {}", "unknown"),
+        ("import time; time.sleep(3)", "it does not come to its question within 0.5 s: it is at {}", "unknown"),
         ("import asyncio; await asyncio.sleep(60)", "it awaits something else than its dialog ({})", "unknown"),
         ("raise OSError(d.turn.event.text)", "it raises OSError: go ({})", "fail"),
     ],
@@ -186,7 +186,7 @@ def test_only_those_that_came_as_far_as_the_change_break(project: Project) -> No
 def test_a_script_that_cannot_be_rehearsed_is_named_by_its_line(
     project: Project, monkeypatch: pytest.MonkeyPatch, question: str, reason: str, action: str
 ) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.1)
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
     odd = project.bot("odd", question)
     result = project.call("check", "--handlers", odd, "--json")
     ann, _ = json.loads(result.stdout)
