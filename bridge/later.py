@@ -109,6 +109,8 @@ def named(name: str) -> str:
     """A name that a handler may give to a timer. Raises HandlerError for one that is taken, or is none."""
     if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or name == AT or name[0] == ":":  # type: ignore[redundant-expr] # authors may have no type checker
         raise HandlerError(f"a timer's name is a text of 1 to {_LONGEST_NAME} characters, no {AT!r}, no ':' first")
+    if "\0" in name or not_json(name, "it"):
+        raise HandlerError("a timer's name can be stored anywhere: no NUL character, no lone surrogate")
     return name
 
 

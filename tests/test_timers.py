@@ -213,6 +213,8 @@ def nested() -> Callable[..., Any]:
         (lambda turn: turn.after("1h", remind, name="at", no=1), "a timer's name"),
         (lambda turn: turn.after("1h", remind, name=":ask", no=1), "a timer's name"),
         (lambda turn: turn.cancel(""), "a timer's name"),
+        (lambda turn: turn.after("1h", blocking, name="a\0"), "no NUL character"),
+        (lambda turn: turn.after("1h", blocking, name="\ud800"), "no lone surrogate"),
         (lambda turn: [turn.after(1, blocking) for _ in range(101)], "at most 100 timers"),
     ],
 )

@@ -9,6 +9,7 @@ import orjson
 from bridge.clock import moment
 from bridge.events import Contact, ThreadRef, Timer, encode_event
 from bridge.store import Arrival, InboxState
+from bridge.telemetry import kind_of, log
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import receive
@@ -32,7 +33,7 @@ UPDATE inbox SET status = 'done', error = 'cancelled', done_at = ?
 WHERE account = ? AND event_key = ? AND status IN ('open', 'held')
 """
 _DUE: Final = f"""
-SELECT r.id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
+SELECT r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
        t.contact, {rows.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
 WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
@@ -65,16 +66,26 @@ def _timers(turn: TurnCommit) -> list[InboxRow]:
 
 
 def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effects:
-    """The due timers as inbox events of their threads. The effect's `value` is when the next one is due."""
-    due = db.execute(_DUE, (now, limit)).fetchall()
-    effects = receive(db, memory, [[_arrival(row, now) for row in due]])[0] if due else Effects()
-    db.executemany("UPDATE timers SET status = 'due' WHERE id = ?", [(row[0],) for row in due])
+    """The due timers as inbox events of their threads. The effect's `value` is when the next one is due.
+
+    One that this version cannot read is named in the log and set aside: it would hold up all others.
+    """
+    arrivals, ends = [], []
+    for row in db.execute(_DUE, (now, limit)).fetchall():
+        try:
+            arrivals.append(_arrival(row, now))
+            ends.append(("due", row[0]))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
+            ends.append(("unreadable", row[0]))
+    effects = receive(db, memory, [arrivals])[0] if arrivals else Effects()
+    db.executemany("UPDATE timers SET status = ? WHERE id = ?", ends)
     effects.value = db.execute("SELECT min(due_at) FROM timers WHERE status = 'waiting'").fetchone()[0]
     return effects
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
-    timer_id, name, due_at, set_at, since, unless, message, handler, arguments, model, contact, *ref = row
+    timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, contact, *ref = row
     event = Timer(
         id=f"timer:{timer_id}",
         contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),

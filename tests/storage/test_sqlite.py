@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.errors import Broken, ClaimLost, NewerSchema, StoreError, StoreInUse, Unavailable
-from bridge.store import Receipt, TurnCommit
+from bridge.events import Timer
+from bridge.store import Receipt, TimerRow, TurnCommit
 from storage.sqlite import connection, memory, open_reader, open_store
 from storage.sqlite.connection import on_thread, path_of, translate
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
@@ -438,6 +440,21 @@ async def test_a_row_that_cannot_be_read_holds_up_its_own_thread_and_no_other(de
     assert [row.key for row in await desk.store.inbox_heads(0, 10)] == ["good"]
     assert await desk.store.inbox_after(bad[0].thread_id, 0, 10) == []
     assert await desk.store.inbox_after(good[0].thread_id, 0, 10) == good
+
+
+@pytest.mark.parametrize(
+    "garbage", ["arguments = CAST('?' AS BLOB)", "message = x'ff'", "due_at = -1 << 62", "name = char(0)"]
+)
+async def test_a_timer_that_cannot_be_read_is_named_and_holds_up_no_other(desk: Desk, garbage: str) -> None:
+    (row,) = await desk.hear("1")
+    timers = [TimerRow(due_at=AT + at, name=f"{at}") for at in range(6)]
+    await desk.store.commit_turn(replace(await desk.commit_of(row), timers=timers))
+    await on_writer(desk, lambda db: db.execute(f"UPDATE timers SET {garbage} WHERE name = '0'"))  # noqa: S608 - ours
+    with capture_logs() as lines:
+        assert await desk.store.fire_timers(AT + 9, 3) == AT + 3
+        assert await desk.store.fire_timers(AT + 9, 3) is None
+    assert [each.event.name for each in await desk.events(row.thread_id) if isinstance(each.event, Timer)] == [*"12345"]
+    assert [line["thread"] for line in lines if line["event"] == "row_unreadable"] == [row.thread_id]
 
 
 async def test_nothing_that_is_stored_is_logged_where_everything_is(
