@@ -127,8 +127,14 @@ async def test_after_quiet_time_the_bot_has_it_again_and_only_words_prolong_it(w
     await world.settle()
     await world.agent(ann).takes()
     await world.settle()
-    await world.advance("50min")
+    await world.advance("59min")
     assert await ann.handoff() is not None
+    await world.advance("2min")  # two timers were due meanwhile
+    assert await ann.handoff() is None
+    ann.clears()
+    await world.agent(ann).takes()
+    await world.settle()
+    await world.advance("50min")
     await ann.says("anybody?")
     await world.advance("55min")
     assert await ann.handoff() is not None

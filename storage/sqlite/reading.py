@@ -102,7 +102,8 @@ class Reader:
         """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
 
         def look(db: sqlite3.Connection) -> bool | None:
-            return sent_by_us(db, row.ref.account, row.thread_id, row.event, waited=now - row.received_at)
+            came = row.received_at
+            return sent_by_us(db, row.ref.account, row.thread_id, row.event, at=came, waited=now - came)
 
         return await on_thread(self._connection, look)
 

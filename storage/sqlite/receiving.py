@@ -144,7 +144,7 @@ def _place(
     if thread_id is not None:
         effects.threads.add(thread_id)
     if event is not None and thread is not None and state is InboxState.OPEN and takes_over(event):
-        note_taking(db, memory, event, thread, number)
+        note_taking(db, memory, arrival, thread, number)
     if state is InboxState.OPEN and event is not None and thread_id is not None:
         ref = thread.ref if thread else _ref(db, memory, thread_id)
         effects.received.append(

@@ -44,12 +44,13 @@ def note_news(db: sqlite3.Connection, memory: Memory, thread: ThreadRow, *, take
     memory.stage([replace(thread, taken=taken)])
 
 
-def note_taking(db: sqlite3.Connection, memory: Memory, event: Event, thread: ThreadRow, number: int) -> None:
+def note_taking(db: sqlite3.Connection, memory: Memory, arrival: Arrival, thread: ThreadRow, number: int) -> None:
     """A person takes a thread with an event of this number: from now on the bot is too late, whatever it is doing.
 
     In a thread that is with a person already, what waits in the outbox is what the bot said when it gave it away.
     """
-    if isinstance(event, Echo) and sent_by_us(db, thread.ref.account, thread.id, event, waited=0) is not False:
+    event, at = arrival.event, arrival.received_at
+    if isinstance(event, Echo) and sent_by_us(db, arrival.account, thread.id, event, at=at, waited=0) is not False:
         return  # not theirs for certain: its turn will know
     silenced = thread.silenced if thread.is_held else number
     db.execute(_SPOKEN, (number, silenced, thread.id))

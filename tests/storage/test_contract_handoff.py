@@ -131,7 +131,7 @@ async def test_while_a_message_may_be_on_the_wire_nobody_knows_whose_an_echo_is(
     (message,) = await desk.said("hello")
     ours, hers = await row_of(desk, speaks("m-1", "hello")), await row_of(desk, speaks("m-2"))
     assert [await whose(desk, row, 59) for row in (ours, hers)] == [None, None]
-    assert [await whose(desk, row, 61) for row in (ours, hers)] == [False, False]
+    assert [await whose(desk, row, 61) for row in (ours, hers)] == [True, False]
     await desk.store.settle_delivery(sent(message, "m-1"))
     assert [await whose(desk, row) for row in (ours, hers)] == [True, False]
 
@@ -158,12 +158,43 @@ async def test_a_try_without_an_answer_is_known_by_its_words(desk: Desk) -> None
         assert await whose(desk, row) is ours
 
 
-async def test_a_try_of_what_has_no_words_counts_as_ours(desk: Desk) -> None:
+@pytest.mark.parametrize(("minutes", "kind", "ours"), [(9, "image", True), (11, "image", False), (9, "text", False)])
+async def test_a_try_of_what_has_no_words_is_known_by_its_kind(
+    desk: Desk, minutes: int, kind: Any, *, ours: bool
+) -> None:
     (row,) = await desk.hear("1")
     image = Image("https://x.example/a.png")
     (message,) = await desk.turn(row, Saying(key="k", message=image, encoded=encode_message(image)))
     await unanswered(desk, message)
-    assert await whose(desk, await row_of(desk, speaks())) is True
+    echo = await row_of(desk, replace(speaks(kind=kind), received_at=AT + minutes * 60 * SECOND))
+    assert await desk.store.sent_by_us(echo, echo.received_at) is ours
+
+
+@pytest.mark.parametrize(
+    ("minutes", "text", "ours"),
+    [(1, "Hello, Ann", True), (9, "hello ann", True), (11, "Hello, Ann!", False), (1, "Hello, Ann! It is me.", False)],
+)
+async def test_a_message_that_just_left_is_known_by_its_words_whatever_the_provider_calls_it(
+    desk: Desk, minutes: int, text: str, *, ours: bool
+) -> None:
+    (message,) = await desk.said("Hello, Ann!")
+    await desk.store.settle_delivery(sent(message, "answered so"))
+    came = speaks("echoed so", text)
+    row = await row_of(desk, replace(came, received_at=AT + minutes * 60 * SECOND))
+    assert await desk.store.sent_by_us(row, row.received_at) is ours
+    assert ((await desk.store.thread(row.thread_id)).spoken == 0) is ours
+
+
+@pytest.mark.parametrize(("seconds", "kind", "ours"), [(59, "image", True), (61, "image", False), (9, "text", False)])
+async def test_a_picture_that_just_left_is_known_by_its_kind(
+    desk: Desk, seconds: int, kind: Any, *, ours: bool
+) -> None:
+    (row,) = await desk.hear("1")
+    image = Image("https://x.example/a.png")
+    (message,) = await desk.turn(row, Saying(key="k", message=image, encoded=encode_message(image)))
+    await desk.store.settle_delivery(sent(message, "answered so"))
+    echo = await row_of(desk, replace(speaks("echoed so", "", kind=kind), received_at=AT + seconds * SECOND))
+    assert await desk.store.sent_by_us(echo, echo.received_at) is ours
 
 
 async def test_an_echo_is_kept_as_what_its_turn_found_it_to_be(lasting_desk: Desk) -> None:
