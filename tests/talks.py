@@ -297,7 +297,7 @@ _CONFIG: Final = Config.from_dict(configuration(Path("/nowhere")))
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A timer that is set: in which turn, due when at the latest."""
+    """A timer that is set: by which event, and in which turn."""
 
     origin: str
     turn: int
