@@ -20,11 +20,11 @@ SELECT 1 FROM outbox WHERE account = ?1 AND key IN (?2, ?3) LIMIT 1
 """
 _ON_THE_WIRE: Final = "SELECT 1 FROM outbox WHERE thread_id = ? AND status = 'open' AND attempt > 0 LIMIT 1"
 _SAID: Final = """
-SELECT o.message, o.status = 'sent', coalesce(o.done_at, o.created_at),
+SELECT o.message, o.status <> 'dead', coalesce(o.done_at, o.created_at),
        o.outcome = 'unknown' OR EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = 'unknown')
-FROM outbox o WHERE o.thread_id = ? AND (o.status = 'sent' OR o.attempt > 0) ORDER BY o.id DESC LIMIT 100
+FROM outbox o WHERE o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT 100
 """
-"""What we sent, or tried to: when, and whether a try had no answer, so that nobody knows what it is called there."""
+"""What we sent or tried to: whether it was not refused, when, and whether a try of it had no answer."""
 _PATIENCE: Final = 60 * SECOND
 """How long an echo waits for what is on the wire: longer than any request, so that all tries of then are written down.
 """
@@ -53,10 +53,10 @@ def sent_by_us(
         return True
     if waited < _PATIENCE and db.execute(_ON_THE_WIRE, (thread_id,)).fetchone():
         return None
-    for encoded, was_sent, left_at, unanswered in db.execute(_SAID, (thread_id,)).fetchall():
+    for encoded, may_have_left, left_at, unanswered in db.execute(_SAID, (thread_id,)).fetchall():
         message, ago = decode_message(encoded), at - left_at
         if _same_words(event, message):
-            if unanswered or not was_sent or ago < _RECENT:
+            if unanswered or (may_have_left and ago < _RECENT):
                 return True
         elif message.kind not in _WORDED and ago < (_RECENT if unanswered else _JUST_NOW) and _alike(event, message):
             return True

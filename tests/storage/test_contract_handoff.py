@@ -10,7 +10,7 @@ import pytest
 from bridge.clock import SECOND
 from bridge.errors import ThreadMoved
 from bridge.events import Contact, Echo, Handoff, Returned, Timer, encode_event
-from bridge.messages import Image, encode_message
+from bridge.messages import Button, Buttons, Image, encode_message
 from bridge.store import InboxState, Saying, TimerRow
 from tests.storage.desk import AT, NOON, Desk, again, arrival, news, refused, sent
 
@@ -154,8 +154,17 @@ async def test_a_try_without_an_answer_is_known_by_its_words(desk: Desk) -> None
     (message,) = await desk.said("Hello, Ann!")
     await unanswered(desk, message)
     for text, ours in (("hello ann", True), ("Hello, Ann!\n", True), ("Hello, Bob!", False), ("", False)):
-        row = await row_of(desk, speaks(f"m {text}", text))
-        assert await whose(desk, row) is ours
+        row = await row_of(desk, replace(speaks(f"m {text}", text), received_at=AT + 3600 * SECOND))
+        assert await desk.store.sent_by_us(row, row.received_at) is ours
+
+
+async def test_below_the_words_of_buttons_may_stand_their_titles(desk: Desk) -> None:
+    (row,) = await desk.hear("1")
+    message = Buttons("Sure?", [Button("y", "Yes"), Button("n", "No")])
+    (said,) = await desk.turn(row, Saying(key="k", message=message, encoded=encode_message(message)))
+    await desk.store.settle_delivery(sent(said, "answered so"))
+    for text, ours in (("Sure?", True), ("Sure?\n1. Yes\n2. No", True), ("Yes, sure?", False)):
+        assert await whose(desk, await row_of(desk, speaks(f"m {text}", text))) is ours
 
 
 @pytest.mark.parametrize(("minutes", "kind", "ours"), [(9, "image", True), (11, "image", False), (9, "text", False)])
@@ -183,6 +192,12 @@ async def test_a_message_that_just_left_is_known_by_its_words_whatever_the_provi
     row = await row_of(desk, replace(came, received_at=AT + minutes * 60 * SECOND))
     assert await desk.store.sent_by_us(row, row.received_at) is ours
     assert ((await desk.store.thread(row.thread_id)).spoken == 0) is ours
+
+
+async def test_what_was_refused_has_not_left(desk: Desk) -> None:
+    (message,) = await desk.said("Hello, Ann!")
+    await desk.store.settle_delivery(refused(message))
+    assert await whose(desk, await row_of(desk, speaks("hers", "Hello, Ann!"))) is False
 
 
 @pytest.mark.parametrize(("seconds", "kind", "ours"), [(59, "image", True), (61, "image", False), (9, "text", False)])
