@@ -70,7 +70,6 @@ class Commits:
             dialog=turn.dialog,
             note=_taken(effects.handoff, events),
         )
-        unheard = given_back and thread.dialog is not None and turn.dialog == thread.dialog
         turn.close()
         name = handler.name if handler else ""
         sayings: list[Saying] = []
@@ -88,7 +87,7 @@ class Commits:
             timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
             cancelled=[*effects.cancelled, *((QUIET,) if left.is_held or given_back else ())],
             returns=given_back,
-            restarts=(decode_journal(thread.dialog or b"{}").waiting,) if unheard else (),
+            restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=not thread.is_held and any(map(takes_over, events)),
             steps=turn.stepped,
             at=now,
