@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Mapping
-from math import ceil
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.clock import SECOND
@@ -18,6 +17,8 @@ if TYPE_CHECKING:
 
 START: Final = 1_760_086_800 * SECOND
 """When a world begins: 2025-10-10 09:00 UTC."""
+_NOTHING: Final = 0.5 / SECOND
+"""Times are whole microseconds; a smaller difference in seconds is one of rounding, and what is due then is due now."""
 _ENDINGS: Final = 10
 """How often a task that was cancelled may want to live on."""
 
@@ -37,7 +38,7 @@ class _NoSockets(selectors.BaseSelector):
         return self._keys.pop(fileobj)
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        if timeout is None or timeout > 0:
+        if timeout is None or timeout >= _NOTHING:
             self.idle(timeout)
         return []
 
@@ -72,6 +73,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         """When the next timer rings, as of the last `run_ready`; None: there is none."""
         selector = _NoSockets()
         super().__init__(selector)
+        self._clock_resolution = 1.2 * _NOTHING  # what asyncio takes for now; no less than what makes the selector stop
         selector.idle = self._stop_at
         self.complaints: list[str] = []
         """What nobody caught."""
@@ -125,7 +127,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self.close()
 
     def _stop_at(self, timeout: float | None) -> None:
-        self.next_at = None if timeout is None else self.now + max(1, ceil(timeout * SECOND))
+        self.next_at = None if timeout is None else self.now + max(1, round(timeout * SECOND))
         self.stop()
 
     def __del__(self) -> None:
