@@ -59,7 +59,7 @@ def test_while_a_person_has_it_the_bot_is_silent_and_every_event_is_accounted_fo
         assert await ann.handoff() is None
         answered.add(len(state["heard"]))
 
-    world.explore(scenario, seeds=50, faults=("duplicate", "crash", "lost_answer", "provider_down"))
+    world.explore(scenario, seeds=50, faults=(*FAULTS, "provider_down"))
     assert len(answered) > 1
 
 

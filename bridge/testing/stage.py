@@ -32,6 +32,8 @@ _REPEAT: Final = SECOND
 """After how long a provider posts a webhook again that was not answered 200."""
 _LIKELY, _RARE = 0.12, 0.04
 """How much a fault, and a crash, weigh in a choice, beside 1 for each thing that would happen otherwise."""
+_INSIDE: Final = 60 * SECOND
+"""How much time may pass, if it must, while a test does something of its own inside: longer than a slow store takes."""
 _NO_END: Final = 200_000
 """Steps after which a story is said to have no end."""
 
@@ -177,16 +179,17 @@ class Stage:
     def inside(self, work: Coroutine[Any, Any, T]) -> T:
         """Carry out something of a test's own in the bridge's loop, and nothing beside it if that can be."""
         task = self.life.loop.begin(work, "inside")
-        others = [*self.life.points]
+        others, deadline = [*self.life.points], self.now + _INSIDE
         self._go_on()
         while not task.done():
             own = [each for each in self.life.points if each not in others]
-            if not (own or others):
+            if own or others:
+                (own or others)[0].go()
+                self._go_on()
+            elif not self.pass_time(deadline):  # it may wait behind a store that is slow
                 task.cancel()
                 self._go_on()
                 raise Stuck("what is to be done inside waits for something that does not happen")
-            (own or others)[0].go()
-            self._go_on()
             others = [each for each in others if each in self.life.points]
         found: T = task.result()
         return found
