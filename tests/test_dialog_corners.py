@@ -239,3 +239,21 @@ async def test_a_function_of_a_script_that_is_run_is_not_found_by_the_next_proce
         await world.settle()
         (reason,) = await world.reasons()
         assert "at the top level of a module, which __main__:late is not" in reason
+
+
+async def test_a_question_whose_time_ran_out_while_a_person_had_it_waits_again_and_ends() -> None:
+    async def script(d: Dialog) -> str:
+        return f"got {await d.ask('Well?', timeout=60, on_timeout='Late.')}"
+
+    with World(asking(script)) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("go")
+        await world.settle()
+        agent = world.agent(ann)
+        await agent.takes()
+        await world.advance("10min")
+        await agent.returns()
+        await world.advance("50s")
+        assert ann.texts == ["Well?"]
+        await world.advance("20s")
+        assert ann.texts == ["Well?", "Late."]
