@@ -97,7 +97,7 @@ class Journal:
                 f"the dialog {self.name} remembers {len(data)} bytes; it may {JOURNAL_LIMIT}: "
                 "let it begin another one (turn.begin) where it goes round"
             )
-        return data
+        return bytes(memoryview(data))  # as State.encode does
 
 
 def decode_journal(data: bytes) -> Journal:

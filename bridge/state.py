@@ -190,7 +190,7 @@ class State(MutableMapping[str, Any]):
             raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
         if self._shape is not None and self._model is not None:
             self._shape.check(data)
-        return data
+        return bytes(memoryview(data))  # as large as it is: orjson leaves room for more, and threads are remembered
 
     def close(self) -> None:
         """No more writes."""

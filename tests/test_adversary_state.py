@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -189,3 +190,15 @@ async def test_a_dialog_sees_all_that_others_kept_in_its_model_meanwhile() -> No
             await world.heard(word, f"m-{number}")
         await world.settle()
         assert (await world.said())[-1] == "blue"
+
+
+def test_what_is_kept_takes_no_more_room_than_it_has_bytes() -> None:
+    """A thousand states are remembered: the room that orjson leaves in each would be larger than all of them."""
+    tracemalloc.start()
+    try:
+        kept = [State({"n": number}).encode() for number in range(1000)]
+        taken, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(kept) == 1000
+    assert taken < 1000 * 500

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 THREADS: Final = 4096
 """Threads remembered, at most."""
 STATES: Final = 32 << 20
-"""Bytes of state remembered, at most: fewer threads, when they keep much."""
+"""Bytes of states and dialogs remembered, at most: fewer threads, when they keep much."""
 
 
 class Memory:
@@ -80,13 +80,13 @@ class Memory:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():
             before = self._by_id.get(thread_id)
-            self._states += len(row.state) - (len(before.state) if before else 0)
+            self._states += _size(row) - (_size(before) if before else 0)
             self._by_id[thread_id] = row
             self._by_ref[row.ref] = thread_id
         while len(self._by_id) > THREADS or self._states > STATES:
             oldest = self._by_id.pop(next(iter(self._by_id)))
             self._by_ref.pop(oldest.ref, None)
-            self._states -= len(oldest.state)
+            self._states -= _size(oldest)
         self.rollback()
 
     def rollback(self) -> None:
@@ -94,3 +94,8 @@ class Memory:
         if self._staged:
             self._staged = {}
             self._staged_refs = {}
+
+
+def _size(row: ThreadRow) -> int:
+    """Bytes of what may be large in a thread."""
+    return len(row.state) + len(row.dialog or b"")

@@ -399,19 +399,20 @@ asyncio.run(main())
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=20).returncode == 7
 
 
+@pytest.mark.parametrize("what", ["state", "dialog"])
 async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_bytes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
     monkeypatch.setattr(memory, "STATES", 10_000)
     for name in "abcdef":
         (row,) = await desk.hear(name, conversation=name)
         thread = await desk.store.thread(row.thread_id)
-        state = orjson.dumps({"kept": "x" * 3000})
-        await desk.store.commit_turn(TurnCommit(row=row, thread=replace(thread, state=state), at=AT))
+        much: dict[str, Any] = {what: orjson.dumps({"kept": "x" * 3000})}
+        await desk.store.commit_turn(TurnCommit(row=row, thread=replace(thread, **much), at=AT))
     kept = [each for number in range(1, 7) if (each := desk.store.peek(number)) is not None]
-    assert sum(len(each.state) for each in kept) <= 10_000
+    assert sum(len(getattr(each, what)) for each in kept) <= 10_000
     assert [each.ref.conversation_id for each in kept] == ["d", "e", "f"]
-    assert len((await desk.store.thread(1)).state) > 3000
+    assert len(getattr(await desk.store.thread(1), what)) > 3000
 
 
 def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
