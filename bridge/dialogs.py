@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from contextlib import asynccontextmanager
 from copy import deepcopy
@@ -11,13 +10,14 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, U
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Timer
 from bridge.failures import kept, made_again
-from bridge.journal import Entry, Leg, as_kept, call_of, digest, label_of, name_of
+from bridge.journal import Entry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
 from bridge.messages import encode_message
 from bridge.questions import Question, Refused, check_titles, choices_of, mark_of
 from bridge.signals import Ended, ScriptChanged, Suspended
 from bridge.turn import Turn, as_messages
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from bridge.effects import Shelf
@@ -63,6 +63,8 @@ class Dialog:
 
     def __init__(self, turn: Turn[Any, Any], journal: Journal, steps: Steps, shelf: Shelf | None) -> None:
         """For the engine: `shelf` is what the turn really is, None when nothing is to be played back."""
+        from asyncio import Lock  # noqa: PLC0415 - modules of handlers are read where no loop runs
+
         self.turn = turn
         """The turn, as in a handler. While the past is played back it is the turn of then, and what it does is lost."""
         self._journal = journal
@@ -70,7 +72,7 @@ class Dialog:
         self._shelf = shelf
         self._happened = turn.happened if shelf is None else shelf.happened
         self._position = 0
-        self._lock = asyncio.Lock()
+        self._lock = Lock()
         self._holder: asyncio.Task[Any] | None = None
         self.rehearses = False
         """For the engine: stop at the question that waits, without an answer."""
@@ -370,15 +372,12 @@ class Dialog:
             raise ScriptChanged(self._position + 1, f"{where} {entry.op} {end}", detail)
 
 
-def op_of(op: str, label: str) -> str:
-    """One thing a dialog does, for people."""
-    return f"{op} {label!r}" if label else op
-
-
 def _task() -> asyncio.Task[Any] | None:
     """The task that runs; None in a rehearsal, which has no event loop."""
+    from asyncio import current_task  # noqa: PLC0415 - as above
+
     try:
-        return asyncio.current_task()
+        return current_task()
     except RuntimeError:
         return None
 

@@ -142,6 +142,11 @@ def label_of(text: str) -> str:
     return words if len(words) <= _LABEL else f"{words[: _LABEL - 1]}…"
 
 
+def op_of(op: str, label: str) -> str:
+    """One thing a dialog does, for people."""
+    return f"{op} {label!r}" if label else op
+
+
 def call_of(function: Callable[..., object], arguments: tuple[object, ...]) -> str:
     """The digest of a call, with what a partial adds to it."""
     added: list[object] = []

@@ -1,19 +1,29 @@
-"""How properties are looked for, and what is shown after the tests: the table of documented errors."""
+"""How properties are looked for, what each test finds, and what is shown after all: the table of documented errors."""
 
 from __future__ import annotations
 
 import os
 from typing import TYPE_CHECKING
 
+import pytest
+import structlog
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    import pytest
+    from collections.abc import Iterator
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 """The suite looks at the same examples each time, so that a change and not luck makes it fail; a search is for more."""
+
+
+@pytest.fixture(autouse=True)
+def usual_log() -> Iterator[None]:
+    """A bridge that serves decides what its process logs; the next test is to find it as this one did."""
+    usual = structlog.get_config()
+    yield
+    structlog.configure(**usual)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
@@ -14,7 +16,7 @@ from bridge.errors import NotSent, OutcomeUnknown, WebhookError
 from bridge.testing.loop import VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, MutableSequence
+    from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
 
     from bridge.accounts import Account
     from bridge.config import Config
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 SLOW_SECONDS: Final = 3.0
 """How long a slow store takes: longer than a webhook waits for it."""
 _REFUSED: Final = 500
+_OF_ALL_LEVELS: Final = structlog.make_filtering_bound_logger(logging.NOTSET)
 
 
 @dataclass(slots=True, eq=False)
@@ -90,7 +93,7 @@ class Life:
 
     def run(self) -> None:
         """All that is ready, until everything waits for the world or for a time to come."""
-        with structlog.testing.capture_logs() as lines:
+        with _all_lines() as lines:
             self.loop.run_ready()
         self._setting.log.extend(lines)  # type: ignore[arg-type] # a line is a dict of whatever was logged
         if self.started.done() and not self.started.cancelled() and (error := self.started.exception()):
@@ -118,7 +121,7 @@ class Life:
     def vanish(self) -> None:
         """End it for good, when nobody looks any more."""
         self.points.clear()
-        with structlog.testing.capture_logs():
+        with _all_lines():
             self.loop.abandon()
 
     async def _open(self, url: str) -> Store:
@@ -160,3 +163,15 @@ class _Wire:
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+@contextmanager
+def _all_lines() -> Iterator[list[MutableMapping[str, Any]]]:
+    """What is logged, whatever of it this process would write."""
+    usual = structlog.get_config()["wrapper_class"]
+    structlog.configure(wrapper_class=_OF_ALL_LEVELS)
+    try:
+        with structlog.testing.capture_logs() as lines:
+            yield lines
+    finally:
+        structlog.configure(wrapper_class=usual)

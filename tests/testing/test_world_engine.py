@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
+import structlog
 
 from bridge import Router, Status, Turn
 from bridge.testing import World
@@ -170,3 +172,13 @@ def test_a_handler_that_fails_is_run_again_and_its_failure_leaves_nothing_behind
         assert ann.texts == ["half", "whole 1", "half", "whole 2"], ann.phone()
 
     explored(router, scenario, ("duplicate", "crash", "lost_answer"), seeds=60)
+
+
+async def test_a_world_sees_all_that_is_logged_whatever_its_process_writes() -> None:
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    quiet = structlog.get_config()["wrapper_class"]
+    with World(counting()) as world:
+        await world.contact("konnek", "whatsapp", "ann").says("hello")
+        await world.settle()
+        assert "turn_committed" in [line["event"] for line in world.log]
+    assert structlog.get_config()["wrapper_class"] is quiet
