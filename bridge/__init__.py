@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 from bridge import errors, events, messages
 from bridge.depends import Depends
 from bridge.dialogs import Dialog
-from bridge.errors import BridgeError, HandlerError, NoAnswer
+from bridge.errors import BridgeError, HandlerError, NoAnswer, StepFailed
 from bridge.events import (
     Contact,
     Echo,
@@ -87,6 +87,7 @@ __all__ = [
     "Row",
     "Section",
     "Status",
+    "StepFailed",
     "Template",
     "Text",
     "ThreadRef",

@@ -4,6 +4,7 @@ BridgeError
 |- ConfigError                   one line per problem: file, key path, reason; never a secret
 |- HandlerError                  a bot author's mistake: a signature, a reply that is no message
 |- NoAnswer                      nobody answered a dialog's question in time; a TimeoutError too
+|- StepFailed                    a dialog's step raised what cannot be made again from its name and arguments
 |- WebhookError                  answered with its `status`; never input bytes in the answer
 |- Unmappable                    authentic input we do not understand: stored, quarantined, answered 200
 |- SendError
@@ -58,6 +59,10 @@ class HandlerError(BridgeError):
 
 class NoAnswer(BridgeError, TimeoutError):
     """Nobody answered a question of a dialog in time; a dialog that does not catch it ends there."""
+
+
+class StepFailed(BridgeError):
+    """A step of a dialog raised an error that cannot be made again from its name and arguments; the text tells both."""
 
 
 class WebhookError(BridgeError):

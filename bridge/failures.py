@@ -7,15 +7,12 @@ from typing import Any, Final
 
 import orjson
 
+from bridge.errors import StepFailed
 from bridge.journal import name_of
 from bridge.state import not_json
 
 _LONGEST: Final = 1000
 """Characters of an attribute that is kept."""
-
-
-class StepFailed(Exception):
-    """A step raised an error that cannot be made again from its name and arguments."""
 
 
 def kept(error: Exception) -> list[Any]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import Button, Buttons, Depends, Dialog, HandlerError, Key, Router, Turn
-from bridge.failures import StepFailed
+from bridge.errors import StepFailed
 from bridge.journal import digest
 from bridge.testing import World
 from tests.dialogs import asking
