@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -64,6 +65,14 @@ async def swept(folder: Path, points: Iterable[tuple[str, int]]) -> str:
     return f"{kills} kills; {unanswered} stored and not answered; {counts}"
 
 
+async def side_by_side(folder: Path, *sweeps: Iterable[tuple[str, int]]) -> list[str]:
+    """Several stores at once: each waits for its process most of the time."""
+    folders = [folder / f"{number}" for number in range(len(sweeps))]
+    for each in folders:
+        each.mkdir()
+    return await asyncio.gather(*map(swept, folders, sweeps))
+
+
 def stored_keys(home: Home) -> set[object]:
     """What the dead process left behind, read from a copy: the recovery is left for the next start."""
     copy = home.folder / "copy"
@@ -83,14 +92,11 @@ async def test_killed_at_sampled_writes_nothing_acknowledged_is_lost(
 ) -> None:
     writes = [(WRITE, point) for point in (1, 2, 3, 4, 6, 9, 14, 21, 34, 55, 89, 144, 233)]
     flushes = [(FLUSH, point) for point in (1, 2, 3, 4, 5, 7, 11, 18)]
-    report(await swept(tmp_path, [*flushes, *writes]))
+    report("; ".join(await side_by_side(tmp_path, flushes, writes)))
 
 
 async def test_killed_while_the_store_is_made_the_next_start_finds_its_way(tmp_path: Path) -> None:
-    for call, point in ((WRITE, 3), (WRITE, 40), (FLUSH, 2)):
-        folder = tmp_path / f"{call}{point}"
-        folder.mkdir()
-        await swept(folder, [(call, point)])
+    await side_by_side(tmp_path, [(WRITE, 3)], [(WRITE, 40)], [(FLUSH, 2)])
 
 
 @pytest.mark.soak
