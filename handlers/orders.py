@@ -146,7 +146,8 @@ async def refund(d: Dialog, no: int) -> str | None:
 @router.message(text=["person", "human", "help"], anytime=True)
 async def person(turn: Turn[Message, Visit]) -> str:
     """Somebody to talk to, at any time: also while the dialog waits for an answer."""
-    turn.handoff(f"asked for a person, last about order {turn.state.order}")
+    about = f", last about order {turn.state.order}" if turn.state.order else ""
+    turn.handoff(f"asked for a person{about}")
     return "Somebody will be with you shortly."
 
 
