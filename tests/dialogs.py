@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from bridge import Dialog, Router, Turn
+from bridge.testing import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,3 +74,17 @@ def asking(script: Callable[..., Any], version: int = 1, name: str = "quiz", cha
         return f"other: {turn.event.text}"
 
     return router
+
+
+async def play(
+    script: Callable[..., Any], *words: str, channel: tuple[str, str] = ("konnek", "whatsapp"), **options: Any
+) -> list[str]:
+    """What a dialog says to somebody who says "go" and these words, with a crash after each of them."""
+    with World(asking(script, **options)) as world:
+        ann = world.contact(*channel, "ann")
+        for word in ("go", *words):
+            await ann.says(word)
+            await world.settle()
+            await world.crash()
+        await world.settle()
+        return ann.texts
