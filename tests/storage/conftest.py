@@ -29,3 +29,9 @@ async def lasting_desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     opened = await Desk(kind.url(tmp_path)).open()
     yield opened
     await opened.store.close()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """Where an SQLite store may be made."""
+    return tmp_path / "store.db"

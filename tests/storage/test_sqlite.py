@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 import os
 import sqlite3
@@ -17,18 +16,17 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.errors import Broken, ClaimLost, NewerSchema, StoreError, StoreInUse, Unavailable
+from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.events import Timer
 from bridge.store import Receipt, TimerRow, TurnCommit
 from storage.sqlite import connection, memory, open_reader, open_store
 from storage.sqlite.connection import on_thread, path_of, translate
-from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
-from storage.sqlite.store import SqliteStore
 from storage.writer import BATCH
 from tests.storage.desk import AT, Desk, arrival, ref_of
+from tests.storage.files import on_writer, sqlite_of
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
 
 CRASH = """
 import asyncio, os, sys
@@ -43,28 +41,10 @@ asyncio.run(main())
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "store.db"
-
-
-@pytest.fixture
 async def desk(file: Path) -> AsyncIterator[Desk]:
     opened = await Desk(f"sqlite:///{file}").open()
     yield opened
     await opened.store.close()
-
-
-def sqlite_of(desk: Desk) -> SqliteStore:
-    assert isinstance(desk.store, SqliteStore)
-    return desk.store
-
-
-async def on_writer(desk: Desk, function: Callable[[sqlite3.Connection], Any]) -> Any:
-    return await on_thread(sqlite_of(desk)._writing, function)
-
-
-def digest(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 # Settings
@@ -267,70 +247,6 @@ async def test_what_was_accepted_is_written_before_it_closes(file: Path) -> None
     await desk.store.close()
     assert await asyncio.gather(*waiting) == [[Receipt.STORED]] * 600
     assert sorted(each.name for each in file.parent.iterdir()) == ["store.db", "store.db.lock"]
-
-
-# Whose file it is
-
-
-@pytest.mark.usefixtures("desk")
-async def test_a_second_owner_is_told_who_the_first_is(file: Path) -> None:
-    with pytest.raises(StoreInUse, match=f"store.db is in use by process {os.getpid()}$"):
-        await open_store(f"sqlite:///{file}")
-
-
-def test_the_lock_is_free_again_after_failing_to_open(file: Path) -> None:
-    file.write_bytes(b"no database" * 100)
-    with pytest.raises(Broken):
-        asyncio.run(open_store(f"sqlite:///{file}"))
-    file.unlink()
-    asyncio.run(open_and_close(f"sqlite:///{file}"))
-
-
-async def open_and_close(url: str) -> None:
-    await (await open_store(url)).close()
-
-
-@pytest.mark.parametrize("opened", [open_store, open_reader])
-@pytest.mark.parametrize(
-    ("statements", "reason"),
-    [
-        ((f"PRAGMA application_id = {APPLICATION_ID}", "CREATE TABLE t (a)", "PRAGMA user_version = 99"), "schema 99"),
-        (("CREATE TABLE t (a)", "INSERT INTO t VALUES (1)"), "another application"),
-        (("PRAGMA application_id = 7", "CREATE TABLE t (a)"), "another application"),
-    ],
-)
-async def test_a_file_of_somebody_else_is_refused_unchanged(
-    file: Path, opened: Callable[[str], Any], statements: tuple[str, ...], reason: str
-) -> None:
-    foreign = sqlite3.connect(file)
-    for statement in statements:
-        foreign.execute(statement)
-    foreign.commit()
-    foreign.close()
-    before = digest(file)
-    with pytest.raises(NewerSchema, match=reason):
-        await opened(f"sqlite:///{file}")
-    assert digest(file) == before
-
-
-async def test_a_migration_is_made_whole_or_not_at_all(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk = await Desk(f"sqlite:///{file}").open()
-    await desk.hear("1")
-    await desk.store.close()
-    next_one = "CREATE TABLE novelty (a);\nALTER TABLE inbox ADD COLUMN extra TEXT;\n"
-    monkeypatch.setattr(connection, "MIGRATIONS", (*MIGRATIONS, f"{next_one}CREATE TABLE inbox (again)"))
-    with pytest.raises(StoreError):
-        await desk.open()
-    looking = sqlite3.connect(file)
-    assert looking.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-    assert looking.execute("SELECT count(*) FROM sqlite_master WHERE name = 'novelty'").fetchone() == (0,)
-    looking.close()
-    monkeypatch.setattr(connection, "MIGRATIONS", (*MIGRATIONS, next_one))
-    await desk.open()
-    version = await on_writer(desk, lambda db: db.execute("PRAGMA user_version").fetchone()[0])
-    assert version == len(MIGRATIONS) + 1
-    assert await desk.receive(arrival("1")) == [Receipt.REPEATED]
-    await desk.store.close()
 
 
 # Looking in from outside
