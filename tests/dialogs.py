@@ -88,3 +88,19 @@ async def play(
             await world.crash()
         await world.settle()
         return ann.texts
+
+
+async def quiz(d: Dialog) -> str:
+    await d.say("Hello.")
+    size = await d.ask("Size?")
+    colour = await d.ask("Colour?", choices=["Red", "Blue"])
+    return f"{size} {colour}"
+
+
+async def other_words(d: Dialog) -> str:
+    await d.say("Hello.")
+    return str(await d.ask("Which size?"))
+
+
+async def shorter(d: Dialog) -> None:
+    await d.say("Hello.")

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from bridge import Dialog, NoAnswer, Returned, Router, Turn
 from bridge.journal import decode_journal
 from bridge.rows import StepRow
-from tests.dialogs import asking
+from tests.dialogs import asking, other_words, quiz, shorter
 from tests.turns import turns
 
 if TYPE_CHECKING:
@@ -19,23 +19,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def quiz(d: Dialog) -> str:
-    await d.say("Hello.")
-    size = await d.ask("Size?")
-    colour = await d.ask("Colour?", choices=["Red", "Blue"])
-    return f"{size} {colour}"
-
-
 async def other_end(d: Dialog) -> str:
     await d.say("Hello.")
     size = await d.ask("Size?")
     colour = await d.ask("Colour?", choices=["Red", "Blue"])
     return f"{colour}, {size}"
-
-
-async def other_words(d: Dialog) -> str:
-    await d.say("Hello.")
-    return str(await d.ask("Which size?"))
 
 
 async def other_choices(d: Dialog) -> str:
@@ -53,10 +41,6 @@ async def other_order(d: Dialog) -> str:
 async def with_a_step(d: Dialog) -> str:
     await d.step(paid, 7)
     return str(await d.ask("Size?"))
-
-
-async def shorter(d: Dialog) -> None:
-    await d.say("Hello.")
 
 
 def paid(no: int) -> int:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bridge.journal import Journal
 from bridge.rehearsals import Break, Rehearsals
-from tests.dialogs import asking
+from tests.dialogs import asking, other_words, quiz, shorter
 from tests.turns import turns
 
 if TYPE_CHECKING:
@@ -25,25 +25,9 @@ if TYPE_CHECKING:
     from tests.turns import Turns
 
 
-async def quiz(d: Dialog) -> str:
-    await d.say("Hello.")
-    size = await d.ask("Size?")
-    colour = await d.ask("Colour?", choices=["Red", "Blue"])
-    return f"{size} {colour}"
-
-
 async def other_end(d: Dialog) -> str:
     await d.say("Hello.")
     return f"{await d.ask('Size?')}, thank you"
-
-
-async def other_words(d: Dialog) -> str:
-    await d.say("Hello.")
-    return str(await d.ask("Which size?"))
-
-
-async def shorter(d: Dialog) -> None:
-    await d.say("Hello.")
 
 
 async def raising(d: Dialog) -> None:
