@@ -5,9 +5,9 @@ from __future__ import annotations
 from importlib import import_module as _import_module
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
-from bridge import errors, events, messages
-from bridge.depends import Depends
-from bridge.dialogs import Dialog
+from bridge.conversation.dialog import Dialog
+from bridge.conversation.transcript import Entry
+from bridge.conversation.turn import Turn
 from bridge.errors import BridgeError, HandlerError, NoAnswer, StepFailed
 from bridge.events import (
     Contact,
@@ -24,7 +24,6 @@ from bridge.events import (
     Timer,
     Unrecognised,
 )
-from bridge.filters import Filter
 from bridge.keys import Key
 from bridge.messages import (
     Audio,
@@ -45,12 +44,12 @@ from bridge.messages import (
     Video,
     Voice,
 )
-from bridge.middleware import CallNext
-from bridge.overlap import debounce
-from bridge.router import Router
-from bridge.rules import Match
-from bridge.transcript import Entry
-from bridge.turn import Turn
+from bridge.routing.depends import Depends
+from bridge.routing.filters import Filter
+from bridge.routing.middleware import CallNext
+from bridge.routing.overlap import debounce
+from bridge.routing.router import Router
+from bridge.routing.rulebook import Match
 
 __all__ = [
     "Audio",
@@ -104,7 +103,7 @@ __all__ = [
 ]
 
 if _TYPE_CHECKING:
-    from bridge.app import create_app
+    from bridge.app.http import create_app
 else:  # a type checker that saw this would take any name for one of ours
 
     def __getattr__(name: str) -> object:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Protocol
+
+from bridge.units import SECOND, micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-SECOND: Final = 1_000_000
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+__all__ = ["SECOND", "Alarm", "Clock", "SystemClock", "micros", "moment"]
 
 
 class Clock(Protocol):
@@ -52,13 +53,3 @@ class SystemClock:
     def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
         """Call back at `when`, or at once if that is past; never before this returns."""
         return asyncio.get_running_loop().call_later(max(0, when - self.now()) / SECOND, callback)
-
-
-def moment(micros: int) -> datetime:
-    """Stored microseconds as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=micros)
-
-
-def micros(when: datetime) -> int:
-    """An aware datetime as the microseconds that are stored."""
-    return round(when.timestamp() * SECOND)

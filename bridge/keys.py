@@ -10,9 +10,9 @@ import orjson
 from pydantic import PydanticSchemaGenerationError, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from bridge.callsite import call_site
 from bridge.errors import HandlerError
-from bridge.providers.fields import read_seconds
-from bridge.written import call_site
+from bridge.units import read_seconds
 
 LONGEST: Final = 4096
 """Bytes that a packed key may have: a key says which, the conversation's state says what."""

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
 from bridge.clock import SystemClock
-from bridge.config import load_config
+from bridge.config.load import load_config
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError
-from bridge.loading import load_routers
 from bridge.providers.optional import Warns
-from bridge.router import combine
-from bridge.stores import open_reader
+from bridge.routing.loading import load_routers
+from bridge.routing.router import combine
+from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
-    from bridge.config import Config
+    from bridge.config.load import Config
 
 _FLEETING = frozenset({"tmpfs", "ramfs"})
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})

@@ -8,8 +8,8 @@ import socket
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from bridge.control import reachable, socket_path
 from bridge.errors import Unavailable
+from bridge.web.control import reachable, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,20 +14,20 @@ from bridge.cli.control import Control
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import SystemClock
-from bridge.config import load_config
-from bridge.control import NOT_FOUND
+from bridge.config.load import load_config
+from bridge.engine.dead_letters import Letters
 from bridge.errors import Unmappable
-from bridge.letters import Letters
-from bridge.loading import load_routers
-from bridge.router import combine
-from bridge.stores import open_reader, open_store
+from bridge.routing.loading import load_routers
+from bridge.routing.router import combine
+from bridge.store.opening import open_reader, open_store
+from bridge.web.control import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from bridge.config import Config
-    from bridge.store import Arrival, DeadLetter
+    from bridge.config.load import Config
+    from bridge.store.records import Arrival, DeadLetter
 
 Verb = Literal["replay", "drop"]
 Tell: TypeAlias = "Callable[[str, str | None], None]"
@@ -157,10 +157,10 @@ def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:
     """Maps a quarantined webhook as the bridge would; the engine and the handlers are loaded when there is one."""
 
     def reread(letter: DeadLetter) -> Sequence[Arrival]:
-        from bridge import app  # noqa: PLC0415 - see above
+        from bridge.engine import ingest  # noqa: PLC0415 - see above
 
         router = combine(load_routers(config.handlers.load, config.folder, file=config.file))
-        return app.reread(config, router, SystemClock(), letter)
+        return ingest.reread(config, router, SystemClock(), letter)
 
     return reread
 

@@ -22,10 +22,10 @@ from bridge.cli.emulate import emulator_for
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
-from bridge.config import load_config, read_file
+from bridge.config.load import load_config, read_file
+from bridge.config.schema import PREFIX
 from bridge.errors import ConfigError
 from bridge.providers.registry import emulator_type
-from bridge.sections import PREFIX
 from bridge.testing.emulators import EmulatorServer
 from bridge.testing.signing import signer_for
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from pathlib import Path
 
-    from bridge.accounts import Account
-    from bridge.config import Config
+    from bridge.config.accounts import Account
+    from bridge.config.load import Config
 
 _STORE: Final = "threadbridge-dev.db"
 _CONSOLE: Final = "console"

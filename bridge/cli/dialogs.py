@@ -13,24 +13,24 @@ from rich.console import Console
 from bridge.cli.commands import Command, Group
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
-from bridge.clock import micros
-from bridge.config import load_config
-from bridge.journal import decode_journal
-from bridge.loading import load_routers
-from bridge.rehearsals import PATIENCE, Rehearsals
-from bridge.router import combine
-from bridge.stores import open_reader
+from bridge.config.load import load_config
+from bridge.conversation.journal import decode_journal
+from bridge.engine.turns.dry_run import PATIENCE, Rehearsals
+from bridge.routing.loading import load_routers
+from bridge.routing.router import combine
+from bridge.store.opening import open_reader
+from bridge.units import micros
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from rich.progress import Progress
 
-    from bridge.config import Config
-    from bridge.journal import Journal
-    from bridge.rehearsals import Break
-    from bridge.rows import ThreadRow
-    from bridge.store import Store
+    from bridge.config.load import Config
+    from bridge.conversation.journal import Journal
+    from bridge.engine.turns.dry_run import Break
+    from bridge.store.port import Store
+    from bridge.store.records import ThreadRow
 
 _PAGE: Final = 100
 """Threads read at a time: each brings its dialog's journal, which may be 128 KiB."""

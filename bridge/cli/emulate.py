@@ -18,17 +18,17 @@ from pydantic import SecretStr
 from bridge.cli.output import exits, no_such_port, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
-from bridge.config import load_config
+from bridge.config.load import load_config
 from bridge.errors import Problem
-from bridge.providers.fields import is_loopback
 from bridge.providers.registry import emulator_type, provider_type
 from bridge.testing.emulators import EmulatorServer, Faults
 from bridge.testing.signing import signer_for
+from bridge.units import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from bridge.accounts import Account
+    from bridge.config.accounts import Account
     from bridge.providers.port import Emulator, EmulatorType
 
 _WHERE: Final = ("Its webhooks go to --webhook.", "Its webhooks go to the account, and pass its door.")

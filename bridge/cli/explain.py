@@ -16,11 +16,12 @@ from rich.panel import Panel
 from rich.text import Text as Styled
 
 from bridge.cli.output import AsJson, clean, exits
-from bridge.clock import SECOND, SystemClock
+from bridge.clock import SystemClock
 from bridge.errors import ConfigError, Problem
 from bridge.messages import choices_of, decode_message, encode_message
-from bridge.planner import Plan, plan
+from bridge.planning.plan import Plan, plan
 from bridge.providers.registry import provider_names, provider_type
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing

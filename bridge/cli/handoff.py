@@ -11,16 +11,16 @@ from bridge.cli.control import Control
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, say
 from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
-from bridge.config import load_config
-from bridge.control import NO_THREAD, thread_number
-from bridge.stores import open_store
+from bridge.config.load import load_config
+from bridge.store.opening import open_store
+from bridge.web.control import NO_THREAD, thread_number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from bridge.config import Config
-    from bridge.handoff import Handoffs
+    from bridge.config.load import Config
+    from bridge.engine.handoff import Handoffs
 
 ThreadId = Annotated[str, typer.Argument(metavar="THREAD_ID", help="From `threads`, its first column.")]
 Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What the person is to know; `threads` shows it.")]
@@ -74,7 +74,7 @@ def _asked(config: Config, thread_id: str, verb: str, note: str) -> str | None:
 
 
 async def _do(config: Config, number: int, act: Callable[[Handoffs, int], Awaitable[bool]]) -> bool:
-    from bridge.handoff import Handoffs  # noqa: PLC0415 - it brings along what most commands do without
+    from bridge.engine.handoff import Handoffs  # noqa: PLC0415 - it brings along what most commands do without
 
     store = await open_store(config.storage.url)
     try:

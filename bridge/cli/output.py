@@ -16,9 +16,9 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bridge.clock import moment
-from bridge.config import DEFAULT_FILE
+from bridge.config.load import DEFAULT_FILE
 from bridge.errors import ConfigError, HandlerError, NewerSchema, Problem, StoreError, StoreInUse
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence

@@ -12,7 +12,7 @@ from urllib.parse import quote
 import typer
 
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, no_such_port, say
-from bridge.config import Config, load_config, read_file
+from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _named(config: Config) -> str:
 
 
 def _serve(config: Config, ready: Callable[[str], None]) -> None:
-    from bridge.app import serve  # noqa: PLC0415 - the engine is loaded by those who start it, and by nobody else
+    from bridge.app.serve import serve  # noqa: PLC0415 - the engine is loaded by those who start it, and by nobody else
 
     def is_ready() -> None:
         ready(config.server.local_url)

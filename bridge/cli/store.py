@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from bridge.cli.output import DEFAULT, ConfigFile, exits, say
-from bridge.config import load_config
-from bridge.stores import open_store
+from bridge.config.load import load_config
+from bridge.store.opening import open_store
 
 
 def migrate(config: ConfigFile = DEFAULT) -> None:

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, listing, time_of
-from bridge.config import load_config
-from bridge.stores import open_reader
+from bridge.config.load import load_config
+from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
-    from bridge.config import Config
-    from bridge.store import ThreadSummary
+    from bridge.config.load import Config
+    from bridge.store.records import ThreadSummary
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many at most.")]
 OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only those of one account.")]

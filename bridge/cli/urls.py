@@ -8,13 +8,13 @@ from urllib.parse import quote
 import typer
 
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, exits, listing
-from bridge.config import load_config
-from bridge.providers.fields import is_loopback
+from bridge.config.load import load_config
 from bridge.providers.signatures import PathAuth
+from bridge.units import is_loopback
 
 if TYPE_CHECKING:
-    from bridge.accounts import Account
-    from bridge.config import Config
+    from bridge.config.accounts import Account
+    from bridge.config.load import Config
 
 HIDDEN = "****"
 

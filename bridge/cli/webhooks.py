@@ -11,9 +11,9 @@ import typer
 from bridge.cli.commands import Command, Group
 from bridge.cli.output import DEFAULT, PROVIDER_FAILED, AsJson, ConfigFile, clean, complain, exits, leave, listing, say
 from bridge.cli.urls import HIDDEN, webhook_url
-from bridge.client import Client, Http, open_session
 from bridge.clock import SystemClock
-from bridge.config import load_config
+from bridge.config.load import load_config
+from bridge.engine.delivery.client import Client, Http, open_session
 from bridge.errors import ConfigError, Problem, SendError
 from bridge.providers.fields import read_base_url
 from bridge.providers.optional import Registers
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.accounts import Account
-    from bridge.config import Config
+    from bridge.config.accounts import Account
+    from bridge.config.load import Config
     from bridge.providers.optional import Exchange, Registration, Registrations
 
 T = TypeVar("T")

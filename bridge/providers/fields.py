@@ -4,26 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
-from ipaddress import ip_address
-from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+from bridge.units import PerPeriod, is_loopback, read_seconds
+
 _SIZES: Final = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
 _PERIODS: Final = {"s": 1.0, "sec": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True, slots=True)
-class PerPeriod:
-    """So many in a number of seconds."""
-
-    count: int
-    seconds: float
 
 
 def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
@@ -53,17 +43,6 @@ def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
         raise ValueError(message)
     message = 'a secret is never written here; use "env:NAME" or "file:PATH"'
     raise ValueError(message)
-
-
-def read_seconds(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-    """`"10s"`, `"1.5min"`, `"2h"` or a number of seconds."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?", value.strip())
-        value = float(match[1]) * _UNITS[match[2] or "s"] if match else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
-        message = f"a duration is a number with one of {', '.join(_UNITS)}, like 10s"
-        raise ValueError(message)
-    return float(value)
 
 
 def read_size(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
@@ -115,16 +94,6 @@ def for_a_header(secret: SecretStr) -> SecretStr:
         message = "it goes into a header and holds a control character"
         raise ValueError(message)
     return secret
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 Secret = Annotated[SecretStr, BeforeValidator(read_secret)]

@@ -13,8 +13,8 @@ from bridge.providers.port import Request, Response
 
 if TYPE_CHECKING:
     from bridge.events import ThreadRef
-    from bridge.providers.fields import PerPeriod
     from bridge.providers.port import Credential, Inbound
+    from bridge.units import PerPeriod
 
 T = TypeVar("T")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
+from bridge.planning.capabilities import Capabilities
 from bridge.providers.fields import Rate, Seconds
 
 if TYPE_CHECKING:
@@ -112,32 +113,6 @@ Sending: TypeAlias = Generator[Request, Response, Sent]
 
 Authenticating: TypeAlias = Generator[Request, Response, Credential]
 """Yields each request and is sent its response; returns a Credential or raises a SendError."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Capabilities:
-    """What one channel of a provider can carry. A limit of 0 means: not at all; None: no limit known.
-
-    `kinds` are the message kinds (bridge.messages) sent natively. Lengths are in characters. `header` holds the
-    kinds a header may have. `window` is the seconds after the contact's last message in which free text may be sent.
-    """
-
-    kinds: frozenset[str]
-    text: int | None = None
-    buttons: int = 0
-    button_title: int | None = None
-    button_key: int | None = None
-    rows: int = 0
-    row_title: int | None = None
-    header: frozenset[str] = frozenset()
-    footer: bool = False
-    caption: bool = False
-    reply_to: bool = False
-    schedule: bool = False
-    statuses: bool = False
-    idempotency_key: bool = False
-    window: float | None = None
-    tags: frozenset[str] = frozenset()
 
 
 class AccountSettings(BaseModel):

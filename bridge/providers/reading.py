@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.clock import moment
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -27,8 +27,8 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from bridge.clock import SECOND
 from bridge.errors import WebhookError
+from bridge.units import SECOND
 
 NOT_FOUND: Final = "not found"
 """The reason of every 404 at the door, so that an unknown account and a wrong path secret look the same."""

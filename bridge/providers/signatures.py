@@ -21,7 +21,6 @@ from pydantic import (
     model_validator,
 )
 
-from bridge.clock import SECOND
 from bridge.providers.fields import Seconds, Secret, read_secret
 from bridge.providers.schemes import (
     DUMMY,
@@ -43,6 +42,7 @@ from bridge.providers.schemes import (
     key_bytes,
     standard_key,
 )
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
-from bridge.journal import decode_journal
 from bridge.messages import Button
 
 if TYPE_CHECKING:

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from bridge.app import Bridge, Outside
+from bridge.app.bridge import Bridge, Outside
 from bridge.errors import NotSent, OutcomeUnknown, WebhookError
 from bridge.testing.loop import VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
 
-    from bridge.accounts import Account
-    from bridge.config import Config
+    from bridge.config.accounts import Account
+    from bridge.config.load import Config
     from bridge.providers.port import Emulator, Hook, Request, Response
-    from bridge.router import Router
-    from bridge.store import Store
-    from bridge.stores import Volatile
+    from bridge.routing.router import Router
+    from bridge.store.opening import Volatile
+    from bridge.store.port import Store
 
 SLOW_SECONDS: Final = 3.0
 """How long a slow store takes: longer than a webhook waits for it."""

@@ -7,7 +7,7 @@ import selectors
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.clock import SECOND
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -9,17 +9,17 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
-from bridge.app import Bridge
-from bridge.config import Config
+from bridge.app.bridge import Bridge
+from bridge.config.load import Config
 from bridge.errors import SendError
 from bridge.events import ThreadRef
-from bridge.loading import load_routers
 from bridge.messages import Text
 from bridge.providers.port import Outbound, Webhook
 from bridge.providers.registry import BUILT_IN, emulator_type
-from bridge.router import Router, combine
+from bridge.routing.loading import load_routers
+from bridge.routing.router import Router, combine
+from bridge.strict_json import read_object
 from bridge.testing.loop import START
-from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence

@@ -6,9 +6,9 @@ import hmac
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
-from bridge.clock import SECOND
 from bridge.providers.schemes import as_bytes, as_hex, key_bytes, standard_key
 from bridge.providers.signatures import BearerAuth, Es256Auth, HeadersAuth, HmacAuth, StandardWebhooksAuth
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

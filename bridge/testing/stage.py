@@ -9,10 +9,10 @@ from functools import cache
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
-from bridge.clock import SECOND
-from bridge.stores import volatile_type
+from bridge.store.opening import volatile_type
 from bridge.testing.life import Life, Setting
 from bridge.testing.loop import START
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from types import CodeType, FrameType
 
     from bridge.providers.port import Emulator, Hook
-    from bridge.router import Router
+    from bridge.routing.router import Router
     from bridge.testing.choices import Choices
     from bridge.testing.faults import Faults
     from bridge.testing.life import Point

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import orjson
 
-from bridge.app import Bridge
-from bridge.clock import SECOND, moment
-from bridge.handoff import Handoffs
+from bridge.app.bridge import Bridge
+from bridge.engine.handoff import Handoffs
 from bridge.testing.agents import Agent
 from bridge.testing.choices import Choices, Schedule
 from bridge.testing.contacts import Contact
@@ -23,6 +22,7 @@ from bridge.testing.faults import Faults
 from bridge.testing.plan import Plan, as_router, plan_of
 from bridge.testing.spans import seconds_of
 from bridge.testing.stage import NotCounted, Posting, Stage, Stuck
+from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bridge.providers.port import Emulator, Hook
-    from bridge.router import Router
-    from bridge.store import ThreadRow
+    from bridge.routing.router import Router
+    from bridge.store.records import ThreadRow
 
 T = TypeVar("T")
 

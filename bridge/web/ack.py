@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import HttpVersion11, web
 
-from bridge.clock import SECOND
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from aiohttp.abc import AbstractStreamWriter

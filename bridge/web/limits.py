@@ -12,7 +12,7 @@ from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.errors import WebhookError
-from bridge.telemetry import kind_of, log
+from bridge.log import kind_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

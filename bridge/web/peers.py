@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 from aiohttp import hdrs
 
-from bridge.providers.fields import is_loopback
-from bridge.telemetry import log
+from bridge.log import log
+from bridge.units import is_loopback
 from bridge.web.limits import busy
 
 if TYPE_CHECKING:

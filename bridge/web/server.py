@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from aiohttp import hdrs, web
 
 from bridge.errors import WebhookError
-from bridge.telemetry import log
+from bridge.log import log
 from bridge.web.ack import SERVER
 from bridge.web.limits import check_line, refusal
 from bridge.web.peers import Peers, Shares

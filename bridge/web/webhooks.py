@@ -5,26 +5,27 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.arrivals import arrivals_of
+from bridge.engine.ingest import arrivals_of
 from bridge.errors import StoreError, WebhookError
+from bridge.log import log
 from bridge.providers.port import Webhook
-from bridge.providers.schemes import NOT_FOUND, Signed
-from bridge.providers.signatures import DUMMY, verifier_for
-from bridge.telemetry import log
+from bridge.providers.schemes import DUMMY, NOT_FOUND, Signed
+from bridge.providers.signatures import verifier_for
+from bridge.strict_json import read_object
 from bridge.web.ack import Acks
 from bridge.web.limits import busy, check_head, check_line, read_body, refusal
 from bridge.web.patience import Patience
-from bridge.web.strict_json import read_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aiohttp import web
 
-    from bridge.accounts import Account
     from bridge.clock import Clock
+    from bridge.config.accounts import Account
     from bridge.providers.schemes import Verifier
-    from bridge.store import Receipt, Store
+    from bridge.store.port import Store
+    from bridge.store.records import Receipt
     from bridge.web.peers import Bodies
 
 COMMIT_SECONDS: Final = 2.5

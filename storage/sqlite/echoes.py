@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.clock import SECOND
 from bridge.events import Echo
 from bridge.messages import decode_message
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import sqlite3

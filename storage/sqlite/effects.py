@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bridge.store import InboxRow, OutboxRow
+    from bridge.store.records import InboxRow, OutboxRow
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.events import Echo, encode_event
-from bridge.store import InboxState
+from bridge.store.lifecycle import InboxState
 from storage.sqlite import rows
 from storage.sqlite.timers import CANCEL_DUE
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store import TurnCommit
+    from bridge.store.records import TurnCommit
     from storage.sqlite.effects import Effects
     from storage.sqlite.memory import Memory
 

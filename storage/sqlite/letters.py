@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Unrecognised
-from bridge.store import InboxState, OutboxState
+from bridge.store.lifecycle import InboxState, OutboxState
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import receive
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store import Arrival
+    from bridge.store.records import Arrival
     from storage.sqlite.memory import Memory
 
 _TABLES: Final = {"in": "inbox", "out": "outbox"}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.events import ThreadRef
-    from bridge.store import ThreadRow
+    from bridge.store.records import ThreadRow
 
 THREADS: Final = 4096
 """Threads remembered, at most."""

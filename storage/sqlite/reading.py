@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bridge.errors import Unavailable
-from bridge.telemetry import kind_of, log
+from bridge.log import kind_of, log
 from storage.sqlite import rows
 from storage.sqlite.connection import on_thread
 from storage.sqlite.echoes import sent_by_us
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from bridge.events import ThreadRef
-    from bridge.store import (
+    from bridge.store.records import (
         DeadLetter,
         HistoryEntry,
         InboxRow,

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.events import Status, takes_over
-from bridge.store import STATUS_RANK, InboxRow, InboxState, Receipt, ThreadRow
+from bridge.store.lifecycle import STATUS_RANK, InboxState
+from bridge.store.records import InboxRow, Receipt, ThreadRow
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.events import Contact, ThreadRef
-    from bridge.store import Arrival
+    from bridge.store.records import Arrival
     from storage.sqlite.memory import Memory
 
 _KNOWN: Final = """

@@ -9,8 +9,8 @@ import orjson
 
 from bridge.events import Contact, ThreadRef, decode_event
 from bridge.messages import decode_message
-from bridge.planner import Choice
-from bridge.store import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
+from bridge.planning.choices import Choice
+from bridge.store.records import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

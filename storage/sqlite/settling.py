@@ -9,7 +9,8 @@ import orjson
 
 from bridge.errors import ClaimLost, StoreError, ThreadMoved
 from bridge.events import Message, Postback
-from bridge.store import InboxState, OutboxRow, OutboxState
+from bridge.store.lifecycle import InboxState, OutboxState
+from bridge.store.records import OutboxRow
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable, Sequence
 
-    from bridge.store import Retry, Saying, Settled, TurnCommit
+    from bridge.store.records import Retry, Saying, Settled, TurnCommit
     from storage.sqlite.memory import Memory
 
 _RUNNING: Final = """

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.clock import SECOND
-from bridge.store import StepRow
+from bridge.store.records import StepRow
+from bridge.units import SECOND
 from storage.sqlite.effects import Effects
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
-    from bridge.store import TurnCommit
+    from bridge.store.records import TurnCommit
 
 COLUMNS: Final = "thread_id, run, position, call, key, at, result"
 _NOTED: Final = f"SELECT {COLUMNS} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
-    from bridge.store import Arrival, Listener, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
+    from bridge.store.port import Listener
+    from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
     from storage.sqlite.connection import Connection
     from storage.sqlite.effects import Effects
     from storage.sqlite.volatile import Noted

@@ -6,14 +6,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Echo, Handoff, Returned, encode_event
-from bridge.store import InboxState
+from bridge.store.lifecycle import InboxState
 from storage.sqlite.echoes import sent_by_us
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bridge.events import Event
-    from bridge.store import Arrival, ThreadRow, TurnCommit
+    from bridge.store.records import Arrival, ThreadRow, TurnCommit
     from storage.sqlite.memory import Memory
 
 _AT_THE_GATEWAY: Final = "taken over at the gateway"

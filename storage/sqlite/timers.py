@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.clock import moment
 from bridge.events import Contact, ThreadRef, Timer, encode_event
-from bridge.store import Arrival, InboxState
-from bridge.telemetry import kind_of, log
+from bridge.log import kind_of, log
+from bridge.store.lifecycle import InboxState
+from bridge.store.records import Arrival
+from bridge.units import moment
 from storage.sqlite import rows
 from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import receive
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store import InboxRow, TimerRow, TurnCommit
+    from bridge.store.records import InboxRow, TimerRow, TurnCommit
     from storage.sqlite.memory import Memory
 
 _SET: Final = """

@@ -12,7 +12,7 @@ import uvloop
 from aiohttp import web
 
 from bridge import Router, Turn, create_app
-from bridge.app import BRIDGE
+from bridge.app.http import BRIDGE
 from bridge.web.server import calm_collector, runner_of
 from tests.bench.stages import hold, watch
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from bridge.app import Bridge
+    from bridge.app.bridge import Bridge
 
 
 class Stages:

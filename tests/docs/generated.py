@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    from bridge.providers.port import Capabilities
+    from bridge.planning.capabilities import Capabilities
 
 _MADE: Final = "<!-- Made from the code by `python -m tests.docs.generated`: change the code, then run that. -->\n"
 

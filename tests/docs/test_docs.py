@@ -21,15 +21,15 @@ from typer.exceptions import TyperException
 from typer.testing import CliRunner
 
 import bridge
-from bridge import app as engine
 from bridge import errors
-from bridge.accounts import _SCHEMES
+from bridge.app import create_app
 from bridge.cli import app
-from bridge.config import Config
+from bridge.config.accounts import _SCHEMES
+from bridge.config.load import Config
+from bridge.config.schema import Sections
 from bridge.messages import MESSAGE_TYPES, decode_message
 from bridge.providers.port import AccountSettings, Webhook
 from bridge.providers.registry import BUILT_IN, provider_type
-from bridge.sections import Sections
 from tests.docs.generated import GENERATED, commands
 from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks_of, name_of, section
 
@@ -355,7 +355,7 @@ def test_every_action_in_the_log_is_documented() -> None:
 def test_every_route_is_documented(tmp_path: Path) -> None:
     text = (REFERENCE / "http.md").read_text("utf-8")
     config = Config.from_dict({"accounts": {"demo": {"provider": "playground"}}}, tmp_path)
-    routes = {resource.canonical for resource in engine.create_app(config, router=bridge.Router()).router.resources()}
+    routes = {resource.canonical for resource in create_app(config, router=bridge.Router()).router.resources()}
     names = (("/{first}/{second}", "/{secret}/{channel}"), ("/{first}", "/{secret}"), ("/demo", "/{account}"))
     told = {reduce(lambda route, pair: route.replace(*pair), names, route) for route in routes}
     assert [route for route in sorted(told) if route not in text] == []

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from bridge.app import BRIDGE, create_app
+from bridge.app.http import BRIDGE, create_app
 from bridge.events import ThreadRef
-from bridge.loading import load_routers
 from bridge.messages import decode_message
-from bridge.router import combine
-from bridge.stores import open_reader, open_store
+from bridge.routing.loading import load_routers
+from bridge.routing.router import combine
+from bridge.store.opening import open_reader, open_store
 from tests.docs.pages import DOCS, blocks_of
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.providers.aelyst import inbound, poller, wire
 from bridge.providers.aelyst.outbound import ANY_CHANNEL, CAPABILITIES, send
-from bridge.providers.fields import BaseUrl, PerPeriod, Seconds, Secret
+from bridge.providers.fields import BaseUrl, Seconds, Secret
 from bridge.providers.optional import Polled
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
@@ -16,18 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.planning.capabilities import Capabilities
     from bridge.providers.optional import Exchange
-    from bridge.providers.port import (
-        Authenticating,
-        Capabilities,
-        Credential,
-        Inbound,
-        Outbound,
-        Request,
-        Response,
-        Sending,
-        Webhook,
-    )
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Request, Response, Sending, Webhook
+    from bridge.units import PerPeriod
 
 
 def _of_a_header(secret: SecretStr) -> SecretStr:

@@ -15,7 +15,6 @@ from uuid import UUID
 import orjson
 from pydantic import SecretStr
 
-from bridge.clock import SECOND
 from bridge.messages import Button
 from bridge.providers.aelyst import wire
 from bridge.providers.aelyst.page import (
@@ -29,6 +28,7 @@ from bridge.providers.aelyst.page import (
     read_body,
 )
 from bridge.providers.port import Hook, Request, Response, Seen
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

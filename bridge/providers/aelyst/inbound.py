@@ -9,11 +9,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.clock import SECOND, moment
 from bridge.errors import Unmappable
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Unrecognised
 from bridge.providers.aelyst import wire
 from bridge.providers.port import Inbound
+from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

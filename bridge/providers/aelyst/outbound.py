@@ -8,9 +8,10 @@ import orjson
 
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Audio, Buttons, Document, Image, Raw, Template, Text, Video, Voice
+from bridge.planning.capabilities import Capabilities
 from bridge.providers import answers
 from bridge.providers.aelyst import wire
-from bridge.providers.port import Capabilities, Request, Sent
+from bridge.providers.port import Request, Sent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

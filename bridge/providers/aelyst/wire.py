@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from bridge.providers.fields import PerPeriod
+from bridge.units import PerPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

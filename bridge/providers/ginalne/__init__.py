@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
-from bridge.clock import moment
 from bridge.providers.fields import BaseUrl, HeaderSecret
 from bridge.providers.ginalne import inbound, wire
 from bridge.providers.ginalne.outbound import CAPABILITIES, send
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
+    from bridge.planning.capabilities import Capabilities
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 _WARN_AHEAD: Final = timedelta(days=14)
 

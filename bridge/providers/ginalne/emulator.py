@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import orjson
 from pydantic import SecretStr
 
-from bridge.clock import SECOND
 from bridge.providers.port import Hook, Request, Response, Seen
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

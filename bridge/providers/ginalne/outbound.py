@@ -12,9 +12,10 @@ import orjson
 
 from bridge.errors import OutcomeUnknown, Rejected
 from bridge.messages import Raw, Text
+from bridge.planning.capabilities import Capabilities
 from bridge.providers.answers import json_object
 from bridge.providers.ginalne import wire
-from bridge.providers.port import Capabilities, Request, Sent
+from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from bridge.providers.port import SECRET_HEADERS, AccountSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
+    from bridge.planning.capabilities import Capabilities
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 _SLUG: Final = r"^[A-Za-z0-9][A-Za-z0-9_.~-]*$"
 

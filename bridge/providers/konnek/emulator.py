@@ -10,10 +10,10 @@ from uuid import UUID
 import orjson
 from pydantic import SecretStr
 
-from bridge.clock import SECOND, moment
 from bridge.messages import Button
 from bridge.providers.konnek import wire
 from bridge.providers.port import Hook, Request, Response, Seen
+from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

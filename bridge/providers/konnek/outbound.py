@@ -7,13 +7,14 @@ from urllib.parse import quote
 
 import orjson
 
-from bridge.clock import SECOND, moment
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Audio, Buttons, Document, Image, Location, Menu, Raw, Text, Video, Voice
+from bridge.planning.capabilities import Capabilities
 from bridge.providers import answers
 from bridge.providers.konnek import wire
-from bridge.providers.port import Capabilities, Request, Sent
+from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
+from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

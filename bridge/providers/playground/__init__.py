@@ -11,7 +11,8 @@ from bridge.providers.port import SECRET_HEADERS, AccountSettings
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
+    from bridge.planning.capabilities import Capabilities
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 
 class PlaygroundSettings(AccountSettings):

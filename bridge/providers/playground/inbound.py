@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from bridge.clock import moment
 from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Media, Message, Place, Postback, Unrecognised
 from bridge.providers.playground import wire
 from bridge.providers.port import Inbound
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

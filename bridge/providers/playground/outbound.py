@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.messages import MESSAGE_TYPES
-from bridge.providers.port import Capabilities, Sent
+from bridge.planning.capabilities import Capabilities
+from bridge.providers.port import Sent
 
 if TYPE_CHECKING:
     from bridge.providers.port import Outbound, Sending

@@ -18,18 +18,9 @@ from bridge.providers.relationlabs.poller import Asker, Page, Window, poll, poll
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bridge.planning.capabilities import Capabilities
     from bridge.providers.optional import Exchange, Polled
-    from bridge.providers.port import (
-        Authenticating,
-        Capabilities,
-        Credential,
-        Inbound,
-        Outbound,
-        Request,
-        Response,
-        Sending,
-        Webhook,
-    )
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Request, Response, Sending, Webhook
 
 
 def _of_a_header(secret: SecretStr) -> SecretStr:

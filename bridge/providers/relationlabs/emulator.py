@@ -15,9 +15,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import SecretStr
 
-from bridge.clock import SECOND
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.providers.relationlabs import wire
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable

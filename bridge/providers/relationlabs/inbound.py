@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from bridge.clock import moment
 from bridge.errors import Unmappable
 from bridge.events import Contact, Echo, Event, Media, Message, Unrecognised
 from bridge.providers.port import Inbound
 from bridge.providers.relationlabs import wire
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.clock import SECOND
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Raw, Text
+from bridge.planning.capabilities import Capabilities
 from bridge.providers.answers import NOT_TAKEN, SERVER_ERROR, SUCCESS, UNAUTHORISED, json_object, retry_after
-from bridge.providers.port import Capabilities, Credential, Request, Sent
+from bridge.providers.port import Credential, Request, Sent
 from bridge.providers.relationlabs import wire
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.clock import SECOND
 from bridge.errors import OutcomeUnknown, Unmappable
 from bridge.providers.optional import Polled
 from bridge.providers.port import Request
 from bridge.providers.relationlabs import wire
 from bridge.providers.relationlabs.inbound import read_message
 from bridge.providers.relationlabs.outbound import destination, read_answer
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

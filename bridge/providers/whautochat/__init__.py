@@ -6,16 +6,18 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 
 from pydantic import Field
 
-from bridge.providers.fields import BaseUrl, HeaderSecret, PerPeriod, Rate
+from bridge.providers.fields import BaseUrl, HeaderSecret, Rate
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.providers.whautochat import inbound, wire
 from bridge.providers.whautochat.outbound import CAPABILITIES, NOTHING, TemplateAs, send
 from bridge.providers.whautochat.webhooks import Webhooks
+from bridge.units import PerPeriod
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.providers.port import Authenticating, Capabilities, Credential, Inbound, Outbound, Sending, Webhook
+    from bridge.planning.capabilities import Capabilities
+    from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 
 class WhautoChatSettings(AccountSettings):

@@ -9,9 +9,9 @@ from urllib.parse import unquote
 import orjson
 from pydantic import SecretStr
 
-from bridge.clock import moment
 from bridge.messages import Button
 from bridge.providers.port import Hook, Request, Response, Seen
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import orjson
 
-from bridge.clock import moment
 from bridge.errors import OutcomeUnknown, Rejected
 from bridge.messages import Audio, Buttons, Cards, Document, Image, Raw, Template, Text, Video, Voice
+from bridge.planning.capabilities import Capabilities
 from bridge.providers.answers import json_object
-from bridge.providers.port import Capabilities, Request, Sent
+from bridge.providers.port import Request, Sent
 from bridge.providers.reading import identifier, text
 from bridge.providers.refusals import by_status
 from bridge.providers.whautochat import wire
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

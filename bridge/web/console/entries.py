@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.clock import moment
 from bridge.events import Echo, Event, Message, Postback, Unrecognised, decode_event
 from bridge.messages import (
     Audio,
@@ -34,12 +33,13 @@ from bridge.messages import (
     Voice,
     decode_message,
 )
-from bridge.store import InboxState, OutboxState
+from bridge.store.lifecycle import InboxState, OutboxState
+from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.store import HistoryEntry, ThreadSummary
+    from bridge.store.records import HistoryEntry, ThreadSummary
 
 _WORDS: Final[Mapping[str, str]] = {
     InboxState.OPEN: "waiting",

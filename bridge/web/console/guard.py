@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from aiohttp import web
 
 from bridge.errors import StoreError, WebhookError
-from bridge.providers.fields import is_loopback
+from bridge.units import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

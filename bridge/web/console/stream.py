@@ -23,7 +23,7 @@ from bridge.web.console.entries import is_settled, shown_conversation, shown_ent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.store import HistoryEntry
+    from bridge.store.records import HistoryEntry
     from bridge.web.console.backend import Backend
 
 HISTORY: Final = 500

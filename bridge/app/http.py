@@ -1,0 +1,102 @@
+"""The bridge as an aiohttp application: routes, probes, and the way of a webhook to its account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+import structlog
+from aiohttp import web
+
+from bridge.app.console import add_playground
+from bridge.config.load import Config, as_config
+from bridge.log import configure_logs
+from bridge.units import is_loopback
+from bridge.web.health import add_health
+from bridge.web.limits import clean_errors
+from bridge.web.server import KEEPALIVE_SECONDS, name_server, runner_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+    from pathlib import Path
+
+    from bridge.clock import Clock
+    from bridge.routing.router import Router
+from bridge.app.bridge import Bridge
+
+_TAILS: Final = ("", "/{first}", "/{first}/{second}")
+
+
+BRIDGE: Final[web.AppKey[Bridge]] = web.AppKey("bridge", Bridge)
+"""Where an application keeps its bridge."""
+
+
+def create_app(
+    config: Config | Mapping[str, Any] | Path | str, *, router: Router | None = None, clock: Clock | None = None
+) -> web.Application:
+    """The whole bridge as a plain aiohttp application; it starts and stops with it.
+
+    `config` is a Config, a dict of what threadbridge.toml would hold, or the path of that file. `router` takes the
+    place of the handlers that the configuration loads.
+
+    Raises:
+        ConfigError: the configuration cannot be used; one line for each reason.
+    """
+    return _app_of(Bridge(as_config(config), router=router, clock=clock))
+
+
+def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
+    """The server of `bridge`, which starts and stops with it; `keepalive` is in seconds."""
+    per_peer = bridge.config.limits.connections_per_peer
+    return runner_of(_app_of(bridge), keepalive=keepalive, peers=bridge.peers, per_peer=per_peer)
+
+
+def _app_of(bridge: Bridge) -> web.Application:
+    if not structlog.is_configured():
+        configure_logs()
+    app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
+    app[BRIDGE] = bridge
+    app.cleanup_ctx.append(_running)
+    app.on_response_prepare.append(name_server)
+    add_health(app, lambda: app[BRIDGE].ready)
+    for segments in _known_paths(bridge.config):
+        app.router.add_post(
+            "/".join(("/webhooks", *map(quote, segments))), _answer_at(segments), expect_handler=_expect
+        )
+    for tail in _TAILS:
+        app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
+    if is_loopback(bridge.config.server.host):
+        add_playground(app, bridge)
+    return app
+
+
+def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
+    """The doors whose whole path is known: aiohttp finds those in a table, and tries patterns only for the rest."""
+    for name, account in config.accounts.items():
+        yield (name,)
+        for channel in account.provider.channels or ():
+            yield name, channel
+
+
+def _answer_at(path: tuple[str, ...]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        return await request.app[BRIDGE].webhooks.answer(request, path)
+
+    return answer
+
+
+async def _answer(request: web.Request) -> web.StreamResponse:
+    names = request.match_info
+    path = tuple(names[name] for name in ("account", "first", "second") if name in names)
+    return await request.app[BRIDGE].webhooks.answer(request, path)
+
+
+async def _expect(request: web.Request) -> web.StreamResponse | None:
+    return await request.app[BRIDGE].webhooks.expect(request)
+
+
+async def _running(app: web.Application) -> AsyncIterator[None]:
+    bridge = app[BRIDGE]
+    await bridge.start()
+    yield
+    await bridge.stop()

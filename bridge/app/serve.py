@@ -1,0 +1,77 @@
+"""The bridge as a process: signals, draining, and the control socket."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from typing import TYPE_CHECKING, Final
+
+from aiohttp import web
+
+from bridge.errors import Broken
+from bridge.log import finish_logs, log
+from bridge.web.control import socket_path, start_control
+from bridge.web.server import calm_collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.config.load import Config
+
+from bridge.app.bridge import Bridge
+from bridge.app.http import runner_for
+
+_FORCED: Final = 1
+
+
+async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, then drain; a second signal exits at once.
+
+    Raises:
+        ConfigError, StoreInUse, NewerSchema, Unavailable: it cannot start.
+        OSError: the address cannot be had.
+        Broken: the store failed while it ran.
+    """
+    bridge = Bridge(config)
+    runner = runner_for(bridge)
+    stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    _watch_signals(bridge, stopping)
+    await runner.setup()
+    control: web.AppRunner | None = None
+    try:
+        if (file := config.storage.file) is not None:
+            control = await start_control(socket_path(file), bridge.letters, bridge.handoffs)
+        await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
+        log.info("serving", url=config.server.local_url, pid=os.getpid())
+        calm_collector()
+        if ready is not None:
+            ready()
+        await stopping
+        if bridge.failed is not None:
+            raise Broken(str(bridge.failed))
+    finally:
+        if control is not None:
+            await control.cleanup()
+        await runner.cleanup()
+        log.info("stopped", pid=os.getpid())
+        finish_logs()
+
+
+def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:
+    """The first signal drains, the second one does not wait."""
+
+    def stop(number: int) -> None:
+        if stopping.done():
+            os._exit(_FORCED)
+        stopping.set_result(None)
+        bridge.drain()
+        log.info("stopping", signal=signal.Signals(number).name)
+
+    def fail() -> None:
+        if not stopping.done():
+            stopping.set_result(None)
+
+    bridge.on_failure = fail
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop, number)

@@ -1,0 +1,21 @@
+"""The configuration: threadbridge.toml and the environment, checked as a whole, every problem on a line of its own."""
+
+from __future__ import annotations
+
+from bridge.config.accounts import Account
+from bridge.config.load import DEFAULT_FILE, Config, as_config, load_config, read_file
+from bridge.config.schema import Delivery, Handlers, Limits, Server, Storage
+
+__all__ = [
+    "DEFAULT_FILE",
+    "Account",
+    "Config",
+    "Delivery",
+    "Handlers",
+    "Limits",
+    "Server",
+    "Storage",
+    "as_config",
+    "load_config",
+    "read_file",
+]

@@ -1,0 +1,147 @@
+"""The sections of threadbridge.toml: their keys, what may stand there, and what counts when nothing does."""
+
+from __future__ import annotations
+
+import os
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Annotated, Any, Final
+from urllib.parse import unquote_to_bytes
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bridge.config.problems import unknown
+from bridge.providers.fields import BaseUrl, Seconds, Size
+from bridge.store import opening
+
+PREFIX: Final = "THREADBRIDGE_"
+"""How environment variables begin that say what the file could say: THREADBRIDGE_SECTION__KEY."""
+SQLITE: Final = "sqlite:///"
+"""What stands before the file in a SQLite URL; a relative file counts from the configuration's folder."""
+
+
+def _items(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
+    """A list from the environment may be written `one, two` as well as in JSON."""
+    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(_items)]
+Period = Annotated[Seconds, Field(gt=0, le=86_400)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Server(_Section):
+    """[server]: where to listen. `public_url` is what providers see; `trusted_proxies` say who asks."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[0-9A-Za-z._:%-]+$")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65_535)] = 8080
+    public_url: BaseUrl | None = None
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], BeforeValidator(_items)] = ()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _narrow(cls, networks: tuple[IPvAnyNetwork, ...]) -> tuple[IPvAnyNetwork, ...]:
+        if any(network.prefixlen == 0 for network in networks):
+            raise ValueError("a network of everybody (/0) would let anybody claim any address")
+        return networks
+
+    @property
+    def local_url(self) -> str:
+        """Where the server answers on this machine."""
+        return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
+
+
+class Storage(_Section):
+    """[storage]: `url` is absolute once the configuration is read."""
+
+    url: str = "sqlite:///threadbridge.db"
+    encryption_keys: Words = ()
+
+    @field_validator("url")
+    @classmethod
+    def _known(cls, url: str) -> str:
+        scheme, separator, rest = url.partition("://")
+        if not separator:
+            raise ValueError("not a URL; it looks like sqlite:///threadbridge.db")
+        if scheme not in entry_points(group=opening.GROUP).names and scheme != "sqlite":
+            raise ValueError(f"{unknown(scheme, ['sqlite'], what='kind of store')}, like sqlite:///threadbridge.db")
+        if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/") or set(rest) & set("?#\0")):
+            raise ValueError("want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)")
+        return url
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _not_yet(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
+        if keys:
+            raise ValueError("encryption at rest is not available yet; leave it out")
+        return keys
+
+    @property
+    def file(self) -> Path | None:
+        """The database file, for a store that is one."""
+        if not self.url.startswith(SQLITE):
+            return None
+        return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix(SQLITE))))
+
+
+class Handlers(_Section):
+    """[handlers]: what to load, in order of priority; `timeout` is seconds a turn, `concurrency` turns at once.
+
+    `slow_concurrency` bounds the turns of handlers that may take longer than `timeout`; they count on their own.
+    `return_after` is how many quiet seconds return a thread that a person has to the bot; 0: they never do.
+    """
+
+    load: Words = ("handlers.menu",)
+    timeout: Period = 60.0
+    attempts: Annotated[int, Field(ge=1, le=100)] = 5
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    slow_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    return_after: Annotated[Seconds, Field(ge=0, le=30 * 86_400)] = 3600.0
+
+
+class Delivery(_Section):
+    """[delivery]: how often, and for how many seconds, a message is tried before it is a dead letter."""
+
+    attempts: Annotated[int, Field(ge=1, le=1000)] = 12
+    give_up_after: Annotated[Seconds, Field(gt=0, le=30 * 86_400)] = 900.0
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+
+
+class Limits(_Section):
+    """[limits]: `body` is the bytes a webhook may have; the others bound what one peer may hold at a time.
+
+    A peer is an IPv4 address, or the /64 of an IPv6 address; of bodies there are never more than 256 in all.
+    """
+
+    body: Annotated[Size, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
+    connections_per_peer: Annotated[int, Field(ge=1, le=65_536)] = 64
+    bodies_per_peer: Annotated[int, Field(ge=1, le=256)] = 64
+
+
+class Sections(BaseSettings):
+    """The whole file as written; what an account means is for bridge.accounts."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
+
+    server: Server = Server()
+    storage: Storage = Storage()
+    handlers: Handlers = Handlers()
+    delivery: Delivery = Delivery()
+    limits: Limits = Limits()
+    accounts: dict[str, dict[str, Any]] = {}
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Nothing but what is handed in: the environment is read by `load_config` and by nobody else."""
+        return (init_settings,)

@@ -1,0 +1,111 @@
+"""What a turn does beside what it leaves in its thread, and how a dialog puts that aside while it plays the past."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from bridge.errors import HandlerError
+from bridge.store.records import TimerRow
+from bridge.units import SECOND, micros, not_json, read_seconds
+
+if TYPE_CHECKING:
+    from bridge.events import Event
+    from bridge.messages import Outgoing
+
+
+@dataclass(slots=True, eq=False)
+class Effects:
+    """What a turn does when it is committed, beside what it leaves in its thread."""
+
+    replies: list[Outgoing]
+    laters: list[Later]
+    cancelled: list[str]
+    handoff: str | None = None
+    """The note to the person who is to take over; None: nobody is."""
+
+    def forget(self, name: str) -> None:
+        """Cancel the timers of a name, also those that the turn itself sets."""
+        self.laters = [each for each in self.laters if each.name != name]
+        self.cancelled.append(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """What a turn really is, while a dialog goes through its past in it."""
+
+    happened: tuple[Event, tuple[Event, ...], tuple[Event, ...]]
+    values: dict[str, Any]
+    step: str | None
+    effects: Effects
+
+
+Delay: TypeAlias = "str | float | timedelta | datetime"
+"""How long to wait, "2h", a number of seconds or a timedelta; or until when: a datetime with a time zone."""
+
+
+REPLIED: Final = "replied"
+"""For `unless`: the contact said or pressed something meanwhile."""
+
+
+AT: Final = "at"
+"""The name of the timers that hold messages for later."""
+
+
+QUIET: Final = ":quiet"
+"""The name of the timer that returns a thread when its person has gone quiet."""
+
+
+_LONGEST: Final = timedelta(days=3660)
+
+
+_LONGEST_NAME: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Later:
+    """A timer that is not set yet: due in `delay` microseconds from the commit on, or `at` a time (microseconds)."""
+
+    delay: int = 0
+    at: int | None = None
+    name: str = ""
+    unless: str | None = None
+    handler: str | None = None
+    arguments: bytes = b"{}"
+    model: str | None = None
+
+    def timer(self, now: int) -> TimerRow:
+        """The timer as it is set."""
+        return TimerRow(
+            due_at=now + self.delay if self.at is None else self.at,
+            name=self.name,
+            unless=self.unless,
+            handler=self.handler,
+            arguments=self.arguments,
+            model=self.model,
+        )
+
+
+def span_of(delay: Delay, what: str) -> tuple[int, int | None]:
+    """A delay in microseconds, or 0 and the time it ends at. Raises HandlerError when it is neither."""
+    if isinstance(delay, datetime):
+        if delay.tzinfo is None:
+            raise HandlerError(f"{what} takes a datetime with a time zone, such as datetime.now(UTC)")
+        return 0, micros(delay)
+    try:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else read_seconds(delay)
+    except ValueError as error:
+        raise HandlerError(f"{what}: {error}") from None
+    if not 0 <= seconds <= _LONGEST.total_seconds():
+        raise HandlerError(f"{what} waits for nothing at least and ten years at most")
+    return round(seconds * SECOND), None
+
+
+def named(name: str) -> str:
+    """A name that a handler may give to a timer. Raises HandlerError for one that is taken, or is none."""
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or name == AT or name[0] == ":":  # type: ignore[redundant-expr] # authors may have no type checker
+        raise HandlerError(f"a timer's name is a text of 1 to {_LONGEST_NAME} characters, no {AT!r}, no ':' first")
+    if "\0" in name or not_json(name, "it"):
+        raise HandlerError("a timer's name can be stored anywhere: no NUL character, no lone surrogate")
+    return name

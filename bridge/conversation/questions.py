@@ -1,0 +1,185 @@
+"""Questions of dialogs: how one is put to the contact, and what an event answers."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.errors import HandlerError
+from bridge.events import Message, Postback
+from bridge.keys import PackedKey
+from bridge.messages import Button, Buttons, Cards, Menu, Text
+from bridge.planning.choices import Choice, answer, number_choices
+from bridge.units import fold, not_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.events import Event
+    from bridge.messages import Outgoing
+
+_RUN: Final = 8
+_MARKED: Final = re.compile(r"ask\.[0-9a-f]{8}\.\d+\.\d+")
+"""The key of a button of a dialog, whichever it was."""
+_BARE: Final = (str, int, float, bool, type(None))
+
+
+class Refused(Exception):
+    """What was said is no answer; `ignored`: nothing is to be said about it, as for a second press of an old button."""
+
+    def __init__(self, *, ignored: bool = False) -> None:
+        """Say so."""
+        super().__init__()
+        self.ignored = ignored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A question of a dialog: what may be chosen, by title and value; `parse` reads what is said instead.
+
+    `mark` begins the keys of the dialog's buttons, `position` says which question this is.
+    """
+
+    prompt: tuple[Outgoing, ...]
+    titles: tuple[str, ...] = ()
+    values: tuple[Any, ...] = ()
+    parse: Callable[[str], Any] | None = None
+    mark: str
+    position: int
+
+    @property
+    def messages(self) -> tuple[Outgoing, ...]:
+        """What is said to ask it."""
+        if not self.titles:
+            return self.prompt
+        *before, last = self.prompt or (None,)
+        if not isinstance(last, Text):
+            what = "nothing said" if last is None else f"a {type(last).__name__} has its own, or none"
+            raise HandlerError(f"choices go with a text; {what}")
+        buttons = tuple(Button(key=self._key(index), title=title) for index, title in enumerate(self.titles))
+        return (*before, Buttons(last.text, buttons))
+
+    async def read(self, event: Event) -> dict[str, Any]:
+        """What an event answers, as a journal keeps it.
+
+        Raises:
+            Refused: it is no answer.
+        """
+        said = self._said(event)
+        if isinstance(said, int):
+            return {"choice": said}
+        if self.titles and self.parse is None:
+            raise Refused
+        return await self._parsed(said)
+
+    async def replay(self, outcome: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever was answered
+        """The answer that a journal keeps. Whatever `parse` raises now is raised."""
+        if "choice" in outcome:
+            return self.values[outcome["choice"]]
+        if "value" in outcome:
+            return deepcopy(outcome["value"])  # what the script does to it is no part of the past
+        return await _called(self.parse, outcome["said"]) if self.parse else outcome["said"]
+
+    async def _parsed(self, said: str) -> dict[str, Any]:
+        if self.parse is None:
+            return {"value": said}
+        try:
+            value = await _called(self.parse, said)
+        except Exception:  # noqa: BLE001 - an author's parse may say no in any way
+            raise Refused from None
+        return {"value": value} if _comes_back(value) else {"said": said}
+
+    def _said(self, event: Event) -> int | str:
+        """The number of the choice that was made, or the words to be parsed."""
+        if isinstance(event, Postback):
+            return self._pressed(event)
+        if not isinstance(event, Message):
+            raise Refused
+        if self.titles:
+            numbers = number_choices(self.titles)
+            choices = [
+                Choice(number=number, key=str(index), title=title)
+                for index, (number, title) in enumerate(zip(numbers, self.titles, strict=True))
+            ]
+            if (chosen := answer(event, choices)) is not None:
+                return int(chosen.key)
+        return event.text or (event.media.caption if event.media else "")
+
+    def _pressed(self, event: Postback) -> int | str:
+        keys = [self._key(index) for index in range(len(self.titles))]
+        if event.key in keys:
+            return keys.index(event.key)
+        if _MARKED.match(event.key):  # of another question, of this dialog or of one that is over
+            raise Refused(ignored=True)
+        words = {fold(event.key), fold(event.title)} - {""}
+        for index, title in enumerate(self.titles):
+            if fold(title) in words:
+                return index
+        if (key := _keys_of(self.prompt).get(event.key)) is not None and _is_good(event, key):
+            return event.key
+        raise Refused
+
+    def _key(self, index: int) -> str:
+        return f"{self.mark}{self.position}.{index}"
+
+
+def mark_of(run: str) -> str:
+    """How the keys of a dialog's buttons begin: short, for providers with little room."""
+    return f"ask.{run[:_RUN]}."
+
+
+def choices_of(choices: Sequence[object]) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """What an author wrote as choices, as titles and values. Raises HandlerError where two read the same."""
+    if isinstance(choices, str) or not choices:
+        raise HandlerError("choices are several: a list of texts or numbers")
+    titles = tuple(map(str, choices))
+    check_titles(titles)
+    return titles, tuple(choices)
+
+
+def check_titles(titles: Sequence[str]) -> None:
+    """Refuse titles that nobody could tell apart. Raises HandlerError."""
+    if not all(title.strip() for title in titles) or len({fold(title) for title in titles}) < len(titles):
+        raise HandlerError(f"choices are told apart by their titles: {', '.join(map(repr, titles))}")
+
+
+def _keys_of(messages: Sequence[Outgoing]) -> dict[str, object]:
+    """The keys that an author's own buttons, rows and cards hold, by their texts."""
+    found: dict[str, object] = {}
+    for message in messages:
+        match message:
+            case Buttons(buttons=buttons):
+                found |= {str(each.key): each.key for each in buttons}
+            case Menu(sections=sections):
+                found |= {str(row.key): row.key for section in sections for row in section.rows}
+            case Cards(cards=cards):
+                found |= {str(each.key): each.key for card in cards for each in card.buttons}
+            case _:
+                pass
+    return found
+
+
+def _is_good(event: Postback, key: object) -> bool:
+    """Whether a press with the text of a key is one of it: a typed key comes back under its seal, or is forged."""
+    return bool(event.sealed) if isinstance(key, PackedKey) else not event.sealed
+
+
+async def _called(parse: Callable[[str], Any], said: str) -> Any:  # noqa: ANN401 - whatever it makes of it
+    value = parse(said)
+    return await value if inspect.isawaitable(value) else value
+
+
+def _comes_back(value: object) -> bool:
+    """Whether a value is the same when it comes back from JSON; of another class, an enum's say, it is not."""
+    if not_json(value, "") is not None:
+        return False
+    if isinstance(value, dict | list):
+        return type(orjson.loads(orjson.dumps(value))) is type(value) and all(
+            map(_comes_back, value.values() if isinstance(value, dict) else value)
+        )
+    return type(value) in _BARE

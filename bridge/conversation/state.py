@@ -1,0 +1,205 @@
+"""What a conversation remembers: JSON under text keys, or a model of the bot author's laid over it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+import orjson
+from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
+
+from bridge.errors import HandlerError
+from bridge.units import not_json
+
+STATE_LIMIT: Final = 64 * 1024
+"""Bytes of JSON that a thread's state may have."""
+
+SHAPES: Final = "$shapes"
+"""The key under which a state notes the versions of the models that wrote it, by their names; 1 is not noted."""
+
+
+Migrate: TypeAlias = Callable[[dict[str, Any], int], Mapping[str, Any]]
+"""Makes what an older version stored into what this one reads; called with the whole state and that version."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """A model that a router's handlers see the state as. `version` climbs when `migrate` has something to do.
+
+    What was stored before there was a model, or under another one, is version 0.
+    """
+
+    model: type[BaseModel]
+    version: int = 1
+    migrate: Migrate | None = None
+
+    @property
+    def name(self) -> str:
+        """module:qualname of the model: how timers know it again."""
+        return f"{self.model.__module__}:{self.model.__qualname__}"
+
+    def read(self, values: dict[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
+        """The model, and the values that it was read from, migrated.
+
+        Raises:
+            HandlerError: they do not fit the model; nothing is lost, the turn fails.
+        """
+        name = self.model.__name__
+        found = values.get(SHAPES, {}).get(name, 0 if values and self.migrate else self.version)
+        if found > self.version:
+            raise HandlerError(f"the state was written by version {found} of {name}; this is version {self.version}")
+        if found < self.version and self.migrate is not None:
+            shapes = values.get(SHAPES)
+            values = self._migrated({key: each for key, each in values.items() if key != SHAPES}, found)
+            if shapes:
+                values[SHAPES] = shapes
+        return self._validated(values), values
+
+    def check(self, data: bytes) -> None:
+        """Refuse what a turn is about to keep, if no later turn could read it. Raises HandlerError as `read`."""
+        self._validated(orjson.loads(data))
+
+    def _migrated(self, values: dict[str, Any], found: int) -> dict[str, Any]:
+        try:
+            return dict(self.migrate(values, found) if self.migrate is not None else values)
+        except Exception as error:
+            what = f"migrate= of {self.model.__name__} failed on what version {found} stored"
+            raise HandlerError(f"{what}: {type(error).__name__}: {error}") from error
+
+    def _validated(self, values: Mapping[str, Any]) -> BaseModel:
+        strict = self.model.model_config.get("extra") == "forbid"
+        known = {key for keys in read_keys(self.model).values() for key in keys} if strict else values.keys() - {SHAPES}
+        try:
+            return self.model.model_validate({key: each for key, each in values.items() if key in known})
+        except ValidationError as error:
+            what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            raise HandlerError(f"the state does not fit {self.model.__name__}: {what}") from None
+
+    def write(self, model: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values with the model's laid over them: what others keep beside it stays."""
+        try:
+            # What was assigned is checked when it is kept; a warning would tell the log what somebody said.
+            dumped = model.model_dump(mode="json", by_alias=True, exclude_computed_fields=True, warnings=False)
+        except ValueError as error:
+            raise HandlerError(f"the state cannot be kept: {self.model.__name__}: {error}") from None
+        written = {**values, **dumped}
+        if self.migrate is not None:
+            written[SHAPES] = {**values.get(SHAPES, {}), self.model.__name__: self.version}
+        return written
+
+
+def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
+    """The keys that each field of a model is read from."""
+    by_name = model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name")
+    keys: dict[str, set[str]] = {}
+    for name, field in model.model_fields.items():
+        alias = field.validation_alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+        paths = [each.path if isinstance(each, AliasPath) else [each] for each in choices if each is not None]
+        keys[name] = {str(path[0]) for path in paths} | ({name} if by_name or not paths else set())
+    return keys
+
+
+class State(MutableMapping[str, Any]):
+    """A thread's state in one turn: a plain mapping until the turn is over, read-only from then on."""
+
+    __slots__ = ("_model", "_over", "_shape", "_values")
+
+    def __init__(self, values: dict[str, Any]) -> None:
+        """Begin with these values; they are not copied."""
+        self._values = values
+        self._shape: Shape | None = None
+        self._model: BaseModel | None = None
+        self._over = False
+
+    def __getitem__(self, key: str) -> Any:  # noqa: ANN401 - whatever the handler kept
+        """What is kept under a key."""
+        return self._values[key]
+
+    def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - the same
+        """Keep something."""
+        self._want_open()
+        if key == SHAPES:
+            raise HandlerError(f"the key {SHAPES} is taken: it says which versions of models wrote a state")
+        self._values[key] = value
+
+    def __delitem__(self, key: str) -> None:
+        """Forget something."""
+        self._want_open()
+        del self._values[key]
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys."""
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        """How many keys there are."""
+        return len(self._values)
+
+    def __repr__(self) -> str:
+        """As the mapping it is."""
+        return repr(self._values)
+
+    @property
+    def seen(self) -> Any:  # noqa: ANN401 - a mapping, or the author's model
+        """What a handler sees: the model, if there is one, else this mapping."""
+        return self if self._model is None else self._model
+
+    @property
+    def model(self) -> str | None:
+        """The name of the model that a handler sees, as `Shape.name`; None: it sees this mapping."""
+        return None if self._shape is None else self._shape.name
+
+    def take_shape(self, shape: Shape | None) -> None:
+        """Show the state as a model from now on (None: as the mapping again). Raises HandlerError as `Shape.read`."""
+        if shape is self._shape:
+            return
+        self._values = self.values_now()
+        self._shape, self._model = shape, None
+        if shape is not None:
+            self._model, self._values = shape.read(self._values)
+
+    def values_now(self) -> dict[str, Any]:
+        """The values as they stand, the model's among them."""
+        if self._shape is None or self._model is None:
+            return self._values
+        return self._shape.write(self._model, self._values)
+
+    def become(self, values: dict[str, Any]) -> None:
+        """Hold other values. A model stays the same object: whoever holds it sees the new values."""
+        if self._shape is not None and self._model is not None:
+            fresh, values = self._shape.read(values)
+            vars(self._model).update(vars(fresh))
+            for slot in ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
+                object.__setattr__(self._model, slot, getattr(fresh, slot))
+        self._values = values
+
+    def encode(self) -> bytes:
+        """As JSON; the values are looked at one by one, because orjson takes more than JSON gives back.
+
+        Raises:
+            HandlerError: it is not JSON (the text names the key), does not fit its model, or is larger than 64 KiB.
+        """
+        values = self.values_now()
+        if problem := not_json(values, "state"):
+            raise HandlerError(problem)
+        data = orjson.dumps(values)
+        if len(data) > STATE_LIMIT:
+            raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
+        if self._shape is not None and self._model is not None:
+            self._shape.check(data)
+        return bytes(memoryview(data))  # as large as it is: orjson leaves room for more, and threads are remembered
+
+    def close(self) -> None:
+        """No more writes."""
+        self._over = True
+
+    def _want_open(self) -> None:
+        if self._over:
+            raise over()
+
+
+def over() -> HandlerError:
+    """What is told to whoever comes too late."""
+    return HandlerError("the turn is over: what is said or kept now would be lost; handlers finish before they return")

@@ -1,0 +1,1 @@
+"""What moves events and messages: ingest, lanes, turns, deliveries, timers, polling."""

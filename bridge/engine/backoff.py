@@ -1,0 +1,44 @@
+"""When to try again, or whether to give up: the one decision about retries, for turns and deliveries alike."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.units import SECOND
+
+if TYPE_CHECKING:
+    import random
+
+_LEAST, _MOST = 1.0, 900.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """`base` * 2^(n-1) seconds, at most `cap`, half of it jittered; at most `attempts` tries.
+
+    `give_up_after` is in seconds from when the row was made; None: only the attempts count.
+    """
+
+    attempts: int
+    base: float = 1.0
+    cap: float = 60.0
+    give_up_after: float | None = None
+
+    def again_at(
+        self, attempt: int, now: int, rng: random.Random, *, since: int | None = None, retry_after: float | None = None
+    ) -> int | None:
+        """When (microseconds) to begin attempt `attempt` + 1, or None to give up after this one.
+
+        `retry_after` (seconds, clamped to 1 s ... 15 min) is what the other side asked for, and is never undercut.
+        """
+        if attempt >= self.attempts:
+            return None
+        pause = min(self.cap, self.base * (1 << min(attempt - 1, 30)))
+        pause *= rng.uniform(0.5, 1.0)
+        if retry_after is not None:
+            pause = max(pause, min(max(retry_after, _LEAST), _MOST))
+        when = now + round(pause * SECOND)
+        if self.give_up_after is not None and since is not None and when - since > self.give_up_after * SECOND:
+            return None
+        return when

@@ -1,0 +1,1 @@
+"""From a message at the head of its thread to an outcome."""

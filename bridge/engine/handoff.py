@@ -1,0 +1,90 @@
+"""Handing threads to a person and back: by a command, and what the bot is told when it has one again."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Final
+
+from bridge.conversation.effects import QUIET
+from bridge.errors import Unavailable
+from bridge.events import Contact, Handoff, Returned, Timer, encode_event, takes_over
+from bridge.store.lifecycle import InboxState
+from bridge.store.records import Arrival
+from bridge.units import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.clock import Clock
+    from bridge.events import Event
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow, ThreadRow
+
+MISSED: Final = 100
+"""Events that a bot is told it missed while a person had the thread."""
+
+
+class Handoffs:
+    """The threads of a store that is ours; what bridge.control lets a person do with them.
+
+    Both are events of the thread, so that they take effect in its order.
+    """
+
+    def __init__(self, store: Store, clock: Clock, name: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
+        """`name` makes the keys of events."""
+        self._store = store
+        self._clock = clock
+        self._name = name
+
+    async def hand_off(self, thread_id: int, note: str) -> bool:
+        """Give a thread to a person; False when there is no such thread."""
+        return await self._tell(thread_id, lambda about: Handoff(**about, note=note))
+
+    async def give_back(self, thread_id: int) -> bool:
+        """Return a thread to the bot; False when there is no such thread."""
+        return await self._tell(thread_id, lambda about: Returned(**about))
+
+    async def _tell(self, thread_id: int, make: Callable[..., Event]) -> bool:
+        try:
+            thread = await self._store.thread(thread_id)
+        except Unavailable:
+            return False
+        now = self._clock.now()
+        key = f"by hand:{self._name()}"
+        event = make({"id": key, "contact": Contact(id=thread.ref.conversation_id), "at": moment(now)})
+        await self._store.receive([_arrival(thread, event, now)])
+        return True
+
+
+def returns(event: Event) -> bool:
+    """Whether an event gives a thread back to the bot, if a person has it."""
+    return isinstance(event, Returned) or (isinstance(event, Timer) and event.name == QUIET)
+
+
+def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
+    """Whether a person took the thread after this event, and before it had its turn: it is theirs too."""
+    return row.seq < thread.spoken and not takes_over(row.event)
+
+
+def returned(event: Event, held: Sequence[InboxRow]) -> Returned:
+    """What the bot is told by such an event."""
+    return Returned(
+        id=event.id,
+        contact=event.contact,
+        at=event.at,
+        quiet=isinstance(event, Timer),
+        missed=tuple(row.event for row in held),
+    )
+
+
+def _arrival(thread: ThreadRow, event: Event, now: int) -> Arrival:
+    return Arrival(
+        account=thread.ref.account,
+        key=event.id,
+        ref=thread.ref,
+        event=event,
+        encoded=encode_event(event),
+        raw=b"",
+        state=InboxState.OPEN,
+        received_at=now,
+    )

@@ -1,0 +1,157 @@
+"""From an authenticated webhook to what the store receives: parsed once, encoded once, or put in quarantine."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import Unmappable
+from bridge.providers.port import Webhook
+from bridge.strict_json import read_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.clock import Clock
+    from bridge.config.load import Config
+    from bridge.routing.router import Router
+    from bridge.store.records import Arrival, DeadLetter
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import orjson
+
+from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
+from bridge.log import kind_of
+from bridge.store.lifecycle import OWN_KEYS, InboxState
+from bridge.store.records import Arrival
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.providers.optional import Polled
+    from bridge.providers.port import Inbound, Provider
+
+_RECORDED: Final = (Status, Echo)
+_LONGEST_NAME: Final = 512
+"""Characters an event key or a conversation id may have."""
+
+
+def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
+    """What a webhook brings, in its order; none when it means nothing to a bot.
+
+    `wants` tells whether any rule is for events of a tag: a status or echo that nobody wants is only recorded (but for
+    an echo of a person, who has the thread from then on), and an unrecognised event waits in quarantine for somebody
+    who does.
+    """
+    try:
+        return [_arrival(account, provider.name, each, webhook, wants) for each in provider.parse(webhook)]
+    except Unmappable as error:
+        return [quarantined(account, webhook, str(error))]
+    except Exception as error:  # noqa: BLE001 - what a provider's own mistake cannot read is authentic all the same
+        return [quarantined(account, webhook, f"the provider's own code failed: {kind_of(error)}")]
+
+
+def arrivals_asked_for(
+    account: str, provider: str, polled: Polled, wants: Callable[[str], bool], received_at: int
+) -> list[Arrival]:
+    """What a provider told when it was asked: as if each event had come in a webhook of its own."""
+    arrivals = [
+        quarantined(account, _webhook(body, received_at), f"asked for: {reason}") for body, reason in polled.unmappable
+    ]
+    for found in polled.inbound:
+        webhook = _webhook(orjson.dumps(dict(found.event.raw)), received_at)
+        arrivals.append(_arrival(account, provider, found, webhook, wants))
+    return arrivals
+
+
+def _webhook(body: bytes, received_at: int) -> Webhook:
+    return Webhook(channel=None, body=body, json={}, received_at=received_at)
+
+
+def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
+    """A webhook that is authentic and not understood, whole. Its key is its content, so that it is kept once."""
+    digest = hashlib.sha256(webhook.body).hexdigest()[:32]
+    return Arrival(
+        account=account,
+        key=f"quarantine:{digest}",
+        ref=None,
+        event=None,
+        encoded=b"",
+        raw=webhook.body,
+        state=InboxState.QUARANTINED,
+        channel=webhook.channel,
+        reason=reason,
+        received_at=webhook.received_at,
+    )
+
+
+def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
+    event = found.event
+    try:
+        encoded = encode_event(event)
+        _check_name(found.key, "event key")
+        if found.conversation_id is not None:
+            _check_name(found.conversation_id, "conversation id")
+        _check_name(found.channel, "channel")
+    except ValueError as error:
+        return quarantined(account, webhook, str(error))
+    state, reason = InboxState.OPEN, ""
+    if isinstance(event, Unrecognised) and not wants(event.tag):
+        state, reason = InboxState.QUARANTINED, f"an event of the unknown kind {event.type!r}"
+    elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
+        state = InboxState.DONE
+    ref = None
+    if found.conversation_id is not None:
+        ref = ThreadRef(account, provider, found.channel, found.conversation_id)
+    elif not isinstance(event, Status):
+        return quarantined(account, webhook, "the conversation is not named")
+    return Arrival(
+        account=account,
+        key=_gateways(found.key),
+        ref=ref,
+        event=event,
+        encoded=encoded,
+        raw=webhook.body,
+        state=state,
+        address=found.address,
+        channel=webhook.channel,
+        reason=reason,
+        received_at=webhook.received_at,
+        with_person=found.with_person,
+    )
+
+
+def _gateways(key: str) -> str:
+    """A gateway's event key in a form that none of ours has, also when its own begins like one."""
+    return f"gateway:{key}" if key.startswith(OWN_KEYS) else key
+
+
+def _check_name(name: str, what: str) -> None:
+    """Names are indexed and compared: they have to be storable everywhere, and of sane length."""
+    if not name or len(name) > _LONGEST_NAME:
+        raise ValueError(f"the {what} is empty or longer than {_LONGEST_NAME} characters")
+    if "\0" in name:
+        raise ValueError(f"not storable: the {what} holds a NUL character")
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise ValueError(f"not storable: the {what} holds a lone surrogate") from None
+
+
+def reread(config: Config, router: Router, clock: Clock, letter: DeadLetter) -> Sequence[Arrival]:
+    """A quarantined webhook as the providers of this configuration understand it now.
+
+    Raises:
+        Unmappable: they still do not, or its account is gone.
+    """
+    account = config.accounts.get(letter.account)
+    if account is None:
+        raise Unmappable(f"the account {letter.account} is not configured")
+    body = letter.content
+    webhook = Webhook(channel=letter.channel, body=body, json=read_object(body), received_at=clock.now())
+    arrivals = arrivals_of(account.name, account.provider, webhook, router.wants)
+    for arrival in arrivals:
+        if arrival.state == "quarantined":
+            raise Unmappable(arrival.reason)
+    return arrivals

@@ -1,0 +1,86 @@
+"""Later turns: wakes up when the next timer is due, and lets the store make an inbox event of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import Broken, StoreError
+from bridge.log import kind_of, log
+from bridge.units import SECOND
+
+if TYPE_CHECKING:
+    from bridge.clock import Alarm, Clock
+    from bridge.store.port import Store
+
+_AT_ONCE: Final = 256
+_PAUSE: Final = SECOND
+_LONG_PAUSE: Final = 60 * SECOND
+_LONGEST: Final = 3600 * SECOND
+"""The longest sleep: a wall clock that is set meanwhile shows within the hour."""
+
+
+class Timers:
+    """Fires the timers of a store, soon after they are due; late ones at the start."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        """Nothing fires until `start`."""
+        self._store = store
+        self._clock = clock
+        self._alarm: Alarm | None = None
+        self._next: int | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._stopped = True
+
+    def start(self) -> None:
+        """Fire what is due already, and go on from there."""
+        self._stopped = False
+        self._wake()
+
+    def set(self, due_at: int) -> None:
+        """A timer was set: wake up in time."""
+        if self._stopped or (self._next is not None and self._next <= due_at):
+            return
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._next = due_at
+        self._alarm = self._clock.call_at(min(due_at, self._clock.now() + _LONGEST), self._wake)
+
+    async def stop(self) -> None:
+        """Fire nothing more."""
+        self._stopped = True
+        if self._alarm is not None:
+            self._alarm.cancel()
+        if self._task is not None:
+            await asyncio.wait({self._task})
+
+    async def settle(self) -> None:
+        """Return when what is due now is an inbox event."""
+        while self._task is not None and not self._task.done():
+            await asyncio.wait({self._task})
+
+    def _wake(self) -> None:
+        self._alarm = self._next = None
+        if not self._stopped and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._fire(), name="timers")
+
+    async def _fire(self) -> None:
+        try:
+            while True:
+                now = self._clock.now()
+                due = await self._store.fire_timers(now, _AT_ONCE)
+                if due is None or due > now:
+                    break
+        except Broken:
+            return
+        except StoreError as error:
+            log.warning("timers_late", reason=str(error))
+            due = self._clock.now() + _PAUSE
+        except Exception as error:  # noqa: BLE001 - one timer that cannot be read must not be the end of all others
+            log.error("timers_late", reason=kind_of(error))
+            due = self._clock.now() + _LONG_PAUSE
+        # A timer set while the store was asked has woken nobody: its alarm found this task running.
+        due = min((each for each in (due, self._next) if each is not None), default=None)
+        self._next = None
+        if due is not None:
+            self.set(due)

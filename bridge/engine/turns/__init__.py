@@ -1,0 +1,1 @@
+"""From an event at the head of its thread to a committed turn."""

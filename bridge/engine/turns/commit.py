@@ -1,0 +1,196 @@
+"""What a turn leaves behind: its thread, its messages planned for their channel, its timers; ready to be committed."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.conversation.effects import AT, QUIET
+from bridge.conversation.journal import decode_journal
+from bridge.engine.handoff import returns
+from bridge.events import Echo, Event, Handoff, Message, Postback, Returned, takes_over
+from bridge.log import log
+from bridge.messages import Text, encode_message
+from bridge.planning.choices import next_choices
+from bridge.planning.plan import expires_at, plan
+from bridge.store.records import Saying, TimerRow, TurnCommit
+from bridge.units import SECOND, micros
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.clock import Clock
+    from bridge.config.accounts import Account
+    from bridge.conversation.turn import Turn
+    from bridge.engine.turns.batching import Burst
+    from bridge.engine.turns.signing import Seals
+    from bridge.messages import Outgoing
+    from bridge.planning.choices import Choice
+    from bridge.planning.plan import Plan
+    from bridge.routing.handlers import Handler
+    from bridge.store.records import InboxRow, ThreadRow
+
+KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
+"""The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
+
+_QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scripts are meant
+_SPOKE: Final = "a person spoke in the conversation"
+
+
+class Commits:
+    """Makes TurnCommits. `return_after` is how many quiet seconds return a thread to the bot; None: they never do."""
+
+    def __init__(
+        self, accounts: Mapping[str, Account], seals: Seals, clock: Clock, *, return_after: float | None
+    ) -> None:
+        """Nothing is kept here."""
+        self._accounts = accounts
+        self._seals = seals
+        self._clock = clock
+        self._quiet = None if return_after is None else round(return_after * SECOND)
+
+    def of_turn(self, burst: Burst, turn: Turn[Any, Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
+        """All that a turn does.
+
+        Raises:
+            HandlerError: its state cannot be kept, or a message or key of it makes no sense.
+        """
+        now, effects = self._clock.now(), turn.effects
+        row, events = burst.head, [each.event for each in burst.rows]
+        capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
+        heard = _heard(thread, events)
+        replies = self._seals.seal(effects.replies, thread, capabilities.button_key, now)
+        plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
+        given_back = thread.is_held and isinstance(turn.event, Returned)
+        left = replace(
+            heard,
+            state=turn.encode_state(),
+            step=turn.step,
+            choices=_choices(thread.choices, plans, events, asked=turn.asked),
+            address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
+            dialog=turn.dialog,
+            note=_taken(effects.handoff, events),
+        )
+        turn.close()
+        name = handler.name if handler else ""
+        sayings: list[Saying] = []
+        timers = [each.timer(now) for each in effects.laters]
+        for ordinal, (message, each) in enumerate(zip(replies, plans, strict=True)):
+            if message.at is not None and not capabilities.schedule and micros(message.at) > now:
+                timers.append(_later(message, micros(message.at)))
+            else:
+                sayings += _sayings(row, name, ordinal, message, each, now)
+        return TurnCommit(
+            row=burst.newest,
+            others=burst.rows[:-1],
+            thread=left,
+            sayings=sayings,
+            timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
+            cancelled=[*effects.cancelled, *((QUIET,) if left.is_held or given_back else ())],
+            returns=given_back,
+            restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
+            silences=not thread.is_held and any(map(takes_over, events)),
+            steps=turn.stepped,
+            at=now,
+        )
+
+    def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
+        """What becomes of an event while a person has the thread: it is kept, and what was said gives them time again.
+
+        Their own words, and what speaks of the thread's being held or not, are only recorded.
+        """
+        now = self._clock.now()
+        recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
+        note = row.event.note if isinstance(row.event, Handoff) else thread.note
+        begins_quiet = thread.is_held and (isinstance(row.event, Message | Postback) or takes_over(row.event))
+        return TurnCommit(
+            row=row,
+            thread=replace(_heard(thread, [row.event]), note=note, address=row.address or thread.address),
+            holds=not recorded,
+            timers=self._quiet_timer(now) if begins_quiet else (),
+            cancelled=(QUIET,) if begins_quiet else (),
+            at=now,
+        )
+
+    def of_taking(self, row: InboxRow, thread: ThreadRow, dead: str) -> TurnCommit:
+        """A person's taking a thread whose turn was given up (`dead` says why): they have it all the same."""
+        now = self._clock.now()
+        return TurnCommit(
+            row=row,
+            thread=replace(thread, note=_taken(None, [row.event])),
+            timers=self._quiet_timer(now),
+            cancelled=(QUIET,),
+            silences=True,
+            dead=dead,
+            at=now,
+        )
+
+    def _quiet_timer(self, now: int) -> tuple[TimerRow, ...]:
+        return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
+
+
+def _heard(thread: ThreadRow, events: Sequence[Event]) -> ThreadRow:
+    """The thread after the contact spoke, if that is among the events."""
+    times = [micros(event.at) for event in events if isinstance(event, Message | Postback)]
+    if not times:
+        return thread
+    return replace(thread, last_heard=max(thread.last_heard or 0, *times), heard=thread.version + 1)
+
+
+def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
+    """The note to the person who has the thread after this turn; None: the bot has it."""
+    if handoff is not None:
+        return handoff
+    for event in events:
+        if isinstance(event, Handoff):
+            return event.note
+        if isinstance(event, Echo) and event.human:
+            return _SPOKE
+    return None
+
+
+def _choices(
+    standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool
+) -> Sequence[Choice]:
+    if not standing and not any(each.choices for each in plans):
+        return ()
+    question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
+    pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
+    answered = pressed[-1] if pressed else None
+    return next_choices(standing, plans[question or 0 :], answered=answered, asked=asked or question is not None)
+
+
+def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:
+    """The outbox rows of one reply. One that cannot be sent at all still gets a row, so that nobody loses it."""
+    dropped = planned.dropped or ""
+    if dropped:
+        log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
+    expires = expires_at(message, now)
+    return [
+        Saying(
+            key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
+            message=said,
+            encoded=encode_message(said),
+            expires_at=expires,
+            given_up=planned.given_up,
+            dropped=dropped,
+        )
+        for part, said in enumerate(planned.parts or (message,))
+    ]
+
+
+def _later(message: Outgoing, due_at: int) -> TimerRow:
+    """A message with `at=`: a timer until then, so that tomorrow's message never holds up today's."""
+    return TimerRow(due_at=due_at, name=AT, message=encode_message(replace(message, at=None)))
+
+
+def _is_question(planned: Plan) -> bool:
+    """Whether a plan asks for words: what was offered before is then no longer what an answer means."""
+    last = planned.parts[-1] if planned.parts else None
+    return isinstance(last, Text) and not planned.choices and last.text.rstrip().endswith(_QUESTION_MARKS)
+
+
+def idempotency_key(account: str, event_key: str, replay: int, handler: str, ordinal: int, part: int) -> str:
+    """The key of one message: the same over re-runs, crashes and restores."""
+    return str(uuid.uuid5(KEYS, f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"))

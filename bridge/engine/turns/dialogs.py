@@ -1,0 +1,316 @@
+"""Runs the scripts of dialogs: begins them, wakes them with an answer, and notices when one does not fit any more."""
+
+from __future__ import annotations
+
+import inspect
+import uuid
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.conversation.dialog import Dialog
+from bridge.conversation.journal import Journal, Leg, as_kept, decode_journal, is_question_timer, name_of
+from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended, signal_in
+from bridge.conversation.turn import Turn, as_messages
+from bridge.engine.turns.execution import SideThread
+from bridge.errors import HandlerError, NoAnswer
+from bridge.events import Message, Postback, Timer
+from bridge.routing.rulebook import Match
+from bridge.store.records import StepRow
+from bridge.units import not_json
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from bridge.clock import Clock
+    from bridge.routing.router import Router
+    from bridge.routing.rulebook import Changed, Place, Script
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow, ThreadRow
+
+_RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
+"""The namespace of runs and of the keys of their steps; it never changes, or steps would be repeated as new ones."""
+
+
+class Misfit(BaseException):
+    """The dialog that waits in a thread cannot go on."""
+
+    def __init__(self, journal: Journal, reason: str) -> None:
+        """Say which, and why."""
+        super().__init__(reason)
+        self.journal = journal
+        self.reason = reason
+
+    @property
+    def dialog(self) -> str:
+        """The dialog and its version, for people."""
+        return f"{self.journal.name} v{self.journal.version}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What becomes of a dialog that cannot go on: `instead` is its thread without it, or with it anew.
+
+    When the `action` is a handoff, the event waits for a person.
+    """
+
+    action: Changed
+    instead: ThreadRow
+
+
+class Scripts:
+    """The dialogs of a bridge."""
+
+    def __init__(self, store: Store, router: Router, clock: Clock) -> None:
+        """`store` keeps the steps of turns that are not committed."""
+        self._store = store
+        self._rules = router.rules
+        self._clock = clock
+
+    def match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | None:
+        """The way into the dialog that waits in a thread, if the turn's event is for it."""
+        if turn.dialog is None or turn.begun:  # what begins a dialog is no answer to it
+            return None
+        journal = decode_journal(turn.dialog)
+        event = turn.event
+        if isinstance(event, Timer):
+            if event.name != journal.waiting:
+                return None
+        elif not isinstance(event, Message | Postback):
+            return None
+        elif (found := self._rules.match(event, thread.ref, turn.step, anytime=True)) is not None:
+            return found
+        script, place = self._script(journal)
+
+        async def wake(turn: Turn[Any, Any]) -> None:
+            await self._wake(turn, journal, script, thread)
+
+        return Match(handler=replace(script.handler, function=wake, needs=()), arguments={}, place=place)
+
+    async def begin(
+        self, row: InboxRow, turn: Turn[Any, Any], function: Callable[..., object], arguments: tuple[object, ...]
+    ) -> None:
+        """Begin a dialog in the turn of a row, in the place of the one that waits there.
+
+        Raises:
+            HandlerError: it is no dialog of this bridge, or cannot be called so.
+        """
+        script = next((each for each, _ in self._rules.scripts().values() if each.handler.function is function), None)
+        if script is None:
+            raise HandlerError(f"{name_of(function)} is no dialog of a router that this bridge has loaded")
+        if problem := not_json(list(arguments), "an argument"):
+            raise HandlerError(f"a dialog's arguments are JSON: {problem}")
+        if turn.plays:
+            raise Superseded(function, arguments)
+        if not _takes(script, list(arguments)):
+            raise script.handler.error(f"it cannot begin with {len(arguments)} arguments")
+        before = turn.dialog
+        turn.begun += 1
+        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
+        await self._run(_opening(turn, journal, self._steps(journal, row.thread_id)), journal, script)
+        if before is not None:  # only now: one that fails to begin leaves the other one waiting
+            over = decode_journal(before)
+            turn.effects.forget(over.waiting)
+            turn.stepped.add(over.run)
+
+    async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
+        """What is declared for a dialog that does not fit its script (any more)."""
+        journal = misfit.journal
+        script = newest(self._rules.scripts(), journal.name)
+        noted = await self._store.steps(thread.id)
+        action = declared(script, journal, began_step=any(each.run == journal.run for each in noted))
+        if script is not None and action == "restart":
+            run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
+            anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
+            return Fate(action=action, instead=replace(thread, dialog=anew.encode()))
+        if action == "finish":
+            return Fate(action=action, instead=replace(thread, dialog=None))
+        note = f"the dialog {misfit.dialog} cannot go on: {misfit.reason}"
+        return Fate(action=action, instead=replace(thread, dialog=None, note=note))
+
+    async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
+        """Play a dialog up to its question, answer that, and go on."""
+        if not journal.entries:  # it is to begin again, with the words that woke it as no answer
+            dialog = _opening(turn, journal, self._steps(journal, thread.id))
+        else:
+            first = journal.legs[0]
+            shelf = turn.set_aside()
+            turn.recall(first)
+            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
+        try:
+            await self._run(dialog, journal, script)
+        except ScriptChanged as changed:
+            raise Misfit(journal, changed.reason) from None
+
+    async def _run(self, dialog: Dialog, journal: Journal, script: Script) -> None:
+        """Run the function of a dialog as far as it goes."""
+        turn = dialog.turn
+        turn.plays = True
+        next_one: Superseded | None = None
+        try:
+            said = await _played(script, dialog, journal)
+            if dialog.suspended:
+                raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
+            dialog.check_end()
+            turn.reply(*as_messages(said))
+            self._end(turn, journal)
+        except Suspended:
+            dialog.put_back()
+            turn.dialog = journal.encode()
+        except (Ended, NoAnswer):
+            dialog.check_end()
+            self._end(turn, journal)
+        except Superseded as raised:
+            dialog.check_end()
+            self._end(turn, journal)
+            next_one = raised
+        finally:
+            dialog.put_back()  # also for whoever catches what it raised
+            turn.plays = False
+        if next_one is not None:
+            await turn.begin(next_one.dialog, *next_one.arguments)
+
+    @staticmethod
+    def _end(turn: Turn[Any, Any], journal: Journal) -> None:
+        turn.dialog = None
+        turn.stepped.add(journal.run)
+
+    def _script(self, journal: Journal) -> tuple[Script, Place]:
+        """The script that began a dialog. Raises Misfit when it is no more."""
+        found = self._rules.scripts().get((journal.name, journal.version))
+        if found is None:
+            raise Misfit(journal, gone(journal))
+        return found
+
+    def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
+        told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
+        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, told)), arguments=arguments)
+
+    def _steps(self, journal: Journal, thread_id: int) -> _Steps:
+        return _Steps(store=self._store, clock=self._clock, thread_id=thread_id, run=journal.run)
+
+
+def is_for_a_dialog(event: object) -> bool:
+    """Whether a timer is that of a question: nobody else has any use for it."""
+    return isinstance(event, Timer) and is_question_timer(event.name)
+
+
+def newest(scripts: Mapping[tuple[str, int], tuple[Script, Place]], name: str) -> Script | None:
+    """The latest version of a dialog; None: there is no dialog of that name any more."""
+    versions = [script for script, _ in scripts.values() if script.name == name]
+    return max(versions, key=lambda each: each.version, default=None)
+
+
+def declared(script: Script | None, journal: Journal, *, began_step: bool) -> Changed:
+    """What is to become of a dialog that cannot go on, as the latest version of its `script` says.
+
+    One that did something outside, or perhaps did (`began_step`), is not begun anew: that would be done again.
+    """
+    if script is None:
+        return "handoff"
+    if script.changed == "restart" and (began_step or journal.has_steps or not _takes(script, journal.arguments)):
+        return "handoff"
+    return script.changed
+
+
+def gone(journal: Journal) -> str:
+    """Why a dialog whose script is not there cannot go on."""
+    return f"no version {journal.version} of it is registered"
+
+
+def _opening(turn: Turn[Any, Any], journal: Journal, steps: _Steps) -> Dialog:
+    """A dialog that begins in a turn, and sees of it what it will see when it is played again."""
+    event, older, skipped = turn.happened
+    first = Leg(
+        event=as_kept(event),
+        older=tuple(map(as_kept, older)),
+        skipped=tuple(map(as_kept, skipped)),
+        values=turn.values(),
+        step=turn.step,
+    )
+    journal.legs.append(first)
+    dialog = Dialog(turn, journal, steps, None)
+    turn.happened = (first.event, first.older, first.skipped)
+    return dialog
+
+
+async def _played(script: Script, dialog: Dialog, journal: Journal) -> object:
+    """What the function of a dialog returns; what it does to its arguments is no part of the past."""
+    try:
+        return await script.handler.function(dialog, *deepcopy(journal.arguments))
+    except BaseExceptionGroup as group:
+        raise signal_in(group) from None
+
+
+def _takes(script: Script, arguments: list[Any]) -> bool:
+    try:
+        inspect.signature(script.handler.function).bind(None, *arguments)
+    except TypeError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Steps:
+    """Implements bridge.dialogs.Steps for one dialog."""
+
+    store: Store
+    clock: Clock
+    thread_id: int
+    run: str
+
+    async def take(
+        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+    ) -> Any:  # noqa: ANN401 - what the function returns
+        """Call a function and keep what it returns, unless that is kept already."""
+        made_up = str(uuid.uuid5(_RUNS, f"{self.run}\n{position}\n{call}"))
+        step = StepRow(
+            thread_id=self.thread_id,
+            run=self.run,
+            position=position,
+            call=call,
+            key=key or made_up,
+            at=self.clock.now(),
+        )
+        noted = await self.store.start_step(step)
+        if noted is not None and noted.result is not None:
+            return orjson.loads(noted.result)
+        step = noted or step
+        named = {"key": step.key} if _takes_key(function) else {}
+        value = await _called(function, arguments, named)
+        if problem := not_json(value, f"the result of {name_of(function)}"):
+            raise HandlerError(f"a step's result is kept as JSON: {problem}")
+        result = orjson.dumps(value)
+        await self.store.end_step(replace(step, result=result))
+        return orjson.loads(result)
+
+    async def is_doubtful(self, position: int) -> bool:
+        """Whether a step was begun there and nobody knows whether it ended."""
+        noted = await self.store.steps(self.thread_id)
+        return any(each.run == self.run and each.position == position and each.result is None for each in noted)
+
+
+async def _called(function: Callable[..., object], arguments: tuple[object, ...], named: dict[str, str]) -> object:
+    """Call a function; one that may block runs in a thread of its own."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
+        awaited: Awaitable[object] = function(*arguments, **named)  # type: ignore[assignment]
+        return await awaited
+    thread = SideThread(name_of(function))
+    try:
+        value = await thread.call(function, *arguments, **named)
+    finally:
+        thread.end()
+    return await value if inspect.isawaitable(value) else value
+
+
+def _takes_key(function: Callable[..., object]) -> bool:
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return False
+    return any(
+        each.kind is each.VAR_KEYWORD or (each.name == "key" and each.kind is not each.POSITIONAL_ONLY)
+        for each in parameters
+    )

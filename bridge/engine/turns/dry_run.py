@@ -1,0 +1,229 @@
+"""Rehearses the dialogs that wait: plays each up to its question, as the code is now, with no effect at all."""
+
+from __future__ import annotations
+
+import queue
+import sys
+import threading
+import traceback
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from bridge.conversation.dialog import Dialog
+from bridge.conversation.journal import decode_journal
+from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended
+from bridge.conversation.turn import Turn
+from bridge.engine.turns.dialogs import declared, gone, newest
+from bridge.engine.watchdog import culprit
+from bridge.errors import NoAnswer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from types import FrameType
+
+    from bridge.conversation.journal import Journal
+    from bridge.routing.router import Router
+    from bridge.routing.rulebook import Place, Script
+    from bridge.store.port import Store
+    from bridge.store.records import ThreadRow
+
+    Play = Callable[[], "ScriptChanged | Break | None"]
+
+PATIENCE: Final = 5.0
+"""Seconds that one rehearsal may take."""
+
+STRIKES: Final = 3
+"""So many dialogs of one script are cut short; of its others nothing more is learned by waiting for them too."""
+
+_SWALLOWED: Final = "it catches the end of its own turn: catch Exception, not BaseException"
+FAIL: Final = "fail"
+UNKNOWN: Final = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Break:
+    """Why a dialog that waits could not go on: at which step (from 1; None: at none of them), and what becomes of it.
+
+    `action` is what its script declares: "restart", "finish" or "handoff"; or "fail" where the turn of the next answer
+    would fail, and "unknown" where nobody can tell.
+    """
+
+    step: int | None
+    reason: str
+    action: str
+
+
+class Rehearsals:
+    """Rehearses dialogs of one store with one router, one after another.
+
+    A script is played on a thread without an event loop: what it does outside of its dialog finds nothing to do it
+    with, and one that blocks is left behind there.
+    """
+
+    def __init__(self, store: Store, router: Router, *, patience: float = PATIENCE) -> None:
+        """`store` is only read; a rehearsal may take `patience` seconds."""
+        self._store = store
+        self._scripts = router.rules.scripts()
+        self._patience = patience
+        self._stage: _Stage | None = None
+        self._strikes: Counter[tuple[str, int]] = Counter()
+
+    async def of(self, thread: ThreadRow) -> Break | None:
+        """Rehearse the dialog that waits in a thread; None: it would go on."""
+        try:
+            journal = decode_journal(thread.dialog or b"")
+        except (ValueError, TypeError, KeyError) as error:
+            return Break(step=None, reason=f"it cannot be read: {type(error).__name__}", action=FAIL)
+        if not journal.entries and newest(self._scripts, journal.name) is not None:
+            return None  # it is to begin again, with the next word
+        found = self._scripts.get((journal.name, journal.version))
+        if found is None:
+            return Break(step=None, reason=gone(journal), action=await self._declared(journal, thread))
+        ended = self._play(_Rehearsal(journal, thread, *found))
+        if isinstance(ended, ScriptChanged):
+            action = await self._declared(journal, thread)
+            return Break(step=ended.step, reason=ended.detail, action=action)
+        return ended
+
+    async def _declared(self, journal: Journal, thread: ThreadRow) -> str:
+        noted = await self._store.steps(thread.id)
+        script = newest(self._scripts, journal.name)
+        return declared(script, journal, began_step=any(each.run == journal.run for each in noted))
+
+    def _play(self, rehearsal: _Rehearsal) -> ScriptChanged | Break | None:
+        name = rehearsal.journal.name, rehearsal.journal.version
+        if self._strikes[name] >= STRIKES:
+            reason = f"not rehearsed: {STRIKES} others of this script took longer than {self._patience:g} s"
+            return Break(step=None, reason=reason, action=UNKNOWN)
+        if self._stage is None:
+            self._stage = _Stage()
+        try:
+            return self._stage.call(rehearsal.play, self._patience)
+        except queue.Empty:
+            where = self._stage.leave()
+            self._stage = None
+            self._strikes[name] += 1
+            reason = f"it does not come to its question within {self._patience:g} s: it is at {where}"
+            return Break(step=rehearsal.step, reason=reason, action=UNKNOWN)
+
+
+class _Stage:
+    """A thread that plays one script at a time."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Play | None] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[ScriptChanged | Break | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="rehearsals", daemon=True)
+        self._thread.start()
+
+    def call(self, play: Play, seconds: float) -> ScriptChanged | Break | None:
+        """Play. Raises queue.Empty when that takes longer than `seconds`."""
+        self._calls.put(play)
+        return self._results.get(timeout=seconds)
+
+    def leave(self) -> str:
+        """Use it no more; the line it is at."""
+        self._calls.put(None)
+        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - the only way to look into another thread
+        return culprit(frame)[0] if frame is not None else "its end"
+
+    def _work(self) -> None:
+        while (play := self._calls.get()) is not None:
+            self._results.put(play())
+
+
+@dataclass(slots=True, eq=False)
+class _Rehearsal:
+    """One of them; playing it raises nothing."""
+
+    journal: Journal
+    thread: ThreadRow
+    script: Script
+    place: Place
+    dialog: Dialog | None = None
+
+    @property
+    def step(self) -> int | None:
+        """The step that it does not come to."""
+        return min(self.dialog.position + 1, len(self.journal.entries)) if self.dialog is not None else None
+
+    def play(self) -> ScriptChanged | Break | None:
+        """As far as the question; None: it waits there."""
+        coroutine = self._begun()
+        try:
+            coroutine.send(None)
+        except Suspended:
+            return None
+        except StopIteration as ended:
+            return self._failing(_SWALLOWED) if ended.value else None
+        except ScriptChanged as changed:
+            return changed
+        except BaseException as error:  # noqa: BLE001 - a script may raise anything
+            lines = [(each.filename, each.lineno or 0) for each in traceback.extract_tb(error.__traceback__)]
+            if isinstance(error, RuntimeError) and "event loop" in str(error):
+                return self._elsewhere(lines)
+            return self._failing(f"it raises {type(error).__name__}: {error}", lines)
+        lines = [*_lines(coroutine)]
+        with suppress(BaseException):  # it may do anything then, but nothing that has an effect
+            coroutine.close()
+        return self._elsewhere(lines)
+
+    async def _begun(self) -> bool:
+        """Whether the script went on after the end of its turn."""
+        first = self.journal.legs[0]
+        turn: Turn[Any, Any] = Turn(
+            first.event, self.thread.ref, state=self.thread.state, step=self.thread.step, begin=_superseded
+        )
+        turn.take_shape(self.place.shape)
+        shelf = turn.set_aside()
+        turn.recall(first)
+        self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf)
+        dialog.rehearses = True
+        with suppress(Ended, NoAnswer, Superseded):
+            await self.script.handler.function(dialog, *self.journal.arguments)
+        if not dialog.suspended:
+            dialog.check_end()
+        return dialog.suspended
+
+    def _elsewhere(self, lines: Sequence[tuple[str, int]]) -> Break:
+        reason = f"it awaits something else than its dialog{self._at(lines)}"
+        return Break(step=self.step, reason=reason, action=UNKNOWN)
+
+    def _failing(self, reason: str, lines: Sequence[tuple[str, int]] = ()) -> Break:
+        return Break(step=self.step, reason=f"{reason}{self._at(lines)}", action=FAIL)
+
+    def _at(self, lines: Sequence[tuple[str, int]]) -> str:
+        """The innermost of these lines in the script's own file."""
+        own = [f" ({file}:{line})" for file, line in lines if file == self.script.handler.file]
+        return own[-1] if own else ""
+
+
+class _NoSteps:
+    """Implements bridge.dialogs.Steps: there is none to take before the question."""
+
+    async def take(
+        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+    ) -> NoReturn:
+        """Refuse."""
+        del call, function, arguments, key
+        raise ScriptChanged(position + 1, "it takes a step before the question that waits")
+
+    async def is_doubtful(self, position: int) -> bool:
+        """No."""
+        del position
+        return False
+
+
+async def _superseded(_turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> NoReturn:
+    raise Superseded(dialog, arguments)
+
+
+def _lines(coroutine: object) -> Iterator[tuple[str, int]]:
+    """Where something that awaits is at, from the outermost call inwards."""
+    while coroutine is not None:
+        frame: FrameType | None = getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)
+        if frame is not None:
+            yield frame.f_code.co_filename, frame.f_lineno
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)

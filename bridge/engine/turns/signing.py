@@ -1,0 +1,159 @@
+"""Seals on typed keys: a signature that is good in one conversation only, short enough for a button."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from bridge.events import Postback
+from bridge.keys import PackedKey
+from bridge.messages import Button, Buttons, Cards, Menu, Row
+from bridge.units import SECOND, micros
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from bridge.events import Event, Stale
+    from bridge.messages import Outgoing
+    from bridge.store.port import Store
+    from bridge.store.records import ThreadRow
+
+_CHOOSING: Final = (Buttons, Menu, Cards)
+_MARK: Final = "~"
+_SEALED: Final = re.compile(r"~([A-Za-z0-9_-]{12})([0-9a-z]{0,9})~(.+)", re.DOTALL)
+"""A sealed key: signature, last second (since 1970, in base 36; or nothing), the packed key or `#` and its digest."""
+_SIGNATURE: Final = 9
+"""Bytes: 72 bits cannot be guessed over a network."""
+_NAME: Final = 12
+"""Bytes of a digest that names a kept key."""
+_CURSOR: Final = "postback secret"
+"""Where the store keeps the secret."""
+_DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+C = TypeVar("C", Button, Row)
+
+
+class Seals:
+    """Seals the keys that go out, and opens those that come back.
+
+    The secret is made once and kept in the store, so that a button works as long as its conversation does: after a
+    restart, in another process, from a backup. A key that is too long for the channel is kept in the store too, under
+    its conversation and its digest, and a reference goes out in its place.
+    """
+
+    def __init__(self, store: Store, rng: random.Random) -> None:
+        """`rng` makes the secret, if there is none yet: a random.SystemRandom wherever it counts."""
+        self._store = store
+        self._rng = rng
+        self._secret = b""
+        self.unkept: dict[tuple[str, str], str] = {}
+        """Long keys that the store does not hold yet, by account and name."""
+
+    async def start(self) -> None:
+        """Learn the secret, or make one."""
+        kept = await self._store.cursor("", _CURSOR)
+        if kept is None:
+            kept = self._rng.randbytes(32).hex()
+            await self._store.advance("", _CURSOR, kept)
+        self._secret = bytes.fromhex(kept)
+
+    def seal(self, messages: Sequence[Outgoing], thread: ThreadRow, limit: int | None, now: int) -> Sequence[Outgoing]:
+        """The messages with all typed keys sealed for `thread`; a key has at most `limit` bytes, if that is possible.
+
+        What is then in `unkept` has to be kept before any of them leaves.
+        """
+        if not any(isinstance(each, _CHOOSING) or each.fallback for each in messages):
+            return messages
+
+        def sealed(text: str, leaves: int) -> str:
+            if not isinstance(text, PackedKey):
+                return text
+            ends = "" if text.lifetime is None else _digits((leaves + text.lifetime) // SECOND)
+            whole = _sealed(self._secret, thread, ends, text)
+            if not limit or len(whole.encode()) <= limit:
+                return whole
+            digest = _text(hashlib.sha256(text.encode()).digest()[:_NAME])
+            self.unkept[thread.ref.account, _place(thread, digest)] = str(text)
+            return _sealed(self._secret, thread, ends, f"#{digest}")
+
+        return [_rekeyed(each, sealed, now) for each in messages]
+
+    async def keep(self) -> None:
+        """Keep what is unkept. A key that nobody was sent in the end does no harm: its name is its content."""
+        for (account, name), text in list(self.unkept.items()):
+            await self._store.advance(account, name, text)
+            self.unkept.pop((account, name), None)
+
+    async def open(self, event: Event, thread: ThreadRow) -> Event:
+        """A press with a sealed key as one with the packed key; one that is not good as a stale one."""
+        if not isinstance(event, Postback) or not event.key.startswith(_MARK):
+            return event
+        match = _SEALED.fullmatch(event.key)
+        if match is None:
+            return event
+        _, ends, text = match.groups()
+        genuine = _sealed(self._secret, thread, ends, text)
+        stale: Stale | None = None
+        if not hmac.compare_digest(genuine.encode(), event.key.encode()):
+            stale = "forged"
+        elif ends and micros(event.at) >= (int(ends, 36) + 1) * SECOND:
+            stale = "expired"
+        elif text.startswith("#"):
+            kept = await self._store.cursor(thread.ref.account, _place(thread, text[1:]))
+            text, stale = (text, "unknown") if kept is None else (kept, None)
+        return replace(event, stale=stale) if stale else replace(event, key=text, sealed=event.key)
+
+
+def _sealed(secret: bytes, thread: ThreadRow, ends: str, text: str) -> str:
+    """The text under a signature; no part of a thread's name holds a NUL, so they cannot run into each other."""
+    ref = thread.ref
+    said = f"{ref.account}\0{ref.channel}\0{ref.conversation_id}\0{ends}\0{text}"
+    signature = hmac.digest(secret, said.encode(), "sha256")[:_SIGNATURE]
+    return f"{_MARK}{_text(signature)}{ends}{_MARK}{text}"
+
+
+def _rekeyed(message: Outgoing, sealed: Callable[[str, int], str], leaves: int) -> Outgoing:
+    """A message with other keys, its fallbacks too; it leaves at `leaves`, unless it says that it leaves later."""
+    leaves = leaves if message.at is None else max(leaves, micros(message.at))
+    if message.fallback:
+        message = replace(message, fallback=tuple(_rekeyed(each, sealed, leaves) for each in message.fallback))
+
+    def key(text: str) -> str:
+        return sealed(text, leaves)
+
+    match message:
+        case Buttons(buttons=buttons):
+            return replace(message, buttons=_with(buttons, key))
+        case Menu(sections=sections):
+            return replace(message, sections=tuple(replace(each, rows=_with(each.rows, key)) for each in sections))
+        case Cards(cards=cards):
+            return replace(message, cards=tuple(replace(each, buttons=_with(each.buttons, key)) for each in cards))
+        case _:
+            return message
+
+
+def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
+    if not any(isinstance(each.key, PackedKey) for each in choices):
+        return choices
+    return tuple(replace(each, key=key(each.key)) for each in choices)
+
+
+def _place(thread: ThreadRow, digest: str) -> str:
+    return f"postback {thread.id} {digest}"
+
+
+def _text(data: bytes) -> str:
+    return urlsafe_b64encode(data).decode()
+
+
+def _digits(number: int) -> str:
+    digits = ""
+    while number:
+        number, digit = divmod(number, 36)
+        digits = f"{_DIGITS[digit]}{digits}"
+    return digits

@@ -1,0 +1,80 @@
+"""Names the code that blocks the event loop: an `async def` that never awaits delays every conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import threading
+import time
+from pathlib import Path
+from types import MethodType
+from typing import TYPE_CHECKING, Final
+
+from bridge.log import log
+from bridge.routing.handlers import Handler
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+_BEAT: Final = 0.1
+_OURS: Final = Path(__file__).resolve().parent
+_LIBRARY: Final = Path(asyncio.__file__).resolve().parents[1]
+
+
+class Watchdog:
+    """A thread that notices when the loop has not moved for `patience` seconds, and says where it is."""
+
+    def __init__(self, patience: float = 1.0) -> None:
+        """Nothing is watched until `start`."""
+        self._patience = patience
+        self._seen = 0.0
+        self._loop_thread = 0
+        self._stop = threading.Event()
+        self._beating: asyncio.TimerHandle | None = None
+
+    def start(self) -> None:
+        """Watch the running loop."""
+        self._loop_thread = threading.get_ident()
+        self._beat()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
+
+    def stop(self) -> None:
+        """Watch no more."""
+        self._stop.set()
+        if self._beating is not None:
+            self._beating.cancel()
+
+    def _beat(self) -> None:
+        self._seen = time.monotonic()
+        self._beating = asyncio.get_running_loop().call_later(_BEAT, self._beat)
+
+    def _watch(self) -> None:
+        told = 0.0
+        while not self._stop.wait(_BEAT):
+            seen = self._seen
+            if time.monotonic() - seen > self._patience and told != seen:
+                told = seen
+                self._tell(time.monotonic() - seen)
+
+    def _tell(self, seconds: float) -> None:
+        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the only way to look into another thread
+        if frame is not None:
+            where, handler = culprit(frame)
+            log.warning("loop_blocked", seconds=round(seconds, 1), handler=handler, file=where)
+
+
+def culprit(frame: FrameType) -> tuple[str, str]:
+    """The innermost line outside of threadbridge and Python's library, and the handler it runs for."""
+    where, handler = "", ""
+    innermost = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+    current: FrameType | None = frame
+    while current is not None:
+        path = Path(current.f_code.co_filename)
+        if not where and _OURS not in path.parents and _LIBRARY not in path.parents and path.is_file():
+            where = f"{path}:{current.f_lineno}"
+        for value in current.f_locals.values() if _OURS in path.parents else ():
+            caller = value.__self__ if isinstance(value, MethodType) else value
+            if isinstance(caller, Handler):
+                handler = caller.name
+        current = current.f_back
+    return where or innermost, handler

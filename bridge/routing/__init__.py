@@ -1,0 +1,1 @@
+"""Which handler an event belongs to: routers, rules, filters, dependencies, middleware."""

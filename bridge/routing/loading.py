@@ -1,0 +1,134 @@
+"""Loads the bot author's code: `module` (its `router`) or `module:attribute`, from the configuration's folder."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.errors import HandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+import sys
+import traceback
+from difflib import get_close_matches
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bridge.errors import ConfigError, Problem
+from bridge.routing.router import Router
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OURS: Final = ("bridge", "handlers", "storage")
+_HOME: Final = Path(__file__).resolve().parents[1]
+
+
+class _NotLoaded(Exception):
+    """Why an entry of `handlers.load` cannot be used, in one line."""
+
+
+def load_routers(entries: Sequence[str], folder: Path, *, file: str = "configuration") -> list[Router]:
+    """The routers of `handlers.load`, in order. `folder` is put on sys.path, so that a file beside `file` is found.
+
+    Raises:
+        ConfigError: a line for each entry that cannot be used, and for a module that hides one of ours.
+    """
+    problems = [Problem(file, "handlers.load", _shadow(name)) for name in _OURS if _is_hidden(name, folder)]
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    routers = []
+    for number, entry in enumerate(entries):
+        if entry in entries[:number]:
+            problems.append(Problem(file, f"handlers.load[{number}]", f"{entry} is listed twice"))
+            continue
+        try:
+            routers.append(_router(entry, folder))
+        except _NotLoaded as error:
+            problems.append(Problem(file, f"handlers.load[{number}]", str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return routers
+
+
+def _shadow(name: str) -> str:
+    return f"a module beside it is named {name} like one of threadbridge's own; rename it"
+
+
+def _is_hidden(name: str, folder: Path) -> bool:
+    """Whether importing `name` from `folder` would find something that is not ours."""
+    ours = _HOME / name / "__init__.py"
+    places = (folder / f"{name}.py", folder / name / "__init__.py")
+    return any(place.is_file() and place.resolve() != ours for place in places)
+
+
+def _router(entry: str, folder: Path) -> Router:
+    module_name, separator, attribute = entry.partition(":")
+    if not all(part.isidentifier() for part in module_name.split(".")) or (separator and not attribute):
+        raise _NotLoaded("want module or module:attribute, like mybot:router")
+    module = _module(module_name, folder)
+    wanted = attribute or "router"
+    try:
+        found = reduce(getattr, wanted.split("."), module)
+    except AttributeError:
+        there = [name for name, value in vars(module).items() if isinstance(value, Router)]
+        hint = f"; did you mean {module_name}:{there[0]}?" if there else ", and no Router under another name"
+        raise _NotLoaded(f"{module_name} has no {wanted}{hint}") from None
+    if not isinstance(found, Router):
+        raise _NotLoaded(f"{module_name}:{wanted} is no Router but of type {type(found).__name__}")
+    return found
+
+
+def _module(name: str, folder: Path) -> object:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
+            raise _NotLoaded(_missing(name, folder)) from None
+        raise _NotLoaded(_raised(name, error, folder)) from error
+    except HandlerError as error:
+        raise _NotLoaded(_one_line(error)) from error
+    except (Exception, SystemExit) as error:
+        raise _NotLoaded(_raised(name, error, folder)) from error
+
+
+def _missing(name: str, folder: Path) -> str:
+    near = get_close_matches(name, [path.stem for path in folder.glob("*.py")], n=1)
+    return f"there is no module {name}; " + (f"did you mean {near[0]}?" if near else f"looked in {folder}")
+
+
+def _raised(name: str, error: BaseException, folder: Path) -> str:
+    """What an import raised, and the line of it: the deepest one of the author's own, if any is."""
+    if isinstance(error, SyntaxError):
+        return f"{name} is not Python: {error.filename}:{error.lineno}: {error.msg}"
+    frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename]
+    own = [each for each in frames if Path(each.filename).is_relative_to(folder)]
+    where = f" at {(own or frames)[-1].filename}:{(own or frames)[-1].lineno}" if len(frames) > 1 else ""
+    text = f": {_one_line(error)}" if str(error) else ""
+    return f"importing {name} raises {type(error).__name__}{where}{text}"
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def named_function(name: str) -> Callable[..., Any]:
+    """The function "module:qualname".
+
+    Raises:
+        HandlerError: there is none, any more.
+    """
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise HandlerError(f"the timer's handler {name} is not there any more: {error}") from None
+    if not callable(found):
+        raise HandlerError(f"the timer's handler {name} is no function")
+    return found  # type: ignore[no-any-return]

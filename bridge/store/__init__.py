@@ -1,0 +1,49 @@
+"""The Store port, the rows a store keeps, and every rule of judgement that a database must not know."""
+
+from __future__ import annotations
+
+from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, OWN_KEYS, STATUS_RANK, InboxState, OutboxState
+from bridge.store.port import Listener, Store
+from bridge.store.records import (
+    Arrival,
+    DeadLetter,
+    HistoryEntry,
+    InboxRow,
+    OutboxRow,
+    Receipt,
+    Retry,
+    Saying,
+    Settled,
+    StepRow,
+    ThreadRow,
+    ThreadSummary,
+    TimerRow,
+    TurnCommit,
+    Unconfirmed,
+)
+
+__all__ = [
+    "INBOX_MOVES",
+    "OUTBOX_MOVES",
+    "OWN_KEYS",
+    "STATUS_RANK",
+    "Arrival",
+    "DeadLetter",
+    "HistoryEntry",
+    "InboxRow",
+    "InboxState",
+    "Listener",
+    "OutboxRow",
+    "OutboxState",
+    "Receipt",
+    "Retry",
+    "Saying",
+    "Settled",
+    "StepRow",
+    "Store",
+    "ThreadRow",
+    "ThreadSummary",
+    "TimerRow",
+    "TurnCommit",
+    "Unconfirmed",
+]

@@ -1,0 +1,80 @@
+"""Finds the Store that goes with a URL: stores plug in by the entry point group `threadbridge.stores`."""
+
+from __future__ import annotations
+
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import TYPE_CHECKING, Final, Protocol
+
+from bridge.errors import ConfigError, Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from bridge.store.port import Store
+
+GROUP: Final = "threadbridge.stores"
+
+
+class StoreType(Protocol):
+    """What an entry point of the group names: a module with these two functions."""
+
+    async def open_store(self, url: str) -> Store:
+        """The store at `url`, owned by this process, its schema up to date."""
+        ...
+
+    async def open_reader(self, url: str) -> Store:
+        """The store at `url`, for reading only, beside whoever owns it."""
+        ...
+
+
+def store_type(url: str) -> StoreType:
+    """The module behind the scheme of `url` ("sqlite" of sqlite:///x.db).
+
+    Raises:
+        ConfigError: there is none.
+    """
+    scheme = url.partition(":")[0]
+    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    if scheme not in known:
+        reason = f"no store for {scheme or 'this'}: URLs; there is {', '.join(sorted(known)) or 'none installed'}"
+        raise ConfigError([Problem("storage", "storage.url", reason)])
+    found: StoreType = known[scheme].load()
+    return found
+
+
+class Volatile(Protocol):
+    """A store in memory that outlives the bridge that uses it, as a file outlives a process."""
+
+    async def open(self, pause: Callable[[str], Awaitable[None]]) -> Store:
+        """The store as it was last committed, for one more bridge.
+
+        `pause` is awaited before and after whatever is done to it, with a word for that.
+        """
+        ...
+
+    def open_rows(self) -> int:
+        """How many events and messages are not settled."""
+        ...
+
+    def close(self) -> None:
+        """The end of everything in it."""
+        ...
+
+
+def volatile_type() -> Callable[[], Volatile]:
+    """What makes empty stores in memory, for simulations."""
+    found = store_type("sqlite:")
+    assert isinstance(found, ModuleType)
+    made: Callable[[], Volatile] = found.Volatile
+    return made
+
+
+async def open_store(url: str) -> Store:
+    """The store at `url`, owned by this process. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
+    return await store_type(url).open_store(url)
+
+
+async def open_reader(url: str) -> Store:
+    """The store at `url` for reading only. Raises NewerSchema, Unavailable, Broken."""
+    return await store_type(url).open_reader(url)

@@ -1,0 +1,220 @@
+"""The Store port: what the engine asks of a database, in the engine's words.
+
+A store assigns `seq` (the order inside a thread) in the transaction that stores a row, counts an attempt in the
+transaction that makes a row the runnable head of its thread, and hands rows on in commit order.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bridge.events import ThreadRef
+    from bridge.store.records import (
+        Arrival,
+        DeadLetter,
+        HistoryEntry,
+        InboxRow,
+        OutboxRow,
+        Receipt,
+        Retry,
+        Settled,
+        StepRow,
+        ThreadRow,
+        ThreadSummary,
+        TurnCommit,
+        Unconfirmed,
+    )
+
+
+class Listener(Protocol):
+    """Who is told what was committed: called by the store's writer, in commit order, before any caller is answered."""
+
+    def received(self, rows: Sequence[InboxRow]) -> None:
+        """Events that want a turn."""
+        ...
+
+    def queued(self, rows: Sequence[OutboxRow]) -> None:
+        """Messages that want to leave."""
+        ...
+
+    def resolved(self, row_ids: Sequence[int]) -> None:
+        """Messages whose unknown outcome a status settled: they are sent."""
+        ...
+
+    def timed(self, due_at: int) -> None:
+        """A timer was set, due then."""
+        ...
+
+    def changed(self, thread_ids: Collection[int]) -> None:
+        """Threads in which there is something new to see."""
+        ...
+
+    def broken(self, error: Exception) -> None:
+        """The store failed for good; nothing may be acknowledged any more."""
+        ...
+
+
+class Store(Protocol):
+    """Durable conversations. Every method that changes something returns after its commit.
+
+    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
+    """
+
+    def listen(self, listener: Listener) -> None:
+        """Whom to tell what was committed, from now on."""
+        ...
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Store events, once each by account and key, all or none, in the given order."""
+        ...
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed."""
+        ...
+
+    def peek(self, thread_id: int) -> ThreadRow | None:
+        """A thread as last committed, if that needs no look into the database."""
+        ...
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        """One turn's whole effect.
+
+        Raises:
+            ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+        """
+        ...
+
+    async def start_step(self, step: StepRow) -> StepRow | None:
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        ...
+
+    async def end_step(self, step: StepRow) -> None:
+        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        ...
+
+    async def steps(self, thread_id: int) -> list[StepRow]:
+        """The steps noted in a thread whose turn is not committed."""
+        ...
+
+    async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
+        """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
+        ...
+
+    async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
+        """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
+        ...
+
+    async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
+        """Threads in which a dialog waits, by id from `after` on."""
+        ...
+
+    async def due_at(self, thread_id: int, name: str) -> int | None:
+        """When the next timer of a name is due in a thread (microseconds); None: none waits."""
+        ...
+
+    async def fire_timers(self, now: int, limit: int) -> int | None:
+        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
+        ...
+
+    async def retry_turn(self, retry: Retry) -> None:
+        """The turn failed and will be tried again; counts the next attempt."""
+        ...
+
+    async def settle_turn(self, settled: Settled) -> None:
+        """The event is given up; its thread goes on."""
+        ...
+
+    async def retry_delivery(self, retry: Retry) -> None:
+        """The message did not leave and will be tried again; counts the next attempt."""
+        ...
+
+    async def claim_delivery(self, row_id: int, at: int) -> None:
+        """Note durably that the message is about to be sent: for accounts that want it at most once."""
+        ...
+
+    async def settle_delivery(self, settled: Settled) -> None:
+        """The message's journey ended; joins any status that came early; the thread's next one may go."""
+        ...
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """A thread's open events after `seq`, in order."""
+        ...
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """A thread's open messages after `seq`, in order."""
+        ...
+
+    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+        """The first open event of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
+        """The first open message of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
+        """Note, without waiting for a disk, that a row ("in" or "out") is being worked on in this very moment.
+
+        The note outlives the process (not the machine), so that after a crash the suspects are known.
+        """
+        ...
+
+    def suspects(self, slot: str) -> frozenset[int]:
+        """The rows that were being worked on when the last process died."""
+        ...
+
+    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """What was given up or not understood, newest first."""
+        ...
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """One of them, with its content."""
+        ...
+
+    async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
+        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
+        ...
+
+    async def drop(self, letter_id: str, at: int) -> bool:
+        """Put a dead letter aside for good."""
+        ...
+
+    async def cursor(self, account: str, name: str) -> str | None:
+        """How far what is called `name` was read at the provider, or None."""
+        ...
+
+    async def advance(self, account: str, name: str, value: str) -> None:
+        """Everything before `value` is received."""
+        ...
+
+    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
+        """Messages said since then (microseconds) that are sent, and neither delivered nor failed as far as is known.
+
+        By row id, from `after` on, and only those that the provider gave an id.
+        """
+        ...
+
+    async def threads(
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+    ) -> list[ThreadSummary]:
+        """Threads, the latest first; with `held` those that a person has."""
+        ...
+
+    async def find_thread(self, ref: ThreadRef) -> int | None:
+        """The id of a thread."""
+        ...
+
+    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread after position `after`, oldest first."""
+        ...
+
+    async def counts(self) -> Mapping[str, Any]:
+        """How much is waiting, for health and the console."""
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, write the log back, let go of the lock."""
+        ...

@@ -1,0 +1,300 @@
+"""What a store keeps, in the engine's words: its rows, what goes into it, and every state a row can be in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bridge.events import Contact, Event, StatusValue, ThreadRef
+    from bridge.messages import Outgoing
+    from bridge.planning.choices import Choice
+    from bridge.store.lifecycle import InboxState, OutboxState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadRow:
+    """A conversation as it stands. `version` climbs with every committed turn.
+
+    `address` is what an answer has to carry beside the thread; `last_heard` when the contact last spoke (microseconds).
+    `heard` is the version that the turn made in which the contact last did.
+    `dialog` is the dialog that waits in it, as bridge.journal writes it. `note` is for the person who holds the thread;
+    None while the bot does.
+
+    `spoken` is the `seq` of the last event by which a person took the thread, noted as soon as it is stored: what came
+    before and has no turn yet is theirs too. Messages with a `seq` before `silenced` are not to leave any more.
+    `taken`: the gateway itself says that a person has the thread.
+    """
+
+    id: int
+    ref: ThreadRef
+    state: bytes = b"{}"
+    step: str | None = None
+    version: int = 0
+    choices: Sequence[Choice] = ()
+    address: Mapping[str, str] = field(default_factory=dict)
+    last_heard: int | None = None
+    heard: int = 0
+    dialog: bytes | None = None
+    note: str | None = None
+    spoken: int = 0
+    silenced: int = 0
+    taken: bool = False
+
+    @property
+    def is_held(self) -> bool:
+        """Whether a person has the thread, and the bot is silent."""
+        return self.note is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """An event at the door. `state` is OPEN when it wants a turn, DONE when it is only recorded, or QUARANTINED.
+
+    `key` begins with one of OWN_KEYS if and only if it was made here. `ref` is None where only the message a Status
+    speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
+    stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
+    that is news, a Handoff or a Returned is stored right before.
+    """
+
+    account: str
+    key: str
+    ref: ThreadRef | None
+    event: Event | None
+    encoded: bytes
+    raw: bytes
+    state: InboxState
+    address: Mapping[str, str] = field(default_factory=dict)
+    channel: str | None = None
+    reason: str = ""
+    received_at: int
+    with_person: bool | None = None
+
+
+class Receipt(StrEnum):
+    """What became of an arrival."""
+
+    STORED = "stored"
+    REPEATED = "repeated"
+    CONFLICT = "conflict"
+    """The key is known with another content: the first one counts, this one is quarantined."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InboxRow:
+    """An event that wants its turn. `replay` counts how often a person appended it again.
+
+    `received_at` is when it was stored (microseconds).
+    """
+
+    id: int
+    seq: int
+    thread_id: int
+    ref: ThreadRef
+    key: str
+    event: Event
+    attempt: int
+    replay: int = 0
+    available_at: int = 0
+    address: Mapping[str, str] = field(default_factory=dict)
+    received_at: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saying:
+    """One part of a plan, to become one outbox row; `encoded` is the message as stored.
+
+    `dropped` says why it does not even begin its journey: it is a dead letter from the start.
+    """
+
+    key: str
+    message: Outgoing
+    encoded: bytes
+    available_at: int = 0
+    expires_at: int | None = None
+    given_up: Sequence[str] = ()
+    dropped: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerRow:
+    """A timer of a thread, waiting: at `due_at` (microseconds) it becomes an inbox event with the key `timer:<id>`.
+
+    `message` is a message as JSON, or `handler` a function ("module:qualname") with `arguments` (JSON), that sees the
+    state as `model`; see bridge.events.Timer.
+    """
+
+    due_at: int
+    name: str = ""
+    unless: str | None = None
+    message: bytes | None = None
+    handler: str | None = None
+    arguments: bytes = b"{}"
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutboxRow:
+    """A message that wants to leave. Times are in microseconds."""
+
+    id: int
+    seq: int
+    thread_id: int
+    ref: ThreadRef
+    key: str
+    message: Outgoing
+    attempt: int
+    address: Mapping[str, str] = field(default_factory=dict)
+    created_at: int
+    available_at: int = 0
+    expires_at: int | None = None
+    claimed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TurnCommit:
+    """All that one turn does, in one transaction: the event is done, the thread moves on, the messages wait to leave.
+
+    `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
+    timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
+
+    `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
+    timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
+    `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
+    is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
+    no use any more.
+    """
+
+    row: InboxRow
+    thread: ThreadRow
+    others: Sequence[InboxRow] = ()
+    sayings: Sequence[Saying] = ()
+    timers: Sequence[TimerRow] = ()
+    cancelled: Sequence[str] = ()
+    holds: bool = False
+    returns: bool = False
+    restarts: Sequence[str] = ()
+    silences: bool = False
+    dead: str = ""
+    steps: Collection[str] = ()
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepRow:
+    """A step that a dialog takes in a turn which is not committed yet: `run` and `position` tell which, `call` what.
+
+    `key` is what it is known by outside, `result` JSON, or None while it is not known to have ended.
+    """
+
+    thread_id: int
+    run: str
+    position: int
+    call: str
+    key: str
+    at: int
+    result: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retry:
+    """A row that failed and is tried again, not before `available_at`.
+
+    `others` are events of the same thread behind it that took part in its turn: it counts as an attempt of theirs too.
+    """
+
+    row_id: int
+    thread_id: int
+    attempt: int
+    reason: str
+    available_at: int
+    at: int
+    exchange: bytes = b""
+    outcome: str = ""
+    others: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The end of a message's journey, or of an event that is given up.
+
+    For messages `state` is SENT, DEAD or EXPIRED; `exchange` is the redacted last try as JSON.
+    """
+
+    row_id: int
+    thread_id: int
+    attempt: int
+    state: InboxState | OutboxState
+    at: int
+    outcome: str = ""
+    reason: str = ""
+    message_id: str | None = None
+    status: StatusValue | None = None
+    exchange: bytes = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message.
+
+    `content` is the webhook's body, or the message as JSON; `channel` the route's {channel} the webhook came by.
+    """
+
+    id: str
+    account: str
+    thread: str
+    kind: str
+    state: str
+    reason: str
+    attempt: int
+    at: int
+    content: bytes = b""
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """A message that was sent, and of which nobody has told yet that it was delivered."""
+
+    row_id: int
+    ref: ThreadRef
+    message_id: str
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSummary:
+    """A line of the list of threads. `reason` is why what waits in it did not go through the last time.
+
+    `note` is for the person who has it (None: the bot does), and `kept_events` wait until it is returned.
+    """
+
+    id: int
+    ref: ThreadRef
+    contact: Contact | None
+    step: str | None
+    version: int
+    open_events: int
+    open_messages: int
+    last_at: int
+    reason: str = ""
+    note: str | None = None
+    kept_events: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryEntry:
+    """One thing said in a thread, by the contact ("in") or by us ("out"); `position` pages through them."""
+
+    position: int
+    id: int
+    direction: str
+    kind: str
+    state: str
+    status: str
+    content: bytes
+    key: str
+    at: int

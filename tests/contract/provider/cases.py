@@ -1,0 +1,225 @@
+"""What a provider's tests are made of: data, in `<name>_cases.py` beside this file, each exposing `CASES`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+
+import orjson
+
+from bridge.errors import SendError
+from bridge.events import Event, Postback, StatusValue, ThreadRef
+from bridge.providers.port import (
+    AccountSettings,
+    Credential,
+    Emulator,
+    Inbound,
+    Outbound,
+    Provider,
+    ProviderType,
+    Request,
+    Response,
+    Sent,
+    Webhook,
+)
+from bridge.strict_json import read_object
+
+if TYPE_CHECKING:
+    from bridge.messages import Outgoing
+
+T = TypeVar("T")
+
+ACCOUNT: Final = "shop"
+BASE_URL: Final = "https://gateway.example"
+RECEIVED_AT: Final = 1_760_086_830_250_000
+"""When every inbound sample arrives: 2025-10-10T09:00:30.25Z, in microseconds."""
+CREATED_AT: Final = 1_760_086_900_125_000
+"""When every outbound sample was committed: 2025-10-10T09:01:40.125Z, in microseconds."""
+KEY: Final = "5b0e4a0e-7f6b-5c1d-9f55-3f0a8c3f3b11"
+"""The idempotency key of every outbound sample."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """A webhook and the events in it; `expected` is [] for one that means nothing to a bot.
+
+    `raw` of the events is not compared; `settings` is laid over the provider's.
+    """
+
+    name: str
+    webhook: Mapping[str, Any]
+    expected: Sequence[Inbound]
+    channel: str | None = None
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantined:
+    """A webhook that must raise Unmappable with `reason` somewhere in its text."""
+
+    name: str
+    webhook: Mapping[str, Any]
+    reason: str = ""
+    channel: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A request as it must be: headers by name exactly, `json` as the decoded body (None: no body)."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    json: Any
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """A message and the exact calls that send it.
+
+    `answers` are what the calls get (default: the provider's `accepted`); `seen` are attributes of the emulator's
+    `Seen` that are checked beside channel and conversation id.
+    """
+
+    name: str
+    outbound: Outbound
+    calls: Sequence[Call]
+    answers: Sequence[Response] = ()
+    seen: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """The SendError a send must end with; what an error class does not have is left at its default."""
+
+    error: type[SendError]
+    code: str = ""
+    retry_after: float | None = None
+    unauthorised: bool = False
+    pause: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What the provider answers, and what that means; `outbound` defaults to the first of the spoken ones."""
+
+    name: str
+    answers: Sequence[Response]
+    outcome: Sent | Failure
+    outbound: Outbound | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """A message that is Rejected before any request is made, with `reason` somewhere in the text."""
+
+    name: str
+    outbound: Outbound
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authenticated:
+    """An exchange for a credential: the calls, what they get, and what comes of it."""
+
+    name: str
+    calls: Sequence[Call]
+    answers: Sequence[Response]
+    outcome: Credential | Failure
+    now: int = CREATED_AT
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+EmulatorFactory: TypeAlias = Callable[[Callable[[], int], Random], Emulator]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProviderCases:
+    """All there is to know to put one provider and its emulator through the contract.
+
+    `settings` are the account's keys without `provider`, with secrets as SecretStr, and are such that the emulator
+    takes them. `accepted` are the answers to a message that is taken. `channel` and `contact` are what the
+    emulator's webhooks are made with; `presses`, `locates`, `media` and `statuses` say what these become.
+    """
+
+    provider: ProviderType
+    emulator: EmulatorFactory
+    settings: Mapping[str, Any]
+    received: Sequence[Received]
+    quarantined: Sequence[Quarantined] = ()
+    spoken: Sequence[Spoken]
+    accepted: Sequence[Response]
+    answered: Sequence[Answered]
+    refused: Sequence[Refused] = ()
+    authenticated: Sequence[Authenticated] = ()
+    credential: Credential | None = None
+    channel: str
+    contact: str
+    presses: type[Event] = Postback
+    locates: str = "location"
+    media: Sequence[str] = ("image", "video", "audio", "voice", "document")
+    statuses: frozenset[StatusValue] = frozenset()
+
+    def build(self, overrides: Mapping[str, Any] | None = None) -> Provider:
+        """The provider for the account of the cases, with some of its settings replaced."""
+        values = {"base_url": BASE_URL, **self.settings, **(overrides or {}), "provider": self.provider.name}
+        settings: AccountSettings = self.provider.Settings.model_validate(
+            {name: value for name, value in values.items() if value is not None}
+        )
+        return self.provider(ACCOUNT, settings)
+
+    def ref(self, conversation_id: str, channel: str | None = None) -> ThreadRef:
+        """A thread of the account."""
+        return ThreadRef(ACCOUNT, self.provider.name, channel or self.channel, conversation_id)
+
+
+def outbound(
+    thread: ThreadRef, message: Outgoing, address: Mapping[str, str] | None = None, key: str = KEY
+) -> Outbound:
+    """A message to send, committed at CREATED_AT."""
+    return Outbound(key=key, thread=thread, message=message, address=address or {}, created_at=CREATED_AT)
+
+
+def exchange(
+    conversation: Generator[Request, Response, T], answers: Callable[[Request], Response] | Sequence[Response]
+) -> tuple[list[Request], T | SendError]:
+    """Play the network: the requests that were made and what came of them.
+
+    Answers are given in turn, the last one over and over, or are computed.
+    """
+    requests: list[Request] = []
+    try:
+        request = next(conversation)
+        while True:
+            requests.append(request)
+            assert len(requests) < 10, "it never ends"
+            given = answers(request) if callable(answers) else answers[min(len(requests), len(answers)) - 1]
+            request = conversation.send(given)
+    except StopIteration as end:
+        result: T = end.value
+        return requests, result
+    except SendError as error:
+        return requests, error
+
+
+def answer(status: int, content: Any = None, body: bytes | None = None, **headers: str) -> Response:
+    """A response with a JSON body (or the bytes given); `retry_after="5"` is the header retry-after."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    if body is None:
+        body = b"" if content is None else orjson.dumps(content)
+        named = {"content-type": "application/json", **named}
+    return Response(status=status, headers=named, body=body)
+
+
+def webhook(content: Mapping[str, Any], channel: str | None = None) -> Webhook:
+    """A webhook as the door hands it on: what is parsed is what the bytes say, read as the door reads them."""
+    try:
+        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:  # half a character stands in JSON only as an escape
+        body = json.dumps(content, separators=(",", ":")).encode()
+    return Webhook(channel=channel, body=body, json=read_object(body), received_at=RECEIVED_AT)

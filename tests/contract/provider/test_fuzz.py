@@ -1,0 +1,240 @@
+"""What no provider ever does, whatever comes: samples bent at every place, arbitrary JSON, arbitrary answers."""
+
+from __future__ import annotations
+
+import copy
+import json
+from dataclasses import fields
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, get_type_hints
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ConfigDict, TypeAdapter
+
+from bridge.errors import SendError, Unmappable
+from bridge.events import EVENT_TYPES, Contact, Event, Media, Place, Status, decode_event, encode_event
+from bridge.providers.port import Response, Sent
+from tests.contract.provider.cases import exchange, webhook
+from tests.contract.provider.roster import every, every_provider
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from bridge.providers.port import Inbound, Provider
+    from tests.contract.provider.cases import ProviderCases, Received, Spoken
+
+    Path = tuple[str | int, ...]
+
+GONE: Final = object()
+INSTEAD: Final[tuple[Any, ...]] = (
+    GONE,
+    None,
+    "",
+    " ",
+    "x",
+    "\0",
+    "\ud83d",
+    "9" * 30,
+    "-1",
+    0,
+    -1,
+    7,
+    2**63,
+    10**400,
+    1e300,
+    0.5,
+    True,
+    [],
+    {},
+    [1],
+    [[]],
+    [None],
+    [{}],
+    {"x": 1},
+)
+"""What a field is replaced with: all of it passes the door, also half a character and numbers no float can hold."""
+
+SCALARS: Final = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**63), 2**64 - 1),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+)
+JSON: Final = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def places(value: Any, here: Path = ()) -> Iterator[Path]:
+    """The path of every field in a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, each in inner:
+        yield (*here, name)
+        yield from places(each, (*here, name))
+
+
+def bent(value: Any, path: Path, instead: object) -> Any:
+    """A copy of a JSON value with one place replaced or taken out."""
+    whole = copy.deepcopy(value)
+    inner = whole
+    for name in path[:-1]:
+        inner = inner[name]
+    if instead is GONE:
+        del inner[path[-1]]
+    else:
+        inner[path[-1]] = instead
+    return whole
+
+
+PARTS: Final[frozenset[type[Any]]] = frozenset({Contact, Media, Place})
+
+
+def adapters(cls: type[Any]) -> Mapping[str, TypeAdapter[Any]]:
+    hints = get_type_hints(cls, localns={"Mapping": dict, "datetime": datetime})
+    strict = ConfigDict(strict=True)
+    plain = {name: hint for name, hint in hints.items() if name in {f.name for f in fields(cls)} - {"raw"}}
+    return {
+        name: TypeAdapter(hint) if hint in PARTS else TypeAdapter(hint, config=strict)
+        for name, hint in plain.items()
+        if not any(part in PARTS for part in getattr(hint, "__args__", ()))
+    }
+
+
+TYPES: Final[Mapping[type[Any], Mapping[str, TypeAdapter[Any]]]] = {
+    cls: adapters(cls) for cls in (*EVENT_TYPES.values(), Contact, Media, Place)
+}
+
+
+def assert_typed(value: Any) -> None:
+    """Every field of an event, and of what is in it, has the type that is annotated."""
+    for name, adapter in TYPES[type(value)].items():
+        adapter.validate_python(getattr(value, name))
+    for each in fields(value):
+        if type(part := getattr(value, each.name)) in PARTS:
+            assert_typed(part)
+
+
+def assert_sound(inbound: Inbound) -> None:
+    event = inbound.event
+    assert type(event) in EVENT_TYPES.values()
+    assert isinstance(inbound.key, str)
+    assert inbound.key
+    assert isinstance(inbound.channel, str)
+    assert inbound.channel
+    assert isinstance(event, Status) if inbound.conversation_id is None else isinstance(inbound.conversation_id, str)
+    assert inbound.conversation_id != ""
+    assert all(isinstance(text, str) for pair in inbound.address.items() for text in pair)
+    assert event.at.tzinfo is not None
+    assert_typed(event)
+    assert_storable(event)
+
+
+def assert_storable(event: Event) -> None:
+    """Stored and read back the same; only a NUL or a lone surrogate may be refused, and then before storing."""
+    try:
+        data = encode_event(event)
+    except ValueError:
+        texts = repr(event)
+        assert "\\x00" in texts or "\\ud" in texts, event
+    else:
+        assert decode_event(event.tag, data) == event
+
+
+def parsed(provider: Provider, content: Mapping[str, Any], channel: str | None) -> tuple[str | None, Sequence[Inbound]]:
+    try:
+        return None, provider.parse(webhook(content, channel))
+    except Unmappable as error:
+        return str(error), ()
+
+
+def assert_parses_or_quarantines(provider: Provider, content: Mapping[str, Any], channel: str | None) -> None:
+    reason, found = parsed(provider, content, channel)
+    assert reason != "", "a quarantined webhook has its reason"
+    keys = [inbound.key for inbound in found]
+    assert len(set(keys)) == len(keys)
+    for inbound in found:
+        assert_sound(inbound)
+
+
+@every(lambda cases: cases.received)
+def test_a_sample_bent_at_any_place_gives_events_or_is_quarantined(cases: ProviderCases, case: Received) -> None:
+    provider = cases.build(case.settings)
+    for path in places(case.webhook):
+        for instead in INSTEAD:
+            assert_parses_or_quarantines(provider, bent(case.webhook, path, instead), case.channel)
+
+
+@every_provider
+@settings(max_examples=60, deadline=None)
+@given(data=st.data())
+def test_arbitrary_json_gives_events_or_is_quarantined(cases: ProviderCases, data: st.DataObject) -> None:
+    content = data.draw(st.dictionaries(st.text(max_size=6), JSON, max_size=4))
+    assert_parses_or_quarantines(cases.build(), content, cases.received[0].channel)
+
+
+@every_provider
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_a_sample_with_arbitrary_json_in_it_gives_events_or_is_quarantined(
+    cases: ProviderCases, data: st.DataObject
+) -> None:
+    case = data.draw(st.sampled_from(cases.received))
+    content: Any = case.webhook
+    for _ in range(data.draw(st.integers(1, 3))):
+        path = data.draw(st.sampled_from(list(places(content)) or [("x",)]))
+        content = bent(content, path, data.draw(JSON))
+    assert_parses_or_quarantines(cases.build(case.settings), content, case.channel)
+
+
+def assert_ends(cases: ProviderCases, case: Spoken, answers: Sequence[Response]) -> None:
+    requests, outcome = exchange(cases.build(case.settings).send(case.outbound, cases.credential), answers)
+    assert requests
+    if isinstance(outcome, Sent):
+        assert outcome.message_id is None or len(outcome.message_id) > 0
+        return
+    assert isinstance(outcome, SendError)
+    assert isinstance(outcome.reason, str)
+    assert isinstance(outcome.code, str)
+    wait = getattr(outcome, "retry_after", None)
+    assert wait is None or (isinstance(wait, int | float) and 0 <= wait < float("inf"))
+
+
+@every_provider
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_whatever_the_answer_a_send_ends_with_an_outcome(cases: ProviderCases, data: st.DataObject) -> None:
+    body = data.draw(st.binary(max_size=40) | JSON.map(orjson_or_nothing))
+    status = data.draw(
+        st.sampled_from((200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 418, 429, 449, 500, 503, 599))
+    )
+    header = st.text(st.characters(max_codepoint=255), max_size=12) | st.sampled_from(
+        ("5", "-1", "1e9", "nan", "inf", "0.5")
+    )
+    headers = data.draw(st.dictionaries(st.sampled_from(("retry-after", "content-type", "x-ratelimit-limit")), header))
+    assert_ends(cases, cases.spoken[0], [Response(status=status, headers=headers, body=body)])
+
+
+@every_provider
+def test_an_answer_bent_at_any_place_still_has_an_outcome(cases: ProviderCases) -> None:
+    for given_answer in {answer.body: answer for case in cases.answered for answer in case.answers}.values():
+        try:
+            content = orjson.loads(given_answer.body)
+        except orjson.JSONDecodeError:
+            continue
+        for path in places(content):
+            for instead in INSTEAD:
+                body = json.dumps(bent(content, path, instead)).encode()
+                bad = Response(status=given_answer.status, headers=given_answer.headers, body=body)
+                assert_ends(cases, cases.spoken[0], [bad])
+
+
+def orjson_or_nothing(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        return b""

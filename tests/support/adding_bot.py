@@ -1,0 +1,383 @@
+"""Conversations with a bot that adds up, on an engine that dies at any pause of its store; and a model of them.
+
+The engine is the real one: the store in memory, the dispatcher, the timers, in virtual time. What leaves is only
+looked at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from random import Random
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import orjson
+import structlog
+from pydantic import BaseModel, Field
+
+from bridge import Message, Router, Timer, Turn, debounce
+from bridge.config.load import Config
+from bridge.engine.backoff import Backoff
+from bridge.engine.timers import Timers
+from bridge.engine.turns.dispatcher import Dispatcher, Rules
+from bridge.store.records import TurnCommit
+from bridge.testing.loop import VirtualClock, VirtualLoop
+from tests.support.store_desk import saying
+from tests.support.whole_bridges import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
+
+    from bridge.routing.overlap import Overlap, Policy
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow, OutboxRow
+    from storage.sqlite.volatile import Volatile
+
+T = TypeVar("T")
+
+MANNERS: Final[Mapping[str, Policy | Overlap]] = {
+    "queue": "queue",
+    "merge": "merge",
+    "latest": "latest",
+    "interrupt": "interrupt",
+    "debounce": debounce("2s"),
+    "typed": "queue",
+}
+"""By the first word of a text, how its turn goes; what is `typed` is handled where the state is a model."""
+ATTEMPTS: Final = 6
+LIMIT: Final = 5.0
+"""Seconds that a turn may take."""
+
+
+# The bot
+
+
+class Tally(BaseModel):
+    """The state as a model: what others see as the keys of a mapping."""
+
+    turns: int = 0
+    total: int = 0
+    seen: list[str] = Field(default_factory=list)
+
+
+tries: Counter[str] = Counter()
+"""How often an event was tried, known outside of the engine and beyond the death of a process."""
+
+
+def adding_up() -> Router:
+    """A bot whose every turn adds to the state, and says what it made of it."""
+    plain, typed = Router("plain"), Router("typed", state=Tally)
+    for manner, overlap in MANNERS.items():
+        router = typed if manner == "typed" else plain
+        router.message(regex=f"^{manner} ", overlap=overlap)(answer)
+    both = Router()
+    both.include(plain)
+    both.include(typed)
+    return both
+
+
+async def answer(turn: Turn[Message, Any]) -> str:
+    """What is said of all events of a turn. A text is its manner, a deed, and a number to add."""
+    events = [event for event in (*turn.skipped, *turn.events) if isinstance(event, Message)]
+    for event in events:
+        _, deed, amount = event.text.split()
+        record(turn, event.id, int(amount))
+        await DEEDS[deed](turn, event.id)
+    return told(turn, [event.id for event in events])
+
+
+def due(turn: Turn[Timer, Any], origin: str) -> str:
+    """What a timer says; it bears the name of the event that set it."""
+    record(turn, f"@{origin}", 0)
+    return told(turn, [f"@{origin}"])
+
+
+def record(turn: Turn[Any, Any], name: str, amount: int) -> None:
+    """Add to the state, in place: what a turn that fails has added must not be found by the next."""
+    state = turn.state
+    if isinstance(state, Tally):
+        state.total += amount
+        state.seen.append(name)
+    else:
+        state["total"] = state.get("total", 0) + amount
+        state.setdefault("seen", []).append(name)
+
+
+def told(turn: Turn[Any, Any], names: Sequence[str]) -> str:
+    """The one reply of a turn: which one it is, the total, and the names of its events."""
+    state = turn.state
+    if isinstance(state, Tally):
+        state.turns += 1
+        return f"{state.turns} {state.total} {' '.join(names)}"
+    state["turns"] = state.get("turns", 0) + 1
+    return f"{state['turns']} {state['total']} {' '.join(names)}"
+
+
+async def add(_turn: Turn[Any, Any], _name: str) -> None:
+    """Nothing but the number."""
+
+
+async def slow(_turn: Turn[Any, Any], _name: str) -> None:
+    await asyncio.sleep(2)
+
+
+async def go(turn: Turn[Any, Any], name: str) -> None:
+    turn.step = name
+
+
+async def flaky(turn: Turn[Any, Any], name: str) -> None:
+    """Fails twice, after half of its work."""
+    tries[name] += 1
+    if tries[name] <= 2:
+        turn.say("nobody hears this").after(1, due, origin="a turn that failed")
+        raise OSError("not now")
+
+
+async def hang(_turn: Turn[Any, Any], name: str) -> None:
+    """Runs out of time once."""
+    tries[name] += 1
+    if tries[name] == 1:
+        await asyncio.sleep(3600)
+
+
+async def poison(turn: Turn[Any, Any], _name: str) -> None:
+    turn.say("nobody hears this")
+    turn.step = "a turn that failed"
+    raise ValueError("never")
+
+
+async def named(turn: Turn[Any, Any], name: str) -> None:
+    turn.after(20, due, name="the one", origin=name)
+
+
+async def cancel(turn: Turn[Any, Any], _name: str) -> None:
+    turn.cancel("the one")
+
+
+async def unless(turn: Turn[Any, Any], name: str) -> None:
+    turn.after(15, due, unless="replied", origin=name)
+
+
+async def wait(turn: Turn[Any, Any], name: str) -> None:
+    turn.after(40, due, origin=name)
+
+
+DEEDS: Final[Mapping[str, Callable[[Turn[Any, Any], str], Awaitable[None]]]] = {
+    each.__name__: each for each in (add, slow, go, flaky, hang, poison, named, cancel, unless, wait)
+}
+
+
+# The engine
+
+
+class Life:
+    """Implements bridge.store.Listener. One process: it dies at the pause of the store that `dies_in` says."""
+
+    def __init__(self, volatile: Volatile, now: int, seed: int) -> None:
+        self.loop = VirtualLoop(now)
+        self.dies_in: int | None = None
+        self.dead = False
+        self.overtakes = False
+        """Whether another process is to commit a turn first, at the next commit where one could."""
+        self.overtook: list[str] = []
+        self.commits = 0
+        self.log: Counter[str] = Counter()
+        """What was logged, by the name of the action."""
+        self._clock = VirtualClock(self.loop)
+        self._seed = seed
+        self.began = self.loop.begin(self._start(volatile), "start")
+        self.run()
+
+    async def _start(self, volatile: Volatile) -> None:
+        self.store = await volatile.open(self._pause)
+        rules = Rules(router=adding_up(), timeout=LIMIT, backoff=Backoff(attempts=ATTEMPTS))
+        rng = Random(self._seed)
+        watched: Any = Watched(self)
+        self.dispatcher = Dispatcher(watched, _CONFIG.accounts, rules, self._clock, rng, concurrency=8)
+        self.timers = Timers(self.store, self._clock)
+        self.store.listen(self)
+        await self.dispatcher.start()
+        self.timers.start()
+
+    async def _pause(self, _label: str) -> None:
+        if self.dies_in is not None:
+            self.dies_in -= 1
+            self.dead = self.dead or self.dies_in <= 0
+        if self.dead:
+            await self.loop.create_future()
+
+    def run(self) -> None:
+        """All that is ready at this time."""
+        with structlog.testing.capture_logs() as lines:
+            self.loop.run_ready()
+        self.log.update(line["event"] for line in lines)
+        if self.began.done() and not self.began.cancelled() and not self.dead:
+            self.began.result()
+
+    def inside(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What comes of a piece of work; None when the process died of it."""
+        task = self.loop.begin(work, "inside")
+        self.run()
+        return task.result() if task.done() else None
+
+    def look(self, work: Coroutine[Any, Any, T]) -> T:
+        """What is in the store; nobody dies of looking."""
+        dies_in, self.dies_in = self.dies_in, None
+        found = self.inside(work)
+        assert found is not None
+        self.dies_in = dies_in
+        return found
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every event had its turn."""
+        return not len(self.dispatcher.lanes)
+
+    def end(self) -> None:
+        self.dead = True
+        with structlog.testing.capture_logs():
+            self.loop.abandon()
+
+    def received(self, rows: Sequence[InboxRow]) -> None:
+        self.dispatcher.offer(rows)
+
+    def timed(self, due_at: int) -> None:
+        self.timers.set(due_at)
+
+    def queued(self, rows: Sequence[OutboxRow]) -> None: ...
+
+    def resolved(self, row_ids: Sequence[int]) -> None: ...
+
+    def changed(self, thread_ids: Collection[int]) -> None: ...
+
+    def broken(self, error: Exception) -> None:
+        raise error
+
+
+class Watched:
+    """The store as the dispatcher has it: turns are counted, and now and then another process commits one first."""
+
+    def __init__(self, life: Life) -> None:
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._life.store, name)
+
+    async def commit_turn(self, commit: TurnCommit) -> None:
+        store, life = self._life.store, self._life
+        if life.overtakes and (other := await _of_another_process(store, commit)) is not None:
+            life.overtakes = False
+            life.overtook.append(other.row.key)
+            await store.commit_turn(other)
+            life.commits += 1
+        await store.commit_turn(commit)
+        life.commits += 1
+
+
+async def _of_another_process(store: Store, commit: TurnCommit) -> TurnCommit | None:
+    """The turn of an event behind those of `commit`, made elsewhere of the same state; None when there is none."""
+    behind = await store.inbox_after(commit.thread.id, commit.row.seq, 9)
+    row = next((each for each in behind if isinstance(each.event, Message) and " add " in each.event.text), None)
+    if row is None:
+        return None
+    thread = await store.thread(commit.thread.id)
+    turn: Turn[Any, Any] = Turn(row.event, thread.ref, state=thread.state)
+    record(turn, row.key, int(row.event.text.split()[2]) if isinstance(row.event, Message) else 0)
+    text = told(turn, [row.key])
+    left = replace(thread, state=turn.encode_state(), heard=thread.version + 1)
+    return TurnCommit(row=row, thread=left, sayings=[saying(text, f"elsewhere {row.key}")], at=commit.at)
+
+
+_CONFIG: Final = Config.from_dict(configuration(Path("/nowhere")))
+
+
+# The model
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A timer that is set: by which event, and in which turn."""
+
+    origin: str
+    turn: int
+    name: str = ""
+    unless: bool = False
+
+
+@dataclass(slots=True)
+class Talk:
+    """One conversation as the model knows it: what was said (event by name: deed, number), and what was answered."""
+
+    said: dict[str, tuple[str, int]] = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+    """Events whose turn another process made, before that of an older one."""
+    replies: list[str] = field(default_factory=list)
+    # What follows from the replies so far:
+    seen: dict[str, None] = field(default_factory=dict)
+    total: int = 0
+    step: str | None = None
+    heard: int = 0
+    waiting: dict[str, Waiting] = field(default_factory=dict)
+
+    def reply(self, text: str) -> None:
+        """Go through one more reply: each counts on from the last, and holds what could be due or heard, once."""
+        self.replies.append(text)
+        count, total, *names = text.split()
+        assert int(count) == len(self.replies), f"a turn was lost, or its state: {self.replies[-2:]}"
+        assert names, text
+        for name in names:
+            assert name not in self.seen, f"{name} had two turns"
+            self.seen[name] = None
+            self._fire(name) if name.startswith("@") else self._do(name)
+        if not names[0].startswith("@"):
+            self.heard = len(self.replies)
+        assert int(total) == self.total, f"an update was lost: {text}, and not {self.total}"
+
+    def _fire(self, name: str) -> None:
+        timer = self.waiting.pop(name[1:], None)
+        assert timer is not None, f"{name} fired, which was cancelled, replaced or never set"
+        assert not (timer.unless and self.heard > timer.turn), f"{name} fired after a reply"
+
+    def _do(self, name: str) -> None:
+        assert name in self.said, f"nobody said {name}"
+        deed, amount = self.said[name]
+        self.total += amount
+        match deed:
+            case "go":
+                self.step = name
+            case "named" | "cancel":
+                self.waiting = {origin: each for origin, each in self.waiting.items() if each.name != "the one"}
+        if deed in {"named", "unless", "wait"}:
+            called = "the one" if deed == "named" else ""
+            self.waiting[name] = Waiting(name, len(self.replies), called, unless=deed == "unless")
+
+    def compare(self, state: bytes, step: str | None) -> None:
+        """The state is what the replies say it is: neither is there without the other."""
+        kept = orjson.loads(state)
+        found = {"turns": kept.get("turns", 0), "total": kept.get("total", 0), "seen": kept.get("seen", [])}
+        assert found == {"turns": len(self.replies), "total": self.total, "seen": [*self.seen]}
+        assert step == self.step
+
+    def account(self, dead: Collection[str], *, all_due: bool, spares: bool) -> None:
+        """Every event had one turn, in order, or was given up for a reason; every timer that had to fire did.
+
+        `spares`: nothing died meanwhile, so that nobody may be given up who did nothing wrong.
+        """
+        heard = [name for name in self.seen if not name.startswith("@")]
+        assert not set(heard) & set(dead)
+        assert set(heard) | set(dead) == set(self.said), "an event is gone"
+        in_order = [name for name in self.said if name not in dead and name not in self.elsewhere]
+        assert [name for name in heard if name not in self.elsewhere] == in_order
+        faulty = {name for name, (deed, _) in self.said.items() if deed in {"poison", "flaky", "hang"}}
+        assert {name for name, (deed, _) in self.said.items() if deed == "poison"} <= set(dead)
+        assert not spares or set(dead) <= faulty
+        if all_due:
+            left = [each for each in self.waiting.values() if not (each.unless and self._replied(each, dead))]
+            assert not left, f"never fired: {left}"
+
+    def _replied(self, timer: Waiting, dead: Collection[str]) -> bool:
+        """Whether something was said after a timer was set; what was given up was said all the same."""
+        names = [*self.said]
+        return self.heard > timer.turn or any(name in dead for name in names[names.index(timer.origin) :])

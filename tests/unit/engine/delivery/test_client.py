@@ -1,0 +1,349 @@
+"""The door out: what each thing that can go wrong on the wire comes to, and that no secret goes astray."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import ssl
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+import aiohttp
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from bridge.clock import SystemClock
+from bridge.engine.delivery.client import ANSWER_LIMIT, Client, Exchange, Http, open_session
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.events import ThreadRef
+from bridge.messages import Text
+from bridge.providers.port import AccountSettings, Credential, Outbound, Request, Response, Sent
+from tests.support.whole_bridges import NOWHERE
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
+
+    from bridge.providers.port import Authenticating, Provider, Sending
+
+SECRET: Final = "s3cr3t-of-the-account"
+SENT: Final = Outbound(key="k-1", thread=ThreadRef("shop", "plain", "x", "ann"), message=Text("hi"), created_at=0)
+OK: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@dataclass
+class Plain:
+    """A provider of one request a message; with `token`, one that has to be obtained."""
+
+    name: ClassVar[str] = "plain"
+    base_url: str
+    token: bool = False
+    answers: list[Response] = field(default_factory=list)
+    renew_at: int | None = None
+
+    def send(self, outbound: Outbound, credential: Credential | None) -> Sending:
+        shown = credential.token if credential else SECRET
+        headers = {"x-api-key": SECRET, "Auth-password": SECRET, "Authorization": f"Bearer {shown}"}
+        answer = yield Request(method="POST", path="/send", headers=headers, body=outbound.key.encode())
+        self.answers.append(answer)
+        if answer.status == 401:
+            raise NotSent("the token is refused", unauthorised=True)
+        return Sent(message_id=answer.body.decode("utf-8", "replace"))
+
+    def authenticate(self, now: int) -> Authenticating | None:
+        del now
+        return self._obtain() if self.token else None
+
+    def _obtain(self) -> Authenticating:
+        answer = yield Request(method="POST", path="/auth")
+        if answer.status != 200:
+            raise Rejected("no token for us", code=str(answer.status))
+        return Credential(token=answer.body.decode(), renew_at=self.renew_at)
+
+
+@dataclass
+class Gateway:
+    """A server that answers with the bytes it is given, and keeps what it got."""
+
+    url: str
+    requests: list[bytes]
+
+
+@asynccontextmanager
+async def gateway(
+    answer: bytes | Callable[[bytes], bytes], *, tls: ssl.SSLContext | None = None, reset: str = ""
+) -> AsyncIterator[Gateway]:
+    """`answer` b"" says nothing and waits; `reset` cuts the connection "before" or "after" the request was read."""
+    requests: list[bytes] = []
+    over = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            if reset == "before":
+                writer.transport.abort()
+            while not writer.transport.is_closing():
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
+                requests.append(head + await reader.readexactly(int(length or 0)))
+                if reset == "after":
+                    writer.transport.abort()
+                found = answer if isinstance(answer, bytes) else answer(requests[-1])
+                if not found:
+                    await over.wait()
+                writer.write(found)
+                await writer.drain()
+                if b"ontent-Length" not in found:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield Gateway(f"http{'s' if tls else ''}://127.0.0.1:{port}", requests)
+    finally:
+        over.set()
+        server.close()
+        await asyncio.sleep(0)
+
+
+async def tried(provider: Plain, seconds: float = 5.0, session: aiohttp.ClientSession | None = None) -> Any:
+    """What one send comes to, a SendError or a Sent, and the exchange as it is kept."""
+    exchange = Exchange()
+    async with session or open_session() as opened:
+        client = client_of(provider, opened, seconds)
+        try:
+            found: SendError | Sent = await client.send(SENT, exchange)
+        except SendError as error:
+            found = error
+    kept = exchange.encode()
+    assert SECRET.encode() not in kept
+    return found, kept
+
+
+def client_of(provider: Plain, session: aiohttp.ClientSession, seconds: float = 5.0) -> Client:
+    """Of a Provider it uses what Plain has."""
+    settings = AccountSettings(provider="plain", timeout=seconds)
+    return Client(cast("Provider", provider), settings, Http(session), SystemClock())
+
+
+def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
+    lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+ANSWERS: Final[dict[str, tuple[bytes, type[SendError] | None]]] = {
+    "a good one": (OK, None),
+    "no text in UTF-8": (response(b"\xff\xfe\x00"), None),
+    "lone surrogates": (response(b"\xed\xa0\x80"), None),
+    "as much as is read": (response(b"a" * ANSWER_LIMIT), None),
+    "gzip": (response(gzip.compress(b"ok"), "Content-Encoding: gzip"), None),
+    "more than is read": (response(b"a" * (ANSWER_LIMIT + 1)), OutcomeUnknown),
+    "a gzip bomb": (response(gzip.compress(bytes(50_000_000)), "Content-Encoding: gzip"), OutcomeUnknown),
+    "gzip that is none": (response(b"not gzip", "Content-Encoding: gzip"), OutcomeUnknown),
+    "cut in the middle": (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok", OutcomeUnknown),
+    "cut in a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", OutcomeUnknown),
+    "no HTTP": (b"220 mail.example ESMTP\r\n\r\n", OutcomeUnknown),
+    "10 000 headers": (response(b"", *(f"X-{n}: a" for n in range(10_000))), OutcomeUnknown),
+    "a header of 64 KiB": (response(b"", "X-A: " + "b" * 65_536), OutcomeUnknown),
+    **{
+        f"a redirect, {status}": (response(b"", "Location: OTHER", status=f"{status} Moved"), Rejected)
+        for status in (300, 301, 302, 303, 304, 307, 308)
+    },
+}
+
+
+@pytest.mark.parametrize(("answer", "outcome"), ANSWERS.values(), ids=ANSWERS.keys())
+async def test_an_answer_and_what_it_comes_to(answer: bytes, outcome: type[SendError] | None) -> None:
+    """F44, F53, F54."""
+    async with gateway(OK) as other, gateway(answer.replace(b"OTHER", f"{other.url}/x".encode())) as provider:
+        found, _ = await tried(Plain(provider.url))
+    assert type(found) is (outcome or Sent)
+    assert len(provider.requests) == 1
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("reset", ["before", "after"])
+async def test_a_connection_that_breaks_once_it_stood_is_unknown(reset: str) -> None:
+    async with gateway(OK, reset=reset) as provider:
+        found, kept = await tried(Plain(provider.url))
+    assert isinstance(found, OutcomeUnknown)
+    assert b"the connection broke" in kept
+
+
+async def test_silence_is_unknown() -> None:
+    """F47: it was written, and may have been acted upon."""
+    async with gateway(b"") as provider:
+        found, kept = await tried(Plain(provider.url), seconds=0.05)
+    assert isinstance(found, OutcomeUnknown)
+    assert b"no answer in time" in kept
+
+
+async def test_an_endless_answer_ends() -> None:
+    async with gateway(b"HTTP/1.1 200 OK\r\nX-A: ontent-Length\r\n\r\n" + b"a" * 1000) as provider:
+        found, _ = await tried(Plain(provider.url), seconds=0.05)
+    assert isinstance(found, OutcomeUnknown)
+
+
+async def test_nobody_there_is_not_sent() -> None:
+    found, kept = await tried(Plain(NOWHERE))
+    assert isinstance(found, NotSent)
+    assert b"no connection" in kept
+
+
+class NoNames(AbstractResolver):
+    """A DNS that knows nobody."""
+
+    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily | int = 0) -> list[ResolveResult]:
+        del port, family
+        raise OSError(None, f"{host}: no such name")
+
+    async def close(self) -> None: ...
+
+
+async def test_a_name_nobody_knows_is_not_sent() -> None:
+    """F51."""
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=NoNames()))
+    found, _ = await tried(Plain("https://gateway.example"), session=session)
+    assert isinstance(found, NotSent)
+
+
+def self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    no_password = serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, no_password)
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+async def test_a_certificate_nobody_vouches_for_is_not_sent_and_sees_no_secret(tmp_path: Path) -> None:
+    """F52."""
+    async with gateway(OK, tls=self_signed(tmp_path)) as provider:
+        found, kept = await tried(Plain(provider.url))
+    assert isinstance(found, NotSent)
+    assert b"connection" in kept
+    assert provider.requests == []
+
+
+async def test_no_tls_where_it_is_wanted_is_not_sent() -> None:
+    async with gateway(OK) as provider:
+        found, _ = await tried(Plain(provider.url.replace("http", "https")))
+    assert isinstance(found, NotSent)
+    assert provider.requests == []
+
+
+async def test_no_cookie_and_no_proxy_is_ever_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", NOWHERE)
+    monkeypatch.setenv("http_proxy", NOWHERE)
+    async with gateway(response(b"ok", "Set-Cookie: a=b; Path=/")) as provider, open_session() as session:
+        client = client_of(Plain(provider.url), session)
+        for _ in range(2):
+            await client.send(SENT, Exchange())
+    assert len(provider.requests) == 2
+    assert b"cookie" not in b"".join(provider.requests).lower()
+
+
+async def test_what_is_kept_of_a_refusal_is_short_and_printable() -> None:
+    async with gateway(response(b"\xff" + b"a" * 10_000, status="400 Bad")) as provider:
+        _, kept = await tried(Plain(provider.url))
+    assert len(kept) < 1_500
+
+
+def tokens(*, good: str) -> Callable[[bytes], bytes]:
+    """Gives out t1, t2, ...; takes only `good`."""
+    given: list[str] = []
+
+    def answer(request: bytes) -> bytes:
+        if request.startswith(b"POST /auth"):
+            given.append(f"t{len(given) + 1}")
+            return response(given[-1].encode())
+        if f"Bearer {good}\r\n".encode() in request:
+            return response(b"ok")
+        return response(b"", status="401 Unauthorized")
+
+    return answer
+
+
+async def test_a_hundred_sends_wait_for_one_token() -> None:
+    """F49."""
+    async with gateway(tokens(good="t1")) as provider, open_session() as session:
+        client = client_of(Plain(provider.url, token=True), session)
+        sent = await asyncio.gather(*(client.send(SENT, Exchange()) for _ in range(100)))
+    assert [each.message_id for each in sent] == ["ok"] * 100
+    assert sum(request.startswith(b"POST /auth") for request in provider.requests) == 1
+
+
+async def test_a_token_that_is_refused_is_renewed_once_for_all_and_the_same_request_repeated() -> None:
+    async with gateway(tokens(good="t2")) as provider, open_session() as session:
+        client = client_of(Plain(provider.url, token=True), session)
+        await asyncio.gather(*(client.send(SENT, Exchange()) for _ in range(100)))
+    sends = [request for request in provider.requests if request.startswith(b"POST /send")]
+    assert len(provider.requests) - len(sends) == 2
+    assert len({request.replace(b"Bearer t1", b"Bearer t2") for request in sends}) == 1
+
+
+async def test_a_token_that_is_refused_again_is_the_messages_outcome() -> None:
+    async with gateway(tokens(good="none")) as provider:
+        found, _ = await tried(Plain(provider.url, token=True))
+    assert isinstance(found, NotSent)
+    assert found.unauthorised
+    assert len(provider.requests) == 4
+
+
+async def test_no_token_at_all_pauses_the_account() -> None:
+    async with gateway(response(b"", status="403 Forbidden")) as provider:
+        found, _ = await tried(Plain(provider.url, token=True))
+    assert isinstance(found, NotSent)
+    assert (found.pause, found.reason) == (True, "no credential: no token for us")
+
+
+async def test_a_token_is_renewed_when_its_time_has_come() -> None:
+    async with gateway(response(b"ok")) as provider, open_session() as session:
+        client = client_of(Plain(provider.url, token=True, renew_at=0), session)
+        for _ in range(2):
+            await client.send(SENT, Exchange())
+    assert [request.split(b" ")[1] for request in provider.requests] == [b"/auth", b"/send"] * 2
+
+
+@pytest.mark.parametrize(("asked", "outcome"), [(True, OutcomeUnknown), (False, NotSent)])
+async def test_a_mistake_in_a_providers_own_code_is_an_outcome(*, asked: bool, outcome: type[SendError]) -> None:
+    """Or the message would leave every few seconds, and nobody would count."""
+
+    class Mistaken(Plain):
+        def send(self, outbound: Outbound, credential: Credential | None) -> Sending:
+            del credential
+            if asked:
+                yield Request(method="POST", path="/send", body=b"x")
+            raise KeyError(f"of {outbound.message}")
+
+    async with gateway(OK) as there:
+        found, _ = await tried(Mistaken(there.url))
+    assert type(found) is outcome
+    assert "KeyError at test_client.py" in found.reason
+    assert "Text" not in found.reason

@@ -1,0 +1,399 @@
+"""Deliveries: order, retries, pauses and endings of messages, over a wire that answers as the test says."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from bridge.engine.backoff import Backoff
+from bridge.engine.delivery.delivery import AccountDelivery, Delivery, Tools
+from bridge.engine.ingest import arrivals_of
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
+from bridge.messages import Text
+from bridge.providers.port import Sent, Webhook
+from bridge.routing.router import Router
+from tests.support.turn_engine import turns
+from tests.support.whole_bridges import body
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from bridge.clock import Clock
+    from bridge.conversation.turn import Turn
+    from bridge.providers.port import Outbound
+    from bridge.store.records import Settled
+    from tests.support.turn_engine import Turns
+
+Outcome = SendError | None
+"""What a try comes to; None: sent."""
+
+
+@dataclass
+class Wire:
+    """Stands for a Client: by the text of a message, what its tries come to, one after the other; then: sent."""
+
+    clock: Clock
+    script: dict[str, list[Outcome]] = field(default_factory=dict)
+    tried: list[tuple[str, str]] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+
+    async def send(self, outbound: Outbound, exchange: object) -> Sent:
+        del exchange
+        text = outbound.message.text  # type: ignore[union-attr] # only texts are sent here
+        self.tried.append((text, outbound.key))
+        self.times.append(self.clock.now() / 1e6)
+        outcomes = self.script.get(text)
+        if outcomes and (outcome := outcomes.pop(0)):
+            raise outcome
+        return Sent(message_id=f"id-{outbound.key}")
+
+    @property
+    def texts(self) -> list[str]:
+        return [text for text, _ in self.tried]
+
+
+@dataclass
+class Out:
+    """A bot that says what it hears, word by word, and its delivery over the wire."""
+
+    world: Turns
+    wire: Wire
+    account: AccountDelivery
+
+    async def say(self, words: str, key: str = "m-1", who: str = "ann") -> None:
+        await self.world.heard(words, key, who)
+        await self.world.settle()
+
+    async def wait(self, seconds: float) -> None:
+        self.world.clock.advance(seconds)
+        await self.world.settle()
+
+    async def states(self, who: str = "ann") -> list[str]:
+        return [each.state for each in await self.world.history(who) if each.direction == "out"]
+
+
+def parrot() -> Router:
+    router = Router("parrot")
+
+    @router.message()
+    async def say(turn: Turn) -> list[Text]:
+        words = turn.event.text.split()  # type: ignore[attr-defined] # a message has a text
+        return [Text(each, expires=timedelta(seconds=5) if each == "soon" else None) for each in words]
+
+    return router
+
+
+@asynccontextmanager
+async def out(
+    script: dict[str, list[Outcome]], *, attempts: int = 12, give_up_after: float = 900.0, **settings: Any
+) -> AsyncIterator[Out]:
+    async with turns(parrot()) as world:
+        found = attached(world, script, Backoff(attempts=attempts, give_up_after=give_up_after), settings)
+        await found.account.start()
+        yield found
+        await found.account.lanes.stop(1)
+
+
+def attached(world: Turns, script: dict[str, list[Outcome]], backoff: Backoff, settings: dict[str, Any]) -> Out:
+    account = world.config.accounts["shop"]
+    account = replace(account, settings=account.settings.model_copy(update=settings))
+    wire = Wire(world.clock, script)
+    tools = Tools(store=world.store, clock=world.clock, rng=Random(5), backoff=backoff)
+    delivery = AccountDelivery(account, wire, tools, concurrency=8)  # type: ignore[arg-type] # Wire is no Client
+    world.delivery = Delivery([delivery], ["shop"])
+    return Out(world, wire, delivery)
+
+
+def later(**more: Any) -> NotSent:
+    return NotSent("not now", **more)
+
+
+async def test_messages_of_a_thread_leave_in_order_whatever_happens_to_the_first() -> None:
+    async with out({"1": [later(), OutcomeUnknown("cut"), later()]}) as sending:
+        await sending.say("1 2 3")
+        await sending.say("a b", "m-2", "bob")
+        assert sending.wire.texts == ["1", "a", "b"]
+        for _ in range(3):
+            await sending.wait(60)
+        assert sending.wire.texts == ["1", "a", "b", "1", "1", "1", "2", "3"]
+        assert len(set(sending.wire.tried)) == 5
+        assert await sending.states() == ["sent"] * 3
+
+
+@pytest.mark.parametrize("error", [Rejected("never", code="13108"), Rejected("the answer is a redirect")], ids=str)
+async def test_what_is_refused_is_a_dead_letter_and_the_next_goes_on(error: Rejected) -> None:
+    async with out({"1": [error]}) as sending:
+        await sending.say("1 2")
+        assert sending.wire.texts == ["1", "2"]
+        (reason,) = await sending.world.reasons()
+        assert error.reason in reason
+        assert error.code in reason
+        assert await sending.states() == ["dead", "sent"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "least", "most"),
+    [
+        (None, 0.5, 1),
+        (5, 5, 5),
+        (0, 1, 1),
+        (-1, 1, 1),
+        (0.25, 1, 1),
+        (900, 900, 900),
+        (901, 900, 900),
+        (1e9, 900, 900),
+        (float("inf"), 900, 900),
+    ],
+)
+async def test_what_the_provider_asks_for_is_granted_within_reason(
+    asked: float | None, least: float, most: float
+) -> None:
+    """F45: from a second to a quarter of an hour; the same for the whole account."""
+    async with out({"1": [later(retry_after=asked)]}, give_up_after=5_000) as sending:
+        await sending.say("1")
+        await sending.wait(least - 0.001)
+        assert sending.wire.texts == ["1"]
+        await sending.wait(most - least + 0.002)
+        assert sending.wire.texts == ["1", "1"]
+
+
+async def test_pauses_grow_and_stay_under_a_minute() -> None:
+    async with out({"1": [later() for _ in range(9)]}) as sending:
+        await sending.say("1")
+        for _ in range(4_000):
+            await sending.wait(0.1)
+            if len(sending.wire.tried) == 10:
+                break
+        pauses = [b - a for a, b in zip(sending.wire.times, sending.wire.times[1:], strict=False)]
+    for number, pause in enumerate(pauses):
+        full = min(60, 2**number)
+        assert full / 2 <= pause <= full + 0.1
+
+
+async def test_enough_tries_are_enough() -> None:
+    async with out({"1": [later() for _ in range(9)]}, attempts=3) as sending:
+        await sending.say("1 2")
+        for _ in range(4):
+            await sending.wait(60)
+        assert sending.wire.texts == ["1", "1", "1", "2"]
+        assert await sending.world.reasons() == ["given up after 3 tries: not now"]
+
+
+async def test_enough_time_is_enough() -> None:
+    async with out({"1": [later() for _ in range(99)]}, give_up_after=100) as sending:
+        await sending.say("1 2")
+        for _ in range(20):
+            await sending.wait(10)
+        (reason,) = await sending.world.reasons()
+        assert reason.startswith("given up after ")
+        assert sending.wire.texts[-1] == "2"
+        tried = [at for text, at in zip(sending.wire.texts, sending.wire.times, strict=True) if text == "1"]
+        assert tried[-1] - tried[0] <= 100
+
+
+async def test_a_message_that_is_worth_nothing_any_more_is_not_sent() -> None:
+    async with out({"soon": [later(retry_after=10)]}) as sending:
+        await sending.say("soon 2")
+        await sending.wait(10.001)
+        assert sending.wire.texts == ["soon", "2"]
+        assert await sending.states() == ["expired", "sent"]
+
+
+async def test_an_unknown_outcome_is_repeated_under_the_same_key() -> None:
+    async with out({"1": [OutcomeUnknown("no answer in time")]}) as sending:
+        await sending.say("1")
+        await sending.wait(60)
+        assert sending.wire.texts == ["1", "1"]
+        assert len(set(sending.wire.tried)) == 1
+        assert await sending.states() == ["sent"]
+
+
+async def test_at_most_once_an_unknown_outcome_is_parked() -> None:
+    async with out({"1": [OutcomeUnknown("no answer in time")]}, at_most_once=True) as sending:
+        await sending.say("1 2")
+        await sending.wait(600)
+        assert sending.wire.texts == ["1", "2"]
+        assert await sending.world.reasons() == ["no answer in time"]
+
+
+async def test_at_most_once_what_was_not_sent_is_sent_also_by_the_next_process() -> None:
+    """The note that it was about to be sent is taken back with the proof that it was not."""
+    async with out({"1": [later()]}, at_most_once=True) as sending:
+        await sending.say("1")
+        await sending.account.lanes.stop(1)
+        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
+        await after.account.start()
+        await after.wait(60)
+        assert after.wire.texts == ["1"]
+        assert (await after.states(), await after.world.reasons()) == (["sent"], [])
+        await after.account.lanes.stop(1)
+
+
+async def test_at_most_once_what_a_dead_process_was_sending_is_parked() -> None:
+    async with out({}, at_most_once=True) as sending:
+        await sending.account.lanes.stop(1)
+        await sending.say("1")
+        (row,) = await sending.world.store.outbox_heads(0, 10)
+        await sending.world.store.claim_delivery(row.id, sending.world.clock.now())
+        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
+        await after.account.start()
+        await after.world.settle()
+        assert after.wire.texts == []
+        assert await after.world.reasons() == ["the process died while it was sent"]
+        await after.account.lanes.stop(1)
+
+
+def fate(world: Turns, message_id: str, code: int) -> Any:
+    """Konnek tells what became of a message."""
+    told = {"status": {"message_id": message_id, "status": code, "recipient_id": "ann"}}
+    webhook = Webhook(channel="whatsapp", body=body(told), json=told, received_at=world.clock.now())
+    return arrivals_of("shop", world.config.accounts["shop"].provider, webhook, lambda _: False)
+
+
+async def test_a_status_settles_an_unknown_outcome_and_nothing_is_sent_twice() -> None:
+    async with out({"1": [OutcomeUnknown("no answer in time")]}, resolve_window=30.0) as sending:
+        await sending.say("1 2")
+        ((_, key),) = sending.wire.tried
+        await sending.world.store.receive(fate(sending.world, key, 2))
+        await sending.wait(31)
+        assert sending.wire.texts == ["1", "2"]
+        assert await sending.states() == ["sent", "sent"]
+
+
+async def test_a_refused_account_is_left_alone_and_tried_every_half_minute() -> None:
+    """By one message; and that costs it no attempt: three tries are allowed here, and there are five probes."""
+    async with out({"1": [later(pause=True) for _ in range(9)]}, attempts=3) as sending:
+        with capture_logs() as lines:
+            await sending.say("1 2")
+            await sending.say("a", "m-2", "bob")
+            assert sending.account.paused == "not now"
+            assert sending.wire.texts == ["1"]
+            sending.wire.script["a"] = [later(pause=True) for _ in range(9)]
+            for probe in range(4):
+                assert len(sending.wire.tried) == 1 + probe
+                await sending.wait(29.9)
+                assert len(sending.wire.tried) == 1 + probe
+                await sending.wait(0.2)
+            sending.wire.script.clear()
+            for _ in range(3):
+                await sending.wait(31)
+        assert sending.account.paused == ""
+        assert sorted(sending.wire.texts[-3:]) == ["1", "2", "a"]
+        assert (await sending.states(), await sending.world.reasons()) == (["sent", "sent"], [])
+    told = [line["event"] for line in lines if line["event"].startswith("account_")]
+    assert told == ["account_paused", "account_resumed"]
+
+
+async def test_what_was_sent_is_written_down_however_long_the_store_is_away() -> None:
+    """And not sent again meanwhile."""
+    async with out({}) as sending:
+        settle, refusals = sending.world.store.settle_delivery, [Unavailable("disk full")] * 5
+
+        async def away(settled: Settled) -> None:
+            if refusals:
+                raise refusals.pop()
+            await settle(settled)
+
+        sending.world.store.settle_delivery = away  # type: ignore[method-assign] # a fault, where there is no door
+        await sending.world.heard("1", "m-1")
+        await sending.world.dispatcher.lanes.settle()
+        for _ in range(200):
+            sending.world.clock.advance(0.5)
+            await sending.world.store.threads()
+            if await sending.states() == ["sent"]:
+                break
+        assert (refusals, sending.wire.texts, await sending.states()) == ([], ["1"], ["sent"])
+
+
+async def test_what_waits_is_sent_after_a_restart_in_order() -> None:
+    async with out({}) as sending:
+        await sending.account.lanes.stop(1)
+        await sending.say("1 2 3")
+        await sending.say("4", "m-2")
+        after = attached(sending.world, {}, Backoff(attempts=12), {})
+        await after.account.start()
+        await after.world.settle()
+        assert after.wire.texts == ["1", "2", "3", "4"]
+        await after.account.lanes.stop(1)
+
+
+@pytest.mark.parametrize(("hours", "state"), [(23, "sent"), (25, "dead")])
+async def test_the_window_is_looked_at_again_when_a_message_that_waited_leaves(hours: int, state: str) -> None:
+    async with out({"1": [NotSent("the token is refused", pause=True)]}) as sending:
+        await sending.say("1")
+        await sending.wait(hours * 3600)
+        assert await sending.states() == [state]
+        if state == "dead":
+            assert sending.wire.texts == ["1"]
+            (reason,) = await sending.world.reasons()
+            assert "window" in reason
+
+
+async def test_nothing_is_remembered_of_messages_that_are_through() -> None:
+    async with out({"soon": [later(retry_after=9.0)], "1": [later(), OutcomeUnknown("no answer in time")]}) as sending:
+        await sending.say("soon 1")
+        for _ in range(10):
+            await sending.wait(10)
+        assert await sending.states() == ["expired", "sent"]
+        assert sending.account._since == {}
+
+
+async def test_a_clock_that_is_set_back_makes_no_pause_of_an_account_longer() -> None:
+    async with out({"1": [later(pause=True)]}) as sending:
+        await sending.say("1")
+        sending.world.clock.set_by(-86_400)
+        await sending.wait(30)
+        await sending.wait(30)
+        assert await sending.states() == ["sent"]
+
+
+async def test_at_most_once_what_was_stopped_before_it_left_is_sent_by_the_next_process() -> None:
+    """Waiting for a place or a token is no try: a restart under load parks nothing."""
+    async with out({}, at_most_once=True) as sending:
+        never = asyncio.Event()
+
+        async def wait(outbound: object, exchange: object) -> Sent:
+            del outbound, exchange
+            await never.wait()
+            return Sent()
+
+        sending.wire.send = wait  # type: ignore[method-assign]
+        await sending.world.heard("1", "m-1")
+        await sending.world.dispatcher.lanes.settle()
+        await sending.account.lanes.stop(0.05)
+        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
+        await after.account.start()
+        await after.world.settle()
+        assert (after.wire.texts, await after.world.reasons()) == (["1"], [])
+        await after.account.lanes.stop(1)
+
+
+@pytest.mark.parametrize(
+    ("error", "actions"),
+    [
+        (Rejected("no account for +6281234500099", code="400"), ["message_dead"]),
+        (NotSent("not now, Ann", code="429"), ["message_not_sent", "message_dead"]),
+        (OutcomeUnknown("Ann waits", code="504"), ["message_not_sent", "message_dead"]),
+        (NotSent("no such number: +6281234500099", code="401", pause=True), ["account_paused"]),
+    ],
+    ids=str,
+)
+async def test_what_a_gateway_says_is_kept_and_never_logged(error: SendError, actions: list[str]) -> None:
+    with capture_logs() as lines:
+        async with out({"1": [error, error]}, attempts=2) as sending:
+            await sending.say("1")
+            await sending.wait(60)
+            reasons = await sending.world.reasons()
+    told = [line for line in lines if line["event"] in actions]
+    assert [line["event"] for line in told] == actions
+    assert all(f"({error.code})" in line["reason"] for line in told)
+    assert not [line for line in lines if "Ann" in str(line) or "+62" in str(line)]
+    assert all(error.reason in reason for reason in reasons)
+    assert len(reasons) == ("message_dead" in actions)

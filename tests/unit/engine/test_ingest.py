@@ -1,0 +1,146 @@
+"""Event keys at the door: whatever a gateway calls its events, none of their keys can be one of the bridge's own."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge import Router, Timer, Turn
+from bridge.engine.handoff import Handoffs
+from bridge.engine.ingest import arrivals_asked_for, arrivals_of
+from bridge.providers.optional import Polled
+from bridge.providers.port import Webhook
+from bridge.store.lifecycle import OWN_KEYS, InboxState
+from bridge.strict_json import read_object
+from bridge.testing.loop import START
+from bridge.testing.plan import PROVIDERS, plan_of
+from tests.support.manual_clock import ManualClock
+from tests.support.store_desk import Desk
+from tests.support.turn_engine import turns
+from tests.support.worlds import CHANNELS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.providers.port import Inbound, Provider
+    from bridge.store.records import Arrival
+
+PLAN: Final = plan_of(None)
+NAMES = [
+    *OWN_KEYS,
+    *(f"{each}7" for each in OWN_KEYS),
+    "gateway:timer:7",
+    "gateway:gateway:timer:7",
+    "timer",
+    "x:timer:7",
+]
+
+
+class Says:
+    """Stands for a provider: its webhooks hold what it is told to."""
+
+    name = "says"
+
+    def __init__(self, *inbound: Inbound) -> None:
+        self._inbound = inbound
+
+    def parse(self, _webhook: Webhook) -> Sequence[Inbound]:
+        return self._inbound
+
+
+def webhook(body: bytes, channel: str | None = None) -> Webhook:
+    return Webhook(channel=channel, body=body, json=read_object(body), received_at=START)
+
+
+def arrivals(provider: Provider | Says, told: Webhook) -> list[Arrival]:
+    return arrivals_of("shop", provider, told, lambda _: True)  # type: ignore[arg-type] # parse() is all that is asked
+
+
+def heard_from(provider: str) -> tuple[Provider, Webhook, Inbound]:
+    """A message as the provider posts it, and what it brings."""
+    channel = dict(CHANNELS)[provider]
+    emulator = PLAN.emulator(provider, lambda: START, Random(0))
+    hook = emulator.says(channel, PLAN.address(provider, channel, "ann"), "hello")
+    told = webhook(hook.body, hook.channel)
+    found = PLAN.config.accounts[provider].provider
+    (inbound,) = found.parse(told)
+    return found, told, inbound
+
+
+@pytest.mark.parametrize("name", ["timer:7", "by hand:x", "quarantine:x", "conflict:x#0", "replayed:7:x", "gateway:x"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_no_providers_event_can_have_a_key_of_ours(provider: str, name: str) -> None:
+    found, told, inbound = heard_from(provider)
+    renamed = webhook(told.body.replace(inbound.key.encode(), name.encode()), told.channel)
+    (arrival,) = arrivals(found, renamed)
+    assert (arrival.key, arrival.state) == (f"gateway:{name}", InboxState.OPEN)
+    assert arrivals(found, told)[0].key == inbound.key
+
+
+def test_a_topic_named_timer_is_a_topic_and_no_timer() -> None:
+    """Without an event_id Ginalne's messages are known by topic and number, here "timer:7"."""
+    body = (
+        b'{"event":"message.created","username":"bot","topic":{"type":"persona","name":"timer"},"message":"hello",'
+        b'"sender":{"name":"ann","contact":[{"type":"whatsapp","name":"Ann","key":"+62819"}]},"chat_id":7}'
+    )
+    (arrival,) = arrivals(PLAN.config.accounts["ginalne"].provider, webhook(body))
+    assert arrival.key == "gateway:timer:7"
+
+
+def test_what_is_asked_for_has_the_same_key_as_what_is_posted() -> None:
+    _, told, inbound = heard_from("konnek")
+    inbound = type(inbound)(key="timer:7", channel="whatsapp", conversation_id="ann", event=inbound.event)
+    (posted,) = arrivals(Says(inbound), told)
+    (asked,) = arrivals_asked_for("shop", "konnek", Polled(inbound=[inbound]), lambda _: True, START)
+    assert posted.key == asked.key == "gateway:timer:7"
+
+
+@given(st.lists(st.sampled_from(NAMES) | st.text(min_size=1, max_size=9), min_size=2, max_size=9, unique=True))
+def test_two_keys_of_a_gateway_stay_two(names: list[str]) -> None:
+    _, told, inbound = heard_from("konnek")
+    named = [type(inbound)(key=name, channel="x", conversation_id="ann", event=inbound.event) for name in names]
+    keys = [each.key for each in arrivals(Says(*named), told) if each.state is InboxState.OPEN]
+    storable = [name for name in names if "\0" not in name]
+    assert len({*keys}) == len(keys) == len(storable)
+    assert not any(key.startswith(tuple(each for each in OWN_KEYS if each != "gateway:")) for key in keys)
+
+
+async def test_every_key_that_is_made_here_is_known_as_ours() -> None:
+    desk = await Desk("sqlite://").open()
+    (row,) = await desk.hear("1")
+    await Handoffs(desk.store, ManualClock()).hand_off(row.thread_id, "")
+    unmapped = arrivals(PLAN.config.accounts["konnek"].provider, webhook(b'{"no": "event"}', "whatsapp"))
+    made = [*(each.key for each in unmapped), desk.told.events[-1].key]
+    assert [next(own for own in OWN_KEYS if key.startswith(own)) for key in made] == ["quarantine:", "by hand:"]
+    await desk.store.close()
+
+
+def remind(_turn: Turn[Timer]) -> str:
+    return "a timer"
+
+
+async def test_messages_that_are_named_like_timers_take_no_timers_place() -> None:
+    router = Router()
+
+    @router.message(text="remind")
+    async def set_one(turn: Turn[Any]) -> None:
+        turn.after(60, remind)
+
+    @router.default()
+    async def other(turn: Turn[Any]) -> str:
+        return f"heard {turn.event.text}"
+
+    async with turns(router) as world:
+        await world.heard("remind", "m-1")
+        for number in range(9):
+            await world.heard(f"{number}", f"timer:{number}")
+        world.clock.advance(120)
+        await world.settle()
+        await world.store.fire_timers(world.clock.now(), 10)
+        await world.settle()
+        assert await world.said() == [*(f"heard {number}" for number in range(9)), "a timer"]
+        assert await world.reasons() == []

@@ -1,0 +1,365 @@
+"""What each message becomes on channels of different means: golden tables, and what holds for all of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Final
+
+import pytest
+
+from bridge.messages import (
+    Audio,
+    Button,
+    Buttons,
+    Card,
+    Cards,
+    Document,
+    Image,
+    Location,
+    Menu,
+    Outgoing,
+    Raw,
+    Row,
+    Section,
+    Template,
+    Text,
+    Video,
+    Voice,
+    choices_of,
+)
+from bridge.planning.capabilities import Capabilities
+from bridge.planning.choices import Choice
+from bridge.planning.plan import Plan, expires_at, plan
+from bridge.units import SECOND, moment
+from tests.support.channel_profiles import DAY, NOW, PICTURES, PLAIN, QUICK, RICH, SHOWCASE
+
+WINDOWED: Final = Capabilities(
+    kinds=frozenset({"text", "template", "raw"}), text=4096, window=DAY, tags=frozenset({"ACCOUNT_UPDATE"})
+)
+
+
+def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
+    return plan(message, capabilities, now=NOW, last_heard=NOW)
+
+
+def text_of(made: Plan) -> str:
+    (part,) = made.parts
+    assert isinstance(part, Text)
+    return part.text
+
+
+def buttons(*titles: str) -> list[Button]:
+    return [Button(f"key-{title}", title) for title in titles]
+
+
+SIZES: Final = Menu(
+    "What size?",
+    "Menu",
+    [
+        Section("Pizza", [Row("s", "Small", "20 cm"), Row("l", "Large")], "from the oven"),
+        Section("", [Row("c", "Cheese")]),
+    ],
+    header="Luigi's",
+    footer="Tax in",
+)
+ASK: Final = Buttons("Really?", buttons("Yes", "No"), header="Order 7", footer="Shop")
+
+
+@pytest.mark.parametrize(
+    ("message", "capabilities"),
+    [
+        (Text("hello"), PLAIN),
+        (Text("x" * 4096), PLAIN),
+        (Text("hello", reply_to="m1"), RICH),
+        (Image("https://x/a.png", caption="A"), RICH),
+        (Image("https://x/a.png"), PICTURES),
+        (Voice("https://x/a.ogg"), PICTURES),
+        (Location(52.5, 13.4, name="Home"), RICH),
+        (ASK, RICH),
+        (replace(ASK, header=Image("https://x/a.png", name="a")), RICH),
+        (SIZES, RICH),
+        (Buttons("Really?", buttons("Yes", "No")), QUICK),
+        (Cards([Card("A", buttons=buttons("Buy A")), Card("B", image="https://x/b.png")]), SHOWCASE),
+        (Template("hello", params={"name": "Ann"}), WINDOWED),
+        (Raw({"type": "sticker"}), WINDOWED),
+    ],
+)
+def test_what_a_channel_carries_goes_as_it_is(message: Outgoing, capabilities: Capabilities) -> None:
+    choices = tuple(Choice(number=None, key=each.key, title=each.title) for each in choices_of(message))
+    assert planned(message, capabilities) == Plan(parts=(message,), choices=choices)
+
+
+@pytest.mark.parametrize(
+    ("message", "text", "given_up"),
+    [
+        (Image("https://x/a.png", caption="Look"), "Look\nhttps://x/a.png", ("image: sent as a link",)),
+        (Video("https://x/a.mp4"), "https://x/a.mp4", ("video: sent as a link",)),
+        (Audio("https://x/a.mp3"), "https://x/a.mp3", ("audio: sent as a link",)),
+        (
+            Document("https://x/7", name="invoice.pdf", caption="Yours"),
+            "Yours\ninvoice.pdf\nhttps://x/7",
+            ("document: sent as a link",),
+        ),
+        (
+            Location(52.5, -0.0000125, name="Home"),
+            "Home\nhttps://www.google.com/maps/search/?api=1&query=52.5,-0.0000125",
+            ("location: sent as a map link",),
+        ),
+        (
+            ASK,
+            "Order 7\n\nReally?\n\n1. Yes\n2. No\n\nShop",
+            (
+                "buttons: not carried here, menu: not carried here; shown as numbered text",
+                "header: folded into the text",
+                "footer: folded into the text",
+            ),
+        ),
+        (
+            replace(ASK, header=Image("https://x/a.png", caption="Shoes"), footer=None),
+            "Shoes\nhttps://x/a.png\n\nReally?\n\n1. Yes\n2. No",
+            (
+                "buttons: not carried here, menu: not carried here; shown as numbered text",
+                "header: folded into the text as a link",
+            ),
+        ),
+        (
+            SIZES,
+            "Luigi's\n\nWhat size?\n\nMenu\n\nPizza — from the oven\n1. Small — 20 cm\n2. Large\n\n3. Cheese\n\nTax in",
+            (
+                "menu: not carried here; shown as numbered text",
+                "header: folded into the text",
+                "footer: folded into the text",
+            ),
+        ),
+        (
+            Menu("How many?", "Number", [Section("Number", [Row("two", "2"), Row("four", "4"), Row("m", "More")])]),
+            "How many?\n\nNumber\n2\n4\n1. More",
+            ("menu: not carried here; shown as numbered text",),
+        ),
+        (
+            Cards([Card("A", buttons=buttons("Buy", "More"), image="https://x/a.png"), Card("B")]),
+            "A\nhttps://x/a.png\n1. Buy\n2. More\n\nB",
+            ("cards: not carried here; shown as numbered text",),
+        ),
+    ],
+)
+def test_where_there_is_only_text_everything_becomes_text(
+    message: Outgoing, text: str, given_up: tuple[str, ...]
+) -> None:
+    made = planned(message, PLAIN)
+    assert (text_of(made), made.given_up) == (text, given_up)
+    assert [choice.key for choice in made.choices] == [each.key for each in choices_of(message)]
+    assert made.dropped is None
+
+
+def test_buttons_beyond_the_limit_become_a_list() -> None:
+    made = planned(Buttons("Pick", buttons("A", "B", "C", "D"), footer="f"), RICH)
+    (part,) = made.parts
+    assert isinstance(part, Menu)
+    assert [(row.key, row.title) for row in part.sections[0].rows] == [(f"key-{each}", each) for each in "ABCD"]
+    assert (part.text, part.footer) == ("Pick", "f")
+    assert made.choices[3] == Choice(number=None, key="key-D", title="D")
+    assert made.given_up == ("buttons: 4 are more than 3; shown as a list",)
+
+
+@pytest.mark.parametrize(
+    ("message", "capabilities", "why"),
+    [
+        (Buttons("Pick", buttons(*"ABCDEFGHIJK")), RICH, "buttons: 11 are more than 3, menu: 11 are more than 10"),
+        (Buttons("Pick", [Button("k" * 257, "A")]), RICH, "buttons: a key is longer than 256 characters"),
+        (Buttons("Pick", [Button("1", "Same"), Button("2", "SAME")]), RICH, "buttons: two titles would read the same"),
+        (
+            Buttons("Pick", buttons("The very long title of one", "The very long title of two")),
+            QUICK,
+            "buttons: two titles would read the same",
+        ),
+        (SIZES, QUICK, "menu: not carried here"),
+        (SIZES, replace(RICH, rows=2), "menu: 3 are more than 2"),
+    ],
+)
+def test_what_cannot_be_pressed_is_numbered(message: Outgoing, capabilities: Capabilities, why: str) -> None:
+    made = planned(message, capabilities)
+    assert [choice.key for choice in made.choices] == [each.key for each in choices_of(message)]
+    assert [choice.number for choice in made.choices] == list(range(1, len(made.choices) + 1))
+    assert made.given_up[0].startswith(why)
+    assert made.given_up[0].endswith("shown as numbered text")
+    assert all(f"{choice.number}. {choice.title}" in text_of(made) for choice in made.choices)
+
+
+def test_a_long_title_is_cut_and_answers_as_it_is_read() -> None:
+    made = planned(Buttons("Pick", buttons("Delivery to my house", "Delivery to my office")), QUICK)
+    assert [each.title for each in choices_of(made.parts[0])] == ["Delivery to my house", "Delivery to my offi…"]
+    assert made.choices[1].title == "Delivery to my offi…"
+    assert made.given_up == ("title 'Delivery to my office': cut to 20 characters",)
+
+
+def test_titles_too_alike_for_buttons_may_still_fit_a_list() -> None:
+    made = planned(Buttons("Pick", buttons("Delivery to my house 1", "Delivery to my house 2")), RICH)
+    assert made.parts[0].kind == "menu"
+    assert made.given_up == ("buttons: two titles would read the same; shown as a list",)
+
+
+def test_a_header_medium_that_is_no_header_here_goes_ahead() -> None:
+    message = Buttons("Really?", buttons("Yes"), header=Image("https://x/a.png", caption="Shoes"))
+    made = planned(message, replace(RICH, header=frozenset()))
+    assert made.parts == (Image("https://x/a.png", caption="Shoes"), Buttons("Really?", buttons("Yes")))
+    assert made.given_up == ("header: sent ahead",)
+
+
+def test_the_caption_of_a_native_header_is_folded_into_the_text() -> None:
+    made = planned(Buttons("Really?", buttons("Yes"), header=Image("https://x/a.png", caption="Shoes")), RICH)
+    assert made.parts == (Buttons("Shoes\n\nReally?", buttons("Yes"), header=Image("https://x/a.png")),)
+    assert made.given_up == ("header's caption: folded into the text",)
+
+
+def test_a_text_too_long_for_its_buttons_goes_ahead_of_them_under_its_header() -> None:
+    short = replace(RICH, text=30)
+    made = planned(Buttons("First sentence is here. Second sentence.", buttons("Yes"), header="H", footer="F"), short)
+    assert made.parts == (
+        Text("H\n\nFirst sentence is here."),
+        Buttons("Second sentence.", buttons("Yes"), footer="F"),
+    )
+    assert made.given_up == ("header: folded into the text", "text: split into 2 messages")
+
+
+@pytest.mark.parametrize("capabilities", [PICTURES, replace(RICH, text=3)])
+def test_a_caption_that_cannot_ride_along_follows(capabilities: Capabilities) -> None:
+    made = planned(Image("https://x/a.png", caption="Look"), replace(capabilities, text=3))
+    assert made.parts == (Image("https://x/a.png"), Text("Loo"), Text("k"))
+    assert made.given_up == ("caption: sent as a text after it", "text: split into 2 messages")
+
+
+def test_cards_that_can_be_told_apart_go_one_by_one() -> None:
+    cards = Cards([Card("A", buttons=buttons("Buy A"), image="https://x/a.png"), Card("B", image="https://x/b.png")])
+    made = planned(cards, RICH)
+    assert made.parts == (
+        Buttons("A", buttons("Buy A"), header=Image("https://x/a.png")),
+        Image("https://x/b.png", caption="B"),
+    )
+    assert made.given_up == ("cards: not carried here; sent one by one",)
+
+
+def test_cards_whose_buttons_read_the_same_are_numbered_under_their_titles() -> None:
+    cards = [Card(each, buttons=[Button(f"buy-{each}", "Buy")], image=f"https://x/{each}.png") for each in "AB"]
+    made = planned(Cards(cards), RICH)
+    assert made.parts == (
+        Image("https://x/A.png", caption="A"),
+        Image("https://x/B.png", caption="B"),
+        Text("A\n1. Buy\n\nB\n2. Buy"),
+    )
+    assert [choice.key for choice in made.choices] == ["buy-A", "buy-B"]
+
+
+@pytest.mark.parametrize("message", [Template("hello"), Raw({"a": 1}), Cards([Card("")])])
+def test_what_no_form_carries_is_dropped_with_its_reason(message: Outgoing) -> None:
+    made = planned(message, PLAIN)
+    assert made.parts == ()
+    assert made.dropped in {f"{message.kind}: not carried here", "cards: nothing to show"}
+
+
+def test_what_no_form_carries_gives_way_to_the_first_fallback_that_can_go() -> None:
+    message = Template("hello", fallback=[Raw({"a": 1}), Text("Hello!", fallback=[Text("?")]), Text("Bye")])
+    made = planned(message, PLAIN)
+    assert made.parts == (Text("Hello!", fallback=[Text("?")]),)
+    assert made.given_up == (
+        "template: not carried here",
+        "fallback: raw: not carried here",
+        "template: the fallback is sent instead",
+    )
+
+
+def test_a_fallback_inherits_when_it_may_be_sent() -> None:
+    message = Template("hello", at=moment(NOW + SECOND), expires=timedelta(seconds=9), fallback=[Text("Hello!")])
+    assert planned(message, PLAIN).parts == (Text("Hello!", at=moment(NOW + SECOND), expires=moment(NOW + 9 * SECOND)),)
+
+
+@pytest.mark.parametrize(
+    ("message", "goes"),
+    [
+        (Text("a", expires=moment(NOW)), False),
+        (Text("a", expires=moment(NOW + 1)), True),
+        (Text("a", expires=timedelta(0)), False),
+        (Text("a", expires=timedelta(microseconds=1)), True),
+        (Text("a", expires=timedelta.max), True),
+        (Text("a", expires=timedelta(hours=1), at=moment(NOW + 3600 * SECOND)), False),
+        (Text("a", expires=moment(NOW), fallback=[Text("b")]), False),
+    ],
+)
+def test_a_message_past_its_expiry_is_dropped(message: Outgoing, *, goes: bool) -> None:
+    made = planned(message, PLAIN)
+    assert (made.dropped is None) == goes == bool(made.parts)
+    if not goes:
+        assert str(made.dropped).startswith("expired: worth nothing after 2025-10-09 ")
+
+
+def test_an_expiry_from_now_becomes_a_moment_in_every_part() -> None:
+    made = planned(Text("one two", expires=timedelta(minutes=1)), replace(PLAIN, text=3))
+    assert [part.expires for part in made.parts] == [moment(NOW + 60 * SECOND)] * 2
+    assert expires_at(made.parts[0], NOW + 5) == NOW + 60 * SECOND
+    assert expires_at(Text("a"), NOW) is None
+
+
+def test_the_first_part_alone_answers_a_message_and_holds_the_fallback() -> None:
+    message = Text("one two", reply_to="m1", tag="T", at=moment(NOW), fallback=[Text("b")])
+    made = planned(message, replace(RICH, text=3, tags=frozenset({"T"})))
+    assert made.parts == (
+        Text("one", reply_to="m1", tag="T", at=moment(NOW), fallback=[Text("b")]),
+        Text("two", tag="T", at=moment(NOW)),
+    )
+
+
+def test_what_the_channel_has_no_place_for_is_named() -> None:
+    made = planned(Text("a", reply_to="m1", tag="T"), PLAIN)
+    assert made == Plan(parts=(Text("a"),), given_up=("tag T: not taken here", "reply_to: not possible here"))
+
+
+SHUT: Final = NOW - DAY * SECOND - 1
+CLOSED: Final = "window: free text goes only within 24 hours of the contact's last message"
+UNSURE: Final = "window: not known when the contact last wrote; sent all the same"
+
+
+@pytest.mark.parametrize(
+    ("message", "heard", "expected"),
+    [
+        (Text("a"), NOW - DAY * SECOND, Plan(parts=(Text("a"),))),
+        (Text("a"), SHUT, Plan(dropped=CLOSED)),
+        (
+            Text("a", reply_to="m"),
+            NOW - DAY * SECOND,
+            Plan(parts=(Text("a"),), given_up=("reply_to: not possible here",)),
+        ),
+        (Text("a", at=moment(NOW + 1)), NOW - DAY * SECOND, Plan(dropped=CLOSED)),
+        (Text("a", tag="ACCOUNT_UPDATE"), SHUT, Plan(parts=(Text("a", tag="ACCOUNT_UPDATE"),))),
+        (Text("a", tag="OTHER"), SHUT, Plan(given_up=("tag OTHER: not taken here",), dropped=CLOSED)),
+        (Template("t"), SHUT, Plan(parts=(Template("t"),))),
+        (Raw({"a": 1}), SHUT, Plan(parts=(Raw({"a": 1}),))),
+        (
+            Text("a", fallback=[Text("b"), Template("t")]),
+            SHUT,
+            Plan(
+                parts=(Template("t"),),
+                given_up=(CLOSED, f"fallback: {CLOSED}", "text: the fallback is sent instead"),
+            ),
+        ),
+        (Text("a", fallback=[Text("b")]), SHUT, Plan(dropped=f"{CLOSED}; fallback: {CLOSED}")),
+        (Text("a", fallback=[Template("t")]), NOW, Plan(parts=(Text("a", fallback=[Template("t")]),))),
+        (Text("a"), None, Plan(parts=(Text("a"),), given_up=(UNSURE,))),
+        (Text("a", tag="ACCOUNT_UPDATE"), None, Plan(parts=(Text("a", tag="ACCOUNT_UPDATE"),))),
+        (
+            Text("a", fallback=[Template("t")]),
+            None,
+            Plan(parts=(Template("t"),), given_up=(CLOSED, "text: the fallback is sent instead")),
+        ),
+        (
+            Text("a", fallback=[Text("b")]),
+            None,
+            Plan(parts=(Text("a", fallback=[Text("b")]),), given_up=(UNSURE,)),
+        ),
+        (Image("https://x/a.png"), SHUT, Plan(dropped=CLOSED)),
+    ],
+)
+def test_outside_the_window_the_tag_the_template_or_the_fallback_goes(
+    message: Outgoing, heard: int | None, expected: Plan
+) -> None:
+    assert plan(message, WINDOWED, now=NOW, last_heard=heard) == expected

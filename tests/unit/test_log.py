@@ -1,0 +1,101 @@
+"""The log: it holds up nobody, whatever becomes of the file it goes to, and shows of an error no word."""
+
+from __future__ import annotations
+
+import os
+import threading
+from io import StringIO
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge import log
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.log import Lines, kind_of, outcome_of, trace_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        try:
+            os.close(end)
+        except OSError:
+            continue
+
+
+def test_a_pipe_that_nobody_reads_holds_up_nobody(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(log, "_WAITING", 100)
+    lines = Lines(os.fdopen(pipe[1], "w", closefd=False))
+
+    def write() -> None:
+        for _ in range(1000):
+            lines.write("x" * 4096 + "\n")
+
+    wrote = threading.Thread(target=write)
+    wrote.start()
+    wrote.join(10)
+    assert not wrote.is_alive()
+    while "were dropped" not in os.read(pipe[0], 65_536).decode():
+        lines.write("one more\n")
+
+
+def test_a_pipe_whose_reader_is_gone_fails_nobody(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    lines = Lines(os.fdopen(pipe[1], "w", closefd=False))
+    for _ in range(10):
+        lines.write("x\n")
+    lines.finish()
+
+
+def test_lines_are_written_in_their_order() -> None:
+    file = StringIO()
+    lines = Lines(file)
+    for number in range(1000):
+        lines.write(f"{number}\n")
+    lines.finish(10)
+    assert file.getvalue() == "".join(f"{number}\n" for number in range(1000))
+
+
+def test_of_an_error_the_log_shows_its_kind_and_place_and_no_word() -> None:
+    try:
+        try:
+            int("canary")
+        except ValueError as error:
+            raise KeyError("canary") from error
+    except KeyError as error:
+        kind, trace = kind_of(error), trace_of(error)
+    assert kind.startswith("KeyError at test_log.py:")
+    assert "which came of" in trace
+    assert trace.endswith("ValueError")
+    assert "invalid literal" not in trace
+
+
+def test_errors_that_came_of_each_other_come_to_an_end() -> None:
+    one, two = ValueError(), KeyError()
+    one.__context__, two.__context__ = two, one
+    assert trace_of(one) == "ValueError\nwhich came of\nKeyError"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (Rejected("no +6281234500099 here", code="13108"), "refused for good (13108)"),
+        (Rejected("no +6281234500099 here"), "refused for good"),
+        (NotSent("ask Ann", code="429"), "not taken (429)"),
+        (NotSent("ask Ann", code="UN_AUTHORIZED", pause=True), "the account is refused (UN_AUTHORIZED)"),
+        (OutcomeUnknown("Ann waits", code="-1"), "no answer that is certain (-1)"),
+        (NotSent("no connection in time", loggable=True), "no connection in time"),
+        (OutcomeUnknown("HTTP 500", code="500", loggable=True), "HTTP 500"),
+        (Rejected("no", code="6281234500099"), "refused for good"),
+        (Rejected("no", code="Ann"), "refused for good"),
+        (Rejected("no", code="13108\n"), "refused for good"),
+    ],
+    ids=str,
+)
+def test_of_a_message_that_was_not_sent_the_log_shows_our_own_words_and_a_code(error: SendError, told: str) -> None:
+    assert outcome_of(error) == told

@@ -1,0 +1,130 @@
+"""The control socket: who may open it, what it answers, and what becomes of it."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.cli.control import Control
+from bridge.errors import Unavailable, Unmappable
+from bridge.web.control import socket_path, start_control
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Letters:
+    """Knows in-1; in-2 is still not understood."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str]] = []
+
+    async def replay(self, letter_id: str) -> bool:
+        if letter_id == "in-2":
+            raise Unmappable("not\nunderstood")
+        self.done.append(("replay", letter_id))
+        return letter_id == "in-1"
+
+    async def drop(self, letter_id: str) -> bool:
+        self.done.append(("drop", letter_id))
+        return letter_id == "in-1"
+
+
+class Threads:
+    """Knows 7."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[int, str | None]] = []
+
+    async def hand_off(self, thread_id: int, note: str) -> bool:
+        self.done.append((thread_id, note))
+        return thread_id == 7
+
+    async def give_back(self, thread_id: int) -> bool:
+        self.done.append((thread_id, None))
+        return thread_id == 7
+
+
+def asked(control: Control, letter_id: str, verb: str) -> str | None:
+    return control.ask("dead", letter_id, verb, missing="there is no dead letter of that id")
+
+
+@pytest.mark.parametrize("depth", [0, 150], ids=["a short path", "a path longer than a socket's address"])
+async def test_a_running_bridge_is_asked_and_answers(tmp_path: Path, depth: int) -> None:
+    database = tmp_path / ("d" * depth) / "x.db"
+    database.parent.mkdir(exist_ok=True)
+    letters = Letters()
+    runner = await start_control(socket_path(database), letters, Threads())
+    try:
+        control = Control(database)
+        assert await asyncio.to_thread(asked, control, "in-1", "replay") is None
+        assert await asyncio.to_thread(asked, control, "in-1", "drop") is None
+        assert await asyncio.to_thread(asked, control, "in-2", "replay") == "not understood"
+        assert await asyncio.to_thread(asked, control, "../x", "drop") == "there is no dead letter of that id"
+        assert letters.done == [("replay", "in-1"), ("drop", "in-1"), ("drop", "../x")]
+    finally:
+        await runner.cleanup()
+    assert not socket_path(database).exists()
+
+
+async def test_conversations_are_handed_over_and_returned(tmp_path: Path) -> None:
+    database, threads = tmp_path / "x.db", Threads()
+    runner = await start_control(socket_path(database), Letters(), threads)
+
+    def told(id_: str, verb: str, note: str = "") -> str | None:
+        return Control(database).ask("threads", id_, verb, missing="nobody", told=note)
+
+    try:
+        assert await asyncio.to_thread(told, "7", "handoff", "a matter of — taste") is None
+        assert await asyncio.to_thread(told, "7", "return") is None
+        for each in ("8", "x", "-7", "\u0667", "9" * 30):
+            assert await asyncio.to_thread(told, each, "return") == "nobody"
+        assert threads.done == [(7, "a matter of — taste"), (7, None), (8, None)]
+    finally:
+        await runner.cleanup()
+
+
+async def test_nobody_else_may_open_the_socket(tmp_path: Path) -> None:
+    path = socket_path(tmp_path / "x.db")
+    runner = await start_control(path, Letters(), Threads())
+    try:
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    finally:
+        await runner.cleanup()
+
+
+async def test_a_socket_that_a_dead_process_left_is_replaced(tmp_path: Path) -> None:
+    path = socket_path(tmp_path / "x.db")
+    first = await start_control(path, Letters(), Threads())
+    second = await start_control(path, Letters(), Threads())
+    try:
+        assert await asyncio.to_thread(asked, Control(tmp_path / "x.db"), "in-1", "drop") is None
+    finally:
+        await second.cleanup()
+        await first.cleanup()
+
+
+async def test_a_file_in_the_sockets_place_is_left_alone(tmp_path: Path) -> None:
+    path = socket_path(tmp_path / "x.db")
+    path.write_text("precious", "utf-8")
+    with pytest.raises(OSError, match="in use"):
+        await start_control(path, Letters(), Threads())
+    assert path.read_text("utf-8") == "precious"
+
+
+async def test_no_bridge_is_told_from_one_that_does_not_answer(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    with pytest.raises(ConnectionRefusedError):
+        asked(Control(database), "in-1", "drop")
+
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_unix_server(hang_up, socket_path(database))
+    async with server:
+        with pytest.raises(Unavailable):
+            await asyncio.to_thread(asked, Control(database), "in-1", "drop")
