@@ -23,7 +23,7 @@ def test_all_is_sorted_and_is_everything_that_can_be_seen() -> None:
 def test_create_app_is_loaded_when_it_is_asked_for() -> None:
     from bridge import create_app  # noqa: PLC0415 - this is what is tested
 
-    assert create_app.__module__ == "bridge.app"
+    assert create_app.__module__ == "bridge.app.http"
 
 
 def test_handlers_need_no_web_stack() -> None:

@@ -107,7 +107,7 @@ async def test_what_cannot_be_configured_does_not_start() -> None:
 async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.app.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("bridge.app.bridge.DRAIN_SECONDS", 0.2)
     router, hanging = Router("slow"), asyncio.Event()
 
     @router.message(text="hang")
@@ -171,7 +171,7 @@ async def test_a_start_that_fails_lets_go_of_the_store(tmp_path: Path, monkeypat
         raise Unavailable("not now")
 
     with monkeypatch.context() as patch:
-        patch.setattr("bridge.dispatcher.Dispatcher.start", fail)
+        patch.setattr("bridge.engine.turns.dispatcher.Dispatcher.start", fail)
         with pytest.raises(Unavailable):
             await create_app(configuration(tmp_path), router=silent())[BRIDGE].start()
     again = create_app(configuration(tmp_path), router=silent())[BRIDGE]

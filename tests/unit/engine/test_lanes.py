@@ -363,7 +363,7 @@ async def test_a_clock_that_is_set_back_makes_no_pause_longer() -> None:
 
 
 async def test_rows_in_memory_are_bounded_however_many_threads_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.lanes.ROWS", 500)
+    monkeypatch.setattr("bridge.engine.lanes.ROWS", 500)
     clock, line, held = ManualClock(), LineOfWork(), asyncio.Event()
 
     async def hold(_: Piece) -> None:

@@ -55,7 +55,7 @@ def test_a_burst_is_the_longest_run_of_events_that_fit(rows: list[tuple[int, boo
 def test_a_manner_that_cannot_be_is_told_at_once(manner: dict[str, Any], reason: str) -> None:
     with pytest.raises(HandlerError, match=reason) as caught:
         Router().message(**manner)
-    assert "test_overlap_rules.py:" in str(caught.value)
+    assert "test_overlap.py:" in str(caught.value)
 
 
 def test_an_unknown_keyword_is_a_type_error() -> None:

@@ -196,7 +196,7 @@ def waiting_bot(wait: Callable[[], Awaitable[object]]) -> Router:
 
 async def test_a_handler_that_ignores_its_cancellation_is_left_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     """And what it says when it comes back at last is told to it as an error, and said to nobody."""
-    monkeypatch.setattr("bridge.runner._GRACE", 0.02)
+    monkeypatch.setattr("bridge.engine.turns.execution._GRACE", 0.02)
     back, late = asyncio.Event(), []
     router = Router()
 
