@@ -1,22 +1,22 @@
-"""JSON as strictly as a door should read it: one reading of a body, or none."""
+"""Strict JSON: one reading of a body, and what a value keeps on its way through JSON."""
 
 from __future__ import annotations
 
 import json
 import math
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from bridge.errors import WebhookError
 
 DEPTH: Final = 64
-"""Levels of objects and arrays a body may have."""
+"""Levels of objects and arrays in a body, and below the top of a stored value."""
 
 
 def read_object(body: bytes) -> dict[str, Any]:
     """A JSON object in UTF-8, without duplicate keys, NaN, Infinity, numbers out of range, or too many levels.
 
     Raises:
-        WebhookError: 400, never with anything of the body in it.
+        WebhookError: 400. Its text holds nothing of the body.
     """
     try:
         value = _DECODER.decode(body.decode())
@@ -31,11 +31,52 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
+def not_json(value: object, path: str, depth: int = 0) -> str | None:
+    """The first part of `value` that JSON would change or refuse, as a reason; None when JSON keeps all of it."""
+    if not isinstance(value, dict | list | tuple):
+        problem = _not_scalar(value)
+        return problem and f"{path} {problem}"
+    if depth > DEPTH:
+        return f"{path} is nested more than {DEPTH} deep"
+    for key, item in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and (not isinstance(key, str) or _not_scalar(key)):
+            return f"{path} has the key {key!r}, a {type(key).__name__}; a key is a text"
+        if problem := not_json(item, f"{path}[{key!r}]", depth + 1):
+            return problem
+    return None
+
+
+def _not_scalar(value: object) -> str | None:
+    problem = None
+    match value:
+        case None | bool():
+            pass
+        case str() if not _is_utf8(value):
+            problem = "has a lone surrogate, which is no text"
+        case int() if not -(2**63) <= value < 2**64:
+            problem = "is an integer of more than 64 bits"
+        case float() if not math.isfinite(value):
+            problem = f"is {value}, which is not JSON"
+        case str() | int() | float():
+            pass
+        case _:
+            problem = f"is a {type(value).__name__}, which is not JSON"
+    return problem
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise ValueError("a key stands twice")
-    return found
+    return values
 
 
 def _finite(text: str) -> float:
@@ -45,18 +86,18 @@ def _finite(text: str) -> float:
     return value
 
 
-def _refuse(_: str) -> Any:  # noqa: ANN401 - never returns
+def _refuse(_: str) -> NoReturn:
     raise ValueError("not a number")
 
 
 def _depth(value: object) -> int:
     deepest = 0
     level = [value]
-    while level := [each for each in level if isinstance(each, dict | list)]:
+    while level := [item for item in level if isinstance(item, dict | list)]:
         deepest += 1
         if deepest > DEPTH:
             break
-        level = [inner for each in level for inner in (each.values() if isinstance(each, dict) else each)]
+        level = [inner for item in level for inner in (item.values() if isinstance(item, dict) else item)]
     return deepest
 
 

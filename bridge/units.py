@@ -1,23 +1,27 @@
-"""Pure conversions: times, texts, durations, and what JSON can hold."""
+"""Pure conversions: times, durations, rates, texts and addresses."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    import re
-
-import math
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from math import inf
+from typing import Final
 
 SECOND: Final = 1_000_000
-
-
+"""One second in microseconds, the unit of every stored time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?")
+_SECONDS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+@dataclass(frozen=True, slots=True)
+class PerPeriod:
+    """A rate: `count` in `seconds`."""
+
+    count: int
+    seconds: float
 
 
 def moment(micros: int) -> datetime:
@@ -26,35 +30,23 @@ def moment(micros: int) -> datetime:
 
 
 def micros(when: datetime) -> int:
-    """An aware datetime as the microseconds that are stored."""
+    """An aware datetime as stored microseconds."""
     return round(when.timestamp() * SECOND)
+
+
+def read_seconds(value: object) -> float:
+    """The seconds in `"10s"`, `"1.5min"`, `"2h"` or a number. Raises ValueError for anything else."""
+    if isinstance(value, str):
+        match = _DURATION.fullmatch(value.strip())
+        value = float(match[1]) * _SECONDS[match[2] or "s"] if match else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
+        raise ValueError(f"a duration is a number with one of {', '.join(_SECONDS)}, like 10s")
+    return float(value)
 
 
 def fold(text: str) -> str:
     """A text as `text=` compares it: trimmed and case-folded."""
     return text.strip().casefold()
-
-
-_UNITS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-@dataclass(frozen=True, slots=True)
-class PerPeriod:
-    """So many in a number of seconds."""
-
-    count: int
-    seconds: float
-
-
-def read_seconds(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-    """`"10s"`, `"1.5min"`, `"2h"` or a number of seconds."""
-    if isinstance(value, str):
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?", value.strip())
-        value = float(match[1]) * _UNITS[match[2] or "s"] if match else None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < inf:
-        message = f"a duration is a number with one of {', '.join(_UNITS)}, like 10s"
-        raise ValueError(message)
-    return float(value)
 
 
 def is_loopback(host: str) -> bool:
@@ -65,47 +57,3 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-_DEPTH_LIMIT: Final = 64
-
-
-def not_json(value: object, path: str, depth: int = 0) -> str | None:
-    """What in `value` would not come back from JSON as it went in, or None."""
-    if not isinstance(value, dict | list | tuple):
-        problem = _not_scalar(value)
-        return problem and f"{path} {problem}"
-    if depth > _DEPTH_LIMIT:
-        return f"{path} is nested more than {_DEPTH_LIMIT} deep"
-    for key, each in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(value, dict) and (not isinstance(key, str) or _not_scalar(key)):
-            return f"{path} has the key {key!r}, a {type(key).__name__}; a key is a text"
-        if problem := not_json(each, f"{path}[{key!r}]", depth + 1):
-            return problem
-    return None
-
-
-def _not_scalar(value: object) -> str | None:
-    problem = None
-    match value:
-        case None | bool():
-            pass
-        case str() if not _is_utf8(value):
-            problem = "has a lone surrogate, which is no text"
-        case int() if not -(2**63) <= value < 2**64:
-            problem = "is an integer of more than 64 bits"
-        case float() if not math.isfinite(value):
-            problem = f"is {value}, which is not JSON"
-        case str() | int() | float():
-            pass
-        case _:
-            problem = f"is a {type(value).__name__}, which is not JSON"
-    return problem
-
-
-def _is_utf8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
 from bridge.store.records import TimerRow
-from bridge.units import SECOND, micros, not_json, read_seconds
+from bridge.strict_json import not_json
+from bridge.units import SECOND, micros, read_seconds
 
 if TYPE_CHECKING:
     from bridge.events import Event

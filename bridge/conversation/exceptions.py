@@ -9,7 +9,7 @@ import orjson
 
 from bridge.conversation.journal import name_of
 from bridge.errors import StepFailed
-from bridge.units import not_json
+from bridge.strict_json import not_json
 
 _LONGEST: Final = 1000
 """Characters of an attribute that is kept."""

@@ -15,7 +15,8 @@ from bridge.events import Message, Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Text
 from bridge.planning.choices import Choice, answer, number_choices
-from bridge.units import fold, not_json
+from bridge.strict_json import not_json
+from bridge.units import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,7 @@ import orjson
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from bridge.errors import HandlerError
-from bridge.units import not_json
+from bridge.strict_json import not_json
 
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""

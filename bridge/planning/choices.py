@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.events import Message
-    from bridge.planning.plan import Plan
 
 _UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Variation_Selector}\u20e3]")
 """Marks of direction and joining, and what makes a keycap of a digit."""
@@ -71,18 +70,22 @@ def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
 
 
 def next_choices(
-    standing: Sequence[Choice], plans: Sequence[Plan], *, answered: str | None = None, asked: bool = False
+    standing: Sequence[Choice],
+    offered: Sequence[Sequence[Choice]],
+    *,
+    answered: str | None = None,
+    asked: bool = False,
 ) -> tuple[Choice, ...]:
-    """The choices open in a thread after a turn that found `standing` open and says `plans`, in order.
+    """The choices open in a thread after a turn that begins with `standing`; `offered` are those of its plans.
 
-    The last plan with choices puts its own in the place of all others, so that a number or a title always speaks of
-    the last list the contact saw. Without one, what stands stays open until it is answered (`answered` is the key
-    of the turn's Postback, pressed or typed; one that is not standing closes nothing) or until the turn asks
-    something else (`asked`; hand in only the plans from that question on).
+    The last plan with choices replaces all others: a number or a title means the list that the contact saw last.
+    Without one, `standing` stays open until it is answered or the turn asks another question (`asked`). `answered`
+    is the key of the turn's Postback, pressed or typed; a key outside `standing` closes nothing. After a question,
+    `offered` begins with the plan of that question.
     """
-    for plan in reversed(plans):
-        if plan.choices:
-            return plan.choices
+    for choices in reversed(offered):
+        if choices:
+            return tuple(choices)
     if asked or any(choice.key == answered for choice in standing):
         return ()
     return tuple(standing)

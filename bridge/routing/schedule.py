@@ -12,7 +12,7 @@ from bridge.conversation.effects import REPLIED, Delay, Later, named, span_of
 from bridge.errors import HandlerError
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
-from bridge.units import not_json
+from bridge.strict_json import not_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

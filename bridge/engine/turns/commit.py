@@ -158,7 +158,8 @@ def _choices(
     question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
     answered = pressed[-1] if pressed else None
-    return next_choices(standing, plans[question or 0 :], answered=answered, asked=asked or question is not None)
+    offered = [each.choices for each in plans[question or 0 :]]
+    return next_choices(standing, offered, answered=answered, asked=asked or question is not None)
 
 
 def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:

@@ -19,7 +19,7 @@ from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
 from bridge.routing.rulebook import Match
 from bridge.store.records import StepRow
-from bridge.units import not_json
+from bridge.strict_json import not_json
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping

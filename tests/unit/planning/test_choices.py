@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from bridge.events import Contact, Message, MessageKind
 from bridge.planning.choices import Choice, answer, next_choices, number_choices, shorten_titles
-from bridge.planning.plan import Plan
 
 ANN = Contact(id="ann", name="Ann")
 AT = datetime(2025, 10, 10, 8, 15, tzinfo=UTC)
@@ -212,27 +211,26 @@ OLD, NEW, NEWER = tuple(listed("Old")), tuple(listed("New")), tuple(listed("Newe
 
 
 @pytest.mark.parametrize(
-    ("plans", "answered", "asked", "left"),
+    ("offered", "answered", "asked", "left"),
     [
         ([], None, False, OLD),
-        ([Plan()], None, False, OLD),
+        ([()], None, False, OLD),
         ([], "k:Old", False, ()),
         ([], "k:Else", False, OLD),
         ([], None, True, ()),
-        ([Plan(choices=NEW)], None, False, NEW),
-        ([Plan(choices=NEW)], "k:Old", False, NEW),
-        ([Plan(choices=NEW)], None, True, NEW),
-        ([Plan(choices=NEW), Plan(choices=NEWER), Plan()], None, False, NEWER),
-        ([Plan(dropped="expired")], None, False, OLD),
+        ([NEW], None, False, NEW),
+        ([NEW], "k:Old", False, NEW),
+        ([NEW], None, True, NEW),
+        ([NEW, NEWER, ()], None, False, NEWER),
     ],
 )
 def test_choices_stay_open_until_answered_or_replaced(
-    plans: list[Plan],
+    offered: list[tuple[Choice, ...]],
     answered: str | None,
     asked: bool,  # noqa: FBT001 - a column of the table
     left: tuple[Choice, ...],
 ) -> None:
-    assert next_choices(OLD, plans, answered=answered, asked=asked) == left
+    assert next_choices(OLD, offered, answered=answered, asked=asked) == left
 
 
 words = st.text(st.sampled_from("abcdeéßŁж取 -'5٢"), min_size=1, max_size=12)
