@@ -11,8 +11,9 @@ from bridge.errors import Broken, StoreError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from storage.results import Result
+
 Unit = TypeVar("Unit")
-Result = TypeVar("Result")
 
 BATCH: Final = 256
 """Units in one transaction, at most: a bound on how long the first waits for the last."""
@@ -20,7 +21,7 @@ QUEUE: Final = 20_000
 """Units waiting, at most: beyond it the store says it cannot keep up."""
 
 
-class Writer(Generic[Unit, Result]):
+class Writer(Generic[Unit]):
     """Turns units of work into transactions.
 
     `run` executes a batch in one transaction and returns a result a unit, or an exception in the place of one that

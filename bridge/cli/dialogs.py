@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.conversation.journal import Journal
     from bridge.engine.turns.dry_run import Break
-    from bridge.store.port import Store
+    from bridge.store.port import StoreReader
     from bridge.store.records import ThreadRow
 
 _PAGE: Final = 100
@@ -143,7 +143,7 @@ def _progress() -> Progress:
     return Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
 
 
-async def _threads(store: Store) -> AsyncIterator[ThreadRow]:
+async def _threads(store: StoreReader) -> AsyncIterator[ThreadRow]:
     """Those in which a dialog waits, by id."""
     page = await store.dialogs(limit=_PAGE)
     while page:
@@ -152,7 +152,7 @@ async def _threads(store: Store) -> AsyncIterator[ThreadRow]:
         page = await store.dialogs(after=page[-1].id, limit=_PAGE)
 
 
-async def _row(store: Store, thread: ThreadRow) -> dict[str, object]:
+async def _row(store: StoreReader, thread: ThreadRow) -> dict[str, object]:
     journal = _journal(thread)
     asks = journal.entries[-1] if journal is not None and journal.entries else None
     until = await store.due_at(thread.id, journal.waiting) if journal is not None else None

@@ -63,7 +63,7 @@ def returns(event: Event) -> bool:
 
 def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
     """Whether a person took the thread after this event, and before it had its turn: it is theirs too."""
-    return row.seq < thread.spoken and not takes_over(row.event)
+    return thread.hold.takes(row.seq) and not takes_over(row.event)
 
 
 def returned(event: Event, held: Sequence[InboxRow]) -> Returned:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, OWN_KEYS, STATUS_RANK, InboxState, OutboxState
-from bridge.store.port import Listener, Store
+from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, OWN_KEYS, STATUS_RANK, InboxState, OutboxState, Outcome
+from bridge.store.port import Listener, Store, StoreReader
 from bridge.store.records import (
     Arrival,
     DeadLetter,
     HistoryEntry,
+    Hold,
     InboxRow,
     OutboxRow,
     Receipt,
@@ -30,17 +31,20 @@ __all__ = [
     "Arrival",
     "DeadLetter",
     "HistoryEntry",
+    "Hold",
     "InboxRow",
     "InboxState",
     "Listener",
     "OutboxRow",
     "OutboxState",
+    "Outcome",
     "Receipt",
     "Retry",
     "Saying",
     "Settled",
     "StepRow",
     "Store",
+    "StoreReader",
     "ThreadRow",
     "ThreadSummary",
     "TimerRow",

@@ -32,6 +32,22 @@ class InboxState(StrEnum):
     """Put aside by a person."""
 
 
+class Outcome(StrEnum):
+    """What the last try of a message came to."""
+
+    SENT = "sent"
+    REJECTED = "rejected"
+    """The provider refused it for good."""
+    NOT_SENT = "not sent"
+    """It did not leave, or the provider did not take it: safe to repeat."""
+    UNKNOWN = "unknown"
+    """It left, and no answer came."""
+    CLAIMED = "claimed"
+    """A try that must not be repeated has begun."""
+    RESOLVED = "resolved"
+    """No answer came, and a status told that it was sent."""
+
+
 class OutboxState(StrEnum):
     """Where a message stands."""
 

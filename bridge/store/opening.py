@@ -11,7 +11,7 @@ from bridge.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.store.port import Store
+    from bridge.store.port import Store, StoreReader
 
 GROUP: Final = "threadbridge.stores"
 
@@ -23,7 +23,7 @@ class StoreType(Protocol):
         """The store at `url`, owned by this process, its schema up to date."""
         ...
 
-    async def open_reader(self, url: str) -> Store:
+    async def open_reader(self, url: str) -> StoreReader:
         """The store at `url`, for reading only, beside whoever owns it."""
         ...
 
@@ -75,6 +75,6 @@ async def open_store(url: str) -> Store:
     return await store_type(url).open_store(url)
 
 
-async def open_reader(url: str) -> Store:
+async def open_reader(url: str) -> StoreReader:
     """The store at `url` for reading only. Raises NewerSchema, Unavailable, Broken."""
     return await store_type(url).open_reader(url)

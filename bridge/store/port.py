@@ -6,7 +6,7 @@ transaction that makes a row the runnable head of its thread, and hands rows on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -57,42 +57,14 @@ class Listener(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Durable conversations. Every method that changes something returns after its commit.
+class StoreReader(Protocol):
+    """What a look into a store can do, also beside the process that owns it.
 
-    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
+    Every method raises Unavailable (may work later) and Broken (stop).
     """
-
-    def listen(self, listener: Listener) -> None:
-        """Whom to tell what was committed, from now on."""
-        ...
-
-    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
-        """Store events, once each by account and key, all or none, in the given order."""
-        ...
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
-        ...
-
-    def peek(self, thread_id: int) -> ThreadRow | None:
-        """A thread as last committed, if that needs no look into the database."""
-        ...
-
-    async def commit_turn(self, turn: TurnCommit) -> None:
-        """One turn's whole effect.
-
-        Raises:
-            ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
-        """
-        ...
-
-    async def start_step(self, step: StepRow) -> StepRow | None:
-        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
-        ...
-
-    async def end_step(self, step: StepRow) -> None:
-        """Note durably what a step gave, so that it is not taken again when its turn is."""
         ...
 
     async def steps(self, thread_id: int) -> list[StepRow]:
@@ -113,6 +85,98 @@ class Store(Protocol):
 
     async def due_at(self, thread_id: int, name: str) -> int | None:
         """When the next timer of a name is due in a thread (microseconds); None: none waits."""
+        ...
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """A thread's open events after `seq`, in order."""
+        ...
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """A thread's open messages after `seq`, in order."""
+        ...
+
+    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+        """The first open event of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
+        """The first open message of each thread that has one, by seq, from `after_seq` on."""
+        ...
+
+    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """What was given up or not understood, newest first."""
+        ...
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """One of them, with its content."""
+        ...
+
+    async def cursor(self, account: str, name: str) -> str | None:
+        """How far what is called `name` was read at the provider, or None."""
+        ...
+
+    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
+        """Messages said since then (microseconds) that are sent, and neither delivered nor failed as far as is known.
+
+        By row id, from `after` on, and only those that the provider gave an id.
+        """
+        ...
+
+    async def threads(
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+    ) -> list[ThreadSummary]:
+        """Threads, the latest first; with `held` those that a person has."""
+        ...
+
+    async def find_thread(self, ref: ThreadRef) -> int | None:
+        """The id of a thread."""
+        ...
+
+    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread after position `after`, oldest first."""
+        ...
+
+    async def counts(self) -> Mapping[str, int]:
+        """How much is waiting, for health and the console."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the store; one that writes finishes first what it accepted."""
+        ...
+
+
+class Store(StoreReader, Protocol):
+    """Durable conversations, owned by this process. Every method that changes something returns after its commit.
+
+    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
+    """
+
+    def listen(self, listener: Listener) -> None:
+        """Whom to tell what was committed, from now on."""
+        ...
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Store events, once each by account and key, all or none, in the given order."""
+        ...
+
+    def peek(self, thread_id: int) -> ThreadRow | None:
+        """A thread as last committed, if that needs no look into the database."""
+        ...
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        """One turn's whole effect.
+
+        Raises:
+            ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+        """
+        ...
+
+    async def start_step(self, step: StepRow) -> StepRow | None:
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        ...
+
+    async def end_step(self, step: StepRow) -> None:
+        """Note durably what a step gave, so that it is not taken again when its turn is."""
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
@@ -139,22 +203,6 @@ class Store(Protocol):
         """The message's journey ended; joins any status that came early; the thread's next one may go."""
         ...
 
-    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
-        """A thread's open events after `seq`, in order."""
-        ...
-
-    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
-        """A thread's open messages after `seq`, in order."""
-        ...
-
-    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
-        """The first open event of each thread that has one, by seq, from `after_seq` on."""
-        ...
-
-    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
-        """The first open message of each thread that has one, by seq, from `after_seq` on."""
-        ...
-
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note, without waiting for a disk, that a row ("in" or "out") is being worked on in this very moment.
 
@@ -166,14 +214,6 @@ class Store(Protocol):
         """The rows that were being worked on when the last process died."""
         ...
 
-    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """What was given up or not understood, newest first."""
-        ...
-
-    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
-        """One of them, with its content."""
-        ...
-
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         ...
@@ -182,39 +222,6 @@ class Store(Protocol):
         """Put a dead letter aside for good."""
         ...
 
-    async def cursor(self, account: str, name: str) -> str | None:
-        """How far what is called `name` was read at the provider, or None."""
-        ...
-
     async def advance(self, account: str, name: str, value: str) -> None:
         """Everything before `value` is received."""
-        ...
-
-    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
-        """Messages said since then (microseconds) that are sent, and neither delivered nor failed as far as is known.
-
-        By row id, from `after` on, and only those that the provider gave an id.
-        """
-        ...
-
-    async def threads(
-        self, *, account: str | None = None, limit: int = 1000, held: bool = False
-    ) -> list[ThreadSummary]:
-        """Threads, the latest first; with `held` those that a person has."""
-        ...
-
-    async def find_thread(self, ref: ThreadRef) -> int | None:
-        """The id of a thread."""
-        ...
-
-    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
-        """The latest `limit` things said in a thread after position `after`, oldest first."""
-        ...
-
-    async def counts(self) -> Mapping[str, Any]:
-        """How much is waiting, for health and the console."""
-        ...
-
-    async def close(self) -> None:
-        """Finish what was accepted, write the log back, let go of the lock."""
         ...

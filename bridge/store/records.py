@@ -12,7 +12,30 @@ if TYPE_CHECKING:
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
-    from bridge.store.lifecycle import InboxState, OutboxState
+    from bridge.store.lifecycle import InboxState, OutboxState, Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """The hold that a person has, or had, on a thread.
+
+    `note` is for the person; None while the bot has the thread. `taken_seq` is the `seq` of the last event by which a
+    person took the thread. `silenced_seq` is the `seq` below which messages must not leave any more. `at_gateway`: the
+    gateway itself says that a person has the thread.
+    """
+
+    note: str | None = None
+    taken_seq: int = 0
+    silenced_seq: int = 0
+    at_gateway: bool = False
+
+    def takes(self, event_seq: int) -> bool:
+        """Whether the person took the thread after this event: without a turn so far, it is theirs too."""
+        return event_seq < self.taken_seq
+
+    def silences(self, message_seq: int) -> bool:
+        """Whether this message must not leave any more."""
+        return message_seq < self.silenced_seq
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +44,7 @@ class ThreadRow:
 
     `address` is what an answer has to carry beside the thread; `last_heard` when the contact last spoke (microseconds).
     `heard` is the version that the turn made in which the contact last did.
-    `dialog` is the dialog that waits in it, as bridge.journal writes it. `note` is for the person who holds the thread;
-    None while the bot does.
-
-    `spoken` is the `seq` of the last event by which a person took the thread, noted as soon as it is stored: what came
-    before and has no turn yet is theirs too. Messages with a `seq` before `silenced` are not to leave any more.
-    `taken`: the gateway itself says that a person has the thread.
+    `dialog` is the dialog that waits in it, as bridge.conversation.journal writes it.
     """
 
     id: int
@@ -39,15 +57,12 @@ class ThreadRow:
     last_heard: int | None = None
     heard: int = 0
     dialog: bytes | None = None
-    note: str | None = None
-    spoken: int = 0
-    silenced: int = 0
-    taken: bool = False
+    hold: Hold = Hold()
 
     @property
     def is_held(self) -> bool:
         """Whether a person has the thread, and the bot is silent."""
-        return self.note is not None
+        return self.hold.note is not None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +228,7 @@ class Retry:
     available_at: int
     at: int
     exchange: bytes = b""
-    outcome: str = ""
+    outcome: Outcome | None = None
     others: Sequence[int] = ()
 
 
@@ -229,7 +244,7 @@ class Settled:
     attempt: int
     state: InboxState | OutboxState
     at: int
-    outcome: str = ""
+    outcome: Outcome | None = None
     reason: str = ""
     message_id: str | None = None
     status: StatusValue | None = None

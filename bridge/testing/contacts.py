@@ -69,7 +69,7 @@ class Contact:
     async def handoff(self) -> str | None:
         """The note to the person who has this conversation; None while the bot has it."""
         row = await self._world.row(self)
-        return row.note if row else None
+        return row.hold.note if row else None
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""

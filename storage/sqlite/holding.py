@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.store.records import TurnCommit
-    from storage.sqlite.effects import Effects
+    from storage.results import Result
     from storage.sqlite.memory import Memory
 
 WAITING: Final = "('timer', 'status')"
@@ -50,7 +50,7 @@ def note_judgement(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
     db.executemany(_JUDGED, [(encode_event(row.event), row.id) for row in echoes])
 
 
-def give_back(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
+def give_back(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Result]) -> None:
     """What was kept in the threads that turns return: some waits for its turn, all else the person has answered."""
     for turn, effect in zip(turns, effects, strict=True):
         if not turn.returns:
@@ -65,7 +65,7 @@ def give_back(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit
         db.execute(_DONE, (_MISSED, turn.at, turn.thread.id))
 
 
-def _restart(db: sqlite3.Connection, turn: TurnCommit, name: str, effect: Effects) -> None:
+def _restart(db: sqlite3.Connection, turn: TurnCommit, name: str, effect: Result) -> None:
     """The timers of that name wait their whole time again; one that is due already was not heard by anybody."""
     for (timer_id,) in db.execute(_NAMED, (turn.thread.id, name)).fetchall():
         db.execute(CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.events import Unrecognised
 from bridge.store.lifecycle import InboxState, OutboxState
+from storage.results import Result
 from storage.sqlite import rows
-from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import receive
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _GIVEN_UP: Final = {"in": ("dead", "quarantined"), "out": ("dead",)}
 
 def replay(
     db: sqlite3.Connection, memory: Memory, letter_id: str, at: int, arrivals: Sequence[Arrival] | None
-) -> Effects:
+) -> Result:
     """Append a dead letter to the end of its thread; its `value` is whether there was one.
 
     With `arrivals` (what a quarantined webhook now turns out to hold) those take its place; without them what has no
@@ -31,7 +31,7 @@ def replay(
     """
     side, row_id = split(letter_id)
     if row_id is None or not _is_given_up(db, side, row_id):
-        return Effects(value=False)
+        return Result(value=False)
     if arrivals is not None and not _is_conflict(db, row_id):
         db.execute(
             "UPDATE inbox SET status = ?, event_key = 'replayed:' || id || ':' || event_key, done_at = ? WHERE id = ?",
@@ -42,7 +42,7 @@ def replay(
         return effects
     table = _TABLES[side]
     if db.execute(f"SELECT thread_id FROM {table} WHERE id = ?", (row_id,)).fetchone()[0] is None:
-        return Effects(value=False)
+        return Result(value=False)
     idle = db.execute(
         f"SELECT NOT EXISTS (SELECT 1 FROM {table} w WHERE w.status = 'open' AND w.thread_id = "
         f"(SELECT thread_id FROM {table} WHERE id = ?))",
@@ -58,14 +58,14 @@ def replay(
     return _reopened(db, side, row_id)
 
 
-def drop(db: sqlite3.Connection, letter_id: str, at: int) -> Effects:
+def drop(db: sqlite3.Connection, letter_id: str, at: int) -> Result:
     """Put a dead letter aside; its `value` is whether there was one."""
     side, row_id = split(letter_id)
     if row_id is None or not _is_given_up(db, side, row_id):
-        return Effects(value=False)
+        return Result(value=False)
     state = InboxState.DROPPED if side == "in" else OutboxState.DROPPED
     db.execute(f"UPDATE {_TABLES[side]} SET status = ?, done_at = ? WHERE id = ?", (state, at, row_id))
-    return Effects(value=True)
+    return Result(value=True)
 
 
 def split(letter_id: str) -> tuple[str, int | None]:
@@ -85,8 +85,8 @@ def _is_conflict(db: sqlite3.Connection, row_id: int) -> bool:
     return row is not None and row[1] is not None and row[0] != Unrecognised.tag
 
 
-def _reopened(db: sqlite3.Connection, side: str, row_id: int) -> Effects:
-    effects = Effects(value=True)
+def _reopened(db: sqlite3.Connection, side: str, row_id: int) -> Result:
+    effects = Result(value=True)
     if side == "in":
         query = f"SELECT {rows.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
         effects.received.append(rows.inbox_row(db.execute(query, (row_id,)).fetchone()))

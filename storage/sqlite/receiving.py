@@ -11,8 +11,8 @@ import orjson
 from bridge.events import Status, takes_over
 from bridge.store.lifecycle import STATUS_RANK, InboxState
 from bridge.store.records import InboxRow, Receipt, ThreadRow
+from storage.results import Result
 from storage.sqlite import rows
-from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
 from storage.sqlite.taking import news_of, note_news, note_taking
 
@@ -57,13 +57,13 @@ _EARLIER: Final = -1
 """None of these webhooks: the event was stored before them."""
 
 
-def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arrival]]) -> list[Effects]:
+def receive(db: sqlite3.Connection, memory: Memory, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each unit's `value` is its list of receipts."""
     known = _known(db, units)
     inserts: list[tuple[Any, ...]] = []
-    all_effects: list[Effects] = []
+    all_effects: list[Result] = []
     for unit, arrivals in enumerate(units):
-        effects = Effects(value=[])
+        effects = Result(value=[])
         all_effects.append(effects)
         for arrival in arrivals:
             accepted, receipt = _admit(known, arrival, unit)
@@ -124,7 +124,7 @@ def _other_key(arrival: Arrival) -> str:
 
 
 def _place(
-    db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Effects, inserts: list[tuple[Any, ...]]
+    db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Result, inserts: list[tuple[Any, ...]]
 ) -> None:
     """Give an arrival its number and its thread; rows that want a turn go to the listener."""
     if arrival.with_person is not None:
@@ -183,7 +183,7 @@ def _place(
 
 
 def _place_news(
-    db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Effects, inserts: list[tuple[Any, ...]]
+    db: sqlite3.Connection, memory: Memory, arrival: Arrival, effects: Result, inserts: list[tuple[Any, ...]]
 ) -> None:
     """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
     if arrival.ref is None or arrival.event is None:
@@ -194,7 +194,7 @@ def _place_news(
         _place(db, memory, news, effects, inserts)
 
 
-def _count_first_attempts(db: sqlite3.Connection, all_effects: list[Effects], inserts: list[tuple[Any, ...]]) -> None:
+def _count_first_attempts(db: sqlite3.Connection, all_effects: list[Result], inserts: list[tuple[Any, ...]]) -> None:
     """An event that found its thread idle is its runnable head: its first attempt begins with this transaction."""
     threads = {row.thread_id for effects in all_effects for row in effects.received}
     if not threads:
@@ -238,7 +238,7 @@ def _ref(db: sqlite3.Connection, memory: Memory, thread_id: int) -> ThreadRef:
 
 
 def _join_status(
-    db: sqlite3.Connection, arrival: Arrival, status: Status, number: int, effects: Effects
+    db: sqlite3.Connection, arrival: Arrival, status: Status, number: int, effects: Result
 ) -> tuple[int | None, InboxState]:
     """Note a status at the message it speaks of, or keep it until that message is known."""
     found = db.execute(_SPOKEN_OF, (status.message_id, arrival.account)).fetchone()

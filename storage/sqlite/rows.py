@@ -10,7 +10,16 @@ import orjson
 from bridge.events import Contact, ThreadRef, decode_event
 from bridge.messages import decode_message
 from bridge.planning.choices import Choice
-from bridge.store.records import DeadLetter, HistoryEntry, InboxRow, OutboxRow, ThreadRow, ThreadSummary, Unconfirmed
+from bridge.store.records import (
+    DeadLetter,
+    HistoryEntry,
+    Hold,
+    InboxRow,
+    OutboxRow,
+    ThreadRow,
+    ThreadSummary,
+    Unconfirmed,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,10 +77,7 @@ def thread_row(row: Row) -> ThreadRow:
         last_heard=row[10],
         heard=row[11],
         dialog=row[12],
-        note=row[13],
-        spoken=row[14],
-        silenced=row[15],
-        taken=bool(row[16]),
+        hold=Hold(note=row[13], taken_seq=row[14], silenced_seq=row[15], at_gateway=bool(row[16])),
     )
 
 

@@ -11,8 +11,8 @@ from bridge.errors import ClaimLost, StoreError, ThreadMoved
 from bridge.events import Message, Postback
 from bridge.store.lifecycle import InboxState, OutboxState
 from bridge.store.records import OutboxRow
+from storage.results import Result
 from storage.sqlite import rows
-from storage.sqlite.effects import Effects
 from storage.sqlite.heads import count_next
 from storage.sqlite.holding import give_back, note_judgement, state_of
 from storage.sqlite.receiving import climb
@@ -57,20 +57,20 @@ WHERE id = ? AND EXISTS (SELECT 1 FROM inbox WHERE id = ? AND kind IN ('message'
 _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
 
 
-def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit]) -> list[Effects | StoreError]:
+def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit]) -> list[Result | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
     wanted = orjson.dumps([row.id for turn in turns for row in (*turn.others, turn.row)]).decode()
     standing = {row_id: (version, spoken) for row_id, version, spoken in db.execute(_RUNNING, (wanted,))}
-    results: list[Effects | StoreError] = []
+    results: list[Result | StoreError] = []
     good: list[TurnCommit] = []
     moved: set[int] = set()
     for turn in turns:
-        thread = turn.thread.version, turn.thread.spoken
+        thread = turn.thread.version, turn.thread.hold.taken_seq
         stands = all(standing.get(row.id) == thread for row in (*turn.others, turn.row))
         if stands and turn.thread.id not in moved:
             moved.add(turn.thread.id)
             good.append(silence(memory, turn))
-            results.append(Effects(threads={turn.thread.id}))
+            results.append(Result(threads={turn.thread.id}))
         else:
             settled = {row.id for each in good for row in (*each.others, each.row)}
             waits = all(row.id in standing and row.id not in settled for row in (*turn.others, turn.row))
@@ -82,7 +82,7 @@ def commit_turns(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCom
     )
     db.executemany(_TURN_THREAD, [_thread_values(turn) for turn in good])
     memory.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in good)
-    effects = [each for each in results if isinstance(each, Effects)]
+    effects = [each for each in results if isinstance(each, Result)]
     _say(db, memory, good, effects)
     set_timers(db, good, effects)
     note_judgement(db, good)
@@ -96,11 +96,11 @@ def _thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     thread, event = turn.thread, turn.row.event
     contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
     choices, address = rows.pack_choices(thread.choices), rows.pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.note, thread.silenced)
+    whose = (thread.heard, thread.dialog, thread.hold.note, thread.hold.silenced_seq)
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 
-def _say(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
+def _say(db: sqlite3.Connection, memory: Memory, turns: Sequence[TurnCommit], effects: Sequence[Result]) -> None:
     """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
     speaking = {turn.thread.id for turn in turns if turn.sayings}
     if not speaking:
@@ -165,10 +165,10 @@ def _saying_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
     )
 
 
-def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[Effects | StoreError]:
+def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[Result | StoreError]:
     """Failed rows wait for their next attempt, which is counted now."""
     outcome = ", outcome = ?" if table == "outbox" else ""
-    results: list[Effects | StoreError] = []
+    results: list[Result | StoreError] = []
     for each in retries:
         values = [each.attempt, each.available_at, each.reason, *([each.outcome or None] if outcome else [])]
         changed = db.execute(
@@ -180,20 +180,20 @@ def retry(db: sqlite3.Connection, table: str, retries: Sequence[Retry]) -> list[
         if changed and outcome and each.outcome:
             tried = each.attempt - 1
             db.execute(_ATTEMPT, (each.row_id, tried, each.at, each.outcome, each.reason, each.exchange or None))
-        results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"{table} {each.row_id} is settled"))
+        results.append(Result(threads={each.thread_id}) if changed else ClaimLost(f"{table} {each.row_id} is settled"))
     return results
 
 
-def settle_turns(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+def settle_turns(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Result | StoreError]:
     """Events given up; their threads go on. What the contact said was said all the same: nobody asks for it again."""
-    results: list[Effects | StoreError] = []
+    results: list[Result | StoreError] = []
     freed: set[int] = set()
     for each in settled:
         changed = db.execute(
             "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND status = 'open'",
             (each.state, each.reason or None, each.at, each.row_id),
         ).rowcount
-        results.append(Effects(threads={each.thread_id}) if changed else ClaimLost(f"event {each.row_id} is settled"))
+        results.append(Result(threads={each.thread_id}) if changed else ClaimLost(f"event {each.row_id} is settled"))
         if changed:
             freed.add(each.thread_id)
             heard = db.execute(_HEARD, (each.thread_id, each.row_id)).fetchone()
@@ -203,7 +203,7 @@ def settle_turns(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settl
     return results
 
 
-def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Effects | StoreError]:
+def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled]) -> list[Result | StoreError]:
     """Messages at the end of their journey, joined with any news of them that came early."""
     freed = {each.thread_id for each in settled if _settle(db, each)}
     db.executemany(
@@ -214,7 +214,7 @@ def settle_deliveries(db: sqlite3.Connection, memory: Memory, settled: Sequence[
             if each.outcome
         ],
     )
-    results: list[Effects | StoreError] = [Effects(threads={each.thread_id}) for each in settled]
+    results: list[Result | StoreError] = [Result(threads={each.thread_id}) for each in settled]
     _join_early(db, memory, settled, results)
     count_next(db, "outbox", freed)
     return results
@@ -233,12 +233,12 @@ def _settle(db: sqlite3.Connection, each: Settled) -> bool:
 
 
 def _join_early(
-    db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled], results: Sequence[Effects | StoreError]
+    db: sqlite3.Connection, memory: Memory, settled: Sequence[Settled], results: Sequence[Result | StoreError]
 ) -> None:
     if db.execute("SELECT 1 FROM early_statuses LIMIT 1").fetchone() is None:
         return
     for each, effects in zip(settled, results, strict=True):
-        if each.state is not OutboxState.SENT or not isinstance(effects, Effects):
+        if each.state is not OutboxState.SENT or not isinstance(effects, Result):
             continue
         account, key, delivery = db.execute(
             "SELECT account, key, delivery FROM outbox WHERE id = ?", (each.row_id,)
@@ -255,7 +255,7 @@ def _join_early(
 
 
 def _open_early(
-    db: sqlite3.Connection, memory: Memory, inbox_id: int, thread_id: int, state: InboxState, effects: Effects
+    db: sqlite3.Connection, memory: Memory, inbox_id: int, thread_id: int, state: InboxState, effects: Result
 ) -> None:
     """A status that came before its message was known takes its place in the thread."""
     idle = not db.execute(
@@ -271,13 +271,13 @@ def _open_early(
         effects.received.append(rows.inbox_row(db.execute(query, (inbox_id,)).fetchone()))
 
 
-def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Effects | StoreError]:
+def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Result | StoreError]:
     """Messages about to be sent at most once: should the process die now, their outcome is unknown."""
     db.executemany("UPDATE outbox SET outcome = 'claimed' WHERE id = ? AND status = 'open'", [(c[0],) for c in claims])
-    return [Effects() for _ in claims]
+    return [Result() for _ in claims]
 
 
-def advance(db: sqlite3.Connection, cursors: Sequence[tuple[str, str, str]]) -> list[Effects | StoreError]:
+def advance(db: sqlite3.Connection, cursors: Sequence[tuple[str, str, str]]) -> list[Result | StoreError]:
     """How far each (account, name) was read."""
     db.executemany("INSERT OR REPLACE INTO cursors (account, name, value) VALUES (?, ?, ?)", cursors)
-    return [Effects() for _ in cursors]
+    return [Result() for _ in cursors]

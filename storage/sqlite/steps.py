@@ -8,7 +8,7 @@ import orjson
 
 from bridge.store.records import StepRow
 from bridge.units import SECOND
-from storage.sqlite.effects import Effects
+from storage.results import Result
 
 if TYPE_CHECKING:
     import sqlite3
@@ -30,21 +30,21 @@ def step_row(row: tuple[Any, ...]) -> StepRow:
     return StepRow(thread_id=row[0], run=row[1], position=row[2], call=row[3], key=row[4], at=row[5], result=row[6])
 
 
-def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | StoreError]:
+def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | StoreError]:
     """Note what is about to be done. Each effect's `value` is what was noted of it before."""
-    results: list[Effects | StoreError] = []
+    results: list[Result | StoreError] = []
     for step in steps:
         noted = db.execute(_NOTED, (step.thread_id, step.run, step.position, step.call)).fetchone()
         if noted is None:
             db.execute(_START, (step.thread_id, step.run, step.position, step.call, step.key, step.at))
-        results.append(Effects(value=step_row(noted) if noted is not None else None))
+        results.append(Result(value=step_row(noted) if noted is not None else None))
     return results
 
 
-def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Effects | StoreError]:
+def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | StoreError]:
     """Note what was done."""
     db.executemany(_END, [(each.result, each.thread_id, each.run, each.position, each.call) for each in steps])
-    return [Effects() for _ in steps]
+    return [Result() for _ in steps]
 
 
 def forget(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
+    from storage.results import Result
     from storage.sqlite.connection import Connection
-    from storage.sqlite.effects import Effects
     from storage.sqlite.volatile import Noted
 
-    Bulk = Callable[[sqlite3.Connection, Memory, list[Any]], Sequence[Effects | StoreError]]
+    Bulk = Callable[[sqlite3.Connection, Memory, list[Any]], Sequence[Result | StoreError]]
 
 
 class Unit(NamedTuple):
@@ -74,7 +74,7 @@ class SqliteStore(Reader):
         self._lock = lock
         self._memory = Memory()
         self._listener: Listener | None = None
-        self._writer: Writer[Unit, Effects] = Writer(self._transact, self._tell, self._broke)
+        self._writer: Writer[Unit] = Writer(self._transact, self._tell, self._broke)
 
     async def start(self) -> None:
         """Continue where the file ends."""
@@ -171,12 +171,12 @@ class SqliteStore(Reader):
         if self._lock is not None:
             self._lock.release()
 
-    async def _transact(self, units: Sequence[Unit]) -> list[Effects | StoreError]:
+    async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         return await on_thread(self._writing, self._execute, units)
 
-    def _execute(self, db: sqlite3.Connection, units: Sequence[Unit]) -> list[Effects | StoreError]:
+    def _execute(self, db: sqlite3.Connection, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction, on the connection's thread; nothing is awaited in between."""
-        results: list[Effects | StoreError] = [StoreError("not run")] * len(units)
+        results: list[Result | StoreError] = [StoreError("not run")] * len(units)
         by_kind: dict[str, list[int]] = {}
         for index, unit in enumerate(units):
             by_kind.setdefault(unit.kind, []).append(index)
@@ -196,7 +196,7 @@ class SqliteStore(Reader):
         self._memory.commit()
         return results
 
-    def _tell(self, results: Sequence[Effects]) -> None:
+    def _tell(self, results: Sequence[Result]) -> None:
         """Hand on what a transaction brought, in the order of its numbers."""
         if self._listener is None:
             return

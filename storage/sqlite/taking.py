@@ -29,7 +29,7 @@ def news_of(arrival: Arrival, thread: ThreadRow) -> Arrival | None:
     """
     if arrival.with_person is None or arrival.event is None or arrival.state is not InboxState.OPEN:
         return None
-    if thread.taken == arrival.with_person and (thread.is_held or not arrival.with_person):
+    if thread.hold.at_gateway == arrival.with_person and (thread.is_held or not arrival.with_person):
         return None
     key, contact, at = f"by hand:gateway:{arrival.key}", arrival.event.contact, arrival.event.at
     event: Event = Returned(id=key, contact=contact, at=at)
@@ -41,7 +41,7 @@ def news_of(arrival: Arrival, thread: ThreadRow) -> Arrival | None:
 def note_news(db: sqlite3.Connection, memory: Memory, thread: ThreadRow, *, taken: bool) -> None:
     """The gateway has said who has a thread."""
     db.execute(_TAKEN, (taken, thread.id))
-    memory.stage([replace(thread, taken=taken)])
+    memory.stage([replace(thread, hold=replace(thread.hold, at_gateway=taken))])
 
 
 def note_taking(db: sqlite3.Connection, memory: Memory, arrival: Arrival, thread: ThreadRow, number: int) -> None:
@@ -52,13 +52,13 @@ def note_taking(db: sqlite3.Connection, memory: Memory, arrival: Arrival, thread
     event, at = arrival.event, arrival.received_at
     if isinstance(event, Echo) and sent_by_us(db, arrival.account, thread.id, event, at=at, waited=0) is not False:
         return  # not theirs for certain: its turn will know
-    silenced = thread.silenced if thread.is_held else number
+    silenced = thread.hold.silenced_seq if thread.is_held else number
     db.execute(_SPOKEN, (number, silenced, thread.id))
-    memory.stage([replace(thread, spoken=number, silenced=silenced)])
+    memory.stage([replace(thread, hold=replace(thread.hold, taken_seq=number, silenced_seq=silenced))])
 
 
 def silence(memory: Memory, turn: TurnCommit) -> TurnCommit:
     """A turn by which a person takes a thread: what stands in the outbox now is not to leave any more."""
     if not turn.silences:
         return turn
-    return replace(turn, thread=replace(turn.thread, silenced=memory.number()))
+    return replace(turn, thread=replace(turn.thread, hold=replace(turn.thread.hold, silenced_seq=memory.number())))

@@ -11,8 +11,8 @@ from bridge.log import kind_of, log
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival
 from bridge.units import moment
+from storage.results import Result
 from storage.sqlite import rows
-from storage.sqlite.effects import Effects
 from storage.sqlite.receiving import receive
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
 
 
-def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Sequence[Effects]) -> None:
+def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Sequence[Result]) -> None:
     """What turns cancel and set, in this order."""
     had = [(row.event.id.partition(":")[2],) for turn in turns for row in _timers(turn)]
     if had:
@@ -66,7 +66,7 @@ def _timers(turn: TurnCommit) -> list[InboxRow]:
     return [] if turn.holds else [row for row in (*turn.others, turn.row) if isinstance(row.event, Timer)]
 
 
-def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effects:
+def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Result:
     """The due timers as inbox events of their threads. The effect's `value` is when the next one is due.
 
     One that this version cannot read is named in the log and set aside: it would hold up all others.
@@ -79,7 +79,7 @@ def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Effect
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
             ends.append(("unreadable", row[0]))
-    effects = receive(db, memory, [arrivals])[0] if arrivals else Effects()
+    effects = receive(db, memory, [arrivals])[0] if arrivals else Result()
     db.executemany("UPDATE timers SET status = ? WHERE id = ?", ends)
     effects.value = db.execute("SELECT min(due_at) FROM timers WHERE status = 'waiting'").fetchone()[0]
     return effects

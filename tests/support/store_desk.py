@@ -11,7 +11,7 @@ import orjson
 
 from bridge.events import Contact, Message, Status, ThreadRef, Unrecognised, encode_event
 from bridge.messages import Text, encode_message
-from bridge.store.lifecycle import InboxState, OutboxState
+from bridge.store.lifecycle import InboxState, OutboxState, Outcome
 from bridge.store.opening import open_store
 from bridge.store.records import Arrival, Retry, Saying, Settled, TurnCommit
 from bridge.units import micros
@@ -93,7 +93,7 @@ def sent(row: OutboxRow, message_id: str | None = None, **changes: Any) -> Settl
         attempt=row.attempt,
         state=OutboxState.SENT,
         at=AT,
-        outcome="sent",
+        outcome=Outcome.SENT,
         message_id=message_id,
     )
     return replace(made, **changes)
@@ -101,7 +101,7 @@ def sent(row: OutboxRow, message_id: str | None = None, **changes: Any) -> Settl
 
 def refused(row: OutboxRow, reason: str = "refused") -> Settled:
     """The provider refused the message for good."""
-    return sent(row, state=OutboxState.DEAD, outcome="rejected", reason=reason)
+    return sent(row, state=OutboxState.DEAD, outcome=Outcome.REJECTED, reason=reason)
 
 
 def given_up(row: InboxRow, reason: str = "given up") -> Settled:
@@ -111,7 +111,7 @@ def given_up(row: InboxRow, reason: str = "given up") -> Settled:
     )
 
 
-def again(row: InboxRow | OutboxRow, outcome: str = "", **changes: Any) -> Retry:
+def again(row: InboxRow | OutboxRow, outcome: Outcome | None = None, **changes: Any) -> Retry:
     """The row failed and is tried again in a second."""
     made = Retry(
         row_id=row.id,
@@ -199,8 +199,11 @@ class Desk:
         return self.told.messages[before:]
 
     async def commit_of(self, row: InboxRow, *sayings: Saying | str, **changes: Any) -> TurnCommit:
-        """A turn for `row`, ready to be committed; `changes` are those of the thread."""
-        thread = replace(await self.store.thread(row.thread_id), **changes)
+        """A turn for `row`, ready to be committed; `changes` are those of the thread, `note` that of its hold."""
+        thread = await self.store.thread(row.thread_id)
+        if "note" in changes:
+            changes["hold"] = replace(thread.hold, note=changes.pop("note"))
+        thread = replace(thread, **changes)
         said = [saying(each) if isinstance(each, str) else each for each in sayings]
         return TurnCommit(row=row, thread=thread, sayings=said, at=AT)
 

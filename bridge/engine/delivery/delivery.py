@@ -12,7 +12,7 @@ from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, 
 from bridge.log import log, outcome_of
 from bridge.planning.plan import plan
 from bridge.providers.port import Outbound
-from bridge.store.lifecycle import OutboxState
+from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.records import OutboxRow, Retry, Settled
 from bridge.units import SECOND
 
@@ -110,19 +110,19 @@ class AccountDelivery:
             self._paused_until = now + _PROBE  # this message is the probe; the others wait for what comes of it
         if self._at_most_once:
             if row.claimed:
-                await self._settle(row, OutboxState.DEAD, "unknown", "the process died while it was sent")
+                await self._settle(row, OutboxState.DEAD, Outcome.UNKNOWN, "the process died while it was sent")
                 return None
             await self._tools.store.claim_delivery(row.id, now)
         elif row.id in self._suspects:
             self._suspects = {each for each in self._suspects if each != row.id}
             row = replace(row, attempt=row.attempt + 1)
-            await self._retry(row, now, "unknown", "the process died while it was sent", b"")
+            await self._retry(row, now, Outcome.UNKNOWN, "the process died while it was sent", b"")
         return await self._try(row)
 
     async def _fit(self, row: OutboxRow, now: int) -> OutboxRow | None:
         """The message as it may leave now: what waited may be worth nothing any more, or find its window closed."""
         thread = self._tools.store.peek(row.thread_id) or await self._tools.store.thread(row.thread_id)
-        if row.seq < thread.silenced and not row.claimed and row.id not in self._suspects:
+        if thread.hold.silences(row.seq) and not row.claimed and row.id not in self._suspects:
             await self._silence(row, now)
             return None
         if row.expires_at is not None and row.expires_at <= now:
@@ -141,7 +141,7 @@ class AccountDelivery:
     def _is_silenced(self, row: OutboxRow) -> bool:
         """Whether a person took the conversation while the message waited for its place among the requests."""
         thread = self._tools.store.peek(row.thread_id)
-        return thread is not None and row.seq < thread.silenced
+        return thread is not None and thread.hold.silences(row.seq)
 
     async def _silence(self, row: OutboxRow, now: int) -> None:
         """A person spoke in the conversation: what the bot said before is kept as a dead letter, and not sent."""
@@ -171,7 +171,7 @@ class AccountDelivery:
         except asyncio.CancelledError:
             written = not exchange.requests
             if written and self._at_most_once:
-                await self._retry(row, 0, "", "stopped before it left", b"")  # the claim is void: nothing left yet
+                await self._retry(row, 0, None, "stopped before it left", b"")  # the claim is void: nothing left yet
             raise
         except Broken:
             written = False
@@ -195,7 +195,7 @@ class AccountDelivery:
             attempt=row.attempt,
             state=OutboxState.SENT,
             at=self._tools.clock.now(),
-            outcome="sent",
+            outcome=Outcome.SENT,
             message_id=sent.message_id,
             status=sent.status,
             exchange=exchange.encode(),
@@ -210,12 +210,12 @@ class AccountDelivery:
         now = self._tools.clock.now()
         if isinstance(error, Rejected):
             self._resume()
-            await self._settle(row, OutboxState.DEAD, "rejected", reason, exchange, told=outcome_of(error))
+            await self._settle(row, OutboxState.DEAD, Outcome.REJECTED, reason, exchange, told=outcome_of(error))
             return None
         if isinstance(error, NotSent) and error.pause:
             return await self._pause(row, reason, exchange, told=outcome_of(error))
-        outcome = "unknown" if isinstance(error, OutcomeUnknown) else "not sent"
-        if outcome == "unknown" and self._at_most_once:
+        outcome = Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) else Outcome.NOT_SENT
+        if outcome is Outcome.UNKNOWN and self._at_most_once:
             await self._settle(row, OutboxState.DEAD, outcome, reason, exchange, told=outcome_of(error))
             return None
         retry_after = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
@@ -227,7 +227,7 @@ class AccountDelivery:
             told = f"{tries}: {outcome_of(error)}"
             await self._settle(row, OutboxState.DEAD, outcome, f"{tries}: {reason}", exchange, told=told)
             return None
-        if outcome == "unknown" and not self._account.settings.provider_dedupes:
+        if outcome is Outcome.UNKNOWN and not self._account.settings.provider_dedupes:
             again_at = max(again_at, now + round(self._account.settings.resolve_window * SECOND))
         again = replace(row, attempt=row.attempt + 1, available_at=again_at)
         await self._retry(again, now, outcome, reason, exchange)
@@ -251,7 +251,7 @@ class AccountDelivery:
             log.error("account_paused", account=self._account.name, reason=told, seconds=_PROBE // SECOND)
         self.paused = reason
         again = replace(row, available_at=self._paused_until)
-        await self._retry(again, now, "not sent", reason, exchange)
+        await self._retry(again, now, Outcome.NOT_SENT, reason, exchange)
         return again
 
     def _resume(self) -> None:
@@ -260,7 +260,7 @@ class AccountDelivery:
             log.info("account_resumed", account=self._account.name)
             self.paused, self._paused_until = "", 0
 
-    async def _retry(self, again: OutboxRow, now: int, outcome: str, reason: str, exchange: bytes) -> None:
+    async def _retry(self, again: OutboxRow, now: int, outcome: Outcome | None, reason: str, exchange: bytes) -> None:
         retry = Retry(
             row_id=again.id,
             thread_id=again.thread_id,
@@ -277,7 +277,7 @@ class AccountDelivery:
         self,
         row: OutboxRow,
         state: OutboxState,
-        outcome: str = "",
+        outcome: Outcome | None = None,
         reason: str = "",
         exchange: bytes = b"",
         *,
@@ -301,7 +301,7 @@ class AccountDelivery:
             thread=row.thread_id,
             key=row.key,
             attempt=row.attempt,
-            outcome=outcome,
+            outcome=outcome or "",
             reason=told or reason,
         )
 

@@ -70,7 +70,7 @@ class Commits:
             choices=_choices(thread.choices, plans, events, asked=turn.asked),
             address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
             dialog=turn.dialog,
-            note=_taken(effects.handoff, events),
+            hold=replace(thread.hold, note=_taken(effects.handoff, events)),
         )
         turn.close()
         name = handler.name if handler else ""
@@ -102,11 +102,13 @@ class Commits:
         """
         now = self._clock.now()
         recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
-        note = row.event.note if isinstance(row.event, Handoff) else thread.note
+        note = row.event.note if isinstance(row.event, Handoff) else thread.hold.note
         begins_quiet = thread.is_held and (isinstance(row.event, Message | Postback) or takes_over(row.event))
         return TurnCommit(
             row=row,
-            thread=replace(_heard(thread, [row.event]), note=note, address=row.address or thread.address),
+            thread=replace(
+                _heard(thread, [row.event]), hold=replace(thread.hold, note=note), address=row.address or thread.address
+            ),
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),
             cancelled=(QUIET,) if begins_quiet else (),
@@ -118,7 +120,7 @@ class Commits:
         now = self._clock.now()
         return TurnCommit(
             row=row,
-            thread=replace(thread, note=_taken(None, [row.event])),
+            thread=replace(thread, hold=replace(thread.hold, note=_taken(None, [row.event]))),
             timers=self._quiet_timer(now),
             cancelled=(QUIET,),
             silences=True,

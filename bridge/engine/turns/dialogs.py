@@ -128,7 +128,7 @@ class Scripts:
         if action == "finish":
             return Fate(action=action, instead=replace(thread, dialog=None))
         note = f"the dialog {misfit.dialog} cannot go on: {misfit.reason}"
-        return Fate(action=action, instead=replace(thread, dialog=None, note=note))
+        return Fate(action=action, instead=replace(thread, dialog=None, hold=replace(thread.hold, note=note)))
 
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""

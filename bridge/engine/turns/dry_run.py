@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bridge.conversation.journal import Journal
     from bridge.routing.router import Router
     from bridge.routing.rulebook import Place, Script
-    from bridge.store.port import Store
+    from bridge.store.port import StoreReader
     from bridge.store.records import ThreadRow
 
     Play = Callable[[], "ScriptChanged | Break | None"]
@@ -62,7 +62,7 @@ class Rehearsals:
     with, and one that blocks is left behind there.
     """
 
-    def __init__(self, store: Store, router: Router, *, patience: float = PATIENCE) -> None:
+    def __init__(self, store: StoreReader, router: Router, *, patience: float = PATIENCE) -> None:
         """`store` is only read; a rehearsal may take `patience` seconds."""
         self._store = store
         self._scripts = router.rules.scripts()

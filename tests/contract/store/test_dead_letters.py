@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.events import Message
-from bridge.store.lifecycle import OutboxState
+from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.records import Receipt
 from tests.support.store_desk import AT, NOON, Desk, arrival, given_up, news, ref_of, refused, riddle, sent, strange
 
@@ -205,7 +205,7 @@ async def test_another_content_under_a_known_key_has_its_turn_when_replayed(desk
 
 async def test_late_news_of_a_try_that_is_over_does_not_settle_the_replay_behind_another_message(desk: Desk) -> None:
     first, second = await desk.said("a", "b")
-    await desk.store.settle_delivery(sent(first, state=OutboxState.DEAD, outcome="unknown", reason="parked"))
+    await desk.store.settle_delivery(sent(first, state=OutboxState.DEAD, outcome=Outcome.UNKNOWN, reason="parked"))
     assert await desk.store.replay(f"out-{first.id}", AT)
     await desk.receive(news(first.key, "delivered"))
     assert desk.told.settled == []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from bridge.errors import ClaimLost
-from bridge.store.lifecycle import STATUS_RANK, InboxState, OutboxState
+from bridge.store.lifecycle import STATUS_RANK, InboxState, OutboxState, Outcome
 from tests.support.store_desk import AT, Desk, again, news, ref_of, refused, sent
 
 if TYPE_CHECKING:
@@ -56,14 +56,14 @@ async def test_a_journey_ends_once_and_its_second_end_costs_the_next_no_attempt(
     assert await desk.fate(first) == ("sent", "")
     assert await desk.messages(first.thread_id) == [replace(second, attempt=1)]
     with pytest.raises(ClaimLost):
-        await desk.store.retry_delivery(again(first, "unknown"))
+        await desk.store.retry_delivery(again(first, Outcome.UNKNOWN))
     assert await desk.store.dead_letters() == []
 
 
 async def test_a_message_that_is_tried_again_keeps_its_place(lasting_desk: Desk) -> None:
     desk = lasting_desk
     first, second = await desk.said("a", "b")
-    await desk.store.retry_delivery(again(first, "not sent", exchange=b"{}"))
+    await desk.store.retry_delivery(again(first, Outcome.NOT_SENT, exchange=b"{}"))
     await desk.reopen()
     waiting = replace(first, attempt=2, available_at=AT + 1_000_000)
     assert await desk.messages(first.thread_id) == [waiting, second]
@@ -171,15 +171,15 @@ async def test_the_same_news_twice_is_one_event(desk: Desk) -> None:
 @pytest.mark.parametrize("value", ["sent", "delivered", "read"])
 async def test_an_unknown_outcome_is_resolved_by_good_news(desk: Desk, value: StatusValue) -> None:
     first, second = await desk.said("a", "b")
-    await desk.store.retry_delivery(again(first, "unknown"))
+    await desk.store.retry_delivery(again(first, Outcome.UNKNOWN))
     await desk.receive(news(first.key, value))
     assert desk.told.settled == [first.id]
     assert await desk.fate(first) == ("sent", value)
     assert await desk.messages(first.thread_id) == [replace(second, attempt=1)]
 
 
-@pytest.mark.parametrize(("outcome", "value"), [("unknown", "failed"), ("not sent", "delivered")])
-async def test_other_outcomes_and_other_news_resolve_nothing(desk: Desk, outcome: str, value: StatusValue) -> None:
+@pytest.mark.parametrize(("outcome", "value"), [(Outcome.UNKNOWN, "failed"), (Outcome.NOT_SENT, "delivered")])
+async def test_other_outcomes_and_other_news_resolve_nothing(desk: Desk, outcome: Outcome, value: StatusValue) -> None:
     (row,) = await desk.said("a")
     await desk.store.retry_delivery(again(row, outcome))
     await desk.receive(news(row.key, value))
@@ -189,7 +189,7 @@ async def test_other_outcomes_and_other_news_resolve_nothing(desk: Desk, outcome
 
 async def test_a_message_resolved_while_it_was_sent_again_is_still_found_by_the_providers_id(desk: Desk) -> None:
     first, second = await desk.said("a", "b")
-    await desk.store.retry_delivery(again(first, "unknown"))
+    await desk.store.retry_delivery(again(first, Outcome.UNKNOWN))
     await desk.receive(news("m-1", "read"))
     await desk.receive(news(first.key, "sent"))
     await desk.store.settle_delivery(sent(first, "m-1", status="sent"))

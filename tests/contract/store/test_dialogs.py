@@ -45,11 +45,12 @@ async def test_a_dialog_a_note_and_when_the_contact_was_heard_are_kept_with_the_
     await desk.turn(first, dialog=b'{"name":"\xc3\xbc"}', note="hers", heard=1)
     for _ in range(2):
         thread = await desk.store.thread(first.thread_id)
-        assert (thread.dialog, thread.note, thread.heard, thread.is_held) == (b'{"name":"\xc3\xbc"}', "hers", 1, True)
+        held = (thread.hold.note, thread.is_held)
+        assert (thread.dialog, thread.heard, held) == (b'{"name":"\xc3\xbc"}', 1, ("hers", True))
         await desk.reopen()
     await desk.turn(second, dialog=None, note=None, heard=2)
     thread = await desk.store.thread(first.thread_id)
-    assert (thread.dialog, thread.note, thread.heard, thread.is_held) == (None, None, 2, False)
+    assert (thread.dialog, thread.hold.note, thread.heard, thread.is_held) == (None, None, 2, False)
 
 
 async def test_a_note_without_words_is_one_too(desk: Desk) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bridge.errors import ThreadMoved
 from bridge.events import Contact, Echo, Handoff, Returned, Timer, encode_event
 from bridge.messages import Button, Buttons, Image, encode_message
-from bridge.store.lifecycle import InboxState
+from bridge.store.lifecycle import InboxState, Outcome
 from bridge.store.records import Saying, TimerRow
 from bridge.units import SECOND
 from tests.support.store_desk import AT, NOON, Desk, again, arrival, news, refused, sent
@@ -61,7 +61,7 @@ async def test_a_turn_that_was_under_way_when_a_person_came_has_no_effect(lastin
         await desk.store.commit_turn(late)
     for _ in range(2):
         thread = await desk.store.thread(row.thread_id)
-        assert (thread.spoken, thread.silenced, thread.version) == (hers.seq, hers.seq, 0)
+        assert (thread.hold.taken_seq, thread.hold.silenced_seq, thread.version) == (hers.seq, hers.seq, 0)
         await desk.reopen()
     await end(desk, row, holds=True)
     assert await desk.messages(row.thread_id) == []
@@ -75,7 +75,7 @@ async def test_what_was_to_be_said_before_is_silenced_and_nothing_after(desk: De
     hers = await row_of(desk, takes())
     (own,) = await desk.turn(hers, "noted", note="")
     thread = await desk.store.thread(own.thread_id)
-    assert waits.seq < thread.silenced <= own.seq
+    assert waits.seq < thread.hold.silenced_seq <= own.seq
 
 
 async def test_in_a_thread_that_a_person_has_their_words_silence_nothing_more(desk: Desk) -> None:
@@ -84,18 +84,18 @@ async def test_in_a_thread_that_a_person_has_their_words_silence_nothing_more(de
     await desk.store.settle_delivery(sent(parting, "m-1"))
     hers = await row_of(desk, speaks())
     thread = await desk.store.thread(row.thread_id)
-    assert (thread.spoken, thread.silenced) == (hers.seq, 0)
+    assert (thread.hold.taken_seq, thread.hold.silenced_seq) == (hers.seq, 0)
 
 
 async def test_a_turn_that_finds_out_that_a_person_spoke_silences_what_waits_then(desk: Desk) -> None:
     (row,) = await desk.hear("1")
     (waits,) = await desk.turn(row, "on its way")
     hers = await row_of(desk, speaks())
-    assert (await desk.store.thread(row.thread_id)).silenced == 0  # it may be ours
+    assert (await desk.store.thread(row.thread_id)).hold.silenced_seq == 0  # it may be ours
     commit = await desk.commit_of(hers, "noted", note="")
     await desk.store.commit_turn(replace(commit, silences=True))
     own = desk.told.messages[-1]
-    assert waits.seq < (await desk.store.thread(row.thread_id)).silenced <= own.seq
+    assert waits.seq < (await desk.store.thread(row.thread_id)).hold.silenced_seq <= own.seq
 
 
 async def test_a_turn_that_takes_the_thread_may_be_a_dead_letter_too(desk: Desk) -> None:
@@ -147,7 +147,7 @@ async def test_what_waits_behind_another_message_was_not_sent_by_anybody(desk: D
 
 async def unanswered(desk: Desk, message: OutboxRow) -> None:
     """A try of which nobody knows what became, then one that was answered."""
-    await desk.store.retry_delivery(again(message, "unknown"))
+    await desk.store.retry_delivery(again(message, Outcome.UNKNOWN))
     await desk.store.settle_delivery(sent(message, "m-9", attempt=2))
 
 
@@ -192,7 +192,7 @@ async def test_a_message_that_just_left_is_known_by_its_words_whatever_the_provi
     came = speaks("echoed so", text)
     row = await row_of(desk, replace(came, received_at=AT + minutes * 60 * SECOND))
     assert await desk.store.sent_by_us(row, row.received_at) is ours
-    assert ((await desk.store.thread(row.thread_id)).spoken == 0) is ours
+    assert ((await desk.store.thread(row.thread_id)).hold.taken_seq == 0) is ours
 
 
 async def test_what_was_refused_has_not_left(desk: Desk) -> None:
@@ -232,7 +232,8 @@ async def test_that_a_person_has_a_thread_is_told_before_the_message_and_only_wh
         await desk.receive(arrival(key, with_person=with_person))
         found = desk.told.events[before:]
         for row in found:
-            note = {Handoff: "", Returned: None}.get(type(row.event), (await desk.store.thread(row.thread_id)).note)
+            thread = await desk.store.thread(row.thread_id)
+            note = {Handoff: "", Returned: None}.get(type(row.event), thread.hold.note)
             await desk.turn(row, note=note)
         return [row.event.tag for row in found]
 

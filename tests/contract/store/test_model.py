@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ClaimLost
-from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState
+from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState, Outcome
 from tests.support.store_desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, saying, sent
 from tests.support.store_kinds import KINDS
 
@@ -115,7 +115,7 @@ class Model:
     async def end_delivery(self, what: str, who: str, row: OutboxRow, n: int) -> None:
         line = self.outbox[who]
         if what == "retry":
-            await self.desk.store.retry_delivery(again(row, "not sent"))
+            await self.desk.store.retry_delivery(again(row, Outcome.NOT_SENT))
             line.attempts[row.id] += 1
         elif what == "refuse":
             await self.desk.store.settle_delivery(refused(row))

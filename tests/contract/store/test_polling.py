@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bridge.store.lifecycle import Outcome
 from bridge.units import SECOND
 from tests.support.store_desk import AT, again, news, refused, sent
 
@@ -53,7 +54,7 @@ async def test_unconfirmed_are_messages_sent_under_an_id_and_not_known_to_be_del
 async def test_a_thread_says_why_what_waits_in_it_did_not_go_through(desk: Desk) -> None:
     (row,) = await desk.said("hi")
     assert [each.reason for each in await desk.store.threads()] == [""]
-    await desk.store.retry_delivery(again(row, "not sent"))
+    await desk.store.retry_delivery(again(row, Outcome.NOT_SENT))
     assert [each.reason for each in await desk.store.threads()] == ["not now"]
     await desk.store.settle_delivery(sent(row, "1"))
     assert [each.reason for each in await desk.store.threads()] == [""]

@@ -130,7 +130,7 @@ async def test_a_second_start_changes_nothing(desk: Desk) -> None:
 @pytest.mark.parametrize("desk", [3], indirect=True)
 async def test_a_dialog_its_steps_and_the_person_who_has_the_thread_are_there(desk: Desk) -> None:
     thread = await desk.store.thread(1)
-    assert (thread.dialog, thread.note, thread.heard) == (DIALOG, "hers", 2)
+    assert (thread.dialog, thread.hold.note, thread.heard) == (DIALOG, "hers", 2)
     (step,) = await desk.store.steps(1)
     assert (step.run, step.key, step.result) == ("r", "k", b"7")
 

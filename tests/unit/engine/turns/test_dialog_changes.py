@@ -126,7 +126,7 @@ async def test_one_that_hands_off_keeps_the_event_for_a_person(tmp_path: Path) -
     async with turns(router, url=url) as world:
         thread_id = (await world.store.threads())[0].id
         row = await world.store.thread(thread_id)
-        assert row.note == "the dialog quiz v1 cannot go on: step 2, ask, is another one now"
+        assert row.hold.note == "the dialog quiz v1 cannot go on: step 2, ask, is another one now"
         await world.handoffs.give_back(thread_id)
         await world.settle()
         assert ((await world.said())[-1], missed) == ("I am back.", ["L", "M"])

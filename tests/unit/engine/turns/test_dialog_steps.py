@@ -73,8 +73,8 @@ async def test_a_step_that_may_not_be_repeated_is_left_to_a_person() -> None:
         assert (ann.texts, len(keys)) == (["One moment."], 1)
         (thread,) = await world.inside(world.bridge.store.threads())
         row = await world.inside(world.bridge.store.thread(thread.id))
-        assert row.note is not None
-        assert "nobody knows whether step 2" in row.note
+        assert row.hold.note is not None
+        assert "nobody knows whether step 2" in row.hold.note
         assert row.dialog is None
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Effects:
+class Result:
     """`value` answers the caller; the rest is for the listener."""
 
     value: Any = None
