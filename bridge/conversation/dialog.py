@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from contextlib import asynccontextmanager
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
 
+from bridge.conversation.effects import Later, span_of
 from bridge.conversation.exceptions import kept, made_again
 from bridge.conversation.journal import Entry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
 from bridge.conversation.questions import Question, Refused, check_titles, choices_of, mark_of
@@ -17,8 +17,8 @@ from bridge.events import Timer
 from bridge.messages import encode_message
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from bridge.conversation.effects import Delay, Shelf
     from bridge.conversation.journal import Journal
@@ -60,10 +60,19 @@ class Dialog:
     A function that no longer does what it did is noticed at the first difference.
     """
 
-    def __init__(self, turn: Turn[Any, Any], journal: Journal, steps: Steps, shelf: Shelf | None) -> None:
-        """For the engine: `shelf` is what the turn really is, None when nothing is to be played back."""
-        from asyncio import Lock  # noqa: PLC0415 - modules of handlers are read where no loop runs
+    def __init__(
+        self,
+        turn: Turn[Any, Any],
+        journal: Journal,
+        steps: Steps,
+        shelf: Shelf | None,
+        alone: AbstractAsyncContextManager[object],
+    ) -> None:
+        """For the engine: `shelf` is what the turn really is, None when nothing is to be played back.
 
+        One operation of the dialog after the other runs `alone`, whichever task calls it: otherwise no replay could
+        repeat their order.
+        """
         self.turn = turn
         """The turn, as in a handler. While the past is played back it is the turn of then, and what it does is lost."""
         self._journal = journal
@@ -71,8 +80,7 @@ class Dialog:
         self._shelf = shelf
         self._happened = turn.happened if shelf is None else shelf.happened
         self._position = 0
-        self._lock = Lock()
-        self._holder: asyncio.Task[Any] | None = None
+        self._alone = alone
         self.rehearses = False
         """For the engine: stop at the question that waits, without an answer."""
         self.suspended = False
@@ -86,7 +94,7 @@ class Dialog:
     async def say(self, *messages: Reply) -> None:
         """Say something, as `turn.reply` does; it leaves exactly once."""
         said = as_messages(messages)
-        async with self._alone():
+        async with self._alone:
             if self._next("say", digest(*map(_encoded, said)), label_of(_words(said))) is None:
                 self.turn.reply(list(said))
                 self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
@@ -192,7 +200,7 @@ class Dialog:
         Raises:
             HandlerError: it is not.
         """
-        async with self._alone():
+        async with self._alone:
             return await self._step(function, arguments, key, once=once)
 
     async def _step(
@@ -226,7 +234,7 @@ class Dialog:
 
     async def handoff(self, note: str = "") -> None:
         """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""
-        async with self._alone():
+        async with self._alone:
             if self._next("handoff", digest(note), "") is None:
                 self.turn.handoff(note)
                 self._note("handoff", digest(note), "", outcome={})
@@ -243,7 +251,7 @@ class Dialog:
     ) -> Any:  # noqa: ANN401 - whatever is answered
         said = as_messages((prompt,))
         again = as_messages((retry,)) if retry is not None else ()
-        async with self._alone():
+        async with self._alone:
             question = Question(
                 prompt=said,
                 titles=titles,
@@ -311,23 +319,8 @@ class Dialog:
 
     def _set_timer(self, timeout: Delay | None) -> None:
         if timeout is not None:
-            from bridge.conversation.effects import Later, span_of  # noqa: PLC0415 - it brings along what handlers do without
-
             delay, at = span_of(timeout, "timeout")
             self.turn.effects.laters.append(Later(delay=delay, at=at, name=self._journal.waiting))
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
-        """One thing after the other, or nobody could play it again: what comes from another task meanwhile waits."""
-        task = _task()
-        if task is not None and self._holder is task:
-            raise HandlerError("neither a step nor what reads an answer does anything else in its dialog")
-        async with self._lock:
-            self._holder = task
-            try:
-                yield
-            finally:
-                self._holder = None
 
     def _suspend(self) -> NoReturn:
         self.suspended = True
@@ -369,16 +362,6 @@ class Dialog:
             where, end = f"step {self._position + 1} was", "and the dialog ends before it now"
             detail = f"{where} {op_of(entry.op, entry.label)} {end}"
             raise ScriptChanged(self._position + 1, f"{where} {entry.op} {end}", detail)
-
-
-def _task() -> asyncio.Task[Any] | None:
-    """The task that runs; None in a rehearsal, which has no event loop."""
-    from asyncio import current_task  # noqa: PLC0415 - as above
-
-    try:
-        return current_task()
-    except RuntimeError:
-        return None
 
 
 def _wants_turn(function: Callable[..., object]) -> bool:

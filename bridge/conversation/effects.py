@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
-from bridge.store.records import TimerRow
 from bridge.strict_json import not_json
 from bridge.units import SECOND, micros, read_seconds
 
@@ -75,17 +74,6 @@ class Later:
     handler: str | None = None
     arguments: bytes = b"{}"
     model: str | None = None
-
-    def timer(self, now: int) -> TimerRow:
-        """The timer as it is set."""
-        return TimerRow(
-            due_at=now + self.delay if self.at is None else self.at,
-            name=self.name,
-            unless=self.unless,
-            handler=self.handler,
-            arguments=self.arguments,
-            model=self.model,
-        )
 
 
 def span_of(delay: Delay, what: str) -> tuple[int, int | None]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from copy import deepcopy
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias
 
 import orjson
 
-from bridge.conversation.effects import Effects, Shelf
+from bridge.conversation.effects import Effects, Shelf, named
 from bridge.conversation.state import State, over
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     # Only type checkers know the defaults: to them `Turn` alone is `Turn[Event]`, and takes any turn.
     from typing_extensions import TypeVar, TypeVarTuple
 
-    from bridge.conversation.dialog import Dialog
-    from bridge.conversation.effects import Delay
+    from bridge.conversation.effects import Delay, Later
     from bridge.conversation.journal import Leg
     from bridge.conversation.state import Shape
     from bridge.events import Contact, ThreadRef
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
     S_co = TypeVar("S_co", default=MutableMapping[str, Any], covariant=True)
+    D = TypeVar("D", bound="HasTurn")
     Ts = TypeVarTuple("Ts")
 else:
     from typing import TypeVar
@@ -55,12 +55,31 @@ Begin: TypeAlias = Callable[["Turn[Any, Any]", Callable[..., object], tuple[obje
 """What begins a dialog in a turn."""
 
 
+Schedule: TypeAlias = (
+    "Callable[[Delay, Callable[..., object], str | None, str | None, Mapping[str, Any], str | None], Later]"
+)
+"""What checks a timer (delay, handler, unless, name, arguments, model) and keeps it as data."""
+
+
+class HasTurn(Protocol):
+    """What the function of a dialog takes first, to type checkers."""
+
+    @property
+    def turn(self) -> Turn[Any, Any]:
+        """The turn."""
+        ...
+
+
 async def _no_history(_limit: int) -> Sequence[Entry]:
     return ()
 
 
 async def _no_dialogs(_turn: Turn[Any, Any], _dialog: Callable[..., object], _arguments: tuple[object, ...]) -> None:
     raise HandlerError("dialogs begin in turns of a running bridge only")
+
+
+def _no_timers(*_arguments: object) -> NoReturn:
+    raise HandlerError("timers are set in turns of a running bridge only")
 
 
 class Turn(Generic[E_co, S_co]):
@@ -76,6 +95,7 @@ class Turn(Generic[E_co, S_co]):
         "_history",
         "_older",
         "_over",
+        "_schedule",
         "_state",
         "_step",
         "_unbegun",
@@ -104,6 +124,7 @@ class Turn(Generic[E_co, S_co]):
         dialog: bytes | None = None,
         history: History = _no_history,
         begin: Begin = _no_dialogs,
+        schedule: Schedule = _no_timers,
     ) -> None:
         """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
         self.event = event
@@ -116,6 +137,7 @@ class Turn(Generic[E_co, S_co]):
         """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
         self._effects = Effects([], [], [])
         self._begin = begin
+        self._schedule = schedule
         self._unbegun: list[Coroutine[Any, Any, None]] = []
         self.dialog = dialog
         """For the engine: the dialog that waits in the thread, as stored."""
@@ -224,12 +246,10 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: at once, for whatever could not work later.
         """
-        from bridge.routing.schedule import later  # noqa: PLC0415 - only those who set timers need what checks them
-
         self._want_open()
         if len(self._effects.laters) >= TIMER_LIMIT:
             raise HandlerError(f"a turn sets at most {TIMER_LIMIT} timers")
-        asked = later(delay, handler, unless, name, arguments, self._state.model)
+        asked = self._schedule(delay, handler, unless, name, arguments, self._state.model)
         if name is not None:
             self.cancel(name)
         self._effects.laters.append(asked)
@@ -241,8 +261,6 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: it is no name that a timer can have.
         """
-        from bridge.conversation.effects import named  # noqa: PLC0415 - as above
-
         self._want_open()
         named(name)
         self._effects.forget(name)
@@ -259,7 +277,7 @@ class Turn(Generic[E_co, S_co]):
         self._effects.handoff = note
         return self
 
-    def begin(self, dialog: Callable[[Dialog, *Ts], Awaitable[object]], *arguments: *Ts) -> Awaitable[None]:
+    def begin(self, dialog: Callable[[D, *Ts], Awaitable[object]], *arguments: *Ts) -> Awaitable[None]:
         """Begin a dialog in this thread, to be awaited: it runs up to its first question. One that waits here ends.
 
         `arguments` are JSON values, for the dialog's parameters after the first.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
+    from bridge.conversation.effects import Later
     from bridge.conversation.turn import Turn
     from bridge.engine.turns.batching import Burst
     from bridge.engine.turns.signing import Seals
@@ -75,7 +76,7 @@ class Commits:
         turn.close()
         name = handler.name if handler else ""
         sayings: list[Saying] = []
-        timers = [each.timer(now) for each in effects.laters]
+        timers = [_timer(later, now) for later in effects.laters]
         for ordinal, (message, each) in enumerate(zip(replies, plans, strict=True)):
             if message.at is not None and not capabilities.schedule and micros(message.at) > now:
                 timers.append(_later(message, micros(message.at)))
@@ -181,6 +182,18 @@ def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, plann
         )
         for part, said in enumerate(planned.parts or (message,))
     ]
+
+
+def _timer(later: Later, now: int) -> TimerRow:
+    """A timer that the turn asked for, now that its delay begins to count."""
+    return TimerRow(
+        due_at=now + later.delay if later.at is None else later.at,
+        name=later.name,
+        unless=later.unless,
+        handler=later.handler,
+        arguments=later.arguments,
+        model=later.model,
+    )
 
 
 def _later(message: Outgoing, due_at: int) -> TimerRow:

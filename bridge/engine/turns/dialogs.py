@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import uuid
 from copy import deepcopy
@@ -32,6 +33,28 @@ if TYPE_CHECKING:
 
 _RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
 """The namespace of runs and of the keys of their steps; it never changes, or steps would be repeated as new ones."""
+
+
+class OneTask:
+    """A lock that tells a task which holds it already that it would wait for itself."""
+
+    def __init__(self) -> None:
+        """Nothing holds it."""
+        self._lock = asyncio.Lock()
+        self._holder: asyncio.Task[Any] | None = None
+
+    async def __aenter__(self) -> None:
+        """Wait for the task that holds it."""
+        task = asyncio.current_task()
+        if self._holder is task:
+            raise HandlerError("neither a step nor what reads an answer does anything else in its dialog")
+        await self._lock.acquire()
+        self._holder = task
+
+    async def __aexit__(self, *_error: object) -> None:
+        """Let the next one in."""
+        self._holder = None
+        self._lock.release()
 
 
 class Misfit(BaseException):
@@ -138,7 +161,7 @@ class Scripts:
             first = journal.legs[0]
             shelf = turn.set_aside()
             turn.recall(first)
-            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf)
+            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf, OneTask())
         try:
             await self._run(dialog, journal, script)
         except ScriptChanged as changed:
@@ -231,7 +254,7 @@ def _opening(turn: Turn[Any, Any], journal: Journal, steps: _Steps) -> Dialog:
         step=turn.step,
     )
     journal.legs.append(first)
-    dialog = Dialog(turn, journal, steps, None)
+    dialog = Dialog(turn, journal, steps, None, OneTask())
     turn.happened = (first.event, first.older, first.skipped)
     return dialog
 

@@ -25,6 +25,7 @@ from bridge.planning.choices import answer
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
 from bridge.routing.rulebook import NOWHERE, Match
+from bridge.routing.schedule import later
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import InboxRow, Retry, Settled, ThreadRow, TurnCommit
 from bridge.units import SECOND
@@ -218,6 +219,7 @@ class Dispatcher:
             skipped=burst.skipped,
             dialog=thread.dialog,
             begin=lambda turn, dialog, arguments: self._scripts.begin(burst.head, turn, dialog, arguments),
+            schedule=later,
             history=history_of(self._store, thread.id, {row.id for row in burst.rows}),
         )
 

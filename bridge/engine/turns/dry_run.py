@@ -7,7 +7,7 @@ import sys
 import threading
 import traceback
 from collections import Counter
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -18,6 +18,7 @@ from bridge.conversation.turn import Turn
 from bridge.engine.turns.dialogs import declared, gone, newest
 from bridge.engine.watchdog import culprit
 from bridge.errors import NoAnswer
+from bridge.routing.schedule import later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -174,12 +175,17 @@ class _Rehearsal:
         """Whether the script went on after the end of its turn."""
         first = self.journal.legs[0]
         turn: Turn[Any, Any] = Turn(
-            first.event, self.thread.ref, state=self.thread.state, step=self.thread.step, begin=_superseded
+            first.event,
+            self.thread.ref,
+            state=self.thread.state,
+            step=self.thread.step,
+            begin=_superseded,
+            schedule=later,
         )
         turn.take_shape(self.place.shape)
         shelf = turn.set_aside()
         turn.recall(first)
-        self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf)
+        self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf, nullcontext())
         dialog.rehearses = True
         with suppress(Ended, NoAnswer, Superseded):
             await self.script.handler.function(dialog, *self.journal.arguments)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from bridge import Button, Buttons, Contact, Entry, HandlerError, Image, Message, Text, ThreadRef, Turn
 from bridge.conversation.state import STATE_LIMIT
 from bridge.conversation.turn import REPLY_LIMIT, as_messages
+from bridge.routing.schedule import later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -33,8 +34,8 @@ def turn_of(
     state: bytes | Mapping[str, Any] = b"{}", step: str | None = None, history: History | None = None
 ) -> Turn[Message]:
     if history is None:
-        return Turn(EVENT, THREAD, state=state, step=step)
-    return Turn(EVENT, THREAD, state=state, step=step, history=history)
+        return Turn(EVENT, THREAD, state=state, step=step, schedule=later)
+    return Turn(EVENT, THREAD, state=state, step=step, history=history, schedule=later)
 
 
 def test_a_turn_shows_what_it_is_about() -> None:
