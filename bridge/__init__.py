@@ -3,53 +3,56 @@
 from __future__ import annotations
 
 from importlib import import_module as _import_module
-from typing import TYPE_CHECKING as _TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from bridge.conversation.dialog import Dialog
-from bridge.conversation.transcript import Entry
-from bridge.conversation.turn import Turn
-from bridge.errors import BridgeError, HandlerError, NoAnswer, StepFailed
-from bridge.events import (
-    Contact,
-    Echo,
-    Event,
-    Handoff,
-    Media,
-    Message,
-    Place,
-    Postback,
-    Returned,
-    Status,
-    ThreadRef,
-    Timer,
-    Unrecognised,
-)
-from bridge.keys import Key
-from bridge.messages import (
-    Audio,
-    Button,
-    Buttons,
-    Card,
-    Cards,
-    Document,
-    Image,
-    Location,
-    Menu,
-    Outgoing,
-    Raw,
-    Row,
-    Section,
-    Template,
-    Text,
-    Video,
-    Voice,
-)
-from bridge.routing.depends import Depends
-from bridge.routing.filters import Filter
-from bridge.routing.middleware import CallNext
-from bridge.routing.overlap import debounce
-from bridge.routing.router import Router
-from bridge.routing.rulebook import Match
+if TYPE_CHECKING:
+    from bridge import errors, events, messages
+    from bridge.app.http import create_app
+    from bridge.conversation.dialog import Dialog
+    from bridge.conversation.transcript import Entry
+    from bridge.conversation.turn import Turn
+    from bridge.errors import BridgeError, HandlerError, NoAnswer, StepFailed
+    from bridge.events import (
+        Contact,
+        Echo,
+        Event,
+        Handoff,
+        Media,
+        Message,
+        Place,
+        Postback,
+        Returned,
+        Status,
+        ThreadRef,
+        Timer,
+        Unrecognised,
+    )
+    from bridge.keys import Key
+    from bridge.messages import (
+        Audio,
+        Button,
+        Buttons,
+        Card,
+        Cards,
+        Document,
+        Image,
+        Location,
+        Menu,
+        Outgoing,
+        Raw,
+        Row,
+        Section,
+        Template,
+        Text,
+        Video,
+        Voice,
+    )
+    from bridge.routing.depends import Depends
+    from bridge.routing.filters import Filter
+    from bridge.routing.middleware import CallNext
+    from bridge.routing.overlap import debounce
+    from bridge.routing.router import Router
+    from bridge.routing.rulebook import Match
 
 __all__ = [
     "Audio",
@@ -102,12 +105,35 @@ __all__ = [
     "messages",
 ]
 
-if _TYPE_CHECKING:
-    from bridge.app.http import create_app
-else:  # a type checker that saw this would take any name for one of ours
+if not TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
+    _HOMES = {
+        "bridge.app.http": "create_app",
+        "bridge.conversation.dialog": "Dialog",
+        "bridge.conversation.transcript": "Entry",
+        "bridge.conversation.turn": "Turn",
+        "bridge.errors": "BridgeError HandlerError NoAnswer StepFailed",
+        "bridge.events": "Contact Echo Event Handoff Media Message Place Postback Returned Status ThreadRef Timer "
+        "Unrecognised",
+        "bridge.keys": "Key",
+        "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "
+        "Template Text Video Voice",
+        "bridge.routing.depends": "Depends",
+        "bridge.routing.filters": "Filter",
+        "bridge.routing.middleware": "CallNext",
+        "bridge.routing.overlap": "debounce",
+        "bridge.routing.router": "Router",
+        "bridge.routing.rulebook": "Match",
+    }
+    _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
     def __getattr__(name: str) -> object:
-        """`create_app` brings the web stack along, so it is loaded only when it is asked for."""
-        if name == "create_app":
-            return _import_module("bridge.app").create_app
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        """Load a name at its first use, so that a command loads only what it needs."""
+        if name in {"errors", "events", "messages"}:
+            return _import_module(f"bridge.{name}")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(_import_module(_HOME_OF[name]), name)
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*__all__, *(name for name in globals() if name.startswith("__"))})

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
 
 import orjson
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from bridge.keys import as_text
 
 if TYPE_CHECKING:
+    from pydantic import ConfigDict
     from pydantic_core import ErrorDetails
 
     from bridge.keys import Key
@@ -22,7 +24,7 @@ class _Strict:
     """Unknown keys in a message's JSON are errors."""
 
     __slots__ = ()
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,8 +286,8 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
         message = f"not a JSON object: {error}"
         raise ValueError(message) from None
     kind = values.pop("kind", None)
-    if not isinstance(kind, str) or kind not in _ADAPTERS:
-        message = f"kind: one of {', '.join(sorted(_ADAPTERS))}"
+    if not isinstance(kind, str) or kind not in MESSAGE_TYPES:
+        message = f"kind: one of {', '.join(sorted(MESSAGE_TYPES))}"
         raise ValueError(message)
     fallback = values.get("fallback", ())
     if not isinstance(fallback, list | tuple):
@@ -298,7 +300,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     if isinstance(header, dict):
         values["header"] = decode_message(header)
     try:
-        return _ADAPTERS[kind].validate_python(values)
+        return _adapter(kind).validate_python(values)
     except ValidationError as error:
         found = error.errors(include_url=False, include_input=False)
         message = "; ".join(f"{'.'.join(map(str, each['loc'])) or kind}: {_reason(each)}" for each in found)
@@ -350,4 +352,7 @@ def _want_choices(name: str, choices: Sequence[Button | Row]) -> None:
         raise ValueError(message)
 
 
-_ADAPTERS: Final[Mapping[str, TypeAdapter[Outgoing]]] = {kind: TypeAdapter(cls) for kind, cls in MESSAGE_TYPES.items()}
+@cache
+def _adapter(kind: str) -> TypeAdapter[Outgoing]:
+    """Made at the first message of its kind: all twelve take longer than every other import of a handler."""
+    return TypeAdapter(MESSAGE_TYPES[kind])

@@ -2,17 +2,52 @@
 
 from __future__ import annotations
 
-from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
-from bridge.cli import check, dead, dev, dialogs, emulate, explain, handoff, serve, store, threads, urls, webhooks
-from bridge.cli.commands import Command, Group
+from bridge.cli.commands import Entry, Group, Listed
+
+COMMANDS: Final = {
+    "Serve": (
+        Entry("demo", "serve:demo", "Chat with a bot in the browser: no account, no key, no configuration."),
+        Entry("run", "serve:run", "Serve: take webhooks, run the handlers, send the replies."),
+        Entry("dev", "dev:dev", "Work on a bot: emulated gateways, the console, and a restart at every change."),
+    ),
+    "Set up": (
+        Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
+        Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
+        Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
+        Entry(
+            "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."
+        ),
+        Entry("webhooks", "webhooks:webhooks", "Register webhook URLs at providers that have an API for it."),
+    ),
+    "Look inside": (
+        Entry("threads", "threads:threads", "List the conversations, the latest first."),
+        Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
+        Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
+        Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
+        Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
+        Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, and check them against changed code."),
+    ),
+}
+"""Panel by panel, as `threadbridge --help` lists them. A command's help begins with the same sentence."""
+
+
+class _Root(Group):
+    """All commands, listed and not imported."""
+
+    def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
+        super().__init__(**attributes)
+        for panel, entries in COMMANDS.items():
+            for entry in entries:
+                self.add_command(Listed(entry, panel))
+
 
 app = typer.Typer(
     name="threadbridge",
-    cls=Group,
+    cls=_Root,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="markdown",
@@ -23,6 +58,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from importlib.metadata import version  # noqa: PLC0415 - no other option reads the distribution
+
         typer.echo(f"threadbridge {version('threadbridge')}")
         raise typer.Exit
 
@@ -40,19 +77,3 @@ def about(
     Exit codes: 0 ok, 1 not there or refused, 2 usage, 69 no success at the provider, 70 store broken, 73 store in use,
     78 configuration.
     """
-
-
-app.command(cls=Command, rich_help_panel="Serve")(serve.demo)
-app.command(cls=Command, rich_help_panel="Serve")(serve.run)
-app.command(cls=Command, rich_help_panel="Serve")(dev.dev)
-app.command(cls=Command, rich_help_panel="Set up")(check.check)
-app.command(cls=Command, rich_help_panel="Set up")(urls.urls)
-app.add_typer(webhooks.webhooks, name="webhooks", rich_help_panel="Set up")
-app.command(cls=Command, rich_help_panel="Set up")(store.migrate)
-app.command(cls=Command, rich_help_panel="Set up")(emulate.emulate)
-app.command(cls=Command, rich_help_panel="Look inside")(threads.threads)
-app.command(cls=Command, rich_help_panel="Look inside")(handoff.handoff)
-app.command("return", cls=Command, rich_help_panel="Look inside")(handoff.return_)
-app.command(cls=Command, rich_help_panel="Look inside")(explain.explain)
-app.add_typer(dead.dead, name="dead", rich_help_panel="Look inside")
-app.add_typer(dialogs.dialogs, name="dialogs", rich_help_panel="Look inside")

@@ -24,7 +24,7 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 
 
 def check(config: ConfigFile = DEFAULT) -> None:
-    """Check the configuration, the handlers and the store, without starting anything.
+    """Check the configuration, the handlers and the store without starting them.
 
     Prints one line for each problem (file: key: reason) and exits with 78, or prints "ok" and exits with 0.
     Warnings alone are no reason to exit with 78. It takes no lock, and works while the bridge runs.

@@ -1,9 +1,11 @@
-"""How each command shows its own help: an argument by its name alone, a flag without a value."""
+"""The shapes of a command: its own help, and a command that is imported when it is called."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup
 
 if TYPE_CHECKING:
@@ -11,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class Command(TyperCommand):
-    """One command."""
+    """One command, whose help shows an argument by its name alone and a flag without a value."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - click's own, which typer may carry inside
         """Its arguments and options, `--help` among them."""
@@ -25,16 +27,49 @@ class Group(TyperGroup):
         """Its options, `--help` among them."""
         return _plain(super().get_params(ctx))
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - as above
+        """Import the command that the arguments name."""
+        name, command, rest = super().resolve_command(ctx, args)
+        return name, command.load() if isinstance(command, Listed) else command, rest
+
+
+class Entry(NamedTuple):
+    """A command as `threadbridge --help` lists it; `target` is `module:attribute` below bridge.cli."""
+
+    name: str
+    target: str
+    help: str
+
+
+class Listed(Command):
+    """A command that is listed, and imported by `load`."""
+
+    def __init__(self, entry: Entry, panel: str) -> None:
+        """Imports nothing."""
+        super().__init__(entry.name, help=entry.help, rich_help_panel=panel)
+        self._entry = entry
+
+    def load(self) -> Any:  # noqa: ANN401 - as above
+        """Import the command, or the group of commands."""
+        module, _, attribute = self._entry.target.partition(":")
+        written = getattr(import_module(f"bridge.cli.{module}"), attribute)
+        holder = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)
+        if isinstance(written, typer.Typer):
+            holder.add_typer(written, name=self._entry.name)
+            return typer.main.get_group(holder).commands[self._entry.name]
+        holder.command(self._entry.name, cls=Command)(written)
+        return typer.main.get_command(holder)
+
 
 def _plain(params: Iterable[Any]) -> list[Any]:
     """Without the types of Python: `--json <bool>` reads as if a value had to follow, `FILE <path>` says it twice."""
-    found = [*params]
-    for each in found:
-        if isinstance(each, TyperArgument):
-            vars(each)["display_type_rich"] = _no_type
-        elif each.is_flag:
-            each.metavar = ""
-    return found
+    shown = [*params]
+    for param in shown:
+        if isinstance(param, TyperArgument):
+            vars(param)["display_type_rich"] = _no_type
+        elif param.is_flag:
+            param.metavar = ""
+    return shown
 
 
 def _no_type(*_: object, **__: object) -> None:

@@ -36,7 +36,7 @@ Tell: TypeAlias = "Callable[[str, str | None], None]"
 dead = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="Look at, replay and drop dead letters: what was given up, and quarantined webhooks.",
+    help="List, show, replay and drop dead letters and quarantined webhooks.",
 )
 
 Ids = Annotated[list[str], typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')]

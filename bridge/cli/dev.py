@@ -52,7 +52,7 @@ def dev(
     ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
 ) -> None:
-    """Work on a bot: emulated gateways, the console, and a new start at every change.
+    """Work on a bot: emulated gateways, the console, and a restart at every change.
 
     The accounts talk to emulators on this machine, never to a real gateway, and conversations are kept in
     threadbridge-dev.db beside the configuration. A secret that is not set is made up. It listens on 127.0.0.1 only.

@@ -43,7 +43,7 @@ _BREAKS: Final = (*_PLACE, "action", "reason")
 dialogs = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="Look at the dialogs that wait for an answer, and at those that a change of code would break.",
+    help="List waiting dialogs, and check them against changed code.",
 )
 
 Handlers = Annotated[

@@ -77,7 +77,7 @@ def emulate(
         Path | None, typer.Option("--log", metavar="FILE", help="Append every exchange as a line of JSON, redacted.")
     ] = None,
 ) -> None:
-    """Play the other end of a provider: strict like its documentation, with faults on demand.
+    """Emulate a provider, as strict as its documentation, with faults on demand.
 
     Its contacts are moved by POSTs to /_emulator/says, /presses, /sends, /locates and /status; what it was sent is
     at /_emulator/seen. P is a probability from 0 to 1.

@@ -59,7 +59,7 @@ def explain(
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a message becomes on each channel: its parts, what can be chosen, and what was given up.
+    """Show what a message becomes on each channel, without sending it.
 
     FILE holds one message as handlers say it, its class as `kind`. Nothing is sent, and no configuration is needed.
     Channels on which the message becomes the same share a box on a terminal; elsewhere each has a line.

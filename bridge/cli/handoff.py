@@ -27,7 +27,7 @@ Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What the pers
 
 
 def handoff(thread_id: ThreadId, note: Note = "", config: ConfigFile = DEFAULT) -> None:
-    """Give a conversation to a person: the bot is silent in it until it is returned.
+    """Hand a conversation to a person; the bot stays silent until its return.
 
     What the bot has said and not sent yet is not sent any more, and is a dead letter. What the contact says is kept.
     A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
@@ -38,7 +38,9 @@ def handoff(thread_id: ThreadId, note: Note = "", config: ConfigFile = DEFAULT) 
 
 
 def return_(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
-    """Return a conversation to the bot, which is told what it missed; see `Returned` in the Python reference.
+    """Return a conversation to the bot, with the events that it missed.
+
+    The handler of `Returned` receives them; see the Python reference.
 
     A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
 

@@ -10,7 +10,7 @@ from bridge.store.opening import open_store
 
 
 def migrate(config: ConfigFile = DEFAULT) -> None:
-    """Bring the store's schema up to date, or make the store.
+    """Create the store, or migrate its schema to this version.
 
     `threadbridge run` does the same when it starts; this is for doing it beforehand. The bridge must not be running.
     Make a copy of the database first: an older threadbridge refuses a newer schema.

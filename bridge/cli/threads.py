@@ -29,7 +29,7 @@ def threads(
     held: Held = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the conversations, the latest first: who, where, who has them, what still waits in them, and why.
+    """List the conversations, the latest first.
 
     `held` says that a person has a conversation, and `note` what for; `kept_events` counts what waits for its return.
 

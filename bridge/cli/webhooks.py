@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 webhooks = typer.Typer(
-    cls=Group, no_args_is_help=True, help="Register our webhook URLs at providers that have an API for it."
+    cls=Group, no_args_is_help=True, help="Register webhook URLs at providers that have an API for it."
 )
 
 Named = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account, as it is called in the configuration.")]

@@ -1,4 +1,4 @@
-"""`make bench`, or python -m tests.bench [ingest|e2e] [--seconds N] [--rounds N] [--json]."""
+"""`make bench`, or python -m tests.bench [ingest|e2e|startup] [--seconds N] [--rounds N] [--json]."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import uvloop
 
 from tests.bench.load import Figures, post, request
 from tests.bench.servers import started
+from tests.bench.startup import startup
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -135,16 +136,18 @@ def _open(folder: str) -> bool:
 def main() -> None:
     """Run what is asked for, and print it."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("which", nargs="*", choices=["ingest", "e2e", []], help="default: both")
+    parser.add_argument("which", nargs="*", choices=["ingest", "e2e", "startup", []], help="default: all")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of a round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     os.sched_setaffinity(0, {LOAD_CORE % (os.cpu_count() or 1)})
-    results: dict[str, Any] = {}
-    for name, bench in (("ingest", ingest), ("e2e", e2e)):
-        if name in (options.which or ["ingest", "e2e"]):
-            results[name] = uvloop.run(bench(options.seconds, options.rounds))
+    benches: dict[str, Callable[[], dict[str, Any]]] = {
+        "ingest": lambda: uvloop.run(ingest(options.seconds, options.rounds)),
+        "e2e": lambda: uvloop.run(e2e(options.seconds, options.rounds)),
+        "startup": startup,
+    }
+    results = {name: bench() for name, bench in benches.items() if name in (options.which or benches)}
     if options.json:
         print(json.dumps(results, indent=2))
         return

@@ -6,12 +6,10 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
-import typer
-
-from bridge.cli import app
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from tests.docs.pages import DOCS
+from tests.support.command_tree import command_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -56,7 +54,7 @@ A row named `any other` stands for channels that are not listed.
 
 def commands(command: Any = None, name: str = "threadbridge") -> Iterator[tuple[str, Any]]:
     """Every command that does something, by its full name."""
-    command = command or typer.main.get_command(app)
+    command = command or command_tree()
     children = getattr(command, "commands", None)
     if children is None:
         yield name, command

@@ -16,7 +16,6 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import typer
 from typer.exceptions import TyperException
 from typer.testing import CliRunner
 
@@ -32,6 +31,7 @@ from bridge.providers.port import AccountSettings, Webhook
 from bridge.providers.registry import BUILT_IN, provider_type
 from tests.docs.generated import GENERATED, commands
 from tests.docs.pages import DOCS, PAGES, ROOT, Block, blocks_of, name_of, section
+from tests.support.command_tree import command_tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def understood(words: list[str], where: str) -> None:
     if program != "threadbridge":
         assert program in NOT_OURS or "." in program, f"{where}: what is {program}?"
         return
-    command: Any = typer.main.get_command(app)
+    command: Any = command_tree()
     rest = words[1:]
     while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{where}: no command {rest[0]}"

@@ -2,22 +2,50 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import subprocess
 import sys
-from types import ModuleType
+from pathlib import Path
+
+import pytest
 
 import bridge
 
 
-def test_all_is_sorted_and_is_everything_that_can_be_seen() -> None:
-    public = {"errors", "events", "messages"}
-    seen = {
-        name
-        for name, value in vars(bridge).items()
-        if not name.startswith("_") and name != "annotations" and (not isinstance(value, ModuleType) or name in public)
+def _declared() -> dict[str, str]:
+    """Each name that type checkers see, with the module that it comes from."""
+    source = ast.parse(Path(str(bridge.__file__)).read_text("utf-8"))
+    block = next(part for part in source.body if isinstance(part, ast.If))
+    return {
+        name.name: str(statement.module)
+        for statement in block.body
+        if isinstance(statement, ast.ImportFrom)
+        for name in statement.names
     }
+
+
+def test_all_is_sorted_and_is_everything_that_can_be_seen() -> None:
     assert bridge.__all__ == sorted(bridge.__all__)
-    assert set(bridge.__all__) == seen | {"create_app"}
+    assert set(bridge.__all__) == set(_declared())
+    assert {name for name in dir(bridge) if not name.startswith("_")} == set(bridge.__all__)
+
+
+@pytest.mark.parametrize("name", bridge.__all__)
+def test_a_name_is_what_a_type_checker_takes_it_for(name: str) -> None:
+    home = importlib.import_module(_declared()[name])
+    assert getattr(bridge, name) is getattr(home, name)
+
+
+def test_a_name_that_is_not_ours_is_an_error() -> None:
+    with pytest.raises(ImportError, match="cannot import name 'Sutton' from 'bridge'"):
+        from bridge import Sutton  # type: ignore[attr-defined]  # noqa: F401, PLC0415 - this is what is tested
+
+
+def test_a_star_brings_everything() -> None:
+    namespace: dict[str, object] = {}
+    exec("from bridge import *", namespace)  # noqa: S102 - this is what is tested
+    assert set(bridge.__all__) <= set(namespace)
 
 
 def test_create_app_is_loaded_when_it_is_asked_for() -> None:
@@ -30,3 +58,31 @@ def test_handlers_need_no_web_stack() -> None:
     code = "import sys, handlers.menu, handlers.echo; print({'aiohttp', 'asyncio'} & set(sys.modules))"
     shown = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert shown.stdout.strip() == "set()"
+
+
+def _loaded(*arguments: str) -> set[str]:
+    """The modules that a fresh process has after it ran what the arguments name."""
+    shown = subprocess.run([sys.executable, "-X", "importtime", *arguments], check=True, capture_output=True, text=True)
+    return {line.rpartition("|")[2].strip() for line in shown.stderr.splitlines() if line.startswith("import time:")}
+
+
+_HEAVY = frozenset({
+    *("aiohttp", "aiosqlite", "asyncio", "cryptography", "jinja2", "orjson", "phonenumbers", "pydantic"),
+    *("pydantic_settings", "regex", "sqlite3", "structlog", "uvloop", "watchfiles"),
+})  # fmt: skip
+
+
+def test_bridge_alone_imports_nothing_heavy() -> None:
+    loaded = _loaded("-c", "import bridge")
+    assert "bridge" in loaded
+    assert loaded & (_HEAVY | {"rich", "typer"}) == set()
+
+
+def test_help_imports_no_command() -> None:
+    loaded = _loaded("-m", "bridge", "--help")
+    assert "typer" in loaded
+    assert loaded & _HEAVY == set()
+    assert {name for name in loaded if name.startswith("bridge.")} == {
+        "bridge.cli",
+        "bridge.cli.commands",
+    }

@@ -1,0 +1,15 @@
+"""The whole command line, with every command imported."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from bridge.cli import app
+
+
+def command_tree() -> Any:
+    root: Any = typer.main.get_command(app)
+    root.commands = {name: listed.load() for name, listed in root.commands.items()}
+    return root
