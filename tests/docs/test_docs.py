@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile"}
+LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
 REFERENCE = DOCS / "reference"
 NOT_OURS = {
     "curl",
