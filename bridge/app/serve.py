@@ -11,7 +11,8 @@ from aiohttp import web
 
 from bridge.errors import Broken
 from bridge.log import finish_logs, log
-from bridge.web.control import socket_path, start_control
+from bridge.web.control import start_control
+from bridge.web.control_protocol import socket_path
 from bridge.web.server import calm_collector
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from bridge.errors import Unavailable
-from bridge.web.control import reachable, socket_path
+from bridge.web.control_protocol import reachable, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ from bridge.errors import Unmappable
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
 from bridge.store.opening import open_reader, open_store
-from bridge.web.control import NOT_FOUND
+from bridge.web.control_protocol import NOT_FOUND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -13,7 +13,7 @@ from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.store.opening import open_store
-from bridge.web.control import NO_THREAD, thread_number
+from bridge.web.control_protocol import NO_THREAD, thread_number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -11,10 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from bridge.config.load import DEFAULT_FILE
 from bridge.errors import ConfigError, HandlerError, NewerSchema, Problem, StoreError, StoreInUse
@@ -39,10 +35,6 @@ _REFUSED: Final = {
     errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
     errno.EADDRNOTAVAIL: "is no address of this machine",
 }
-_REASON: Final = "reason"
-_SAYS_LITTLE: Final = frozenset({"step", "attempt", "kept_events", "open_events", "open_messages", "active", "events"})
-"""Columns whose values mean nothing without their title."""
-_ANY_WIDTH: Final = 100_000
 _JOINERS: Final = "\u200c\u200d"
 
 
@@ -117,46 +109,14 @@ def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_
     if not rows:
         complain(empty)
         return
-    if not sys.stdout.isatty():
-        for row in rows:
-            typer.echo("\t".join(clean(_text(row[name])) for name in columns))
+    if sys.stdout.isatty():
+        from bridge.cli.tables import draw  # noqa: PLC0415 - a script's list needs no tables
+
+        draw(rows, columns, _cell)
         return
-    console = Console()
-    table = _table(rows, columns)
-    wanted = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).maximum
-    console.print(table if wanted <= console.width else _paragraphs(rows, columns))
-
-
-def _table(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Table:
-    table = Table(header_style="bold", box=None, pad_edge=False)
-    for name in columns:
-        table.add_column(_title(name))
     for row in rows:
-        table.add_row(*(Text(clean(_text(row[name]))) for name in columns))
-    return table
+        typer.echo("\t".join(_cell(row[name]) for name in columns))
 
 
-def _paragraphs(rows: Sequence[Mapping[str, object]], columns: Sequence[str]) -> Table:
-    """What tells an item from the others stands before it; a number says what it counts, and nothing is left out."""
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    head, *others = columns
-    for row in rows:
-        facts = [_fact(name, row[name]) for name in others if name != _REASON and row[name]]
-        reason = clean(_text(row.get(_REASON))) if _REASON in others else ""
-        grid.add_row(Text(clean(_text(row[head]))), Text("\n".join(filter(None, ("  ".join(facts), reason)))))
-    return grid
-
-
-def _fact(name: str, value: object) -> str:
-    text = clean(_text(value))
-    return f"{_title(name)} {text}" if name in _SAYS_LITTLE else text
-
-
-def _title(name: str) -> str:
-    return name.removeprefix("open_").removesuffix("_at")
-
-
-def _text(value: object) -> str:
-    return "" if value is None else str(value)
+def _cell(value: object) -> str:
+    return "" if value is None else clean(str(value))

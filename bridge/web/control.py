@@ -6,29 +6,22 @@ mode (0600) is the whole authentication: whoever may open the database may ask.
 
 from __future__ import annotations
 
-import errno
 import os
 import socket
 import stat
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import suppress
+from typing import TYPE_CHECKING, Protocol
 
 from aiohttp import web
 
 from bridge.errors import BridgeError
+from bridge.web.control_protocol import NO_THREAD, NOT_FOUND, reachable, thread_number
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
+    from pathlib import Path
 
     _Act = Callable[[str, str], Awaitable[bool]]
-
-NOT_FOUND: Final = "there is no dead letter of that id"
-NO_THREAD: Final = "there is no conversation of that id"
-_DIGITS: Final = 18
-"""A number of more is the id of nothing."""
-_LONGEST: Final = 100
-"""Bytes a socket's path may have on every system we know (Linux 107, macOS 103)."""
 
 
 class DeadLetters(Protocol):
@@ -55,13 +48,8 @@ class Conversations(Protocol):
         ...
 
 
-def socket_path(database: Path) -> Path:
-    """Where the bridge that owns a database listens: `<database>.sock`."""
-    return database.with_name(f"{database.name}.sock")
-
-
 async def start_control(path: Path, letters: DeadLetters, threads: Conversations) -> web.AppRunner:
-    """Listen at `path` (see `socket_path`); `cleanup()` of the runner ends it and removes the file.
+    """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
     Call it while holding the store's lock: a socket that a dead process left at `path` is replaced.
 
@@ -80,25 +68,6 @@ async def start_control(path: Path, letters: DeadLetters, threads: Conversations
     await runner.setup()
     await web.SockSite(runner, _listen(path)).start()
     return runner
-
-
-@contextmanager
-def reachable(path: Path) -> Iterator[str]:
-    """A name for `path` that is short enough for a socket's address: deep folders are reached by their descriptor.
-
-    Raises:
-        OSError: the folder is not there, or the path is too long for a socket on this system.
-    """
-    if len(os.fsencode(path)) <= _LONGEST:
-        yield str(path)
-        return
-    if not Path("/proc/self/fd").is_dir():
-        raise OSError(errno.ENAMETOOLONG, f"longer than the {_LONGEST} bytes a socket's path may have", str(path))
-    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        yield f"/proc/self/fd/{folder}/{path.name}"
-    finally:
-        os.close(folder)
 
 
 def _listen(path: Path) -> socket.socket:
@@ -131,11 +100,6 @@ def _acts(letters: DeadLetters, threads: Conversations) -> Mapping[str, tuple[_A
 async def _with(thread_id: str, act: Callable[[int], Awaitable[bool]]) -> bool:
     number = thread_number(thread_id)
     return number is not None and await act(number)
-
-
-def thread_number(text: str) -> int | None:
-    """The id of a thread as it is typed; None for what can be none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None
 
 
 def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Response]]:

@@ -18,7 +18,8 @@ from bridge.routing.router import Router
 from bridge.store.lifecycle import InboxState
 from bridge.store.opening import open_store
 from bridge.store.records import Arrival
-from bridge.web.control import socket_path, start_control
+from bridge.web.control import start_control
+from bridge.web.control_protocol import socket_path
 from bridge.web.server import runner_of
 
 if TYPE_CHECKING:

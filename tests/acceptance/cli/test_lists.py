@@ -22,7 +22,8 @@ from bridge.events import Contact, Message, ThreadRef, encode_event
 from bridge.store.lifecycle import InboxState
 from bridge.store.opening import open_store
 from bridge.store.records import Arrival, Settled
-from bridge.web.control import socket_path, start_control
+from bridge.web.control import start_control
+from bridge.web.control_protocol import socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

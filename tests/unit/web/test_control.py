@@ -10,7 +10,8 @@ import pytest
 
 from bridge.cli.control import Control
 from bridge.errors import Unavailable, Unmappable
-from bridge.web.control import socket_path, start_control
+from bridge.web.control import start_control
+from bridge.web.control_protocol import socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path
