@@ -24,10 +24,10 @@ from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config, read_file
 from bridge.config.schema import PREFIX
+from bridge.emulation.server import EmulatorServer
+from bridge.emulation.signing import signer_for
 from bridge.errors import ConfigError
 from bridge.providers.registry import emulator_type
-from bridge.testing.emulators import EmulatorServer
-from bridge.testing.signing import signer_for
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

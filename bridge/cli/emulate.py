@@ -19,10 +19,12 @@ from bridge.cli.output import exits, no_such_port, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
+from bridge.emulation.faults import Faults
+from bridge.emulation.server import EmulatorServer
+from bridge.emulation.signing import signer_for
 from bridge.errors import Problem
+from bridge.providers.port import HonoursKeys
 from bridge.providers.registry import emulator_type, provider_type
-from bridge.testing.emulators import EmulatorServer, Faults
-from bridge.testing.signing import signer_for
 from bridge.units import is_loopback
 
 if TYPE_CHECKING:
@@ -162,7 +164,7 @@ def emulator_for(kind: EmulatorType, account: Account | None, *, honour_keys: bo
     )
     emulator = kind(SystemClock().now, Random(), settings)  # noqa: S311 - makes ids of made-up messages
     if honour_keys:
-        if not hasattr(emulator, "honours_keys"):
+        if not isinstance(emulator, HonoursKeys):
             raise typer.BadParameter(f"{emulator.name} knows no idempotency keys", param_hint="--honour-keys")
         emulator.honours_keys = True
     return emulator

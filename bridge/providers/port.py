@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,7 +18,6 @@ from bridge.providers.fields import Rate, Seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
     from bridge.events import Event, StatusValue, ThreadRef
     from bridge.messages import Button, Outgoing
@@ -207,8 +206,9 @@ class Emulator(Protocol):
     Made as `Emulator(now, rng, settings)`: `now` gives microseconds, `rng` makes ids, and `settings` are the keys of
     the account whose credentials it accepts (left out: those of `sample_settings`).
 
-    Everything it accepted is in `seen`, in order; every request, good or bad, in `requests` beside its response.
-    It makes the webhooks a contact's doings cause; it never sends them itself.
+    `seen` holds every message it accepted, in order; `requests` every request, good or bad, beside its response.
+    It makes the webhooks that a contact's actions cause, and never sends them itself. What only some emulators can do
+    has a protocol of its own: HonoursKeys, Refuses, TellsAgents.
     """
 
     name: ClassVar[str]
@@ -244,13 +244,53 @@ class Emulator(Protocol):
         ...
 
 
+@runtime_checkable
+class HonoursKeys(Protocol):
+    """An emulator whose wire has a place for the idempotency key.
+
+    While `honours_keys` is true, it answers a repeated key again and does not take the message a second time.
+    """
+
+    honours_keys: bool
+
+
+@runtime_checkable
+class Refuses(Protocol):
+    """An emulator that can give each error its provider documents."""
+
+    def refuse(self, code: str) -> Response:
+        """The error answer with this code. Raises ValueError for a code the provider does not have."""
+        ...
+
+
+@runtime_checkable
+class TellsAgents(Protocol):
+    """An emulator of a gateway that posts what a person writes in the gateway's own inbox."""
+
+    def agent_says(self, channel: str, contact: str, text: str) -> Hook:
+        """The webhook for a text that a person on our side writes to a contact."""
+        ...
+
+
+class Dice(Protocol):
+    """Where an emulator's ids come from. `random.Random` is one; the providers themselves import no randomness."""
+
+    def getrandbits(self, bits: int, /) -> int:
+        """A number of that many random bits."""
+        ...
+
+    def randrange(self, start: int, stop: int | None = None, /) -> int:
+        """A number from `start` up to and without `stop`, or from 0 up to and without `start`."""
+        ...
+
+
 class EmulatorType(Protocol):
     """How an emulator is made: the class itself."""
 
     name: str
     sample_settings: Mapping[str, Any]
 
-    def __call__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> Emulator:
+    def __call__(self, now: Callable[[], int], rng: Dice, settings: Mapping[str, Any] | None = None) -> Emulator:
         """The other end of the account with these settings, or of the sample's; `now` gives microseconds."""
         ...
 
@@ -264,17 +304,21 @@ __all__ = [
     "Authenticating",
     "Capabilities",
     "Credential",
+    "Dice",
     "Emulator",
     "EmulatorType",
+    "HonoursKeys",
     "Hook",
     "Inbound",
     "Outbound",
     "Provider",
     "ProviderType",
+    "Refuses",
     "Request",
     "Response",
     "Seen",
     "Sending",
     "Sent",
+    "TellsAgents",
     "Webhook",
 ]

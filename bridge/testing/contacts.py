@@ -3,31 +3,60 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
 from bridge.messages import Button
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import StatusValue
-    from bridge.providers.port import Hook, Seen
-    from bridge.testing.world import World
+    from bridge.providers.port import Emulator, Hook, Seen
+    from bridge.store.records import ThreadRow
 
 _LINE: Final = r"^\s*(\d+)\W+{}\b"
 """Where buttons cannot be had, a choice is a line with its number."""
 
 
+class Scene(Protocol):
+    """What a contact needs of the world."""
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way."""
+        ...
+
+    def emulator(self, account: str) -> Emulator:
+        """The other end of an account."""
+        ...
+
+    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
+        """Send off webhooks, each with a label for the trace; see World.post."""
+        ...
+
+    async def until(self, happened: Callable[[], bool]) -> bool:
+        """Let things happen until this one did; whether it did before all was quiet."""
+        ...
+
+    async def state(self, contact: Contact) -> Mapping[str, Any]:
+        """What the bot remembers of a contact, as committed."""
+        ...
+
+    async def row(self, contact: Contact) -> ThreadRow | None:
+        """The contact's conversation in the store; None before its first event."""
+        ...
+
+
 class Contact:
-    """A person at one account. What is done arrives when the world goes on: see World.settle.
+    """A person at one account. What the contact does arrives when the world goes on: see World.settle.
 
     A pattern is the whole text of a message; "~refund" is a part of it, or of a button's title, in any case; a
     compiled regular expression is searched for.
     """
 
-    def __init__(self, world: World, account: str, provider: str, channel: str, name: str, address: str) -> None:
+    def __init__(self, scene: Scene, account: str, provider: str, channel: str, name: str, address: str) -> None:
         """Made by World.contact; `address` is what the provider knows the person by."""
         self.name = name
         self.account = account
@@ -36,7 +65,7 @@ class Contact:
         self.address = address
         self.conversation_id: str | None = None
         """The thread's, as soon as the contact said anything."""
-        self._world = world
+        self._scene = scene
         self._cleared = 0
         self._told: dict[str, int] = {}
 
@@ -52,14 +81,14 @@ class Contact:
 
     async def state(self) -> Mapping[str, Any]:
         """What the bot remembers of this conversation, as committed; see Turn.state."""
-        return await self._world.state(self)
+        return await self._scene.state(self)
 
     async def dialog(self) -> str | None:
         """The dialog that waits for this contact, and its question: "refund: What went wrong?"; None without one.
 
         A question of more than 40 characters is cut short.
         """
-        row = await self._world.row(self)
+        row = await self._scene.row(self)
         if row is None or row.dialog is None:
             return None
         journal = decode_journal(row.dialog)
@@ -68,14 +97,14 @@ class Contact:
 
     async def handoff(self) -> str | None:
         """The note to the person who has this conversation; None while the bot has it."""
-        row = await self._world.row(self)
+        row = await self._scene.row(self)
         return row.hold.note if row else None
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""
-        emulator = self._world.emulator(self.account)
+        emulator = self._scene.emulator(self.account)
         hooks = [emulator.says(self.channel, self.address, text) for text in texts]
-        self._world.post(self, [(hook, f"{self.name} says {text!r}") for hook, text in zip(hooks, texts, strict=True)])
+        self._scene.post(self, [(hook, f"{self.name} says {text!r}") for hook, text in zip(hooks, texts, strict=True)])
 
     async def clicks(self, choice: str) -> None:
         """Wait for a button (by its title or key) and press it; where it is but a line with a number, type that.
@@ -83,26 +112,26 @@ class Contact:
         Raises:
             AssertionError: all is quiet, and there is no such thing to press.
         """
-        await self._world.until(lambda: self._choice(choice) is not None)
+        await self._scene.until(lambda: self._choice(choice) is not None)
         found = self._choice(choice)
         if found is None:
             raise AssertionError(f"{self.name} sees nothing like {choice!r} to press.\n{self.phone()}")
-        emulator = self._world.emulator(self.account)
+        emulator = self._scene.emulator(self.account)
         if isinstance(found, Button):
             hook = emulator.presses(self.channel, self.address, found)
         else:
             hook = emulator.says(self.channel, self.address, found)
-        self._world.post(self, [(hook, f"{self.name} clicks {choice!r}")])
+        self._scene.post(self, [(hook, f"{self.name} clicks {choice!r}")])
 
     async def sends(self, kind: str, url: str, caption: str = "") -> None:
         """Send a medium: image, video, audio, voice or document."""
-        hook = self._world.emulator(self.account).sends(self.channel, self.address, kind, url, caption)
-        self._world.post(self, [(hook, f"{self.name} sends {kind} {url}")])
+        hook = self._scene.emulator(self.account).sends(self.channel, self.address, kind, url, caption)
+        self._scene.post(self, [(hook, f"{self.name} sends {kind} {url}")])
 
     async def locates(self, latitude: float, longitude: float) -> None:
         """Send a place, in degrees."""
-        hook = self._world.emulator(self.account).locates(self.channel, self.address, latitude, longitude)
-        self._world.post(self, [(hook, f"{self.name} sends a location")])
+        hook = self._scene.emulator(self.account).locates(self.channel, self.address, latitude, longitude)
+        self._scene.post(self, [(hook, f"{self.name} sends a location")])
 
     async def reads(self) -> None:
         """Have the provider tell that all on the phone was delivered and read, where it tells such things.
@@ -113,15 +142,15 @@ class Contact:
         news: list[tuple[Hook, str]] = []
         for seen in self._all():
             for value in values[self._told.get(seen.message_id, 0) :]:
-                hook = self._world.emulator(self.account).status(seen, value)
+                hook = self._scene.emulator(self.account).status(seen, value)
                 if hook is not None:
                     news.append((hook, f"{self.name}'s phone: {value} {seen.text!r}"))
             self._told[seen.message_id] = len(values)
-        self._world.post(self, news)
+        self._scene.post(self, news)
 
     async def sees(self, pattern: str | re.Pattern[str]) -> Seen:
         """Wait until a message shows up, and return it. Raises AssertionError when all is quiet and there is none."""
-        await self._world.until(lambda: any(_fits(pattern, each) for each in self.seen))
+        await self._scene.until(lambda: any(_fits(pattern, each) for each in self.seen))
         return self.saw(pattern).message
 
     @property
@@ -169,10 +198,10 @@ class Contact:
             for number, each in enumerate(self.seen, 1)
         ]
         what = "\n".join([f"{self.name}'s phone at {self.account}, {self.channel}:", *(lines or ["  (nothing)"])])
-        return what if self._world.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
+        return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
-        every = self._world.emulator(self.account).seen
+        every = self._scene.emulator(self.account).seen
         return [e for e in every if e.conversation_id == self.conversation_id and e.channel == self.channel]
 
     def _choice(self, wanted: str) -> Button | str | None:

@@ -5,18 +5,16 @@ from __future__ import annotations
 import inspect
 import random
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
 from bridge.testing.choices import Schedule
 from bridge.testing.stage import NotCounted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
+    from types import TracebackType
 
-    from bridge.testing.choices import Choice
-    from bridge.testing.world import World
-
-    Scenario = Callable[[World], Awaitable[object]]
+    from bridge.testing.choices import Choice, Choices
 
 _TRIES: Final = 400
 """Runs that are spent on making a failure smaller."""
@@ -27,6 +25,36 @@ _SHIFTS: Final = 25
 """How many choices one fault may have brought along."""
 _LAST: Final = 1 << 20
 """Stands for the last option there is."""
+
+
+class Run(Protocol):
+    """One run of a scenario, as the search sees it: a world, and what happened in it."""
+
+    choices: Choices
+    counted: bool
+
+    @property
+    def trace(self) -> Sequence[str]:
+        """Everything that happened, a line each."""
+        ...
+
+    @property
+    def turned(self) -> int:
+        """The place in the trace of the last choice that was not calm."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    def close(self) -> None:
+        """End the run."""
+        ...
+
+
+R = TypeVar("R", bound=Run)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,22 +107,22 @@ def _shown(failure: Failure) -> list[str]:
     return [*(each for part in parts for each in part), *(line for _, line in lines[max(last, end) :])]
 
 
-class Exploration:
+class Exploration(Generic[R]):
     """What World.explore returns: call it with a scenario, or iterate over its worlds."""
 
-    def __init__(self, make: Callable[[Schedule, bool], World], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
+    def __init__(self, make: Callable[[Schedule, bool], R], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
         """`make` begins a world, that counts calls or not; `shrinks`: whether a failure is to be made smaller."""
         self._make = make
         self._seeds = seeds
         self._shrinks = shrinks
-        self._open: World | None = None
+        self._open: R | None = None
         self._counts = True
         self.current: Schedule | None = None
         """The schedule of the world that is being looked at, while it is."""
         self.runs = 0
         """How many worlds came to a good end."""
 
-    def __call__(self, scenario: Scenario) -> Self:
+    def __call__(self, scenario: Callable[[R], Awaitable[object]]) -> Self:
         """Run a scenario in every world. Raises Counterexample at the first failure."""
         for schedule in self._seeds:
             failure = self.attempt(scenario, schedule)
@@ -109,7 +137,7 @@ class Exploration:
         yield from ()
         return self
 
-    def __iter__(self) -> Iterator[World]:
+    def __iter__(self) -> Iterator[R]:
         """Each world in turn, for a scenario that is the body of a loop."""
         for schedule in self._seeds:
             self.current = schedule
@@ -121,12 +149,12 @@ class Exploration:
         self.current = None
         self.close()
 
-    async def __aiter__(self) -> AsyncIterator[World]:
+    async def __aiter__(self) -> AsyncIterator[R]:
         """The same for `async for`."""
         for each in self:
             yield each
 
-    def attempt(self, scenario: Scenario, schedule: Schedule) -> Failure | None:
+    def attempt(self, scenario: Callable[[R], Awaitable[object]], schedule: Schedule) -> Failure | None:
         """One run; None when it came to a good end."""
         state = random.getstate()
         random.seed(f"test {schedule.seed}")
@@ -158,16 +186,16 @@ class Exploration:
             self._open = None
 
 
-def failure_of(world: World, schedule: Schedule, error: BaseException) -> Failure:
+def failure_of(run: Run, schedule: Schedule, error: BaseException) -> Failure:
     """A run that failed, as far as anybody needs to know it later."""
-    taken = world.choices.taken
+    taken = run.choices.taken
     return Failure(
         schedule=schedule,
         error=error,
         choices=len(taken),
         deviations=[each for each in taken if each.taken],
-        trace=[*world.trace],
-        turned=world.turned,
+        trace=[*run.trace],
+        turned=run.turned,
     )
 
 

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bridge.app.bridge import Bridge
 from bridge.config.load import Config
 from bridge.errors import SendError
 from bridge.events import ThreadRef
 from bridge.messages import Text
-from bridge.providers.port import Outbound, Webhook
+from bridge.providers.port import HonoursKeys, Outbound, Webhook
 from bridge.providers.registry import BUILT_IN, emulator_type
 from bridge.routing.loading import load_routers
 from bridge.routing.router import Router, combine
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 PROVIDERS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
-
-
-@runtime_checkable
-class HonoursKeys(Protocol):
-    """An emulator whose wire has a place for the idempotency key, and that may heed it or not."""
-
-    honours_keys: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

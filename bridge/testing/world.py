@@ -91,12 +91,12 @@ class World:
         """Seeded dice for the scenario itself."""
         self._faults = Faults(faults)
         self._stage = Stage(self._plan, self.choices, self._faults, counts=counts)
-        self._last: dict[Contact | Agent, Sequence[Posting]] = {}
+        self._last: dict[object, Sequence[Posting]] = {}
         self._names = 0
         self._closed = False
         self.counted = False
         """Whether anybody asked for `calls`."""
-        self.exploration: Exploration | None = None
+        self.exploration: Exploration[World] | None = None
         """What `explore` was last asked for."""
         self.forced: Schedule | None = None
         """The one run that `explore` is to make, if it is to make only one."""
@@ -220,7 +220,7 @@ class World:
         seeds: int | Iterable[int] = 200,
         faults: Iterable[str] | Mapping[str, int | bool | None] = (),
         replay: str | int | Schedule | None = None,
-    ) -> Exploration:
+    ) -> Exploration[World]:
         """Run a scenario in many worlds like this one, each with another order of things and other faults.
 
             world.explore(scenario, seeds=200, faults={"duplicate", "crash"})
@@ -290,7 +290,7 @@ class World:
         """The other end of an account."""
         return self._stage.emulators[account]
 
-    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: Agent | None = None) -> None:
+    def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
         """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen.
 
         Those that a `speaker` other than the contact sets off keep no order with the contact's.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Collection, Mapping, Sequence
 
-    from bridge.testing.emulators import EmulatorServer
+    from bridge.emulation.server import EmulatorServer
     from tests.faults.harness import Gateways, Home
     from tests.faults.traffic import Traffic
 

@@ -17,9 +17,10 @@ from random import Random
 from typing import TYPE_CHECKING, Final
 
 from bridge.clock import SystemClock
+from bridge.emulation.faults import Faults
+from bridge.emulation.server import EmulatorServer
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.relationlabs.emulator import Emulator as RelationLabs
-from bridge.testing.emulators import EmulatorServer, Faults
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence

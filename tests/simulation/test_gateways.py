@@ -13,11 +13,11 @@ from pydantic import SecretStr
 
 from bridge import Message, Postback, Router
 from bridge.clock import SystemClock
+from bridge.emulation.server import EmulatorServer
+from bridge.emulation.signing import signer_for
 from bridge.events import ThreadRef
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from bridge.providers.signatures import INBOUND
-from bridge.testing.emulators import EmulatorServer
-from bridge.testing.signing import signer_for
 from handlers.menu import router as menu
 from tests.acceptance.cli.test_serve import free_port
 from tests.support.whole_bridges import SECRET, served

@@ -32,9 +32,9 @@ from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
     from bridge.events import StatusValue
+    from bridge.providers.port import Dice
 
 CHANNELS: Final[Mapping[int, str]] = {
     87: "whatsapp",
@@ -98,7 +98,7 @@ class Emulator:
     def __init__(
         self,
         now: Callable[[], int],
-        rng: Random,
+        rng: Dice,
         settings: Mapping[str, Any] | None = None,
         *,
         rate: int | None = wire.PATH_RATE.count,

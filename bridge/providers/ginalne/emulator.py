@@ -13,10 +13,10 @@ from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
     from bridge.events import StatusValue
     from bridge.messages import Button
+    from bridge.providers.port import Dice
 
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
 _PHONE: Final = re.compile(r"\+?[0-9]{5,15}")
@@ -50,7 +50,7 @@ class Emulator:
         "username": "demo_bot",
     }
 
-    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, now: Callable[[], int], rng: Dice, settings: Mapping[str, Any] | None = None) -> None:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []

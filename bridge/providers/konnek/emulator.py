@@ -17,9 +17,9 @@ from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
     from bridge.events import StatusValue
+    from bridge.providers.port import Dice
 
 _JAKARTA: Final = timezone(timedelta(hours=7))
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
@@ -99,7 +99,7 @@ class Emulator:
     def __init__(
         self,
         now: Callable[[], int],
-        rng: Random,
+        rng: Dice,
         settings: Mapping[str, Any] | None = None,
         *,
         honours_keys: bool = False,

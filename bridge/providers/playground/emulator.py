@@ -11,10 +11,10 @@ from bridge.providers.port import Hook, Request, Response, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from random import Random
 
     from bridge.events import StatusValue
     from bridge.messages import Button
+    from bridge.providers.port import Dice
 
 _HEADERS: Final[Mapping[str, str]] = {"content-type": "application/json"}
 
@@ -28,7 +28,7 @@ class Emulator:
     def __init__(
         self,
         now: Callable[[], int],  # noqa: ARG002 - as every emulator is made
-        rng: Random,
+        rng: Dice,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
         """`rng` is where ids come from; no webhook says when."""

@@ -21,10 +21,10 @@ from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from random import Random
 
     from bridge.events import StatusValue
     from bridge.messages import Button
+    from bridge.providers.port import Dice
 
 _OWN: Final = "bridg-eaaaa-aaaaj-qbota-cai"
 _NEEDED: Final = frozenset({"type", "content", "sendUuid"})
@@ -69,7 +69,7 @@ class Emulator:
     }
     """The same account with a token that has to be obtained first."""
 
-    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, now: Callable[[], int], rng: Dice, settings: Mapping[str, Any] | None = None) -> None:
         """`now` gives microseconds; `rng` is where ids and the signing key come from."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []

@@ -15,9 +15,9 @@ from bridge.units import moment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from random import Random
 
     from bridge.events import StatusValue
+    from bridge.providers.port import Dice
 
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
 _REACHES: Final = frozenset({"contact", "recepient"})
@@ -69,7 +69,7 @@ class Emulator:
         "workspace_id": "ws_demo",
     }
 
-    def __init__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, now: Callable[[], int], rng: Dice, settings: Mapping[str, Any] | None = None) -> None:
         """Begin with nothing seen and nothing registered."""
         self.seen: list[Seen] = []
         self.requests: list[tuple[Request, Response]] = []

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 import aiohttp
 
 from bridge.clock import SystemClock
+from bridge.emulation.server import EmulatorServer
 from bridge.providers.konnek.emulator import Emulator as Konnek
-from bridge.testing.emulators import EmulatorServer
 from bridge.units import SECOND
 from tests.acceptance.compare.conversations import BOTS, CONVERSATIONS
 from tests.docs.pages import ROOT

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import orjson
 
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.providers.port import Refuses
 from bridge.providers.relationlabs.wire import LATER, PERMANENT, UNAUTHORISED
-from bridge.testing.emulators import Refusing
 
 if TYPE_CHECKING:
     from bridge.providers.aelyst.emulator import Emulator as Aelyst
@@ -47,7 +47,7 @@ def told(code: str) -> Reach:
     """The error with this code, on demand."""
 
     def reach(emulator: Emulator, request: Request) -> Response:
-        assert isinstance(emulator, Refusing)
+        assert isinstance(emulator, Refuses)
         response = emulator.refuse(code)
         emulator.requests.append((request, response))
         return response

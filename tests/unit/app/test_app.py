@@ -11,10 +11,10 @@ from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
 from bridge.app.http import BRIDGE, create_app
+from bridge.emulation.server import EmulatorServer
 from bridge.errors import Broken
 from bridge.messages import Button, Buttons, Document, Image, Location, Menu, Row, Section, Text
 from bridge.routing.router import Router
-from bridge.testing.emulators import EmulatorServer
 from tests.support.whole_bridges import (
     JSON,
     RELAY,

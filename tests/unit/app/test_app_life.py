@@ -12,9 +12,9 @@ from aiohttp import ClientSession
 
 from bridge.app.http import BRIDGE, create_app
 from bridge.app.serve import _watch_signals
+from bridge.emulation.server import EmulatorServer
 from bridge.errors import ConfigError, StoreInUse, Unavailable
 from bridge.routing.router import Router
-from bridge.testing.emulators import EmulatorServer
 from tests.support.whole_bridges import (
     JSON,
     SHOP,

@@ -13,9 +13,10 @@ from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from bridge.app.http import BRIDGE, create_app
+from bridge.emulation.faults import Faults
+from bridge.emulation.server import EmulatorServer
 from bridge.providers.registry import emulator_type
 from bridge.routing.router import Router
-from bridge.testing.emulators import EmulatorServer, Faults
 from bridge.web.server import runner_of
 from tests.support.manual_clock import ManualClock
 from tests.support.whole_bridges import SECRET

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.clock import SystemClock
 from bridge.config.load import Config
+from bridge.emulation.server import EmulatorServer
 from bridge.errors import NotSent, Rejected
 from bridge.events import ThreadRef
 from bridge.messages import Image, Text
 from bridge.providers.port import Outbound, Request, Sent
 from bridge.providers.registry import GROUP, emulator_type, provider_names, provider_type
-from bridge.testing.emulators import EmulatorServer
 from handlers.menu import router as menu
 from tests.acceptance.cli.test_serve import free_port
 from tests.contract.provider.cases import exchange

@@ -11,10 +11,10 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pydantic import SecretStr
 
+from bridge.emulation.signing import signer_for
 from bridge.errors import WebhookError
 from bridge.providers.schemes import Signed
 from bridge.providers.signatures import INBOUND, verifier_for
-from bridge.testing.signing import signer_for
 
 NOW = 1_760_000_000_000_000
 SECRET = SecretStr("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")

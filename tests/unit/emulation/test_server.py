@@ -12,12 +12,13 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from bridge.emulation.exchange_log import ExchangeLog
+from bridge.emulation.faults import Faults
+from bridge.emulation.server import EmulatorServer
 from bridge.messages import Button, Buttons, Text
 from bridge.providers.konnek import Konnek
 from bridge.providers.konnek.emulator import Emulator
 from bridge.providers.port import Hook, Outbound, Request, Response, Sent
-from bridge.testing.emulators import EmulatorServer, Faults
-from bridge.testing.exchanges import ExchangeLog
 from tests.contract.provider.cases import exchange
 from tests.contract.provider.konnek_cases import CASES
 

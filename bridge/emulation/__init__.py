@@ -1,0 +1,1 @@
+"""A gateway on this machine: emulators served over HTTP, for `threadbridge emulate`, `dev` and tests."""
