@@ -58,9 +58,7 @@ def _status(emulator: Emulator, fields: Mapping[str, Any]) -> Hook:
     sought, value = _texts(fields, by, "value")
     if value not in get_args(StatusValue):
         raise BadAction(f"value: one of {', '.join(get_args(StatusValue))}")
-    messages = [
-        seen for seen in emulator.seen if sought == (seen.key if by == "key" else seen.message_id)
-    ]
+    messages = [seen for seen in emulator.seen if sought == (seen.key if by == "key" else seen.message_id)]
     if not messages:
         raise BadAction(f"{by}: no such message was seen")
     hook = emulator.status(messages[-1], cast("StatusValue", value))
