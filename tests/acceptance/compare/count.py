@@ -29,20 +29,28 @@ _INTRO: Final = """<!-- Made by `python -m tests.acceptance.compare.count`: chan
 
 # The same twelve bots, three times
 
-Twelve small bots of the kind that people write, in [threadbridge](../../tests/acceptance/compare/threadbridge), in [aiogram](../../tests/acceptance/compare/aiogram) (Telegram) and in [Bolt for Python](../../tests/acceptance/compare/bolt) (Slack).
-They hold [the same conversations](../../tests/acceptance/compare/conversations.py), word for word, with two exceptions.
-The survey in Slack is a form instead of three questions, as one would write it there.
-And in the helpdesk it is the person who gives the conversation back here, by a command; in the other two the contact writes "bot".
-Each is written as its framework's documentation shows it, with every default left alone.
+This page compares twelve small, typical bots in three frameworks:
 
-It is no race between equals: aiogram and Bolt each speak to one platform and know all of it; threadbridge speaks to five gateways and knows what they have in common.
+- [threadbridge](../../tests/acceptance/compare/threadbridge),
+- [aiogram](../../tests/acceptance/compare/aiogram) (Telegram),
+- [Bolt for Python](../../tests/acceptance/compare/bolt) (Slack).
+
+They hold [the same conversations](../../tests/acceptance/compare/conversations.py), word for word, with two exceptions.
+The survey in Slack is a form instead of three questions, as a Slack author would write it.
+In the helpdesk, the person gives the conversation back here, by a command; in the other two the contact writes "bot".
+Each bot is written as its framework's documentation shows it, with every default left alone.
+
+The three are not equals.
+aiogram and Bolt each speak to one platform and know all of it.
+threadbridge speaks to five gateways and knows their common ground.
 aiogram {aiogram} and Bolt {slack_bolt} (with slack_sdk {slack_sdk}) were read and run for this page.
-Our bots are executed by this project's tests; theirs are compiled by them, and executed where the packages are installed, which are no dependencies of ours.
+This project's tests execute our bots and compile the others.
+They execute the others where the packages are installed, which are no dependencies of ours.
 
 ## Lines of code
 
-Counted are lines that hold code: no blank lines, no comments, no docstrings, no imports.
-All files are formatted by the same formatter, at 120 columns.
+A line counts when it holds code: no blank lines, no comments, no docstrings, no imports.
+One formatter formats all files, at 120 columns.
 
 """  # noqa: E501 - a sentence is a line in Markdown
 
@@ -50,7 +58,7 @@ _SAFE: Final = """
 ## Safe by default
 
 In each cell first threadbridge, then aiogram, then Bolt: ● yes, ◐ partly, ○ no, - nothing to lose, ? not found out.
-What a column means and how we know is said below it.
+The sections below give the meaning of each column, and its evidence.
 
 """
 
@@ -94,12 +102,12 @@ def lengths() -> str:
     start += [lines_of(framework, "start") for framework in FRAMEWORKS[1:]]
     rows.append(["to start one of them", *map(str, start)])
     said = [table(["bot", *_NAMES.values()], rows)]
-    said.append("threadbridge is started by its configuration, the others by a script.")
+    said.append("A configuration starts threadbridge, a script the others.")
     said.append(
-        "aiogram's helpdesk holds the lines that carry messages to the staff and back: "
-        "on Telegram, bot and staff share no inbox."
+        "aiogram's helpdesk holds the lines that carry messages to the staff and back, "
+        "because bot and staff share no inbox on Telegram."
     )
-    said.append("Ours is also silent without being asked where a gateway tells that a person wrote.")
+    said.append("Ours is also silent by itself where a gateway reports that a person wrote.")
     for at, framework in enumerate(FRAMEWORKS[1:], 1):
         shorter = [bot for bot, numbers in counted.items() if numbers[at] < numbers[0]]
         same = [bot for bot, numbers in counted.items() if numbers[at] == numbers[0]]
@@ -142,7 +150,7 @@ def safety() -> str:
 
 def page() -> str:
     """docs/explanation/compare.md."""
-    better = "\n".join(f"- **{word}**: {why}." for word, why in BETTER)
+    better = "\n".join(f"- **{word}**: " + why.replace("\n", "\n  ") for word, why in BETTER)
     return _INTRO.format(**VERSIONS) + lengths() + _SAFE + safety() + f"\n## Where the others are ahead\n\n{better}\n"
 
 

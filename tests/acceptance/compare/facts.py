@@ -52,11 +52,11 @@ class Fact:
 
 FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
     "killed": (
-        "The webhook was answered 200, and the process is killed before the handler is done.",
+        "The webhook was answered 200, and the process dies before the handler ends.",
         (
             Fact(
                 framework="threadbridge",
-                says="200 comes after the commit, and the next life of the process goes on from there.",
+                says="200 comes after the commit, and the restarted process goes on from there.",
                 test="tests/acceptance/compare/test_killed.py::test_killed_after_every_200_each_bot_goes_on_where_it_was",
             ),
             Fact(
@@ -73,8 +73,8 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             Fact(
                 framework="bolt",
                 says=(
-                    "An event is acknowledged before its listener runs, as a task in memory; a press, a command or "
-                    "a form when the listener says so, here at its start.\n"
+                    "Bolt acknowledges an event before its listener runs, as a task in memory.\n"
+                    "It acknowledges a press, a command or a form when the listener asks for it, here at its start.\n"
                     "With `process_before_response=True` the answer waits for the listener, and is 500 when it "
                     "fails.\n"
                     "A reminder that was handed to Slack is Slack's."
@@ -95,7 +95,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             ),
             Fact(
                 framework="aiogram",
-                says="`update_id` moves the offset of long polling, and nothing else looks at it.",
+                says="`update_id` moves the offset of long polling, and has no other use.",
                 line="aiogram/dispatcher/dispatcher.py:254",
                 reads="get_updates.offset = update.update_id + 1",
                 test="tests/acceptance/compare/aiogram/test_bots.py::test_a_repeated_update_is_answered_again",
@@ -103,8 +103,8 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             Fact(
                 framework="bolt",
                 says=(
-                    "`event_id` and `X-Slack-Retry-Num` are there for the listener to look at; Bolt itself only "
-                    "writes that header, in Socket Mode.\n"
+                    "The listener may read `event_id` and `X-Slack-Retry-Num`.\n"
+                    "Bolt itself only writes that header, in Socket Mode.\n"
                     "Whether Slack ever repeats a command or a form was not found out, hence the question mark at "
                     "the survey."
                 ),
@@ -126,8 +126,8 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
                 framework="aiogram",
                 says=(
                     "Both are handled at the same time, and replies may overtake each other.\n"
-                    "The storage in memory happens to save the state of these bots; one that takes a moment to "
-                    "answer loses one of two updates.\n"
+                    "The storage in memory happens to save the state of these bots.\n"
+                    "A storage that takes a moment to answer loses one of two updates.\n"
                     "`events_isolation=SimpleEventIsolation()` is one argument, and ends both within a process."
                 ),
                 line="aiogram/dispatcher/dispatcher.py:91",
@@ -140,7 +140,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             Fact(
                 framework="bolt",
                 says=(
-                    "Each request is a task of its own, and there is no lock to ask for.\n"
+                    "Each request is a task of its own, and Bolt offers no lock.\n"
                     "These bots keep their state between two `await`s, so only the order of replies is at stake.\n"
                     "The survey is one form, handed in at once."
                 ),
@@ -150,7 +150,7 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
         ),
     ),
     "together": (
-        "What the bot remembers and what it says are kept together or not at all.",
+        "The bot's state and its replies are kept together or not at all.",
         (
             Fact(
                 framework="threadbridge",
@@ -196,8 +196,8 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             Fact(
                 framework="bolt",
                 says=(
-                    "A connection that breaks is tried once more, at once; 429, 500 and 503 are not, and nothing "
-                    "is kept.\n"
+                    "A connection that breaks is tried once more, at once.\n"
+                    "429, 500 and 503 are not, and Bolt keeps nothing.\n"
                     "More handlers for that are in the package and can be added."
                 ),
                 line="slack_sdk/http_retry/builtin_async_handlers.py:111",
@@ -211,14 +211,14 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
         (
             Fact(
                 framework="threadbridge",
-                says="Nobody notices: state, waiting dialogs, buttons and reminders are in the database.",
+                says="The contact notices nothing: state, waiting dialogs, buttons and reminders are in the database.",
                 test="tests/acceptance/compare/test_bots.py::test_a_restart_after_every_step_is_not_noticed",
             ),
             Fact(
                 framework="aiogram",
                 says=(
-                    "The storage is memory unless another is given; `RedisStorage` or `MongoStorage` is one "
-                    "argument and one more server.\n"
+                    "The storage is memory by default; `RedisStorage` or `MongoStorage` is one argument and one "
+                    "more server.\n"
                     "A reminder is a task in memory in any case: there is no scheduler.\n"
                     "Buttons carry what they need, so menu and catalogue go on."
                 ),
@@ -229,8 +229,8 @@ FACTS: Final[Mapping[str, tuple[str, tuple[Fact, ...]]]] = {
             Fact(
                 framework="bolt",
                 says=(
-                    "No storage for a conversation's state was found in Bolt, so it is what the author makes of "
-                    "it; here it is a dict.\n"
+                    "No storage for a conversation's state was found in Bolt, so the author provides it; here it "
+                    "is a dict.\n"
                     "Slack keeps the reminder, the form and the buttons, so reminder, survey, menu and catalogue "
                     "go on."
                 ),
@@ -298,55 +298,58 @@ BETTER: Final = (
     (
         "Editing in place",
         (
-            "`edit_text` and `respond(replace_original=True)` turn the catalogue's page in the message itself; "
-            "threadbridge can only send another one"
+            "`edit_text` and `respond(replace_original=True)` turn the catalogue's page in the message itself.\n"
+            "threadbridge can only send another one."
         ),
     ),
     (
         "Forms",
         (
-            "Slack's modal asks all three questions of the survey at once and keeps them until they are handed in; "
-            "threadbridge has no forms"
+            "Slack's modal asks all three questions of the survey at once, and keeps the answers until the form is "
+            "handed in.\n"
+            "threadbridge has no forms."
         ),
     ),
-    ("Time", "`chat.scheduleMessage` leaves the waiting to Slack, so a reminder there needs no store at all"),
+    ("Time", "`chat.scheduleMessage` leaves the waiting to Slack, so a reminder there needs no store at all."),
     (
         "People",
         (
-            "in Slack a colleague simply writes in the channel, so Bolt's helpdesk is complete; ours counts on the "
-            "gateway's own inbox, and aiogram's has to carry the messages to a group and back"
+            "In Slack a colleague simply writes in the channel, so Bolt's helpdesk is complete.\n"
+            "Ours counts on the gateway's own inbox.\n"
+            "aiogram's has to carry the messages to a group and back."
         ),
     ),
     (
         "Changed code",
         (
-            "a conversation that is a state and some data goes on after most changes of the code; a dialog here is "
-            "held against what it did, and begun again, ended or handed off where the new code does otherwise "
-            "(rules with `step=` are there for whoever would rather have those)"
+            "A conversation of a state and some data goes on after most changes of the code.\n"
+            "A dialog here is compared with its past.\n"
+            "Where the new code differs, it begins again, ends, or goes to a person.\n"
+            "Rules with `step=` avoid that, for authors who prefer them."
         ),
     ),
     (
         "Depth",
         (
-            "aiogram has every method of Telegram's API as a typed class (payments, inline mode, stickers, topics), "
-            "Bolt all of Slack's (home tabs, shortcuts, workflows, installing into many workspaces); threadbridge has "
-            "what five gateways have in common, and `Raw` for the rest"
+            "aiogram has every method of Telegram's API as a typed class (payments, inline mode, stickers, topics).\n"
+            "Bolt has all of Slack's (home tabs, shortcuts, workflows, installing into many workspaces).\n"
+            "threadbridge has the common ground of five gateways, and `Raw` for the rest."
         ),
     ),
     (
         "Where it runs",
         (
-            "Bolt has adapters for other web frameworks and for functions in the cloud, and Socket Mode needs no "
-            "public URL, nor does aiogram's long polling; with state in Redis both run on many hosts, threadbridge "
-            "with its SQLite on one"
+            "Bolt has adapters for other web frameworks and for functions in the cloud.\n"
+            "Socket Mode needs no public URL, and neither does aiogram's long polling.\n"
+            "With state in Redis both run on many hosts, threadbridge with its SQLite on one."
         ),
     ),
     (
         "Company",
         (
-            "both have years of use, many users, plug-ins and answers on the web; threadbridge is new, and has been "
-            "tried against emulators only"
+            "Both have years of use, many users, plug-ins and answers on the web.\n"
+            "threadbridge is new, and has been tried against emulators only."
         ),
     ),
 )
-"""Where the others are ahead: a word, and why."""
+"""Where the others are ahead: a word, and sentences."""
