@@ -1,4 +1,4 @@
-"""The commands of `threadbridge`, one file for each group."""
+"""The commands of `threadbridge`: one list here, one module for each command or group of commands."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ COMMANDS: Final = {
 
 
 class _Root(Group):
-    """All commands, listed and not imported."""
+    """Every command, listed and not imported."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - typer's own
         super().__init__(**attributes)
@@ -74,6 +74,6 @@ def about(
 
     Begin with `threadbridge demo`: it needs no account and no configuration.
 
-    Exit codes: 0 ok, 1 not there or refused, 2 usage, 69 no success at the provider, 70 store broken, 73 store in use,
+    Exit codes: 0 ok, 1 not found or refused, 2 usage, 69 provider failed, 70 store broken, 73 store in use,
     78 configuration.
     """

@@ -1,4 +1,4 @@
-"""`threadbridge check`: whether the configuration, the handlers and the store hold together."""
+"""`threadbridge check`: problems in the configuration, the handlers and the store."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 def check(config: ConfigFile = DEFAULT) -> None:
     """Check the configuration, the handlers and the store without starting them.
 
-    Prints one line for each problem (file: key: reason) and exits with 78, or prints "ok" and exits with 0.
-    Warnings alone are no reason to exit with 78. It takes no lock, and works while the bridge runs.
+    Prints one line for each problem (file: key: reason) and exits with 78. Without problems it prints "ok" and exits
+    with 0. Warnings do not change the exit code. The check takes no lock, and works while the bridge runs.
 
     Example: `threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge`
     """
@@ -35,10 +35,12 @@ def check(config: ConfigFile = DEFAULT) -> None:
         read = load_config(config)
     except ConfigError as error:
         _finish(error.problems, "")
-    handlers, found = _handlers(read)
-    problems = [*read.warnings, *_tokens(read), *found, *_store(read)]
+    handlers, handler_problems = _handlers(read)
+    problems = [*read.warnings, *_tokens(read), *handler_problems, *_store(read)]
     if not read.accounts:
-        problems.append(Problem(read.file, "accounts", "there is none, so nothing can arrive", warning=True))
+        problems.append(
+            Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
+        )
     _finish(problems, f"ok: {_count(len(read.accounts), 'account')}, {_count(handlers, 'handler')}")
 
 
@@ -50,12 +52,12 @@ def _finish(problems: list[Problem], ok: str) -> None:
     say(ok)
 
 
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _tokens(config: Config) -> list[Problem]:
-    """Tokens that a person has to renew in time."""
+    """Warnings about tokens that expire soon."""
     now = SystemClock().now()
     warnings = [
         (name, account.provider.token_warning(now))
@@ -76,7 +78,7 @@ def _handlers(config: Config) -> tuple[int, list[Problem]]:
 
 
 def _store(config: Config) -> list[Problem]:
-    """What would stop the store from opening, and what should make its owner think."""
+    """Problems that keep the store from opening, and warnings about its filesystem."""
     database = config.storage.file
     if database is None:
         return []
@@ -90,19 +92,21 @@ def _store(config: Config) -> list[Problem]:
         return [Problem(config.file, "storage.url", reason)]
     kind = filesystem(database.parent)
     if kind in _FLEETING:
-        return [_doubt(config, f"{database.parent} is on {kind}: everything in it is lost when the machine restarts")]
+        return [_warning(config, f"{database.parent} is on {kind}: a restart of the machine deletes everything in it")]
     if kind in _REMOTE:
-        return [_doubt(config, f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk")]
+        return [
+            _warning(config, f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk")
+        ]
     return []
 
 
-def _doubt(config: Config, reason: str) -> Problem:
+def _warning(config: Config, reason: str) -> Problem:
     return Problem(config.file, "storage.url", reason, warning=True)
 
 
 def _unusable(database: Path) -> str | None:
     if not database.parent.is_dir():
-        return f"there is no folder {database.parent}"
+        return f"the folder {database.parent} does not exist"
     if not os.access(database.parent, os.W_OK | os.X_OK):
         return f"the folder {database.parent} cannot be written to"
     if database.exists() and not database.is_file():
@@ -121,15 +125,15 @@ async def _look_inside(url: str) -> None:
 
 
 def filesystem(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:
-    """The kind of filesystem a folder is on ("ext4", "tmpfs"), or "" where the system does not tell."""
+    """The type of the filesystem that holds a folder ("ext4", "tmpfs"), or "" where the system does not say."""
     try:
         lines = mounts.read_text("utf-8", "replace").splitlines()
     except OSError:
         return ""
-    place, kind = "", ""
+    deepest, kind = "", ""
     for line in lines:
         _, mounted, name, *_ = line.split(" ")
-        mounted = mounted.encode().decode("unicode_escape")  # a space in a path stands there as \040
-        if folder.resolve().is_relative_to(mounted) and len(mounted) >= len(place):
-            place, kind = mounted, name
+        mounted = mounted.encode().decode("unicode_escape")  # a space in a path is written as \040
+        if folder.resolve().is_relative_to(mounted) and len(mounted) >= len(deepest):
+            deepest, kind = mounted, name
     return kind

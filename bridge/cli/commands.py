@@ -1,4 +1,4 @@
-"""The shapes of a command: its own help, and a command that is imported when it is called."""
+"""Command classes: help without Python types, and import at the first call."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 
 class Command(TyperCommand):
-    """One command, whose help shows an argument by its name alone and a flag without a value."""
+    """A command. Its help shows an argument by name alone, and a flag without a value."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - click's own, which typer may carry inside
-        """Its arguments and options, `--help` among them."""
+        """Arguments and options, including `--help`."""
         return _plain(super().get_params(ctx))
 
 
@@ -24,7 +24,7 @@ class Group(TyperGroup):
     """Commands below one name."""
 
     def get_params(self, ctx: Any) -> list[Any]:  # noqa: ANN401 - as above
-        """Its options, `--help` among them."""
+        """Options, including `--help`."""
         return _plain(super().get_params(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:  # noqa: ANN401 - as above
@@ -62,7 +62,7 @@ class Listed(Command):
 
 
 def _plain(params: Iterable[Any]) -> list[Any]:
-    """Without the types of Python: `--json <bool>` reads as if a value had to follow, `FILE <path>` says it twice."""
+    """Hide the Python types: `--json <bool>` seems to want a value, and `FILE <path>` repeats itself."""
     shown = [*params]
     for param in shown:
         if isinstance(param, TyperArgument):
@@ -73,4 +73,4 @@ def _plain(params: Iterable[Any]) -> list[Any]:
 
 
 def _no_type(*_: object, **__: object) -> None:
-    """What is shown beside an argument's name."""
+    """Show nothing beside an argument's name."""

@@ -1,4 +1,4 @@
-"""The client of the control socket: how a command asks the bridge that is running."""
+"""The client of the control socket, through which a command asks the running bridge."""
 
 from __future__ import annotations
 
@@ -18,37 +18,37 @@ _PATIENCE = 30.0
 
 
 class Control:
-    """Asks the bridge that owns a database."""
+    """A connection to the bridge that owns a database."""
 
     def __init__(self, database: Path) -> None:
-        """Nothing is opened yet."""
+        """Opens nothing."""
         self._path = socket_path(database)
 
-    def ask(self, kind: str, id_: str, verb: str, *, missing: str, told: str = "") -> str | None:
-        """Have something done (`verb`) with one of a `kind`, see bridge.control. None when it was, else why it was not.
+    def ask(self, kind: str, id_: str, verb: str, *, missing: str, body: str = "") -> str | None:
+        """Ask for `verb` on the item of a `kind` and id; None when it is done, else the reason for the refusal.
 
-        `missing` is said of an id that is none.
+        `missing` is the reason for an unknown id; `body` is the text that goes with the verb.
 
         Raises:
-            ConnectionRefusedError: no bridge is listening there.
-            Unavailable: it did not answer.
+            ConnectionRefusedError: no bridge listens there.
+            Unavailable: the bridge did not answer.
         """
         connection = _UnixConnection(self._path)
         try:
-            connection.request("POST", f"/{kind}/{quote(id_, safe='')}/{verb}", body=told.encode())
+            connection.request("POST", f"/{kind}/{quote(id_, safe='')}/{verb}", body=body.encode())
             answer = connection.getresponse()
-            said = {"error": missing}
+            refusal = {"error": missing}
             if answer.status != http.client.NOT_FOUND:
-                said = json.loads(answer.read() or b"{}")
+                refusal = json.loads(answer.read() or b"{}")
         except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the running bridge did not answer ({type(error).__name__})") from None
         finally:
             connection.close()
-        return None if answer.status == http.client.OK else str(said.get("error", f"refused ({answer.status})"))
+        return None if answer.status == http.client.OK else str(refusal.get("error", f"refused ({answer.status})"))
 
 
 class _UnixConnection(http.client.HTTPConnection):
-    """HTTP over a unix socket."""
+    """HTTP over a Unix socket."""
 
     def __init__(self, path: Path) -> None:
         super().__init__("localhost", timeout=_PATIENCE)

@@ -1,4 +1,4 @@
-"""`threadbridge dead`: what was given up or not understood, in and out."""
+"""`threadbridge dead`: failed events and messages, and quarantined webhooks."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, DeadLetter
 
 Verb = Literal["replay", "drop"]
-Tell: TypeAlias = "Callable[[str, str | None], None]"
-"""Takes the id of a letter, and why it was refused if it was."""
+Report: TypeAlias = "Callable[[str, str | None], None]"
+"""Takes the id of a letter, and the reason if it was refused."""
 
 dead = typer.Typer(
     cls=Group,
@@ -39,7 +39,7 @@ dead = typer.Typer(
     help="List, show, replay and drop dead letters and quarantined webhooks.",
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')]
+Ids = Annotated[list[str], typer.Argument(metavar="ID", help='An id from `dead list`, like "in-7" or "out-12".')]
 
 _COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason")
 
@@ -50,23 +50,23 @@ def list_(
 ) -> None:
     """List the dead letters, the newest first, each with its reason.
 
-    "in-..." is an event (a turn that failed for good, or a webhook nobody understood), "out-..." a message.
-    Reads the store without a lock, also while the bridge runs.
+    "in-..." is an event: its turn failed for good, or its webhook is quarantined. "out-..." is a message. The list
+    takes no lock, and works while the bridge runs.
 
     Example: `threadbridge dead list --account shop | grep "timed out"`
     """
     with exits():
-        found = asyncio.run(_letters(load_config(config), account, limit))
-        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty="no dead letters")
+        letters = asyncio.run(_letters(load_config(config), account, limit))
+        listing([_row(letter) for letter in letters], columns=_COLUMNS, as_json=as_json, empty="no dead letters")
 
 
 @dead.command(cls=Command)
 def show(
-    letter_id: Annotated[str, typer.Argument(metavar="ID", help='From `dead list`, like "in-7" or "out-12".')],
+    letter_id: Annotated[str, typer.Argument(metavar="ID", help='An id from `dead list`, like "in-7" or "out-12".')],
     config: ConfigFile = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Show one dead letter whole: its reason, and the event, webhook or message itself.
+    """Show one dead letter: its reason, and the event, webhook or message.
 
     Example: `threadbridge dead show in-7`
     """
@@ -86,9 +86,9 @@ def show(
 
 @dead.command(cls=Command)
 def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
-    """Append dead letters to the end of their threads again: events are handled, messages sent once more.
+    """Append dead letters to their threads again: an event is handled again, a message sent again.
 
-    A running bridge does it at once; when none runs, it is done in the store and takes effect at the next start.
+    A running bridge replays them at once. Otherwise the replay begins at the next start.
 
     Example: `threadbridge dead replay in-7 out-12`
     """
@@ -97,7 +97,7 @@ def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
 
 @dead.command(cls=Command)
 def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
-    """Put dead letters aside for good: they stay in the store, and are no longer listed.
+    """Drop dead letters: they stay in the store, and leave the list.
 
     Example: `threadbridge dead drop in-7`
     """
@@ -105,10 +105,10 @@ def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
 
 
 def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
-    """Each letter once, and told as soon as it is done: what is cut short has said how far it came."""
+    """Change each letter once, and report it at once: an interrupted command shows how far it came."""
     refused = []
 
-    def tell(letter_id: str, why: str | None) -> None:
+    def report(letter_id: str, why: str | None) -> None:
         if why is None:
             say(f"{letter_id}: {done}")
         else:
@@ -116,45 +116,45 @@ def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
             complain(f"{letter_id}: {why}")
 
     with exits():
-        _ask_or_do(load_config(path), [*dict.fromkeys(ids)], verb, tell)
+        _ask_or_do(load_config(path), [*dict.fromkeys(ids)], verb, report)
         if refused:
             leave(1)
 
 
-def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, tell: Tell) -> None:
-    """Ask the running bridge; when none runs, or none any more, take the store and do the rest here."""
+def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -> None:
+    """Ask the running bridge. When it does not run, or stops meanwhile, open the store and do the rest here."""
     database = config.storage.file
     asked = 0
     if database is not None:
         if no_store_yet(config):
             for letter_id in ids:
-                tell(letter_id, NOT_FOUND)
+                report(letter_id, NOT_FOUND)
             return
         control = Control(database)
         with suppress(ConnectionRefusedError):
             for letter_id in ids:
-                tell(letter_id, control.ask("dead", letter_id, verb, missing=NOT_FOUND))
+                report(letter_id, control.ask("dead", letter_id, verb, missing=NOT_FOUND))
                 asked += 1
     if ids[asked:]:
-        asyncio.run(_do(config, ids[asked:], verb, tell))
+        asyncio.run(_do(config, ids[asked:], verb, report))
 
 
-async def _do(config: Config, ids: Sequence[str], verb: Verb, tell: Tell) -> None:
+async def _do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -> None:
     store = await open_store(config.storage.url)
     letters = Letters(store, _reread(config), SystemClock())
     act = letters.replay if verb == "replay" else letters.drop
     try:
         for letter_id in ids:
             try:
-                tell(letter_id, None if await act(letter_id) else NOT_FOUND)
+                report(letter_id, None if await act(letter_id) else NOT_FOUND)
             except Unmappable as error:
-                tell(letter_id, str(error))
+                report(letter_id, str(error))
     finally:
         await store.close()
 
 
 def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:
-    """Maps a quarantined webhook as the bridge would; the engine and the handlers are loaded when there is one."""
+    """Maps a quarantined webhook as the bridge would. Only such a letter loads the engine and the handlers."""
 
     def reread(letter: DeadLetter) -> Sequence[Arrival]:
         from bridge.engine import ingest  # noqa: PLC0415 - see above
@@ -199,7 +199,7 @@ def _row(letter: DeadLetter) -> dict[str, object]:
 
 
 def _content(letter: DeadLetter) -> object:
-    """The JSON in it, or whatever text it is."""
+    """The content as JSON, or else as text."""
     try:
         return json.loads(letter.content)
     except ValueError:

@@ -1,4 +1,4 @@
-"""`threadbridge dev`: the bridge with emulated gateways, started anew whenever its code or configuration changes."""
+"""`threadbridge dev`: the bridge with emulated gateways, restarted when its code or configuration changes."""
 
 from __future__ import annotations
 
@@ -39,52 +39,56 @@ if TYPE_CHECKING:
 _STORE: Final = "threadbridge-dev.db"
 _CONSOLE: Final = "console"
 _LOOK: Final = 500
-"""Milliseconds after which the watcher is asked what changed."""
+"""Milliseconds between two looks for changes."""
 _PATIENCE: Final = 3.0
-"""Seconds that what is being handled has to end before a new start; what does not is taken up again by it."""
+"""Seconds for running turns to end before a restart, which repeats the others."""
 
 
 def dev(
     config: ConfigFile = DEFAULT,
     *,
     port: Annotated[
-        int | None, typer.Option("--port", min=1, max=65_535, metavar="N", help="Where it listens; else as configured.")
+        int | None,
+        typer.Option(
+            "--port", min=1, max=65_535, metavar="N", help="Listen on this port instead of the configured one."
+        ),
     ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
 ) -> None:
     """Work on a bot: emulated gateways, the console, and a restart at every change.
 
-    The accounts talk to emulators on this machine, never to a real gateway, and conversations are kept in
-    threadbridge-dev.db beside the configuration. A secret that is not set is made up. It listens on 127.0.0.1 only.
+    The accounts talk to emulators on this machine, never to a real gateway. Conversations are kept in
+    threadbridge-dev.db beside the configuration. A missing secret gets a random value. The bridge listens on
+    127.0.0.1 only.
 
-    When a .py or .toml file below the configuration's folder changes, the new code is checked first: if it cannot be
-    loaded the problem is shown, and the old code goes on.
+    A change of a .py or .toml file below the configuration's folder restarts the bridge. Code that cannot be loaded
+    is reported, and the old code continues.
 
     Example: `threadbridge dev -c shop/threadbridge.toml --open`
     """
     with exits():
-        asyncio.run(_Workshop(config, port).run(browser=browser))
+        asyncio.run(_Development(config, port).run(browser=browser))
 
 
 @dataclass(slots=True, eq=False)
 class _Scene:
-    """The emulators of one configuration, and what the bridge has to be told to find them."""
+    """The emulators of one configuration, and the environment that points the bridge at them."""
 
     config: Config
     text: bytes
     environment: dict[str, str] = field(default_factory=dict)
     lines: list[str] = field(default_factory=list)
-    """What is to be said of them once, when they are of use."""
+    """Lines about the emulators, printed once when the bridge starts."""
     servers: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @classmethod
     async def of(cls, file: Path) -> Self:
-        """Read the configuration, and emulate each of its accounts that can be.
+        """Read the configuration, and start an emulator for each account that has one.
 
         Raises:
-            ConfigError: it cannot be used.
+            ConfigError: the configuration cannot be used.
         """
-        _make_up(read_file(file))
+        _invent_secrets(read_file(file))
         scene = cls(load_config(file), _text_of(file))
         try:
             for account in scene.config.accounts.values():
@@ -93,7 +97,7 @@ class _Scene:
             await scene.servers.aclose()
             raise
         accounts = scene.config.accounts
-        if not any(each.provider.name == "playground" for each in accounts.values()) and _CONSOLE not in accounts:
+        if not any(account.provider.name == "playground" for account in accounts.values()) and _CONSOLE not in accounts:
             scene.environment[f"{PREFIX}ACCOUNTS__{_CONSOLE.upper()}__PROVIDER"] = "playground"
         return scene
 
@@ -105,22 +109,24 @@ class _Scene:
             url = webhook_url(self.config.server.local_url, account, show_secrets=True)
             sign = signer_for(account.inbound, SystemClock().now, Random()) if account.inbound else None  # noqa: S311 - ids
         except (LookupError, ValueError) as error:
-            self.lines.append(f"{account.name}: not emulated: {error}; it goes to {account.provider.base_url}")
+            self.lines.append(f"{account.name}: not emulated: {error}; messages go to {account.provider.base_url}")
             return
         server = EmulatorServer(emulator_for(kind, account, honour_keys=False), webhook=url, sign=sign)
         await self.servers.enter_async_context(server)
         self.environment[f"{PREFIX}ACCOUNTS__{account.name.upper()}__BASE_URL"] = server.url
         channel = (account.provider.channels or ("CHANNEL",))[0]
-        spoken = f'{{"channel": "{channel}", "contact": "ann", "text": "hello"}}'
-        self.lines.append(f"{account.name}: {account.provider.name} is emulated at {server.url}; a contact speaks:")
-        self.lines.append(f"  curl {server.url}/_emulator/says -d {shlex.quote(spoken)}")
+        example = f'{{"channel": "{channel}", "contact": "ann", "text": "hello"}}'
+        self.lines.append(
+            f"{account.name}: {account.provider.name} is emulated at {server.url}; to write as a contact:"
+        )
+        self.lines.append(f"  curl {server.url}/_emulator/says -d {shlex.quote(example)}")
 
 
-class _Workshop:
-    """Keeps one bridge running, of the newest code that can be loaded."""
+class _Development:
+    """Keeps one bridge running, with the newest code that can be loaded."""
 
     def __init__(self, file: Path, port: int | None) -> None:
-        """Nothing runs until `run`."""
+        """Starts nothing."""
         self._file = file
         self._folder = file.absolute().parent
         self._scene: _Scene | None = None
@@ -128,13 +134,13 @@ class _Workshop:
         self._watching: asyncio.Task[None] | None = None
         os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
         os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / _STORE))}"
-        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # two saves within a second would leave the older one in the cache
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the cache would keep the first of two saves within a second
         if port is not None:
             os.environ[f"{PREFIX}SERVER__PORT"] = str(port)
 
     async def run(self, *, browser: bool) -> None:
-        """Until SIGTERM or Ctrl-C."""
-        from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - loaded by those who watch, and by nobody else
+        """Run until SIGTERM or Ctrl-C."""
+        from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - no other command watches files
 
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
@@ -143,7 +149,7 @@ class _Workshop:
         watch = awatch(self._folder, watch_filter=wanted, stop_event=stop, rust_timeout=_LOOK, yield_on_timeout=True)
         try:
             async for changes in watch:
-                if self._scene is None:  # the first look: what changes from here on is seen
+                if self._scene is None:  # the first look: later changes are seen
                     await self._begin(browser=browser)
                 elif changes:
                     await self._changed(sorted({path.removeprefix(f"{self._folder}{os.sep}") for _, path in changes}))
@@ -165,12 +171,12 @@ class _Workshop:
             if scene is None or scene.text != _text_of(self._file):
                 scene = await _Scene.of(self._file)
         except (ConfigError, OSError) as error:
-            self._keep([str(each) for each in error.problems] if isinstance(error, ConfigError) else [str(error)])
+            self._keep([str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)])
             return
         await self._renew(scene)
 
     async def _renew(self, scene: _Scene) -> None:
-        """Start the code as it is now in this scene, if it can be loaded."""
+        """Start the current code in this scene, if it can be loaded."""
         if problems := await self._problems(scene):
             self._keep(problems)
             if scene is not self._scene and self._scene is not None:
@@ -193,11 +199,11 @@ class _Workshop:
         for problem in problems:
             complain(problem)
         is_running = self._bridge is not None and self._bridge.returncode is None
-        say("the old code goes on" if is_running else "nothing runs until this is mended")
+        say("the old code continues" if is_running else "nothing runs until this is fixed")
         sys.stdout.flush()
 
     async def _problems(self, scene: _Scene) -> list[str]:
-        """Why the code as it is now cannot be run. A process finds out, because code cannot be unloaded."""
+        """Why the current code cannot run. A process checks it, because code cannot be unloaded."""
         check = await self._start(scene, "check", stdout=asyncio.subprocess.PIPE)
         out, _ = await check.communicate()
         return out.decode(errors="replace").splitlines() if check.returncode else []
@@ -206,18 +212,18 @@ class _Workshop:
         return await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bridge", command, "-c", str(self._file)),
             env=os.environ | scene.environment,
-            start_new_session=True,  # Ctrl-C is for us, and we tell it to stop
+            start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the other
             **more,
         )
 
     async def _watch(self, bridge: Process) -> None:
         code = await bridge.wait()
         if bridge is self._bridge:
-            say(f"the bridge ended with exit code {code}; it starts again at the next change")
+            say(f"the bridge ended with exit code {code}; the next change starts it again")
             sys.stdout.flush()
 
     async def _end(self) -> None:
-        """Stop the bridge: politely, then at once. What it had not finished is taken up by the next start."""
+        """Stop the bridge by SIGTERM, then by SIGKILL. The next start repeats unfinished work."""
         bridge, self._bridge = self._bridge, None
         if bridge is None:
             return
@@ -240,14 +246,14 @@ def _text_of(file: Path) -> bytes:
     return file.read_bytes()
 
 
-def _make_up(value: object) -> None:
-    """Give every secret that the configuration takes from the environment a value, if it has none."""
+def _invent_secrets(value: object) -> None:
+    """Give a random value to every secret that the environment lacks."""
     match value:
         case Mapping():
-            for each in value.values():
-                _make_up(each)
+            for member in value.values():
+                _invent_secrets(member)
         case list():
-            for each in value:
-                _make_up(each)
+            for member in value:
+                _invent_secrets(member)
         case str() if value.startswith("env:") and (name := value.removeprefix("env:")) and name not in os.environ:
             os.environ[name] = secrets.token_hex(32)

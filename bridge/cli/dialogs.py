@@ -1,4 +1,4 @@
-"""`threadbridge dialogs`: those that wait for an answer, and those that a change of code would break."""
+"""`threadbridge dialogs`: waiting dialogs, and dialogs that changed code would break."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bridge.store.records import ThreadRow
 
 _PAGE: Final = 100
-"""Threads read at a time: each brings its dialog's journal, which may be 128 KiB."""
+"""Threads read at a time. The journal of each may hold 128 KiB."""
 
 _BROKEN: Final = 1
 _PLACE: Final = ("thread", "account", "channel", "conversation", "dialog", "version", "step")
@@ -48,7 +48,7 @@ dialogs = typer.Typer(
 
 Handlers = Annotated[
     list[str] | None,
-    typer.Option("--handlers", metavar="MODULE", help="Handlers to rehearse with, instead of the configured ones."),
+    typer.Option("--handlers", metavar="MODULE", help="Rehearse with these handlers instead of the configured ones."),
 ]
 
 
@@ -56,69 +56,70 @@ Handlers = Annotated[
 def list_(
     config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
 ) -> None:
-    """List the dialogs that wait: where, at which step and question, since when, and until when they do.
+    """List the waiting dialogs: thread, step, question, and since and until when they wait.
 
-    Reads the store without a lock, also while the bridge runs.
+    The list takes no lock, and works while the bridge runs.
 
     Example: `threadbridge dialogs list --account shop`
     """
     with exits():
-        found = asyncio.run(_waiting(load_config(config, accounts=False), account, limit))
-        listing(found, columns=_WAITING, as_json=as_json, empty="no dialog waits")
+        rows = asyncio.run(_waiting(load_config(config, accounts=False), account, limit))
+        listing(rows, columns=_WAITING, as_json=as_json, empty="no dialog is waiting")
 
 
 @dialogs.command(cls=Command)
 def check(config: ConfigFile = DEFAULT, handlers: Handlers = None, as_json: AsJson = False) -> None:
-    """Rehearse every dialog that waits with the code as it is now, and print a line for each that could not go on.
+    """Rehearse every waiting dialog with the current code, and print one line for each that cannot continue.
 
-    A line says where they part, and what would become of the dialog at the next answer: it is begun anew (restart),
-    ended (finish) or given to a person (handoff), as its script declares; or that turn would fail (fail), or nobody can
-    tell (unknown). Exits with 1 when there is any, else with 0.
+    A line names the step where journal and code differ, and the action at the next answer. The script declares
+    restart, finish or handoff. Otherwise the turn fails (fail), or the result cannot be predicted (unknown). The exit
+    code is 1 when a dialog cannot continue, else 0.
 
-    Nothing is said, kept or sent, and no step is taken. Reads the store without a lock, also while the bridge runs; for
-    CI name a copy of it in THREADBRIDGE_STORAGE__URL. No account is spoken to, so their secrets need not be there.
+    A rehearsal sends nothing, stores nothing and runs no step. It takes no lock, and works while the bridge runs. For
+    CI, name a copy of the store in THREADBRIDGE_STORAGE__URL. The accounts' secrets may be missing.
 
     Example: `threadbridge dialogs check --handlers shop --json`
     """
     with exits():
         read = load_config(config, accounts=False)
-        with redirect_stdout(sys.stderr):  # what the author's code prints is no part of the list
-            number, found = asyncio.run(_rehearsed(read, handlers or read.handlers.load))
-        if found or as_json:
-            listing(found, columns=_BREAKS, as_json=as_json, empty="")
-        if found:
-            complain(f"of {_count(number)} {len(found)} could not go on")
+        with redirect_stdout(sys.stderr):  # output of the author's code is not part of the list
+            number, broken = asyncio.run(_rehearsed(read, handlers or read.handlers.load))
+        if broken or as_json:
+            listing(broken, columns=_BREAKS, as_json=as_json, empty="")
+        if broken:
+            complain(f"{len(broken)} of {_count(number)} cannot continue")
             leave(_BROKEN)
         if not as_json:
-            say(f"ok: {_count(number)}, and nothing keeps any from going on")
+            say(f"ok: {_count(number)} can continue")
 
 
 def _count(number: int) -> str:
-    return f"{number} dialog that waits" if number == 1 else f"{number} dialogs that wait"
+    return f"{number} waiting dialog" if number == 1 else f"{number} waiting dialogs"
 
 
 async def _waiting(config: Config, account: str | None, limit: int) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
+    rows: list[dict[str, object]] = []
     if no_store_yet(config):
-        return found
+        return rows
     store = await open_reader(config.storage.url)
     try:
         async for thread in _threads(store):
             if account in {None, thread.ref.account}:
-                found.append(await _row(store, thread))
-            if len(found) == limit:
+                rows.append(await _row(store, thread))
+            if len(rows) == limit:
                 break
     finally:
         await store.close()
-    return found
+    return rows
 
 
 async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list[dict[str, object]]]:
-    """How many dialogs wait, and those that could not go on."""
+    """The number of waiting dialogs, and a row for each that cannot continue."""
     router = combine(load_routers(handlers, config.folder, file=config.file))
-    number, found = 0, []
+    number = 0
+    rows: list[dict[str, object]] = []
     if no_store_yet(config):
-        return number, []
+        return number, rows
     store = await open_reader(config.storage.url)
     rehearsals = Rehearsals(store, router, patience=PATIENCE)
     try:
@@ -127,15 +128,15 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
             async for thread in _threads(store):
                 number += 1
                 if broken := await rehearsals.of(thread):
-                    found.append(_break(thread, broken))
+                    rows.append(_break(thread, broken))
                 progress.advance(task)
     finally:
         await store.close()
-    return number, found
+    return number, rows
 
 
 def _progress() -> Progress:
-    """How far it is, on a terminal."""
+    """A progress line, shown on a terminal only."""
     from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - no other command shows one
 
     shown = Console(stderr=True)
@@ -144,7 +145,7 @@ def _progress() -> Progress:
 
 
 async def _threads(store: StoreReader) -> AsyncIterator[ThreadRow]:
-    """Those in which a dialog waits, by id."""
+    """The threads in which a dialog waits, by id."""
     page = await store.dialogs(limit=_PAGE)
     while page:
         for thread in page:
@@ -154,12 +155,12 @@ async def _threads(store: StoreReader) -> AsyncIterator[ThreadRow]:
 
 async def _row(store: StoreReader, thread: ThreadRow) -> dict[str, object]:
     journal = _journal(thread)
-    asks = journal.entries[-1] if journal is not None and journal.entries else None
+    question = journal.entries[-1] if journal is not None and journal.entries else None
     until = await store.due_at(thread.id, journal.waiting) if journal is not None else None
     return {
         **_place(thread, journal),
         "step": len(journal.entries) if journal is not None else None,
-        "question": asks.label if asks is not None else None,
+        "question": question.label if question is not None else None,
         "since": time_of(micros(journal.legs[-1].event.at)) if journal is not None and journal.legs else None,
         "until": time_of(until) if until is not None else None,
     }
@@ -183,7 +184,7 @@ def _place(thread: ThreadRow, journal: Journal | None) -> dict[str, object]:
 
 
 def _journal(thread: ThreadRow) -> Journal | None:
-    """What a dialog did so far; None: a later version wrote it, and this one cannot read it."""
+    """The journal of the dialog; None when a later version wrote it."""
     try:
         return decode_journal(thread.dialog or b"")
     except (ValueError, TypeError, KeyError):

@@ -1,4 +1,4 @@
-"""`threadbridge explain`: what a message becomes on each channel, without sending it."""
+"""`threadbridge explain`: the plan of a message on each channel."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _ALL: Final = "all"
 _HOUR: Final = 3600
 _PIPE: Final = Path("-")
 _WIDTH: Final = 39
-"""Columns of a box: two stand side by side on the narrowest terminal."""
+"""Columns of a box: two fit side by side on 80 columns."""
 _OF_PLAN: Final = frozenset({"tag", "at", "expires", "fallback"})
-"""What every part repeats of its message."""
+"""Fields that every part repeats from its message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Explained:
-    """What a message becomes on one channel."""
+    """The plan of a message on one channel."""
 
     provider: str
     channel: str
@@ -49,20 +49,21 @@ class _Explained:
 
 
 def explain(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A message as JSON; - reads a pipe.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A message as JSON; - reads standard input.")],
     on: Annotated[
         str, typer.Option("--on", metavar="PROVIDER[:CHANNEL]", help="One provider, one of its channels, or `all`.")
     ] = _ALL,
     *,
     heard: Annotated[
-        float, typer.Option("--heard", min=0, metavar="HOURS", help="How long ago the contact last wrote.")
+        float, typer.Option("--heard", min=0, metavar="HOURS", help="Hours since the contact last wrote.")
     ] = 0.0,
     as_json: AsJson = False,
 ) -> None:
     """Show what a message becomes on each channel, without sending it.
 
-    FILE holds one message as handlers say it, its class as `kind`. Nothing is sent, and no configuration is needed.
-    Channels on which the message becomes the same share a box on a terminal; elsewhere each has a line.
+    Shows the parts, the choices, and what the channel cannot carry. FILE holds one message as JSON: the fields of its
+    class, and the class as `kind`. No configuration is needed. On a terminal, channels with equal plans share a box.
+    Elsewhere each channel has a line.
 
     Example: `threadbridge explain message.json --on konnek:whatsapp`
     """
@@ -70,7 +71,7 @@ def explain(
     with exits():
         message = _message(file)
     now = SystemClock().now()
-    found = [
+    plans = [
         _Explained(
             provider=provider,
             channel=channel,
@@ -79,27 +80,27 @@ def explain(
         for provider, channel, carries in channels
     ]
     if as_json:
-        typer.echo(json.dumps([_as_json(each) for each in found], indent=2, ensure_ascii=False))
+        typer.echo(json.dumps([_as_json(explained) for explained in plans], indent=2, ensure_ascii=False))
     elif sys.stdout.isatty():
-        Console().print(Columns(_boxes(found), equal=False, expand=False))
+        Console().print(Columns(_boxes(plans), equal=False, expand=False))
     else:
-        for each in found:
-            typer.echo("\t".join((each.provider, each.channel, _line(each.plan))))
+        for explained in plans:
+            typer.echo("\t".join((explained.provider, explained.channel, _line(explained.plan))))
 
 
 def _channels(on: str) -> list[tuple[str, str, Any]]:
-    """Provider, channel and capabilities of what `--on` names."""
+    """Provider, channel and capabilities that `--on` names."""
     wanted, _, only = on.partition(":")
-    found = []
+    channels = []
     for name in provider_names() if on == _ALL else (wanted,):
         try:
             relays = provider_type(name).relays
         except LookupError as error:
             raise typer.BadParameter(f"{name}: {error}", param_hint="--on") from None
-        found += [(name, channel, carries) for channel, carries in relays.items() if channel == (only or channel)]
-        if not found:
-            raise typer.BadParameter(f"{name} relays {', '.join(relays)}, and no {only}", param_hint="--on")
-    return found
+        channels += [(name, channel, carries) for channel, carries in relays.items() if channel == (only or channel)]
+        if not channels:
+            raise typer.BadParameter(f"{name} relays {', '.join(relays)}, not {only}", param_hint="--on")
+    return channels
 
 
 def _message(file: Path) -> Outgoing:
@@ -115,65 +116,64 @@ def _as_json(explained: _Explained) -> dict[str, object]:
         "provider": explained.provider,
         "channel": explained.channel,
         "parts": [orjson.loads(encode_message(part)) for part in made.parts],
-        "choices": [{"number": each.number, "key": each.key, "title": each.title} for each in made.choices],
+        "choices": [{"number": choice.number, "key": choice.key, "title": choice.title} for choice in made.choices],
         "given_up": list(made.given_up),
         "dropped": made.dropped,
     }
 
 
 def _line(made: Plan) -> str:
-    """A plan on one line, whole."""
+    """The whole plan on one line."""
     if made.dropped is not None:
         return clean(f"dropped: {made.dropped}")
-    parts = [" ".join(filter(None, (f"{part.kind}:", *_said(part), _pressed(part)))) for part in made.parts]
-    numbered = [f"{each.number}={each.key}" for each in made.choices if each.number is not None]
+    parts = [" ".join(filter(None, (f"{part.kind}:", *_texts(part), _buttons(part)))) for part in made.parts]
+    numbered = [f"{choice.number}={choice.key}" for choice in made.choices if choice.number is not None]
     typed = (f"typed: {', '.join(numbered)}",) if numbered else ()
     given_up = (f"given up: {'; '.join(made.given_up)}",) if made.given_up else ()
     return "\t".join(map(clean, (" + ".join(parts), *typed, *given_up)))
 
 
-def _said(part: Outgoing) -> list[str]:
-    """What a part says besides its choices, as texts."""
+def _texts(part: Outgoing) -> list[str]:
+    """The texts and links of a part, without its choices."""
     if part.kind in {"cards", "raw", "template", "location"}:
-        shown = orjson.loads(encode_message(part))
-        return [
-            json.dumps({name: shown[name] for name in shown if name not in {"kind", *_OF_PLAN}}, ensure_ascii=False)
-        ]
-    values = [getattr(part, each.name) for each in fields(part) if each.name not in _OF_PLAN]
-    texts = [value for value in values if isinstance(value, str)]
-    links = [value.url for value in values if hasattr(value, "url")]
+        values = orjson.loads(encode_message(part))
+        own = {name: values[name] for name in values if name not in {"kind", *_OF_PLAN}}
+        return [json.dumps(own, ensure_ascii=False)]
+    members = [getattr(part, member.name) for member in fields(part) if member.name not in _OF_PLAN]
+    texts = [member for member in members if isinstance(member, str)]
+    links = [member.url for member in members if hasattr(member, "url")]
     return [*links, *(text for text in texts if text)]
 
 
-def _pressed(part: Outgoing) -> str:
+def _buttons(part: Outgoing) -> str:
     if part.kind == "cards":
         return ""
-    return " ".join(f"[{each.title}]" for each in choices_of(part))
+    return " ".join(f"[{choice.title}]" for choice in choices_of(part))
 
 
-def _boxes(found: list[_Explained]) -> list[Panel]:
-    """A box for each different plan, named by the channels that share it."""
-    alike: dict[str, list[_Explained]] = {}
-    for each in found:
-        alike.setdefault(repr(each.plan), []).append(each)
-    return [_box([each.name for each in same], same[0].plan) for same in alike.values()]
+def _boxes(plans: list[_Explained]) -> list[Panel]:
+    """A box for each different plan, titled by the channels that share it."""
+    equal: dict[str, list[_Explained]] = {}
+    for explained in plans:
+        equal.setdefault(repr(explained.plan), []).append(explained)
+    return [_box([explained.name for explained in group], group[0].plan) for group in equal.values()]
 
 
 def _box(names: list[str], made: Plan) -> Panel:
-    told = Styled()
+    body = Styled()
     for part in made.parts:
-        told.append(f"{part.kind}\n", "bold")
-        for text in _said(part):
-            told.append("\n".join(map(clean, text.splitlines())) + "\n")
-        for each in choices_of(part):
-            told.append(f" {clean(each.title)} ", "reverse").append(f" {clean(each.key)}\n", "dim")
+        body.append(f"{part.kind}\n", "bold")
+        for text in _texts(part):
+            body.append("\n".join(map(clean, text.splitlines())) + "\n")
+        for button in choices_of(part):
+            body.append(f" {clean(button.title)} ", "reverse").append(f" {clean(button.key)}\n", "dim")
     for choice in made.choices:
         if choice.number is not None:
-            told.append(f"{choice.number} = {clean(choice.key)}\n", "dim")
+            body.append(f"{choice.number} = {clean(choice.key)}\n", "dim")
     for note in made.given_up:
-        told.append(f"- {clean(note)}\n", "yellow")
+        body.append(f"- {clean(note)}\n", "yellow")
     if made.dropped is not None:
-        told.append(f"dropped: {clean(made.dropped)}\n", "red")
-    told.rstrip()
+        body.append(f"dropped: {clean(made.dropped)}\n", "red")
+    body.rstrip()
     head = Styled("\n".join(names), "bold cyan")
-    return Panel(Group(head, told), width=_WIDTH)
+    return Panel(Group(head, body), width=_WIDTH)

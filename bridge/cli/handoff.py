@@ -1,4 +1,4 @@
-"""`threadbridge handoff` and `threadbridge return`: a conversation to a person, and back to the bot."""
+"""`threadbridge handoff` and `threadbridge return`: a conversation moves to a person, and back to the bot."""
 
 from __future__ import annotations
 
@@ -22,61 +22,60 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.engine.handoff import Handoffs
 
-ThreadId = Annotated[str, typer.Argument(metavar="THREAD_ID", help="From `threads`, its first column.")]
-Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="What the person is to know; `threads` shows it.")]
+ThreadId = Annotated[str, typer.Argument(metavar="THREAD_ID", help="An id from the first column of `threads`.")]
+Note = Annotated[str, typer.Option("--note", metavar="TEXT", help="A note for the person; `threads` shows it.")]
 
 
 def handoff(thread_id: ThreadId, note: Note = "", config: ConfigFile = DEFAULT) -> None:
     """Hand a conversation to a person; the bot stays silent until its return.
 
-    What the bot has said and not sent yet is not sent any more, and is a dead letter. What the contact says is kept.
-    A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
+    Unsent messages of the bot become dead letters. Events from the contact are kept for the bot's return. A running
+    bridge hands over at once; otherwise the handoff is stored for the next start.
 
     Example: `threadbridge handoff 7 --note "wants to talk about the invoice"`
     """
-    _tell(config, thread_id, "handoff", note, lambda handoffs, number: handoffs.hand_off(number, note))
+    _change(config, thread_id, "handoff", note, lambda handoffs, number: handoffs.hand_off(number, note))
 
 
 def return_(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
     """Return a conversation to the bot, with the events that it missed.
 
-    The handler of `Returned` receives them; see the Python reference.
-
-    A running bridge does it at once; when none runs, it is noted in the store and takes effect at the next start.
+    The handler of `Returned` receives them; see the Python reference. A running bridge returns it at once; otherwise
+    the return is stored for the next start.
 
     Example: `threadbridge return 7`
     """
-    _tell(config, thread_id, "return", "", lambda handoffs, number: handoffs.give_back(number))
+    _change(config, thread_id, "return", "", lambda handoffs, number: handoffs.give_back(number))
 
 
-def _tell(path: Path, thread_id: str, verb: str, note: str, act: Callable[[Handoffs, int], Awaitable[bool]]) -> None:
-    """Ask the running bridge; when none runs, take the store and do it here."""
+def _change(path: Path, thread_id: str, verb: str, note: str, act: Callable[[Handoffs, int], Awaitable[bool]]) -> None:
+    """Ask the running bridge; when it does not run, change the store here."""
     with exits():
         config = load_config(path)
-        why = _asked(config, thread_id, verb, note)
-        if why is None:
+        refusal = _asked(config, thread_id, verb, note)
+        if refusal is None:
             number = thread_number(thread_id)
-            why = "" if number is not None and asyncio.run(_do(config, number, act)) else NO_THREAD
-        if why:
-            complain(f"{thread_id}: {why}")
+            refusal = "" if number is not None and asyncio.run(_do(config, number, act)) else NO_THREAD
+        if refusal:
+            complain(f"{thread_id}: {refusal}")
             leave(1)
         say(f"{thread_id}: {'with a person' if verb == 'handoff' else 'returned to the bot'}")
 
 
 def _asked(config: Config, thread_id: str, verb: str, note: str) -> str | None:
-    """Why a running bridge refused, "" when it did not; None when there is none to ask."""
+    """Why the running bridge refused, or "" when it did not; None when no bridge runs."""
     if (database := config.storage.file) is None:
         return None
     if no_store_yet(config):
         return NO_THREAD
     try:
-        return Control(database).ask("threads", thread_id, verb, missing=NO_THREAD, told=note) or ""
+        return Control(database).ask("threads", thread_id, verb, missing=NO_THREAD, body=note) or ""
     except ConnectionRefusedError:
         return None
 
 
 async def _do(config: Config, number: int, act: Callable[[Handoffs, int], Awaitable[bool]]) -> bool:
-    from bridge.engine.handoff import Handoffs  # noqa: PLC0415 - it brings along what most commands do without
+    from bridge.engine.handoff import Handoffs  # noqa: PLC0415 - only needed when no bridge runs
 
     store = await open_store(config.storage.url)
     try:

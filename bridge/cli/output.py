@@ -1,4 +1,4 @@
-"""How commands speak: lists for people and for scripts, problems, and exit codes."""
+"""Output of commands: lists for people and for scripts, problems, and exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STORE_IN_USE: Final = 73
 CONFIGURATION: Final = 78
 
 ConfigFile = Annotated[
-    Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration to use.", show_default=True)
+    Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.", show_default=True)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT: Final = Path(DEFAULT_FILE)
@@ -33,14 +33,14 @@ DEFAULT: Final = Path(DEFAULT_FILE)
 _REFUSED: Final = {
     errno.EADDRINUSE: "is in use by another program; choose another port",
     errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
-    errno.EADDRNOTAVAIL: "is no address of this machine",
+    errno.EADDRNOTAVAIL: "is not an address of this machine",
 }
 _JOINERS: Final = "\u200c\u200d"
 
 
 @contextmanager
 def exits() -> Iterator[None]:
-    """Turns what a command raises into lines on standard error and the exit code that goes with it."""
+    """Turns an exception of a command into lines on standard error, and into its exit code."""
     try:
         yield
     except ConfigError as error:
@@ -67,7 +67,7 @@ def exits() -> Iterator[None]:
 
 
 def no_such_port(error: OSError, place: Problem) -> Exception:
-    """Why listening failed, as a problem of the configuration; `place.reason` is the address. Other errors stay."""
+    """A refused port as a problem of the configuration; `place.reason` is the address. Other errors stay."""
     reason = _REFUSED.get(error.errno or 0) if error.filename is None else None
     return ConfigError([replace(place, reason=f"{place.reason} {reason}")]) if reason else error
 
@@ -88,20 +88,19 @@ def say(line: str) -> None:
 
 
 def clean(text: str) -> str:
-    """A text on one line, with whatever could steer a terminal made visible: names and reasons come from strangers."""
-    return "".join(each if each.isprintable() or each in _JOINERS else ascii(each)[1:-1] for each in text)
+    """A text on one line, with control characters made visible. Names and reasons come from strangers."""
+    return "".join(letter if letter.isprintable() or letter in _JOINERS else ascii(letter)[1:-1] for letter in text)
 
 
 def time_of(micros: int) -> str:
-    """Stored microseconds as people and scripts read them: 2026-01-31T09:30:00Z."""
+    """Stored microseconds as text: 2026-01-31T09:30:00Z."""
     return moment(micros).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_json: bool, empty: str) -> None:
-    """A list: JSON, or a table on a terminal, or else a line an item, its columns parted by tabs, nothing cut off.
+    """Print a list: JSON, a table on a terminal, or else one untruncated line an item with tabs between its columns.
 
-    Where a table is wider than the terminal each item is a paragraph, because columns of broken words cannot be read.
-    `empty` is said on standard error when there is nothing to list.
+    An empty list prints `empty` on standard error.
     """
     if as_json:
         typer.echo(json.dumps(rows, indent=2, default=str))

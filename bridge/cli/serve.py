@@ -1,4 +1,4 @@
-"""`threadbridge run` and `threadbridge demo`: start the bridge and stay until told to stop."""
+"""`threadbridge run` and `threadbridge demo`: the bridge as a process."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _DEMO_STORE: Final = "threadbridge-demo.db"
 def run(config: ConfigFile = DEFAULT) -> None:
     """Serve: take webhooks, run the handlers, send the replies.
 
-    SIGTERM or Ctrl-C stops it politely: nothing new is taken, what is being handled is finished (10 seconds), the rest
-    goes on at the next start. A second one stops it at once. Nothing that was acknowledged is lost either way.
+    SIGTERM or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds. The
+    next start continues with the rest. A second signal stops at once. Neither loses an acknowledged event.
 
     Example: `threadbridge run -c shop/threadbridge.toml`
     """
@@ -38,16 +38,16 @@ def run(config: ConfigFile = DEFAULT) -> None:
 
 def demo(
     port: Annotated[
-        int, typer.Option("--port", min=1, max=65_535, metavar="N", help="Where the console is served.")
+        int, typer.Option("--port", min=1, max=65_535, metavar="N", help="Serve the console on this port.")
     ] = 8080,
     config: Annotated[
         Path | None,
-        typer.Option("-c", "--config", metavar="FILE", help="Chat with the handlers of this configuration instead."),
+        typer.Option("-c", "--config", metavar="FILE", help="Chat with the handlers of this configuration."),
     ] = None,
 ) -> None:
     """Chat with a bot in the browser: no account, no key, no configuration.
 
-    The conversation is kept in threadbridge-demo.db in this folder: stop, start again, and it goes on.
+    The conversation is kept in threadbridge-demo.db in this folder, and continues after a restart.
 
     Example: `threadbridge demo --port 9000`
 
@@ -60,7 +60,7 @@ def demo(
             say("")
             typer.secho(f"  Chat here: {url}/console", bold=True)
             say("")
-            say(f"  The conversation is kept in {made.storage.file}: stop, start again, and it goes on.")
+            say(f"  The conversation is kept in {made.storage.file}, and continues after a restart.")
             say("  Ctrl-C stops.")
             say("")
 
@@ -68,7 +68,7 @@ def demo(
 
 
 def _demo(port: int, file: Path | None) -> Config:
-    """The playground, on this machine only, with the handlers of `file` or the menu."""
+    """The playground on this machine, with the handlers of `file` or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},
         "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / _DEMO_STORE))}"},
@@ -85,7 +85,7 @@ def _named(config: Config) -> str:
 
 
 def _serve(config: Config, ready: Callable[[str], None]) -> None:
-    from bridge.app.serve import serve  # noqa: PLC0415 - the engine is loaded by those who start it, and by nobody else
+    from bridge.app.serve import serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
         ready(config.server.local_url)
@@ -99,9 +99,9 @@ def _serve(config: Config, ready: Callable[[str], None]) -> None:
 
 
 def _run(main: Coroutine[Any, Any, None]) -> None:
-    """On uvloop where there is one."""
+    """Run on uvloop, where it is installed."""
     try:
-        import uvloop  # noqa: PLC0415 - not made for every system
+        import uvloop  # noqa: PLC0415 - not available on every system
     except ImportError:
         asyncio.run(main)
     else:

@@ -1,4 +1,4 @@
-"""`threadbridge migrate`: brings the store up to date."""
+"""`threadbridge migrate`: the store at this version's schema."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from bridge.store.opening import open_store
 def migrate(config: ConfigFile = DEFAULT) -> None:
     """Create the store, or migrate its schema to this version.
 
-    `threadbridge run` does the same when it starts; this is for doing it beforehand. The bridge must not be running.
-    Make a copy of the database first: an older threadbridge refuses a newer schema.
+    `threadbridge run` migrates at its start; this command does it beforehand. The bridge must not be running. Back up
+    the database first: an older threadbridge refuses a newer schema.
 
     Example: `threadbridge migrate -c shop/threadbridge.toml`
     """

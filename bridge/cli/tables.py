@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     Cell = Callable[[object], str]
 
 _REASON: Final = "reason"
-_SAYS_LITTLE: Final = frozenset({"step", "attempt", "kept_events", "open_events", "open_messages", "active", "events"})
-"""Columns whose values mean nothing without their title."""
+_TITLED: Final = frozenset({"step", "attempt", "kept_events", "open_events", "open_messages", "active", "events"})
+"""Columns whose values need their title."""
 _ANY_WIDTH: Final = 100_000
 
 
 def draw(rows: Rows, columns: Sequence[str], cell: Cell) -> None:
-    """Draw a list, each value as `cell` writes it. In a table wider than the terminal no word stays whole."""
+    """Draw a list, each value as `cell` writes it. Paragraphs replace a table that the terminal would break."""
     console = Console()
     table = _table(rows, columns, cell)
     wanted = Measurement.get(console, console.options.update(max_width=_ANY_WIDTH), table).maximum
@@ -39,7 +39,7 @@ def _table(rows: Rows, columns: Sequence[str], cell: Cell) -> Table:
 
 
 def _paragraphs(rows: Rows, columns: Sequence[str], cell: Cell) -> Table:
-    """The first column stands before the item; a number says what it counts, and nothing is left out."""
+    """Each item under its first column. A bare number carries its title, and no value is cut."""
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="bold", no_wrap=True)
     grid.add_column(overflow="fold")
@@ -52,7 +52,7 @@ def _paragraphs(rows: Rows, columns: Sequence[str], cell: Cell) -> Table:
 
 
 def _fact(name: str, text: str) -> str:
-    return f"{_title(name)} {text}" if name in _SAYS_LITTLE else text
+    return f"{_title(name)} {text}" if name in _TITLED else text
 
 
 def _title(name: str) -> str:

@@ -1,4 +1,4 @@
-"""`threadbridge threads`: the conversations, the latest first."""
+"""`threadbridge threads`: the list of conversations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.store.records import ThreadSummary
 
-Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="How many at most.")]
-OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="Only those of one account.")]
+Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="List at most this many.")]
+OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="List one account only.")]
 
 
-Held = Annotated[bool, typer.Option("--held", help="Only those that a person has.")]
+Held = Annotated[bool, typer.Option("--held", help="List held conversations only.")]
 
 
 def threads(
@@ -31,17 +31,18 @@ def threads(
 ) -> None:
     """List the conversations, the latest first.
 
-    `held` says that a person has a conversation, and `note` what for; `kept_events` counts what waits for its return.
+    A person has a `held` conversation; `note` is its handoff's note, and `kept_events` counts the events kept until
+    its return. `reason` tells why a conversation waits.
 
-    Reads the store without a lock, also while the bridge runs. Off a terminal it prints one line a conversation,
-    its columns parted by tabs.
+    The list takes no lock, and works while the bridge runs. Off a terminal it prints one line a conversation, with
+    tabs between the columns.
 
     Example: `threadbridge threads --account shop --json`
     """
     with exits():
-        found = asyncio.run(_threads(load_config(config), account, limit, held=held))
-        empty = "nobody has a conversation" if held else "no conversations yet"
-        listing([_row(each) for each in found], columns=_COLUMNS, as_json=as_json, empty=empty)
+        summaries = asyncio.run(_threads(load_config(config), account, limit, held=held))
+        empty = "no conversation is held" if held else "no conversations yet"
+        listing([_row(summary) for summary in summaries], columns=_COLUMNS, as_json=as_json, empty=empty)
 
 
 _COLUMNS = (
@@ -80,9 +81,9 @@ async def _threads(config: Config, account: str | None, limit: int, *, held: boo
 
 
 def no_store_yet(config: Config) -> bool:
-    """Whether the bridge never ran with this configuration; says so."""
+    """Whether the store does not exist yet; complains if so."""
     database = config.storage.file
     if database is None or database.exists():
         return False
-    complain(f"there is no store yet: {database} is made by the first `threadbridge run`")
+    complain(f"no store yet: the first `threadbridge run` creates {database}")
     return True

@@ -1,4 +1,4 @@
-"""`threadbridge urls`: what to paste into each provider's page."""
+"""`threadbridge urls`: the webhook URL of each account."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def urls(
 ) -> None:
     """Print the webhook URL of each account, to paste into the provider's page.
 
-    The URLs begin with [server] public_url, or with the address of this machine when there is none. An account
-    without an inbound secret has no URL; the list says why.
+    The URLs begin with [server] public_url, or else with this machine's address. An account without an inbound secret
+    has no URL; the list gives the reason.
 
     Example: `threadbridge urls -c shop/threadbridge.toml --show-secrets`
     """
@@ -40,7 +40,7 @@ def urls(
 
 
 def webhook_url(base: str, account: Account, *, show_secrets: bool) -> str | None:
-    """Where an account's webhooks go, without a channel; None without a route."""
+    """The webhook URL of an account, without a channel; None without a route."""
     if account.inbound is None:
         return None
     url = f"{base}/webhooks/{account.name}"
@@ -53,14 +53,14 @@ def webhook_url(base: str, account: Account, *, show_secrets: bool) -> str | Non
 def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[str, object]]:
     about: dict[str, object] = {"account": account.name, "provider": account.provider.name}
     url = webhook_url(config.server.public_url or config.server.local_url, account, show_secrets=show_secrets)
-    found = [url] if url else []
+    shown = [url] if url else []
     channels = account.provider.channels or ()
     if url and len(channels) > 1:
-        found = [f"{url}/{channel}" for channel in channels]
-    reason = "it has no inbound secret"
-    if not found and account.provider.name == "playground":
-        found = [f"{config.server.local_url}/console"] if is_loopback(config.server.host) else []
-        reason = "the console is only served on a loopback address"
-    if found:
-        return [about | {"url": url, "reason": None} for url in found]
+        shown = [f"{url}/{channel}" for channel in channels]
+    reason = "the account has no inbound secret"
+    if not shown and account.provider.name == "playground":
+        shown = [f"{config.server.local_url}/console"] if is_loopback(config.server.host) else []
+        reason = "the console needs a loopback address"
+    if shown:
+        return [about | {"url": url, "reason": None} for url in shown]
     return [about | {"url": None, "reason": reason}]

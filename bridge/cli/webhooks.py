@@ -1,4 +1,4 @@
-"""`threadbridge webhooks register|list|delete`: our URLs at providers that take them over their API."""
+"""`threadbridge webhooks register|list|delete`: webhook URLs at providers that have an API for them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ webhooks = typer.Typer(
     cls=Group, no_args_is_help=True, help="Register webhook URLs at providers that have an API for it."
 )
 
-Named = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account, as it is called in the configuration.")]
+Named = Annotated[str, typer.Argument(metavar="ACCOUNT", help="The name of the account in the configuration.")]
 ShowSecrets = Annotated[bool, typer.Option("--show-secrets", help="Print the secrets in URLs.")]
 
 
@@ -42,14 +42,14 @@ def register(
     account: Named,
     config: ConfigFile = DEFAULT,
     url: Annotated[
-        str | None, typer.Option("--url", metavar="BASE", help="Take this instead of [server] public_url.")
+        str | None, typer.Option("--url", metavar="BASE", help="Use this base instead of [server] public_url.")
     ] = None,
     show_secrets: ShowSecrets = False,
 ) -> None:
-    """Have the provider post to this account's URL; once, however often it is called.
+    """Register this account's webhook URL at the provider, once.
 
-    The URL is [server] public_url with the account's route and the secret of its path. A registration of it that is
-    there already, or of it with an older secret, is brought up to date.
+    The URL is [server] public_url with the account's route and the secret of its path. A registration of this URL, or
+    of it with an older secret, is updated.
 
     Example: `threadbridge webhooks register chat -c shop/threadbridge.toml`
     """
@@ -59,10 +59,18 @@ def register(
         place = f"{_base(read, config, url)}/webhooks/{own.name}"
         wanted = webhook_url(place.removesuffix(f"/webhooks/{own.name}"), own, show_secrets=True)
         if wanted is None:
-            raise ConfigError([Problem(read.file, f"accounts.{account}.inbound", "it has no inbound secret: no route")])
+            raise ConfigError(
+                [
+                    Problem(
+                        read.file,
+                        f"accounts.{account}.inbound",
+                        "the account has no inbound secret, so it has no route",
+                    )
+                ]
+            )
         if not isinstance(own.inbound, PathAuth):
-            complain("the URL holds no secret: what is posted to it has to carry the account's own proof of origin")
-        done = _ask(own, lambda all_: all_.ensure(f"threadbridge {own.name}", wanted, place))
+            complain("the URL holds no secret: the provider must authenticate each webhook as the account expects")
+        done = _ask(own, lambda registrations: registrations.ensure(f"threadbridge {own.name}", wanted, place))
         shown = _shown(done.url or wanted, place, show_secrets=show_secrets)
         typer.echo(f"{clean(done.id)}\t{clean(shown)}")
 
@@ -71,9 +79,10 @@ def register(
 def list_(
     account: Named, config: ConfigFile = DEFAULT, show_secrets: ShowSecrets = False, as_json: AsJson = False
 ) -> None:
-    """List the URLs the provider posts to; off a terminal one line each, its columns parted by tabs.
+    """List the registered webhook URLs at the provider.
 
-    Of URLs that are not this account's only the host is shown, because their paths may hold a secret.
+    A URL of another owner shows its host only, because its path may hold a secret. Off a terminal the list has one
+    line an item, with tabs between the columns.
 
     Example: `threadbridge webhooks list chat --json`
     """
@@ -81,36 +90,38 @@ def list_(
         read = load_config(config)
         own = _account(read, account)
         place = f"{read.server.public_url}/webhooks/{own.name}" if read.server.public_url else None
-        found = _ask(own, lambda all_: all_.list())
-        rows = [_row(each, place, show_secrets=show_secrets) for each in found]
-        listing(rows, columns=("id", "name", "active", "url", "events"), as_json=as_json, empty="none is registered")
+        registered = _ask(own, lambda registrations: registrations.list())
+        rows = [_row(registration, place, show_secrets=show_secrets) for registration in registered]
+        listing(rows, columns=("id", "name", "active", "url", "events"), as_json=as_json, empty="no URL is registered")
 
 
 @webhooks.command(cls=Command)
 def delete(
     account: Named,
-    registration: Annotated[str, typer.Argument(metavar="ID", help="As `threadbridge webhooks list` shows it.")],
+    registration: Annotated[str, typer.Argument(metavar="ID", help="An id from `webhooks list`.")],
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Have the provider forget one URL; that it is gone already is no error.
+    """Delete one webhook URL at the provider; a URL that is already gone is not an error.
 
     Example: `threadbridge webhooks delete chat whk_0123456789abcdef`
     """
     with exits():
         own = _account(load_config(config), account)
-        _ask(own, lambda all_: all_.delete(registration))
-        say(f"{registration} is not registered (any more)")
+        _ask(own, lambda registrations: registrations.delete(registration))
+        say(f"{registration} is not registered any more")
 
 
 def _account(config: Config, name: str) -> Account:
-    found = config.accounts.get(name)
-    if found is None:
+    account = config.accounts.get(name)
+    if account is None:
         names = ", ".join(config.accounts) or "none"
-        raise typer.BadParameter(f"there is no account {name}; there is {names}", param_hint="ACCOUNT")
-    if not isinstance(found.provider, Registers):
-        reason = f"{found.provider.name} has no API for webhook URLs; `threadbridge urls` prints what to enter by hand"
+        raise typer.BadParameter(f"no account {name}; configured: {names}", param_hint="ACCOUNT")
+    if not isinstance(account.provider, Registers):
+        reason = (
+            f"{account.provider.name} has no API for webhook URLs; `threadbridge urls` prints what to enter by hand"
+        )
         raise typer.BadParameter(reason, param_hint="ACCOUNT")
-    return found
+    return account
 
 
 def _base(config: Config, file: Path, given: str | None) -> str:
@@ -120,13 +131,13 @@ def _base(config: Config, file: Path, given: str | None) -> str:
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--url") from None
     if config.server.public_url is None:
-        reason = "missing: the provider has to reach us from outside; set it, or give --url"
+        reason = "missing: the provider needs a public address; set it, or give --url"
         raise ConfigError([Problem(str(file), "server.public_url", reason)])
     return config.server.public_url.rstrip("/")
 
 
 def _ask(account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
-    """Carry out one exchange; ends the command when the provider does not do as asked."""
+    """Carry out one exchange; a refusal ends the command."""
     provider: Any = account.provider
 
     async def run() -> T:
@@ -140,22 +151,22 @@ def _ask(account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
     try:
         return asyncio.run(run())
     except SendError as error:
-        complain(f"{account.provider.name} did not do it: {error}")
+        complain(f"{account.provider.name} refused: {error}")
         leave(PROVIDER_FAILED)
 
 
-def _row(found: Registration, place: str | None, *, show_secrets: bool) -> dict[str, object]:
+def _row(registration: Registration, place: str | None, *, show_secrets: bool) -> dict[str, object]:
     return {
-        "id": found.id,
-        "name": found.name,
-        "active": found.active,
-        "url": _shown(found.url, place, show_secrets=show_secrets),
-        "events": ", ".join(found.events),
+        "id": registration.id,
+        "name": registration.name,
+        "active": registration.active,
+        "url": _shown(registration.url, place, show_secrets=show_secrets),
+        "events": ", ".join(registration.events),
     }
 
 
 def _shown(url: str, place: str | None, *, show_secrets: bool) -> str:
-    """A URL without what may be a secret in it."""
+    """A URL without its secrets."""
     if show_secrets or url == place:
         return url
     if place is not None and url.startswith(f"{place}/"):

@@ -23,21 +23,21 @@ _CLI: Final = """# The command line
 
 `threadbridge` and `python -m bridge` are the same command.
 A command that needs a configuration reads `threadbridge.toml` in the current folder, or the file after `-c`.
-Lists print a table on a terminal, or a paragraph an item where it is too narrow for one.
-Elsewhere they print one line an item with its columns parted by tabs, and JSON with `--json`.
+On a terminal a list is a table, or one paragraph an item where the terminal is too narrow.
+Elsewhere a list has one line an item, with tabs between the columns; `--json` prints JSON.
 Reading commands take no lock and work while the bridge runs.
 Commands that change something ask the running bridge over a socket beside its database.
-When none runs, they open the store themselves.
+When no bridge runs, they open the store themselves.
 
 | exit code | meaning |
 |---|---|
 | 0 | done |
-| 1 | something that was asked for is not there or was refused; `dialogs check`: a dialog could not go on |
-| 2 | the command line was not understood |
-| 69 | the provider was asked and did not do it |
+| 1 | an item does not exist or was refused; `dialogs check`: a dialog cannot continue |
+| 2 | the command line is wrong |
+| 69 | the provider refused or failed |
 | 70 | the store is broken: the disk or the database file failed |
 | 73 | another process owns the store |
-| 78 | the configuration cannot be used, or the store was written by a later version |
+| 78 | the configuration cannot be used, or a later version wrote the store |
 """
 
 _MATRIX: Final = """# What each gateway carries

@@ -57,7 +57,7 @@ def test_a_broken_configuration_is_all_its_lines(tmp_path: Path) -> None:
 def test_warnings_alone_are_no_failure(tmp_path: Path) -> None:
     code, lines = check(tmp_path, "[handlers]\nattempts = 1")
     assert code == 0
-    assert lines[0] == "accounts: warning: there is none, so nothing can arrive"
+    assert lines[0] == "accounts: warning: no account is configured, so no webhook can arrive"
     assert lines[1].startswith("ok: 0 accounts, ")
 
 
@@ -77,7 +77,7 @@ def test_a_store_in_memory_is_a_warning(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "filesystem", lambda _: kind)
     code, lines = check(tmp_path)
     assert code == 0
-    reason = f"{tmp_path} is on {kind}: everything in it is lost when the machine restarts"
+    reason = f"{tmp_path} is on {kind}: a restart of the machine deletes everything in it"
     assert lines[0] == f"storage.url: warning: {reason}"
 
 
@@ -120,7 +120,7 @@ def test_a_store_that_cannot_be_used_is_a_problem(tmp_path: Path, make: object, 
 
 def test_a_missing_folder_is_a_problem(tmp_path: Path) -> None:
     code, lines = check(tmp_path, PLAYGROUND + '[storage]\nurl = "sqlite:///nowhere/x.db"')
-    assert (code, lines) == (78, [f"storage.url: there is no folder {tmp_path}/nowhere"])
+    assert (code, lines) == (78, [f"storage.url: the folder {tmp_path}/nowhere does not exist"])
 
 
 def test_the_filesystem_is_told_by_the_longest_mount(tmp_path: Path) -> None:

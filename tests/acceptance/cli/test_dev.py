@@ -138,12 +138,12 @@ def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(
 
         (tmp_path / "mybot.py").write_text("def broken(:\n", "utf-8")
         session.complains("mybot is not Python: .*mybot.py:1:")
-        session.until("the old code goes on")
+        session.until("the old code continues")
         assert '"two"' in said_to(url, "hi", "3", 3)[-1]
 
         (tmp_path / "threadbridge.toml").write_text("[server\n", "utf-8")
         session.complains("not TOML")
-        session.until("the old code goes on")
+        session.until("the old code continues")
         assert '"two"' in said_to(url, "hi", "4", 4)[-1]
         assert (tmp_path / "threadbridge-dev.db").exists()
         assert not (tmp_path / "threadbridge.db").exists()
@@ -152,7 +152,7 @@ def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(
 def test_it_begins_once_the_first_mistake_is_mended(tmp_path: Path) -> None:
     with developing(tmp_path, free_port(), bot="import nothing_like_it\n") as session:
         session.complains("importing mybot raises ModuleNotFoundError")
-        session.until("nothing runs until this is mended")
+        session.until("nothing runs until this is fixed")
         (tmp_path / "mybot.py").write_text(BOT.format("one"), "utf-8")
         session.until("shop: konnek is emulated at")
         session.until("listening on")

@@ -139,7 +139,7 @@ def test_a_change_that_breaks_nothing_is_ok(project: Project) -> None:
     asyncio.run(drop(project, "bob"))
     before = project.digest()
     result = project.call("check")
-    assert (result.exit_code, result.stdout) == (0, "ok: 1 dialog that waits, and nothing keeps any from going on\n")
+    assert (result.exit_code, result.stdout) == (0, "ok: 1 waiting dialog can continue\n")
     assert project.digest() == before
     assert [*project.folder.glob("*.paid")] == []
 
@@ -163,7 +163,7 @@ def test_dialogs_that_a_change_breaks_are_a_line_each(project: Project, declared
     ann, bob = (line.split("\t")[1:] for line in result.stdout.splitlines())
     assert ann == [*place, "step 2 was ask 'Size?' and is ask 'Which size?' now"]
     assert bob == [*place[:2], "bob", *place[3:], "step 2 was ask 'Size?' and is ask 'Which size?' now"]
-    assert result.stderr.splitlines()[-1] == "of 2 dialogs that wait 2 could not go on"
+    assert result.stderr.splitlines()[-1] == "2 of 2 waiting dialogs cannot continue"
     assert project.digest() == before
 
 
@@ -200,7 +200,7 @@ def test_a_copy_of_the_store_is_checked_where_the_environment_says_so(
     copy = project.folder / "copy.db"
     (project.folder / "threadbridge.db").rename(copy)
     result = project.call("check")
-    assert (result.exit_code, "there is no store yet" in result.stderr) == (0, True)
+    assert (result.exit_code, "no store yet" in result.stderr) == (0, True)
     monkeypatch.setenv("THREADBRIDGE_STORAGE__URL", f"sqlite:///{copy}")
     assert project.call("check").exit_code == 1
 

@@ -133,8 +133,8 @@ inbound = {{username = "env:TEST_WORD", password = "env:TEST_WORD"}}
 @pytest.mark.parametrize("provider", ["aelyst", "ginalne", "konnek", "relationlabs", "whautochat"])
 def test_the_line_it_prints_can_be_pasted(provider: str) -> None:
     with emulating(provider) as (_, said):
-        line = next(each for each in said.splitlines() if each.startswith("A contact speaks: ")).removeprefix(
-            "A contact speaks: "
+        line = next(each for each in said.splitlines() if each.startswith("To write as a contact: ")).removeprefix(
+            "To write as a contact: "
         )
         _, url, _, spoken = shlex.split(line)
         assert call(url, json.loads(spoken))["status"] is None
@@ -161,7 +161,7 @@ def test_it_drops_and_fails_when_told_to() -> None:
         (["konnek", "--fail", "503:2"], "from 0 to 1"),
         (["konnek", "--drop", "2"], "less than or equal to 1"),
         (["konnek", "--header", "no colon"], "want 'Name: value'"),
-        (["ginalne", "--honour-keys"], "knows no idempotency keys"),
+        (["ginalne", "--honour-keys"], "has no idempotency keys"),
         (["konnek", "--webhook", "localhost:8080"], "want a URL like http://127.0.0.1:8080/webhooks/shop"),
         (["konnek", "--webhook", "http://[::1"], "want a URL like"),
         (["konnek", "--log", "/no/such/folder/log"], "No such file or directory"),

@@ -112,7 +112,7 @@ def test_an_address_elsewhere_tells_no_port(tmp_path: Path) -> None:
         url,
         told,
     ):
-        assert f"its base_url is {url}, and that of mine is another\n" in told
+        assert f"its base_url is {url}; mine has another\n" in told
 
 
 def test_one_of_several_accounts_is_chosen_by_its_name(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def test_every_kind_can_be_explained_everywhere(tmp_path: Path, message: dict[st
     ("arguments", "words"),
     [
         (["--on", "konek"], "konek: no such provider; did you mean konnek?"),
-        (["--on", "konnek:pigeon"], "konnek relays whatsapp, telegram, line, messenger, and no pigeon"),
+        (["--on", "konnek:pigeon"], "konnek relays whatsapp, telegram, line, messenger, not pigeon"),
         (["--heard", "-1"], "--heard"),
     ],
 )

@@ -298,7 +298,7 @@ def test_before_the_first_run_there_is_nothing_to_list(tmp_path: Path) -> None:
     for command in (["threads"], ["dead", "list"]):
         result = fresh.call(*command, "--json")
         assert (result.exit_code, json.loads(result.stdout)) == (0, [])
-        assert "there is no store yet" in result.stderr
+        assert "no store yet" in result.stderr
     assert not (tmp_path / "threadbridge.db").exists()
 
 

@@ -63,7 +63,7 @@ def test_each_account_and_channel_is_a_line(tmp_path: Path) -> None:
         "raven\tginalne\thttp://127.0.0.1:9000/webhooks/raven/****",
         "shop\tkonnek\thttp://127.0.0.1:9000/webhooks/shop/whatsapp",
         "shop\tkonnek\thttp://127.0.0.1:9000/webhooks/shop/telegram",
-        "single\tkonnek\tno route: it has no inbound secret",
+        "single\tkonnek\tno route: the account has no inbound secret",
         "demo\tplayground\thttp://127.0.0.1:9000/console",
     ]
 
@@ -83,7 +83,12 @@ def test_a_path_secret_is_shown_only_when_asked_for_and_as_it_stands_in_a_url(tm
 
 def test_the_list_is_there_as_json(tmp_path: Path) -> None:
     rows = json.loads(urls(tmp_path, "--json"))
-    assert rows[3] == {"account": "single", "provider": "konnek", "url": None, "reason": "it has no inbound secret"}
+    assert rows[3] == {
+        "account": "single",
+        "provider": "konnek",
+        "url": None,
+        "reason": "the account has no inbound secret",
+    }
     assert rows[4]["url"] == "http://127.0.0.1:9000/console"
 
 
@@ -93,4 +98,4 @@ def test_an_ipv6_address_stands_in_brackets(tmp_path: Path) -> None:
 
 def test_a_bridge_for_the_world_has_no_console(tmp_path: Path) -> None:
     last = urls(tmp_path, server='host = "0.0.0.0"').splitlines()[-1]
-    assert last == "demo\tplayground\tno route: the console is only served on a loopback address"
+    assert last == "demo\tplayground\tno route: the console needs a loopback address"

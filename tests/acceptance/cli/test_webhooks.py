@@ -107,12 +107,12 @@ def test_what_was_registered_can_be_deleted_twice(desk: Desk) -> None:
     assert re.fullmatch(r"whk_[0-9a-f]{16}", name)
     desk.call("delete", "chat", name)
     desk.call("delete", "chat", name)
-    assert desk.call("list", "chat") == ("", "none is registered\n")
+    assert desk.call("list", "chat") == ("", "no URL is registered\n")
 
 
 def test_a_wrong_account_is_a_mistake_of_usage(desk: Desk) -> None:
     assert "ginalne has no API for webhook URLs" in re.sub(r"\s*│\s*", " ", desk.call("list", "raven", code=2)[1])
-    assert "there is no account chut" in desk.call("register", "chut", code=2)[1]
+    assert "no account chut" in desk.call("register", "chut", code=2)[1]
 
 
 def test_without_a_public_url_nothing_can_be_registered(desk: Desk) -> None:

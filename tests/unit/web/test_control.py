@@ -76,7 +76,7 @@ async def test_conversations_are_handed_over_and_returned(tmp_path: Path) -> Non
     runner = await start_control(socket_path(database), Letters(), threads)
 
     def told(id_: str, verb: str, note: str = "") -> str | None:
-        return Control(database).ask("threads", id_, verb, missing="nobody", told=note)
+        return Control(database).ask("threads", id_, verb, missing="nobody", body=note)
 
     try:
         assert await asyncio.to_thread(told, "7", "handoff", "a matter of — taste") is None
