@@ -1,40 +1,34 @@
-"""Starts and stops everything, in order: the whole bridge as an aiohttp application, and as a server of its own."""
+"""The whole bridge: starts and stops its parts, in order."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
-from bridge.engine import polling
-from bridge.engine.backoff import Backoff
-from bridge.engine.dead_letters import Letters
-from bridge.engine.delivery.client import Client, Http, Transport, open_session
-from bridge.engine.delivery.delivery import AccountDelivery, Delivery, Tools
-from bridge.engine.handoff import Handoffs
+from bridge.engine.delivery.transport import Http, open_session
 from bridge.engine.ingest import reread
-from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, Rules
-from bridge.engine.watchdog import Watchdog
 from bridge.log import log
 from bridge.routing.loading import load_routers
-from bridge.routing.router import Router, combine
+from bridge.routing.router import combine
 from bridge.store.opening import open_store
 from bridge.units import is_loopback
-from bridge.web.peers import Bodies, Peers
-from bridge.web.server import DRAIN_SECONDS
-from bridge.web.webhooks import Webhooks
+from bridge.web.peers import Peers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
 
+    from bridge.app.parts import Parts
     from bridge.clock import Clock
     from bridge.config.load import Config
+    from bridge.engine.delivery.transport import Transport
     from bridge.routing.depends import Override
+    from bridge.routing.router import Router
     from bridge.store.port import Store
     from bridge.store.records import Arrival, DeadLetter, InboxRow, OutboxRow
+    from bridge.web.webhooks import Webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +46,7 @@ class Outside:
 
 
 class Bridge:
-    """One running bridge: the parts, and who tells whom what was committed."""
+    """One running bridge: it hands every commit on to the part that it concerns."""
 
     def __init__(
         self,
@@ -75,104 +69,72 @@ class Bridge:
         self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
         self.router.rules.check_models()
         self.changes: list[Callable[[Collection[int]], None]] = []
-        """Called with the ids of threads in which there is something new to see."""
+        """Called with the ids of threads that changed."""
         self.failed: Exception | None = None
         """Why the store is broken, if it is."""
         self.on_failure: Callable[[], None] = lambda: None
         self.ready = False
-        self.store: Store
-        self.dispatcher: Dispatcher
-        self.delivery: Delivery
-        self.webhooks: Webhooks
-        self.letters: Letters
-        self.handoffs: Handoffs
-        self.timers: Timers
-        self.rounds: polling.Rounds
+        self._parts: Parts | None = None
+
+    @property
+    def parts(self) -> Parts:
+        """The parts, from `start` on. Raises RuntimeError before."""
+        if self._parts is None:
+            raise RuntimeError("the bridge has not started")
+        return self._parts
+
+    @property
+    def store(self) -> Store:
+        """The open store. Raises RuntimeError before `start`."""
+        return self.parts.store
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """Where webhooks come in. Raises RuntimeError before `start`."""
+        return self.parts.webhooks
 
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
-        config, outside = self.config, self._outside
-        rng = outside.rng
-        self.store = await outside.open_store(config.storage.url)
-        self._transport = outside.open_transport()
-        rules = Rules(
+        outside = self._outside
+        store = await outside.open_store(self.config.storage.url)
+        base = Base(
+            config=self.config,
             router=self.router,
-            timeout=config.handlers.timeout,
-            backoff=Backoff(attempts=config.handlers.attempts),
-            slow_concurrency=config.handlers.slow_concurrency,
-            return_after=config.handlers.return_after or None,
+            store=store,
+            transport=outside.open_transport(),
+            clock=self.clock,
+            rng=outside.rng,
+            peers=self.peers,
+            reread=self.reread,
+            watched=outside.watched,
         )
-        self.dispatcher = Dispatcher(
-            self.store, config.accounts, rules, self.clock, rng, concurrency=config.handlers.concurrency
-        )
-        backoff = Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after)
-        clients = [
-            (account, Client(account.provider, account.settings, self._transport, self.clock))
-            for account in config.accounts.values()
-        ]
-        tools = Tools(store=self.store, clock=self.clock, rng=rng, backoff=backoff)
-        self.delivery = Delivery(
-            [
-                AccountDelivery(account, client, tools, concurrency=config.delivery.concurrency)
-                for account, client in clients
-            ],
-            list(config.accounts),
-        )
-        asking = polling.Tools(store=self.store, clock=self.clock, rng=rng, wants=self.router.wants)
-        self.rounds = polling.Rounds(clients, asking)
-        self.webhooks = Webhooks(
-            config.accounts,
-            self.store,
-            self.router.wants,
-            self.clock,
-            limit=config.limits.body,
-            bodies=Bodies(self.peers, per_peer=config.limits.bodies_per_peer),
-        )
-        self.timers = Timers(self.store, self.clock)
-        self.letters = Letters(self.store, self.reread, self.clock)
-        self.handoffs = Handoffs(self.store, self.clock)
-        self._watchdog = Watchdog()
-        if outside.watched:
-            self._watchdog.start()
-        self.store.listen(self)
+        self._parts = parts = assemble(base)
+        store.listen(self)
         try:
-            await self.delivery.start()
-            await self.dispatcher.start()
+            await parts.start()
         except BaseException:
             await self.stop()
             raise
-        self.timers.start()
-        self.rounds.start()
         self.ready = True
 
     def drain(self) -> None:
         """Take nothing new; also while it is still starting."""
         self.ready = False
-        if hasattr(self, "webhooks"):
-            self.webhooks.draining = True
+        if self._parts is not None:
+            self._parts.webhooks.draining = True
 
     async def stop(self) -> None:
-        """Take nothing new, finish what runs (10 s), write what is to be written."""
+        """Take nothing new, finish what runs within DRAIN_SECONDS, and close the store."""
         self.drain()
-        await self.rounds.stop()
-        await self.timers.stop()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + DRAIN_SECONDS
-        await self.dispatcher.lanes.stop(DRAIN_SECONDS)
-        await self.delivery.stop(max(until - loop.time(), 0))
-        self._watchdog.stop()
-        await self._transport.close()
-        await self.store.close()
+        await self.parts.stop()
 
     def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
         """In tests: see Router.override; here for every handler of the bridge, timers' too."""
         return self.router.override(dependency, fake)
 
     async def settle(self) -> None:
-        """Return when nothing is being handled or sent; what waits for a later attempt does not count."""
-        await self.timers.settle()
-        await self.dispatcher.lanes.settle()
-        await self.delivery.settle()
+        """Return when no turn and no delivery runs; a later attempt does not count."""
+        await self.parts.settle()
 
     def reread(self, letter: DeadLetter) -> Sequence[Arrival]:
         """A quarantined webhook, mapped anew.
@@ -184,19 +146,19 @@ class Bridge:
 
     def received(self, rows: Sequence[InboxRow]) -> None:
         """See store.Listener."""
-        self.dispatcher.offer(rows)
+        self.parts.dispatcher.offer(rows)
 
     def queued(self, rows: Sequence[OutboxRow]) -> None:
         """See store.Listener."""
-        self.delivery.offer(rows)
+        self.parts.delivery.offer(rows)
 
     def resolved(self, row_ids: Sequence[int]) -> None:
         """See store.Listener."""
-        self.delivery.resolve(row_ids)
+        self.parts.delivery.resolve(row_ids)
 
     def timed(self, due_at: int) -> None:
         """See store.Listener."""
-        self.timers.set(due_at)
+        self.parts.timers.set(due_at)
 
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""

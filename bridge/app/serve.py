@@ -42,7 +42,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     control: web.AppRunner | None = None
     try:
         if (file := config.storage.file) is not None:
-            control = await start_control(socket_path(file), bridge.letters, bridge.handoffs)
+            control = await start_control(socket_path(file), bridge.parts.letters, bridge.parts.handoffs)
         await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
         log.info("serving", url=config.server.local_url, pid=os.getpid())
         calm_collector()

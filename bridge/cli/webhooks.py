@@ -13,7 +13,8 @@ from bridge.cli.output import DEFAULT, PROVIDER_FAILED, AsJson, ConfigFile, clea
 from bridge.cli.urls import HIDDEN, webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
-from bridge.engine.delivery.client import Client, Http, open_session
+from bridge.engine.delivery.client import Client
+from bridge.engine.delivery.transport import Http, open_session
 from bridge.errors import ConfigError, Problem, SendError
 from bridge.providers.fields import read_base_url
 from bridge.providers.optional import Registers

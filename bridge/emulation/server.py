@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from bridge.emulation.actions import ACTIONS, webhook_of
 from bridge.emulation.exchange_log import ExchangeLog
 from bridge.emulation.faults import Faults
+from bridge.providers.answers import ERROR
 from bridge.providers.port import Refuses, Request, Response
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _CONTROL: Final = "/_emulator/"
 _HOST: Final = "127.0.0.1"
 _HOLD_SECONDS: Final = 0.2
 """How long a reordered webhook waits for another one to pass it."""
-_HTTP_ERRORS: Final = range(400, 600)
 
 
 class EmulatorServer:
@@ -210,7 +210,7 @@ class EmulatorServer:
     def _refusal(self, code: str) -> Response:
         if isinstance(self.emulator, Refuses):
             return self.emulator.refuse(code)
-        if not code.isascii() or not code.isdigit() or int(code) not in _HTTP_ERRORS:
+        if not code.isascii() or not code.isdigit() or int(code) not in ERROR:
             raise ValueError(f"fail: {code} is no HTTP status from 400 to 599")
         body = orjson.dumps({"code": int(code), "message": "refused by the emulator"})
         return Response(status=int(code), headers={"content-type": "application/json"}, body=body)

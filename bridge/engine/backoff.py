@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import random
 
-_LEAST, _MOST = 1.0, 900.0
+LEAST_PAUSE: Final = 1.0
+MOST_PAUSE: Final = 900.0
+"""Seconds: a pause that a provider asks for is held within these two."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,7 @@ class Backoff:
         pause = min(self.cap, self.base * (1 << min(attempt - 1, 30)))
         pause *= rng.uniform(0.5, 1.0)
         if retry_after is not None:
-            pause = max(pause, min(max(retry_after, _LEAST), _MOST))
+            pause = max(pause, min(max(retry_after, LEAST_PAUSE), MOST_PAUSE))
         when = now + round(pause * SECOND)
         if self.give_up_after is not None and since is not None and when - since > self.give_up_after * SECOND:
             return None

@@ -1,4 +1,4 @@
-"""What is done again and again while the bridge runs: news asked for where nobody tells us, and warnings in time."""
+"""Polling: an account is asked for news that no webhook brings, and for warnings about its token."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.engine.backoff import Backoff
+from bridge.engine.backoff import MOST_PAUSE, Backoff
 from bridge.engine.ingest import arrivals_asked_for
 from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.events import Status
@@ -27,17 +27,17 @@ if TYPE_CHECKING:
     from bridge.store.records import Unconfirmed
 
 _DAY: Final = 86_400.0
-_AT_ONCE: Final = 500
+_BATCH: Final = 500
 """Events in one transaction."""
 _FATES: Final = 100
-"""Messages asked after in one round."""
-_LONGEST: Final = 900.0
-"""Seconds a round that fails waits at most for the next (or its own period, if that is longer)."""
+"""Messages whose fate is asked for in one round."""
+_WITHOUT_END: Final = 1 << 62
+"""Attempts: a round that fails is repeated for ever."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tools:
-    """What a round works with. `wants` tells whether any rule is for events of a tag."""
+class PollingTools:
+    """What a round works with. `wants` tells whether any rule takes events of a tag."""
 
     store: Store
     clock: Clock
@@ -46,25 +46,27 @@ class Tools:
 
 
 class Round:
-    """Does one thing every so many seconds, slower and slower while it fails."""
+    """Does one thing every so many seconds; while it fails, ever more slowly."""
 
-    def __init__(self, name: str, account: str, every: float, do: Callable[[], Awaitable[None]], tools: Tools) -> None:
-        """Nothing is done until `start`; `name` is for the log."""
+    def __init__(
+        self, name: str, account: str, every: float, do: Callable[[], Awaitable[None]], tools: PollingTools
+    ) -> None:
+        """Nothing happens until `start`; `name` is for the log."""
         self._name = name
         self._account = account
         self._every = every
         self._do = do
         self._tools = tools
-        self._backoff = Backoff(attempts=1 << 62, base=every, cap=max(every, _LONGEST))
+        self._backoff = Backoff(attempts=_WITHOUT_END, base=every, cap=max(every, MOST_PAUSE))
         self._failures = 0
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Do it now, and go on."""
+        """Begin the first round at once."""
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"{self._name} {self._account}")
 
     async def stop(self) -> None:
-        """Do it no more; what was not finished is done again after the next start."""
+        """End the rounds; the next start repeats an unfinished one."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait({self._task})
@@ -82,7 +84,7 @@ class Round:
                 self._failed(outcome_of(error))
             except StoreError as error:
                 self._failed(str(error))
-            except Exception as error:  # noqa: BLE001 - a provider that cannot read an answer must not end the asking
+            except Exception as error:  # noqa: BLE001 - a fault in a provider must not end its polling
                 self._failed(kind_of(error))
             await self._tools.clock.sleep(self._pause(asked))
 
@@ -98,53 +100,53 @@ class Round:
         return max(((again_at or now) - now) / SECOND, self._every)
 
 
-class Rounds:
-    """All rounds of all accounts."""
+class Polling:
+    """The rounds of all accounts."""
 
-    def __init__(self, accounts: Sequence[tuple[Account, Client]], tools: Tools) -> None:
-        """What each account's provider can do and is configured to."""
-        self._rounds = [each for account, client in accounts for each in _rounds_of(account, client, tools)]
+    def __init__(self, accounts: Sequence[tuple[Account, Client]], tools: PollingTools) -> None:
+        """Each account gets the rounds that its provider supports and its settings ask for."""
+        self._rounds = [made for account, client in accounts for made in _rounds_of(account, client, tools)]
 
     def start(self) -> None:
-        """Begin all of them."""
-        for each in self._rounds:
-            each.start()
+        """Begin every round."""
+        for made in self._rounds:
+            made.start()
 
     async def stop(self) -> None:
-        """End all of them."""
-        await asyncio.gather(*(each.stop() for each in self._rounds))
+        """End every round."""
+        await asyncio.gather(*(made.stop() for made in self._rounds))
 
 
-def _rounds_of(account: Account, client: Client, tools: Tools) -> list[Round]:
+def _rounds_of(account: Account, client: Client, tools: PollingTools) -> list[Round]:
     provider, name = account.provider, account.name
-    found = []
+    rounds = []
     if isinstance(provider, Polls):
-        for each in provider.polled:
-            poller = _Poller(account, provider, each, client, tools)
-            found.append(Round(f"poll {each}", name, provider.poll_every, poller.ask, tools))
+        for place in provider.polled:
+            poller = _Poller(account, provider, place, client, tools)
+            rounds.append(Round(f"poll {place}", name, provider.poll_every, poller.ask, tools))
     if isinstance(provider, TellsFates) and provider.fates_every is not None:
         fates = _Fates(account, provider, client, tools)
-        found.append(Round("fates", name, provider.fates_every, fates.ask, tools))
+        rounds.append(Round("fates", name, provider.fates_every, fates.ask, tools))
     if isinstance(provider, Warns):
-        found.append(Round("warnings", name, _DAY, _Warnings(name, provider, tools.clock).look, tools))
-    return found
+        rounds.append(Round("warnings", name, _DAY, _Warnings(name, provider, tools.clock).look, tools))
+    return rounds
 
 
-async def _receive(account: Account, polled: Polled, tools: Tools) -> None:
-    """Store what was told, in its order, by the way that webhooks go."""
+async def _receive(account: Account, polled: Polled, tools: PollingTools) -> None:
+    """Store the events in their order, as webhooks are stored."""
     arrivals = arrivals_asked_for(account.name, account.provider.name, polled, tools.wants, tools.clock.now())
-    for start in range(0, len(arrivals), _AT_ONCE):
-        await tools.store.receive(arrivals[start : start + _AT_ONCE])
+    for start in range(0, len(arrivals), _BATCH):
+        await tools.store.receive(arrivals[start : start + _BATCH])
 
 
 class _Poller:
-    """One conversation, read to its end in every round.
+    """Reads one conversation to its end in every round.
 
-    The cursor moves after what was read is stored, in a transaction of its own: a crash in between reads the same
-    again, and every event is known by its key. So the way that all webhooks go carries nothing for the few that poll.
+    The cursor moves after the events are stored, in a transaction of its own. A crash in between reads the same events
+    again, and their keys make them duplicates. So the path of a webhook carries nothing for polling.
     """
 
-    def __init__(self, account: Account, provider: Polls, name: str, client: Client, tools: Tools) -> None:
+    def __init__(self, account: Account, provider: Polls, name: str, client: Client, tools: PollingTools) -> None:
         self._account = account
         self._provider = provider
         self._name = name
@@ -165,9 +167,9 @@ class _Poller:
 
 
 class _Fates:
-    """The messages that nobody told the fate of, a number of them in every round, and all of them in turn."""
+    """Asks for the fate of messages without a status: a number of them in every round, and all of them in turn."""
 
-    def __init__(self, account: Account, provider: TellsFates, client: Client, tools: Tools) -> None:
+    def __init__(self, account: Account, provider: TellsFates, client: Client, tools: PollingTools) -> None:
         self._account = account
         self._provider = provider
         self._client = client
@@ -176,11 +178,11 @@ class _Fates:
 
     async def ask(self) -> None:
         since = self._tools.clock.now() - round(self._provider.fates_for * SECOND)
-        found = await self._tools.store.unconfirmed(self._account.name, since=since, after=self._after, limit=_FATES)
-        for message in found:
-            self._after = message.row_id  # first, so that one that cannot be answered does not stand before the others
+        messages = await self._tools.store.unconfirmed(self._account.name, since=since, after=self._after, limit=_FATES)
+        for message in messages:
+            self._after = message.row_id  # first: one without an answer must not hold up the rest
             await self._ask_after(message)
-        if len(found) < _FATES:
+        if len(messages) < _FATES:
             self._after = 0
 
     async def _ask_after(self, message: Unconfirmed) -> None:
@@ -194,13 +196,15 @@ class _Fates:
             return
         known = STATUS_RANK.get(message.status, 0)
         news = [
-            each for each in polled.inbound if isinstance(each.event, Status) and STATUS_RANK[each.event.value] > known
+            inbound
+            for inbound in polled.inbound
+            if isinstance(inbound.event, Status) and STATUS_RANK[inbound.event.value] > known
         ]
         await _receive(self._account, replace(polled, inbound=news), self._tools)
 
 
 class _Warnings:
-    """What a person has to do in time, said at the start and every day."""
+    """Logs what a person has to do about a token, at the start and every day."""
 
     def __init__(self, account: str, provider: Warns, clock: Clock) -> None:
         self._account = account

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
     from types import FrameType
 
 _BEAT: Final = 0.1
-_OURS: Final = Path(__file__).resolve().parent
+"""Seconds between two beats of the loop, and between two looks at them."""
+_OURS: Final = Path(__file__).resolve().parents[1]
 _LIBRARY: Final = Path(asyncio.__file__).resolve().parents[1]
 
 
 class Watchdog:
-    """A thread that notices when the loop has not moved for `patience` seconds, and says where it is."""
+    """A thread that logs where the loop is when it has not moved for `patience` seconds."""
 
     def __init__(self, patience: float = 1.0) -> None:
-        """Nothing is watched until `start`."""
+        """Watch nothing until `start`."""
         self._patience = patience
         self._seen = 0.0
         self._loop_thread = 0
@@ -39,7 +40,7 @@ class Watchdog:
         threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
     def stop(self) -> None:
-        """Watch no more."""
+        """End the watch."""
         self._stop.set()
         if self._beating is not None:
             self._beating.cancel()
@@ -49,14 +50,14 @@ class Watchdog:
         self._beating = asyncio.get_running_loop().call_later(_BEAT, self._beat)
 
     def _watch(self) -> None:
-        told = 0.0
+        reported = 0.0
         while not self._stop.wait(_BEAT):
             seen = self._seen
-            if time.monotonic() - seen > self._patience and told != seen:
-                told = seen
-                self._tell(time.monotonic() - seen)
+            if time.monotonic() - seen > self._patience and reported != seen:
+                reported = seen
+                self._report(time.monotonic() - seen)
 
-    def _tell(self, seconds: float) -> None:
+    def _report(self, seconds: float) -> None:
         frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the only way to look into another thread
         if frame is not None:
             where, handler = culprit(frame)
@@ -64,7 +65,7 @@ class Watchdog:
 
 
 def culprit(frame: FrameType) -> tuple[str, str]:
-    """The innermost line outside of threadbridge and Python's library, and the handler it runs for."""
+    """The innermost line outside threadbridge and the standard library, and the handler it belongs to."""
     where, handler = "", ""
     innermost = f"{frame.f_code.co_filename}:{frame.f_lineno}"
     current: FrameType | None = frame

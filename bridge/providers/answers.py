@@ -17,9 +17,13 @@ SUCCESS: Final = range(200, 300)
 REDIRECT: Final = range(300, 400)
 CLIENT_ERROR: Final = range(400, 500)
 SERVER_ERROR: Final = range(500, 600)
+ERROR: Final = range(400, 600)
 
 UNAUTHORISED: Final = 401
-NOT_TAKEN: Final = frozenset({408, 425, 429})
+NOT_FOUND: Final = 404
+TOO_MANY: Final = 429
+UNAVAILABLE: Final = 503
+NOT_TAKEN: Final = frozenset({408, 425, TOO_MANY})
 """HTTP statuses that say the request was not acted upon and may be repeated (RFC 9110, 8470, 6585)."""
 
 _SECONDS: Final = re.compile(r"\d{1,9}(\.\d{1,6})?", re.ASCII)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
-from bridge.providers.answers import CLIENT_ERROR, NOT_TAKEN, REDIRECT, retry_after
+from bridge.providers.answers import CLIENT_ERROR, NOT_TAKEN, REDIRECT, UNAVAILABLE, retry_after
 
 if TYPE_CHECKING:
     from bridge.providers.port import Response
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 ACCOUNT_REFUSED: Final = frozenset({401, 403})
 """HTTP statuses that refuse the caller, whatever the message."""
 
-_UNAVAILABLE: Final = 503
 _LONGEST: Final = 300
 
 
@@ -29,7 +28,7 @@ def by_status(response: Response, said: str, *, check: str) -> SendError:
     reason = f"{said[:_LONGEST]} (HTTP {status})" if said else f"HTTP {status}"
     if status in ACCOUNT_REFUSED:
         return NotSent(f"the account is refused: {reason}; check {check}", code=code, pause=True)
-    if status in NOT_TAKEN or (status == _UNAVAILABLE and wait is not None):
+    if status in NOT_TAKEN or (status == UNAVAILABLE and wait is not None):
         return NotSent(reason, code=code, retry_after=wait)
     if status in REDIRECT:
         return Rejected(f"{reason}: a redirect is never followed", code=code)

@@ -142,16 +142,16 @@ class Life:
 
 
 class _Wire:
-    """Carries requests to the emulators: implements bridge.client.Transport."""
+    """Carries requests to the emulators; a Transport."""
 
     def __init__(self, life: Life, accounts: dict[str, str]) -> None:
         """`accounts` tells whose base_url it is."""
         self._life = life
         self._accounts = accounts
 
-    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - see Transport
-        """One request and its answer. What goes wrong is raised as bridge.client.Http would."""
-        del timeout
+    async def carry(self, base_url: str, request: Request, seconds: float) -> Response:
+        """One request and its answer. A fault raises what Http would raise."""
+        del seconds
         name = self._accounts[base_url]
         what = f"{name}: {request.method} {request.path}"
         if await self._life.reach("request", what) == "down":

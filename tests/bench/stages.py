@@ -46,7 +46,7 @@ def hold(bridge: Bridge) -> None:
 
     async def started() -> None:
         await start()
-        await bridge.dispatcher.lanes.stop(0)
+        await bridge.parts.dispatcher.lanes.stop(0)
 
     bridge.start = started  # type: ignore[method-assign]
 
@@ -59,9 +59,9 @@ def watch(bridge: Bridge, folder: str) -> None:
     async def started() -> None:
         await start()
         stages.timed(bridge.store, "receive", "1 receive: wait for the commit")
-        stages.timed(bridge.dispatcher, "work", "2 turn: match, handle, plan, commit")
+        stages.timed(bridge.parts.dispatcher, "work", "2 turn: match, handle, plan, commit")
         stages.timed(bridge.store, "commit_turn", "3 of it: wait for the commit")
-        for account in bridge.delivery.accounts.values():
+        for account in bridge.parts.delivery.workers.values():
             stages.timed(account, "work", "4 delivery: send, commit")
             stages.timed(account._client, "send", "5 of it: the provider's HTTP API")
         stages.timed(bridge.store, "settle_delivery", "6 of it: wait for the commit")

@@ -12,7 +12,7 @@ import pytest
 
 from bridge import Dialog, Router, Text, Turn
 from bridge.app.bridge import Bridge
-from bridge.engine.delivery.client import Exchange
+from bridge.engine.delivery.client import Attempt
 from bridge.providers.port import Outbound
 from bridge.store.records import Receipt
 from bridge.testing.explore import Counterexample
@@ -73,7 +73,7 @@ class SendsFirst(Other):
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         for saying in turn.sayings:
-            client = self.bridge.delivery.accounts[turn.thread.ref.account]._client
+            client = self.bridge.parts.delivery.workers[turn.thread.ref.account]._client
             message = Outbound(
                 key=str(uuid.UUID(int=self.bridge._outside.rng.getrandbits(128), version=4)),
                 thread=turn.thread.ref,
@@ -81,7 +81,7 @@ class SendsFirst(Other):
                 address=turn.thread.address,
                 created_at=turn.at,
             )
-            await client.send(message, Exchange())
+            await client.send(message, Attempt())
         await self.store.commit_turn(replace(turn, sayings=()))
 
 
@@ -118,7 +118,7 @@ class DropsWhileBusy(Bridge):
     """Takes no event of a thread in which one is being handled."""
 
     def received(self, rows: Sequence[InboxRow]) -> None:
-        super().received([row for row in rows if row.thread_id not in self.dispatcher.lanes._lanes])
+        super().received([row for row in rows if row.thread_id not in self.parts.dispatcher.lanes._lanes])
 
 
 def remembering() -> Router:

@@ -1,118 +1,37 @@
-"""The door out: the only place where something is sent to a provider. One Client an account, one session for all."""
+"""One account's exchanges with its provider: its credential, its rate, and a record of every attempt."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.log import kind_of
-from bridge.providers.answers import retry_after
+from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths
-from bridge.providers.port import SECRET_HEADERS, Credential, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping
+    from collections.abc import Callable, Generator
 
     from bridge.clock import Clock
-    from bridge.providers.port import AccountSettings, Outbound, Provider, Request, Sent
+    from bridge.engine.delivery.transport import Transport
+    from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
 
 T = TypeVar("T")
 
-ANSWER_LIMIT: Final = 1 << 20
-"""Bytes of a provider's answer that are read; a longer one is an answer we do not understand."""
-_CONNECT: Final = 5.0
-_REDIRECTS: Final = range(300, 400)
-_OK: Final = range(200, 300)
-_KEPT: Final = 500
-
-
-def open_session(connections: int = 128) -> aiohttp.ClientSession:
-    """The one session: no cookies, no redirects, no proxy of the environment."""
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=30),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "threadbridge"},
-        auto_decompress=True,
-        trust_env=False,
-    )
-
-
-class Transport(Protocol):
-    """What carries requests: HTTP, or in a simulation whatever stands for it."""
-
-    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the transport's to keep
-        """One request and its answer, within `timeout` seconds. Raises a SendError."""
-        ...
-
-    async def close(self) -> None:
-        """Nothing more will be carried."""
-        ...
-
-
-class Http:
-    """Carries requests over one session."""
-
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        """The session is this one's to close."""
-        self._session = session
-
-    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - see Transport
-        """One HTTP request. What is proven not to have reached the provider is NotSent, all else OutcomeUnknown."""
-        url = URL(base_url + request.path, encoded=True)
-        if request.query:
-            url = url.update_query(request.query)
-        headers = dict(request.headers)
-        if request.body is not None:
-            headers.setdefault("Content-Type", "application/json")
-        try:
-            async with self._session.request(
-                request.method,
-                url,
-                data=request.body,
-                headers=headers,
-                allow_redirects=False,
-                timeout=_client_timeout(timeout),
-            ) as answer:
-                body = await _read(answer)
-                return Response(status=answer.status, headers=_lower(answer.headers), body=body)
-        except aiohttp.ClientConnectorError as error:
-            raise NotSent(
-                f"no connection: {error.os_error.strerror or type(error.os_error).__name__}", loggable=True
-            ) from None
-        except aiohttp.ClientSSLError as error:
-            raise NotSent(f"no secure connection: {type(error).__name__}", loggable=True) from None
-        except aiohttp.ConnectionTimeoutError:
-            raise NotSent("no connection in time", loggable=True) from None
-        except aiohttp.InvalidURL:
-            raise Rejected("the address is no URL", loggable=True) from None
-        except TimeoutError:
-            raise OutcomeUnknown("no answer in time", loggable=True) from None
-        except aiohttp.ClientError as error:
-            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True) from None
-
-    async def close(self) -> None:
-        """Close the session."""
-        await self._session.close()
-
-
-@cache
-def _client_timeout(seconds: float) -> aiohttp.ClientTimeout:
-    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(_CONNECT, seconds))
+_SHOWN_BYTES: Final = 500
+"""How much of an answer that is no success is kept with the attempt."""
 
 
 @dataclass(slots=True)
-class Exchange:
-    """What is kept of one try: no header, no credential, no body that was accepted.
+class Attempt:
+    """The record of one attempt: no header, no credential, no accepted body.
 
-    `unwanted` tells, when its turn has come at last, why it is not to be made any more; "": it is.
+    `unwanted` is asked right before the first request leaves. It gives the reason not to send any more, or "".
     """
 
     requests: list[dict[str, object]] = field(default_factory=list)
@@ -124,7 +43,7 @@ class Exchange:
 
 
 class Client:
-    """Carries one account's exchanges: obtains its credential once for all that wait for it, keeps its rate."""
+    """Carries one account's exchanges: obtains its credential once for all that wait for it, and keeps its rate."""
 
     def __init__(self, provider: Provider, settings: AccountSettings, transport: Transport, clock: Clock) -> None:
         """Nothing is sent yet."""
@@ -137,42 +56,42 @@ class Client:
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
 
-    async def send(self, outbound: Outbound, exchange: Exchange) -> Sent:
-        """Send one message; what happened on the wire is noted in `exchange`.
+    async def send(self, outbound: Outbound, attempt: Attempt) -> Sent:
+        """Send one message, and note in `attempt` what happens on the wire.
 
-        A credential that is refused is obtained anew, once, and the very same request repeated.
+        A refused credential is obtained anew, once; then the same request is repeated.
 
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
-        return await self.ask(lambda credential: self._provider.send(outbound, credential), exchange)
+        return await self.ask(lambda credential: self._provider.send(outbound, credential), attempt)
 
     async def ask(
-        self, begin: Callable[[Credential | None], Generator[Request, Response, T]], exchange: Exchange | None = None
+        self, begin: Callable[[Credential | None], Generator[Request, Response, T]], attempt: Attempt | None = None
     ) -> T:
-        """Carry out any exchange of the provider: `begin` makes it with the credential, anew if that was refused.
+        """Carry out an exchange of the provider. `begin` makes it with the credential, and again if that is refused.
 
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
-        exchange = exchange or Exchange()
+        attempt = attempt or Attempt()
         credential = await self._obtain(refused=None)
         try:
-            return await self._run(begin(credential), exchange)
+            return await self._run(begin(credential), attempt)
         except NotSent as error:
             if not error.unauthorised or credential is None:
-                self._heed(error, exchange)
+                self._heed(error, attempt)
                 raise
-        return await self._run(begin(await self._obtain(refused=credential)), exchange)
+        return await self._run(begin(await self._obtain(refused=credential)), attempt)
 
-    def _heed(self, error: NotSent, exchange: Exchange) -> None:
-        """A wish to be left alone that came with an answer of HTTP 2xx: the limiter took it for a success."""
-        status = exchange.requests[-1].get("status") if exchange.requests else None
-        if error.retry_after is not None and status in _OK:
+    def _heed(self, error: NotSent, attempt: Attempt) -> None:
+        """Pause for a Retry-After in an HTTP 2xx answer, which the rate limit took for a success."""
+        status = attempt.requests[-1].get("status") if attempt.requests else None
+        if error.retry_after is not None and status in SUCCESS:
             self._limiter.pause(error.retry_after)
 
     async def _obtain(self, *, refused: Credential | None) -> Credential | None:
-        """The credential to use: the one we have, unless it is to be renewed or was refused. One request for all."""
+        """The current credential, or a new one if it is stale or was refused. One request serves all that wait."""
         current = self._credential
         if current is not None and current is not refused and not self._is_stale(current):
             return current
@@ -184,7 +103,7 @@ class Client:
             if exchange is None:
                 return None
             try:
-                self._credential = await self._run(exchange, Exchange())
+                self._credential = await self._run(exchange, Attempt())
             except Rejected as error:
                 raise NotSent(
                     f"no credential: {error.reason}", code=error.code, pause=True, loggable=error.loggable
@@ -196,13 +115,13 @@ class Client:
     def _is_stale(self, credential: Credential) -> bool:
         return credential.renew_at is not None and credential.renew_at <= self._clock.now()
 
-    async def _run(self, flow: Generator[Request, Response, T], exchange: Exchange) -> T:
-        """Drive a provider's exchange: its requests out, the responses in, whatever goes wrong thrown into it."""
+    async def _run(self, flow: Generator[Request, Response, T], attempt: Attempt) -> T:
+        """Drive a provider's exchange: requests go out, responses come in, errors are thrown into it."""
         try:
             request = next(flow)
             while True:
                 try:
-                    response = await self._exchange(request, exchange)
+                    response = await self._exchange(request, attempt)
                 except SendError as error:
                     request = flow.throw(error)
                 else:
@@ -214,24 +133,24 @@ class Client:
             raise
         except Exception as error:
             reason = f"the provider's own code failed: {kind_of(error)}"
-            raise (OutcomeUnknown if exchange.requests else NotSent)(reason, loggable=True) from error
+            raise (OutcomeUnknown if attempt.requests else NotSent)(reason, loggable=True) from error
         finally:
             flow.close()
 
-    async def _exchange(self, request: Request, exchange: Exchange) -> Response:
-        async with self._limiter.place(request) as place:
-            if not exchange.requests and (reason := exchange.unwanted()):
+    async def _exchange(self, request: Request, attempt: Attempt) -> Response:
+        async with self._limiter.slot(request) as slot:
+            if not attempt.requests and (reason := attempt.unwanted()):
                 raise NotSent(reason)
-            response = await self._noted(request, exchange)
-            place.learn(response, retry_after(response))
-        if response.status in _REDIRECTS:
+            response = await self._noted(request, attempt)
+            slot.learn(response, retry_after(response))
+        if response.status in REDIRECT:
             reason = "the provider answers with a redirect, which is never followed"
             raise Rejected(reason, code=str(response.status), loggable=True)
         return response
 
-    async def _noted(self, request: Request, exchange: Exchange) -> Response:
+    async def _noted(self, request: Request, attempt: Attempt) -> Response:
         note: dict[str, object] = {"method": request.method, "path": request.path}
-        exchange.requests.append(note)
+        attempt.requests.append(note)
         began = self._clock.now()
         try:
             response = await self._transport.carry(self._provider.base_url, request, self._timeout)
@@ -241,22 +160,6 @@ class Client:
         finally:
             note["ms"] = (self._clock.now() - began) // 1000
         note["status"] = response.status
-        if response.status not in _OK:
-            note["answer"] = response.body[:_KEPT].decode("utf-8", "replace")
+        if response.status not in SUCCESS:
+            note["answer"] = response.body[:_SHOWN_BYTES].decode("utf-8", "replace")
         return response
-
-
-async def _read(answer: aiohttp.ClientResponse) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    async for part in answer.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > ANSWER_LIMIT:
-            answer.close()
-            raise OutcomeUnknown("the answer is longer than 1 MiB", loggable=True)
-    return b"".join(parts)
-
-
-def _lower(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.lower(): value for name, value in headers.items() if name.lower() not in SECRET_HEADERS}

@@ -1,4 +1,4 @@
-"""How fast an account may ask its provider: what is configured or documented, corrected by what the answers tell."""
+"""How fast an account may ask its provider: the configured or documented rate, corrected by the answers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
+from bridge.engine.backoff import LEAST_PAUSE, MOST_PAUSE
+from bridge.providers.answers import TOO_MANY, UNAVAILABLE
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -16,23 +18,23 @@ if TYPE_CHECKING:
     from bridge.providers.port import Request, Response
     from bridge.units import PerPeriod
 
-LEAST_PAUSE, MOST_PAUSE = 1.0, 900.0
-"""Seconds: what a provider asks for with Retry-After is held to this (guarantees: 1 s ... 15 min)."""
 _MOST_SLOTS: Final = 1000
+"""Requests of one period that a bucket remembers; a larger rate is divided into shorter periods."""
 _MOST_PATHS: Final = 4096
+"""Paths with a bucket of their own, before idle ones are dropped."""
 _ANOTHER_WINDOW: Final = 10
-"""A told limit this many times what is documented counts something else (a day's quota), and is not for us."""
+"""A limit this many times the documented one counts something else, such as a day's quota: it is ignored."""
 _CALM: Final = 200
-"""Requests that have to be accepted before a rate that was cut is tried a little higher."""
-_TOO_MANY: Final = 429
-_UNAVAILABLE: Final = 503
+"""Requests in a row that must be accepted before a reduced rate rises by one."""
+_MOST_DIGITS: Final = 9
+"""A longer number in a rate-limit header is not believed."""
 
 
 class Pace:
-    """How many requests fit into a period; learns. Shared by all paths of an account."""
+    """How many requests fit into a period, as learned so far. All paths of an account share it."""
 
     def __init__(self, rate: PerPeriod, clock: Clock, *, ceiling: bool) -> None:
-        """`ceiling`: a person wrote this rate down, so it may sink and never rise above."""
+        """`ceiling`: the rate is configured, so the pace may fall below it and never rise above."""
         split = -(-rate.count // _MOST_SLOTS)
         self.documented = max(rate.count // split, 1)
         self.period = round(rate.seconds * SECOND / split)
@@ -43,17 +45,17 @@ class Pace:
         self._cut_at = -1
         self._calm = 0
 
-    def told(self, limit: int) -> bool:
-        """The provider names its limit: believe it, if it can be one for this window. Whether it can."""
+    def believe(self, limit: int) -> bool:
+        """Take over the limit that the provider names; False when it cannot be one for this window."""
         if not 1 <= limit <= self.documented * _ANOTHER_WINDOW:
             return False
         self.count = self._goal = min(limit, self._most)
         return True
 
     def refused(self, left_at: int, accepted: int) -> None:
-        """Too many, and no word how many would do: come down to what was accepted in a period, by half at most.
+        """Slow down to the number accepted in a period, by half at most.
 
-        Refusals of requests that left before the last cut tell nothing new.
+        A refusal of a request that left before the last cut changes nothing.
         """
         self._calm = 0
         if left_at <= self._cut_at:
@@ -62,7 +64,7 @@ class Pace:
         self.count = max(1, min(self.count - 1, max(accepted, self.count // 2)))
 
     def accepted(self) -> None:
-        """After a long calm, try one more in a period: the limit may have been lifted."""
+        """After a long calm, allow one more in a period: the limit may have been lifted."""
         if self.count >= self._goal:
             return
         self._calm += 1
@@ -72,13 +74,13 @@ class Pace:
 
 
 class Bucket:
-    """The requests of one window: a place is taken from when its request leaves until a period after its answer.
+    """The requests of one window. A slot is taken from when its request leaves until a period after its answer.
 
-    The provider counts a request some time between the two, so that whatever its window begins with, we keep it.
+    The provider counts a request some time between the two, so the limit holds wherever its window begins.
     """
 
     def __init__(self, pace: Pace, clock: Clock) -> None:
-        """All places are free."""
+        """Every slot is free."""
         self._pace = pace
         self._clock = clock
         self._answered: deque[tuple[int, bool]] = deque()
@@ -89,13 +91,13 @@ class Bucket:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing would be forgotten by starting anew."""
+        """Whether a new bucket would know as much."""
         self._expire()
         free = not self._answered and not self._travelling and not self._door.locked()
         return free and self._not_before <= self._clock.now()
 
     async def enter(self) -> None:
-        """Return when a place is free, and take it; first come, first served."""
+        """Wait for a free slot and take it; first come, first served."""
         async with self._door:
             while (at := self._free_at()) != 0:
                 if at is None:
@@ -106,13 +108,13 @@ class Bucket:
             self._travelling += 1
 
     def leave(self, *, accepted: bool) -> None:
-        """The answer is here, or will never be."""
+        """The answer arrived, or never will."""
         self._travelling -= 1
         self._answered.append((self._clock.now(), accepted))
         self._back.set()
 
     def pause(self, seconds: float) -> None:
-        """Let nothing leave for a while."""
+        """Hold every request back for a while."""
         self._not_before = max(self._not_before, self._clock.now() + _held(seconds))
 
     def refused(self, left_at: int) -> None:
@@ -121,14 +123,14 @@ class Bucket:
         self._pace.refused(left_at, sum(accepted for _, accepted in self._answered))
 
     def used(self, count: int) -> None:
-        """The provider counts `count` in this window: what is not ours was somebody else's, and takes places too."""
+        """Take slots for requests of other clients: the provider counts `count` in this window."""
         self._expire()
         now = self._clock.now()
         others = min(count, self._pace.count) - self._travelling - len(self._answered)
         self._answered.extend((now, True) for _ in range(others))
 
     def _free_at(self) -> int | None:
-        """0: now; None: when an answer is back; else when."""
+        """When a slot is free, in microseconds; 0: now; None: when an answer is back."""
         self._expire()
         now = self._clock.now()
         if self._not_before > now:
@@ -140,7 +142,7 @@ class Bucket:
 
     def _expire(self) -> None:
         now = self._clock.now()
-        if self._answered and self._answered[-1][0] > now:  # the clock was set back: a place is not held for that long
+        if self._answered and self._answered[-1][0] > now:  # the clock was set back: no slot is held for that long
             self._answered = deque((min(at, now), accepted) for at, accepted in self._answered)
         self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
         past = now - self._pace.period
@@ -149,10 +151,10 @@ class Bucket:
 
 
 class Limiter:
-    """One account's: a bucket for all it does, one for each method and path where the provider counts those."""
+    """One account's rate limit: a bucket for all requests, and where the provider has path limits one for each path."""
 
     def __init__(self, rate: PerPeriod | None, path_rate: PerPeriod | None, clock: Clock) -> None:
-        """No rate: no limit, but for the pauses that the provider asks for."""
+        """Without a rate only the pauses that the provider asks for count."""
         self._clock = clock
         self._pace = Pace(rate, clock, ceiling=True) if rate else None
         self._whole = Bucket(self._pace, clock) if self._pace else None
@@ -161,10 +163,10 @@ class Limiter:
         self._not_before = 0
 
     @asynccontextmanager
-    async def place(self, request: Request) -> AsyncIterator[Place]:
-        """A place for one request, held until its answer is here; `learn` from that inside."""
+    async def slot(self, request: Request) -> AsyncIterator[Slot]:
+        """A slot for one request, held until its answer is here; call `learn` with that answer inside."""
         buckets = [bucket for bucket in (self._path(request), self._whole) if bucket is not None]
-        place = Place(self, buckets)
+        slot = Slot(self, buckets)
         entered: list[Bucket] = []
         try:
             for bucket in buckets:
@@ -173,34 +175,34 @@ class Limiter:
             while (now := self._clock.now()) < self._not_before:
                 self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
                 await self._clock.sleep((self._not_before - now) / SECOND)
-            place.left_at = now
-            yield place
+            slot.left_at = now
+            yield slot
         finally:
             for bucket in entered:
-                bucket.leave(accepted=place.accepted)
+                bucket.leave(accepted=slot.accepted)
 
     def pause(self, seconds: float) -> None:
-        """Let nothing of the account leave for a while."""
+        """Hold every request of the account back for a while."""
         self._not_before = max(self._not_before, self._clock.now() + _held(seconds))
 
     def _path(self, request: Request) -> Bucket | None:
         if self._path_pace is None:
             return None
         key = (request.method, request.path)
-        found = self._paths.get(key)
-        if found is None:
+        bucket = self._paths.get(key)
+        if bucket is None:
             if len(self._paths) >= _MOST_PATHS:
-                self._paths = {key: bucket for key, bucket in self._paths.items() if not bucket.idle}
-            found = self._paths[key] = Bucket(self._path_pace, self._clock)
-        return found
+                self._paths = {path: known for path, known in self._paths.items() if not known.idle}
+            bucket = self._paths[key] = Bucket(self._path_pace, self._clock)
+        return bucket
 
     @property
     def narrowest(self) -> Pace | None:
-        """The pace that a told limit is about: the paths', where the provider counts those."""
+        """The pace that a limit in an answer is about: the paths', if the provider counts those."""
         return self._path_pace or self._pace
 
 
-class Place:
+class Slot:
     """One request on its way."""
 
     def __init__(self, limiter: Limiter, buckets: list[Bucket]) -> None:
@@ -211,20 +213,20 @@ class Place:
         self.accepted = False
 
     def learn(self, response: Response, asked: float | None) -> None:
-        """X-RateLimit-Limit and -Remaining, and 429 or 503; `asked` is its Retry-After in seconds."""
-        self.accepted = response.status != _TOO_MANY
+        """Heed X-RateLimit-Limit and -Remaining, 429 and 503; `asked` is Retry-After in seconds."""
+        self.accepted = response.status != TOO_MANY
         pace = self._limiter.narrowest
         known = pace is not None and self._believe(pace, response)
-        if response.status == _TOO_MANY:
+        if response.status == TOO_MANY:
             self._slow_down(pace, known=known, asked=asked)
-        elif response.status == _UNAVAILABLE and asked is not None:
+        elif response.status == UNAVAILABLE and asked is not None:
             self._limiter.pause(asked)
         elif pace is not None and not known:
             pace.accepted()
 
     def _believe(self, pace: Pace, response: Response) -> bool:
         limit = _number(response.headers.get("x-ratelimit-limit"))
-        if limit is None or not pace.told(limit):
+        if limit is None or not pace.believe(limit):
             return False
         remaining = _number(response.headers.get("x-ratelimit-remaining"))
         if remaining is not None and remaining <= limit:
@@ -242,11 +244,11 @@ class Place:
 
 
 def _held(seconds: float) -> int:
-    """Microseconds, within reason."""
+    """Microseconds, within LEAST_PAUSE and MOST_PAUSE."""
     return round(min(max(seconds, LEAST_PAUSE), MOST_PAUSE) * SECOND)
 
 
 def _number(text: str | None) -> int | None:
     """A whole number of sane length ("100", also the "100" of "100, 100;w=60"), or None."""
     first = (text or "").partition(",")[0].partition(";")[0].strip()
-    return int(first) if first.isascii() and first.isdigit() and len(first) < 10 else None  # noqa: PLR2004
+    return int(first) if first.isascii() and first.isdigit() and len(first) <= _MOST_DIGITS else None

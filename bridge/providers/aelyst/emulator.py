@@ -27,6 +27,7 @@ from bridge.providers.aelyst.page import (
     TextMessage,
     read_body,
 )
+from bridge.providers.answers import ERROR, TOO_MANY
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.units import SECOND
 
@@ -60,7 +61,7 @@ _REASONS: Final[Mapping[int, str]] = {
     401: "UN_AUTHORIZED",
     404: "Not found.",
     405: "Method not allowed.",
-    429: "Too Many Requests",
+    TOO_MANY: "Too Many Requests",
     449: (
         "Your request cannot be processed at the moment as it is currently in queue. Please try again in a few minutes."
     ),
@@ -139,9 +140,9 @@ class Emulator:
     def refuse(self, code: str) -> Response:
         """The error answer with this code; on the wire its HTTP status is the same."""
         number = int(code) if code.isascii() and code.isdigit() else 0
-        if number not in range(400, 600):
+        if number not in ERROR:
             raise ValueError(f"Aelyst's codes are HTTP statuses from 400 to 599, not {code}")
-        return _refused(number, headers={"retry-after": "1"} if number == 429 else {})  # noqa: PLR2004 - HTTP's own
+        return _refused(number, headers={"retry-after": "1"} if number == TOO_MANY else {})
 
     def says(self, channel: str, contact: str, text: str) -> Hook:
         """The webhook for a text message."""
@@ -260,7 +261,7 @@ class Emulator:
         limits = {"x-ratelimit-limit": str(self._rate), "x-ratelimit-remaining": str(max(left - 1, 0))}
         if left <= 0:
             wait = ceil((calls[0] + SECOND - now) / SECOND)
-            raise _Refusal(429, headers={**limits, "retry-after": str(wait)})
+            raise _Refusal(TOO_MANY, headers={**limits, "retry-after": str(wait)})
         calls.append(now)
         return limits
 

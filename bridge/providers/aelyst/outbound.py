@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 _DAY: Final = 86_400.0
 _MEDIA: Final = frozenset({"image", "video", "audio", "voice", "document"})
 _QUEUED: Final = 449
-_UNAVAILABLE: Final = 503
-_ERRORS: Final = range(400, 600)
 
 
 def _capabilities(source: str, text: int, buttons: int) -> Capabilities:
@@ -137,14 +135,14 @@ def error_of(response: Response) -> SendError:
     status, wait = response.status, answers.retry_after(response)
     code = wire.identifier(answer.get("code"))[:40] or str(status)
     said = answer.get("code")
-    if status in answers.SUCCESS and isinstance(said, int) and said in _ERRORS:
+    if status in answers.SUCCESS and isinstance(said, int) and said in answers.ERROR:
         status = said
     reason = f"Aelyst says {wire.text_of(answer, 'message')[:200] or f'HTTP {response.status}'}"
     if status == answers.UNAUTHORISED:
         return NotSent(reason, code=code, pause=True)
     if status == _QUEUED:
         return OutcomeUnknown(reason, code=code, retry_after=max(wait or 0.0, wire.WAIT_QUEUED))
-    if status in answers.NOT_TAKEN or (status == _UNAVAILABLE and wait is not None):
+    if status in answers.NOT_TAKEN or (status == answers.UNAVAILABLE and wait is not None):
         return NotSent(reason, code=code, retry_after=wait)
     if status in answers.REDIRECT or status in answers.CLIENT_ERROR:
         return Rejected(reason, code=code)

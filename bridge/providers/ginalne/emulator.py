@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 import orjson
 from pydantic import SecretStr
 
+from bridge.providers.answers import ERROR
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.units import SECOND
 
@@ -71,7 +72,7 @@ class Emulator:
     def refuse(self, code: str) -> Response:
         """The error answer with this HTTP status."""
         number = int(code) if code.isascii() and code.isdigit() else 0
-        if number not in range(400, 600):
+        if number not in ERROR:
             raise ValueError(f"Raven's codes are HTTP statuses from 400 to 599, not {code}")
         return _answer(number, {"notification": "refused by the emulator"})
 

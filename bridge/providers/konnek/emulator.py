@@ -11,6 +11,7 @@ import orjson
 from pydantic import SecretStr
 
 from bridge.messages import Button
+from bridge.providers.answers import ERROR
 from bridge.providers.konnek import wire
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.units import SECOND, moment
@@ -127,7 +128,7 @@ class Emulator:
     def refuse(self, code: str) -> Response:
         """The error answer with this `meta.code`; on the wire its HTTP status is the same."""
         number = int(code) if code.isascii() and code.isdigit() else 0
-        if number not in range(400, 600):
+        if number not in ERROR:
             raise ValueError(f"Konnek's codes are HTTP statuses from 400 to 599, not {code}")
         return _answer(number, errors="refused by the emulator")
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from pydantic import SecretStr
 
+from bridge.providers.answers import ERROR
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.providers.relationlabs import wire
 from bridge.units import SECOND
@@ -45,7 +46,6 @@ _DESCRIPTIONS: Final[Mapping[str, str]] = {
     "13301": "block stranger messages",
 }
 """`desc` by return code: the document's own words where it has some."""
-_HTTP_ERRORS: Final = range(400, 600)
 
 
 class Emulator:
@@ -117,7 +117,7 @@ class Emulator:
         """
         if code in _DESCRIPTIONS and code != wire.OK:
             return _answer(code)
-        if code.isascii() and code.isdigit() and int(code) in _HTTP_ERRORS:
+        if code.isascii() and code.isdigit() and int(code) in ERROR:
             return Response(status=int(code))
         known = ", ".join(sorted(_DESCRIPTIONS.keys() - {wire.OK}))
         raise ValueError(f"{code} is no HTTP status from 400 to 599 and none of RelationLabs' codes {known}")

@@ -12,7 +12,15 @@ import orjson
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Raw, Text
 from bridge.planning.capabilities import Capabilities
-from bridge.providers.answers import NOT_TAKEN, SERVER_ERROR, SUCCESS, UNAUTHORISED, json_object, retry_after
+from bridge.providers.answers import (
+    NOT_TAKEN,
+    SERVER_ERROR,
+    SUCCESS,
+    UNAUTHORISED,
+    UNAVAILABLE,
+    json_object,
+    retry_after,
+)
 from bridge.providers.port import Credential, Request, Sent
 from bridge.providers.relationlabs import wire
 from bridge.units import SECOND
@@ -30,7 +38,6 @@ only in part, so cards are said as text; who knows more sends a Raw."""
 _RENEW_EARLY: Final = 3600 * SECOND
 _FAR: Final = 253_402_300_800
 """The year 10000, in seconds."""
-_UNAVAILABLE: Final = 503
 
 
 def headers(api_key: str, token: str) -> dict[str, str]:
@@ -163,7 +170,7 @@ def _error(response: Response, code: str, *, fixed: bool) -> SendError:
         return NotSent(reason, code=shown, unauthorised=True, pause=fixed)
     if code in wire.PERMANENT:
         return Rejected(wire.PERMANENT[code], code=code)
-    if code in wire.LATER or status in NOT_TAKEN or (status == _UNAVAILABLE and wait is not None):
+    if code in wire.LATER or status in NOT_TAKEN or (status == UNAVAILABLE and wait is not None):
         return NotSent(wire.LATER.get(code, "not now"), code=shown, retry_after=wait)
     if code in {wire.OK, wire.FAILED} or status in SERVER_ERROR or (not code and status in SUCCESS):
         return OutcomeUnknown(f"an answer that says nothing: HTTP {status}", code=shown, retry_after=wait)

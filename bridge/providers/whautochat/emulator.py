@@ -10,6 +10,7 @@ import orjson
 from pydantic import SecretStr
 
 from bridge.messages import Button
+from bridge.providers.answers import ERROR
 from bridge.providers.port import Hook, Request, Response, Seen
 from bridge.units import moment
 
@@ -90,7 +91,7 @@ class Emulator:
     def refuse(self, code: str) -> Response:
         """The error answer with this HTTP status."""
         number = int(code) if code.isascii() and code.isdigit() else 0
-        if number not in range(400, 600):
+        if number not in ERROR:
             raise ValueError(f"WhautoChat's codes are HTTP statuses from 400 to 599, not {code}")
         return _answer(number, {"id": "", "status": "failed", "error": "refused by the emulator"})
 

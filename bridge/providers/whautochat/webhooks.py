@@ -14,7 +14,7 @@ from urllib.parse import quote
 import orjson
 
 from bridge.errors import OutcomeUnknown, Rejected
-from bridge.providers.answers import SUCCESS, json_object
+from bridge.providers.answers import NOT_FOUND, SUCCESS, json_object
 from bridge.providers.port import Request
 from bridge.providers.reading import identifier, text
 from bridge.providers.refusals import by_status
@@ -92,7 +92,7 @@ class Webhooks:
     def delete(self, registration_id: str) -> Exchange[None]:
         """Take one out; that it is not there (any more) is no error."""
         response = yield Request(method="DELETE", path=_path_of(registration_id), headers=self._headers)
-        if response.status not in SUCCESS and response.status != 404:  # noqa: PLR2004 - HTTP's not found
+        if response.status not in SUCCESS and response.status != NOT_FOUND:
             raise _failure(response)
 
 

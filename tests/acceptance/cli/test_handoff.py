@@ -84,7 +84,9 @@ async def running(shop: Shop) -> AsyncIterator[Bridge]:
     runner = runner_of(made)
     await runner.setup()
     bridge = made[BRIDGE]
-    control = await start_control(socket_path(shop.folder / "threadbridge.db"), bridge.letters, bridge.handoffs)
+    control = await start_control(
+        socket_path(shop.folder / "threadbridge.db"), bridge.parts.letters, bridge.parts.handoffs
+    )
     yield bridge
     await control.cleanup()
     await runner.cleanup()

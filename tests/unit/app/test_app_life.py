@@ -86,7 +86,7 @@ async def test_a_stop_lets_the_turn_that_runs_finish_and_its_reply_leave(tmp_pat
 async def test_what_was_taken_and_not_handled_is_handled_after_the_next_start(tmp_path: Path) -> None:
     """Acknowledged is stored: here the first bridge never gets to any turn."""
     async with served(configuration(tmp_path)) as door, ClientSession() as session:
-        door.bridge.dispatcher.lanes._running = False
+        door.bridge.parts.dispatcher.lanes._running = False
         url = f"http://127.0.0.1:{door.port}{SHOP_HOOK}"
         async with session.post(url, data=body(konnek_text()), headers={**JSON, **SHOP}) as answer:
             assert answer.status == 200
@@ -107,7 +107,7 @@ async def test_what_cannot_be_configured_does_not_start() -> None:
 async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.app.bridge.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("bridge.app.parts.DRAIN_SECONDS", 0.2)
     router, hanging = Router("slow"), asyncio.Event()
 
     @router.message(text="hang")
@@ -137,13 +137,13 @@ async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
     await asyncio.wait_for(hanging.wait(), 30)
     await asyncio.wait_for(called.wait(), 30)
     left: list[float] = []
-    stop = bridge.delivery.stop
+    stop = bridge.parts.delivery.stop
 
     async def noted(seconds: float) -> None:
         left.append(seconds)
         await stop(seconds)
 
-    bridge.delivery.stop = noted  # type: ignore[method-assign] # to see what is left of the seconds
+    bridge.parts.delivery.stop = noted  # type: ignore[method-assign] # to see what is left of the seconds
     await bridge.stop()
     assert len(left) == 1
     assert left[0] < 0.1, "the turn that hangs took them all"

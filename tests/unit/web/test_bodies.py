@@ -234,7 +234,7 @@ async def test_quarantine_that_is_understood_later_is_replayed(tmp_path: Path, a
 
     second = await opened(tmp_path, aiohttp_client, router)
     (letter,) = await second.bridge.store.dead_letters()
-    assert await second.bridge.letters.replay(letter.id)
+    assert await second.bridge.parts.letters.replay(letter.id)
     await second.bridge.settle()
     assert (seen, await second.reasons()) == (["hologram"], [])
 

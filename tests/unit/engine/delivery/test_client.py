@@ -20,7 +20,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.clock import SystemClock
-from bridge.engine.delivery.client import ANSWER_LIMIT, Client, Exchange, Http, open_session
+from bridge.engine.delivery.client import Attempt, Client
+from bridge.engine.delivery.transport import ANSWER_LIMIT, Http, open_session
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.events import ThreadRef
 from bridge.messages import Text
@@ -119,7 +120,7 @@ async def gateway(
 
 async def tried(provider: Plain, seconds: float = 5.0, session: aiohttp.ClientSession | None = None) -> Any:
     """What one send comes to, a SendError or a Sent, and the exchange as it is kept."""
-    exchange = Exchange()
+    exchange = Attempt()
     async with session or open_session() as opened:
         client = client_of(provider, opened, seconds)
         try:
@@ -264,7 +265,7 @@ async def test_no_cookie_and_no_proxy_is_ever_used(monkeypatch: pytest.MonkeyPat
     async with gateway(response(b"ok", "Set-Cookie: a=b; Path=/")) as provider, open_session() as session:
         client = client_of(Plain(provider.url), session)
         for _ in range(2):
-            await client.send(SENT, Exchange())
+            await client.send(SENT, Attempt())
     assert len(provider.requests) == 2
     assert b"cookie" not in b"".join(provider.requests).lower()
 
@@ -294,7 +295,7 @@ async def test_a_hundred_sends_wait_for_one_token() -> None:
     """F49."""
     async with gateway(tokens(good="t1")) as provider, open_session() as session:
         client = client_of(Plain(provider.url, token=True), session)
-        sent = await asyncio.gather(*(client.send(SENT, Exchange()) for _ in range(100)))
+        sent = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(100)))
     assert [each.message_id for each in sent] == ["ok"] * 100
     assert sum(request.startswith(b"POST /auth") for request in provider.requests) == 1
 
@@ -302,7 +303,7 @@ async def test_a_hundred_sends_wait_for_one_token() -> None:
 async def test_a_token_that_is_refused_is_renewed_once_for_all_and_the_same_request_repeated() -> None:
     async with gateway(tokens(good="t2")) as provider, open_session() as session:
         client = client_of(Plain(provider.url, token=True), session)
-        await asyncio.gather(*(client.send(SENT, Exchange()) for _ in range(100)))
+        await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(100)))
     sends = [request for request in provider.requests if request.startswith(b"POST /send")]
     assert len(provider.requests) - len(sends) == 2
     assert len({request.replace(b"Bearer t1", b"Bearer t2") for request in sends}) == 1
@@ -327,7 +328,7 @@ async def test_a_token_is_renewed_when_its_time_has_come() -> None:
     async with gateway(response(b"ok")) as provider, open_session() as session:
         client = client_of(Plain(provider.url, token=True, renew_at=0), session)
         for _ in range(2):
-            await client.send(SENT, Exchange())
+            await client.send(SENT, Attempt())
     assert [request.split(b" ")[1] for request in provider.requests] == [b"/auth", b"/send"] * 2
 
 

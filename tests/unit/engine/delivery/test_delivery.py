@@ -13,7 +13,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.engine.backoff import Backoff
-from bridge.engine.delivery.delivery import AccountDelivery, Delivery, Tools
+from bridge.engine.delivery.delivery import Delivery
+from bridge.engine.delivery.outcomes import DeliveryTools
+from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.ingest import arrivals_of
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
 from bridge.messages import Text
@@ -65,7 +67,7 @@ class Out:
 
     world: Turns
     wire: Wire
-    account: AccountDelivery
+    account: DeliveryWorker
 
     async def say(self, words: str, key: str = "m-1", who: str = "ann") -> None:
         await self.world.heard(words, key, who)
@@ -105,9 +107,9 @@ def attached(world: Turns, script: dict[str, list[Outcome]], backoff: Backoff, s
     account = world.config.accounts["shop"]
     account = replace(account, settings=account.settings.model_copy(update=settings))
     wire = Wire(world.clock, script)
-    tools = Tools(store=world.store, clock=world.clock, rng=Random(5), backoff=backoff)
-    delivery = AccountDelivery(account, wire, tools, concurrency=8)  # type: ignore[arg-type] # Wire is no Client
-    world.delivery = Delivery([delivery], ["shop"])
+    tools = DeliveryTools(store=world.store, clock=world.clock, rng=Random(5), backoff=backoff)
+    delivery = DeliveryWorker(account, wire, tools, concurrency=8)  # type: ignore[arg-type] # Wire is no Client
+    world.delivery = Delivery([delivery])
     return Out(world, wire, delivery)
 
 

@@ -70,7 +70,7 @@ async def work(limiter: Limiter, provider: Counter, paths: list[str], each: int)
         done = 0
         while done < each:
             request = Request(method="POST", path=path)
-            async with limiter.place(request) as place:
+            async with limiter.slot(request) as place:
                 response = await provider.answer(request)
                 place.learn(response, retry_after(response))
             done += response.status == 200
@@ -198,7 +198,7 @@ async def test_idle_paths_are_forgotten() -> None:
     clock = ManualClock()
     limiter = Limiter(None, PATHS, clock)
     for number in range(5000):
-        async with limiter.place(Request(method="POST", path=f"/{number}")):
+        async with limiter.slot(Request(method="POST", path=f"/{number}")):
             pass
         clock.advance(0.01)
     assert len(limiter._paths) <= 4096
@@ -209,7 +209,7 @@ async def test_a_sender_that_gives_up_leaves_its_place_to_others() -> None:
     limiter = Limiter(PerPeriod(1, 1.0), None, clock)
 
     async def stuck() -> None:
-        async with limiter.place(Request(method="POST", path="/a")):
+        async with limiter.slot(Request(method="POST", path="/a")):
             await asyncio.Event().wait()
 
     tasks = [asyncio.create_task(stuck()) for _ in range(3)]
@@ -224,12 +224,12 @@ async def test_a_sender_that_gives_up_leaves_its_place_to_others() -> None:
 
 async def waits(limiter: Limiter, clock: ManualClock, answer: Response, other: str = "/a") -> float:
     """How long the next request to `other` waits, in seconds, after `answer` to one to /a."""
-    async with limiter.place(Request(method="POST", path="/a")) as place:
+    async with limiter.slot(Request(method="POST", path="/a")) as place:
         place.learn(answer, retry_after(answer))
     began = clock.now()
 
     async def following() -> None:
-        async with limiter.place(Request(method="POST", path=other)):
+        async with limiter.slot(Request(method="POST", path=other)):
             pass
 
     await passing(clock, following())
@@ -239,7 +239,7 @@ async def waits(limiter: Limiter, clock: ManualClock, answer: Response, other: s
 async def test_a_clock_that_is_set_back_holds_up_nobody_for_that_long() -> None:
     clock = ManualClock()
     limiter = Limiter(PerPeriod(1, 60.0), None, clock)
-    async with limiter.place(Request(method="POST", path="/")):
+    async with limiter.slot(Request(method="POST", path="/")):
         pass
     limiter.pause(5)
     clock.set_by(-86_400)
@@ -253,5 +253,5 @@ async def test_a_clock_that_is_set_back_holds_up_nobody_for_that_long() -> None:
 
 
 async def _come(limiter: Limiter) -> None:
-    async with limiter.place(Request(method="POST", path="/")):
+    async with limiter.slot(Request(method="POST", path="/")):
         pass

@@ -1,0 +1,145 @@
+"""The parts of a running bridge, put together once its store is open."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bridge.engine.backoff import Backoff
+from bridge.engine.dead_letters import Letters
+from bridge.engine.delivery.client import Client
+from bridge.engine.delivery.delivery import Delivery
+from bridge.engine.delivery.outcomes import DeliveryTools
+from bridge.engine.delivery.worker import DeliveryWorker
+from bridge.engine.handoff import Handoffs
+from bridge.engine.polling import Polling, PollingTools
+from bridge.engine.timers import Timers
+from bridge.engine.turns.dispatcher import Dispatcher, Rules
+from bridge.engine.watchdog import Watchdog
+from bridge.web.peers import Bodies
+from bridge.web.server import DRAIN_SECONDS
+from bridge.web.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable, Sequence
+
+    from bridge.clock import Clock
+    from bridge.config.load import Config
+    from bridge.engine.delivery.transport import Transport
+    from bridge.routing.router import Router
+    from bridge.store.port import Store
+    from bridge.store.records import Arrival, DeadLetter
+    from bridge.web.peers import Peers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Base:
+    """What the parts stand on: the configuration, the bot, and the world outside."""
+
+    config: Config
+    router: Router
+    store: Store
+    transport: Transport
+    clock: Clock
+    rng: random.Random
+    peers: Peers
+    reread: Callable[[DeadLetter], Sequence[Arrival]]
+    watched: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """One of each part."""
+
+    store: Store
+    transport: Transport
+    dispatcher: Dispatcher
+    delivery: Delivery
+    polling: Polling
+    webhooks: Webhooks
+    letters: Letters
+    handoffs: Handoffs
+    timers: Timers
+    watchdog: Watchdog | None
+
+    async def start(self) -> None:
+        """Take up what waits in the store."""
+        if self.watchdog is not None:
+            self.watchdog.start()
+        await self.delivery.start()
+        await self.dispatcher.start()
+        self.timers.start()
+        self.polling.start()
+
+    async def stop(self) -> None:
+        """Finish what runs, within DRAIN_SECONDS in all, then close the store."""
+        await self.polling.stop()
+        await self.timers.stop()
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS
+        await self.dispatcher.lanes.stop(DRAIN_SECONDS)
+        await self.delivery.stop(max(until - loop.time(), 0))
+        if self.watchdog is not None:
+            self.watchdog.stop()
+        await self.transport.close()
+        await self.store.close()
+
+    async def settle(self) -> None:
+        """Return when no turn and no delivery runs; a later attempt does not count."""
+        await self.timers.settle()
+        await self.dispatcher.lanes.settle()
+        await self.delivery.settle()
+
+
+def assemble(base: Base) -> Parts:
+    """Make every part; none of them runs yet."""
+    config, store, clock = base.config, base.store, base.clock
+    clients = [
+        (account, Client(account.provider, account.settings, base.transport, clock))
+        for account in config.accounts.values()
+    ]
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=base.router.wants)
+    sending = DeliveryTools(
+        store=store,
+        clock=clock,
+        rng=base.rng,
+        backoff=Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after),
+    )
+    return Parts(
+        store=store,
+        transport=base.transport,
+        dispatcher=_dispatcher(base),
+        delivery=Delivery(
+            [
+                DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
+                for account, client in clients
+            ]
+        ),
+        polling=Polling(clients, asking),
+        webhooks=Webhooks(
+            config.accounts,
+            store,
+            base.router.wants,
+            clock,
+            limit=config.limits.body,
+            bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
+        ),
+        letters=Letters(store, base.reread, clock),
+        handoffs=Handoffs(store, clock),
+        timers=Timers(store, clock),
+        watchdog=Watchdog() if base.watched else None,
+    )
+
+
+def _dispatcher(base: Base) -> Dispatcher:
+    handlers = base.config.handlers
+    rules = Rules(
+        router=base.router,
+        timeout=handlers.timeout,
+        backoff=Backoff(attempts=handlers.attempts),
+        slow_concurrency=handlers.slow_concurrency,
+        return_after=handlers.return_after or None,
+    )
+    return Dispatcher(base.store, base.config.accounts, rules, base.clock, base.rng, concurrency=handlers.concurrency)

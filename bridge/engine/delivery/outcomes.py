@@ -1,0 +1,130 @@
+"""What becomes of each message is written to the store, and to the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import Broken, ClaimLost, StoreError
+from bridge.log import log
+from bridge.store.lifecycle import OutboxState, Outcome
+from bridge.store.records import Retry, Settled
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Awaitable, Callable
+
+    from bridge.clock import Clock
+    from bridge.engine.backoff import Backoff
+    from bridge.providers.port import Sent
+    from bridge.store.port import Store
+    from bridge.store.records import OutboxRow
+
+SILENCED: Final = "a person took the conversation before it could leave"
+_STORE_SECONDS: Final = 0.5
+"""How long to wait for a store that is unavailable."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryTools:
+    """What a delivery works with."""
+
+    store: Store
+    clock: Clock
+    rng: random.Random
+    backoff: Backoff
+
+
+class Outcomes:
+    """Writes down the outcome of one account's messages, however long the store takes to come back."""
+
+    def __init__(self, account: str, tools: DeliveryTools) -> None:
+        """`account` is for the log."""
+        self._account = account
+        self._store = tools.store
+        self._clock = tools.clock
+
+    async def sent(self, row: OutboxRow, sent: Sent, exchange: bytes) -> None:
+        """The provider took the message."""
+        settled = Settled(
+            row_id=row.id,
+            thread_id=row.thread_id,
+            attempt=row.attempt,
+            state=OutboxState.SENT,
+            at=self._clock.now(),
+            outcome=Outcome.SENT,
+            message_id=sent.message_id,
+            status=sent.status,
+            exchange=exchange,
+        )
+        await self._record(lambda: self._store.settle_delivery(settled))
+        log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
+
+    async def retry(
+        self, again: OutboxRow, now: int, outcome: Outcome | None, reason: str, exchange: bytes = b""
+    ) -> None:
+        """The message is tried again; `again` is its row as it is then."""
+        retry = Retry(
+            row_id=again.id,
+            thread_id=again.thread_id,
+            attempt=again.attempt,
+            reason=reason,
+            available_at=again.available_at,
+            at=now,
+            exchange=exchange,
+            outcome=outcome,
+        )
+        await self._record(lambda: self._store.retry_delivery(retry))
+
+    async def end(
+        self,
+        row: OutboxRow,
+        state: OutboxState,
+        outcome: Outcome | None = None,
+        reason: str = "",
+        exchange: bytes = b"",
+        *,
+        logged: str = "",
+    ) -> None:
+        """The message is not sent. The log says `logged` where `reason` holds words of the provider."""
+        await self._end(row, state, self._clock.now(), outcome, reason, exchange)
+        log.error(
+            "message_dead" if state is OutboxState.DEAD else "message_expired",
+            account=row.ref.account,
+            thread=row.thread_id,
+            key=row.key,
+            attempt=row.attempt,
+            outcome=outcome or "",
+            reason=logged or reason,
+        )
+
+    async def silence(self, row: OutboxRow, now: int) -> None:
+        """A person spoke in the conversation: an earlier message of the bot becomes a dead letter."""
+        await self._end(row, OutboxState.DEAD, now, None, SILENCED, b"")
+        log.warning("message_dropped", thread=row.thread_id, key=row.key, reason=SILENCED)
+
+    async def _end(
+        self, row: OutboxRow, state: OutboxState, at: int, outcome: Outcome | None, reason: str, exchange: bytes
+    ) -> None:
+        settled = Settled(
+            row_id=row.id,
+            thread_id=row.thread_id,
+            attempt=row.attempt,
+            state=state,
+            at=at,
+            outcome=outcome,
+            reason=reason,
+            exchange=exchange,
+        )
+        await self._record(lambda: self._store.settle_delivery(settled))
+
+    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+        """Write, and wait for a store that is unavailable: what happened on the wire must not be lost."""
+        while True:
+            try:
+                return await write()
+            except (Broken, ClaimLost):
+                raise  # ClaimLost: a status told the outcome while the message was on the wire
+            except StoreError as error:
+                log.warning("store_unavailable", account=self._account, reason=str(error))
+                await self._clock.sleep(_STORE_SECONDS)

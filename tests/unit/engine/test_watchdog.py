@@ -1,0 +1,33 @@
+"""The watchdog names the author's line, whichever room of threadbridge runs beneath it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from bridge.engine.watchdog import culprit
+from bridge.testing.choices import Choices, Schedule
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+
+class Options(list[tuple[str, float]]):
+    """Looks at the stack from beneath code of threadbridge."""
+
+    frame: FrameType
+
+    def __len__(self) -> int:
+        self.frame = sys._getframe(1)
+        return 2
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        return iter([("a", 1.0), ("b", 1.0)])
+
+
+def test_code_of_any_room_is_passed_over_for_the_line_that_called_it() -> None:
+    options = Options([("a", 1.0), ("b", 1.0)])
+    Choices(Schedule(1), calm=True).pick(options)
+    assert options.frame.f_code.co_filename.endswith("bridge/testing/choices.py")
+    assert culprit(options.frame)[0].startswith(f"{__file__}:")
