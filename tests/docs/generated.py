@@ -42,9 +42,9 @@ When no bridge runs, they open the store themselves.
 
 _MATRIX: Final = """# What each gateway carries
 
-This is what the planner goes by.
-What a channel has no form for becomes [the next best thing it carries](../how-to/messages-that-fit-every-channel.md).
-Which of it is documented and which is inferred stands on each provider's page.
+The planner follows this page.
+A form that a channel lacks is degraded to [the next best one](../how-to/messages-that-fit-every-channel.md).
+Each provider's page separates documented facts from inferred ones.
 
 A number is a limit, ∞ means that no limit is known, and - means not at all.
 Lengths are in characters, the window in hours since the contact last wrote.
@@ -87,7 +87,7 @@ def _prose(text: str) -> str:
         if example:
             prose.append(f"{example['what']}:\n\n```sh\n{example['line']}\n```")
         else:
-            prose.append(re.sub(r"(?<=[.!?]) (?=[A-Z])", "\n", each))
+            prose.append(re.sub(r"(?<=[.!?]) (?=[A-Z\"`])", "\n", each))
     return "\n\n".join(prose)
 
 

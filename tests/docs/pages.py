@@ -9,7 +9,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 DOCS: Final = ROOT / "docs"
-PAGES: Final = (ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(DOCS.rglob("*.md")))
+PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 
 _FENCED: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
@@ -28,8 +28,8 @@ class Block:
 
     @property
     def file(self) -> str | None:
-        found = _FILE.match(self.code)
-        return found["name"] if found else None
+        name = _FILE.match(self.code)
+        return name["name"] if name else None
 
     @property
     def where(self) -> str:
@@ -44,7 +44,7 @@ def name_of(page: Path) -> str:
 def blocks_of(page: Path, *languages: str) -> list[Block]:
     """The blocks of a page in one of `languages` (none: all), in order."""
     text = page.read_text("utf-8")
-    found = [
+    blocks = [
         Block(
             page=page,
             line=text.count("\n", 0, match.start()) + 2,
@@ -53,13 +53,19 @@ def blocks_of(page: Path, *languages: str) -> list[Block]:
         )
         for match in _FENCED.finditer(text)
     ]
-    return [each for each in found if not languages or each.language in languages]
+    return [block for block in blocks if not languages or block.language in languages]
 
 
 def section(page: Path, heading: str) -> str:
     """The text under a heading, down to the next one of its level or above."""
     text = re.sub(r"```.*?```", lambda code: code[0].replace("\n#", "\n "), page.read_text("utf-8"), flags=re.DOTALL)
     level = heading.split(" ", maxsplit=1)[0]
-    found = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
-    assert found, f"{name_of(page)} has no heading {heading!r}"
-    return found[1]
+    under = re.search(rf"^{re.escape(heading)}\n(.*?)(?=^#{{1,{len(level)}}} |\Z)", text, re.MULTILINE | re.DOTALL)
+    assert under, f"{name_of(page)} has no heading {heading!r}"
+    return under[1]
+
+
+def keys_documented(heading: str) -> set[str]:
+    """The keys in the first column of the tables under a heading of configuration.md."""
+    text = section(DOCS / "reference" / "configuration.md", heading)
+    return set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))

@@ -12,8 +12,8 @@ from bridge.config.load import Config
 from tests.acceptance.compare.conversations import BOTS
 from tests.acceptance.compare.count import HERE, PAGE, code_lines, page
 from tests.acceptance.compare.facts import CELLS, COLUMNS, FACTS, FRAMEWORKS, VERSIONS
+from tests.docs.made_up_secrets import give_secrets
 from tests.docs.pages import ROOT
-from tests.docs.test_docs import give_secrets
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,20 @@
+"""Secrets for the configurations of a page."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def give_secrets(text: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Set every variable and write every file that a page refers to as a secret."""
+    for name in re.findall(r'"env:([A-Z_]+)"', text):
+        monkeypatch.setenv(name, f"{name.lower()}-{'s' * 24}")
+    for name in re.findall(r'"file:([a-z/_-]+)"', text):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{'s' * 24}\n")

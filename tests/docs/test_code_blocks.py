@@ -1,0 +1,114 @@
+"""The code on the pages runs, its configurations load, and its commands exist."""
+
+from __future__ import annotations
+
+import configparser
+import importlib
+import json
+import re
+import shlex
+import sys
+import tomllib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from typer.exceptions import TyperException
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.config.load import Config
+from bridge.messages import decode_message
+from tests.docs.made_up_secrets import give_secrets
+from tests.docs.pages import PAGES, blocks_of, name_of
+from tests.docs.shell import check_command, commands_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
+
+every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder to follow a page in; the modules that the page writes there are forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
+            del sys.modules[name]
+
+
+@every_page
+def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_secrets(page.read_text("utf-8"), folder, monkeypatch)
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    for block in blocks_of(page, "python", "toml"):
+        if block.file is not None:
+            (folder / block.file).write_text(block.code)
+        if block.language == "toml":
+            Config.from_dict(tomllib.loads(block.code), folder)
+        elif block.file is not None:
+            importlib.invalidate_caches()
+            sys.modules.pop(block.file.removesuffix(".py"), None)  # a page may write a file again
+            importlib.import_module(block.file.removesuffix(".py"))
+        else:
+            exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)  # noqa: S102 - our own pages
+    if (folder / "threadbridge.toml").exists():
+        for command in ("check", "urls"):
+            result = CliRunner().invoke(app, [command])
+            assert result.exit_code == 0, f"{name_of(page)}: {command}: {result.output}"
+
+
+@every_page
+def test_a_page_names_the_language_of_its_blocks(page: Path) -> None:
+    assert [block.where for block in blocks_of(page) if block.language not in LANGUAGES] == []
+
+
+@every_page
+def test_the_json_of_a_page_is_json(page: Path) -> None:
+    for block in blocks_of(page, "json"):
+        if "kind" in json.loads(block.code):
+            decode_message(block.code.encode())
+
+
+@every_page
+def test_the_commands_of_a_page_exist(page: Path) -> None:
+    for block in blocks_of(page, "sh"):
+        for line in block.code.replace("\\\n", " ").splitlines():
+            for words in commands_of(line):
+                check_command(words, f"{block.where}: {line}")
+
+
+@every_page
+def test_a_workflow_runs_commands_that_exist(page: Path) -> None:
+    for block in blocks_of(page, "yaml"):
+        lines = re.findall(r"^ *- run: (.+)$", block.code, re.MULTILINE)
+        assert lines
+        for line in lines:
+            for words in commands_of(line):
+                check_command(words, f"{block.where}: {line}")
+
+
+@every_page
+def test_a_unit_file_starts_a_command_that_exists(page: Path) -> None:
+    for block in blocks_of(page, "ini"):
+        unit = configparser.ConfigParser(strict=False, interpolation=None)
+        unit.optionxform = str  # type: ignore[assignment,method-assign] # keys of systemd have capitals
+        unit.read_string(block.code)
+        for key in ("ExecStart", "ExecStartPre"):
+            if key in unit["Service"]:
+                check_command(shlex.split(unit["Service"][key]), block.where)
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["threadbridge rum", "threadbridge run --prot 80", "threadbridge dead show", "frobnicate", "make coffee"],
+)
+def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
+    with pytest.raises((AssertionError, TyperException)):
+        check_command(next(commands_of(line)), line)
