@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from bridge.routing.middleware import CallNext
     from bridge.routing.overlap import debounce
     from bridge.routing.router import Router
-    from bridge.routing.rulebook import Match
+    from bridge.routing.rules import Match
 
 __all__ = [
     "Audio",
@@ -122,7 +122,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.routing.middleware": "CallNext",
         "bridge.routing.overlap": "debounce",
         "bridge.routing.router": "Router",
-        "bridge.routing.rulebook": "Match",
+        "bridge.routing.rules": "Match",
     }
     _HOME_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 

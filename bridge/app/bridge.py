@@ -12,7 +12,7 @@ from bridge.engine.delivery.transport import Http, open_session
 from bridge.engine.ingest import reread
 from bridge.log import log
 from bridge.routing.loading import load_routers
-from bridge.routing.router import combine
+from bridge.routing.router import combine, rulebook_of
 from bridge.store.opening import open_store
 from bridge.units import is_loopback
 from bridge.web.peers import Peers
@@ -67,7 +67,7 @@ class Bridge:
         self._outside = outside or Outside()
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
-        self.router.rules.check_models()
+        rulebook_of(self.router).check_models()
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""
         self.failed: Exception | None = None

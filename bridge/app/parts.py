@@ -17,6 +17,7 @@ from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.dispatcher import Dispatcher, Rules
 from bridge.engine.watchdog import Watchdog
+from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
 from bridge.web.server import DRAIN_SECONDS
 from bridge.web.webhooks import Webhooks
@@ -100,7 +101,7 @@ def assemble(base: Base) -> Parts:
         (account, Client(account.provider, account.settings, base.transport, clock))
         for account in config.accounts.values()
     ]
-    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=base.router.wants)
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=rulebook_of(base.router).wants)
     sending = DeliveryTools(
         store=store,
         clock=clock,
@@ -121,7 +122,7 @@ def assemble(base: Base) -> Parts:
         webhooks=Webhooks(
             config.accounts,
             store,
-            base.router.wants,
+            rulebook_of(base.router).wants,
             clock,
             limit=config.limits.body,
             bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),

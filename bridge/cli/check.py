@@ -13,7 +13,7 @@ from bridge.config.load import load_config
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError
 from bridge.providers.optional import Warns
 from bridge.routing.loading import load_routers
-from bridge.routing.router import combine
+from bridge.routing.router import combine, rulebook_of
 from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _tokens(config: Config) -> list[Problem]:
 def _handlers(config: Config) -> tuple[int, list[Problem]]:
     try:
         routers = load_routers(config.handlers.load, config.folder, file=config.file)
-        return len(combine(routers).handlers()), []
+        return len(rulebook_of(combine(routers)).handlers()), []
     except ConfigError as error:
         return 0, error.problems
     except HandlerError as error:

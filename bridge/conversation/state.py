@@ -24,7 +24,7 @@ Migrate: TypeAlias = Callable[[dict[str, Any], int], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class StateModel:
     """A model that a router's handlers see the state as. `version` climbs when `migrate` has something to do.
 
     What was stored before there was a model, or under another one, is version 0.
@@ -109,7 +109,7 @@ class State(MutableMapping[str, Any]):
     def __init__(self, values: dict[str, Any]) -> None:
         """Begin with these values; they are not copied."""
         self._values = values
-        self._shape: Shape | None = None
+        self._shape: StateModel | None = None
         self._model: BaseModel | None = None
         self._over = False
 
@@ -148,11 +148,11 @@ class State(MutableMapping[str, Any]):
 
     @property
     def model(self) -> str | None:
-        """The name of the model that a handler sees, as `Shape.name`; None: it sees this mapping."""
+        """The name of the model that a handler sees, as `StateModel.name`; None: it sees this mapping."""
         return None if self._shape is None else self._shape.name
 
-    def take_shape(self, shape: Shape | None) -> None:
-        """Show the state as a model from now on (None: as the mapping again). Raises HandlerError as `Shape.read`."""
+    def take_shape(self, shape: StateModel | None) -> None:
+        """Show the state as a model from now on; None: as the mapping. Raises HandlerError as `StateModel.read`."""
         if shape is self._shape:
             return
         self._values = self.values_now()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.conversation.effects import Delay, Later
     from bridge.conversation.journal import Leg
-    from bridge.conversation.state import Shape
+    from bridge.conversation.state import StateModel
     from bridge.events import Contact, ThreadRef
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
@@ -312,7 +312,7 @@ class Turn(Generic[E_co, S_co]):
         """For the engine: all that was replied so far."""
         return tuple(self._effects.replies)
 
-    def take_shape(self, shape: Shape | None) -> None:
+    def take_shape(self, shape: StateModel | None) -> None:
         """For the engine: the model that the handler sees the state as. Raises HandlerError when it does not fit."""
         self._state.take_shape(shape)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Unmappable
 from bridge.providers.port import Webhook
+from bridge.routing.router import rulebook_of
 from bridge.strict_json import read_object
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def reread(config: Config, router: Router, clock: Clock, letter: DeadLetter) -> 
         raise Unmappable(f"the account {letter.account} is not configured")
     body = letter.content
     webhook = Webhook(channel=letter.channel, body=body, json=read_object(body), received_at=clock.now())
-    arrivals = arrivals_of(account.name, account.provider, webhook, router.wants)
+    arrivals = arrivals_of(account.name, account.provider, webhook, rulebook_of(router).wants)
     for arrival in arrivals:
         if arrival.state == "quarantined":
             raise Unmappable(arrival.reason)

@@ -1,4 +1,4 @@
-"""What the decorators of a router are given, checked at once: every mistake is a HandlerError with file and line."""
+"""Checks of a decorator's arguments: every mistake is a HandlerError with file and line, at once."""
 
 from __future__ import annotations
 
@@ -6,89 +6,85 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from bridge.conversation.state import Shape, read_keys
+from bridge.conversation.state import StateModel, read_keys
 from bridge.errors import HandlerError
 from bridge.keys import Key, model_of
-from bridge.routing.filters import KeyPattern, Test, at_step, one_of
-from bridge.routing.overlap import Manner, manner_of
+from bridge.routing.filters import KeyPattern, at_step, one_of
+from bridge.routing.overlap import RuleOptions, options_of
+from bridge.routing.signatures import is_class
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic import BaseModel
-
     from bridge.callsite import Site
     from bridge.conversation.state import Migrate
+    from bridge.routing.filters import Predicate
 
 Values: TypeAlias = str | Iterable[str] | None
-"""One text or several; None: it does not matter."""
+"""One text or several; None: any."""
 
 
-def shape_at(site: Site, model: object, version: int, migrate: Migrate | None) -> Shape:
-    """What the handlers of a router are to see the state as."""
+def checked_state_model(site: Site, model: object, version: int, migrate: Migrate | None) -> StateModel:
+    """The model of the state that a router's handlers see."""
     from pydantic import BaseModel, ValidationError  # noqa: PLC0415 - most routers have no model
 
     if not is_class(model, BaseModel):
         raise site.error(f"state is a class of pydantic's BaseModel, not {model!r}")
-    known: type[BaseModel] = model  # type: ignore[assignment] # as is_class says
     if version < 1:
         raise site.error("version is a whole number from 1 on")
     if version > 1 and migrate is None:
         raise site.error(f"version {version} needs migrate=, to read what older versions stored")
     try:
-        known.model_validate({})
+        model.model_validate({})
     except ValidationError as error:
-        missing = ", ".join(".".join(map(str, each["loc"])) for each in error.errors())
+        missing = ", ".join(".".join(map(str, problem["loc"])) for problem in error.errors())
         raise site.error(
-            f"a conversation begins with nothing: give defaults in {known.__name__} to {missing}"
+            f"a conversation begins with nothing: give defaults in {model.__name__} to {missing}"
         ) from None
-    for name, keys in read_keys(known).items():
-        field = known.model_fields[name]
-        kept = field.serialization_alias or name
+    for name, keys in read_keys(model).items():
+        field = model.model_fields[name]
+        written = field.serialization_alias or name
         if field.exclude:
-            raise site.error(f"{known.__name__}.{name} is excluded from what is kept, and would be forgotten")
-        if kept not in keys:
+            raise site.error(f"{model.__name__}.{name} is excluded from what is kept, and would be forgotten")
+        if written not in keys:
             raise site.error(
-                f"{known.__name__}.{name} is kept as {kept!r}, and read as {min(keys)!r}: one alias=, please"
+                f"{model.__name__}.{name} is kept as {written!r}, and read as {min(keys)!r}: one alias=, please"
             )
-    return Shape(model=known, version=version, migrate=migrate)
+    return StateModel(model=model, version=version, migrate=migrate)
 
 
-def place_tests(site: Site, *, provider: Values, account: Values, channel: Values, step: Values) -> list[Test]:
-    """The tests for where a thread is."""
-    places = {"provider": provider, "account": account, "channel": channel}
-    tests = [one_of(name, texts(site, name, value)) for name, value in places.items() if value is not None]
-    return tests if step is None else [*tests, at_step(texts(site, "step", step))]
+def thread_predicates(
+    site: Site, *, provider: Values, account: Values, channel: Values, step: Values
+) -> list[Predicate]:
+    """The conditions on a thread and its step."""
+    subjects = {"provider": provider, "account": account, "channel": channel}
+    predicates = [one_of(name, texts(site, name, value)) for name, value in subjects.items() if value is not None]
+    return predicates if step is None else [*predicates, at_step(texts(site, "step", step))]
 
 
-def manner_at(site: Site, given: Mapping[str, Any]) -> Manner:
-    """How the turns of a rule go."""
+def checked_options(site: Site, keywords: Mapping[str, Any]) -> RuleOptions:
+    """The options of a rule's turns."""
     try:
-        return manner_of(given)
+        return options_of(keywords)
     except ValueError as error:
         raise site.error(str(error)) from None
 
 
-def is_class(value: object, parent: type) -> bool:
-    """Whether a value is a class of that kind."""
-    return isinstance(value, type) and issubclass(value, parent)
-
-
 def texts(site: Site, name: str, value: object, *, known: frozenset[str] | None = None) -> frozenset[str]:
-    """One text or several, checked against what there is."""
+    """One text or several, each of them `known` (None: any text)."""
     values = [value] if isinstance(value, str) else list(value) if isinstance(value, Iterable) else [value]
-    for each in values:
-        if not isinstance(each, str):
-            raise site.error(f"{name} is a text or several, not {each!r}")
-        if known is not None and each not in known:
-            raise site.error(f"{name} {each!r} is none of {', '.join(sorted(known))}")
+    for text in values:
+        if not isinstance(text, str):
+            raise site.error(f"{name} is a text or several, not {text!r}")
+        if known is not None and text not in known:
+            raise site.error(f"{name} {text!r} is none of {', '.join(sorted(known))}")
     if not values:
         raise site.error(f"{name} names nothing, so this could never match")
     return frozenset(values)
 
 
-def regex_at(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
-    """A pattern for texts."""
+def checked_regex(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
+    """A pattern that searches texts."""
     try:
         pattern = re.compile(regex)
     except (re.error, TypeError) as error:
@@ -98,18 +94,18 @@ def regex_at(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
     return pattern
 
 
-def known_key(site: Site, key: type[Key]) -> type[Key]:
-    """The class, when its fields can be read."""
+def checked_key(site: Site, key: type[Key]) -> type[Key]:
+    """A class of keys whose fields can be read."""
     try:
         if key is not Key:
             model_of(key)
             return key
     except HandlerError as error:
         raise site.error(str(error)) from None
-    raise site.error("Key itself means nothing; name a class of yours")
+    raise site.error("Key itself means nothing; name a class below it")
 
 
-def key_pattern_at(site: Site, key: object) -> KeyPattern:
+def checked_key_pattern(site: Site, key: object) -> KeyPattern:
     """A key with or without fields."""
     if not isinstance(key, str):
         raise site.error(f"a key is a text or a class of keys, not {key!r}; filters come after it")

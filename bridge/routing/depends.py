@@ -1,4 +1,4 @@
-"""Dependencies: what a handler needs beside the event, made by a function once in a turn, and cleaned up after it."""
+"""Dependencies: values that a function makes for a handler, once in a turn, with clean-up."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from bridge.callsite import Site, call_site
 from bridge.routing.signatures import (
     NAMED,
     UNREADABLE,
-    Written,
+    AuthorFunction,
     annotation_if_readable,
+    author_function,
     check_turn,
     is_other_class,
     is_positional,
     signature_of,
     source_of,
-    written,
 )
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _WIDER: Final = frozenset({(int, float), (int, complex), (float, complex)})
 
 
 class Make(Enum):
-    """How a dependency's value comes about."""
+    """How a dependency makes its value."""
 
     CALL = auto()
     AWAIT = auto()
@@ -42,15 +42,15 @@ class Make(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _Marked:
-    """What stands in a signature for the value of a dependency."""
+class _Mark:
+    """Stands in a signature for the value of a dependency."""
 
     function: Callable[..., Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Dependency(Written):
-    """A function whose value is injected: how it is made, whether it takes the turn, and what it needs itself."""
+class Dependency(AuthorFunction):
+    """A function with an injected value: how it makes it, whether it takes the turn, and its own needs."""
 
     make: Make
     takes_turn: bool = False
@@ -58,7 +58,7 @@ class Dependency(Written):
 
 
 Needs: TypeAlias = tuple[tuple[str, Dependency], ...]
-"""The parameters of a function that dependencies fill, each by its name."""
+"""The parameters of a function with a dependency, each with its name."""
 
 
 @overload
@@ -74,49 +74,52 @@ def Depends(function: Callable[..., Iterator[T]]) -> T: ...
 @overload
 def Depends(function: Callable[..., T]) -> T: ...
 def Depends(function: Callable[..., Any]) -> Any:  # noqa: N802 - reads like the class that it stands for
-    """What `function` makes, where this stands as the default of a parameter.
+    """The value of `function` as the default of a parameter.
 
-    As in `orders: Orders = Depends(get_orders)`. The function may be `async def` or `def` (which runs in a thread),
-    may take the turn as its first parameter, and may depend on others. It is called once in a turn, however many ask
-    for it. A generator yields once; what follows the `yield` is its clean-up, and runs before the turn is committed,
-    the last made first: if the handler raised, with that error thrown in at the `yield`, which it can see but not
-    stop; if the clean-up raises, the turn fails.
+    Like `orders: Orders = Depends(get_orders)`.
+
+    The function is `async def` or `def` (which runs in a thread). It may take the turn as its first parameter, and
+    may depend on others. It runs once in a turn. A generator yields once; the code after its `yield` is its clean-up.
+    Clean-up runs before the commit of the turn, in reverse order. The `yield` raises the error of a failed handler;
+    the generator sees that error and cannot stop it. If the clean-up raises, the turn fails.
 
     Raises:
-        HandlerError: it is no function.
+        HandlerError: `function` cannot be called.
     """
     if not callable(function):
         raise call_site().error(f"Depends() takes a function, not a {type(function).__name__}")
-    return _Marked(function)
+    return _Mark(function)
 
 
-def needs_of(author: Written, parameters: list[inspect.Parameter], site: Site, *callers: Written) -> Needs:
-    """What of a function's parameters is to be injected; `callers` are the functions that led to it.
+def needs_of(
+    author: AuthorFunction, parameters: list[inspect.Parameter], site: Site, *callers: AuthorFunction
+) -> Needs:
+    """The dependencies among a function's parameters; `callers` are the functions that need it.
 
     Raises:
         HandlerError: a dependency, or one of its own, is written in a way that cannot work.
     """
-    found: list[tuple[str, Dependency]] = []
+    needs: list[tuple[str, Dependency]] = []
     for parameter in parameters:
         wanted = annotation_if_readable(author, parameter.name, parameter.annotation, site)
-        marked = _marked(parameter, wanted)
-        if marked is None:
+        mark = _mark_of(parameter, wanted)
+        if mark is None:
             continue
         if parameter.kind not in NAMED:
             raise author.error(f"its parameter {parameter.name!r} cannot be given by name, so nothing can be injected")
-        dependency = dependency_of(marked.function, site, *callers, author)
+        dependency = dependency_of(mark.function, site, *callers, author)
         _check_fit(author, parameter, wanted, dependency, site)
-        found.append((parameter.name, dependency))
-    return tuple(found)
+        needs.append((parameter.name, dependency))
+    return tuple(needs)
 
 
-def dependency_of(function: Callable[..., Any], site: Site, *callers: Written) -> Dependency:
+def dependency_of(function: Callable[..., Any], site: Site, *callers: AuthorFunction) -> Dependency:
     """A function as a dependency.
 
     Raises:
-        HandlerError: it needs itself, wants a parameter that nobody fills, or hides that it yields.
+        HandlerError: it needs itself, has a parameter without a source, or hides that it yields.
     """
-    author = written(function, site, what="a dependency")
+    author = author_function(function, site, role="a dependency")
     if any(caller.function == function for caller in callers):
         circle = " needs ".join([*(caller.name for caller in callers), author.name])
         raise author.error(f"it needs itself: {circle}")
@@ -127,7 +130,7 @@ def dependency_of(function: Callable[..., Any], site: Site, *callers: Written) -
         and is_positional(first)
         and first.default is first.empty
         and first.kind is not first.VAR_POSITIONAL
-        and _marked(first, annotation_if_readable(author, first.name, first.annotation, site)) is None
+        and _mark_of(first, annotation_if_readable(author, first.name, first.annotation, site)) is None
     )
     if first is not None and takes_turn:
         check_turn(author, first, site)
@@ -146,29 +149,32 @@ def dependency_of(function: Callable[..., Any], site: Site, *callers: Written) -
     )
 
 
-def check_filled(author: Written, parameters: list[inspect.Parameter], needs: Needs) -> None:
-    """Refuse a parameter without a default that no dependency fills."""
-    given = {name for name, _ in needs}
-    for each in parameters:
-        optional = each.default is not each.empty or each.kind in {each.VAR_POSITIONAL, each.VAR_KEYWORD}
-        if not optional and each.name not in given:
-            raise author.error(f"nobody fills its parameter {each.name!r}; want a default, or Depends()")
+def check_filled(author: AuthorFunction, parameters: list[inspect.Parameter], needs: Needs) -> None:
+    """Refuse a parameter with neither a default nor a dependency."""
+    injected = {name for name, _ in needs}
+    for parameter in parameters:
+        is_optional = parameter.default is not parameter.empty
+        is_rest = parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}
+        if not (is_optional or is_rest or parameter.name in injected):
+            raise author.error(f"its parameter {parameter.name!r} has no source: expected a default, or Depends()")
 
 
 class Override:
-    """A dependency replaced, from now until `undo`, or until the `with` block ends."""
+    """A replaced dependency, from now until `undo` or the end of the `with` block.
+
+    Then the one before comes back.
+    """
 
     def __init__(
         self, overrides: dict[Callable[..., Any], Dependency], function: Callable[..., Any], fake: Dependency
     ) -> None:
-        """Replace it; another one in its place meanwhile comes back in the end."""
         self._overrides = overrides
         self._function = function
         self._before = overrides.get(function)
         overrides[function] = fake
 
     def undo(self) -> None:
-        """Put back what was there."""
+        """Bring back the one before."""
         if self._before is None:
             self._overrides.pop(self._function, None)
         else:
@@ -183,29 +189,29 @@ class Override:
         self.undo()
 
 
-def _marked(parameter: inspect.Parameter, wanted: object) -> _Marked | None:
+def _mark_of(parameter: inspect.Parameter, wanted: object) -> _Mark | None:
     """The mark in a default, or in an annotation: Annotated[Orders, Depends(get_orders)]."""
-    if isinstance(parameter.default, _Marked):
+    if isinstance(parameter.default, _Mark):
         return parameter.default
     notes = get_args(wanted)[1:] if get_origin(wanted) is Annotated else ()
-    return next((each for each in notes if isinstance(each, _Marked)), None)
+    return next((note for note in notes if isinstance(note, _Mark)), None)
 
 
-def _make(author: Written) -> Make:
+def _make(author: AuthorFunction) -> Make:
     function, source = author.function, source_of(author.function)
     if inspect.isasyncgenfunction(function):
         return Make.GENERATE_ASYNC
     if inspect.isgeneratorfunction(function):
         return Make.GENERATE
     if inspect.isasyncgenfunction(source) or inspect.isgeneratorfunction(source):
-        raise author.error("its decorator hides that it yields; hand in the bare generator")
+        raise author.error("its decorator hides that it yields; pass the bare generator")
     return Make.AWAIT if author.is_async else Make.CALL
 
 
 def _check_fit(
-    author: Written, parameter: inspect.Parameter, wanted: object, dependency: Dependency, site: Site
+    author: AuthorFunction, parameter: inspect.Parameter, wanted: object, dependency: Dependency, site: Site
 ) -> None:
-    """Refuse a parameter annotated with one class and filled by a function that says it returns quite another."""
+    """Refuse a parameter annotated with one class and a function annotated to return another."""
     given = _given(dependency, site)
     wanted = get_args(wanted)[0] if get_origin(wanted) is Annotated else wanted
     if not isinstance(given, type) or not is_other_class(wanted, given) or (given, wanted) in _WIDER:
@@ -215,7 +221,7 @@ def _check_fit(
 
 
 def _given(dependency: Dependency, site: Site) -> object:
-    """The class of the value, where its function says so."""
+    """The class of the value, if its function is annotated."""
     if isinstance(dependency.function, type):
         return dependency.function
     annotation = getattr(source_of(dependency.function), "__annotations__", {}).get("return", inspect.Parameter.empty)

@@ -1,4 +1,4 @@
-"""What a rule asks of an event: filters that compose, key patterns, and the tests that rules are made of."""
+"""Conditions of rules: filters that compose, key patterns, and the predicates that rules are made of."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ if TYPE_CHECKING:
     from bridge.events import Event, ThreadRef
     from bridge.keys import Key
 
-Found: TypeAlias = Mapping[str, Any]
-"""What a condition that holds has found, by name: the keyword arguments of a handler."""
+Captures: TypeAlias = Mapping[str, Any]
+"""Values that a condition takes out of an event, by name: they become keyword arguments of the handler."""
 
-Condition: TypeAlias = Callable[[Any], bool | Found | None]
-"""A bot author's own condition on an event: whether it holds, or what it finds (a mapping always holds)."""
+Condition: TypeAlias = Callable[[Any], bool | Captures | None]
+"""An author's condition on an event: a bool, or captures. Captures always hold, also empty ones."""
 
-Test: TypeAlias = "Callable[[Event, ThreadRef, str | None], Found | None]"
-"""One thing a rule asks of an event, its thread and the thread's step; None when it does not hold."""
+Predicate: TypeAlias = "Callable[[Any, ThreadRef, str | None], Captures | None]"
+"""One condition of a rule on an event, its thread and the thread's step; None when it does not hold."""
 
-NOTHING: Final[Found] = MappingProxyType({})
+NO_CAPTURES: Final[Captures] = MappingProxyType({})
 
 
 class Filter:
     """A condition on an event that composes with `&`, `|` and `~`; usable as a decorator.
 
     The function gets the event and returns a bool, or a mapping whose items become keyword arguments of the
-    handler. `finds` names what may be in that mapping: then a handler that asks for anything else is refused when it
-    is registered. It is taken as empty for a function annotated `-> bool`, and as unknown (None) for others.
+    handler. `finds` names the keys of that mapping; a rule refuses a handler that needs any other. Without `finds`,
+    a function annotated `-> bool` finds nothing, and any other function may find anything (None).
 
     Raises:
         HandlerError: it is no plain function, or a filter is used with `and`, `or`, `not`.
@@ -45,55 +45,55 @@ class Filter:
     __slots__ = ("_function", "finds")
 
     def __init__(self, function: Condition, *, finds: Iterable[str] | None = None) -> None:
-        """Wrap `function`; a Filter may be wrapped again to declare what it finds."""
+        """Wrap `function`. A Filter around a Filter declares its `finds`."""
         if not _is_plain(function):
-            raise HandlerError(f"a filter is a plain function of an event, not {_named(function)}")
+            raise HandlerError(f"a filter is a plain function of an event, not {_described(function)}")
         self._function = function
-        self.finds = _finds(function) if finds is None else frozenset(finds)
+        self.finds = _declared(function) if finds is None else frozenset(finds)
 
-    def __call__(self, event: Event) -> Found | None:
-        """What was found (perhaps nothing, in an empty mapping), or None when the condition does not hold."""
-        found = self._function(event)
-        if found is True:
-            return NOTHING
-        if found is None or found is False:
+    def __call__(self, event: Event) -> Captures | None:
+        """The captures, perhaps none; None when the condition does not hold."""
+        result = self._function(event)
+        if result is True:
+            return NO_CAPTURES
+        if result is None or result is False:
             return None
-        if isinstance(found, Mapping):
-            return found
-        if isinstance(found, Awaitable):
-            raise HandlerError(f"a filter answers at once; {_named(self._function)} returned an awaitable")
-        return NOTHING if found else None
+        if isinstance(result, Mapping):
+            return result
+        if isinstance(result, Awaitable):
+            raise HandlerError(f"a filter answers at once; {_described(self._function)} returned an awaitable")
+        return NO_CAPTURES if result else None
 
     def __and__(self, other: Condition) -> Filter:
-        """Both hold; what both find arrives, the right one's where they share a name."""
+        """Both hold. Where both capture one name, the right one's value arrives."""
         left, right = self, as_filter(other)
 
-        def both(event: Event) -> Found | None:
+        def both(event: Event) -> Captures | None:
             if (first := left(event)) is None or (second := right(event)) is None:
                 return None
             return {**first, **second} if first and second else first or second
 
-        return Filter(both, finds=_union(left, right)) if _known(left, right) else Filter(both)
+        return Filter(both, finds=_union(left, right)) if _are_declared(left, right) else Filter(both)
 
     def __rand__(self, other: Condition) -> Filter:
         """The same, with a plain function on the left."""
         return as_filter(other) & self
 
     def __or__(self, other: Condition) -> Filter:
-        """Either holds; what the first one that holds finds arrives."""
+        """Either holds; the captures are those of the first one that holds."""
         left, right = self, as_filter(other)
 
-        def either(event: Event) -> Found | None:
+        def either(event: Event) -> Captures | None:
             return right(event) if (first := left(event)) is None else first
 
-        return Filter(either, finds=_union(left, right)) if _known(left, right) else Filter(either)
+        return Filter(either, finds=_union(left, right)) if _are_declared(left, right) else Filter(either)
 
     def __ror__(self, other: Condition) -> Filter:
         """The same, with a plain function on the left."""
         return as_filter(other) | self
 
     def __invert__(self) -> Filter:
-        """Holds where this one does not, and finds nothing."""
+        """Holds where this one does not, and captures nothing."""
         return Filter(lambda event: self(event) is None, finds=())
 
     def __bool__(self) -> bool:
@@ -102,15 +102,15 @@ class Filter:
 
 
 def as_filter(condition: Condition) -> Filter:
-    """A bot author's condition as a Filter."""
+    """An author's condition as a Filter."""
     return condition if isinstance(condition, Filter) else Filter(condition)
 
 
 class KeyPattern:
     """A postback key with fields, `buy:{sku}:{n}`: literal parts match exactly, a field takes one character or more.
 
-    A field reaches to the first place where the literal after it stands; the last one takes what is left. `{{` and
-    `}}` are the braces themselves. Matching is linear in the key's length, whatever a stranger sends.
+    A field ends at the first occurrence of the literal after it; the last field takes the rest. `{{` and `}}` are
+    literal braces. Matching is linear in the key's length, whatever a stranger sends.
 
     Raises:
         ValueError: unbalanced braces, a field without a plain name, two fields of one name or with nothing between.
@@ -119,7 +119,6 @@ class KeyPattern:
     __slots__ = ("_after", "_before", "_last", "fields")
 
     def __init__(self, text: str) -> None:
-        """Read the pattern."""
         literals, fields = [""], list[str]()
         for literal, name, spec, conversion in _parsed(text):
             literals[-1] += literal
@@ -140,7 +139,7 @@ class KeyPattern:
 
     @property
     def literal(self) -> str | None:
-        """The only key this pattern matches, when it has no fields."""
+        """The only key of a pattern without fields."""
         return None if self.fields else self._before
 
     def match(self, key: str) -> dict[str, str] | None:
@@ -150,16 +149,16 @@ class KeyPattern:
         end = len(key) - len(self._last)
         if not (key.startswith(self._before) and key.endswith(self._last)):
             return None
-        found, start = dict[str, str](), len(self._before)
+        values, start = dict[str, str](), len(self._before)
         for name, literal in self._after:
             stop = key.find(literal, start + 1)
             if stop < 0:
                 return None
-            found[name], start = key[start:stop], stop + len(literal)
+            values[name], start = key[start:stop], stop + len(literal)
         if start >= end:
             return None
-        found[self.fields[-1]] = key[start:end]
-        return found
+        values[self.fields[-1]] = key[start:end]
+        return values
 
 
 def _parsed(text: str) -> list[tuple[str, str | None, str | None, str | None]]:
@@ -169,54 +168,54 @@ def _parsed(text: str) -> list[tuple[str, str | None, str | None, str | None]]:
         raise ValueError(f"{text!r}: {error}") from None
 
 
-def one_of(subject: str, values: frozenset[str]) -> Test:
+def one_of(subject: str, values: frozenset[str]) -> Predicate:
     """`kind` of the event, or `account`, `provider`, `channel` of its thread, is one of `values`."""
-    look = attrgetter(subject)
+    value_of = attrgetter(subject)
     if subject == "kind":
-        return lambda event, _ref, _step: NOTHING if look(event) in values else None
-    return lambda _event, ref, _step: NOTHING if look(ref) in values else None
+        return lambda event, _ref, _step: NO_CAPTURES if value_of(event) in values else None
+    return lambda _event, ref, _step: NO_CAPTURES if value_of(ref) in values else None
 
 
-def at_step(steps: frozenset[str]) -> Test:
+def at_step(steps: frozenset[str]) -> Predicate:
     """The conversation is at one of `steps`."""
-    return lambda _event, _ref, step: NOTHING if step in steps else None
+    return lambda _event, _ref, step: NO_CAPTURES if step in steps else None
 
 
-def searched(pattern: re.Pattern[str]) -> Test:
-    """The pattern is found in the message's text; its named groups are what it finds."""
-    search, named = pattern.search, bool(pattern.groupindex)
+def text_matches(pattern: re.Pattern[str]) -> Predicate:
+    """The message's text contains the pattern; its named groups are the captures."""
+    search, has_groups = pattern.search, bool(pattern.groupindex)
 
-    def test(event: Any, _ref: ThreadRef, _step: str | None) -> Found | None:  # noqa: ANN401 - a Message, by its rule
+    def predicate(event: Any, _ref: ThreadRef, _step: str | None) -> Captures | None:  # noqa: ANN401 - a Message, by its rule
         if (match := search(event.text)) is None:
             return None
-        return match.groupdict() if named else NOTHING
+        return match.groupdict() if has_groups else NO_CAPTURES
 
-    return test
+    return predicate
 
 
-def keyed(pattern: KeyPattern) -> Test:
-    """The postback's key fits the pattern; its fields are what it finds."""
+def key_matches(pattern: KeyPattern) -> Predicate:
+    """The postback's key fits the pattern; its fields are the captures."""
     match = pattern.match
-    return lambda event, _ref, _step: match(event.key)  # type: ignore[attr-defined]
+    return lambda event, _ref, _step: match(event.key)
 
 
-def unpacked(cls: type[Key], name: str) -> Test:
-    """The postback's typed key is one of `cls`; it is found under `name`."""
+def is_key(cls: type[Key], name: str) -> Predicate:
+    """The postback's typed key is one of `cls`, captured as `name`."""
 
-    def test(event: Any, _ref: ThreadRef, _step: str | None) -> Found | None:  # noqa: ANN401 - a Postback, by its rule
+    def predicate(event: Any, _ref: ThreadRef, _step: str | None) -> Captures | None:  # noqa: ANN401 - a Postback, by its rule
         key = unpack(cls, event.key)
         return None if key is None else {name: key}
 
-    return test
+    return predicate
 
 
-def why_stale(event: Any, _ref: ThreadRef, _step: str | None) -> Found:  # noqa: ANN401 - a Postback, by its rule
-    """Why the postback is stale; one that is good and taken by no rule stands for what is gone."""
+def stale_reason(event: Any, _ref: ThreadRef, _step: str | None) -> Captures:  # noqa: ANN401 - a Postback, by its rule
+    """Always holds. A good press without a rule counts as unknown."""
     return {"reason": event.stale or "unknown"}
 
 
-def asked(condition: Filter) -> Test:
-    """A bot author's filter holds."""
+def passes(condition: Filter) -> Predicate:
+    """An author's filter holds."""
     return lambda event, _ref, _step: condition(event)
 
 
@@ -224,14 +223,14 @@ def _is_plain(function: object) -> bool:
     return callable(function) and not inspect.iscoroutinefunction(function)
 
 
-def _finds(function: Condition) -> frozenset[str] | None:
+def _declared(function: Condition) -> frozenset[str] | None:
     if isinstance(function, Filter):
         return function.finds
     returns = getattr(function, "__annotations__", {}).get("return")
     return frozenset() if returns in {bool, "bool"} else None
 
 
-def _known(left: Filter, right: Filter) -> bool:
+def _are_declared(left: Filter, right: Filter) -> bool:
     return left.finds is not None and right.finds is not None
 
 
@@ -239,5 +238,5 @@ def _union(left: Filter, right: Filter) -> frozenset[str]:
     return (left.finds or frozenset()) | (right.finds or frozenset())
 
 
-def _named(value: object) -> str:
+def _described(value: object) -> str:
     return getattr(value, "__qualname__", None) or f"a {type(value).__name__}"

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
-
-from bridge.errors import HandlerError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-
 import sys
 import traceback
 from difflib import get_close_matches
 from functools import reduce
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
-from bridge.errors import ConfigError, Problem
+from bridge.errors import ConfigError, HandlerError, Problem
 from bridge.routing.router import Router
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 _OURS: Final = ("bridge", "handlers", "storage")
-_HOME: Final = Path(__file__).resolve().parents[1]
+_HOME: Final = Path(__file__).resolve().parents[2]
 
 
 class _NotLoaded(Exception):
-    """Why an entry of `handlers.load` cannot be used, in one line."""
+    """An entry of `handlers.load` that cannot be used; the text is the reason, in one line."""
 
 
 def load_routers(entries: Sequence[str], folder: Path, *, file: str = "configuration") -> list[Router]:
-    """The routers of `handlers.load`, in order. `folder` is put on sys.path, so that a file beside `file` is found.
+    """The routers of `handlers.load`, in order. `folder` goes on sys.path, which makes its modules importable.
 
     Raises:
         ConfigError: a line for each entry that cannot be used, and for a module that hides one of ours.
@@ -60,10 +52,10 @@ def _shadow(name: str) -> str:
 
 
 def _is_hidden(name: str, folder: Path) -> bool:
-    """Whether importing `name` from `folder` would find something that is not ours."""
+    """Whether `folder` has another module `name` than ours."""
     ours = _HOME / name / "__init__.py"
-    places = (folder / f"{name}.py", folder / name / "__init__.py")
-    return any(place.is_file() and place.resolve() != ours for place in places)
+    files = (folder / f"{name}.py", folder / name / "__init__.py")
+    return any(file.is_file() and file.resolve() != ours for file in files)
 
 
 def _router(entry: str, folder: Path) -> Router:
@@ -71,16 +63,16 @@ def _router(entry: str, folder: Path) -> Router:
     if not all(part.isidentifier() for part in module_name.split(".")) or (separator and not attribute):
         raise _NotLoaded("want module or module:attribute, like mybot:router")
     module = _module(module_name, folder)
-    wanted = attribute or "router"
+    path = attribute or "router"
     try:
-        found = reduce(getattr, wanted.split("."), module)
+        router = reduce(getattr, path.split("."), module)
     except AttributeError:
-        there = [name for name, value in vars(module).items() if isinstance(value, Router)]
-        hint = f"; did you mean {module_name}:{there[0]}?" if there else ", and no Router under another name"
-        raise _NotLoaded(f"{module_name} has no {wanted}{hint}") from None
-    if not isinstance(found, Router):
-        raise _NotLoaded(f"{module_name}:{wanted} is no Router but of type {type(found).__name__}")
-    return found
+        routers = [name for name, value in vars(module).items() if isinstance(value, Router)]
+        hint = f"; did you mean {module_name}:{routers[0]}?" if routers else ", and no Router under another name"
+        raise _NotLoaded(f"{module_name} has no {path}{hint}") from None
+    if not isinstance(router, Router):
+        raise _NotLoaded(f"{module_name}:{path} is no Router but of type {type(router).__name__}")
+    return router
 
 
 def _module(name: str, folder: Path) -> object:
@@ -102,12 +94,17 @@ def _missing(name: str, folder: Path) -> str:
 
 
 def _raised(name: str, error: BaseException, folder: Path) -> str:
-    """What an import raised, and the line of it: the deepest one of the author's own, if any is."""
+    """The error of an import, and its line: the author's deepest one, else the deepest."""
     if isinstance(error, SyntaxError):
         return f"{name} is not Python: {error.filename}:{error.lineno}: {error.msg}"
-    frames = [each for each in traceback.extract_tb(error.__traceback__) if "importlib" not in each.filename]
-    own = [each for each in frames if Path(each.filename).is_relative_to(folder)]
-    where = f" at {(own or frames)[-1].filename}:{(own or frames)[-1].lineno}" if len(frames) > 1 else ""
+    lines = [
+        (frame.f_code.co_filename, line)
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if str(frame.f_globals.get("__name__")).partition(".")[0] != "importlib"
+    ]
+    own = [(file, line) for file, line in lines if Path(file).is_relative_to(folder)]
+    file, number = (own or lines)[-1]
+    where = f" at {file}:{number}" if len(lines) > 1 else ""
     text = f": {_one_line(error)}" if str(error) else ""
     return f"importing {name} raises {type(error).__name__}{where}{text}"
 
@@ -120,15 +117,13 @@ def named_function(name: str) -> Callable[..., Any]:
     """The function "module:qualname".
 
     Raises:
-        HandlerError: there is none, any more.
+        HandlerError: it does not exist any more.
     """
     module, _, path = name.partition(":")
     try:
-        found: Any = import_module(module)
-        for part in path.split("."):
-            found = getattr(found, part)
+        function: object = reduce(getattr, path.split("."), import_module(module))
     except (ImportError, AttributeError) as error:
         raise HandlerError(f"the timer's handler {name} is not there any more: {error}") from None
-    if not callable(found):
+    if not callable(function):
         raise HandlerError(f"the timer's handler {name} is no function")
-    return found  # type: ignore[no-any-return]
+    return function

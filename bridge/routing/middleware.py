@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bridge.routing.depends import Needs, check_filled, needs_of
-from bridge.routing.signatures import Written, check_turn, is_positional, signature_of, written
+from bridge.routing.signatures import AuthorFunction, author_function, check_turn, is_positional, signature_of
 
 if TYPE_CHECKING:
     import inspect
@@ -16,32 +16,33 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Turn
 
 CallNext: TypeAlias = Callable[[], Awaitable[None]]
-"""Goes on to what is inside: returns when it is done, and what it replied is in the turn by then."""
+"""Runs what is inside. When it returns, the replies of the inside are in the turn."""
 
 _MATCH: Final = "match"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layer(Written):
-    """One middleware; `sees_match` if it wants to know which handler it is around."""
+class Middleware(AuthorFunction):
+    """One middleware; `sees_match` if it takes the match."""
 
+    function: Callable[..., Awaitable[object]]
     needs: Needs = ()
     sees_match: bool = False
 
     def __call__(self, turn: Turn, call_next: CallNext, arguments: dict[str, object]) -> Awaitable[object]:
         """Run it around `call_next`."""
-        return self.function(turn, call_next, **arguments)  # type: ignore[no-any-return]
+        return self.function(turn, call_next, **arguments)
 
 
-def layer_of(function: Callable[..., object], site: Site, *, outer: bool) -> Layer:
-    """A function as middleware: `async def`, taking the turn and `call_next`, and whatever it depends on.
+def middleware_of(function: Callable[..., Awaitable[object]], site: Site, *, outer: bool) -> Middleware:
+    """A function as middleware: `async def`, with the turn, `call_next` and its dependencies as parameters.
 
-    Around handlers it may also take the Match, by the name `match`.
+    Middleware around handlers may also take the Match, by the name `match`.
 
     Raises:
         HandlerError: it is no such function.
     """
-    author = written(function, site, what="a middleware")
+    author = author_function(function, site, role="a middleware")
     if not author.is_async:
         raise author.error("a middleware is an async def: it awaits call_next()")
     parameters = list(signature_of(author).parameters.values())
@@ -50,11 +51,11 @@ def layer_of(function: Callable[..., object], site: Site, *, outer: bool) -> Lay
     check_turn(author, parameters[0], site)
     parameters = parameters[2:]
     needs = needs_of(author, parameters, site)
-    sees_match = any(_is_match(each) for each in parameters) and _MATCH not in dict(needs)
+    sees_match = any(_is_match(parameter) for parameter in parameters) and _MATCH not in dict(needs)
     if sees_match and outer:
         raise author.error("outer middleware runs before anything is matched, so there is no match to take")
     check_filled(author, [each for each in parameters if not (sees_match and _is_match(each))], needs)
-    return Layer(
+    return Middleware(
         function=function,
         name=author.name,
         file=author.file,

@@ -1,29 +1,27 @@
-"""Overlap: what becomes of events that arrive while their thread is busy. No policy loses one."""
+"""Overlap: policies for events that arrive while their thread is busy. No policy loses an event."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias, TypedDict, get_args
 
-from bridge.units import read_seconds
+from bridge.units import SECOND, read_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-
 Policy: TypeAlias = Literal["queue", "merge", "latest", "interrupt"]
 
-
-_MICROS: Final = 1_000_000
-_POLICIES: Final = ("queue", "merge", "latest", "interrupt")
+_POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 _LONGEST_QUIET: Final = 3600.0
 _LONGEST_TURN: Final = 86_400.0
-_PATIENCE: Final = 10
+_AT_MOST_FACTOR: Final = 10
+"""`at_most` of a debounce that names none, in multiples of its quiet time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Overlap:
-    """A policy: `quiet` and `at_most` (microseconds) are how long `debounce` waits, 0 for the others."""
+    """A policy. `quiet` and `at_most` are the waits of `debounce` in microseconds, 0 for the others."""
 
     name: str
     quiet: int = 0
@@ -40,24 +38,24 @@ QUEUE: Final = Overlap(name="queue")
 
 
 def debounce(quiet: str | float, *, at_most: str | float | None = None) -> Overlap:
-    """One turn for all that is said until nothing more came for `quiet` ("2s", or a number of seconds).
+    """One turn for all events until none came for `quiet` ("2s", or a number of seconds).
 
-    `at_most` after the first of them the turn begins in any case; ten times `quiet` when it is left out.
+    The turn begins `at_most` after the first event in any case; the default is ten times `quiet`.
 
     Raises:
-        ValueError: one of them is no duration, or is none that makes sense here.
+        ValueError: one of them is no duration, or out of range.
     """
     seconds = read_seconds(quiet)
-    longest = read_seconds(at_most) if at_most is not None else seconds * _PATIENCE
+    longest = read_seconds(at_most) if at_most is not None else seconds * _AT_MOST_FACTOR
     if not 0 < seconds <= _LONGEST_QUIET:
         raise ValueError("debounce() waits for more than nothing and at most an hour")
     if longest < seconds:
         raise ValueError("debounce() waits at_most no shorter than for quiet")
-    return Overlap(name="debounce", quiet=round(seconds * _MICROS), at_most=round(longest * _MICROS))
+    return Overlap(name="debounce", quiet=round(seconds * SECOND), at_most=round(longest * SECOND))
 
 
 def as_overlap(value: object) -> Overlap:
-    """What a bot author wrote as a policy. Raises ValueError when it is none."""
+    """An author's policy as an Overlap. Raises ValueError for anything else."""
     if isinstance(value, Overlap):
         return value
     if value in _POLICIES:
@@ -66,31 +64,33 @@ def as_overlap(value: object) -> Overlap:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Manner:
-    """How the turns of one rule go: `timeout` in seconds, None: as configured; `anytime`: also while a dialog waits."""
+class RuleOptions:
+    """Options of one rule's turns. `timeout` is in seconds, None: as configured; `anytime`: also in a dialog."""
 
     overlap: Overlap = QUEUE
     timeout: float | None = None
     anytime: bool = False
 
 
-PLAIN: Final = Manner()
+DEFAULT_OPTIONS: Final = RuleOptions()
 """A turn for each event, in the configured time."""
 
 
-class Manners(TypedDict, total=False):
-    """How the turns of a rule go, as a bot author writes it.
+class RuleKeywords(TypedDict, total=False):
+    """Options of a rule's turns, as a bot author writes them.
 
-    `overlap` says what becomes of events that arrive while their thread is busy: "queue" (a turn for each, in order),
-    "merge" (one turn for all that wait: `turn.events`), "latest" (one turn for the newest; the older ones are
-    `turn.skipped`), "interrupt" (as merge, and a turn that runs is cancelled and begun anew with the newer ones), or
-    `debounce("2s")` (as merge, once nothing more came for two seconds). Only events that follow each other without
-    one for another handler between them go into one turn.
+    `overlap` decides about events that arrive while their thread is busy:
+    - "queue": a turn for each, in order;
+    - "merge": one turn for all that wait, `turn.events`;
+    - "latest": one turn for the newest; the older ones are `turn.skipped`;
+    - "interrupt": as merge, and newer events cancel a running turn and begin it again with them;
+    - `debounce("2s")`: as merge, once no event came for two seconds.
+    An event for another handler ends such a group.
 
-    `timeout` is how long a turn may take, "10min" or a number of seconds. One that may take longer than is configured
-    for all turns leaves its place among them to others.
+    `timeout` is the time of one turn, "10min" or a number of seconds. A turn with more than the configured time
+    takes no place among the others.
 
-    `anytime=True`: the rule is looked at also while a dialog waits in the thread, which then does not get the event.
+    `anytime=True`: the rule also takes events while a dialog waits in the thread; the dialog does not get them.
     """
 
     overlap: Policy | Overlap
@@ -98,18 +98,18 @@ class Manners(TypedDict, total=False):
     anytime: bool
 
 
-def manner_of(values: Mapping[str, Any]) -> Manner:
-    """What a bot author wrote as Manners.
+def options_of(values: Mapping[str, Any]) -> RuleOptions:
+    """An author's keywords as RuleOptions.
 
     Raises:
-        TypeError: there is no such keyword.
-        ValueError: it is no policy, or no duration from above nothing to a day.
+        TypeError: the keyword is unknown.
+        ValueError: a policy is unknown, or a duration is not above nothing and at most a day.
     """
-    if unknown := set(values) - set(Manners.__annotations__):
+    if unknown := set(values) - set(RuleKeywords.__annotations__):
         raise TypeError(f"unexpected keyword argument {min(unknown)!r}")
     timeout = read_seconds(values["timeout"]) if "timeout" in values else None
     if timeout is not None and not 0 < timeout <= _LONGEST_TURN:
         raise ValueError("timeout is more than nothing and at most a day")
-    return Manner(
+    return RuleOptions(
         overlap=as_overlap(values.get("overlap", "queue")), timeout=timeout, anytime=bool(values.get("anytime"))
     )

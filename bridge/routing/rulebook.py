@@ -1,380 +1,227 @@
-"""Rules in the order they were written, compiled so that finding the first that matches is cheap."""
+"""The rule book of a router: its entries and those of the routers it includes, in the order they are written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from itertools import chain
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from bridge.errors import HandlerError
-from bridge.events import EVENT_TYPES, Message, Postback, Status
-from bridge.keys import name_of
-from bridge.routing.filters import NOTHING
-from bridge.routing.overlap import PLAIN
-from bridge.units import fold
+from bridge.events import Postback
+from bridge.routing.index import RuleIndex
+from bridge.routing.overlap import DEFAULT_OPTIONS
+from bridge.routing.rules import NO_SCOPE, PRESS_TAGS, Entry, ErrorRule, Match, RouterSettings, Rule, Scope, Script
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from bridge.conversation.state import Shape
+    from bridge.conversation.state import StateModel
     from bridge.events import Event, ThreadRef, Timer
-    from bridge.keys import Key
-    from bridge.routing.depends import Dependency
-    from bridge.routing.filters import Found, Test
     from bridge.routing.handlers import Handler
-    from bridge.routing.middleware import Layer
+    from bridge.routing.middleware import Middleware
 
-SEALED: Final = "sealed"
-STALE: Final = "stale"
-PRESSES: Final = frozenset({Postback.tag, SEALED, STALE})
-"""What a press can be to a rule: one with a plain key, with a typed key that is good, or with one that is not."""
-
-Changed: TypeAlias = Literal["restart", "finish", "handoff"]
-"""What becomes of a dialog whose script is not what it was."""
-
-TAGS: Final = frozenset(EVENT_TYPES) | PRESSES
-
-_WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
-    Message.tag: lambda event: fold(event.text),
-    Postback.tag: lambda event: str(event.key),
-    SEALED: lambda event: name_of(event.key),
-    Status.tag: lambda event: str(event.value),
-}
-"""The one word of an event that rules are looked up by: exact rules cost nothing, however many there are."""
+_ScriptId: TypeAlias = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Place:
-    """Where something stands: `books` from the outermost router to its own.
+class _Compiled:
+    """The answers that a book gives often."""
 
-    `inner` is the middleware around a handler there, the outermost router's first; `catches` are tried in order for
-    what it raises, its own router's first.
-    """
-
-    books: tuple[RuleBook, ...] = ()
-    inner: tuple[Layer, ...] = ()
-    catches: tuple[Catch, ...] = ()
-
-    @property
-    def shape(self) -> Shape | None:
-        """What handlers here see the state as: as its own router says, else as the next one outwards does."""
-        return next((book.shape for book in reversed(self.books) if book.shape is not None), None)
-
-
-NOWHERE: Final = Place()
-"""Where a handler stands that no rule led to, like a timer's."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Match:
-    """The handler an event belongs to, the keyword arguments its rule found, and where the rule stands."""
-
-    handler: Handler
-    arguments: Mapping[str, Any]
-    place: Place = NOWHERE
-
-
-class Rank(IntEnum):
-    """Which rules are looked at first."""
-
-    ORDINARY = 0
-    STALE = 1
-    DEFAULT = 2
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
-    """Events with one of `tags` whose word is one of `words` (None: any) and that pass all `tests`.
-
-    A rule of a later `rank` comes after all of an earlier one, wherever it was written.
-    """
-
-    tags: frozenset[str]
-    handler: Handler
-    words: frozenset[str] | None = None
-    tests: tuple[Test, ...] = ()
-    rank: Rank = Rank.ORDINARY
-    press: type[Key] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Catch:
-    """Exceptions of `types` that came out of a handler."""
-
-    types: tuple[type[Exception], ...]
-    handler: Handler
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Script:
-    """A version of a dialog. `changed` says what becomes of one that was begun by a script which is no more."""
-
-    name: str
-    version: int
-    handler: Handler
-    changed: Changed
-
-
-Seat: TypeAlias = tuple[Rule, Place]
-"""A rule, and the place of its router."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Table:
-    """The rules for one kind of event, in order: those for each known word, and those for every other word."""
-
-    by_word: Mapping[str, tuple[Seat, ...]]
-    others: tuple[Seat, ...]
+    index: RuleIndex
+    outer: tuple[tuple[Middleware, Scope], ...]
+    scripts: Mapping[_ScriptId, tuple[Script, Scope]]
+    has_default_options: bool
 
 
 class RuleBook:
-    """What one router holds: rules, catches, middleware, and the books of the routers it includes, as written."""
+    """The entries of one router, and the books of the routers it includes."""
 
-    __slots__ = (
-        "_entries",
-        "_inner",
-        "_outer",
-        "_plain",
-        "_reached",
-        "_readers",
-        "_scripts",
-        "_tables",
-        "overrides",
-        "shape",
-    )
+    __slots__ = ("_compiled", "_included_by", "_items", "settings")
 
     def __init__(self) -> None:
-        """An empty book."""
-        self._entries: list[Rule | Catch | Script | RuleBook] = []
-        self._inner: list[Layer] = []
-        self._outer: list[Layer] = []
-        self._readers: list[RuleBook] = []
-        self._tables: Mapping[str, _Table] | None = None
-        self._plain: bool | None = None
-        self._scripts: Mapping[tuple[str, int], tuple[Script, Place]] | None = None
-        self.shape: Shape | None = None
-        """What the handlers that stand here see the state as."""
-        self._reached: tuple[tuple[Layer, Place], ...] | None = None
-        self.overrides: dict[Callable[..., Any], Dependency] = {}
-        """Dependencies that tests replaced, for all that stands here."""
+        self.settings = RouterSettings()
+        self._items: list[Entry | RuleBook] = []
+        self._included_by: list[RuleBook] = []
+        self._compiled: _Compiled | None = None
 
-    def add(self, entry: Rule | Catch | Script) -> None:
-        """Put something after all that is here. Raises HandlerError as `include` does."""
-        if self.shape is not None:
-            _check_model(entry.handler, self.shape)
-        self._check_presses([entry])
-        self._check_scripts([entry])
-        self._entries.append(entry)
-        self.forget()
+    def add(self, entry: Entry) -> None:
+        """Append an entry. Raises HandlerError as `include` does."""
+        if self.settings.state_model is not None:
+            _check_model(entry.handler, self.settings.state_model)
+        self._check_names([entry])
+        self._items.append(entry)
+        self.invalidate()
 
-    def wrap(self, layer: Layer, *, outer: bool) -> None:
-        """Put middleware inside of what is here."""
-        (self._outer if outer else self._inner).append(layer)
-        self.forget()
+    def wrap(self, middleware: Middleware, *, outer: bool) -> None:
+        """Add middleware inside of the present one."""
+        (self.settings.outer if outer else self.settings.inner).append(middleware)
+        self.invalidate()
 
     def include(self, book: RuleBook) -> None:
-        """Put another book after all that is here, with whatever is added to it later.
+        """Append another book, with all that it gets later.
 
         Raises:
-            ValueError: this book is part of the other one, or is the same.
-            HandlerError: two classes of keys, or two scripts of a version, have the same name: one would be taken for
-                the other; or a handler there names another model of the state than it would see.
+            ValueError: the books would include each other.
+            HandlerError: two classes of keys, or two scripts of one version, share a name; or a handler there
+                names another model of the state than it would see.
         """
-        if book is self or self in book.inner():
+        if book is self or self in book.included():
             raise ValueError("that would be a circle")
-        if self.shape is not None:
-            for leaf, place in book.leaves():
-                _check_model(leaf.handler, place.shape or self.shape)
-        self._check_presses(leaf for leaf, _ in book.leaves())
-        self._check_scripts(leaf for leaf, _ in book.leaves())
-        self._entries.append(book)
-        book.read_by(self)
-        self.forget()
+        if self.settings.state_model is not None:
+            for entry, scope in book.entries():
+                _check_model(entry.handler, scope.state_model or self.settings.state_model)
+        self._check_names([entry for entry, _ in book.entries()])
+        self._items.append(book)
+        book.notify(self)
+        self.invalidate()
 
-    def read_by(self, reader: RuleBook) -> None:
-        """Note who has to hear of changes here."""
-        self._readers.append(reader)
-
-    def forget(self) -> None:
-        """Compile again at the next match, here and in every book that includes this one."""
-        self._tables = self._reached = self._plain = self._scripts = None
-        for reader in self._readers:
-            reader.forget()
+    def notify(self, book: RuleBook) -> None:
+        """Tell `book` of every change here."""
+        self._included_by.append(book)
 
     def check_models(self) -> None:
-        """Nothing is put around this book any more: every handler that names a model of the state has to see it.
+        """Check the outermost book: each handler that names a model of the state sees it.
 
         Raises:
-            HandlerError: one would not.
+            HandlerError: one does not.
         """
-        for leaf, place in self.leaves():
-            _check_model(leaf.handler, place.shape)
-
-    def _check_presses(self, new: Iterable[Rule | Catch | Script]) -> None:
-        presses = [leaf for leaf in new if isinstance(leaf, Rule) and leaf.press is not None]
-        if not presses:
-            return
-        here = [leaf.press for leaf, _ in self.leaves() if isinstance(leaf, Rule) and leaf.press is not None]
-        known = {press.key_name: press for press in here}
-        for leaf in presses:
-            if leaf.press is not None and known.setdefault(leaf.press.key_name, leaf.press) is not leaf.press:
-                raise leaf.handler.error(f"another class of keys is named {leaf.press.key_name} too; give one a name=")
-
-    def _check_scripts(self, new: Iterable[Rule | Catch | Script]) -> None:
-        known = {key: script for key, (script, _) in self.scripts().items()}
-        for leaf in new:
-            if isinstance(leaf, Script) and known.setdefault((leaf.name, leaf.version), leaf) is not leaf:
-                raise leaf.handler.error(f"there is a version {leaf.version} of the dialog {leaf.name} already")
-
-    def scripts(self) -> Mapping[tuple[str, int], tuple[Script, Place]]:
-        """The dialogs by name and version, each with its place."""
-        if self._scripts is None:
-            found = ((leaf, place) for leaf, place in self.leaves() if isinstance(leaf, Script))
-            self._scripts = {(script.name, script.version): (script, place) for script, place in found}
-        return self._scripts
-
-    def inner(self) -> Iterator[RuleBook]:
-        """All books included here, however deep."""
-        for entry in self._entries:
-            if isinstance(entry, RuleBook):
-                yield entry
-                yield from entry.inner()
-
-    def places(self, around: Place = NOWHERE) -> Iterator[Place]:
-        """The place of this book and of all included ones, in order; a book included twice has two."""
-        own = tuple(entry for entry in self._entries if isinstance(entry, Catch))
-        place = Place(books=(*around.books, self), inner=(*around.inner, *self._inner), catches=(*own, *around.catches))
-        yield place
-        for entry in self._entries:
-            if isinstance(entry, RuleBook):
-                yield from entry.places(place)
-
-    def leaves(self, places: Iterator[Place] | None = None) -> Iterator[tuple[Rule | Catch | Script, Place]]:
-        """All rules and catches in order, included ones where their book was included, each with its place."""
-        places = places or self.places()
-        place = next(places)
-        for entry in self._entries:
-            if isinstance(entry, RuleBook):
-                yield from entry.leaves(places)
-            else:
-                yield entry, place
-
-    def outer(self) -> tuple[tuple[Layer, Place], ...]:
-        """The middleware around the matching, of this book and all included ones, the outermost first."""
-        if self._reached is None:
-            self._reached = tuple((layer, place) for place in self.places() for layer in place.books[-1].layers())
-        return self._reached
-
-    def layers(self) -> tuple[Layer, ...]:
-        """This book's own middleware around the matching."""
-        return tuple(self._outer)
-
-    def tables(self) -> Mapping[str, _Table]:
-        """The table for each event tag that has rules."""
-        if self._tables is None:
-            written = [(leaf, place) for leaf, place in self.leaves() if isinstance(leaf, Rule)]
-            seats = sorted(written, key=lambda seat: seat[0].rank)
-            by_tag = {tag: [seat for seat in seats if tag in seat[0].tags] for tag in TAGS}
-            self._tables = {tag: _compile(some) for tag, some in by_tag.items() if some}
-        return self._tables
+        for entry, scope in self.entries():
+            _check_model(entry.handler, scope.state_model)
 
     def match(self, event: Event, ref: ThreadRef, step: str | None, *, anytime: bool = False) -> Match | None:
-        """The first rule that fits and whose handler can take what was found; with `anytime` of those marked so."""
-        tag = _press(event) if isinstance(event, Postback) else event.tag
-        table = self.tables().get(tag)
-        if table is None:
-            return None
-        seats = table.others
-        if table.by_word:
-            seats = table.by_word.get(_WORDS[tag](event), seats)
-        for rule, place in seats:
-            if anytime and not rule.handler.manner.anytime:
-                continue
-            found: Found = NOTHING
-            for test in rule.tests:
-                more = test(event, ref, step)
-                if more is None:
-                    break
-                if more:
-                    found = {**found, **more} if found else more
-            else:
-                arguments = rule.handler.accept(found)
-                if arguments is not None:
-                    return Match(handler=rule.handler, arguments=arguments, place=place)
-        return None
-
-    def match_error(self, error: BaseException, place: Place = NOWHERE) -> Handler | None:
-        """The first handler written for an exception of this class, from `place` outwards; from nowhere, of any."""
-        catches: Iterable[Catch] = place.catches
-        if place is NOWHERE:
-            catches = (leaf for leaf, _ in self.leaves() if isinstance(leaf, Catch))
-        return next((catch.handler for catch in catches if isinstance(error, catch.types)), None)
-
-    def shape_of(self, catch: Handler, place: Place = NOWHERE) -> Shape | None:
-        """What a handler of errors sees the state as: as its own router says, the one on the way to `place`."""
-        places = [each for leaf, each in self.leaves() if isinstance(leaf, Catch) and leaf.handler is catch]
-        near = [each for each in places if each.books == place.books[: len(each.books)]]
-        return next((each.shape for each in near or places), None)
-
-    def is_plain(self) -> bool:
-        """Whether all rules have a turn for each event, and the configured time."""
-        if self._plain is None:
-            self._plain = all(leaf.handler.manner == PLAIN for leaf, _ in self.leaves())
-        return self._plain
-
-    def timeout_of(self, name: str | None) -> float | None:
-        """The longest time that a rule gives to a handler, for turns that no rule leads to; None: as configured."""
-        manners = [leaf.handler.manner for leaf, _ in self.leaves() if leaf.handler.name == name]
-        return max((each.timeout for each in manners if each.timeout is not None), default=None)
-
-    def shape_for(self, timer: Timer) -> Shape | None:
-        """What a timer's function sees the state as: if it has rules, as they say; else as whoever set the timer did.
+        """The first rule for an event in its thread at a step; with `anytime` only of the rules marked so.
 
         Raises:
-            HandlerError: that was a model, and no router has one of that name any more.
+            HandlerError: a filter or a handler turns out to be written in a way that cannot work.
         """
-        if places := [place for leaf, place in self.leaves() if leaf.handler.name == timer.handler]:
-            return next((place.shape for place in places if place.shape is not None), None)
-        if timer.model is None:
-            return None
-        shapes = [book.shape for book in (self, *self.inner()) if book.shape is not None]
-        same = [shape for shape in shapes if shape.name == timer.model]
-        moved = [shape for shape in shapes if shape.model.__qualname__ == timer.model.partition(":")[2]]
-        if not (found := same or moved):
-            raise HandlerError(f"{timer.handler} is to see the state as {timer.model}, which no router names any more")
-        return found[0]
+        return self._compile().index.match(event, ref, step, anytime=anytime)
+
+    def match_error(self, error: BaseException, scope: Scope = NO_SCOPE) -> Handler | None:
+        """The first handler for an exception of this class, from `scope` outwards; without a scope, any."""
+        rules: Iterable[ErrorRule] = scope.error_rules
+        if scope is NO_SCOPE:
+            rules = (entry for entry, _ in self.entries() if isinstance(entry, ErrorRule))
+        return next((rule.handler for rule in rules if isinstance(error, rule.types)), None)
+
+    def wants(self, tag: str) -> bool:
+        """Whether any rule takes events with this tag."""
+        return not (PRESS_TAGS if tag == Postback.tag else {tag}).isdisjoint(self._compile().index.tags)
 
     def handlers(self) -> tuple[Handler, ...]:
-        """The handlers of all rules and catches in order, each function once."""
-        seen: dict[int, Handler] = {}
-        for leaf, _ in self.leaves():
-            seen.setdefault(id(leaf.handler.function), leaf.handler)
-        return tuple(seen.values())
+        """The handlers of all entries in order, each function once."""
+        handlers: dict[int, Handler] = {}
+        for entry, _ in self.entries():
+            handlers.setdefault(id(entry.handler.function), entry.handler)
+        return tuple(handlers.values())
+
+    def scripts(self) -> Mapping[_ScriptId, tuple[Script, Scope]]:
+        """The dialogs by name and version, each with its scope."""
+        return self._compile().scripts
+
+    def outer_middleware(self) -> tuple[tuple[Middleware, Scope], ...]:
+        """The middleware around the search, of this book and all included ones, outermost first."""
+        return self._compile().outer
+
+    def has_default_options(self) -> bool:
+        """Whether every rule takes one event a turn, in the configured time."""
+        return self._compile().has_default_options
+
+    def timeout_of(self, name: str | None) -> float | None:
+        """The longest time that a rule gives to a handler, for turns without a rule; None: as configured."""
+        options = [entry.handler.options for entry, _ in self.entries() if entry.handler.name == name]
+        return max((each.timeout for each in options if each.timeout is not None), default=None)
+
+    def state_model_for_error(self, handler: Handler, scope: Scope = NO_SCOPE) -> StateModel | None:
+        """The model that an error handler sees: that of its own router, on the way to `scope`."""
+        scopes = [at for entry, at in self.entries() if isinstance(entry, ErrorRule) and entry.handler is handler]
+        near = [at for at in scopes if at.settings == scope.settings[: len(at.settings)]]
+        return next((at.state_model for at in near or scopes), None)
+
+    def state_model_for_timer(self, timer: Timer) -> StateModel | None:
+        """The model that a timer's function sees: that of its rule; without a rule, that of the turn that set it.
+
+        Raises:
+            HandlerError: no router has that model any more.
+        """
+        if scopes := [scope for entry, scope in self.entries() if entry.handler.name == timer.handler]:
+            return next((scope.state_model for scope in scopes if scope.state_model is not None), None)
+        if timer.model is None:
+            return None
+        models = [book.settings.state_model for book in (self, *self.included())]
+        known = [model for model in models if model is not None]
+        same = [model for model in known if model.name == timer.model]
+        moved = [model for model in known if model.model.__qualname__ == timer.model.partition(":")[2]]
+        for model in same or moved:
+            return model
+        raise HandlerError(f"{timer.handler} is to see the state as {timer.model}, which no router names any more")
+
+    def included(self) -> Iterator[RuleBook]:
+        """All books included here, at any depth."""
+        for item in self._items:
+            if isinstance(item, RuleBook):
+                yield item
+                yield from item.included()
+
+    def scopes(self, outside: Scope = NO_SCOPE) -> Iterator[Scope]:
+        """The scope of this book and of all included ones, in order; a book included twice has two."""
+        own = tuple(item for item in self._items if isinstance(item, ErrorRule))
+        scope = Scope(
+            settings=(*outside.settings, self.settings),
+            inner=(*outside.inner, *self.settings.inner),
+            error_rules=(*own, *outside.error_rules),
+        )
+        yield scope
+        for item in self._items:
+            if isinstance(item, RuleBook):
+                yield from item.scopes(scope)
+
+    def entries(self, scopes: Iterator[Scope] | None = None) -> Iterator[tuple[Entry, Scope]]:
+        """All entries in order, included ones where their book is included, each with its scope."""
+        scopes = scopes or self.scopes()
+        scope = next(scopes)
+        for item in self._items:
+            if isinstance(item, RuleBook):
+                yield from item.entries(scopes)
+            else:
+                yield item, scope
+
+    def invalidate(self) -> None:
+        """Compile again at the next question, here and in every book that includes this one."""
+        self._compiled = None
+        for book in self._included_by:
+            book.invalidate()
+
+    def _compile(self) -> _Compiled:
+        if self._compiled is None:
+            entries = list(self.entries())
+            scripts = [(entry, scope) for entry, scope in entries if isinstance(entry, Script)]
+            self._compiled = _Compiled(
+                index=RuleIndex((entry, scope) for entry, scope in entries if isinstance(entry, Rule)),
+                outer=tuple((outer, scope) for scope in self.scopes() for outer in scope.settings[-1].outer),
+                scripts={(script.name, script.version): (script, scope) for script, scope in scripts},
+                has_default_options=all(entry.handler.options == DEFAULT_OPTIONS for entry, _ in entries),
+            )
+        return self._compiled
+
+    def _check_names(self, new: list[Entry]) -> None:
+        """Refuse a key or a script whose name another one has already."""
+        if not any(isinstance(entry, Script) or (isinstance(entry, Rule) and entry.key) for entry in new):
+            return
+        keys: dict[str, object] = {}
+        scripts: dict[_ScriptId, Script] = {}
+        for entry in (*(entry for entry, _ in self.entries()), *new):
+            if isinstance(entry, Rule) and entry.key is not None:
+                name = entry.key.key_name
+                if keys.setdefault(name, entry.key) is not entry.key:
+                    raise entry.handler.error(f"another class of keys is named {name} too; give one a name=")
+            if isinstance(entry, Script) and scripts.setdefault((entry.name, entry.version), entry) is not entry:
+                raise entry.handler.error(f"the dialog {entry.name} has a version {entry.version} already")
 
 
-def _check_model(handler: Handler, shape: Shape | None) -> None:
+def _check_model(handler: Handler, model: StateModel | None) -> None:
     if handler.model is None:
         return
-    said = handler.model.__name__
-    if shape is None:
-        raise handler.error(f"its turn's state is annotated {said}, but no router it belongs to has a state={said}")
-    if not issubclass(shape.model, handler.model):
-        raise handler.error(f"its turn's state is annotated {said}, but its router's is {shape.model.__name__}")
-
-
-def _press(event: Postback) -> str:
-    return STALE if event.stale else SEALED if event.sealed else event.tag
-
-
-def _compile(seats: list[Seat]) -> _Table:
-    """Sort rules by the words they ask for; each list keeps the order, and the rules that ask for none."""
-    words: Iterable[str] = set(chain.from_iterable(rule.words or () for rule, _ in seats))
-    return _Table(
-        by_word={word: tuple(seat for seat in seats if _asks_for(seat[0], word)) for word in words},
-        others=tuple(seat for seat in seats if seat[0].words is None),
-    )
-
-
-def _asks_for(rule: Rule, word: str) -> bool:
-    return rule.words is None or word in rule.words
+    name = handler.model.__name__
+    if model is None:
+        raise handler.error(f"its turn's state is annotated {name}, but no router it belongs to has a state={name}")
+    if not issubclass(model.model, handler.model):
+        raise handler.error(f"its turn's state is annotated {name}, but its router's is {model.model.__name__}")

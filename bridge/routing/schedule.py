@@ -1,4 +1,4 @@
-"""What a turn asks to be done later, as a handler writes it; the turn's commit makes timers of it."""
+"""`turn.after`: checks a call that is due later. The turn's commit makes a timer of it."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def later(
     arguments: Mapping[str, Any],
     model: str | None = None,
 ) -> Later:
-    """What `turn.after` was given; `model` names what the turn shows its state as, if that is a model.
+    """The arguments of `turn.after`, checked; `model` names the model of the turn's state, if it has one.
 
     Raises:
-        HandlerError: the delay is none, the function cannot be found again by its name or cannot be called so, or
-            the arguments are not JSON.
+        HandlerError: the delay is none, the function has no lasting name or cannot be called so, or the arguments
+            are not JSON.
     """
     if unless not in {None, REPLIED}:
         raise HandlerError(f'after() knows unless="{REPLIED}", not {unless!r}')
@@ -48,23 +48,23 @@ def later(
     )
 
 
-def _stored(handler: Callable[..., object], arguments: Mapping[str, Any]) -> str:
-    """The name by which the function is found again, checked now and not in two hours."""
-    known = handler_of(handler, None, call_site())
-    if "<" in known.name or "__main__" in known.name.partition(":")[0]:
-        raise HandlerError(f"after() takes a function at the top level of a module, which {known.name} is not")
+def _stored(function: Callable[..., object], arguments: Mapping[str, Any]) -> str:
+    """The name that finds the function again, checked now and not in two hours."""
+    handler = handler_of(function, None, call_site())
+    if "<" in handler.name or "__main__" in handler.name.partition(":")[0]:
+        raise HandlerError(f"after() takes a function at the top level of a module, which {handler.name} is not")
     try:
-        found = named_function(known.name)
+        same = named_function(handler.name) is function
     except HandlerError:
-        found = None
-    if found is not handler:
-        raise HandlerError(f"after() takes a function that is found by its name; {known.name} is not this one")
-    parameters = list(inspect.signature(handler).parameters.values())[1:]
-    if not any(each.kind is each.VAR_KEYWORD for each in parameters):
-        taken = {each.name for each in parameters}
-        if unknown := sorted(set(arguments) - taken):
-            raise known.error(f"it takes no {unknown[0]!r}")
-    handler_of(handler, frozenset(arguments), call_site())
-    if known.accept(arguments) is None:
-        raise known.error("the arguments given to after() do not fit its annotations")
-    return known.name
+        same = False
+    if not same:
+        raise HandlerError(f"after() takes a function that is found by its name; {handler.name} is not this one")
+    parameters = list(inspect.signature(function).parameters.values())[1:]
+    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+        names = {parameter.name for parameter in parameters}
+        if unknown := sorted(set(arguments) - names):
+            raise handler.error(f"it takes no {unknown[0]!r}")
+    handler_of(function, frozenset(arguments), call_site())
+    if handler.accept(arguments) is None:
+        raise handler.error("the arguments given to after() do not fit its annotations")
+    return handler.name

@@ -1,4 +1,4 @@
-"""Where a bot author's function was written, and how its signature reads: so that a mistake is told by its line."""
+"""An author's functions: where they are written and how their signatures read, so that errors name the line."""
 
 from __future__ import annotations
 
@@ -6,17 +6,19 @@ import functools
 import inspect
 from dataclasses import dataclass
 from types import SimpleNamespace, UnionType
-from typing import TYPE_CHECKING, Any, Final, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel
 
 from bridge.errors import HandlerError
-from bridge.events import Event
+from bridge.events import EVENT_TYPES, Event
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from bridge.callsite import Site
+
+T = TypeVar("T")
 
 _POSITIONAL: Final = frozenset(
     {
@@ -29,14 +31,14 @@ NAMED: Final = frozenset({inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Param
 """The kinds of parameters that can be given by name."""
 
 UNREADABLE: Final = object()
-"""What an annotation says that cannot be read at run time, as one imported for type checkers only."""
+"""The value of an annotation that cannot be read at run time, like one imported for type checkers only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """A function of a bot author. `name` is module:qualname; `file` and `line` are where it stands.
+class AuthorFunction:
+    """A function of a bot author. `name` is module:qualname; `file` and `line` are its place in the code.
 
-    One that is not `is_async` may block: the engine runs it in a thread.
+    A function that is not `is_async` may block: the engine runs it in a thread.
     """
 
     function: Callable[..., Any]
@@ -50,17 +52,17 @@ class Written:
         return HandlerError(f"{self.file}:{self.line}: {self.name}: {reason}")
 
 
-def written(function: Callable[..., Any], site: Site, *, what: str) -> Written:
-    """A function and its place; `what` it is to be, for the error's text.
+def author_function(function: Callable[..., Any], site: Site, *, role: str) -> AuthorFunction:
+    """A function and its place; `role` is its part in a rule, for the error's text.
 
     Raises:
         HandlerError: it cannot be called.
     """
     if not callable(function):
-        raise site.error(f"{what} is a function, not a {type(function).__name__}")
+        raise site.error(f"{role} is a function, not a {type(function).__name__}")
     source = source_of(function)
     code = getattr(source, "__code__", None)
-    return Written(
+    return AuthorFunction(
         function=function,
         name=f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', type(function).__qualname__)}",
         file=code.co_filename if code else site.file,
@@ -69,16 +71,16 @@ def written(function: Callable[..., Any], site: Site, *, what: str) -> Written:
     )
 
 
-def source_of(function: Callable[..., Any]) -> Any:  # noqa: ANN401 - a function, or whatever else can be called
-    """The written function behind a partial, a wrapper or an object that can be called."""
+def source_of(function: Callable[..., object]) -> Callable[..., object]:
+    """The written function behind a partial, a wrapper or a callable object."""
     while isinstance(function, functools.partial):
         function = function.func
     function = inspect.unwrap(function)
     return function if hasattr(function, "__qualname__") else type(function).__call__
 
 
-def signature_of(author: Written) -> inspect.Signature:
-    """The parameters. Raises HandlerError where they cannot be read."""
+def signature_of(author: AuthorFunction) -> inspect.Signature:
+    """The parameters. Raises HandlerError when they cannot be read."""
     try:
         return inspect.signature(author.function)
     except (TypeError, ValueError):
@@ -90,8 +92,13 @@ def is_positional(parameter: inspect.Parameter | None) -> bool:
     return parameter is not None and parameter.kind in _POSITIONAL
 
 
-def annotation_of(author: Written, parameter: inspect.Parameter, site: Site) -> Any:  # noqa: ANN401 - any annotation
-    """The type a parameter is annotated with, read on its own: the turn's may well be imported for typing only.
+def is_class(value: object, parent: type[T]) -> TypeGuard[type[T]]:
+    """Whether a value is a class below `parent`."""
+    return isinstance(value, type) and issubclass(value, parent)
+
+
+def annotation_of(author: AuthorFunction, parameter: inspect.Parameter, site: Site) -> object:
+    """The type that annotates a parameter; Any without one. Other annotations of the function stay unread.
 
     Raises:
         HandlerError: it cannot be read.
@@ -105,46 +112,57 @@ def annotation_of(author: Written, parameter: inspect.Parameter, site: Site) -> 
         raise author.error(reason) from None
 
 
-def annotation_if_readable(author: Written, name: str, annotation: object, site: Site) -> Any:  # noqa: ANN401 - the same
-    """What an annotation says, or UNREADABLE."""
+def annotation_if_readable(
+    author: AuthorFunction, name: str, annotation: object, site: Site, known: Mapping[str, object] | None = None
+) -> object:
+    """The type of an annotation, or UNREADABLE; `known` are names that it may use without importing them."""
     if annotation is inspect.Parameter.empty:
         return Any
     try:
-        return _read(author, name, annotation, site)
+        return _read(author, name, annotation, site, known)
     except Exception:  # noqa: BLE001 - the same
         return UNREADABLE
 
 
 def check_turn(
-    author: Written, turn: inspect.Parameter, site: Site, events: frozenset[type[Event]] = frozenset()
-) -> type | None:
-    """Refuse a first parameter that says it is no turn, or one of other events than `events` (none: any will do).
+    author: AuthorFunction, turn: inspect.Parameter, site: Site, events: frozenset[type[Event]] = frozenset()
+) -> type[BaseModel] | None:
+    """Refuse a first parameter annotated as anything but a turn of `events` (empty: of any event).
 
     Returns:
-        The class that it says the state is, if it says one: Order of `Turn[Message, Order]`.
+        The model of the state in the annotation: Order of `Turn[Message, Order]`.
 
     Raises:
-        HandlerError: so it says.
+        HandlerError: it is annotated so.
     """
     from bridge.conversation.turn import Turn  # noqa: PLC0415 - the router is loaded by those who need no turns
 
     wanted = annotation_if_readable(author, turn.name, turn.annotation, site)
     if wanted is Turn or get_origin(wanted) is Turn:
-        said, *state = get_args(wanted) or (Event,)
-        kinds = tuple(each for each in _members(said) if isinstance(each, type) and issubclass(each, Event))
+        event, *state = get_args(wanted) or (Event,)
+        kinds = tuple(member for member in _members(event) if is_class(member, Event))
         wrong = [event for event in events if kinds and not issubclass(event, kinds)]
         if wrong:
             names = " or ".join(sorted(event.__name__ for event in wrong))
-            told = " | ".join(kind.__name__ for kind in kinds)
-            raise author.error(f"its turn is annotated Turn[{told}], but its rule is for a {names}")
-        return next((each for each in state if isinstance(each, type) and issubclass(each, BaseModel)), None)
-    if is_other_class(wanted, Turn):
+            annotated = " | ".join(kind.__name__ for kind in kinds)
+            raise author.error(f"its turn is annotated Turn[{annotated}], but its rule is for a {names}")
+        return next((model for model in state if is_class(model, BaseModel)), None)
+    if isinstance(wanted, type) and is_other_class(wanted, Turn):
         raise author.error(f"its first parameter is the turn, but {turn.name!r} is annotated {wanted.__name__}")
     return None
 
 
+def is_turn(author: AuthorFunction, parameter: inspect.Parameter, site: Site) -> bool:
+    """Whether a parameter is annotated as a turn, imported or not."""
+    from bridge.conversation.turn import Turn  # noqa: PLC0415 - as above
+
+    known = {"Turn": Turn, "Event": Event, **{cls.__name__: cls for cls in EVENT_TYPES.values()}}
+    wanted = annotation_if_readable(author, parameter.name, parameter.annotation, site, known)
+    return wanted is Turn or get_origin(wanted) is Turn
+
+
 def is_other_class(wanted: object, given: type) -> bool:
-    """Whether an annotation is a class that an object of the class `given` is surely none of."""
+    """Whether an annotation is a class that excludes objects of the class `given`."""
     if (
         not isinstance(wanted, type)
         or Any in (wanted, given)  # a class since Python 3.11
@@ -156,8 +174,8 @@ def is_other_class(wanted: object, given: type) -> bool:
 
 
 def takes(wanted: object, given: type) -> bool:
-    """Whether a parameter annotated `wanted` may be given an object of the class `given`, as far as can be told."""
-    return any(not is_other_class(each, given) for each in _members(wanted))
+    """Whether a parameter annotated `wanted` may take an object of the class `given`, as far as types tell."""
+    return any(not is_other_class(member, given) for member in _members(wanted))
 
 
 def _members(wanted: object) -> tuple[object, ...]:
@@ -165,7 +183,9 @@ def _members(wanted: object) -> tuple[object, ...]:
     return get_args(wanted) if get_origin(wanted) in {Union, UnionType} else (wanted,)
 
 
-def _read(author: Written, name: str, annotation: object, site: Site) -> Any:  # noqa: ANN401 - the same
+def _read(
+    author: AuthorFunction, name: str, annotation: object, site: Site, known: Mapping[str, object] | None = None
+) -> object:
     alone = SimpleNamespace(__annotations__={name: annotation})
-    known = getattr(source_of(author.function), "__globals__", {})
-    return get_type_hints(alone, known, dict(site.scope), include_extras=True)[name]
+    own = getattr(source_of(author.function), "__globals__", {})
+    return get_type_hints(alone, {**(known or {}), **own}, dict(site.scope), include_extras=True)[name]

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, computed_field
 from structlog.testing import capture_logs
 
 from bridge import Dialog, HandlerError, Message, Router, Turn
-from bridge.conversation.state import Shape, State
+from bridge.conversation.state import State, StateModel
 from tests.support.turn_engine import turns
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ async def test_a_value_that_the_model_refuses_fails_the_turn_that_wrote_it_and_n
 def test_whatever_a_model_says_of_what_it_does_not_know_others_keep_theirs(
     model: type[BaseModel], stored: dict[str, Any], kept: Mapping[str, Any]
 ) -> None:
-    shape, values = Shape(model=model, version=2, migrate=same), dict(stored)
+    shape, values = StateModel(model=model, version=2, migrate=same), dict(stored)
     for _ in range(2):
         state = State(values)
         state.take_shape(shape)
@@ -121,7 +121,7 @@ def test_a_model_that_would_forget_is_refused_at_once(model: type[BaseModel], re
 
 def test_what_is_no_json_fails_with_the_name_of_its_model() -> None:
     state = State({})
-    state.take_shape(Shape(model=Bytes))
+    state.take_shape(StateModel(model=Bytes))
     state.seen.data = b"\xff"
     with pytest.raises(HandlerError, match="the state cannot be kept: Bytes: 'utf-8' codec"):
         state.encode()

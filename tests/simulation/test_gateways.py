@@ -11,7 +11,7 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
-from bridge import Message, Postback, Router
+from bridge import Event, Message, Postback, Router, Turn
 from bridge.clock import SystemClock
 from bridge.emulation.server import EmulatorServer
 from bridge.emulation.signing import signer_for
@@ -26,10 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from bridge import Event
     from bridge.app.bridge import Bridge
     from bridge.providers.port import Hook, Seen
-    from bridge.routing.rulebook import Match
 
 DOORS: Final[Mapping[str, Mapping[str, Any]]] = {
     "aelyst": {"auth": "hmac", "keys": [SecretStr(SECRET)]},
@@ -69,11 +67,15 @@ class Watched(Router):
     def __init__(self) -> None:
         super().__init__("watched")
         self.asked: list[Event] = []
+        self.on(Event, self._passes)(never)
         self.include(menu)
 
-    def match(self, event: Event, thread: ThreadRef, step: str | None) -> Match | None:
+    def _passes(self, event: Event) -> bool:
         self.asked.append(event)
-        return super().match(event, thread, step)
+        return False
+
+
+def never(_turn: Turn) -> None: ...
 
 
 @dataclass(kw_only=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import Image, Message, Router, Text, Turn
+from bridge.routing.router import rulebook_of
 from bridge.testing.choices import Schedule
 from bridge.testing.spans import seconds_of
 from bridge.testing.stage import Stuck
@@ -247,7 +248,7 @@ def test_a_count_that_is_asked_for_late_is_right_all_the_same() -> None:
         runs += 1
         await counted(world)
         if runs > 2:
-            assert world.calls(router.match) > 2
+            assert world.calls(rulebook_of(router).match) > 2
 
     with World(router) as world:
         assert world.explore(scenario, seeds=5, faults={"crash"}).runs == 5

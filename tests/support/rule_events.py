@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from bridge import Contact, Echo, Event, Message, Postback, Router, Status, ThreadRef, Turn, Unrecognised
+from bridge.routing.router import rulebook_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -36,12 +37,12 @@ STRANGE = Unrecognised(id="1", contact=ANN, at=AT)
 
 def matched(router: Router, event: Event, step: str | None = None, ref: ThreadRef = WEB) -> str | None:
     """The bare name of the handler that an event goes to."""
-    match = router.match(event, ref, step)
+    match = rulebook_of(router).match(event, ref, step)
     return match.handler.name.partition(":")[2].rpartition(".")[2] if match else None
 
 
 def found(router: Router, event: Event) -> Mapping[str, Any] | None:
-    match = router.match(event, WEB, None)
+    match = rulebook_of(router).match(event, WEB, None)
     return match.arguments if match else None
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import HandlerError, Key, Router, Turn
+from bridge.routing.router import rulebook_of
 from tests.support.key_bots import ANN, Refund, Track, press
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class Odd(Key):
 MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no key": (lambda r: r.postback(Refund)(takes_none), "takes_none: the handler of a press takes the key as its sec"),
     "another key": (lambda r: r.postback(Refund)(takes_another), "'key' takes the key, but is not annotated Refund"),
-    "a parameter nobody fills": (lambda r: r.postback(Refund)(takes_more), "nobody fills its parameter 'more'"),
+    "a parameter without a source": (lambda r: r.postback(Refund)(takes_more), "its parameter 'more' has no source"),
     "unreadable fields": (lambda r: r.postback(Odd), "Odd: its fields cannot be read"),
     "no key of its own": (lambda r: r.postback(Key), "Key itself means nothing"),
     "another class": (lambda r: r.postback(int), "a key is a text or a class of keys"),
@@ -41,7 +42,7 @@ def test_a_mistake_is_found_where_it_is_written(write: Callable[[Any], object], 
     with pytest.raises(HandlerError, match=reason) as caught:
         write(router)
     assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert router.handlers() == ()
+    assert rulebook_of(router).handlers() == ()
 
 
 class Other(Key, name="Track"):
@@ -68,6 +69,6 @@ def test_one_function_takes_several_keys() -> None:
     router = Router()
     router.postback(Track)(takes_either)
     router.postback(Refund)(takes_either)
-    match = router.match(replace(press("r[7]"), sealed="~x"), ANN.ref, None)
+    match = rulebook_of(router).match(replace(press("r[7]"), sealed="~x"), ANN.ref, None)
     assert match is not None
     assert match.arguments == {"key": Refund(no=7)}

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Event
     from bridge.routing.handlers import Handler
-    from bridge.routing.rulebook import Match
+    from bridge.routing.rules import Match
     from bridge.store.records import InboxRow
 import asyncio
 from dataclasses import field, replace
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING
 from bridge.conversation.transcript import Entry
 from bridge.events import Postback, Timer, decode_event
 from bridge.messages import decode_message
-from bridge.routing.overlap import PLAIN, Manner
-from bridge.routing.rulebook import Match
+from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
+from bridge.routing.rules import Match
 from bridge.units import moment
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge.engine.turns.execution import Stop
     from bridge.events import Event
     from bridge.routing.handlers import Handler
-    from bridge.routing.router import Router
+    from bridge.routing.rulebook import RuleBook
     from bridge.store.port import Store
     from bridge.store.records import HistoryEntry, InboxRow, ThreadRow
 
@@ -51,10 +51,10 @@ class _Live:
 class Bursts:
     """What the turns of a store answer. `attempts` is how often a turn is tried."""
 
-    def __init__(self, store: Store, router: Router, attempts: int, *, meaning: Meaning, find: Find) -> None:
+    def __init__(self, store: Store, book: RuleBook, attempts: int, *, meaning: Meaning, find: Find) -> None:
         """`meaning` tells what an event is in its thread, `find` the Match that it leads to, if any."""
         self._store = store
-        self._router = router
+        self._book = book
         self._attempts = attempts
         self._meaning = meaning
         self._find = find
@@ -66,17 +66,17 @@ class Bursts:
         """The burst that begins with a row; its rows hold what their events mean."""
         event = await self._meaning(row, thread)
         alone = Burst(rows=(replace(row, event=event),))
-        if self._router.rules.is_plain():
+        if self._book.has_default_options():
             return alone
         if isinstance(event, Timer) and event.handler is not None:
-            return replace(alone, manner=Manner(timeout=self._router.rules.timeout_of(event.handler)))
+            return replace(alone, options=RuleOptions(timeout=self._book.timeout_of(event.handler)))
         handler = self._handler(event, thread)
-        if handler is None or handler.manner == PLAIN:
+        if handler is None or handler.options == DEFAULT_OPTIONS:
             return alone
-        alone = replace(alone, manner=handler.manner, handler=handler)
-        if not handler.manner.overlap.gathers:
+        alone = replace(alone, options=handler.options, handler=handler)
+        if not handler.options.overlap.gathers:
             return alone
-        if handler.manner.overlap.name == "interrupt":
+        if handler.options.overlap.name == "interrupt":
             self._live[thread.id] = _Live(thread, handler)
         # Out of the store also the head: those behind it may have taken part in a turn that failed, and only the
         # store has counted that.
@@ -128,7 +128,7 @@ class Bursts:
 
     def _fits(self, event: Event, thread: ThreadRow, handler: Handler) -> bool:
         found = self._handler(event, thread)
-        return found is not None and found.function is handler.function and found.manner == handler.manner
+        return found is not None and found.function is handler.function and found.options == handler.options
 
     def _handler(self, event: Event, thread: ThreadRow) -> Handler | None:
         """Who is to handle an event. What a filter raises is for the turn itself to meet."""
@@ -173,7 +173,7 @@ class Burst:
     """
 
     rows: tuple[InboxRow, ...]
-    manner: Manner = PLAIN
+    options: RuleOptions = DEFAULT_OPTIONS
     handler: Handler | None = None
     closed: bool = False
 
@@ -200,7 +200,7 @@ class Burst:
 
     @property
     def _skips(self) -> bool:
-        return self.manner.overlap.name == "latest"
+        return self.options.overlap.name == "latest"
 
     @property
     def others(self) -> tuple[InboxRow, ...]:
@@ -223,12 +223,13 @@ class Burst:
         Counted from when the events were stored, so that a restart in between changes nothing; something else behind
         them ends the wait, and so does a clock that was set back.
         """
-        if not self.manner.overlap.quiet or self.closed or self.newest.received_at > now:
+        if not self.options.overlap.quiet or self.closed or self.newest.received_at > now:
             return now
         return max(
             now,
             min(
-                self.newest.received_at + self.manner.overlap.quiet, self.head.received_at + self.manner.overlap.at_most
+                self.newest.received_at + self.options.overlap.quiet,
+                self.head.received_at + self.options.overlap.at_most,
             ),
         )
 
@@ -248,7 +249,7 @@ def burst_of(waiting: Iterable[InboxRow], handler: Handler, attempts: int, fits:
         if len(rows) == 1 and _stands_alone(row.attempt, attempts):
             closed = True
             break
-    return Burst(rows=tuple(rows), manner=handler.manner, handler=handler, closed=closed)
+    return Burst(rows=tuple(rows), options=handler.options, handler=handler, closed=closed)
 
 
 def _stands_alone(attempt: int, attempts: int) -> bool:

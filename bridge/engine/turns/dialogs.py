@@ -18,7 +18,7 @@ from bridge.conversation.turn import Turn, as_messages
 from bridge.engine.turns.execution import SideThread
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
-from bridge.routing.rulebook import Match
+from bridge.routing.rules import Match
 from bridge.store.records import StepRow
 from bridge.strict_json import not_json
 
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.clock import Clock
-    from bridge.routing.router import Router
-    from bridge.routing.rulebook import Changed, Place, Script
+    from bridge.routing.rulebook import RuleBook
+    from bridge.routing.rules import Changed, Scope, Script
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
 
@@ -86,10 +86,10 @@ class Fate:
 class Scripts:
     """The dialogs of a bridge."""
 
-    def __init__(self, store: Store, router: Router, clock: Clock) -> None:
+    def __init__(self, store: Store, book: RuleBook, clock: Clock) -> None:
         """`store` keeps the steps of turns that are not committed."""
         self._store = store
-        self._rules = router.rules
+        self._book = book
         self._clock = clock
 
     def match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | None:
@@ -103,14 +103,14 @@ class Scripts:
                 return None
         elif not isinstance(event, Message | Postback):
             return None
-        elif (found := self._rules.match(event, thread.ref, turn.step, anytime=True)) is not None:
+        elif (found := self._book.match(event, thread.ref, turn.step, anytime=True)) is not None:
             return found
-        script, place = self._script(journal)
+        script, scope = self._script(journal)
 
         async def wake(turn: Turn[Any, Any]) -> None:
             await self._wake(turn, journal, script, thread)
 
-        return Match(handler=replace(script.handler, function=wake, needs=()), arguments={}, place=place)
+        return Match(handler=replace(script.handler, function=wake, needs=()), arguments={}, scope=scope)
 
     async def begin(
         self, row: InboxRow, turn: Turn[Any, Any], function: Callable[..., object], arguments: tuple[object, ...]
@@ -120,7 +120,7 @@ class Scripts:
         Raises:
             HandlerError: it is no dialog of this bridge, or cannot be called so.
         """
-        script = next((each for each, _ in self._rules.scripts().values() if each.handler.function is function), None)
+        script = next((each for each, _ in self._book.scripts().values() if each.handler.function is function), None)
         if script is None:
             raise HandlerError(f"{name_of(function)} is no dialog of a router that this bridge has loaded")
         if problem := not_json(list(arguments), "an argument"):
@@ -141,7 +141,7 @@ class Scripts:
     async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
         """What is declared for a dialog that does not fit its script (any more)."""
         journal = misfit.journal
-        script = newest(self._rules.scripts(), journal.name)
+        script = newest(self._book.scripts(), journal.name)
         noted = await self._store.steps(thread.id)
         action = declared(script, journal, began_step=any(each.run == journal.run for each in noted))
         if script is not None and action == "restart":
@@ -200,9 +200,9 @@ class Scripts:
         turn.dialog = None
         turn.stepped.add(journal.run)
 
-    def _script(self, journal: Journal) -> tuple[Script, Place]:
+    def _script(self, journal: Journal) -> tuple[Script, Scope]:
         """The script that began a dialog. Raises Misfit when it is no more."""
-        found = self._rules.scripts().get((journal.name, journal.version))
+        found = self._book.scripts().get((journal.name, journal.version))
         if found is None:
             raise Misfit(journal, gone(journal))
         return found
@@ -220,7 +220,7 @@ def is_for_a_dialog(event: object) -> bool:
     return isinstance(event, Timer) and is_question_timer(event.name)
 
 
-def newest(scripts: Mapping[tuple[str, int], tuple[Script, Place]], name: str) -> Script | None:
+def newest(scripts: Mapping[tuple[str, int], tuple[Script, Scope]], name: str) -> Script | None:
     """The latest version of a dialog; None: there is no dialog of that name any more."""
     versions = [script for script, _ in scripts.values() if script.name == name]
     return max(versions, key=lambda each: each.version, default=None)

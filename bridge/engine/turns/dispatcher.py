@@ -24,7 +24,8 @@ from bridge.messages import decode_message
 from bridge.planning.choices import answer
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
-from bridge.routing.rulebook import NOWHERE, Match
+from bridge.routing.router import rulebook_of
+from bridge.routing.rules import NO_SCOPE, Match
 from bridge.routing.schedule import later
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import InboxRow, Retry, Settled, ThreadRow, TurnCommit
@@ -85,10 +86,11 @@ class Dispatcher:
         self._rng = rng
         self._seals = Seals(store, rng)
         self._commits = Commits(accounts, self._seals, clock, return_after=rules.return_after)
-        self._scripts = Scripts(store, rules.router, clock)
+        self._book = rulebook_of(rules.router)
+        self._scripts = Scripts(store, self._book, clock)
         self._suspects: frozenset[int] = frozenset()
         self._slow = asyncio.Semaphore(rules.slow_concurrency)
-        self._bursts = Bursts(store, rules.router, rules.backoff.attempts, meaning=self._opened, find=self._found)
+        self._bursts = Bursts(store, self._book, rules.backoff.attempts, meaning=self._opened, find=self._found)
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
 
     async def start(self) -> None:
@@ -152,17 +154,16 @@ class Dispatcher:
         now = self._clock.now()
         if (due_at := burst.due_at(now)) > now:
             return replace(row, attempt=burst.head.attempt, available_at=due_at)
-        if (burst.manner.timeout or 0) <= self._rules.timeout or aside:
+        if (burst.options.timeout or 0) <= self._rules.timeout or aside:
             return await self._turn(row, burst, thread)
         with self.lanes.aside():
             async with self._slow:
                 return await self._answer(row, thread, aside=True)
 
     async def _turn(self, row: InboxRow, burst: Burst, thread: ThreadRow) -> InboxRow | None:
-        seconds = burst.manner.timeout or self._rules.timeout
+        seconds = burst.options.timeout or self._rules.timeout
         stop = self._bursts.watch(burst)
-        book = self._rules.router.rules
-        passage = Passage(book, lambda turn: self._match(turn, thread), self._show_state, seconds, stop)
+        passage = Passage(self._book, lambda turn: self._match(turn, thread), self._show_state, seconds, stop)
         turn = self._turn_of(burst, thread)
         self._mark(burst, running=True)
         try:
@@ -240,11 +241,11 @@ class Dispatcher:
 
     def _show_state(self, turn: Turn[Any, Any], match: Match) -> None:
         """Show a turn's state as its handler sees it."""
-        event, rules = turn.event, self._rules.router.rules
+        event = turn.event
         if isinstance(event, Timer) and event.handler is not None:
-            turn.take_shape(rules.shape_for(event))
+            turn.take_shape(self._book.state_model_for_timer(event))
         else:
-            turn.take_shape(match.place.shape)
+            turn.take_shape(match.scope.state_model)
 
     def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
         """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
@@ -252,7 +253,7 @@ class Dispatcher:
         if (found := self._scripts.match(turn, thread)) is not None or is_for_a_dialog(event):
             return found
         if not isinstance(event, Timer):
-            return self._rules.router.match(event, thread.ref, turn.step)
+            return self._book.match(event, thread.ref, turn.step)
         if event.unless == "replied" and thread.heard > event.since:
             return None
         if event.message is not None:
@@ -322,14 +323,14 @@ class Dispatcher:
         self, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
     ) -> TurnCommit | None:
         """The turn as an error handler of the bot leaves it: the failed handler's effects are gone."""
-        handler = self._rules.router.match_error(error, passage.match)
+        handler = self._book.match_error(error, passage.match.scope if passage.match else NO_SCOPE)
         if handler is None:
             return None
         turn = self._turn_of(burst, thread)
         try:
             with suppress(HandlerError):  # where that is what failed, it is the mapping
-                place = passage.match.place if passage.match else NOWHERE
-                turn.take_shape(self._rules.router.rules.shape_of(handler, place))
+                scope = passage.match.scope if passage.match else NO_SCOPE
+                turn.take_shape(self._book.state_model_for_error(handler, scope))
             turn.reply(*as_messages(await passage.fail(turn, handler, error)))
             return self._commits.of_turn(burst, turn, thread, handler)
         except asyncio.CancelledError:

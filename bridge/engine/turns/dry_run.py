@@ -18,6 +18,7 @@ from bridge.conversation.turn import Turn
 from bridge.engine.turns.dialogs import declared, gone, newest
 from bridge.engine.watchdog import culprit
 from bridge.errors import NoAnswer
+from bridge.routing.router import rulebook_of
 from bridge.routing.schedule import later
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from bridge.conversation.journal import Journal
     from bridge.routing.router import Router
-    from bridge.routing.rulebook import Place, Script
+    from bridge.routing.rules import Scope, Script
     from bridge.store.port import StoreReader
     from bridge.store.records import ThreadRow
 
@@ -66,7 +67,7 @@ class Rehearsals:
     def __init__(self, store: StoreReader, router: Router, *, patience: float = PATIENCE) -> None:
         """`store` is only read; a rehearsal may take `patience` seconds."""
         self._store = store
-        self._scripts = router.rules.scripts()
+        self._scripts = rulebook_of(router).scripts()
         self._patience = patience
         self._stage: _Stage | None = None
         self._strikes: Counter[tuple[str, int]] = Counter()
@@ -142,7 +143,7 @@ class _Rehearsal:
     journal: Journal
     thread: ThreadRow
     script: Script
-    place: Place
+    scope: Scope
     dialog: Dialog | None = None
 
     @property
@@ -182,7 +183,7 @@ class _Rehearsal:
             begin=_superseded,
             schedule=later,
         )
-        turn.take_shape(self.place.shape)
+        turn.take_shape(self.scope.state_model)
         shelf = turn.set_aside()
         turn.recall(first)
         self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf, nullcontext())

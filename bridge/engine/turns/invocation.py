@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from bridge.conversation.turn import as_messages
 from bridge.engine.turns.execution import SideThread, run, run_task
 from bridge.routing.depends import Make
-from bridge.routing.rulebook import NOWHERE, Match, Place
+from bridge.routing.rules import NO_SCOPE, Match, Scope
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
     from bridge.routing.depends import Dependency, Needs
     from bridge.routing.handlers import Handler
-    from bridge.routing.middleware import Layer
+    from bridge.routing.middleware import Middleware
     from bridge.routing.rulebook import RuleBook
 
 _ENDED: Final = object()
@@ -51,13 +51,13 @@ class Passage:
         Raises:
             BaseException: whatever a bot author's function raised, or TookTooLong, or Interrupted.
         """
-        outer = self._book.outer()
+        outer = self._book.outer_middleware()
         if not outer:
             found = self._look(turn)
             if not isinstance(found, Match):
                 return found
             handler = found.handler
-            if not handler.needs and not found.place.inner:
+            if not handler.needs and not found.scope.inner:
                 return await run(handler, self._seconds, handler.call, turn, found.arguments, stop=self._stop)
         name = self.match.handler.name if self.match else outer[0][0].name
         return await run_task(name, self._seconds, self._through, turn, outer, stop=self._stop)
@@ -66,11 +66,11 @@ class Passage:
         """Run a handler of errors; what it returns is still to be said. Raises as `go` does."""
         if not handler.needs:
             return await run(handler, self._seconds, handler, turn, error)
-        place = self.match.place if self.match else NOWHERE
+        scope = self.match.scope if self.match else NO_SCOPE
 
         async def answer() -> object:
             async with _Supply(self._book, turn, handler.name) as supply:
-                return await supply.call(handler, place, error)
+                return await supply.call(handler, scope, error)
 
         return await run_task(handler.name, self._seconds, answer)
 
@@ -82,7 +82,7 @@ class Passage:
             self._ready(turn, found)
         return found
 
-    async def _through(self, turn: Turn[Any], outer: Sequence[tuple[Layer, Place]]) -> None:
+    async def _through(self, turn: Turn[Any], outer: Sequence[tuple[Middleware, Scope]]) -> None:
         async with _Supply(self._book, turn, "turn") as supply:
             await _within(outer, supply, None, lambda: self._handled(turn, supply))
 
@@ -94,19 +94,22 @@ class Passage:
             return
 
         async def handle() -> None:
-            turn.reply(*as_messages(await supply.call(match.handler, match.place, **match.arguments)))
+            turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
 
-        await _within([(layer, match.place) for layer in match.place.inner], supply, match, handle)
+        await _within([(layer, match.scope) for layer in match.scope.inner], supply, match, handle)
 
 
 async def _within(
-    layers: Sequence[tuple[Layer, Place]], supply: _Supply, match: Match | None, inside: Callable[[], Awaitable[None]]
+    layers: Sequence[tuple[Middleware, Scope]],
+    supply: _Supply,
+    match: Match | None,
+    inside: Callable[[], Awaitable[None]],
 ) -> None:
     """Run middleware, the first around the others, and all of it around what is `inside`."""
     if not layers:
         await inside()
         return
-    (layer, place), *rest = layers
+    (layer, scope), *rest = layers
     called = False
 
     async def call_next() -> None:
@@ -116,7 +119,7 @@ async def _within(
         called = True
         await _within(rest, supply, match, inside)
 
-    arguments = await supply.values(layer.needs, place)
+    arguments = await supply.values(layer.needs, scope)
     if layer.sees_match:
         arguments["match"] = match
     turn = supply.turn
@@ -147,31 +150,31 @@ class _Supply:
         if raised is not None and raised is not error:
             raise raised
 
-    async def call(self, handler: Handler, place: Place, *arguments: object, **named: object) -> object:
+    async def call(self, handler: Handler, scope: Scope, *arguments: object, **named: object) -> object:
         """Call a handler with its dependencies."""
-        named |= await self.values(handler.needs, place)
+        named |= await self.values(handler.needs, scope)
         if handler.is_async:
             return await handler.function(self.turn, *arguments, **named)
         return await self._thread.call(handler.function, self.turn, *arguments, **named)
 
-    async def values(self, needs: Needs, place: Place, *replaced: Callable[..., Any]) -> dict[str, Any]:
-        """What fills the parameters of a function that stands at `place`."""
-        return {name: await self._value(dependency, place, *replaced) for name, dependency in needs}
+    async def values(self, needs: Needs, scope: Scope, *replaced: Callable[..., Any]) -> dict[str, Any]:
+        """What fills the parameters of a function that stands in `scope`."""
+        return {name: await self._value(dependency, scope, *replaced) for name, dependency in needs}
 
-    async def _value(self, dependency: Dependency, place: Place, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - its author decides
+    async def _value(self, dependency: Dependency, scope: Scope, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - its author decides
         """One value. A fake may depend on what it replaces: whatever is in `replaced` stays the real one."""
         real = dependency.function
         if real not in replaced:
-            for book in place.books or (self._book,):
-                if real in book.overrides:
-                    dependency, replaced = book.overrides[real], (*replaced, real)
+            for settings in scope.settings or (self._book.settings,):
+                if real in settings.overrides:
+                    dependency, replaced = settings.overrides[real], (*replaced, real)
                     break
         if dependency.function not in self._made:
-            self._made[dependency.function] = await self._make(dependency, place, *replaced)
+            self._made[dependency.function] = await self._make(dependency, scope, *replaced)
         return self._made[dependency.function]
 
-    async def _make(self, dependency: Dependency, place: Place, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - the same
-        named = await self.values(dependency.needs, place, *replaced)
+    async def _make(self, dependency: Dependency, scope: Scope, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - the same
+        named = await self.values(dependency.needs, scope, *replaced)
         function, arguments = dependency.function, (self.turn,) if dependency.takes_turn else ()
         match dependency.make:
             case Make.AWAIT:

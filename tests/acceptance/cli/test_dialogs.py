@@ -271,7 +271,7 @@ MISTAKES = [
     ),
     ("async def quiz(turn: Turn) -> str:", "a dialog takes a Dialog first, but 'turn' is a turn: that is d.turn"),
     ("async def quiz(d: int) -> str:", "a dialog takes a Dialog first, but 'd' is annotated int"),
-    ("async def quiz(d: Dialog, *, no: int) -> str:", "nobody fills its parameter 'no'"),
+    ("async def quiz(d: Dialog, *, no: int) -> str:", "its parameter 'no' has no source"),
     (
         "async def quiz(d: Dialog, p: int = Depends(lambda: 1)) -> str:",
         "nothing is injected into a dialog, as its parameter 'p'",

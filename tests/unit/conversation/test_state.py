@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from structlog.testing import capture_logs
 
 from bridge import Dialog, Event, HandlerError, Message, Router, Timer, Turn
-from bridge.conversation.state import Shape, State
+from bridge.conversation.state import State, StateModel
 from bridge.store.records import TurnCommit
 from bridge.testing.world import World
 from bridge.units import SECOND
@@ -232,7 +232,7 @@ def upgrade(stored: dict[str, Any], version: int) -> dict[str, Any]:
 )
 def test_an_older_shape_is_migrated_when_it_is_read(stored: dict[str, Any], read: int, left: dict[str, Any]) -> None:
     state = State(dict(stored))
-    state.take_shape(Shape(model=Counter, version=2, migrate=upgrade))
+    state.take_shape(StateModel(model=Counter, version=2, migrate=upgrade))
     assert state.seen.count == read
     state.seen.count += 1
     assert state.values_now() == left
@@ -247,7 +247,7 @@ def test_an_older_shape_is_migrated_when_it_is_read(stored: dict[str, Any], read
 )
 def test_a_state_that_does_not_fit_fails_the_turn(stored: dict[str, Any], reason: str) -> None:
     with pytest.raises(HandlerError, match=reason):
-        State({"$shapes": {"Counter": 2}, **stored}).take_shape(Shape(model=Counter, version=2, migrate=upgrade))
+        State({"$shapes": {"Counter": 2}, **stored}).take_shape(StateModel(model=Counter, version=2, migrate=upgrade))
 
 
 class Needy(BaseModel):
@@ -284,7 +284,7 @@ def test_switching_between_model_and_mapping_loses_nothing(words: list[str]) -> 
     assert (values.get("last"), values.get("count", 0)) == (last, count)
 
 
-_ORDER = Shape(model=Order)
+_ORDER = StateModel(model=Order)
 
 
 async def test_a_turn_whose_thread_moved_on_runs_again_and_no_update_is_lost() -> None:

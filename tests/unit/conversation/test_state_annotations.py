@@ -12,7 +12,7 @@ from bridge import Message, Router, Turn
 from bridge.app.bridge import Bridge
 from bridge.config.load import Config
 from bridge.errors import HandlerError
-from bridge.routing.router import combine
+from bridge.routing.router import combine, rulebook_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,7 +97,7 @@ def test_a_handler_that_would_see_another_state_is_refused_with_file_and_line(
 
 @pytest.mark.parametrize("make", RIGHT.values(), ids=RIGHT)
 def test_a_handler_that_sees_what_it_says_is_taken(make: Callable[[], Router]) -> None:
-    assert combine([make()]).handlers()
+    assert rulebook_of(combine([make()])).handlers()
 
 
 def test_a_bridge_does_not_start_with_a_model_that_nobody_has(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def nested() -> Callable[..., Any]:
         (lambda turn: turn.after("1h", lambda _: None), "at the top level of a module"),
         (lambda turn: turn.after("1h", nested()), "at the top level of a module"),
         (lambda turn: turn.after("1h", partial(remind, no=1)), "is not this one"),
-        (lambda turn: turn.after("1h", remind), "nobody fills its parameter 'no'"),
+        (lambda turn: turn.after("1h", remind), "its parameter 'no' has no source"),
         (lambda turn: turn.after("1h", remind, no="x"), "do not fit its annotations"),
         (lambda turn: turn.after("1h", remind, no=1, yes=2), "it takes no 'yes'"),
         (lambda turn: turn.after("1h", remind, no=object()), r"arguments\['no'\] is a object, which is not JSON"),

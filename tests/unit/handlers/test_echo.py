@@ -24,6 +24,7 @@ from bridge import (
     Voice,
 )
 from bridge.conversation.turn import as_messages
+from bridge.routing.router import rulebook_of
 from handlers.echo import router
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 async def answer(event: Event) -> tuple[Outgoing, ...]:
-    match = router.match(event, THREAD, None)
+    match = rulebook_of(router).match(event, THREAD, None)
     assert match is not None
     return as_messages(await match.handler.call(Turn(event, THREAD), match.arguments))
 

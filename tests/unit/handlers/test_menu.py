@@ -12,6 +12,7 @@ from bridge.conversation.turn import as_messages
 from bridge.messages import choices_of
 from bridge.planning.capabilities import Capabilities
 from bridge.planning.plan import plan
+from bridge.routing.router import rulebook_of
 from handlers.menu import TEAS, router
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ class Visit:
         return await self.presses(offered[title])
 
     async def _turn(self, event: Event) -> str:
-        match = router.match(event, self.thread, self.step)
+        match = rulebook_of(router).match(event, self.thread, self.step)
         assert match is not None
         turn = Turn(event, self.thread, state=self.state, step=self.step)
         turn.reply(*as_messages(await match.handler.call(turn, match.arguments)))

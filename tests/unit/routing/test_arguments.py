@@ -12,6 +12,7 @@ import pytest
 from pydantic import Field
 
 from bridge import Router, Turn
+from bridge.routing.router import rulebook_of
 from tests.support.rule_events import WEB, found, matched, pressed, said
 
 
@@ -108,7 +109,7 @@ def test_the_turn_needs_no_annotation_and_no_fixed_name() -> None:
     def handler(t, /, n: int, *, m: int = 2):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
         calls.append((t, n, m))
 
-    match = router.match(pressed("n:1"), WEB, None)
+    match = rulebook_of(router).match(pressed("n:1"), WEB, None)
     assert match is not None
     turn = Turn(pressed("n:1"), WEB)
     match.handler.call(turn, match.arguments)
@@ -125,7 +126,7 @@ def test_a_handler_tells_its_name_its_place_and_whether_it_is_async(is_async: bo
 
     function = waits if is_async else works
     router.default()(function)
-    (handler,) = router.handlers()
+    (handler,) = rulebook_of(router).handlers()
     assert handler.name == f"{__name__}:{function.__qualname__}"
     assert (handler.file, handler.line) == (__file__, function.__code__.co_firstlineno)
     assert handler.is_async is is_async
@@ -146,9 +147,9 @@ def test_partials_methods_and_objects_that_can_be_called_are_handlers() -> None:
     router.postback("method:{n}")(Shop().order)
     router.postback("object:{n}")(Shop())
     router.postback("partial:{n}")(functools.partial(priced, 3))
-    method, thing, partial = router.handlers()
+    method, thing, partial = rulebook_of(router).handlers()
     assert [each.is_async for each in (method, thing, partial)] == [True, True, False]
     assert [each.name.rpartition(".")[2] for each in (method, thing, partial)] == ["order", "__call__", "priced"]
-    match = router.match(pressed("partial:2"), WEB, None)
+    match = rulebook_of(router).match(pressed("partial:2"), WEB, None)
     assert match is not None
     assert match.handler.call(Turn(pressed("partial:2"), WEB), match.arguments) == 6

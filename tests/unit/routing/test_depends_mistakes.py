@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from bridge import Depends, HandlerError, Router, Turn
+from bridge.routing.router import rulebook_of
 from tests.support.dependency_bots import Orders, get_orders, hear, shop
 from tests.support.turn_engine import turns
 
@@ -59,7 +60,7 @@ MISTAKES: dict[str, tuple[Callable[..., Any], str]] = {
         wants_more,
         "wants_more: its first parameter is the turn, but 'size' is annota",
     ),
-    "a parameter that nobody fills": (wants_no_turn, "wants_no_turn: nobody fills its parameter 'colour'"),
+    "a parameter without a source": (wants_no_turn, "wants_no_turn: its parameter 'colour' has no source"),
     "a context manager": (wrapped, "wrapped: its decorator hides that it yields"),
     "an async context manager": (wrapped_async, "wrapped_async: its decorator hides that it yields"),
     "another class": (text, "handler: its parameter 'orders' is annotated Orders, but .*text makes str"),
@@ -81,7 +82,7 @@ def test_a_function_that_says_nothing_of_its_value_fits_anything(dependency: Cal
     router = Router()
     handler: Any = needing(dependency)
     router.message()(handler)
-    assert len(router.handlers()) == 1
+    assert len(rulebook_of(router).handlers()) == 1
 
 
 @pytest.mark.parametrize(("dependency", "reason"), MISTAKES.values(), ids=MISTAKES)
@@ -102,7 +103,7 @@ def test_a_mistake_is_found_where_it_is_written(dependency: Callable[..., Any], 
     with pytest.raises(HandlerError, match=reason) as caught:
         (decorate if "middleware" in write else decorate())(handler)
     assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert router.handlers() == ()
+    assert rulebook_of(router).handlers() == ()
 
 
 def test_what_is_no_function_is_refused_at_its_line() -> None:
@@ -111,7 +112,7 @@ def test_what_is_no_function_is_refused_at_its_line() -> None:
 
 
 def test_a_fake_that_cannot_work_is_refused_when_it_is_written() -> None:
-    with pytest.raises(HandlerError, match="wants_no_turn: nobody fills its parameter 'colour'"):
+    with pytest.raises(HandlerError, match="wants_no_turn: its parameter 'colour' has no source"):
         shop().override(get_orders, wants_no_turn)
 
 

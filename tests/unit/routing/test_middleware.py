@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import CallNext, Depends, HandlerError, Match, Message, Router, Turn
+from bridge.routing.router import rulebook_of
 from tests.support.turn_engine import turns
 
 if TYPE_CHECKING:
@@ -357,7 +358,7 @@ async def of_a_number(no: int, _call_next: CallNext) -> None:
 
 MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     "no call_next": (lambda r: r.middleware(one), "one: a middleware takes the turn and call_next"),
-    "a parameter nobody fills": (lambda r: r.middleware(three), "three: nobody fills its parameter 'more'"),
+    "a parameter without a source": (lambda r: r.middleware(three), "three: its parameter 'more' has no source"),
     "a def": (lambda r: r.outer_middleware(plain), "plain: a middleware is an async def"),
     "a match before there is one": (lambda r: r.outer_middleware(of_a_match), "no match to take"),
     "no turn": (lambda r: r.middleware(of_a_number), "is the turn, but 'no' is annotated int"),
@@ -395,4 +396,4 @@ def test_an_annotation_that_can_never_be_true_is_a_mistake(write: Callable[[Any]
     with pytest.raises(HandlerError, match=reason) as caught:
         write(router)
     assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert router.handlers() == ()
+    assert rulebook_of(router).handlers() == ()

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import Event, Router, Status, Turn
-from bridge.routing.router import combine
+from bridge.routing.router import combine, rulebook_of
 from bridge.units import fold
 from tests.support.rule_events import ECHO, STRANGE, WEB, became, matched, named, pressed, said
 
@@ -94,7 +94,7 @@ def test_on_takes_any_class_of_events_and_filters() -> None:
 def test_only_tags_with_a_rule_are_wanted() -> None:
     router = Router()
     router.default()(named("default"))
-    assert [router.wants(tag) for tag in ("message", "postback", "status", "echo", "unrecognised")] == [
+    assert [rulebook_of(router).wants(tag) for tag in ("message", "postback", "status", "echo", "unrecognised")] == [
         True,
         True,
         False,
@@ -102,9 +102,9 @@ def test_only_tags_with_a_rule_are_wanted() -> None:
         False,
     ]
     router.echo()(named("echo"))
-    assert router.wants("echo")
+    assert rulebook_of(router).wants("echo")
     router.on(Event)(named("any"))
-    assert router.wants("status")
+    assert rulebook_of(router).wants("status")
 
 
 # Order
@@ -163,7 +163,7 @@ def test_one_function_may_stand_under_several_rules_and_stays_what_it_was() -> N
 
     assert router.message(text="help")(router.postback("help")(help_me)) is help_me
     assert matched(router, said("help")) == matched(router, pressed("help")) == "help_me"
-    assert [handler.function for handler in router.handlers()] == [help_me]
+    assert [handler.function for handler in rulebook_of(router).handlers()] == [help_me]
 
 
 @given(
@@ -207,16 +207,16 @@ def test_the_first_error_handler_that_fits_wins() -> None:
         return f"sorry: {error}"
 
     errors = [KeyError(), IndexError(), ZeroDivisionError(), ValueError(), KeyboardInterrupt()]
-    handlers = [router.match_error(error) for error in errors]
+    handlers = [rulebook_of(router).match_error(error) for error in errors]
     assert [each and each.function for each in handlers] == [key, lookup, lookup, rest, None]
-    assert [each.function for each in router.handlers()] == [key, lookup, rest]
-    last = router.match_error(ValueError())
+    assert [each.function for each in rulebook_of(router).handlers()] == [key, lookup, rest]
+    last = rulebook_of(router).match_error(ValueError())
     assert last is not None
     assert last(Turn(said(), WEB), ValueError("no")) == "sorry: no"
 
 
 def test_without_error_handlers_nothing_catches() -> None:
-    assert Router().match_error(ValueError()) is None
+    assert rulebook_of(Router()).match_error(ValueError()) is None
 
 
 def test_texts_fold_the_same_way_on_both_sides() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from bridge import Event, Filter, HandlerError, Router, Turn
+from bridge.routing.router import rulebook_of
 from tests.support.rule_events import WEB, is_long, said
 
 if TYPE_CHECKING:
@@ -30,12 +31,15 @@ def unreadable(turn: Turn, n: Missing) -> None: ...  # type: ignore[name-defined
 
 
 MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
-    "a parameter nobody fills": (lambda r: r.message()(two), r"two: nobody fills its parameter 'size'.* finds nothing"),
+    "a parameter without a source": (
+        lambda r: r.message()(two),
+        r"two: its parameter 'size' has no source: its rule finds nothing",
+    ),
     "a parameter another name fills": (
         lambda r: r.postback("{sise}")(two),
-        r"nobody fills its parameter 'size': its rule finds sise",
+        r"its parameter 'size' has no source: its rule finds sise",
     ),
-    "a parameter no bool filter fills": (lambda r: r.message(is_long & Filter(is_long))(two), "nobody fills"),
+    "a parameter no bool filter fills": (lambda r: r.message(is_long & Filter(is_long))(two), "has no source"),
     "a parameter no declared filter fills": (
         lambda r: r.message(Filter(lambda _: {"a": 1}, finds=["a"]))(two),
         "its rule finds a",
@@ -78,7 +82,7 @@ def test_a_mistake_is_found_where_it_is_written(write: Callable[[Any], object], 
     with pytest.raises(HandlerError, match=reason) as caught:
         write(router)
     assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert router.handlers() == ()
+    assert rulebook_of(router).handlers() == ()
 
 
 def test_routers_that_include_each_other_are_refused() -> None:
@@ -93,4 +97,4 @@ def test_a_parameter_that_an_undeclared_filter_may_fill_is_missed_when_it_does_n
     router = Router()
     router.message(lambda _event: True)(two)
     with pytest.raises(HandlerError, match="two: nothing was found for its parameter 'size'"):
-        router.match(said("x"), WEB, None)
+        rulebook_of(router).match(said("x"), WEB, None)

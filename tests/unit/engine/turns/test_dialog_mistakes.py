@@ -152,7 +152,7 @@ def test_two_dialogs_of_one_name_and_version_are_refused() -> None:
     router, other = Router(), Router()
     router.dialog(1, name="x")(nothing)
     other.dialog(1, name="x")(nothing)
-    with pytest.raises(HandlerError, match="a version 1 of the dialog x already"):
+    with pytest.raises(HandlerError, match="the dialog x has a version 1 already"):
         router.include(other)
     with pytest.raises(HandlerError, match="changed is one of"):
         router.dialog(2, changed="explode")  # type: ignore[arg-type]
