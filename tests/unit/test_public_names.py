@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Final
 
 import pytest
 
 import bridge
+from bridge import Router
 
 
 def _declared() -> dict[str, str]:
@@ -46,6 +49,21 @@ def test_a_star_brings_everything() -> None:
     namespace: dict[str, object] = {}
     exec("from bridge import *", namespace)  # noqa: S102 - this is what is tested
     assert set(bridge.__all__) <= set(namespace)
+
+
+_PAGE: Final = Path(__file__).parents[2] / "docs/reference/python.md"
+_NAME: Final = re.compile(r"`(?:await )?\.(\w+)")
+
+
+def _documented(heading: str) -> set[str]:
+    """The names that the reference lists between a heading and the next one, written `.name`."""
+    section = _PAGE.read_text("utf-8").partition(f"\n{heading}\n")[2]
+    return set(_NAME.findall(section.partition("\n#")[0]))
+
+
+@pytest.mark.parametrize(("made", "heading"), [(Router(), "## Router")], ids=["Router"])
+def test_an_author_sees_the_documented_names_and_no_others(made: object, heading: str) -> None:
+    assert {name for name in dir(made) if not name.startswith("_")} == _documented(heading)
 
 
 def test_create_app_is_loaded_when_it_is_asked_for() -> None:
