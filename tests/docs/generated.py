@@ -69,25 +69,25 @@ def cli_page() -> str:
 
 
 def _command(name: str, command: Any) -> str:
-    arguments = [each for each in command.params if each.param_type_name == "argument"]
-    options = [each for each in command.params if each.param_type_name == "option"]
-    usage = " ".join([name, *(f"{each.metavar}{_more(each)}" for each in arguments)])
+    arguments = [param for param in command.params if param.param_type_name == "argument"]
+    options = [param for param in command.params if param.param_type_name == "option"]
+    usage = " ".join([name, *(f"{argument.metavar}{_more(argument)}" for argument in arguments)])
     lines = [f"## {name}\n", f"    {usage} [OPTIONS]\n", _prose(command.help), ""]
-    if rows := [_row(each) for each in (*arguments, *options) if "--help" not in each.opts]:
+    if rows := [_row(param) for param in (*arguments, *options) if "--help" not in param.opts]:
         lines += ["| option | meaning | default |", "|---|---|---|", *rows, ""]
     return "\n".join(lines)
 
 
 def _prose(text: str) -> str:
     """A docstring with one sentence a line, its example as a block."""
-    paragraphs = [" ".join(each.split()) for each in textwrap.dedent(text).strip().split("\n\n")]
+    paragraphs = [" ".join(paragraph.split()) for paragraph in textwrap.dedent(text).strip().split("\n\n")]
     prose = []
-    for each in paragraphs:
-        example = re.fullmatch(r"(?P<what>.*): `(?P<line>threadbridge [^`]*)`", each)
+    for paragraph in paragraphs:
+        example = re.fullmatch(r"(?P<what>.*): `(?P<line>threadbridge [^`]*)`", paragraph)
         if example:
             prose.append(f"{example['what']}:\n\n```sh\n{example['line']}\n```")
         else:
-            prose.append(re.sub(r"(?<=[.!?]) (?=[A-Z\"`])", "\n", each))
+            prose.append(re.sub(r"(?<=[.!?]) (?=[A-Z\"`])", "\n", paragraph))
     return "\n\n".join(prose)
 
 
@@ -95,7 +95,7 @@ def _row(param: Any) -> str:
     name = (
         f"`{param.metavar}{_more(param)}`"
         if param.param_type_name == "argument"
-        else ", ".join(f"`{each}`" for each in param.opts) + (f" {_wanted(param)}" if _wanted(param) else "")
+        else ", ".join(f"`{option}`" for option in param.opts) + (f" {_wanted(param)}" if _wanted(param) else "")
     )
     default = "required" if param.required else _default(param)
     return f"| {name} | {(param.help or '').replace('|', '&#124;')} | {default} |"
@@ -117,7 +117,7 @@ def _default(param: Any) -> str:
 
 def matrix_page() -> str:
     """docs/providers/matrix.md."""
-    rows = [(name, channel, found) for name in sorted(BUILT_IN) for channel, found in _channels(name).items()]
+    rows = [(name, channel, carried) for name in sorted(BUILT_IN) for channel, carried in _channels(name).items()]
     kinds = list(MESSAGE_TYPES)
     return "\n".join(
         [
@@ -128,14 +128,14 @@ def matrix_page() -> str:
             _table(
                 ["provider", "channel", *kinds],
                 [
-                    [name, channel, *("yes" if kind in found.kinds else "-" for kind in kinds)]
-                    for name, channel, found in rows
+                    [name, channel, *("yes" if kind in carried.kinds else "-" for kind in kinds)]
+                    for name, channel, carried in rows
                 ],
             ),
             "## Limits and features\n",
             _table(
                 ["provider", "channel", *_FEATURES],
-                [[name, channel, *(show(found) for show in _FEATURES.values())] for name, channel, found in rows],
+                [[name, channel, *(show(carried) for show in _FEATURES.values())] for name, channel, carried in rows],
             ),
         ]
     )
@@ -150,21 +150,21 @@ def _yes(value: object) -> str:
 
 
 _FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
-    "text": lambda found: _limit(found.text) if "text" in found.kinds else "-",
-    "buttons": lambda found: _limit(found.buttons),
-    "button title": lambda found: _limit(found.button_title) if found.buttons else "-",
-    "button key": lambda found: _limit(found.button_key) if found.buttons else "-",
-    "rows": lambda found: _limit(found.rows),
-    "row title": lambda found: _limit(found.row_title) if found.rows else "-",
-    "header": lambda found: ", ".join(sorted(found.header)) or "-",
-    "footer": lambda found: _yes(found.footer),
-    "caption": lambda found: _yes(found.caption),
-    "reply_to": lambda found: _yes(found.reply_to),
-    "schedule": lambda found: _yes(found.schedule),
-    "statuses": lambda found: _yes(found.statuses),
-    "key": lambda found: _yes(found.idempotency_key),
-    "window": lambda found: "-" if found.window is None else f"{found.window / 3600:g}",
-    "tags": lambda found: ", ".join(sorted(found.tags)) or "-",
+    "text": lambda carried: _limit(carried.text) if "text" in carried.kinds else "-",
+    "buttons": lambda carried: _limit(carried.buttons),
+    "button title": lambda carried: _limit(carried.button_title) if carried.buttons else "-",
+    "button key": lambda carried: _limit(carried.button_key) if carried.buttons else "-",
+    "rows": lambda carried: _limit(carried.rows),
+    "row title": lambda carried: _limit(carried.row_title) if carried.rows else "-",
+    "header": lambda carried: ", ".join(sorted(carried.header)) or "-",
+    "footer": lambda carried: _yes(carried.footer),
+    "caption": lambda carried: _yes(carried.caption),
+    "reply_to": lambda carried: _yes(carried.reply_to),
+    "schedule": lambda carried: _yes(carried.schedule),
+    "statuses": lambda carried: _yes(carried.statuses),
+    "key": lambda carried: _yes(carried.idempotency_key),
+    "window": lambda carried: "-" if carried.window is None else f"{carried.window / 3600:g}",
+    "tags": lambda carried: ", ".join(sorted(carried.tags)) or "-",
 }
 
 

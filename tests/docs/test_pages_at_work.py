@@ -1,4 +1,4 @@
-"""What some pages promise, tried out: the tutorial's bot takes an order, the backup is one, each pain has its page."""
+"""The pages' promises, tried out: the tutorial's bot takes an order, the backup opens, each pain has its page."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bridge.app.http import BRIDGE, create_app
+from bridge.engine.delivery.outcomes import SILENCED
 from bridge.events import ThreadRef
 from bridge.messages import decode_message
 from bridge.routing.loading import load_routers
@@ -23,31 +24,31 @@ if TYPE_CHECKING:
 
 
 async def say(app: web.Application, number: int, text: str) -> list[str]:
-    """Type something at the console; everything that the bot has said so far."""
+    """Type something at the console; return all texts of the bot so far."""
     bridge = app[BRIDGE]
-    told = {"id": str(number), "conversation": "ann", "name": "Ann", "text": text}
-    await bridge.webhooks.accept(bridge.config.accounts["console"], orjson.dumps(told), None)
+    posted = {"id": str(number), "conversation": "ann", "name": "Ann", "text": text}
+    await bridge.webhooks.accept(bridge.config.accounts["console"], orjson.dumps(posted), None)
     await bridge.settle()
     thread = await bridge.store.find_thread(ThreadRef("console", "playground", "console", "ann"))
     assert thread is not None
     entries = await bridge.store.history(thread, limit=100)
-    return [str(getattr(decode_message(each.content), "text", "")) for each in entries if each.direction == "out"]
+    return [str(getattr(decode_message(entry.content), "text", "")) for entry in entries if entry.direction == "out"]
 
 
 async def test_the_tutorials_bot_takes_an_order_by_title_number_and_word(
     aiohttp_client: AiohttpClient, tmp_path: Path
 ) -> None:
-    bakery = [each for each in blocks_of(DOCS / "tutorial.md", "python") if each.file == "bakery.py"][-1]
+    bakery = [block for block in blocks_of(DOCS / "tutorial.md", "python") if block.file == "bakery.py"][-1]
     (tmp_path / "tutorial_bakery.py").write_text(bakery.code)
     router = combine(load_routers(["tutorial_bakery"], tmp_path))
     storage = {"url": f"sqlite:///{tmp_path}/bakery.db"}
     app = create_app({"storage": storage, "accounts": {"console": {"provider": "playground"}}}, router=router)
     await aiohttp_client(app)
-    said: list[str] = []
+    texts: list[str] = []
     for number, text in enumerate(["hello", "spelt bread", "many", "3", "YES"]):
-        said = await say(app, number, text)
+        texts = await say(app, number, text)
 
-    assert said == [
+    assert texts == [
         "Good morning! What may it be?",
         "Spelt bread, a good choice. How many?",
         "A number from 1 to 20, please.",
@@ -58,12 +59,12 @@ async def test_the_tutorials_bot_takes_an_order_by_title_number_and_word(
 
 async def test_the_backup_of_a_store_in_use_can_be_opened(tmp_path: Path) -> None:
     (block,) = blocks_of(DOCS / "how-to" / "deploy.md", "python")
-    found: dict[str, Any] = {}
-    exec(compile(block.code, str(block.page), "exec"), found)  # noqa: S102 - our own page
+    namespace: dict[str, Any] = {}
+    exec(compile(block.code, str(block.page), "exec"), namespace)  # noqa: S102 - our own page
     original, copy = tmp_path / "original.db", tmp_path / "copy.db"
     store = await open_store(f"sqlite:///{original}")
     try:
-        found["back_up"](str(original), str(copy))
+        namespace["back_up"](str(original), str(copy))
         reader = await open_reader(f"sqlite:///{copy}")
         assert await reader.counts() == await store.counts()
         await reader.close()
@@ -78,4 +79,8 @@ def test_each_of_the_twenty_pains_has_a_page_with_code_or_says_that_it_has_none_
     for _, pain, answer, where in rows:
         pages = [(page.parent / target).resolve() for target in re.findall(r"\]\(([^)#]+)", where)]
         assert pages, pain
-        assert "**Not yet**" in answer or any(blocks_of(each, "python", "sh") for each in pages), pain
+        assert "**Not yet**" in answer or any(blocks_of(target, "python", "sh") for target in pages), pain
+
+
+def test_the_page_on_handoff_quotes_the_reason_of_its_dead_letters() -> None:
+    assert f'"{SILENCED}"' in (DOCS / "how-to" / "hand-off.md").read_text("utf-8")

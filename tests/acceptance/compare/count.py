@@ -101,24 +101,24 @@ def lengths() -> str:
     start = [sum(bool(line.strip()) and not line.startswith("#") for line in toml)]
     start += [lines_of(framework, "start") for framework in FRAMEWORKS[1:]]
     rows.append(["to start one of them", *map(str, start)])
-    said = [table(["bot", *_NAMES.values()], rows)]
-    said.append("A configuration starts threadbridge, a script the others.")
-    said.append(
+    lines = [table(["bot", *_NAMES.values()], rows)]
+    lines.append("A configuration starts threadbridge, a script the others.")
+    lines.append(
         "aiogram's helpdesk holds the lines that carry messages to the staff and back, "
         "because bot and staff share no inbox on Telegram."
     )
-    said.append("Ours is also silent by itself where a gateway reports that a person wrote.")
+    lines.append("Ours is also silent by itself where a gateway reports that a person wrote.")
     for at, framework in enumerate(FRAMEWORKS[1:], 1):
         shorter = [bot for bot, numbers in counted.items() if numbers[at] < numbers[0]]
         same = [bot for bot, numbers in counted.items() if numbers[at] == numbers[0]]
-        said.append(
+        lines.append(
             f"{_NAMES[framework]} is shorter than threadbridge in {_listed(shorter)}, and as long in {_listed(same)}."
         )
-    said.append(
+    lines.append(
         "aiogram can also fetch its updates by long polling, in fewer lines, "
         "and has scenes for dialogs like the survey."
     )
-    return "\n".join(said) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _linked(bot: str) -> str:
@@ -131,9 +131,9 @@ def _listed(names: list[str]) -> str:
 
 def safety() -> str:
     """The table of what is safe, and the facts behind each column."""
-    said = [table(["bot", *COLUMNS], [[bot, *CELLS[bot].split()] for bot in BOTS])]
+    lines = [table(["bot", *COLUMNS], [[bot, *CELLS[bot].split()] for bot in BOTS])]
     for column, (happens, facts) in FACTS.items():
-        said.append(f"### {column.capitalize() if column.islower() else column}\n\n{happens}\n")
+        lines.append(f"### {column.capitalize() if column.islower() else column}\n\n{happens}\n")
         for fact in facts:
             shown = []
             if fact.line:
@@ -141,11 +141,11 @@ def safety() -> str:
             if fact.test:
                 path, _, name = fact.test.partition("::")
                 shown.append(f"[`{name}`](../../{path})")
-            lines = fact.says.split("\n")
+            sentences = fact.says.split("\n")
             where = f"  Seen in {' and '.join(shown)}.\n" if shown else ""
-            said.append(f"- **{_NAMES[fact.framework]}**: " + "\n  ".join(lines) + f"\n{where}".rstrip())
-        said[-1] += "\n"
-    return "\n".join(said)
+            lines.append(f"- **{_NAMES[fact.framework]}**: " + "\n  ".join(sentences) + f"\n{where}".rstrip())
+        lines[-1] += "\n"
+    return "\n".join(lines)
 
 
 def page() -> str:
