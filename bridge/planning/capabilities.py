@@ -1,4 +1,4 @@
-"""What one channel of a provider can carry."""
+"""Capabilities: the kinds and limits of one channel of a provider."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Capabilities:
-    """What one channel of a provider can carry. A limit of 0 means: not at all; None: no limit known.
+    """The kinds and limits of one channel. A limit of 0 means: not at all; None: no known limit.
 
-    `kinds` are the message kinds (bridge.messages) sent natively. Lengths are in characters. `header` holds the
-    kinds a header may have. `window` is the seconds after the contact's last message in which free text may be sent.
+    `kinds` are the message kinds (bridge.messages) that the channel sends natively; `header` are the kinds of a
+    header. Lengths are in characters. `window` is the time for free text after the contact's last message, in
+    seconds.
     """
 
     kinds: frozenset[str]

@@ -1,4 +1,4 @@
-"""What a contact may choose in a thread, how it is numbered, and which choice an answer in words or digits means."""
+"""Choices: the open options of a thread, their numbers, and the choice that an answer in text means."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ if TYPE_CHECKING:
     from bridge.events import Message
 
 _UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Variation_Selector}\u20e3]")
-"""Marks of direction and joining, and what makes a keycap of a digit."""
+"""Marks of direction and joining, and the mark that makes a keycap of a digit."""
 _ACCENT: Final = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])\p{Mn}+")
 _ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[\p{Pd}'’](?=\p{L})")  # noqa: RUF001 - as typed
-"""Pictures beside the words, and hyphens and apostrophes within them."""
+"""Pictures beside words; hyphens and apostrophes within them."""
 _EDGES: Final = " .,;:!?…。、¿¡()[]\"'«»“”‘’*_~"  # noqa: RUF001 - as typed
 _NUMBER: Final = re.compile(r"[(\[#]?\s?(\d{1,4})\s?[.)\]:,、。]*")
 _LINE: Final = re.compile(r"(\d{1,4})[.)] (.+)")
 _MISSPELLABLE: Final = regex.compile(r"[\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]{4,}", regex.VERSION1)
-"""Words in which another letter is a slip: not short ones, not numbers, not scripts whose letters are words."""
+"""Words in which another letter is a slip: no short ones, no numbers, no scripts of one letter a word."""
 _LONG_WORD: Final = 8
 _SHORT_WORD: Final = 4
 _MOST_SLIPS: Final = 2
 _LONGEST: Final = 64
-"""Characters beyond which nobody is typing a title."""
+"""A longer text is no typed title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """Something the contact may still choose in a thread: how it was numbered (or None), and what comes back."""
+    """An open option of a thread: its number, if it has one, and the key that comes back."""
 
     number: int | None
     key: str
@@ -45,17 +45,17 @@ class Choice:
 
 
 def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
-    """The Postback an answer in text stands for, or None when it is none, or not certainly one.
+    """The Postback that an answer in text means; None when it means none, or not certainly one.
 
     In this order: the number of a choice, in the digits of any script ("2", "2.", "(2)", its emoji), or a title in any
-    case, also with its number before it; a title but for accents, pictures, spaces and marks around it; a title with a
-    slip or two of the finger. Wherever two keys are meant equally well the answer is None: a wrong purchase is worse
-    than asking again. The Postback keeps the event's id, contact, time, raw webhook and reply_to.
+    case, also with its number before it; a title without accents, pictures, spaces and outer marks; a title with one
+    or two slips of the finger. An answer that means two keys equally well means none: a wrong purchase is worse than
+    another question. The Postback keeps the event's id, contact, time, raw webhook and reply_to.
     """
     if not choices or event.kind != "text":
         return None
-    said = _folded(event.text)
-    choice = _meant(said, choices) if said else None
+    text = _folded(event.text)
+    choice = _meant(text, choices) if text else None
     if choice is None:
         return None
     return Postback(
@@ -92,40 +92,40 @@ def next_choices(
 
 
 def number_choices(titles: Sequence[str]) -> list[int]:
-    """A number for each title, from 1 up; a title that is a number itself has that one, so that typing it is safe."""
+    """A number for each title, from 1 up. A title that is a number gets that number, so typing it is safe."""
     own: dict[int, int] = {}
-    for at, title in enumerate(titles):
+    for index, title in enumerate(titles):
         value = title_number(title)
         if value is not None and value not in own.values():
-            own[at] = value
+            own[index] = value
     free = (number for number in count(1) if number not in own.values())
-    return [own[at] if at in own else next(free) for at in range(len(titles))]
+    return [own[index] if index in own else next(free) for index in range(len(titles))]
 
 
 def title_number(title: str) -> int | None:
-    """The number a title is, if it is nothing else ("5", "5 ★")."""
+    """The number of a title that is only a number ("5", "5 ★")."""
     return _number(_plain(_folded(title)))
 
 
 def shorten_titles(titles: Sequence[str], limit: int | None) -> list[str] | None:
-    """The titles in at most `limit` characters; None when two would read the same, or one would be gone."""
+    """The titles in at most `limit` characters; None when two would read the same, or one would be empty."""
     short = [cut for title in titles if (cut := cut_text(title, limit)) is not None]
     return short if len({_folded(title) for title in short}) == len(titles) else None
 
 
-def _meant(said: str, choices: Sequence[Choice]) -> Choice | None:
-    number = _number(said)
-    line = _LINE.fullmatch(said)
+def _meant(text: str, choices: Sequence[Choice]) -> Choice | None:
+    number = _number(text)
+    line = _LINE.fullmatch(text)
     hits = [
         choice
         for choice in choices
         if (number is not None and choice.number == number)
-        or (title := _folded(choice.title)) == said
+        or (title := _folded(choice.title)) == text
         or (line and int(line[1]) == choice.number and (line[2] == title or line[2].startswith(f"{title} — ")))
     ]
     if hits:
         return _only(hits)
-    plain = _plain(said)
+    plain = _plain(text)
     titles = [(choice, _plain(_folded(choice.title))) for choice in choices]
     closed_up = plain.replace(" ", "")
     hits = [choice for choice, title in titles if title.replace(" ", "") == closed_up]
@@ -138,25 +138,26 @@ def _only(hits: Sequence[Choice]) -> Choice | None:
     return hits[0] if len({choice.key for choice in hits}) == 1 else None
 
 
-def _misspelt(said: str, titles: Sequence[tuple[Choice, str]]) -> Choice | None:
-    """The one choice that `said` misspells, if every other title is clearly farther away."""
-    near = [(choice, slips) for choice, title in titles if (slips := _slips(said, title)) is not None]
-    choice = _only([each for each, _ in near])
+def _misspelt(text: str, titles: Sequence[tuple[Choice, str]]) -> Choice | None:
+    """The one choice that `text` misspells, if every other title is clearly farther away."""
+    near = [(choice, slips) for choice, title in titles if (slips := _slips(text, title)) is not None]
+    choice = _only([candidate for candidate, _ in near])
     if choice is None:
         return None
     most = min(slips for _, slips in near) + 1
-    for other, title in titles:
-        if other.key != choice.key and abs(len(title) - len(said)) <= most and _distance(said, title) <= most:
+    for candidate, title in titles:
+        is_close = abs(len(title) - len(text)) <= most and _distance(text, title) <= most
+        if candidate.key != choice.key and is_close:
             return None
     return choice
 
 
-def _slips(said: str, title: str) -> int | None:
-    """How many slips of the finger make `said` of the title; None when it reads like something else.
+def _slips(text: str, title: str) -> int | None:
+    """The number of slips that turn the title into `text`; None when it reads like something else.
 
-    Word by word, and only in words that begin alike: "unsubscribe" is no misspelt "subscribe", nor is "dont" a "do".
+    Only words that begin alike count: "unsubscribe" is no misspelt "subscribe", nor is "dont" a "do".
     """
-    words, wanted = said.split(), title.split()
+    words, wanted = text.split(), title.split()
     if len(words) != len(wanted):
         return None
     total = 0
@@ -174,15 +175,15 @@ def _slips(said: str, title: str) -> int | None:
     return total if total <= _MOST_SLIPS else None
 
 
-def _distance(one: str, other: str) -> int:
+def _distance(first: str, second: str) -> int:
     """Letters missing, added, mistaken or swapped with their neighbour (optimal string alignment)."""
     before: list[int] = []
-    last = list(range(len(other) + 1))
-    for i, letter in enumerate(one, 1):
+    last = list(range(len(second) + 1))
+    for i, letter in enumerate(first, 1):
         row = [i]
-        for j, wanted in enumerate(other, 1):
+        for j, wanted in enumerate(second, 1):
             steps = min(last[j] + 1, row[-1] + 1, last[j - 1] + (letter != wanted))
-            if i > 1 and j > 1 and letter == other[j - 2] and one[i - 2] == wanted:
+            if i > 1 and j > 1 and letter == second[j - 2] and first[i - 2] == wanted:
                 steps = min(steps, before[j - 2] + 1)
             row.append(steps)
         before, last = last, row
@@ -203,7 +204,7 @@ def _folded(text: str) -> str:
 
 
 def _plain(folded: str) -> str:
-    """What is left of folded text in a hurry: no accents, pictures, hyphens or marks around it, digits as 0-9."""
+    """Folded text without accents, pictures, hyphens and outer marks; digits as 0-9."""
     bare = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", folded)))
-    bare = "".join(str(int(each)) if each.isdecimal() else each for each in _ORNAMENT.sub("", bare))
+    bare = "".join(str(int(letter)) if letter.isdecimal() else letter for letter in _ORNAMENT.sub("", bare))
     return " ".join(bare.split()).strip(_EDGES) or folded

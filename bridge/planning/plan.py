@@ -1,7 +1,4 @@
-"""Message and capabilities to a plan: what a message becomes on one channel, purely.
-
-Nothing is silently lost: whatever a channel cannot carry is named in the plan.
-"""
+"""Plans: a message becomes parts that one channel carries. The plan names each loss."""
 
 from __future__ import annotations
 
@@ -10,13 +7,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from bridge.messages import Raw, Template, Text
-from bridge.planning.choices import Choice, answer, next_choices
-from bridge.planning.degrade import Shaped, shape
+from bridge.planning.degrade import degrade
+from bridge.planning.plain import Degraded
 from bridge.units import SECOND, micros, moment
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing
     from bridge.planning.capabilities import Capabilities
+    from bridge.planning.choices import Choice
 
 _HOUR: Final = 3600
 _DOOMSDAY: Final = micros(datetime.fromisoformat("9999-01-01T00:00:00Z"))
@@ -24,11 +22,11 @@ _DOOMSDAY: Final = micros(datetime.fromisoformat("9999-01-01T00:00:00Z"))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a message becomes on one channel.
+    """The form of a message on one channel.
 
-    `parts` are messages the channel carries natively, in order, one provider call each; `choices` what the contact
-    may choose from them; `given_up` says in plain words what was done differently from what was asked. A message
-    that is not sent at all has no parts, and its reason in `dropped`.
+    `parts` are messages that the channel carries natively, in order, one provider call each. `choices` are the
+    contact's options in them. `given_up` names in plain words each difference from the message. A message that is
+    not sent has no parts, and its reason in `dropped`.
     """
 
     parts: tuple[Outgoing, ...] = ()
@@ -38,15 +36,15 @@ class Plan:
 
 
 def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard: int | None) -> Plan:
-    """What `message` becomes on a channel, at `now`; both times in microseconds.
+    """The plan of `message` for a channel at `now`, in microseconds.
 
-    `last_heard` is when the contact last wrote, None when never or not known. Where the channel's window for free
-    text is closed, a Template, a Raw or a message with a `tag` the channel takes is sent, and of any other the first
-    of its `fallback` that can go; so it is with a message the channel has no form for. Where it is not known whether
-    the window is open and nothing else can go, the message is sent: the provider knows.
+    `last_heard` is the time of the contact's last message; None: never, or unknown. A closed window for free text
+    lets a Template, a Raw or a message with one of the channel's tags pass. Any other message is replaced by the
+    first of its `fallback` that can go; so is a message without a form on the channel. If the state of the window is
+    unknown and no fallback can go, the message is sent: the provider decides.
 
-    The parts hold their message's `tag`, `at` and `expires` (as a moment), the first also its `reply_to` and
-    `fallback`, so that a part can be planned again when it leaves; planning a part again gives the part.
+    Each part keeps the message's `tag`, `at` and `expires` (as a moment). The first part also keeps its `reply_to`
+    and `fallback`. So a part can be planned again when it leaves, and its plan is the part itself.
     """
     window = capabilities.window
     if (
@@ -64,16 +62,16 @@ def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard:
         return _plan(message, capabilities, now, None)
     if last_heard is not None:
         return _plan(message, capabilities, now, last_heard + round(window * SECOND))
-    made = _plan(message, capabilities, now, 0)
-    if made.dropped is None:
-        return made
-    made = _plan(message, capabilities, now, None)
+    closed = _plan(message, capabilities, now, 0)
+    if closed.dropped is None:
+        return closed
+    opened = _plan(message, capabilities, now, None)
     note = "window: not known when the contact last wrote; sent all the same"
-    return made if made.dropped else replace(made, given_up=(note, *made.given_up))
+    return opened if opened.dropped else replace(opened, given_up=(note, *opened.given_up))
 
 
 def expires_at(message: Outgoing, now: int) -> int | None:
-    """When a message said at `now` is worth nothing any more, in microseconds; None: never."""
+    """The time when a message of `now` expires, in microseconds; None: never."""
     expires = message.expires
     if isinstance(expires, timedelta):
         ends = now + expires // timedelta(microseconds=1)
@@ -90,15 +88,15 @@ def _plan(message: Outgoing, capabilities: Capabilities, now: int, closes: int |
     message, notes = _admissible(message, capabilities, ends)
     if closes is not None and leaves > closes and not message.tag and not isinstance(message, Template | Raw):
         hours = (capabilities.window or 0) / _HOUR
-        shaped = Shaped(dropped=f"window: free text goes only within {hours:g} hours of the contact's last message")
+        degraded = Degraded(dropped=f"window: free text goes only within {hours:g} hours of the contact's last message")
     else:
-        shaped = shape(message, capabilities)
-    if shaped.dropped is None:
-        parts = tuple(_part(each, message, first=not at) for at, each in enumerate(shaped.parts))
-        return Plan(parts=parts, choices=shaped.choices, given_up=(*notes, *shaped.notes))
-    reasons = [shaped.dropped]
-    for other in message.fallback:
-        heir = replace(other, at=other.at or message.at, expires=other.expires or message.expires)
+        degraded = degrade(message, capabilities)
+    if degraded.dropped is None:
+        parts = tuple(_part(part, message, first=not index) for index, part in enumerate(degraded.parts))
+        return Plan(parts=parts, choices=degraded.choices, given_up=(*notes, *degraded.notes))
+    reasons = [degraded.dropped]
+    for fallback in message.fallback:
+        heir = replace(fallback, at=fallback.at or message.at, expires=fallback.expires or message.expires)
         instead = _plan(heir, capabilities, now, closes)
         if instead.dropped is None:
             given_up = (*notes, *reasons, f"{message.kind}: the fallback is sent instead", *instead.given_up)
@@ -108,7 +106,7 @@ def _plan(message: Outgoing, capabilities: Capabilities, now: int, closes: int |
 
 
 def _admissible(message: Outgoing, capabilities: Capabilities, ends: int | None) -> tuple[Outgoing, tuple[str, ...]]:
-    """The message without what the channel has no place for, its expiry as a moment."""
+    """The message without a tag or reply that the channel does not take, its expiry as a moment."""
     notes = []
     tag, reply_to = message.tag, message.reply_to
     if tag and tag not in capabilities.tags:
@@ -130,6 +128,3 @@ def _part(part: Outgoing, message: Outgoing, *, first: bool) -> Outgoing:
         reply_to=message.reply_to if first else None,
         fallback=message.fallback if first else (),
     )
-
-
-__all__ = ["Choice", "Plan", "answer", "expires_at", "next_choices", "plan"]

@@ -1,4 +1,4 @@
-"""Text to the lengths a channel carries: cut between sentences or words, never inside what a reader calls a letter."""
+"""Splits text to a channel's length: between sentences or words, never inside a grapheme."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ _OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")  # noqa: RUF001 - the marks of
 _SHUT_ENDS: Final = frozenset("。！？｡")  # noqa: RUF001 - the marks of several scripts
 """Marks that end a sentence without a space after them."""
 _CLOSERS: Final = frozenset("\"')]}»”’」』）*_")  # noqa: RUF001 - the marks of several scripts
-"""What may stand between a sentence's end mark and its space."""
+"""Marks between the end of a sentence and its space."""
 _WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)
 
 
 def graphemes(text: str) -> list[str]:
-    """What a reader sees as single letters: extended grapheme clusters, as Unicode's UAX #29 draws them."""
+    """The letters that a reader sees: extended grapheme clusters of Unicode's UAX #29."""
     return _GRAPHEME.findall(text)
 
 
 def split_text(text: str, limit: int | None) -> list[str]:
-    """The text in pieces of at most `limit` characters (None: no limit), at least one, none of them empty.
+    """One or more pieces of at most `limit` characters (None: no limit), none of them empty.
 
-    A piece ends at a paragraph, line or sentence where one ends in its second half, else between two words, else
-    between two graphemes. White space at a seam is left out. Only a grapheme longer than `limit` itself is cut.
+    A piece ends with a paragraph, line or sentence that ends in its second half, else between two words, else
+    between two graphemes. White space at a seam is left out. A grapheme longer than `limit` is cut.
     """
     if limit is None or len(text) <= limit:
         return [text]
-    letters = [bit for each in graphemes(text) for bit in _bits(each, limit)]
+    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, limit)]
     pieces, start = [], _past_space(letters, 0)
     while start < len(letters):
         end = _seam(letters, start, limit)
@@ -42,20 +42,20 @@ def split_text(text: str, limit: int | None) -> list[str]:
 
 
 def cut_text(text: str, limit: int | None) -> str | None:
-    """The text in at most `limit` characters, with an ellipsis where it was cut; None when nothing would be left."""
+    """The text in at most `limit` characters, an ellipsis at a cut; None when nothing is left."""
     if limit is None or len(text) <= limit:
         return text
     kept, room = "", limit - 1
-    for each in graphemes(text):
-        if len(kept) + len(each) > room:
+    for grapheme in graphemes(text):
+        if len(kept) + len(grapheme) > room:
             break
-        kept += each
+        kept += grapheme
     kept = kept.rstrip()
     return kept + "…" if kept else None
 
 
-def _bits(grapheme: str, limit: int) -> list[str]:
-    """A grapheme as it is, or in pieces: a pile of accents longer than a whole message fits no other way."""
+def _fragments(grapheme: str, limit: int) -> list[str]:
+    """A grapheme, in pieces if it is longer than a whole message."""
     return [grapheme[at : at + limit] for at in range(0, len(grapheme), limit)]
 
 
@@ -66,7 +66,7 @@ def _past_space(letters: list[str], start: int) -> int:
 
 
 def _seam(letters: list[str], start: int, limit: int) -> int:
-    """Where the piece beginning at `start` best ends."""
+    """The best end for the piece that begins at `start`."""
     end, room = start, limit
     while end < len(letters) and len(letters[end]) <= room:
         room -= len(letters[end])
@@ -84,7 +84,7 @@ def _seam(letters: list[str], start: int, limit: int) -> int:
 
 
 def _strength(letters: list[str], at: int) -> int:
-    """How good a seam before `letters[at]` is; 0 inside a word."""
+    """The strength of a seam before `letters[at]`; 0 inside a word."""
     if not letters[at].isspace():
         return _SENTENCE if letters[at - 1] in _SHUT_ENDS and letters[at] not in _CLOSERS else 0
     if "\n" in letters[at]:
