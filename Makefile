@@ -2,6 +2,11 @@
 PYTHON ?= python3
 PORT ?= 8080
 BIN := .venv/bin
+PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command 'make lock' --group build $(ARGS)
+
+.DEFAULT_GOAL := help
 
 .PHONY: demo test check format soak bench lock clean
 
@@ -22,15 +27,16 @@ format: .venv/tested ## Format the code
 	$(BIN)/ruff format .
 
 soak: .venv/tested ## The long fault and fuzz runs
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'atheris>=3,<4' \
+	$(PIP) 'atheris>=3,<4' \
 		|| echo "atheris cannot be installed here: the tests that fuzz with it are skipped"
 	$(BIN)/pytest -q -m soak $(ARGS)
 
 bench: .venv/tested ## The benchmarks, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
 
-lock: .venv/tested ## Pin what is installed now
-	$(BIN)/python -m pip freeze --exclude-editable > requirements.lock
+lock: build/lock/bin/uv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade for newer releases)
+	$(COMPILE) --output-file requirements.lock pyproject.toml
+	$(COMPILE) --extra test --constraints requirements.lock --output-file requirements-test.lock pyproject.toml
 
 clean: ## Remove what was built
 	rm -rf .venv build dist *.egg-info
@@ -42,10 +48,15 @@ help: ## This list
 	$(PYTHON) -m venv .venv
 
 .venv/installed: .venv/bin/python pyproject.toml requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	$(PIP) --require-hashes -r requirements.lock
+	$(PIP) --no-deps --no-build-isolation -e .
 	touch $@
 
-.venv/tested: .venv/installed
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[test]'
+.venv/tested: .venv/installed requirements-test.lock
+	$(PIP) --require-hashes -r requirements-test.lock
 	sh tests/install_browser.sh
 	touch $@
+
+build/lock/bin/uv:
+	$(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9,<1'
