@@ -62,7 +62,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         """Seed the dice."""
-        self._rng = Random(f"choices {self.schedule.seed}")  # noqa: S311 - a test's dice
+        self._rng = Random(f"choices {self.schedule.seed}")
 
     def pick(self, options: Sequence[tuple[str, float]]) -> int:
         """One of the options, each a label and a weight, by its index."""

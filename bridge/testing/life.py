@@ -65,7 +65,7 @@ class Life:
         self.loop = VirtualLoop(now)
         self.points: list[Point] = []
         self._transport = _Wire(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
-        self._rng = Random(seed)  # noqa: S311 - jitter
+        self._rng = Random(seed)
         self._store: Volatile | None = None
         self.bridge: Bridge
         self.started: asyncio.Task[None]

@@ -85,7 +85,7 @@ class Plan:
     def _reaches(self, account: str, channel: str, address: str) -> bool:
         """Whether a made-up message to a made-up person is taken."""
         provider = self.config.accounts[account].provider
-        emulator = self.emulator(account, lambda: START, Random(0))  # noqa: S311 - made up
+        emulator = self.emulator(account, lambda: START, Random(0))
         heard = self.inbound(account, emulator.says(channel, address, "hello"))[0]
         if heard.conversation_id is None:
             return False

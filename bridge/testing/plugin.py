@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+pytest.register_assert_rewrite("bridge.testing.contract")
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 

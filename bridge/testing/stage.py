@@ -93,8 +93,7 @@ class Stage:
         self.down: set[str] = set()
         """Accounts whose provider cannot be reached."""
         self.emulators: dict[str, Emulator] = {
-            name: plan.emulator(name, lambda: self.now, Random(f"{name} {seed}"))  # noqa: S311 - made up
-            for name in plan.accounts
+            name: plan.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in plan.accounts
         }
         self._plan = plan
         self._seed = seed

@@ -87,7 +87,7 @@ class World:
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)
         self.choices = Choices(schedule, calm=replay is None)
         """What was decided so far."""
-        self.rng = Random(f"world {schedule.seed}")  # noqa: S311 - a test's dice
+        self.rng = Random(f"world {schedule.seed}")
         """Seeded dice for the scenario itself."""
         self._faults = Faults(faults)
         self._stage = Stage(self._plan, self.choices, self._faults, counts=counts)

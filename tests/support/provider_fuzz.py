@@ -21,8 +21,8 @@ with atheris.instrument_imports(include=["bridge.providers", "bridge.events", "b
     from bridge.errors import WebhookError
     from bridge.providers.port import Webhook
     from bridge.strict_json import read_object
+    from bridge.testing.contract.provider.fuzz import assert_parses_or_quarantines
     from tests.contract.provider.roster import PROVIDERS
-    from tests.contract.provider.test_fuzz import assert_parses_or_quarantines
     from tests.support.signed_posts import NEW, NOW, OLD, PEM, STAMP, WHPK, WHSEC, built, verify
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bridge.events import ThreadRef
 from bridge.messages import Text
 from bridge.providers.relationlabs import RelationLabs
 from bridge.providers.relationlabs.emulator import Emulator
-from tests.contract.provider.cases import ACCOUNT, BASE_URL, CREATED_AT, KEY, exchange, outbound, webhook
+from bridge.testing.contract.provider import ACCOUNT, BASE_URL, CREATED_AT, KEY, exchange, outbound, webhook
 from tests.contract.provider.relationlabs_cases import CASES
 from tests.contract.provider.relationlabs_outbound import GROUP
 

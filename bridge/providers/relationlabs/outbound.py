@@ -126,7 +126,7 @@ def authenticate(api_key: str, address_token: str, now: int) -> Authenticating:
         data = read_answer(response, fixed=False)
     except SendError as error:
         refused = isinstance(error, Rejected) or (isinstance(error, NotSent) and error.unauthorised)
-        later = None if isinstance(error, Rejected) else getattr(error, "retry_after", None)
+        later = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
         raise NotSent(f"no token: {error.reason}", code=error.code, retry_after=later, pause=refused) from None
     token = data.get("token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:

@@ -29,8 +29,7 @@ from bridge.messages import (
 from bridge.providers.aelyst import Aelyst
 from bridge.providers.aelyst.emulator import Emulator
 from bridge.providers.port import Sent
-from tests.contract.provider.aelyst_received import QUARANTINED, RECEIVED
-from tests.contract.provider.cases import (
+from bridge.testing.contract.provider import (
     ACCOUNT,
     Answered,
     Call,
@@ -41,6 +40,7 @@ from tests.contract.provider.cases import (
     answer,
     outbound,
 )
+from tests.contract.provider.aelyst_received import QUARANTINED, RECEIVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -239,9 +239,9 @@ REFUSED: Final = (
 )
 
 
-def emulator(now: Callable[[], int], rng: Random) -> Emulator:
+def emulator(now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> Emulator:
     """One that knows whom the cases write to without naming a channel."""
-    made = Emulator(now, rng)
+    made = Emulator(now, rng, settings)
     for identifier in ("id:40211907", "phone:+60111222333", "email:ann+1@example.org"):
         made.meet(identifier, "whatsapp")
     return made

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Unrecognised
 from bridge.providers.port import Inbound
+from bridge.testing.contract.provider import RECEIVED_AT, Quarantined, Received
 from bridge.units import moment
-from tests.contract.provider.cases import RECEIVED_AT, Quarantined, Received
 
 AT: Final = datetime(2025, 10, 10, 9, 0, tzinfo=UTC)
 CONTACT: Final = {

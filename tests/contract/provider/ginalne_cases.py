@@ -15,8 +15,7 @@ from bridge.messages import Image, Outgoing, Raw, Text
 from bridge.providers.ginalne import Ginalne
 from bridge.providers.ginalne.emulator import Emulator
 from bridge.providers.port import Inbound, Outbound, Sent
-from bridge.units import moment
-from tests.contract.provider.cases import (
+from bridge.testing.contract.provider import (
     ACCOUNT,
     RECEIVED_AT,
     Answered,
@@ -30,6 +29,7 @@ from tests.contract.provider.cases import (
     answer,
     outbound,
 )
+from bridge.units import moment
 
 HEADERS: Final = {"Authorization": "Bearer raven-demo-token", "Content-Type": "application/json"}
 DEWI: Final = "+6281200012345"

@@ -27,7 +27,7 @@ from bridge.messages import (
 from bridge.providers.konnek import Konnek
 from bridge.providers.konnek.emulator import Emulator
 from bridge.providers.port import Sent
-from tests.contract.provider.cases import (
+from bridge.testing.contract.provider import (
     ACCOUNT,
     KEY,
     Answered,

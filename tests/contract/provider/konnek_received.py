@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import Contact, Event, Media, Message, Place, Postback, Status, Unrecognised
 from bridge.providers.port import Inbound
-from tests.contract.provider.cases import KEY, Quarantined, Received
+from bridge.testing.contract.provider import KEY, Quarantined, Received
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

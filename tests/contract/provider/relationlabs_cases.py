@@ -9,7 +9,7 @@ from bridge.events import Contact, Echo, Event, Media, Message, Unrecognised
 from bridge.providers.port import Inbound
 from bridge.providers.relationlabs import RelationLabs
 from bridge.providers.relationlabs.emulator import Emulator
-from tests.contract.provider.cases import KEY, ProviderCases, Quarantined, Received
+from bridge.testing.contract.provider import KEY, ProviderCases, Quarantined, Received
 from tests.contract.provider.relationlabs_outbound import (
     ANONYMOUS,
     ANSWERED,

@@ -13,7 +13,7 @@ from bridge.events import ThreadRef
 from bridge.messages import Image, Outgoing, Raw, Text
 from bridge.providers.port import Credential, Outbound, Response, Sent
 from bridge.providers.relationlabs.emulator import Emulator
-from tests.contract.provider.cases import (
+from bridge.testing.contract.provider import (
     ACCOUNT,
     CREATED_AT,
     KEY,
@@ -25,7 +25,7 @@ from tests.contract.provider.cases import (
     Spoken,
     answer,
 )
-from tests.contract.provider.cases import outbound as committed
+from bridge.testing.contract.provider import outbound as committed
 
 GROUP: Final = "0c9f5e1ab2c34d5e8f90a1b2c3d4e5f6"
 RIVER: Final = "qwert-yuiop-asdfg-hjklz-cai"

@@ -11,7 +11,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from tests.contract.provider.cases import ProviderCases
+    from bridge.testing.contract.provider import ProviderCases
 
 T = TypeVar("T")
 
@@ -19,8 +19,6 @@ PROVIDERS: Final[Mapping[str, ProviderCases]] = {
     path.stem.removesuffix("_cases"): import_module(f"tests.contract.provider.{path.stem}").CASES
     for path in sorted(Path(__file__).parent.glob("*_cases.py"))
 }
-
-every_provider: Final = pytest.mark.parametrize("cases", PROVIDERS.values(), ids=PROVIDERS.keys())
 
 
 def every(table: Callable[[ProviderCases], Sequence[Any]]) -> pytest.MarkDecorator:

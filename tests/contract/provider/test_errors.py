@@ -12,7 +12,7 @@ import pytest
 
 from bridge.errors import NotSent, SendError
 from bridge.log import outcome_of
-from tests.contract.provider.cases import CREATED_AT, exchange
+from bridge.testing.contract.provider import CREATED_AT, exchange
 from tests.contract.provider.errors import DOCUMENTED, Documented
 from tests.contract.provider.roster import PROVIDERS, every
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from bridge.providers.port import Response
-    from tests.contract.provider.cases import Answered, ProviderCases
+    from bridge.testing.contract.provider import Answered, ProviderCases
 
 CODE: Final = re.compile(r"-?\d+")
 

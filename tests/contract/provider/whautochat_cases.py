@@ -28,8 +28,7 @@ from bridge.messages import (
 from bridge.providers.port import Outbound, Sent
 from bridge.providers.whautochat import WhautoChat
 from bridge.providers.whautochat.emulator import Emulator
-from bridge.units import moment
-from tests.contract.provider.cases import (
+from bridge.testing.contract.provider import (
     ACCOUNT,
     CREATED_AT,
     Answered,
@@ -41,6 +40,7 @@ from tests.contract.provider.cases import (
     answer,
     outbound,
 )
+from bridge.units import moment
 from tests.contract.provider.whautochat_samples import QUARANTINED, RECEIVED
 
 HEADERS: Final = {"x-api-key": "whauto-demo-key", "Content-Type": "application/json"}

@@ -19,7 +19,7 @@ from bridge.messages import Button, Buttons, Text
 from bridge.providers.konnek import Konnek
 from bridge.providers.konnek.emulator import Emulator
 from bridge.providers.port import Hook, Outbound, Request, Response, Sent
-from tests.contract.provider.cases import exchange
+from bridge.testing.contract.provider import exchange
 from tests.contract.provider.konnek_cases import CASES
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from bridge.planning.plan import plan
 from bridge.planning.split import graphemes
 from bridge.providers.port import Outbound, Sent, Webhook
 from bridge.providers.registry import emulator_type, provider_type
+from bridge.testing.contract.provider import exchange
 from bridge.units import SECOND
-from tests.contract.provider.cases import exchange
 from tests.unit.planning.golden_plans import CHANNELS, FILE, NOW, SAMPLES, golden, planned
 from tests.unit.planning.test_plan_properties import messages
 

@@ -21,9 +21,9 @@ from bridge.providers.aelyst.emulator import Emulator, sign
 from bridge.providers.port import Sent, Webhook
 from bridge.providers.schemes import Signed
 from bridge.providers.signatures import INBOUND, verifier_for
+from bridge.testing.contract.provider import ACCOUNT, CREATED_AT, RECEIVED_AT, answer, exchange, outbound
 from bridge.units import SECOND
 from tests.contract.provider.aelyst_cases import CASES
-from tests.contract.provider.cases import ACCOUNT, CREATED_AT, RECEIVED_AT, answer, exchange, outbound
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing

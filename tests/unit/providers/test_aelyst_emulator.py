@@ -14,9 +14,9 @@ from bridge.messages import Template, Text
 from bridge.providers.aelyst import Aelyst
 from bridge.providers.aelyst.emulator import Emulator
 from bridge.providers.port import Request, Sent, Webhook
+from bridge.testing.contract.provider import ACCOUNT, CREATED_AT, RECEIVED_AT, exchange, outbound
 from bridge.units import SECOND
 from tests.contract.provider.aelyst_cases import CASES
-from tests.contract.provider.cases import ACCOUNT, CREATED_AT, RECEIVED_AT, exchange, outbound
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing

@@ -15,8 +15,8 @@ from bridge.messages import Raw, Text
 from bridge.planning.plan import plan
 from bridge.providers.ginalne import Ginalne, GinalneSettings
 from bridge.providers.ginalne.emulator import Emulator
+from bridge.testing.contract.provider import CREATED_AT, answer, exchange, webhook
 from bridge.units import micros
-from tests.contract.provider.cases import CREATED_AT, answer, exchange, webhook
 from tests.contract.provider.ginalne_cases import ADDRESS, CASES, DEWI, to
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pydantic import SecretStr, ValidationError
 from bridge.providers.konnek import Konnek
 from bridge.providers.konnek.emulator import Emulator
 from bridge.providers.port import Request
-from tests.contract.provider.cases import exchange
+from bridge.testing.contract.provider import exchange
 from tests.contract.provider.konnek_cases import CASES
 
 SETTINGS = {**CASES.settings, "provider": "konnek", "base_url": "https://konnek.example/"}

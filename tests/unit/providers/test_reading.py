@@ -13,8 +13,8 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.providers.port import Response
 from bridge.providers.reading import happened_at, identifier, part, text
 from bridge.providers.refusals import by_status
+from bridge.testing.contract.provider import RECEIVED_AT
 from bridge.units import moment
-from tests.contract.provider.cases import RECEIVED_AT
 
 NOON = datetime(2025, 10, 10, 5, 0, tzinfo=UTC)
 RECEIVED = moment(RECEIVED_AT)

@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 from bridge.errors import NotSent
 from bridge.providers.port import Credential
 from bridge.providers.relationlabs import wire
-from tests.contract.provider.cases import KEY, answer, exchange
+from bridge.testing.contract.provider import KEY, answer, exchange
 from tests.contract.provider.relationlabs_cases import SAID
 from tests.contract.provider.relationlabs_outbound import GROUP, OWN, RIVER, WEEK_TOKEN, jwt
 from tests.support.relationlabs_setup import account, body_of, keyed, said_to

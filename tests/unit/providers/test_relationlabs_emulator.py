@@ -17,7 +17,7 @@ from bridge.events import Echo, Message
 from bridge.messages import Button
 from bridge.providers.port import Credential, Sent
 from bridge.providers.relationlabs import wire
-from tests.contract.provider.cases import CREATED_AT, KEY, exchange
+from bridge.testing.contract.provider import CREATED_AT, KEY, exchange
 from tests.contract.provider.relationlabs_outbound import GROUP, OWN, RIVER, WEEK_TOKEN
 from tests.support.relationlabs_setup import Time, account, arrived, emulator, keyed, said_to, sent
 

@@ -14,7 +14,7 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.events import ThreadRef
 from bridge.providers.port import Request
 from bridge.providers.relationlabs.poller import Window
-from tests.contract.provider.cases import ACCOUNT, CREATED_AT, answer
+from bridge.testing.contract.provider import ACCOUNT, CREATED_AT, answer
 from tests.contract.provider.relationlabs_cases import SAID
 from tests.contract.provider.relationlabs_outbound import GROUP, RIVER
 from tests.support.relationlabs_setup import Time, account, arrived, emulator, keyed, said_to

@@ -22,9 +22,9 @@ from bridge.events import ThreadRef
 from bridge.messages import Image, Text
 from bridge.providers.port import Outbound, Request, Sent
 from bridge.providers.registry import GROUP, emulator_type, provider_names, provider_type
+from bridge.testing.contract.provider import exchange
 from handlers.menu import router as menu
 from tests.acceptance.cli.test_serve import free_port
-from tests.contract.provider.cases import exchange
 from tests.docs.pages import DOCS, blocks_of
 from tests.support.whole_bridges import SECRET, served
 

@@ -20,8 +20,8 @@ from bridge.providers.whautochat import WhautoChat, WhautoChatSettings, wire
 from bridge.providers.whautochat.emulator import Emulator
 from bridge.providers.whautochat.outbound import phone_number
 from bridge.providers.whautochat.webhooks import Registration
+from bridge.testing.contract.provider import CREATED_AT, answer, exchange, webhook
 from bridge.units import PerPeriod
-from tests.contract.provider.cases import CREATED_AT, answer, exchange, webhook
 from tests.contract.provider.whautochat_cases import CASES, HEADERS, SIZES, to
 
 if TYPE_CHECKING:

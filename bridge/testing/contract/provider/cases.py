@@ -1,12 +1,10 @@
-"""What a provider's tests are made of: data, in `<name>_cases.py` beside this file, each exposing `CASES`."""
+"""The cases of one provider, as data: the contract suite runs every line of them."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import orjson
 
@@ -28,6 +26,9 @@ from bridge.providers.port import (
 from bridge.strict_json import read_object
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+    from random import Random
+
     from bridge.messages import Outgoing
 
 T = TypeVar("T")
@@ -46,7 +47,7 @@ KEY: Final = "5b0e4a0e-7f6b-5c1d-9f55-3f0a8c3f3b11"
 class Received:
     """A webhook and the events in it; `expected` is [] for one that means nothing to a bot.
 
-    `raw` of the events is not compared; `settings` is laid over the provider's.
+    `raw` of the events is not compared; `settings` override those of the cases.
     """
 
     name: str
@@ -81,8 +82,8 @@ class Call:
 class Spoken:
     """A message and the exact calls that send it.
 
-    `answers` are what the calls get (default: the provider's `accepted`); `seen` are attributes of the emulator's
-    `Seen` that are checked beside channel and conversation id.
+    `answers` are what the calls get (default: the provider's `accepted`). `seen` are attributes of the emulator's
+    `Seen` that are checked besides channel and conversation id.
     """
 
     name: str
@@ -95,7 +96,7 @@ class Spoken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """The SendError a send must end with; what an error class does not have is left at its default."""
+    """The SendError that a send must end with; leave what its class does not have at the default."""
 
     error: type[SendError]
     code: str = ""
@@ -106,7 +107,7 @@ class Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
-    """What the provider answers, and what that means; `outbound` defaults to the first of the spoken ones."""
+    """Answers of the provider and the outcome they mean; `outbound` defaults to the first spoken message."""
 
     name: str
     answers: Sequence[Response]
@@ -116,7 +117,7 @@ class Answered:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A message that is Rejected before any request is made, with `reason` somewhere in the text."""
+    """A message that is Rejected before any request, with `reason` somewhere in the text."""
 
     name: str
     outbound: Outbound
@@ -125,7 +126,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Authenticated:
-    """An exchange for a credential: the calls, what they get, and what comes of it."""
+    """An exchange for a credential: its calls, their answers, and its outcome."""
 
     name: str
     calls: Sequence[Call]
@@ -135,20 +136,25 @@ class Authenticated:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
 
-EmulatorFactory: TypeAlias = Callable[[Callable[[], int], Random], Emulator]
+class MakesEmulator(Protocol):
+    """An emulator's class, or a function that makes one."""
+
+    def __call__(self, now: Callable[[], int], rng: Random, settings: Mapping[str, Any] | None = None) -> Emulator:
+        """See bridge.providers.port.Emulator."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProviderCases:
-    """All there is to know to put one provider and its emulator through the contract.
+    """One provider, its emulator, and what the contract expects of both.
 
-    `settings` are the account's keys without `provider`, with secrets as SecretStr, and are such that the emulator
-    takes them. `accepted` are the answers to a message that is taken. `channel` and `contact` are what the
-    emulator's webhooks are made with; `presses`, `locates`, `media` and `statuses` say what these become.
+    `settings` are the account's keys without `provider`, with secrets as SecretStr; the emulator accepts them.
+    `accepted` are the answers to a message that is taken. `channel` and `contact` go into the emulator's webhooks.
+    `presses`, `locates`, `media` and `statuses` say what a press, a place, a medium and a fate become.
     """
 
     provider: ProviderType
-    emulator: EmulatorFactory
+    emulator: MakesEmulator
     settings: Mapping[str, Any]
     received: Sequence[Received]
     quarantined: Sequence[Quarantined] = ()
@@ -188,9 +194,9 @@ def outbound(
 def exchange(
     conversation: Generator[Request, Response, T], answers: Callable[[Request], Response] | Sequence[Response]
 ) -> tuple[list[Request], T | SendError]:
-    """Play the network: the requests that were made and what came of them.
+    """Play the network: the requests and the outcome.
 
-    Answers are given in turn, the last one over and over, or are computed.
+    `answers` come in turn, the last one over and over; or a function computes them.
     """
     requests: list[Request] = []
     try:
@@ -217,7 +223,7 @@ def answer(status: int, content: Any = None, body: bytes | None = None, **header
 
 
 def webhook(content: Mapping[str, Any], channel: str | None = None) -> Webhook:
-    """A webhook as the door hands it on: what is parsed is what the bytes say, read as the door reads them."""
+    """A webhook as the bridge hands it to `parse`."""
     try:
         body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     except UnicodeEncodeError:  # half a character stands in JSON only as an escape

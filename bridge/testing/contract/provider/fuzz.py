@@ -1,4 +1,4 @@
-"""What no provider ever does, whatever comes: samples bent at every place, arbitrary JSON, arbitrary answers."""
+"""A provider ends well on any input: samples bent at every place, arbitrary JSON, arbitrary answers."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, get_type_hints
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ConfigDict, TypeAdapter
 
-from bridge.errors import SendError, Unmappable
+from bridge.errors import NotSent, OutcomeUnknown, SendError, Unmappable
 from bridge.events import EVENT_TYPES, Contact, Event, Media, Place, Status, decode_event, encode_event
 from bridge.providers.port import Response, Sent
-from tests.contract.provider.cases import exchange, webhook
-from tests.contract.provider.roster import every, every_provider
+from bridge.testing.contract.provider.cases import exchange, webhook
+from bridge.testing.contract.provider.suite import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from bridge.providers.port import Inbound, Provider
-    from tests.contract.provider.cases import ProviderCases, Received, Spoken
+    from bridge.testing.contract.provider.cases import ProviderCases, Received, Spoken
 
     Path = tuple[str | int, ...]
 
@@ -54,7 +54,7 @@ INSTEAD: Final[tuple[Any, ...]] = (
     [{}],
     {"x": 1},
 )
-"""What a field is replaced with: all of it passes the door, also half a character and numbers no float can hold."""
+"""What replaces a field. The bridge hands all of it to `parse`, even half a character and numbers beyond a float."""
 
 SCALARS: Final = st.one_of(
     st.none(),
@@ -73,9 +73,9 @@ JSON: Final = st.recursive(
 def places(value: Any, here: Path = ()) -> Iterator[Path]:
     """The path of every field in a JSON value."""
     inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    for name, each in inner:
+    for name, field in inner:
         yield (*here, name)
-        yield from places(each, (*here, name))
+        yield from places(field, (*here, name))
 
 
 def bent(value: Any, path: Path, instead: object) -> Any:
@@ -114,8 +114,8 @@ def assert_typed(value: Any) -> None:
     """Every field of an event, and of what is in it, has the type that is annotated."""
     for name, adapter in TYPES[type(value)].items():
         adapter.validate_python(getattr(value, name))
-    for each in fields(value):
-        if type(part := getattr(value, each.name)) in PARTS:
+    for field in fields(value):
+        if type(part := getattr(value, field.name)) in PARTS:
             assert_typed(part)
 
 
@@ -161,36 +161,6 @@ def assert_parses_or_quarantines(provider: Provider, content: Mapping[str, Any],
         assert_sound(inbound)
 
 
-@every(lambda cases: cases.received)
-def test_a_sample_bent_at_any_place_gives_events_or_is_quarantined(cases: ProviderCases, case: Received) -> None:
-    provider = cases.build(case.settings)
-    for path in places(case.webhook):
-        for instead in INSTEAD:
-            assert_parses_or_quarantines(provider, bent(case.webhook, path, instead), case.channel)
-
-
-@every_provider
-@settings(max_examples=60, deadline=None)
-@given(data=st.data())
-def test_arbitrary_json_gives_events_or_is_quarantined(cases: ProviderCases, data: st.DataObject) -> None:
-    content = data.draw(st.dictionaries(st.text(max_size=6), JSON, max_size=4))
-    assert_parses_or_quarantines(cases.build(), content, cases.received[0].channel)
-
-
-@every_provider
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_a_sample_with_arbitrary_json_in_it_gives_events_or_is_quarantined(
-    cases: ProviderCases, data: st.DataObject
-) -> None:
-    case = data.draw(st.sampled_from(cases.received))
-    content: Any = case.webhook
-    for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(list(places(content)) or [("x",)]))
-        content = bent(content, path, data.draw(JSON))
-    assert_parses_or_quarantines(cases.build(case.settings), content, case.channel)
-
-
 def assert_ends(cases: ProviderCases, case: Spoken, answers: Sequence[Response]) -> None:
     requests, outcome = exchange(cases.build(case.settings).send(case.outbound, cases.credential), answers)
     assert requests
@@ -200,37 +170,8 @@ def assert_ends(cases: ProviderCases, case: Spoken, answers: Sequence[Response])
     assert isinstance(outcome, SendError)
     assert isinstance(outcome.reason, str)
     assert isinstance(outcome.code, str)
-    wait = getattr(outcome, "retry_after", None)
-    assert wait is None or (isinstance(wait, int | float) and 0 <= wait < float("inf"))
-
-
-@every_provider
-@settings(max_examples=100, deadline=None)
-@given(data=st.data())
-def test_whatever_the_answer_a_send_ends_with_an_outcome(cases: ProviderCases, data: st.DataObject) -> None:
-    body = data.draw(st.binary(max_size=40) | JSON.map(orjson_or_nothing))
-    status = data.draw(
-        st.sampled_from((200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 418, 429, 449, 500, 503, 599))
-    )
-    header = st.text(st.characters(max_codepoint=255), max_size=12) | st.sampled_from(
-        ("5", "-1", "1e9", "nan", "inf", "0.5")
-    )
-    headers = data.draw(st.dictionaries(st.sampled_from(("retry-after", "content-type", "x-ratelimit-limit")), header))
-    assert_ends(cases, cases.spoken[0], [Response(status=status, headers=headers, body=body)])
-
-
-@every_provider
-def test_an_answer_bent_at_any_place_still_has_an_outcome(cases: ProviderCases) -> None:
-    for given_answer in {answer.body: answer for case in cases.answered for answer in case.answers}.values():
-        try:
-            content = orjson.loads(given_answer.body)
-        except orjson.JSONDecodeError:
-            continue
-        for path in places(content):
-            for instead in INSTEAD:
-                body = json.dumps(bent(content, path, instead)).encode()
-                bad = Response(status=given_answer.status, headers=given_answer.headers, body=body)
-                assert_ends(cases, cases.spoken[0], [bad])
+    wait = outcome.retry_after if isinstance(outcome, NotSent | OutcomeUnknown) else None
+    assert wait is None or 0 <= wait < float("inf")
 
 
 def orjson_or_nothing(value: Any) -> bytes:
@@ -238,3 +179,60 @@ def orjson_or_nothing(value: Any) -> bytes:
         return orjson.dumps(value)
     except orjson.JSONEncodeError:
         return b""
+
+
+inherited: Final = settings(deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+"""Several classes inherit these tests, and hypothesis runs them for each."""
+
+
+class ProviderFuzz(Suite):
+    """One provider never fails on any input; needs hypothesis."""
+
+    def test_a_sample_bent_at_any_place_gives_events_or_is_quarantined(self, received: Received) -> None:
+        provider = self.cases.build(received.settings)
+        for path in places(received.webhook):
+            for instead in INSTEAD:
+                assert_parses_or_quarantines(provider, bent(received.webhook, path, instead), received.channel)
+
+    @settings(inherited, max_examples=60)
+    @given(data=st.data())
+    def test_arbitrary_json_gives_events_or_is_quarantined(self, data: st.DataObject) -> None:
+        content = data.draw(st.dictionaries(st.text(max_size=6), JSON, max_size=4))
+        assert_parses_or_quarantines(self.cases.build(), content, self.cases.received[0].channel)
+
+    @settings(inherited, max_examples=100)
+    @given(data=st.data())
+    def test_a_sample_with_arbitrary_json_in_it_gives_events_or_is_quarantined(self, data: st.DataObject) -> None:
+        case = data.draw(st.sampled_from(self.cases.received))
+        content: Any = case.webhook
+        for _ in range(data.draw(st.integers(1, 3))):
+            path = data.draw(st.sampled_from(list(places(content)) or [("x",)]))
+            content = bent(content, path, data.draw(JSON))
+        assert_parses_or_quarantines(self.cases.build(case.settings), content, case.channel)
+
+    @settings(inherited, max_examples=100)
+    @given(data=st.data())
+    def test_whatever_the_answer_a_send_ends_with_an_outcome(self, data: st.DataObject) -> None:
+        body = data.draw(st.binary(max_size=40) | JSON.map(orjson_or_nothing))
+        status = data.draw(
+            st.sampled_from((200, 201, 202, 204, 301, 400, 401, 403, 404, 409, 418, 429, 449, 500, 503, 599))
+        )
+        header = st.text(st.characters(max_codepoint=255), max_size=12) | st.sampled_from(
+            ("5", "-1", "1e9", "nan", "inf", "0.5")
+        )
+        headers = data.draw(
+            st.dictionaries(st.sampled_from(("retry-after", "content-type", "x-ratelimit-limit")), header)
+        )
+        assert_ends(self.cases, self.cases.spoken[0], [Response(status=status, headers=headers, body=body)])
+
+    def test_an_answer_bent_at_any_place_still_has_an_outcome(self) -> None:
+        for given_answer in {answer.body: answer for case in self.cases.answered for answer in case.answers}.values():
+            try:
+                content = orjson.loads(given_answer.body)
+            except orjson.JSONDecodeError:
+                continue
+            for path in places(content):
+                for instead in INSTEAD:
+                    body = json.dumps(bent(content, path, instead)).encode()
+                    bad = Response(status=given_answer.status, headers=given_answer.headers, body=body)
+                    assert_ends(self.cases, self.cases.spoken[0], [bad])
