@@ -23,7 +23,7 @@ from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config, read_file
-from bridge.config.schema import PREFIX
+from bridge.config.problems import PREFIX
 from bridge.emulation.server import EmulatorServer
 from bridge.emulation.signing import signer_for
 from bridge.errors import ConfigError

@@ -1,4 +1,4 @@
-"""The configuration: threadbridge.toml and the environment, checked as a whole, every problem on a line of its own."""
+"""The configuration: threadbridge.toml and the environment, checked as a whole, one line per problem."""
 
 from __future__ import annotations
 

@@ -1,30 +1,29 @@
-"""Accounts: each [accounts.NAME] table becomes a provider with its settings, and the lock of its door."""
+"""Accounts: each [accounts.NAME] table becomes a provider with its settings and its inbound authentication."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
-from bridge.config.problems import Where, mistakes
+from bridge.config.problems import KeyPath, problems_of
 from bridge.providers.registry import provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
 
 if TYPE_CHECKING:
+    from bridge.config.problems import Report
     from bridge.providers.port import AccountSettings, Provider, ProviderType
 
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-_SCHEMES: Final[Mapping[str, type[BaseModel]]] = {
+SCHEMES: Final[Mapping[str, type[BaseModel]]] = {
     get_args(model.model_fields["auth"].annotation)[0]: model for model in get_args(get_args(InboundSettings)[0])
 }
+"""The settings class of each way to authenticate a webhook."""
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _PLACEHOLDER: Final = re.compile(r"change[-_ ]?me|<[^>]*>|your[-_ ].*|x{3,}", re.IGNORECASE)
-
-Report = Callable[[Where, str], None]
-"""Takes the key path of something wrong, and the reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,106 +36,111 @@ class Account:
     inbound: InboundSettings | None = None
 
 
-def read_account(name: str, values: Mapping[str, Any], wrong: Report, doubtful: Report) -> Account | None:
-    """One account out of its table, or None after telling `wrong` why; `doubtful` is told what deserves a warning."""
-    at: Where = ("accounts", name)
+def read_account(name: str, table: object, report: Report) -> Account | None:
+    """The account of a table; None after a report of its problems."""
+    path: KeyPath = ("accounts", name)
     if not _NAME.fullmatch(name):
-        wrong(at, "want 1 to 64 of a-z 0-9 _ - for a name, the first a letter or digit: it is part of a URL")
-    if not isinstance(values, Mapping):
-        wrong(at, "want a table")
+        report.problem(path, "want 1 to 64 of a-z 0-9 _ - for a name, the first a letter or digit: it is part of a URL")
+    if not isinstance(table, Mapping):
+        report.problem(path, "want a table")
         return None
-    kind = _provider(values, at, wrong)
+    kind = _provider(table, path, report)
     if kind is None:
         return None
-    rest = {key: value for key, value in values.items() if key != "inbound"}
-    settings = _settings(kind, rest, at, wrong)
-    inbound = _inbound(kind, values.get("inbound"), (*at, "inbound"), wrong, doubtful)
+    own = {key: value for key, value in table.items() if key != "inbound"}
+    settings = _settings(kind, own, path, report)
+    inbound = _inbound(kind, table.get("inbound"), (*path, "inbound"), report)
     if settings is None:
         return None
     for key in _placeholders(settings):
-        doubtful((*at, key), "looks like a placeholder")
+        report.warn((*path, key), "looks like a placeholder")
     try:
         provider = kind(name, settings)
     except ValueError as error:
-        wrong(at, str(error))
+        report.problem(path, str(error))
         return None
     return Account(name=name, provider=provider, settings=settings, inbound=inbound)
 
 
 def keeps_secret(model: type[BaseModel] | None, key: str) -> bool:
     """Whether a key of these settings holds a secret, or several."""
-    found = model.model_fields.get(key) if model else None
-    return found is not None and "SecretStr" in str(found.annotation)
+    field = model.model_fields.get(key) if model else None
+    return field is not None and _mentions(field.annotation, SecretStr)
 
 
-def models_of(values: Mapping[str, Any]) -> tuple[type[BaseModel] | None, type[BaseModel] | None]:
-    """The settings classes an account's table and its inbound table are meant for, as far as they can be told."""
+def models_of(table: Mapping[str, Any]) -> tuple[type[BaseModel] | None, type[BaseModel] | None]:
+    """The settings classes of an account's table and of its inbound table, as far as they are clear."""
     try:
-        kind = provider_type(str(values.get("provider", "")))
+        kind = provider_type(str(table.get("provider", "")))
     except LookupError:
         return None, None
-    inbound = values.get("inbound")
+    inbound = table.get("inbound")
     scheme = inbound.get("auth") if isinstance(inbound, Mapping) else None
-    return kind.Settings, _SCHEMES.get(str(scheme or next(iter(kind.auth), "")))
+    return kind.Settings, SCHEMES.get(str(scheme or next(iter(kind.auth), "")))
 
 
-def _provider(values: Mapping[str, Any], at: Where, wrong: Report) -> ProviderType | None:
-    name = values.get("provider")
+def _mentions(annotation: object, cls: type) -> bool:
+    return annotation is cls or any(_mentions(part, cls) for part in get_args(annotation))
+
+
+def _provider(table: Mapping[str, Any], path: KeyPath, report: Report) -> ProviderType | None:
+    name = table.get("provider")
     if not isinstance(name, str):
-        wrong((*at, "provider"), f"missing: one of {', '.join(provider_names())}" if name is None else "want a text")
+        reason = f"missing: one of {', '.join(provider_names())}" if name is None else "want a text"
+        report.problem((*path, "provider"), reason)
         return None
     try:
         return provider_type(name)
     except LookupError as error:
-        wrong((*at, "provider"), str(error))
+        report.problem((*path, "provider"), str(error))
         return None
 
 
-def _settings(kind: ProviderType, values: Mapping[str, Any], at: Where, wrong: Report) -> AccountSettings | None:
+def _settings(kind: ProviderType, table: Mapping[str, Any], path: KeyPath, report: Report) -> AccountSettings | None:
     try:
-        settings = kind.Settings.model_validate(values)
+        settings = kind.Settings.model_validate(table)
     except ValidationError as error:
-        for where, why in mistakes(error, kind.Settings):
-            wrong((*at, *where), why)
+        for inner, reason in problems_of(error, kind.Settings):
+            report.problem((*path, *inner), reason)
         return None
     if settings.timeout == 0:
-        wrong((*at, "timeout"), "want more than 0 seconds")
+        report.problem((*path, "timeout"), "want more than 0 seconds")
     return settings
 
 
-def _inbound(kind: ProviderType, values: object, at: Where, wrong: Report, doubtful: Report) -> InboundSettings | None:
-    if values is None and not kind.auth:
+def _inbound(kind: ProviderType, table: object, path: KeyPath, report: Report) -> InboundSettings | None:
+    if table is None and not kind.auth:
         return None
-    if values is None or (isinstance(values, Mapping) and set(values) <= {"auth"} and values.get("auth") != "none"):
-        _no_route(kind, values, at, wrong, doubtful)
+    if table is None or (isinstance(table, Mapping) and set(table) <= {"auth"} and table.get("auth") != "none"):
+        _report_no_route(kind, table, path, report)
         return None
-    if not isinstance(values, Mapping):
-        wrong(at, "want a table")
+    if not isinstance(table, Mapping):
+        report.problem(path, "want a table")
         return None
-    chosen = {"auth": kind.auth[0], **values} if kind.auth else dict(values)
-    scheme = _scheme(chosen.get("auth"), (*at, "auth"), wrong)
+    chosen = {"auth": kind.auth[0], **table} if kind.auth else dict(table)
+    scheme = _scheme(chosen.get("auth"), (*path, "auth"), report)
     if scheme is None:
         return None
     try:
         inbound = INBOUND.validate_python(chosen)
     except ValidationError as error:
-        for where, why in mistakes(error, scheme, tagged=True):
-            listed = isinstance(chosen.get(str(where[0])), list) if where else True
-            wrong((*at, *(where if listed else where[:1])), why)
+        for inner, reason in problems_of(error, scheme, tagged=True):
+            is_listed = isinstance(chosen.get(str(inner[0])), list) if inner else True
+            report.problem((*path, *(inner if is_listed else inner[:1])), reason)
         return None
-    for key, why in weakness(inbound):
-        doubtful((*at, key), why)
+    for key, reason in weakness(inbound):
+        report.warn((*path, key), reason)
     return inbound
 
 
-def _no_route(kind: ProviderType, values: object, at: Where, wrong: Report, doubtful: Report) -> None:
-    """Nothing is ever accepted unauthenticated: an account that says no secret has no door."""
-    auth = values.get("auth") if isinstance(values, Mapping) else None
-    if auth is not None and _scheme(auth, (*at, "auth"), wrong) is None:
+def _report_no_route(kind: ProviderType, table: object, path: KeyPath, report: Report) -> None:
+    """Warn of an account without a secret: an unauthenticated webhook is never accepted, so it has no route."""
+    auth = table.get("auth") if isinstance(table, Mapping) else None
+    if auth is not None and _scheme(auth, (*path, "auth"), report) is None:
         return
     scheme = auth or kind.auth[0]
-    keys = [key for key in _SCHEMES[scheme].model_fields if keeps_secret(_SCHEMES[scheme], key)]
-    doubtful(at, f"no inbound secret, so no route: it receives nothing ({scheme} wants {_either(scheme, keys)})")
+    keys = [key for key in SCHEMES[scheme].model_fields if keeps_secret(SCHEMES[scheme], key)]
+    report.warn(path, f"no inbound secret, so no route: it receives nothing ({scheme} wants {_either(scheme, keys)})")
 
 
 def _either(scheme: str, keys: list[str]) -> str:
@@ -145,19 +149,19 @@ def _either(scheme: str, keys: list[str]) -> str:
     return " and ".join(keys) or "public_key"
 
 
-def _scheme(auth: object, at: Where, wrong: Report) -> type[BaseModel] | None:
-    if isinstance(auth, str) and auth in _SCHEMES:
-        return _SCHEMES[auth]
-    near = get_close_matches(auth, _SCHEMES, n=1) if isinstance(auth, str) else []
-    wrong(at, f"no such scheme; did you mean {near[0]}?" if near else f"want one of {', '.join(_SCHEMES)}")
+def _scheme(auth: object, path: KeyPath, report: Report) -> type[BaseModel] | None:
+    if isinstance(auth, str) and auth in SCHEMES:
+        return SCHEMES[auth]
+    near = get_close_matches(auth, SCHEMES, n=1) if isinstance(auth, str) else []
+    report.problem(path, f"no such scheme; did you mean {near[0]}?" if near else f"want one of {', '.join(SCHEMES)}")
     return None
 
 
 def _placeholders(settings: AccountSettings) -> list[str]:
-    """The keys whose secret was copied out of an example."""
-    found = []
-    for key in type(settings).model_fields:
-        value = getattr(settings, key)
-        if isinstance(value, SecretStr) and _PLACEHOLDER.fullmatch(value.get_secret_value()):
-            found.append(key)
-    return found
+    """The keys with a secret out of an example."""
+    values = {key: getattr(settings, key) for key in type(settings).model_fields}
+    return [
+        key
+        for key, value in values.items()
+        if isinstance(value, SecretStr) and _PLACEHOLDER.fullmatch(value.get_secret_value())
+    ]

@@ -1,20 +1,27 @@
-"""What pydantic finds wrong, as lines for people: where, why, what was perhaps meant; never the value itself."""
+"""Problems of a configuration, one line each: key path, reason, a suggestion; never the value."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from pydantic import BaseModel
 
+from bridge.errors import Problem
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
-Where = tuple[int | str, ...]
+PREFIX: Final = "THREADBRIDGE_"
+"""Environment variables replace keys of the file: THREADBRIDGE_SECTION__KEY."""
+
+KeyPath: TypeAlias = tuple[int | str, ...]
 
 _BOUNDS: Final = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 _REASONS: Final[Mapping[str, str]] = MappingProxyType(
@@ -40,20 +47,46 @@ _REASONS: Final[Mapping[str, str]] = MappingProxyType(
 )
 
 
-def mistakes(error: ValidationError, model: type[BaseModel], *, tagged: bool = False) -> list[tuple[Where, str]]:
-    """Each thing wrong with it: where (key path) and why.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Collects problems and warnings. Each names its source: the file or the environment."""
 
-    `model` is what was validated, for suggestions; `tagged`: as one of a union, whose tag is no part of a key path.
+    file: str
+    environment: Mapping[str, Any]
+    problems: list[Problem] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
+
+    def problem(self, path: KeyPath, reason: str) -> None:
+        """Add a problem: the configuration cannot be used."""
+        self.problems.append(self._line(path, reason, warning=False))
+
+    def warn(self, path: KeyPath, reason: str) -> None:
+        """Add a warning: the configuration can be used."""
+        self.warnings.append(self._line(path, reason, warning=True))
+
+    def _line(self, path: KeyPath, reason: str, *, warning: bool) -> Problem:
+        inner: object = self.environment
+        for part in path:
+            if not isinstance(inner, Mapping) or part not in inner:
+                return Problem(self.file, key_path(path), reason, warning)
+            inner = inner[part]
+        return Problem("environment", variable(path), reason, warning)
+
+
+def problems_of(error: ValidationError, model: type[BaseModel], *, tagged: bool = False) -> list[tuple[KeyPath, str]]:
+    """Each problem of a validation: its key path and its reason.
+
+    The fields of `model` give suggestions. Of a `tagged` union the tag is no part of the key path.
     """
-    found = []
-    for each in error.errors(include_url=False):
-        where = each["loc"][1:] if tagged else each["loc"]
-        found.append((where, _reason(each, _keys(model, where))))
-    return found
+    problems = []
+    for details in error.errors(include_url=False):
+        path = details["loc"][1:] if tagged else details["loc"]
+        problems.append((path, _reason(details, _keys(model, path))))
+    return problems
 
 
 def unknown(name: str, known: Iterable[str], *, what: str = "key") -> str:
-    """`unknown key; did you mean secret?`, or the list of what there is."""
+    """`unknown key; did you mean secret?`, or the list of the known ones."""
     names = sorted(known)
     near = get_close_matches(name, names, n=1)
     if near:
@@ -61,44 +94,46 @@ def unknown(name: str, known: Iterable[str], *, what: str = "key") -> str:
     return f"unknown {what}; there are {', '.join(names)}" if names else f"unknown {what}"
 
 
-def key_path(where: Iterable[int | str]) -> str:
+def key_path(path: Iterable[int | str]) -> str:
     """`("handlers", "load", 0)` as `handlers.load[0]`."""
-    path = ""
-    for part in where:
-        path += f"[{part}]" if isinstance(part, int) else f".{part}" if path else part
-    return path
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
+def variable(path: KeyPath) -> str:
+    """`("handlers", "load")` as `THREADBRIDGE_HANDLERS__LOAD`."""
+    return PREFIX + "__".join(map(str, path)).upper()
 
 
 def _reason(error: ErrorDetails, keys: Iterable[str]) -> str:
-    kind = error["type"]
+    kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return unknown(str(error["loc"][-1]), keys)
-    bounds = [
-        f"want {words} {error['ctx'][bound]}" for bound, words in _BOUNDS.items() if bound in error.get("ctx", {})
-    ]
-    if bounds:
-        return bounds[0]
+    for bound, words in _BOUNDS.items():
+        if bound in context:
+            return f"want {words} {context[bound]}"
     if kind in _REASONS:
         return _REASONS[kind]
-    text = (
-        error["msg"].removeprefix("Value error, ").removeprefix("Assertion failed, ").removeprefix("Input should be ")
-    )
-    return _without(text, error["input"])
+    raised = context.get("error")
+    text = str(raised) if isinstance(raised, Exception) else error["msg"].removeprefix("Input should be ")
+    return _without_value(text, error["input"])
 
 
-def _without(text: str, value: object) -> str:
-    """The reason, unless it repeats the value: whatever was written there may be a secret in the wrong place."""
+def _without_value(text: str, value: object) -> str:
+    """The reason, unless it repeats the value: a value may be a secret under the wrong key."""
     values = value if isinstance(value, list | tuple) else (value,)
-    if any(isinstance(each, str) and len(each) > len("abc") and each in text for each in values):
+    if any(isinstance(part, str) and len(part) > len("abc") and part in text for part in values):
         return "not valid here"
     return " ".join(text.split())
 
 
-def _keys(model: type[BaseModel], where: Where) -> Iterable[str]:
-    """The keys that would have been known beside the last part of `where`."""
-    for part in where[:-1]:
-        found = model.model_fields.get(str(part))
-        inner = found.annotation if found else None
+def _keys(model: type[BaseModel], path: KeyPath) -> Iterable[str]:
+    """The known keys beside the last part of `path`."""
+    for part in path[:-1]:
+        field_info = model.model_fields.get(str(part))
+        inner = field_info.annotation if field_info else None
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return ()
         model = inner

@@ -1,4 +1,4 @@
-"""The sections of threadbridge.toml: their keys, what may stand there, and what counts when nothing does."""
+"""The schema of threadbridge.toml: sections, keys, types and defaults."""
 
 from __future__ import annotations
 
@@ -11,19 +11,17 @@ from urllib.parse import unquote_to_bytes
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from bridge.config.problems import unknown
+from bridge.config.problems import PREFIX, unknown
 from bridge.providers.fields import BaseUrl, Seconds, Size
 from bridge.store import opening
 
-PREFIX: Final = "THREADBRIDGE_"
-"""How environment variables begin that say what the file could say: THREADBRIDGE_SECTION__KEY."""
 SQLITE: Final = "sqlite:///"
-"""What stands before the file in a SQLite URL; a relative file counts from the configuration's folder."""
+"""The scheme of a SQLite URL. A relative file counts from the configuration's folder."""
 
 
-def _items(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
-    """A list from the environment may be written `one, two` as well as in JSON."""
-    return [each.strip() for each in value.split(",") if each.strip()] if isinstance(value, str) else value
+def _items(value: object) -> object:
+    """A list in the environment may be `one, two` as well as JSON."""
+    return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_items)]
@@ -35,7 +33,7 @@ class _Section(BaseModel):
 
 
 class Server(_Section):
-    """[server]: where to listen. `public_url` is what providers see; `trusted_proxies` say who asks."""
+    """[server]: the address to listen on. Providers use `public_url`; `trusted_proxies` name the peer."""
 
     host: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[0-9A-Za-z._:%-]+$")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535)] = 8080
@@ -51,12 +49,12 @@ class Server(_Section):
 
     @property
     def local_url(self) -> str:
-        """Where the server answers on this machine."""
+        """The server's URL on this machine."""
         return f"http://[{self.host}]:{self.port}" if ":" in self.host else f"http://{self.host}:{self.port}"
 
 
 class Storage(_Section):
-    """[storage]: `url` is absolute once the configuration is read."""
+    """[storage]: `url` is absolute in a Config."""
 
     url: str = "sqlite:///threadbridge.db"
     encryption_keys: Words = ()
@@ -82,17 +80,17 @@ class Storage(_Section):
 
     @property
     def file(self) -> Path | None:
-        """The database file, for a store that is one."""
+        """The database file of a SQLite store."""
         if not self.url.startswith(SQLITE):
             return None
         return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix(SQLITE))))
 
 
 class Handlers(_Section):
-    """[handlers]: what to load, in order of priority; `timeout` is seconds a turn, `concurrency` turns at once.
+    """[handlers]: the modules to load, in order of priority; seconds a turn (`timeout`), turns at once (`concurrency`).
 
-    `slow_concurrency` bounds the turns of handlers that may take longer than `timeout`; they count on their own.
-    `return_after` is how many quiet seconds return a thread that a person has to the bot; 0: they never do.
+    `slow_concurrency` bounds the turns of handlers with more time than `timeout`; they count on their own. After
+    `return_after` quiet seconds a thread goes back from a person to the bot; 0: never.
     """
 
     load: Words = ("handlers.menu",)
@@ -104,7 +102,7 @@ class Handlers(_Section):
 
 
 class Delivery(_Section):
-    """[delivery]: how often, and for how many seconds, a message is tried before it is a dead letter."""
+    """[delivery]: the attempts and the seconds before a message becomes a dead letter."""
 
     attempts: Annotated[int, Field(ge=1, le=1000)] = 12
     give_up_after: Annotated[Seconds, Field(gt=0, le=30 * 86_400)] = 900.0
@@ -112,9 +110,9 @@ class Delivery(_Section):
 
 
 class Limits(_Section):
-    """[limits]: `body` is the bytes a webhook may have; the others bound what one peer may hold at a time.
+    """[limits]: `body` is the most bytes of a webhook; the others bound one peer's connections and bodies.
 
-    A peer is an IPv4 address, or the /64 of an IPv6 address; of bodies there are never more than 256 in all.
+    A peer is an IPv4 address, or the /64 of an IPv6 address. All peers together hold at most 256 bodies.
     """
 
     body: Annotated[Size, Field(ge=1024, le=16 * 1024 * 1024)] = 256 * 1024
@@ -122,8 +120,8 @@ class Limits(_Section):
     bodies_per_peer: Annotated[int, Field(ge=1, le=256)] = 64
 
 
-class Sections(BaseSettings):
-    """The whole file as written; what an account means is for bridge.accounts."""
+class FileSchema(BaseSettings):
+    """The whole file. bridge.config.accounts reads the tables of accounts."""
 
     model_config = SettingsConfigDict(extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__")
 
@@ -137,11 +135,12 @@ class Sections(BaseSettings):
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic's signature
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the same
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Nothing but what is handed in: the environment is read by `load_config` and by nobody else."""
+        """Only the given values: `load_config` alone reads the environment."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
         return (init_settings,)

@@ -15,9 +15,9 @@ import pytest
 import bridge
 from bridge import errors
 from bridge.app import create_app
-from bridge.config.accounts import _SCHEMES
+from bridge.config.accounts import SCHEMES
 from bridge.config.load import Config
-from bridge.config.schema import Sections
+from bridge.config.schema import FileSchema
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.port import AccountSettings
 from tests.docs.generated import commands
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REFERENCE = DOCS / "reference"
-SECTIONS = [name for name in Sections.model_fields if name != "accounts"]
+SECTIONS = [name for name in FileSchema.model_fields if name != "accounts"]
 ERRORS = [name for name, value in vars(errors).items() if isinstance(value, type) and issubclass(value, Exception)]
 
 
@@ -42,14 +42,14 @@ def test_every_command_has_an_example() -> None:
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_key_of_a_section_is_documented(name: str) -> None:
-    model: Any = Sections.model_fields[name].annotation
+    model: Any = FileSchema.model_fields[name].annotation
     assert keys_documented(f"## [{name}]") == set(model.model_fields)
 
 
 @pytest.mark.parametrize("name", SECTIONS)
 def test_every_default_of_a_section_is_documented(name: str) -> None:
-    model: Any = Sections.model_fields[name].annotation
-    defaults = Sections.model_fields[name].default
+    model: Any = FileSchema.model_fields[name].annotation
+    defaults = FileSchema.model_fields[name].default
     text = section(REFERENCE / "configuration.md", f"## [{name}]")
     for key, field in model.model_fields.items():
         row = re.search(rf"^\| `{key}` \|.*\| ([^|]*) \|$", text, re.MULTILINE)
@@ -64,9 +64,9 @@ def test_every_key_an_account_may_have_is_documented() -> None:
     assert keys_documented("### Any account") == set(AccountSettings.model_fields)
 
 
-@pytest.mark.parametrize("scheme", _SCHEMES)
+@pytest.mark.parametrize("scheme", SCHEMES)
 def test_every_key_of_an_inbound_scheme_is_documented(scheme: str) -> None:
-    assert keys_documented(f"### auth = {scheme}") == set(_SCHEMES[scheme].model_fields) - {"auth"}
+    assert keys_documented(f"### auth = {scheme}") == set(SCHEMES[scheme].model_fields) - {"auth"}
 
 
 @pytest.mark.parametrize("name", bridge.__all__)

@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError, field_validator
 
 from bridge.config.load import load_config
-from bridge.config.problems import mistakes
+from bridge.config.problems import problems_of
 from bridge.errors import ConfigError
 from tests.support.config_files import CANARY, KONNEK, environment, written  # noqa: F401 - the fixture is used by being there
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def problems_of(path: Path | None) -> list[str]:
+def problem_lines(path: Path | None) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_config(path)
     return [str(problem) for problem in caught.value.problems]
@@ -203,14 +203,14 @@ WRONG: Final = [
 @pytest.mark.parametrize(("text", "line"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
 def test_a_mistake_is_one_line_with_file_key_and_reason(tmp_path: Path, text: str, line: str) -> None:
     file = written(tmp_path, text)
-    lines = problems_of(file)
+    lines = problem_lines(file)
     assert lines == [f"{file}: {line}"]
     assert CANARY not in "".join(lines)
 
 
 def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
     file = written(tmp_path, "[server]\nprot = 1\n[limits]\nbody = 1\n[accounts.a]\nx = 1\n[accounts.b]\nprovider = 1")
-    keys = [line.split(": ")[1] for line in problems_of(file)]
+    keys = [line.split(": ")[1] for line in problem_lines(file)]
     assert sorted(keys) == ["accounts.a.provider", "accounts.b.provider", "limits.body", "server.prot"]
 
 
@@ -231,14 +231,14 @@ def test_all_problems_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path, data: bytes, reason: str) -> None:
     file = tmp_path / "threadbridge.toml"
     file.write_bytes(data)
-    assert problems_of(file) == [f"{file}: {reason}"]
+    assert problem_lines(file) == [f"{file}: {reason}"]
 
 
 def test_a_missing_file_and_a_folder_are_told_apart(tmp_path: Path) -> None:
     missing = tmp_path / "nowhere.toml"
     hint = "there is no such file; -c FILE names another, and `threadbridge demo` needs none"
-    assert problems_of(missing) == [f"{missing}: {hint}"]
-    assert problems_of(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
+    assert problem_lines(missing) == [f"{missing}: {hint}"]
+    assert problem_lines(tmp_path) == [f"{tmp_path}: cannot be read: Is a directory"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +254,7 @@ def test_a_mistake_in_the_environment_is_named_as_such(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, line: str
 ) -> None:
     monkeypatch.setenv(f"THREADBRIDGE_{name}", value)
-    assert problems_of(None) == [line]
+    assert problem_lines(None) == [line]
 
 
 class _Careless(BaseModel):
@@ -271,4 +271,4 @@ class _Careless(BaseModel):
 def test_a_careless_provider_cannot_print_what_was_written() -> None:
     with pytest.raises(ValidationError) as caught:
         _Careless(token=CANARY)
-    assert mistakes(caught.value, _Careless) == [(("token",), "not valid here")]
+    assert problems_of(caught.value, _Careless) == [(("token",), "not valid here")]
