@@ -10,6 +10,7 @@ from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
 from bridge.engine.delivery.transport import Http, open_session
 from bridge.engine.ingest import reread
+from bridge.engine.turns.execution import Threads
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
     from bridge.store.port import Store
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
 class Outside:
     """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
 
-    `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
+    `executor`: where functions run that may block. `watched`: a thread looks for code that blocks the loop. `is_near`:
+    whether an address is never limited.
     """
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
     open_transport: Callable[[], Transport] = lambda: Http(open_session())
     rng: random.Random = field(default_factory=random.SystemRandom)
+    executor: Executor = field(default_factory=Threads)
     watched: bool = True
     is_near: Callable[[str], bool] = is_loopback
 
@@ -104,6 +108,7 @@ class Bridge:
             transport=outside.open_transport(),
             clock=self.clock,
             rng=outside.rng,
+            executor=outside.executor,
             peers=self.peers,
             reread=self.reread,
             watched=outside.watched,

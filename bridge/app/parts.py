@@ -15,7 +15,7 @@ from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, Rules
+from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.engine.watchdog import Watchdog
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
     from bridge.store.port import Store
     from bridge.store.records import Arrival, DeadLetter
@@ -45,6 +46,7 @@ class Base:
     transport: Transport
     clock: Clock
     rng: random.Random
+    executor: Executor
     peers: Peers
     reread: Callable[[DeadLetter], Sequence[Arrival]]
     watched: bool
@@ -136,11 +138,19 @@ def assemble(base: Base) -> Parts:
 
 def _dispatcher(base: Base) -> Dispatcher:
     handlers = base.config.handlers
-    rules = Rules(
+    policy = TurnPolicy(
         router=base.router,
         timeout=handlers.timeout,
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
     )
-    return Dispatcher(base.store, base.config.accounts, rules, base.clock, base.rng, concurrency=handlers.concurrency)
+    return Dispatcher(
+        base.store,
+        base.config.accounts,
+        policy,
+        base.clock,
+        base.rng,
+        concurrency=handlers.concurrency,
+        executor=base.executor,
+    )

@@ -15,7 +15,7 @@ from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leav
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.config.load import load_config
 from bridge.conversation.journal import decode_journal
-from bridge.engine.turns.dry_run import PATIENCE, Rehearsals
+from bridge.engine.turns.dry_run import PATIENCE, DryRun
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
 from bridge.store.opening import open_reader
@@ -121,13 +121,13 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
     if no_store_yet(config):
         return number, rows
     store = await open_reader(config.storage.url)
-    rehearsals = Rehearsals(store, router, patience=PATIENCE)
+    dry_run = DryRun(store, router, patience=PATIENCE)
     try:
         with _progress() as progress:
             task = progress.add_task("rehearsed", total=None)
             async for thread in _threads(store):
                 number += 1
-                if broken := await rehearsals.of(thread):
+                if broken := await dry_run.of(thread):
                     rows.append(_break(thread, broken))
                 progress.advance(task)
     finally:

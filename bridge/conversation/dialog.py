@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import inspect
-from copy import deepcopy
-from typing import TYPE_CHECKING, Any, NoReturn, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, TypeVar, Unpack, overload
 
-from bridge.conversation.effects import Later, span_of
-from bridge.conversation.exceptions import kept, made_again
-from bridge.conversation.journal import Entry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
-from bridge.conversation.questions import Question, Refused, check_titles, choices_of, mark_of
-from bridge.conversation.suspension import Ended, ScriptChanged, Suspended
-from bridge.conversation.turn import Turn, as_messages
+from bridge.conversation.questions import Question, check_titles, choices_of
+from bridge.conversation.suspension import Ended
+from bridge.conversation.turn import as_messages, is_turn
 from bridge.errors import HandlerError, NoAnswer
-from bridge.events import Timer
-from bridge.messages import encode_message
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
-    from contextlib import AbstractAsyncContextManager
 
-    from bridge.conversation.effects import Delay, Shelf
-    from bridge.conversation.journal import Journal
-    from bridge.conversation.turn import Reply
-    from bridge.messages import Outgoing
+    from bridge.conversation.effects import Delay
+    from bridge.conversation.playback import Playback
+    from bridge.conversation.turn import Reply, Turn
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -37,20 +29,6 @@ class Waiting(TypedDict, total=False):
     on_timeout: Callable[..., object] | Reply | None
 
 
-class Steps(Protocol):
-    """Takes the steps of one dialog: see bridge.scripts."""
-
-    async def take(
-        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
-    ) -> Any:  # noqa: ANN401 - what the function returns
-        """Call a function and keep what it returns, unless that is kept already."""
-        ...
-
-    async def is_doubtful(self, position: int) -> bool:
-        """Whether a step was begun there and nobody knows whether it ended."""
-        ...
-
-
 class Dialog:
     """What the function of a dialog holds: `async def refund(d: Dialog, no: int)`, under `@router.dialog(version=1)`.
 
@@ -60,44 +38,18 @@ class Dialog:
     A function that no longer does what it did is noticed at the first difference.
     """
 
-    def __init__(
-        self,
-        turn: Turn[Any, Any],
-        journal: Journal,
-        steps: Steps,
-        shelf: Shelf | None,
-        alone: AbstractAsyncContextManager[object],
-    ) -> None:
-        """For the engine: `shelf` is what the turn really is, None when nothing is to be played back.
-
-        One operation of the dialog after the other runs `alone`, whichever task calls it: otherwise no replay could
-        repeat their order.
-        """
-        self.turn = turn
-        """The turn, as in a handler. While the past is played back it is the turn of then, and what it does is lost."""
-        self._journal = journal
-        self._steps = steps
-        self._shelf = shelf
-        self._happened = turn.happened if shelf is None else shelf.happened
-        self._position = 0
-        self._alone = alone
-        self.rehearses = False
-        """For the engine: stop at the question that waits, without an answer."""
-        self.suspended = False
-        """For the engine: the dialog waits."""
+    def __init__(self, playback: Playback) -> None:
+        """Hold what plays the journal back."""
+        self._playback = playback
 
     @property
-    def position(self) -> int:
-        """For the engine: how many things it came to so far."""
-        return self._position
+    def turn(self) -> Turn[Any, Any]:
+        """The turn, as in a handler. While the past is played back it is the turn of then, and has no effect."""
+        return self._playback.turn
 
     async def say(self, *messages: Reply) -> None:
         """Say something, as `turn.reply` does; it leaves exactly once."""
-        said = as_messages(messages)
-        async with self._alone:
-            if self._next("say", digest(*map(_encoded, said)), label_of(_words(said))) is None:
-                self.turn.reply(list(said))
-                self._note("say", digest(*map(_encoded, said)), label_of(_words(said)), outcome={})
+        await self._playback.say(as_messages(messages))
 
     @overload
     async def ask(
@@ -200,44 +152,11 @@ class Dialog:
         Raises:
             HandlerError: it is not.
         """
-        async with self._alone:
-            return await self._step(function, arguments, key, once=once)
-
-    async def _step(
-        self, function: Callable[..., Any], arguments: tuple[object, ...], key: str | None, *, once: bool
-    ) -> Any:  # noqa: ANN401 - what the function returns
-        name = name_of(function)
-        call = call_of(function, arguments)
-        position = self._position
-        if (entry := self._next("step", call, name)) is not None:
-            outcome = entry.outcome or {}
-            if "raised" in outcome:
-                raise made_again(*outcome["raised"])
-            return deepcopy(outcome.get("value"))  # what the script does to it is no part of the past
-        if once and await self._steps.is_doubtful(position):
-            self.turn.handoff(f"{self._journal.name}: nobody knows whether step {position + 1}, {name}, happened")
-            raise Ended
-        self.turn.stepped.add(self._journal.run)
-        self.turn.in_step = True
-        try:
-            value = await self._steps.take(call, position, function, arguments, key)
-        except Exception as error:
-            raised = kept(error)
-            self._note("step", call, name, outcome={"raised": raised})
-            if not isinstance(again := made_again(*raised), type(error)):
-                raise again from error  # as it will be when this is played again
-            raise
-        finally:
-            self.turn.in_step = False
-        self._note("step", call, name, outcome={"value": value})
-        return deepcopy(value)
+        return await self._playback.step(function, arguments, key, once=once)
 
     async def handoff(self, note: str = "") -> None:
         """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""
-        async with self._alone:
-            if self._next("handoff", digest(note), "") is None:
-                self.turn.handoff(note)
-                self._note("handoff", digest(note), "", outcome={})
+        await self._playback.handoff(note)
 
     async def _ask(
         self,
@@ -249,130 +168,35 @@ class Dialog:
         timeout: Delay | None,  # noqa: ASYNC109 - the same
         on_timeout: Callable[..., object] | Reply | None,
     ) -> Any:  # noqa: ANN401 - whatever is answered
-        said = as_messages((prompt,))
-        again = as_messages((retry,)) if retry is not None else ()
-        async with self._alone:
-            question = Question(
-                prompt=said,
-                titles=titles,
-                values=values,
-                parse=parse,
-                mark=mark_of(self._journal.run),
-                position=self._position,
-            )
-            call, label = digest([*map(_encoded, said)], titles), label_of(_words(said))
-            entry = self._next("ask", call, label)
-            if entry is None:
-                self.turn.reply(list(question.messages))
-                self.turn.asked = True
-                self._note("ask", call, label)
-                self._set_timer(timeout)
-                self._suspend()
-            is_past = entry.outcome is not None
-            if is_past:
-                self.turn.recall(self._journal.legs[entry.leg or 0])
-            else:
-                await self._wake(entry, question, again)
-        if entry.outcome == {"timeout": True}:
+        question = Question(
+            prompt=as_messages((prompt,)),
+            titles=titles,
+            values=values,
+            parse=parse,
+            retry=as_messages((retry,)) if retry is not None else (),
+        )
+        answer = await self._playback.ask(question, timeout)
+        if answer.is_late:
             await self._late(on_timeout)
-        try:
-            return await question.replay(entry.outcome or {})
-        except Exception as error:
-            if not is_past or isinstance(error, OSError):  # the world outside says nothing about the script
-                raise
-            number = question.position + 1
-            raise ScriptChanged(number, f"step {number}, ask, does not take the answer it was given any more") from None
+        return await self._playback.read(answer)
 
-    async def _wake(self, entry: Entry, question: Question, again: tuple[Outgoing, ...]) -> None:
-        """The past is played: from here on the turn is what it really is, and its event may be the answer."""
-        if self.rehearses or self._shelf is None:
-            self._suspend()
-        differs = self.turn.resume(self._shelf)
-        self._shelf = None
-        event = self.turn.event
-        if isinstance(event, Timer):
-            outcome: dict[str, Any] = {"timeout": True}
-        else:
-            try:
-                outcome = await question.read(event)
-            except Refused as refused:
-                if not refused.ignored:
-                    self.turn.reply(list(again or question.messages))
-                self._suspend()
-            self.turn.effects.cancelled.append(self._journal.waiting)
-        entry.leg, entry.outcome = len(self._journal.legs), outcome
-        values = self.turn.values() if differs else None
-        leg = Leg(event=as_kept(event), values=values, step=self.turn.step)
-        self._journal.legs.append(leg)
-        self.turn.happened = (leg.event, (), ())  # as it will be when this is played again
-
-    async def _late(self, on_timeout: Callable[..., object] | Reply | None) -> None:
+    async def _late(self, on_timeout: Callable[..., object] | Reply | None) -> NoReturn:
         if on_timeout is None:
             raise NoAnswer("nobody answered in time")
-        said: Any = on_timeout
+        reply: Any = on_timeout
         if callable(on_timeout):
-            said = on_timeout(self.turn if _wants_turn(on_timeout) else self)
-            said = await said if inspect.isawaitable(said) else said
-        if said is not None:
-            await self.say(said)
+            reply = on_timeout(self.turn if _wants_turn(on_timeout) else self)
+            reply = await reply if inspect.isawaitable(reply) else reply
+        if reply is not None:
+            await self.say(reply)
         raise Ended
-
-    def _set_timer(self, timeout: Delay | None) -> None:
-        if timeout is not None:
-            delay, at = span_of(timeout, "timeout")
-            self.turn.effects.laters.append(Later(delay=delay, at=at, name=self._journal.waiting))
-
-    def _suspend(self) -> NoReturn:
-        self.suspended = True
-        if self._shelf is None:
-            self._shelf = self.turn.set_aside()  # what a `finally` does now, it does once more when the answer is there
-        raise Suspended
-
-    def put_back(self) -> None:
-        """For the engine: the turn is what it really is again, however far the function went."""
-        if self._shelf is not None:
-            self.turn.resume(self._shelf)
-            self._shelf = None
-        self.turn.happened = self._happened
-
-    def _next(self, op: str, call: str, label: str) -> Entry | None:
-        """The journal's entry for what the function does now; None: it does something new."""
-        if self.suspended:
-            raise Suspended
-        number, self._position = self._position, self._position + 1
-        if number == len(self._journal.entries):
-            return None
-        entry = self._journal.entries[number]
-        if (entry.op, entry.call) != (op, call):
-            where, now = f"step {number + 1}", op if op != "step" else f"{op} {label}"
-            was = entry.op if entry.op != "step" else f"{entry.op} {entry.label}"
-            reason = f"{where} was {was} and is {now} now" if was != now else f"{where}, {op}, is another one now"
-            raise ScriptChanged(
-                number + 1, reason, f"{where} was {op_of(entry.op, entry.label)} and is {op_of(op, label)} now"
-            )
-        return entry
-
-    def _note(self, op: str, call: str, label: str, outcome: dict[str, Any] | None = None) -> None:
-        self._journal.entries.append(Entry(op=op, call=call, label=label, outcome=outcome))
-
-    def check_end(self) -> None:
-        """For the engine: the function came to its end. Raises ScriptChanged when it had more to do the last time."""
-        if self._position < len(self._journal.entries):
-            entry = self._journal.entries[self._position]
-            where, end = f"step {self._position + 1} was", "and the dialog ends before it now"
-            detail = f"{where} {op_of(entry.op, entry.label)} {end}"
-            raise ScriptChanged(self._position + 1, f"{where} {entry.op} {end}", detail)
 
 
 def _wants_turn(function: Callable[..., object]) -> bool:
-    """Whether a function for timeouts is written like a handler: its first parameter is called turn, or is one."""
-    first = next(iter(inspect.signature(function).parameters.values()), None)
-    return first is not None and (first.name == "turn" or "Turn" in str(first.annotation))
-
-
-def _encoded(message: Outgoing) -> str:
-    return encode_message(message).decode()
-
-
-def _words(messages: Sequence[Outgoing]) -> str:
-    return " ".join(str(getattr(each, "text", type(each).__name__)) for each in messages)
+    """Whether a function for timeouts is written like a handler: its first parameter is named turn, or is a Turn."""
+    try:
+        signature = inspect.signature(function, eval_str=True)
+    except Exception:  # noqa: BLE001 - an annotation may be imported for type checkers only, and raise anything
+        signature = inspect.signature(function)
+    first = next(iter(signature.parameters.values()), None)
+    return first is not None and (first.name == "turn" or is_turn(first.annotation))

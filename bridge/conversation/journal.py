@@ -42,7 +42,7 @@ class Leg:
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry:
+class JournalEntry:
     """One thing a dialog did: `op` is say, ask, step or handoff, `call` a digest of what exactly, `label` for people.
 
     `outcome` is what came of it, as JSON; a question that waits has none. `leg` is the number of the leg that answered
@@ -65,7 +65,7 @@ class Journal:
     run: str
     arguments: list[Any]
     legs: list[Leg] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
 
     @property
     def waiting(self) -> str:
@@ -114,7 +114,7 @@ def decode_journal(data: bytes) -> Journal:
         for tag, event, state, step, older, skipped in values.pop("legs")
     ]
     entries = [
-        Entry(op=op, call=call, label=label, leg=leg, outcome=outcome)
+        JournalEntry(op=op, call=call, label=label, leg=leg, outcome=outcome)
         for op, call, label, leg, outcome in values.pop("entries")
     ]
     return Journal(legs=legs, entries=entries, **values)

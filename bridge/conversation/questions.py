@@ -43,15 +43,17 @@ class Refused(Exception):
 class Question:
     """A question of a dialog: what may be chosen, by title and value; `parse` reads what is said instead.
 
-    `mark` begins the keys of the dialog's buttons, `position` says which question this is.
+    `retry` is said after words that are no answer. `mark` begins the keys of the dialog's buttons, `position` counts
+    its operations; both are set when the question is put.
     """
 
     prompt: tuple[Outgoing, ...]
     titles: tuple[str, ...] = ()
     values: tuple[Any, ...] = ()
     parse: Callable[[str], Any] | None = None
-    mark: str
-    position: int
+    retry: tuple[Outgoing, ...] = ()
+    mark: str = ""
+    position: int = 0
 
     @property
     def messages(self) -> tuple[Outgoing, ...]:

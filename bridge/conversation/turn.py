@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
-from copy import deepcopy
 from types import GenericAlias
-from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
-import orjson
-
-from bridge.conversation.effects import Effects, Shelf, named
-from bridge.conversation.state import State, over
+from bridge.conversation.draft import Draft
+from bridge.conversation.effects import named
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
 from bridge.events import Event
@@ -18,11 +14,11 @@ from bridge.messages import MESSAGE_TYPES, Outgoing, Text
 
 if TYPE_CHECKING:
     # Only type checkers know the defaults: to them `Turn` alone is `Turn[Event]`, and takes any turn.
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
+
     from typing_extensions import TypeVar, TypeVarTuple
 
     from bridge.conversation.effects import Delay, Later
-    from bridge.conversation.journal import Leg
-    from bridge.conversation.state import StateModel
     from bridge.events import Contact, ThreadRef
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
@@ -47,18 +43,28 @@ Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
 """What can be said: a text, a message, or several of them."""
 
 
-History: TypeAlias = Callable[[int], Awaitable[Sequence[Entry]]]
-"""Where a turn reads what was said: at most so many entries, oldest first."""
+class Services(Protocol):
+    """What a running bridge does for the author of a turn."""
 
+    async def history(self, limit: int) -> Sequence[Entry]:
+        """The last things said before the turn: at most `limit`, oldest first."""
+        ...
 
-Begin: TypeAlias = Callable[["Turn[Any, Any]", Callable[..., object], tuple[object, ...]], Coroutine[Any, Any, None]]
-"""What begins a dialog in a turn."""
+    async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
+        """Begin a dialog in a turn. Raises HandlerError when that is impossible."""
+        ...
 
-
-Schedule: TypeAlias = (
-    "Callable[[Delay, Callable[..., object], str | None, str | None, Mapping[str, Any], str | None], Later]"
-)
-"""What checks a timer (delay, handler, unless, name, arguments, model) and keeps it as data."""
+    def schedule(
+        self,
+        delay: Delay,
+        handler: Callable[..., object],
+        unless: str | None,
+        name: str | None,
+        arguments: Mapping[str, Any],
+        model: str | None,
+    ) -> Later:
+        """Check a timer, and return it as data. Raises HandlerError for whatever could not work later."""
+        ...
 
 
 class HasTurn(Protocol):
@@ -70,16 +76,27 @@ class HasTurn(Protocol):
         ...
 
 
-async def _no_history(_limit: int) -> Sequence[Entry]:
-    return ()
+class NoServices:
+    """Implements Services where no bridge runs: nothing was said before."""
+
+    async def history(self, limit: int) -> Sequence[Entry]:
+        """Nothing."""
+        del limit
+        return ()
+
+    async def begin(
+        self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]
+    ) -> NoReturn:
+        """Refuse."""
+        del turn, dialog, arguments
+        raise HandlerError("dialogs begin in turns of a running bridge only")
+
+    def schedule(self, *_asked: object) -> NoReturn:
+        """Refuse."""
+        raise HandlerError("timers are set in turns of a running bridge only")
 
 
-async def _no_dialogs(_turn: Turn[Any, Any], _dialog: Callable[..., object], _arguments: tuple[object, ...]) -> None:
-    raise HandlerError("dialogs begin in turns of a running bridge only")
-
-
-def _no_timers(*_arguments: object) -> NoReturn:
-    raise HandlerError("timers are set in turns of a running bridge only")
+_NO_SERVICES: Final = NoServices()
 
 
 class Turn(Generic[E_co, S_co]):
@@ -89,26 +106,7 @@ class Turn(Generic[E_co, S_co]):
     router with `state=Order`.
     """
 
-    __slots__ = (
-        "_begin",
-        "_effects",
-        "_history",
-        "_older",
-        "_over",
-        "_schedule",
-        "_state",
-        "_step",
-        "_unbegun",
-        "asked",
-        "begun",
-        "dialog",
-        "event",
-        "in_step",
-        "plays",
-        "skipped",
-        "stepped",
-        "thread",
-    )
+    __slots__ = ("_draft", "_services", "thread")
     if not TYPE_CHECKING:
         __class_getitem__ = classmethod(GenericAlias)
 
@@ -122,44 +120,36 @@ class Turn(Generic[E_co, S_co]):
         older: Sequence[Event] = (),
         skipped: Sequence[Event] = (),
         dialog: bytes | None = None,
-        history: History = _no_history,
-        begin: Begin = _no_dialogs,
-        schedule: Schedule = _no_timers,
+        services: Services = _NO_SERVICES,
     ) -> None:
         """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
-        self.event = event
         self.thread = thread
-        self._state = State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
-        self._step = step
-        self._history = history
-        self._older = tuple(older)
-        self.skipped = tuple(skipped)
-        """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
-        self._effects = Effects([], [], [])
-        self._begin = begin
-        self._schedule = schedule
-        self._unbegun: list[Coroutine[Any, Any, None]] = []
-        self.dialog = dialog
-        """For the engine: the dialog that waits in the thread, as stored."""
-        self.stepped: set[str] = set()
-        """For the engine: the runs of dialogs that took steps in it, or ended."""
-        self.plays = False
-        """For the engine: a dialog runs in it right now."""
-        self.in_step = False
-        """For the engine: a step of it is being taken."""
-        self.asked = False
-        """For the engine: a dialog put a question; what was offered before is no longer what an answer means."""
-        self.begun = 0
-        """For the engine: how many dialogs began in it."""
-        self._over = False
+        self._services = services
+        self._draft = Draft(event, state=state, step=step, older=older, skipped=skipped, dialog=dialog)
 
     def __repr__(self) -> str:
         return f"<Turn {self.event.tag} {self.event.id} in {self.thread}>"
 
     @property
+    def event(self) -> E_co:
+        """The event that this turn answers; the newest, where it answers several."""
+        event: E_co = self._draft.event
+        return event
+
+    @property
     def events(self) -> tuple[Event, ...]:
         """All events that this turn answers, oldest first; the last one is `event`. Several where rules overlap so."""
-        return (*self._older, self.event)
+        return self._draft.events
+
+    @property
+    def skipped(self) -> tuple[Event, ...]:
+        """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
+        return self._draft.skipped
+
+    @property
+    def replies(self) -> tuple[Outgoing, ...]:
+        """All messages that were added so far."""
+        return tuple(self._draft.effects.replies)
 
     @property
     def contact(self) -> Contact:
@@ -172,19 +162,20 @@ class Turn(Generic[E_co, S_co]):
 
         The model is what the handler's router names as `state=`.
         """
-        return self._state.seen  # type: ignore[no-any-return]
+        seen: S_co = self._draft.state.seen
+        return seen
 
     @property
     def step(self) -> str | None:
         """Where the conversation is, as rules with `step=` ask for it; kept like the state."""
-        return self._step
+        return self._draft.step
 
     @step.setter
     def step(self, step: str | None) -> None:
-        self._want_open()
+        self._draft.want_open()
         if not isinstance(step, str | None):
             raise HandlerError(f"a step is a text or None, not a {type(step).__name__}")
-        self._step = step
+        self._draft.step = step
 
     def reply(self, *messages: Reply) -> Self:
         """Add messages, in order; a text is a Text, a list its items. They leave when the turn is committed.
@@ -192,11 +183,12 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: something among them cannot be said, or the turn is over; then none of them is added.
         """
-        self._want_open()
+        self._draft.want_open()
         said = as_messages(messages)
-        if len(self._effects.replies) + len(said) > REPLY_LIMIT:
+        replies = self._draft.effects.replies
+        if len(replies) + len(said) > REPLY_LIMIT:
             raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
-        self._effects.replies.extend(said)
+        replies.extend(said)
         return self
 
     def say(self, text: str) -> Self:
@@ -211,12 +203,12 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: the limit is another; or a dialog asks, outside of its steps: it would find more each time.
         """
-        self._want_open()
-        if self.plays and not self.in_step:
+        self._draft.want_open()
+        if self._draft.plays and not self._draft.in_step:
             raise HandlerError("a dialog reads what was said before in a step: await d.step(d.turn.transcript, 20)")
         if not 1 <= limit <= 1000:  # noqa: PLR2004 - as the docstring says
             raise HandlerError(f"history() takes a limit from 1 to 1000, not {limit}")
-        return list(await self._history(limit))
+        return list(await self._services.history(limit))
 
     async def transcript(self, limit: int = 20) -> list[dict[str, str]]:
         """The history and this turn's own events as {"role": "user" or "assistant", "content": text}.
@@ -246,13 +238,13 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: at once, for whatever could not work later.
         """
-        self._want_open()
-        if len(self._effects.laters) >= TIMER_LIMIT:
+        self._draft.want_open()
+        if len(self._draft.effects.laters) >= TIMER_LIMIT:
             raise HandlerError(f"a turn sets at most {TIMER_LIMIT} timers")
-        asked = self._schedule(delay, handler, unless, name, arguments, self._state.model)
+        asked = self._services.schedule(delay, handler, unless, name, arguments, self._draft.state.model)
         if name is not None:
             self.cancel(name)
-        self._effects.laters.append(asked)
+        self._draft.effects.laters.append(asked)
         return self
 
     def cancel(self, name: str) -> Self:
@@ -261,9 +253,9 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: it is no name that a timer can have.
         """
-        self._want_open()
+        self._draft.want_open()
         named(name)
-        self._effects.forget(name)
+        self._draft.effects.forget(name)
         return self
 
     def handoff(self, note: str = "") -> Self:
@@ -271,10 +263,10 @@ class Turn(Generic[E_co, S_co]):
 
         What the contact says meanwhile is kept; see bridge.events.Returned. `note` is for the person.
         """
-        self._want_open()
+        self._draft.want_open()
         if not isinstance(note, str):
             raise HandlerError(f"a note is a text, not a {type(note).__name__}")
-        self._effects.handoff = note
+        self._draft.effects.handoff = note
         return self
 
     def begin(self, dialog: Callable[[D, *Ts], Awaitable[object]], *arguments: *Ts) -> Awaitable[None]:
@@ -285,95 +277,26 @@ class Turn(Generic[E_co, S_co]):
         Raises:
             HandlerError: it is no dialog of this bridge, or cannot be called so; when awaited.
         """
-        self._want_open()
-        beginning = self._begin(self, dialog, arguments)
-        self._unbegun.append(beginning)
+        self._draft.want_open()
+        beginning = self._services.begin(self, dialog, arguments)
+        self._draft.unbegun.append(beginning)
         return self._begun(beginning)
 
     async def _begun(self, beginning: Coroutine[Any, Any, None]) -> None:
-        self._unbegun.remove(beginning)
+        self._draft.unbegun.remove(beginning)
         await beginning
 
-    @property
-    def effects(self) -> Effects:
-        """For the engine: what is to be done when the turn is committed.
 
-        Raises:
-            HandlerError: a dialog was to begin, and nobody awaited it.
-        """
-        if self._unbegun:
-            for each in self._unbegun:
-                each.close()
-            raise HandlerError("turn.begin() was not awaited, so the dialog did not begin; await it in an async def")
-        return self._effects
+def is_turn(annotation: object) -> bool:
+    """Whether an annotation is Turn; one that is only known as text is, when that text names Turn."""
+    if isinstance(annotation, str):
+        return annotation.strip("'\" ").partition("[")[0].rpartition(".")[2] == Turn.__name__
+    return (get_origin(annotation) or annotation) is Turn
 
-    @property
-    def replies(self) -> tuple[Outgoing, ...]:
-        """For the engine: all that was replied so far."""
-        return tuple(self._effects.replies)
 
-    def take_shape(self, shape: StateModel | None) -> None:
-        """For the engine: the model that the handler sees the state as. Raises HandlerError when it does not fit."""
-        self._state.take_shape(shape)
-
-    def values(self) -> dict[str, Any]:
-        """For the engine: the state as JSON gives it back, in a copy."""
-        return orjson.loads(self._state.encode())  # type: ignore[no-any-return]
-
-    @property
-    def happened(self) -> tuple[Event, tuple[Event, ...], tuple[Event, ...]]:
-        """For dialogs: the event, the older ones, and those skipped."""
-        return self.event, self._older, self.skipped
-
-    @happened.setter
-    def happened(self, events: tuple[Event, tuple[Event, ...], tuple[Event, ...]]) -> None:
-        self.event = events[0]  # type: ignore[assignment] # of the past, perhaps
-        self._older, self.skipped = events[1:]
-
-    def set_aside(self) -> Shelf:
-        """For dialogs: what this turn is, on a shelf; what is done from now on has no effect."""
-        shelf = Shelf(
-            happened=self.happened,
-            values=self.values(),
-            step=self._step,
-            effects=self._effects,
-        )
-        self._effects = Effects([], [], [])
-        return shelf
-
-    def recall(self, leg: Leg) -> None:
-        """For dialogs: be the next turn of the past; without `values` the state is what the last one made of it."""
-        self.happened = (leg.event, leg.older, leg.skipped)
-        if leg.values is not None:
-            self._state.become(deepcopy(leg.values))  # what is written to them now is no part of the past
-            self._step = leg.step
-
-    def resume(self, shelf: Shelf) -> bool:
-        """For dialogs: be the turn that this really is, and whether its state is not what the past made of it."""
-        differs = self.values() != shelf.values or self._step != shelf.step
-        self.happened = shelf.happened
-        if differs:
-            self._state.become(shelf.values)
-            self._step = shelf.step
-        self._effects = shelf.effects
-        return differs
-
-    def encode_state(self) -> bytes:
-        """For the engine: the state as JSON, in UTF-8.
-
-        Raises:
-            HandlerError: it is not JSON (the text names the key), or is larger than 64 KiB.
-        """
-        return self._state.encode()
-
-    def close(self) -> None:
-        """For the engine: whatever a handler that was left behind still does has no effect, and is told so."""
-        self._over = True
-        self._state.close()
-
-    def _want_open(self) -> None:
-        if self._over:
-            raise over()
+def draft_of(turn: Turn[Any, Any]) -> Draft:
+    """The engine's handle on a turn."""
+    return turn._draft  # noqa: SLF001 - the one door
 
 
 def as_messages(value: object) -> tuple[Outgoing, ...]:

@@ -13,7 +13,7 @@ import structlog
 
 from bridge.app.bridge import Bridge, Outside
 from bridge.errors import NotSent, OutcomeUnknown, WebhookError
-from bridge.testing.loop import VirtualClock, VirtualLoop
+from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
@@ -82,6 +82,7 @@ class Life:
             open_store=self._open,
             open_transport=lambda: self._transport,
             rng=self._rng,
+            executor=Inline(),
             watched=False,
         )
         clock = VirtualClock(self.loop)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from bridge.units import SECOND
 
@@ -62,9 +62,6 @@ class _Keys(Mapping[Any, selectors.SelectorKey]):
 
 class VirtualLoop(asyncio.SelectorEventLoop):
     """Runs until nothing is ready; whoever drives it says what happens next. `now` is in microseconds since 1970."""
-
-    runs_inline: Final = True
-    """See bridge.runner: what may block is called in the loop, and not in a thread."""
 
     def __init__(self, now: int = START) -> None:
         """Begin at `now`."""
@@ -162,3 +159,24 @@ class VirtualClock:
     def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
         """Call back at `when`, or at once if that is past; never before this returns."""
         return self._loop.call_later(max(0, when - self._loop.now) / SECOND, callback)
+
+
+class Inline:
+    """Implements the engine's Executor in the loop itself: nothing may race, and time stands still meanwhile."""
+
+    def start(self, call: Callable[[], None], name: str) -> None:
+        """Run one call."""
+        del name
+        self.put(call)
+
+    def worker(self, name: str) -> Self:
+        """All calls run in the loop."""
+        del name
+        return self
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Run a call after those before it."""
+        asyncio.get_running_loop().call_soon(call)
+
+    def end(self) -> None:
+        """Nothing to end."""

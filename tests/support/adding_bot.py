@@ -19,11 +19,12 @@ from pydantic import BaseModel, Field
 
 from bridge import Message, Router, Timer, Turn, debounce
 from bridge.config.load import Config
+from bridge.conversation.turn import draft_of
 from bridge.engine.backoff import Backoff
 from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, Rules
+from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.store.records import TurnCommit
-from bridge.testing.loop import VirtualClock, VirtualLoop
+from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 from tests.support.store_desk import saying
 from tests.support.whole_bridges import configuration
 
@@ -192,10 +193,12 @@ class Life:
 
     async def _start(self, volatile: Volatile) -> None:
         self.store = await volatile.open(self._pause)
-        rules = Rules(router=adding_up(), timeout=LIMIT, backoff=Backoff(attempts=ATTEMPTS))
+        policy = TurnPolicy(router=adding_up(), timeout=LIMIT, backoff=Backoff(attempts=ATTEMPTS))
         rng = Random(self._seed)
         watched: Any = Watched(self)
-        self.dispatcher = Dispatcher(watched, _CONFIG.accounts, rules, self._clock, rng, concurrency=8)
+        self.dispatcher = Dispatcher(
+            watched, _CONFIG.accounts, policy, self._clock, rng, concurrency=8, executor=Inline()
+        )
         self.timers = Timers(self.store, self._clock)
         self.store.listen(self)
         await self.dispatcher.start()
@@ -286,7 +289,7 @@ async def _of_another_process(store: Store, commit: TurnCommit) -> TurnCommit | 
     turn: Turn[Any, Any] = Turn(row.event, thread.ref, state=thread.state)
     record(turn, row.key, int(row.event.text.split()[2]) if isinstance(row.event, Message) else 0)
     text = told(turn, [row.key])
-    left = replace(thread, state=turn.encode_state(), heard=thread.version + 1)
+    left = replace(thread, state=draft_of(turn).state.encode(), heard=thread.version + 1)
     return TurnCommit(row=row, thread=left, sayings=[saying(text, f"elsewhere {row.key}")], at=commit.at)
 
 

@@ -14,7 +14,7 @@ from bridge.config.load import Config
 from bridge.engine.backoff import Backoff
 from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_of
-from bridge.engine.turns.dispatcher import Dispatcher, Rules
+from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.events import ThreadRef
 from bridge.providers.port import Webhook
 from bridge.store.opening import open_store
@@ -127,9 +127,9 @@ async def turns(
     store = await open_store(url)
     clock = ManualClock()
     config = Config.from_dict(configuration(Path("/nowhere")))
-    rules = Rules(router=router, timeout=seconds, backoff=Backoff(attempts=attempts))
+    policy = TurnPolicy(router=router, timeout=seconds, backoff=Backoff(attempts=attempts))
     seen = wrap(store) if wrap else store
-    dispatcher = Dispatcher(seen, config.accounts, rules, clock, Random(4), concurrency=8)
+    dispatcher = Dispatcher(seen, config.accounts, policy, clock, Random(4), concurrency=8)
     found = Turns(store, dispatcher, clock, config)
     store.listen(found)
     await dispatcher.start()

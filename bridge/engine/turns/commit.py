@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
+    from bridge.conversation.draft import Draft
     from bridge.conversation.effects import Later
-    from bridge.conversation.turn import Turn
-    from bridge.engine.turns.batching import Burst
-    from bridge.engine.turns.signing import Seals
+    from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
@@ -39,41 +39,50 @@ _QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scr
 _SPOKE: Final = "a person spoke in the conversation"
 
 
-class Commits:
-    """Makes TurnCommits. `return_after` is how many quiet seconds return a thread to the bot; None: they never do."""
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A commit, and the keys that have to be kept before it."""
+
+    commit: TurnCommit
+    long_keys: LongKeys
+
+
+class CommitBuilder:
+    """Makes commits. `return_after` is how many quiet seconds return a thread to the bot; None: they never do."""
 
     def __init__(
-        self, accounts: Mapping[str, Account], seals: Seals, clock: Clock, *, return_after: float | None
+        self, accounts: Mapping[str, Account], signer: Signer, clock: Clock, *, return_after: float | None
     ) -> None:
         """Nothing is kept here."""
         self._accounts = accounts
-        self._seals = seals
+        self._signer = signer
         self._clock = clock
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
-    def of_turn(self, burst: Burst, turn: Turn[Any, Any], thread: ThreadRow, handler: Handler | None) -> TurnCommit:
-        """All that a turn does.
+    def of_turn(self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None) -> Prepared:
+        """All that a turn does; the turn is closed.
 
         Raises:
             HandlerError: its state cannot be kept, or a message or key of it makes no sense.
         """
-        now, effects = self._clock.now(), turn.effects
-        row, events = burst.head, [each.event for each in burst.rows]
+        draft.check_begun()
+        now, effects = self._clock.now(), draft.effects
+        row, events = batch.head, [each.event for each in batch.rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         heard = _heard(thread, events)
-        replies = self._seals.seal(effects.replies, thread, capabilities.button_key, now)
+        replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
         plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
-        given_back = thread.is_held and isinstance(turn.event, Returned)
+        given_back = thread.is_held and isinstance(draft.event, Returned)
         left = replace(
             heard,
-            state=turn.encode_state(),
-            step=turn.step,
-            choices=_choices(thread.choices, plans, events, asked=turn.asked),
-            address=next((each.address for each in reversed(burst.rows) if each.address), thread.address),
-            dialog=turn.dialog,
+            state=draft.state.encode(),
+            step=draft.step,
+            choices=_choices(thread.choices, plans, events, asked=draft.asked),
+            address=next((each.address for each in reversed(batch.rows) if each.address), thread.address),
+            dialog=draft.dialog,
             hold=replace(thread.hold, note=_taken(effects.handoff, events)),
         )
-        turn.close()
+        draft.close()
         name = handler.name if handler else ""
         sayings: list[Saying] = []
         timers = [_timer(later, now) for later in effects.laters]
@@ -82,9 +91,9 @@ class Commits:
                 timers.append(_later(message, micros(message.at)))
             else:
                 sayings += _sayings(row, name, ordinal, message, each, now)
-        return TurnCommit(
-            row=burst.newest,
-            others=burst.rows[:-1],
+        commit = TurnCommit(
+            row=batch.newest,
+            others=batch.rows[:-1],
             thread=left,
             sayings=sayings,
             timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
@@ -92,9 +101,10 @@ class Commits:
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=not thread.is_held and any(map(takes_over, events)),
-            steps=turn.stepped,
+            steps=draft.stepped,
             at=now,
         )
+        return Prepared(commit, long_keys)
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
         """What becomes of an event while a person has the thread: it is kept, and what was said gives them time again.

@@ -1,4 +1,4 @@
-"""Runs the scripts of dialogs: begins them, wakes them with an answer, and notices when one does not fit any more."""
+"""Runs dialogs: begins them, wakes them with an answer, and notices when a script does not fit any more."""
 
 from __future__ import annotations
 
@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.conversation.dialog import Dialog
-from bridge.conversation.journal import Journal, Leg, as_kept, decode_journal, is_question_timer, name_of
+from bridge.conversation.journal import Journal, decode_journal, is_question_timer, name_of
+from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended, signal_in
-from bridge.conversation.turn import Turn, as_messages
-from bridge.engine.turns.execution import SideThread
+from bridge.conversation.turn import as_messages, draft_of
+from bridge.engine.turns.execution import Blocking
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
 from bridge.routing.rules import Match
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from bridge.clock import Clock
+    from bridge.conversation.draft import Draft
+    from bridge.conversation.turn import Turn
+    from bridge.engine.turns.execution import Executor
+    from bridge.events import Event
     from bridge.routing.rulebook import RuleBook
     from bridge.routing.rules import Changed, Scope, Script
     from bridge.store.port import Store
@@ -83,28 +88,26 @@ class Fate:
     instead: ThreadRow
 
 
-class Scripts:
+class Dialogs:
     """The dialogs of a bridge."""
 
-    def __init__(self, store: Store, book: RuleBook, clock: Clock) -> None:
-        """`store` keeps the steps of turns that are not committed."""
+    def __init__(self, store: Store, book: RuleBook, clock: Clock, executor: Executor) -> None:
+        """`store` keeps the steps of turns that are not committed; steps that may block run in `executor`."""
         self._store = store
         self._book = book
         self._clock = clock
+        self._executor = executor
 
-    def match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | None:
-        """The way into the dialog that waits in a thread, if the turn's event is for it."""
-        if turn.dialog is None or turn.begun:  # what begins a dialog is no answer to it
-            return None
-        journal = decode_journal(turn.dialog)
-        event = turn.event
+    def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes) -> Match | None:
+        """The way into the dialog that waits in a thread, if an event is for it; or a rule that goes before it."""
+        journal = decode_journal(dialog)
         if isinstance(event, Timer):
             if event.name != journal.waiting:
                 return None
         elif not isinstance(event, Message | Postback):
             return None
-        elif (found := self._book.match(event, thread.ref, turn.step, anytime=True)) is not None:
-            return found
+        elif (match := self._book.match(event, thread.ref, step, anytime=True)) is not None:
+            return match
         script, scope = self._script(journal)
 
         async def wake(turn: Turn[Any, Any]) -> None:
@@ -115,7 +118,7 @@ class Scripts:
     async def begin(
         self, row: InboxRow, turn: Turn[Any, Any], function: Callable[..., object], arguments: tuple[object, ...]
     ) -> None:
-        """Begin a dialog in the turn of a row, in the place of the one that waits there.
+        """Begin a dialog in the turn of a row, in the scope of the one that waits there.
 
         Raises:
             HandlerError: it is no dialog of this bridge, or cannot be called so.
@@ -125,18 +128,20 @@ class Scripts:
             raise HandlerError(f"{name_of(function)} is no dialog of a router that this bridge has loaded")
         if problem := not_json(list(arguments), "an argument"):
             raise HandlerError(f"a dialog's arguments are JSON: {problem}")
-        if turn.plays:
+        draft = draft_of(turn)
+        if draft.plays:
             raise Superseded(function, arguments)
         if not _takes(script, list(arguments)):
             raise script.handler.error(f"it cannot begin with {len(arguments)} arguments")
-        before = turn.dialog
-        turn.begun += 1
-        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, turn.begun)
-        await self._run(_opening(turn, journal, self._steps(journal, row.thread_id)), journal, script)
+        before = draft.dialog
+        draft.begun += 1
+        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft.begun)
+        playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id), OneTask())
+        await self._run(playback, journal, script)
         if before is not None:  # only now: one that fails to begin leaves the other one waiting
             over = decode_journal(before)
-            turn.effects.forget(over.waiting)
-            turn.stepped.add(over.run)
+            draft.effects.forget(over.waiting)
+            draft.stepped.add(over.run)
 
     async def fate(self, misfit: Misfit, thread: ThreadRow) -> Fate:
         """What is declared for a dialog that does not fit its script (any more)."""
@@ -155,50 +160,41 @@ class Scripts:
 
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""
-        if not journal.entries:  # it is to begin again, with the words that woke it as no answer
-            dialog = _opening(turn, journal, self._steps(journal, thread.id))
-        else:
-            first = journal.legs[0]
-            shelf = turn.set_aside()
-            turn.recall(first)
-            dialog = Dialog(turn, journal, self._steps(journal, thread.id), shelf, OneTask())
+        # Without entries it begins again, and the words that woke it are no answer.
+        begin = Playback.resuming if journal.entries else Playback.opening
+        playback = begin(turn, journal, self._steps(journal, thread.id), OneTask())
         try:
-            await self._run(dialog, journal, script)
+            await self._run(playback, journal, script)
         except ScriptChanged as changed:
             raise Misfit(journal, changed.reason) from None
 
-    async def _run(self, dialog: Dialog, journal: Journal, script: Script) -> None:
+    async def _run(self, playback: Playback, journal: Journal, script: Script) -> None:
         """Run the function of a dialog as far as it goes."""
-        turn = dialog.turn
-        turn.plays = True
+        turn, draft = playback.turn, draft_of(playback.turn)
+        draft.plays = True
         next_one: Superseded | None = None
         try:
-            said = await _played(script, dialog, journal)
-            if dialog.suspended:
+            reply = await _played(script, playback, journal)
+            if playback.suspended:
                 raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
-            dialog.check_end()
-            turn.reply(*as_messages(said))
-            self._end(turn, journal)
+            playback.check_end()
+            turn.reply(*as_messages(reply))
+            _end(draft, journal)
         except Suspended:
-            dialog.put_back()
-            turn.dialog = journal.encode()
+            playback.put_back()
+            draft.dialog = journal.encode()
         except (Ended, NoAnswer):
-            dialog.check_end()
-            self._end(turn, journal)
+            playback.check_end()
+            _end(draft, journal)
         except Superseded as raised:
-            dialog.check_end()
-            self._end(turn, journal)
+            playback.check_end()
+            _end(draft, journal)
             next_one = raised
         finally:
-            dialog.put_back()  # also for whoever catches what it raised
-            turn.plays = False
+            playback.put_back()  # also for whoever catches what it raised
+            draft.plays = False
         if next_one is not None:
             await turn.begin(next_one.dialog, *next_one.arguments)
-
-    @staticmethod
-    def _end(turn: Turn[Any, Any], journal: Journal) -> None:
-        turn.dialog = None
-        turn.stepped.add(journal.run)
 
     def _script(self, journal: Journal) -> tuple[Script, Scope]:
         """The script that began a dialog. Raises Misfit when it is no more."""
@@ -211,8 +207,10 @@ class Scripts:
         told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
         return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, told)), arguments=arguments)
 
-    def _steps(self, journal: Journal, thread_id: int) -> _Steps:
-        return _Steps(store=self._store, clock=self._clock, thread_id=thread_id, run=journal.run)
+    def _steps(self, journal: Journal, thread_id: int) -> _StepsInStore:
+        return _StepsInStore(
+            store=self._store, clock=self._clock, executor=self._executor, thread_id=thread_id, run=journal.run
+        )
 
 
 def is_for_a_dialog(event: object) -> bool:
@@ -243,26 +241,15 @@ def gone(journal: Journal) -> str:
     return f"no version {journal.version} of it is registered"
 
 
-def _opening(turn: Turn[Any, Any], journal: Journal, steps: _Steps) -> Dialog:
-    """A dialog that begins in a turn, and sees of it what it will see when it is played again."""
-    event, older, skipped = turn.happened
-    first = Leg(
-        event=as_kept(event),
-        older=tuple(map(as_kept, older)),
-        skipped=tuple(map(as_kept, skipped)),
-        values=turn.values(),
-        step=turn.step,
-    )
-    journal.legs.append(first)
-    dialog = Dialog(turn, journal, steps, None, OneTask())
-    turn.happened = (first.event, first.older, first.skipped)
-    return dialog
+def _end(draft: Draft, journal: Journal) -> None:
+    draft.dialog = None
+    draft.stepped.add(journal.run)
 
 
-async def _played(script: Script, dialog: Dialog, journal: Journal) -> object:
+async def _played(script: Script, playback: Playback, journal: Journal) -> object:
     """What the function of a dialog returns; what it does to its arguments is no part of the past."""
     try:
-        return await script.handler.function(dialog, *deepcopy(journal.arguments))
+        return await script.handler.function(Dialog(playback), *deepcopy(journal.arguments))
     except BaseExceptionGroup as group:
         raise signal_in(group) from None
 
@@ -276,11 +263,12 @@ def _takes(script: Script, arguments: list[Any]) -> bool:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Steps:
-    """Implements bridge.dialogs.Steps for one dialog."""
+class _StepsInStore:
+    """Implements SideEffects for one dialog: the store notes each step before and after it."""
 
     store: Store
     clock: Clock
+    executor: Executor
     thread_id: int
     run: str
 
@@ -302,7 +290,7 @@ class _Steps:
             return orjson.loads(noted.result)
         step = noted or step
         named = {"key": step.key} if _takes_key(function) else {}
-        value = await _called(function, arguments, named)
+        value = await _called(self.executor, function, arguments, named)
         if problem := not_json(value, f"the result of {name_of(function)}"):
             raise HandlerError(f"a step's result is kept as JSON: {problem}")
         result = orjson.dumps(value)
@@ -315,16 +303,18 @@ class _Steps:
         return any(each.run == self.run and each.position == position and each.result is None for each in noted)
 
 
-async def _called(function: Callable[..., object], arguments: tuple[object, ...], named: dict[str, str]) -> object:
-    """Call a function; one that may block runs in a thread of its own."""
+async def _called(
+    executor: Executor, function: Callable[..., object], arguments: tuple[object, ...], named: dict[str, str]
+) -> object:
+    """Call a function; one that may block runs in the executor."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
         awaited: Awaitable[object] = function(*arguments, **named)  # type: ignore[assignment]
         return await awaited
-    thread = SideThread(name_of(function))
+    blocking = Blocking(executor, name_of(function))
     try:
-        value = await thread.call(function, *arguments, **named)
+        value = await blocking.call(function, *arguments, **named)
     finally:
-        thread.end()
+        blocking.end()
     return await value if inspect.isawaitable(value) else value
 
 

@@ -1,35 +1,30 @@
-"""Events out of the inbox: match, run the handler, plan its replies, commit; or decide what a failure means."""
+"""Turns, step by step: batch, judge, match and run an event, then commit its effects or decide about its failure."""
 
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.callsite import call_site
-from bridge.conversation.turn import Turn, as_messages
-from bridge.engine.handoff import MISSED, is_too_late, returned, returns
+from bridge.conversation.exceptions import Interrupted
+from bridge.conversation.turn import Turn, draft_of
+from bridge.engine.handoff import is_too_late, returns
 from bridge.engine.lanes import Lanes
-from bridge.engine.turns.batching import MOST, Bursts, history_of
-from bridge.engine.turns.commit import Commits
-from bridge.engine.turns.dialogs import Misfit, Scripts, is_for_a_dialog
-from bridge.engine.turns.execution import Interrupted
-from bridge.engine.turns.invocation import Passage
-from bridge.engine.turns.signing import Seals
-from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
-from bridge.events import Echo, Message, Timer, takes_over
+from bridge.engine.turns.batching import MOST, grown, single
+from bridge.engine.turns.commit import CommitBuilder, Prepared
+from bridge.engine.turns.dialogs import Dialogs, Misfit
+from bridge.engine.turns.execution import Bounds, Threads
+from bridge.engine.turns.failure import Failures
+from bridge.engine.turns.interruption import Interruptions
+from bridge.engine.turns.invocation import Invocation
+from bridge.engine.turns.judging import DOUBT, Judge
+from bridge.engine.turns.matching import Matcher
+from bridge.engine.turns.services import TurnServices
+from bridge.engine.turns.signing import NO_KEYS, Signer
+from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
 from bridge.log import kind_of, log, trace_of
-from bridge.messages import decode_message
-from bridge.planning.choices import answer
-from bridge.routing.handlers import handler_of
-from bridge.routing.loading import named_function
 from bridge.routing.router import rulebook_of
-from bridge.routing.rules import NO_SCOPE, Match
-from bridge.routing.schedule import later
-from bridge.store.lifecycle import InboxState
-from bridge.store.records import InboxRow, Retry, Settled, ThreadRow, TurnCommit
-from bridge.units import SECOND
+from bridge.routing.rules import NO_SCOPE
 
 if TYPE_CHECKING:
     import random
@@ -38,19 +33,18 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.engine.backoff import Backoff
-    from bridge.engine.turns.batching import Burst
-    from bridge.events import Event
-    from bridge.messages import Outgoing
+    from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.execution import Executor, Stop
     from bridge.routing.router import Router
+    from bridge.routing.rules import Match
     from bridge.store.port import Store
+    from bridge.store.records import InboxRow, ThreadRow
 
-
-_DOUBT: Final = SECOND // 4
-"""After how long it is asked again whose words an echo has."""
+_THREADS: Final = Threads()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rules:
+class TurnPolicy:
     """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once.
 
     A thread that a person has is returned after `return_after` quiet seconds; None: it is not.
@@ -72,36 +66,40 @@ class Dispatcher:
         self,
         store: Store,
         accounts: Mapping[str, Account],
-        rules: Rules,
+        policy: TurnPolicy,
         clock: Clock,
         rng: random.Random,
         *,
         concurrency: int,
+        executor: Executor = _THREADS,
     ) -> None:
         """Nothing runs until `start`."""
         self._store = store
         self._accounts = accounts
-        self._rules = rules
+        self._policy = policy
+        self._book = rulebook_of(policy.router)
         self._clock = clock
-        self._rng = rng
-        self._seals = Seals(store, rng)
-        self._commits = Commits(accounts, self._seals, clock, return_after=rules.return_after)
-        self._book = rulebook_of(rules.router)
-        self._scripts = Scripts(store, self._book, clock)
+        self._executor = executor
+        self._signer = Signer(store, rng)
+        self._judge = Judge(store, self._signer, clock)
+        self._dialogs = Dialogs(store, self._book, clock, executor)
+        self._matcher = Matcher(self._book, self._dialogs)
+        self._interruptions = Interruptions(self._matcher)
+        self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
+        self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
         self._suspects: frozenset[int] = frozenset()
-        self._slow = asyncio.Semaphore(rules.slow_concurrency)
-        self._bursts = Bursts(store, self._book, rules.backoff.attempts, meaning=self._opened, find=self._found)
+        self._slow = asyncio.Semaphore(policy.slow_concurrency)
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
 
     async def start(self) -> None:
         """Take up what waits in the store; what was running when the last process died starts last, one at a time."""
-        await self._seals.start()
+        await self._signer.start()
         self._suspects = self._store.suspects("in")
         await self.lanes.start(self._suspects)
 
     def offer(self, rows: Sequence[InboxRow]) -> None:
         """Rows that were just committed, in commit order."""
-        self._bursts.offer(rows)
+        self._interruptions.offer(rows)
         self.lanes.offer(rows)
 
     async def heads(self, after_seq: int, limit: int) -> list[InboxRow]:
@@ -113,287 +111,196 @@ class Dispatcher:
         return await self._store.inbox_after(thread_id, seq, limit)
 
     async def work(self, row: InboxRow) -> InboxRow | None:
-        """One turn."""
+        """One turn: None when its event is settled, else the event as it is to be tried again."""
         if row.attempt == 0:
             row = replace(row, attempt=1)
         if row.ref.account not in self._accounts:
-            await self._give_up(row, f"the account {row.ref.account} is not configured")
+            await self._failures.give_up(row, f"the account {row.ref.account} is not configured")
             return None
-        judged = await self._judged(row)
+        judged = await self._judge.judged(row)
         if judged is None:
-            return replace(row, available_at=self._clock.now() + _DOUBT)
-        row = judged
-        if row.id in self._suspects:
-            self._suspects -= {row.id}
-            again = await self._died(row)
-            if again is None:
-                return None
-            row = again
+            return replace(row, available_at=self._clock.now() + DOUBT)
+        survivor = await self._survived(judged)
+        if survivor is None:
+            return None
+        row = survivor
         thread = await self._store.thread(row.thread_id)
         try:
             if thread.is_held != returns(row.event) or is_too_late(row, thread):
-                await self._store.commit_turn(self._commits.of_silence(row, thread))
+                await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
             return await self._answer(row, thread)
         except ThreadMoved:
             log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
         finally:
-            self._bursts.end(thread.id)
+            self._interruptions.end(thread.id)
 
-    async def _judged(self, row: InboxRow) -> InboxRow | None:
-        """An event, an echo that is not a person's words as our own; None while nobody knows."""
-        if not (isinstance(row.event, Echo) and row.event.human):
+    async def _survived(self, row: InboxRow) -> InboxRow | None:
+        """An event whose turn the last process may have died in, with that attempt counted; any other as it is."""
+        if row.id not in self._suspects:
             return row
-        ours = await self._store.sent_by_us(row, self._clock.now())
-        return None if ours is None else replace(row, event=replace(row.event, human=not ours))
+        self._suspects -= {row.id}
+        behind = await self._store.inbox_after(row.thread_id, row.seq, MOST) if self._suspects else ()
+        others = [other.id for other in behind if other.id in self._suspects]
+        survivor = await self._failures.survived(row, others)
+        self._suspects -= set(others)
+        for other in others:
+            self._store.mark("in", other, running=False)
+        return survivor
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
-        burst = await self._bursts.gather(row, thread)
+        batch = await self._batch(row, thread)
         now = self._clock.now()
-        if (due_at := burst.due_at(now)) > now:
-            return replace(row, attempt=burst.head.attempt, available_at=due_at)
-        if (burst.options.timeout or 0) <= self._rules.timeout or aside:
-            return await self._turn(row, burst, thread)
+        if (due_at := batch.due_at(now)) > now:
+            return replace(row, attempt=batch.head.attempt, available_at=due_at)
+        if (batch.options.timeout or 0) <= self._policy.timeout or aside:
+            return await self._turn(row, batch, thread)
         with self.lanes.aside():
             async with self._slow:
                 return await self._answer(row, thread, aside=True)
 
-    async def _turn(self, row: InboxRow, burst: Burst, thread: ThreadRow) -> InboxRow | None:
-        seconds = burst.options.timeout or self._rules.timeout
-        stop = self._bursts.watch(burst)
-        passage = Passage(self._book, lambda turn: self._match(turn, thread), self._show_state, seconds, stop)
-        turn = self._turn_of(burst, thread)
-        self._mark(burst, running=True)
+    async def _batch(self, row: InboxRow, thread: ThreadRow) -> Batch:
+        """The events that one turn answers; their rows hold what they mean."""
+        batch = single(await self._judge.meant(row, thread), thread, self._book, self._matcher)
+        if batch.handler is None or not batch.options.overlap.gathers:
+            return batch
+        if batch.is_interruptible:
+            self._interruptions.begin(thread, batch.handler)
+        # Out of the store also the head: those behind it may have taken part in a turn that failed, and only the
+        # store has counted that.
+        waiting = await self._store.inbox_after(row.thread_id, row.seq - 1, MOST + 1)
+        if not waiting or waiting[0].id != row.id:
+            return batch
+        meant = [await self._judge.meant(candidate, thread) for candidate in waiting]
+        handlers = (self._matcher.handler(candidate.event, thread) for candidate in meant)
+        return grown(batch, zip(meant, handlers, strict=True), self._policy.backoff.attempts)
+
+    async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
+        """Run the turn of a batch, and commit it."""
+        invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
+        self._mark(batch, running=True)
         try:
-            turn.reply(*as_messages(await passage.go(turn)))
-            if not burst.led_to(passage.match):
-                turn.close()
-                return await self._turn(row, burst.alone(), thread)
-            commit = self._commits.of_turn(burst, turn, thread, passage.match.handler if passage.match else None)
-        except asyncio.CancelledError:
-            turn.close()
-            raise
-        except Interrupted:
-            turn.close()
-            self._bursts.interrupted(burst)
-            log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
-            return replace(row, attempt=burst.head.attempt)
-        except Misfit as misfit:
-            turn.close()
-            return await self._without(row, burst, thread, misfit)
-        except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
-            turn.close()
-            return await self._failed(row, burst, thread, passage, error)
+            invoked = await invocation.run()
+            match = invoked.match
+            if invoked.error is None and not batch.led_to(match):
+                draft_of(invocation.turn).close()
+                return await self._turn(row, batch.alone(), thread)
+            prepared = invoked.error if invoked.error is not None else self._prepared(batch, invocation, match)
+            if isinstance(prepared, BaseException):
+                return await self._failed(row, batch, thread, match, prepared)
         finally:
-            self._mark(burst, running=False)
+            self._mark(batch, running=False)
         try:
-            await self._commit(burst, commit)
+            await self._commit(batch, prepared)
         except (Unavailable, ClaimLost, Broken):
             raise
         except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
-            return await self._failed(row, burst, thread, passage, error)
-        log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=burst.head.attempt)
-        if commit.thread.is_held != thread.is_held:
-            log.info("thread_held" if commit.thread.is_held else "thread_returned", thread=thread.id, event_key=row.key)
+            return await self._failed(row, batch, thread, match, error)
+        log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=batch.head.attempt)
+        is_held = prepared.commit.thread.is_held
+        if is_held != thread.is_held:
+            log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    async def _without(self, row: InboxRow, burst: Burst, thread: ThreadRow, misfit: Misfit) -> InboxRow | None:
-        """The turn of a dialog that cannot go on, as its script declares."""
-        fate = await self._scripts.fate(misfit, thread)
-        told = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
-        log.error("dialog_changed", **told, reason=misfit.reason, outcome=fate.action)
-        if fate.action != "handoff":
-            return await self._turn(row, burst.alone(), fate.instead)
-        await self._commit(burst.alone(), self._commits.of_silence(burst.head, fate.instead))
-        return None
-
-    def _turn_of(self, burst: Burst, thread: ThreadRow) -> Turn[Any, Any]:
-        *older, event = burst.events
-        return Turn(
+    def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
+        *older, event = batch.events
+        turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,
             state=thread.state,
             step=thread.step,
             older=older,
-            skipped=burst.skipped,
+            skipped=batch.skipped,
             dialog=thread.dialog,
-            begin=lambda turn, dialog, arguments: self._scripts.begin(burst.head, turn, dialog, arguments),
-            schedule=later,
-            history=history_of(self._store, thread.id, {row.id for row in burst.rows}),
+            services=TurnServices(self._store, self._dialogs, batch),
+        )
+        return Invocation(
+            turn=turn,
+            thread=thread,
+            book=self._book,
+            matcher=self._matcher,
+            executor=self._executor,
+            bounds=Bounds(seconds=batch.options.timeout or self._policy.timeout, stop=stop),
         )
 
-    def _mark(self, burst: Burst, *, running: bool) -> None:
-        for row in burst.rows:
+    def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
+        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+        draft = draft_of(invocation.turn)
+        try:
+            return self._builder.of_turn(batch, draft, invocation.thread, match.handler if match else None)
+        except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
+            draft.close()
+            return error
+
+    def _mark(self, batch: Batch, *, running: bool) -> None:
+        for row in batch.rows:
             self._store.mark("in", row.id, running=running)
 
-    async def _commit(self, burst: Burst, commit: TurnCommit) -> None:
-        if self._seals.unkept:
-            await self._seals.keep()
-        await self._store.commit_turn(commit)
-        self._bursts.forget(burst)
-        if burst.others:
-            self.lanes.done(commit.thread.id, burst.newest.seq)
-
-    def _found(self, event: Event, thread: ThreadRow) -> Match | Outgoing | None:
-        return self._match(Turn(event, thread.ref, step=thread.step, dialog=thread.dialog), thread)
-
-    def _show_state(self, turn: Turn[Any, Any], match: Match) -> None:
-        """Show a turn's state as its handler sees it."""
-        event = turn.event
-        if isinstance(event, Timer) and event.handler is not None:
-            turn.take_shape(self._book.state_model_for_timer(event))
-        else:
-            turn.take_shape(match.scope.state_model)
-
-    def _match(self, turn: Turn[Any, Any], thread: ThreadRow) -> Match | Outgoing | None:
-        """Who is to handle an event: by the rules, or as a timer says; or what a timer says itself."""
-        event = turn.event
-        if (found := self._scripts.match(turn, thread)) is not None or is_for_a_dialog(event):
-            return found
-        if not isinstance(event, Timer):
-            return self._book.match(event, thread.ref, turn.step)
-        if event.unless == "replied" and thread.heard > event.since:
-            return None
-        if event.message is not None:
-            return decode_message(event.message.encode())
-        handler = handler_of(named_function(event.handler or ""), None, call_site())
-        arguments = handler.accept(event.arguments)
-        if arguments is None:
-            raise handler.error("the arguments it was to be called with do not fit it any more")
-        return Match(handler=handler, arguments=arguments)
-
-    async def _opened(self, row: InboxRow, thread: ThreadRow) -> Event:
-        """What an event is in its thread, a typed key that was pressed unpacked."""
-        if returns(row.event):
-            return returned(row.event, await self._store.held(thread.id, MISSED))
-        while (judged := await self._judged(row)) is None:  # the head is known already: one of those behind it
-            await self._clock.sleep(_DOUBT / SECOND)
-        row = judged
-        return await self._seals.open(self._meant(row.event, thread), thread)
-
-    def _meant(self, event: Event, thread: ThreadRow) -> Event:
-        """A text that answers an open choice is the press it stands for."""
-        if isinstance(event, Message) and thread.choices:
-            return answer(event, thread.choices) or event
-        return event
+    async def _commit(self, batch: Batch, prepared: Prepared) -> None:
+        if prepared.long_keys:
+            await self._signer.keep(prepared.long_keys)
+        await self._store.commit_turn(prepared.commit)
+        self._interruptions.forget(batch)
+        if batch.others:
+            self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
 
     async def _failed(
-        self, row: InboxRow, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
+        self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
     ) -> InboxRow | None:
-        """A turn that raised: the bot's own error handler may answer it, else it is tried again, else given up."""
-        reason, row = _reason(error), replace(row, attempt=burst.head.attempt)
+        """A turn that raised: an error handler of the bot may answer it, else the turn is tried again or given up."""
+        row = replace(row, attempt=batch.head.attempt)
+        if isinstance(error, Interrupted):
+            self._interruptions.count(batch)
+            log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+            return row
+        if isinstance(error, Misfit):
+            return await self._without(row, batch, thread, error)
         log.warning(
             "turn_failed",
             thread=row.thread_id,
             event_key=row.key,
             attempt=row.attempt,
-            handler=passage.match.handler.name if passage.match else getattr(row.event, "handler", None) or "",
+            handler=match.handler.name if match else getattr(row.event, "handler", None) or "",
             reason=kind_of(error),
             traceback=trace_of(error),
         )
-        commit = await self._caught(burst, thread, passage, error)
-        if commit is not None:
-            await self._commit(burst, commit)
+        recovered = await self._recovered(batch, thread, match, error)
+        if recovered is not None:
+            await self._commit(batch, recovered)
             return None
-        now = self._clock.now()
-        again_at = self._rules.backoff.again_at(row.attempt, now, self._rng)
-        if again_at is None and burst.others:
-            again_at = now  # with a single attempt: each of them has it alone
-        if again_at is None:
-            self._bursts.forget(burst)
-            await self._give_up(row, f"given up after {row.attempt} tries: {reason}")
-            return None
-        again = replace(row, attempt=row.attempt + 1, available_at=again_at)
-        await self._store.retry_turn(
-            Retry(
-                row_id=row.id,
-                thread_id=row.thread_id,
-                attempt=again.attempt,
-                reason=reason,
-                available_at=again_at,
-                at=now,
-                others=[each.id for each in burst.others],
-            )
-        )
+        again = await self._failures.retry(batch, row, error)
+        if again is None:
+            self._interruptions.forget(batch)
         return again
 
-    async def _caught(
-        self, burst: Burst, thread: ThreadRow, passage: Passage, error: BaseException
-    ) -> TurnCommit | None:
-        """The turn as an error handler of the bot leaves it: the failed handler's effects are gone."""
-        handler = self._book.match_error(error, passage.match.scope if passage.match else NO_SCOPE)
+    async def _without(self, row: InboxRow, batch: Batch, thread: ThreadRow, misfit: Misfit) -> InboxRow | None:
+        """The turn of a dialog that cannot go on, as its script declares."""
+        fate = await self._dialogs.fate(misfit, thread)
+        about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
+        log.error("dialog_changed", **about, reason=misfit.reason, outcome=fate.action)
+        if fate.action != "handoff":
+            return await self._turn(row, batch.alone(), fate.instead)
+        await self._commit(batch.alone(), Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS))
+        return None
+
+    async def _recovered(
+        self, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
+    ) -> Prepared | None:
+        """The turn as an error handler of the bot leaves it; None: no such handler, or it failed too."""
+        handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return None
-        turn = self._turn_of(burst, thread)
+        invocation = self._invocation(batch, thread)
+        draft = draft_of(invocation.turn)
         try:
-            with suppress(HandlerError):  # where that is what failed, it is the mapping
-                scope = passage.match.scope if passage.match else NO_SCOPE
-                turn.take_shape(self._book.state_model_for_error(handler, scope))
-            turn.reply(*as_messages(await passage.fail(turn, handler, error)))
-            return self._commits.of_turn(burst, turn, thread, handler)
+            await invocation.recover(handler, error, match)
+            return self._builder.of_turn(batch, draft, thread, handler)
         except asyncio.CancelledError:
             raise
-        except BaseException as second:  # noqa: BLE001 - as above
+        except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
             log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
             return None
         finally:
-            turn.close()
-
-    async def _died(self, row: InboxRow) -> InboxRow | None:
-        """The last process died in this turn: that was an attempt too, also when nobody could count it as failed."""
-        now = self._clock.now()
-        reason = "the process died while it was handled"
-        log.warning("turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
-        behind = await self._store.inbox_after(row.thread_id, row.seq, MOST) if self._suspects else ()
-        others = [each.id for each in behind if each.id in self._suspects]
-        if row.attempt >= self._rules.backoff.attempts and not others:
-            await self._give_up(row, f"given up after {row.attempt} tries: {reason}")
-            return None
-        again = replace(row, attempt=row.attempt + 1)
-        await self._store.retry_turn(
-            Retry(
-                row_id=row.id,
-                thread_id=row.thread_id,
-                attempt=again.attempt,
-                reason=reason,
-                available_at=0,
-                at=now,
-                others=others,
-            )
-        )
-        self._suspects -= set(others)
-        for each in others:
-            self._store.mark("in", each, running=False)
-        return again
-
-    async def _give_up(self, row: InboxRow, reason: str) -> None:
-        thread = await self._store.thread(row.thread_id)
-        if takes_over(row.event) and not thread.is_held:
-            await self._store.commit_turn(self._commits.of_taking(row, thread, reason))
-            log.info("thread_held", thread=row.thread_id, event_key=row.key)
-        else:
-            await self._settle_dead(row, reason)
-        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
-
-    async def _settle_dead(self, row: InboxRow, reason: str) -> None:
-        await self._store.settle_turn(
-            Settled(
-                row_id=row.id,
-                thread_id=row.thread_id,
-                attempt=row.attempt,
-                state=InboxState.DEAD,
-                at=self._clock.now(),
-                reason=reason,
-            )
-        )
-
-
-def _reason(error: BaseException) -> str:
-    try:
-        text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split())
-    except Exception:  # noqa: BLE001 - an object may fail to say what it is
-        text = "(it cannot say what it is)"
-    name = type(error).__name__
-    return f"{name}: {text}" if text else name
+            draft.close()

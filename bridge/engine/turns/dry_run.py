@@ -1,7 +1,8 @@
-"""Rehearses the dialogs that wait: plays each up to its question, as the code is now, with no effect at all."""
+"""A dry run of the dialogs that wait: each is played up to its question, as the code is now, without any effect."""
 
 from __future__ import annotations
 
+import asyncio
 import queue
 import sys
 import threading
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from bridge.conversation.dialog import Dialog
 from bridge.conversation.journal import decode_journal
+from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended
-from bridge.conversation.turn import Turn
+from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.turns.dialogs import declared, gone, newest
 from bridge.engine.watchdog import culprit
 from bridge.errors import NoAnswer
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from bridge.conversation.journal import Journal
+    from bridge.conversation.transcript import Entry
     from bridge.routing.router import Router
     from bridge.routing.rules import Scope, Script
     from bridge.store.port import StoreReader
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
     Play = Callable[[], "ScriptChanged | Break | None"]
 
 PATIENCE: Final = 5.0
-"""Seconds that one rehearsal may take."""
+"""Seconds that one dialog may take."""
 
 STRIKES: Final = 3
 """So many dialogs of one script are cut short; of its others nothing more is learned by waiting for them too."""
@@ -57,23 +60,23 @@ class Break:
     action: str
 
 
-class Rehearsals:
-    """Rehearses dialogs of one store with one router, one after another.
+class DryRun:
+    """Plays the dialogs of one store with one router, one after another, without any effect.
 
-    A script is played on a thread without an event loop: what it does outside of its dialog finds nothing to do it
-    with, and one that blocks is left behind there.
+    A script is played on a thread without an event loop, so nothing outside of its dialog can happen. A script that
+    blocks is left behind with its thread.
     """
 
     def __init__(self, store: StoreReader, router: Router, *, patience: float = PATIENCE) -> None:
-        """`store` is only read; a rehearsal may take `patience` seconds."""
+        """`store` is only read; one dialog may take `patience` seconds."""
         self._store = store
         self._scripts = rulebook_of(router).scripts()
         self._patience = patience
-        self._stage: _Stage | None = None
+        self._player: _Player | None = None
         self._strikes: Counter[tuple[str, int]] = Counter()
 
     async def of(self, thread: ThreadRow) -> Break | None:
-        """Rehearse the dialog that waits in a thread; None: it would go on."""
+        """Play the dialog that waits in a thread; None: it would go on."""
         try:
             journal = decode_journal(thread.dialog or b"")
         except (ValueError, TypeError, KeyError) as error:
@@ -83,7 +86,7 @@ class Rehearsals:
         found = self._scripts.get((journal.name, journal.version))
         if found is None:
             return Break(step=None, reason=gone(journal), action=await self._declared(journal, thread))
-        ended = self._play(_Rehearsal(journal, thread, *found))
+        ended = self._play(_OneDialog(journal, thread, *found))
         if isinstance(ended, ScriptChanged):
             action = await self._declared(journal, thread)
             return Break(step=ended.step, reason=ended.detail, action=action)
@@ -94,30 +97,30 @@ class Rehearsals:
         script = newest(self._scripts, journal.name)
         return declared(script, journal, began_step=any(each.run == journal.run for each in noted))
 
-    def _play(self, rehearsal: _Rehearsal) -> ScriptChanged | Break | None:
-        name = rehearsal.journal.name, rehearsal.journal.version
+    def _play(self, dialog: _OneDialog) -> ScriptChanged | Break | None:
+        name = dialog.journal.name, dialog.journal.version
         if self._strikes[name] >= STRIKES:
             reason = f"not rehearsed: {STRIKES} others of this script took longer than {self._patience:g} s"
             return Break(step=None, reason=reason, action=UNKNOWN)
-        if self._stage is None:
-            self._stage = _Stage()
+        if self._player is None:
+            self._player = _Player()
         try:
-            return self._stage.call(rehearsal.play, self._patience)
+            return self._player.call(dialog.play, self._patience)
         except queue.Empty:
-            where = self._stage.leave()
-            self._stage = None
+            where = self._player.leave()
+            self._player = None
             self._strikes[name] += 1
             reason = f"it does not come to its question within {self._patience:g} s: it is at {where}"
-            return Break(step=rehearsal.step, reason=reason, action=UNKNOWN)
+            return Break(step=dialog.step, reason=reason, action=UNKNOWN)
 
 
-class _Stage:
+class _Player:
     """A thread that plays one script at a time."""
 
     def __init__(self) -> None:
         self._calls: queue.SimpleQueue[Play | None] = queue.SimpleQueue()
         self._results: queue.SimpleQueue[ScriptChanged | Break | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="rehearsals", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="dry run", daemon=True)
         self._thread.start()
 
     def call(self, play: Play, seconds: float) -> ScriptChanged | Break | None:
@@ -137,19 +140,19 @@ class _Stage:
 
 
 @dataclass(slots=True, eq=False)
-class _Rehearsal:
-    """One of them; playing it raises nothing."""
+class _OneDialog:
+    """A dialog to play; playing it raises nothing."""
 
     journal: Journal
     thread: ThreadRow
     script: Script
     scope: Scope
-    dialog: Dialog | None = None
+    playback: Playback | None = None
 
     @property
     def step(self) -> int | None:
         """The step that it does not come to."""
-        return min(self.dialog.position + 1, len(self.journal.entries)) if self.dialog is not None else None
+        return min(self.playback.position + 1, len(self.journal.entries)) if self.playback is not None else None
 
     def play(self) -> ScriptChanged | Break | None:
         """As far as the question; None: it waits there."""
@@ -164,7 +167,7 @@ class _Rehearsal:
             return changed
         except BaseException as error:  # noqa: BLE001 - a script may raise anything
             lines = [(each.filename, each.lineno or 0) for each in traceback.extract_tb(error.__traceback__)]
-            if isinstance(error, RuntimeError) and "event loop" in str(error):
+            if _wants_a_loop(error):
                 return self._elsewhere(lines)
             return self._failing(f"it raises {type(error).__name__}: {error}", lines)
         lines = [*_lines(coroutine)]
@@ -174,25 +177,20 @@ class _Rehearsal:
 
     async def _begun(self) -> bool:
         """Whether the script went on after the end of its turn."""
-        first = self.journal.legs[0]
         turn: Turn[Any, Any] = Turn(
-            first.event,
+            self.journal.legs[0].event,
             self.thread.ref,
             state=self.thread.state,
             step=self.thread.step,
-            begin=_superseded,
-            schedule=later,
+            services=_DryServices(),
         )
-        turn.take_shape(self.scope.state_model)
-        shelf = turn.set_aside()
-        turn.recall(first)
-        self.dialog = dialog = Dialog(turn, self.journal, _NoSteps(), shelf, nullcontext())
-        dialog.rehearses = True
+        draft_of(turn).state.take_shape(self.scope.state_model)
+        self.playback = playback = Playback.resuming(turn, self.journal, _NoSteps(), nullcontext(), dry=True)
         with suppress(Ended, NoAnswer, Superseded):
-            await self.script.handler.function(dialog, *self.journal.arguments)
-        if not dialog.suspended:
-            dialog.check_end()
-        return dialog.suspended
+            await self.script.handler.function(Dialog(playback), *self.journal.arguments)
+        if not playback.suspended:
+            playback.check_end()
+        return playback.suspended
 
     def _elsewhere(self, lines: Sequence[tuple[str, int]]) -> Break:
         reason = f"it awaits something else than its dialog{self._at(lines)}"
@@ -208,7 +206,7 @@ class _Rehearsal:
 
 
 class _NoSteps:
-    """Implements bridge.dialogs.Steps: there is none to take before the question."""
+    """Implements SideEffects: before the question that waits there is no step to take."""
 
     async def take(
         self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
@@ -223,8 +221,40 @@ class _NoSteps:
         return False
 
 
-async def _superseded(_turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> NoReturn:
-    raise Superseded(dialog, arguments)
+class _DryServices:
+    """Implements Services without a store: another dialog would take the scope of this one."""
+
+    schedule = staticmethod(later)
+
+    async def history(self, limit: int) -> Sequence[Entry]:
+        """Nothing."""
+        del limit
+        return ()
+
+    async def begin(
+        self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]
+    ) -> NoReturn:
+        """End this dialog."""
+        del turn
+        raise Superseded(dialog, arguments)
+
+
+def _wants_a_loop(error: BaseException) -> bool:
+    """Whether an error is asyncio's own for a missing event loop, which any use of asyncio in a dry run raises."""
+    if type(error) is not RuntimeError:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = str(frame.f_globals.get("__name__"))
+    return module.partition(".")[0] == asyncio.__name__ or error.args == _missing_loop().args
+
+
+def _missing_loop() -> RuntimeError:
+    """The error of asking for a running loop where there is none, as here: C code raises it, without a frame."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError as error:
+        return error
+    raise AssertionError("a dry run has no event loop")
 
 
 def _lines(coroutine: object) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""Runs a bot author's function for no longer than it is allowed, and survives whatever it raises."""
+"""Runs a bot author's function within its bounds, and survives whatever it raises."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import contextvars
 import queue
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
+from bridge.conversation.exceptions import Interrupted, TookTooLong
 from bridge.errors import BridgeError
 
 if TYPE_CHECKING:
@@ -18,14 +19,6 @@ if TYPE_CHECKING:
 
 _GRACE: Final = 1.0
 """How long a handler that ran out of time may take to end before it is left behind."""
-
-
-class TookTooLong(BridgeError):
-    """A handler ran out of time; whatever it still does has no effect."""
-
-
-class Interrupted(BridgeError):
-    """A handler was told to stop, because there is something newer; whatever it still does has no effect."""
 
 
 Stop: TypeAlias = "asyncio.Future[None] | None"
@@ -39,10 +32,77 @@ class _Raised:
     error: BaseException
 
 
+class Worker(Protocol):
+    """Runs several calls, one after the other in the same scope: some things may only be used where they were made."""
+
+    def put(self, call: Callable[[], None]) -> None:
+        """Run a call after those before it."""
+        ...
+
+    def end(self) -> None:
+        """End after the last call."""
+        ...
+
+
+class Executor(Protocol):
+    """Where functions run that may block: neither a call nor a worker holds up the event loop."""
+
+    def start(self, call: Callable[[], None], name: str) -> None:
+        """Run one call."""
+        ...
+
+    def worker(self, name: str) -> Worker:
+        """Begin a worker."""
+        ...
+
+
+class Threads:
+    """Implements Executor: each call and each worker has a thread of its own.
+
+    Not a pool: handlers that hang would fill it, and harm others; and a daemon thread never holds up the exit.
+    """
+
+    def start(self, call: Callable[[], None], name: str) -> None:
+        """Run one call."""
+        threading.Thread(target=call, name=name, daemon=True).start()
+
+    def worker(self, name: str) -> Worker:
+        """Begin a worker."""
+        worker = _ThreadWorker()
+        self.start(worker.work, name)
+        return worker
+
+
+class _ThreadWorker:
+    """Implements Worker."""
+
+    def __init__(self) -> None:
+        self._calls: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+
+    def put(self, call: Callable[[], None]) -> None:
+        self._calls.put(call)
+
+    def end(self) -> None:
+        self._calls.put(None)
+
+    def work(self) -> None:
+        """The thread."""
+        while (call := self._calls.get()) is not None:
+            call()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What ends an author's function early: `seconds` on the clock, or `stop`."""
+
+    seconds: float
+    stop: Stop = None
+
+
 async def run(
-    handler: Handler, seconds: float, function: Callable[..., Any], *arguments: object, stop: Stop = None
+    handler: Handler, executor: Executor, bounds: Bounds, function: Callable[..., Any], *arguments: object
 ) -> object:
-    """Call `function`, which is `handler` in one way or another: an `async def` as a task, a `def` in a thread.
+    """Call `function`, which is `handler` in one way or another: an `async def` as a task, a `def` in the executor.
 
     Raises:
         TookTooLong: it did not end in time. A task is cancelled, a thread is left behind.
@@ -50,57 +110,45 @@ async def run(
         BaseException: whatever the function raised.
     """
     if handler.is_async:
-        return await run_task(handler.name, seconds, function, *arguments, stop=stop)
-    return await _bounded(handler.name, seconds, _in_thread(handler.name, function, arguments), stop, grace=0)
+        return await run_task(handler.name, bounds, function, *arguments)
+    future, call = _call(contextvars.copy_context(), function, arguments, {})
+    executor.start(call, handler.name)
+    return await _bounded(handler.name, bounds, future, grace=0)
 
 
-async def run_task(
-    name: str, seconds: float, function: Callable[..., Any], *arguments: object, stop: Stop = None
-) -> object:
+async def run_task(name: str, bounds: Bounds, function: Callable[..., Any], *arguments: object) -> object:
     """Call an `async def` as a task of that name. Raises as `run` does."""
     task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
-    return await _bounded(name, seconds, task, stop, grace=_GRACE)
+    return await _bounded(name, bounds, task, grace=_GRACE)
 
 
-class SideThread:
-    """The thread of one turn, for whatever of it may block: started when it is first needed.
+class Blocking:
+    """The worker of one turn, for whatever of it may block: begun when it is first needed."""
 
-    All of it runs in the same thread, because some things may only be used where they were made.
-    """
-
-    def __init__(self, name: str) -> None:
-        """Nothing is started yet."""
+    def __init__(self, executor: Executor, name: str) -> None:
+        """Nothing is begun yet."""
+        self._executor = executor
         self._name = name
         self._context = contextvars.copy_context()
-        self._calls: queue.SimpleQueue[Callable[[], None] | None] | None = None
+        self._worker: Worker | None = None
 
     async def call(self, function: Callable[..., Any], *arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever it returns
-        """Run a function there, after what was asked for before; raises what it raises."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        work = _answering(loop, future, lambda: self._context.run(function, *arguments, **named))
-        if _runs_inline(loop):
-            loop.call_soon(work)
-            return _value(await future)
-        if self._calls is None:
-            self._calls = queue.SimpleQueue()
-            threading.Thread(target=_work_off, args=(self._calls,), name=self._name, daemon=True).start()
-        self._calls.put(work)
+        """Run a function there, after the functions before it; raises what it raises."""
+        if self._worker is None:
+            self._worker = self._executor.worker(self._name)
+        future, call = _call(self._context, function, arguments, named)
+        self._worker.put(call)
         return _value(await future)
 
     def end(self) -> None:
-        """Let the thread end when it is done with what it was asked."""
-        if self._calls is not None:
-            self._calls.put(None)
+        """Let the worker end after its last call."""
+        if self._worker is not None:
+            self._worker.end()
 
 
-def _work_off(calls: queue.SimpleQueue[Callable[[], None] | None]) -> None:
-    while (call := calls.get()) is not None:
-        call()
-
-
-async def _bounded(name: str, seconds: float, running: asyncio.Future[Any], stop: Stop, *, grace: float) -> object:
+async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, grace: float) -> object:
     """The result of what runs, unless it takes too long or is stopped; then it is cancelled, and has `grace` to end."""
+    seconds, stop = bounds.seconds, bounds.stop
     awaited = {running} if stop is None else {running, stop}
     try:
         await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -142,31 +190,15 @@ async def _awaited(function: Callable[..., Any], arguments: tuple[object, ...]) 
         return _Raised(error)
 
 
-def _in_thread(name: str, function: Callable[..., Any], arguments: tuple[object, ...]) -> asyncio.Future[Any]:
-    """Run a blocking function in a thread of its own.
-
-    Not a pool: handlers that hang would fill it, and harm others; and a daemon thread never holds up the exit.
-    """
+def _call(
+    context: contextvars.Context,
+    function: Callable[..., Any],
+    arguments: tuple[object, ...],
+    named: dict[str, object],
+) -> tuple[asyncio.Future[Any], Callable[[], None]]:
+    """A call for an executor, and the future that gets its result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
-    context = contextvars.copy_context()
-    work = _answering(loop, future, lambda: context.run(function, *arguments))
-    if _runs_inline(loop):
-        loop.call_soon(work)
-    else:
-        threading.Thread(target=work, name=name, daemon=True).start()
-    return future
-
-
-def _runs_inline(loop: asyncio.AbstractEventLoop) -> bool:
-    """Whether the loop is a simulation's, where nothing may race and nobody is held up by what blocks."""
-    return getattr(loop, "runs_inline", False)
-
-
-def _answering(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Any], function: Callable[[], Any]
-) -> Callable[[], None]:
-    """A function for another thread: calls `function`, and puts what becomes of it into `future`."""
 
     def finish(result: object) -> None:
         if not future.done():
@@ -174,10 +206,10 @@ def _answering(
 
     def call() -> None:
         try:
-            result = function()
+            result = context.run(function, *arguments, **named)
         except BaseException as error:  # noqa: BLE001 - handed over as a value
             result = _Raised(error)
         if not loop.is_closed():
             loop.call_soon_threadsafe(finish, result)
 
-    return call
+    return future, call

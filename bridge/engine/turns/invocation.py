@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from bridge.conversation.turn import as_messages
-from bridge.engine.turns.execution import SideThread, run, run_task
+from bridge.conversation.turn import as_messages, draft_of
+from bridge.engine.turns.execution import Blocking, run, run_task
+from bridge.errors import HandlerError
 from bridge.routing.depends import Make
 from bridge.routing.rules import NO_SCOPE, Match, Scope
 
@@ -13,88 +17,122 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
     from bridge.conversation.turn import Turn
-    from bridge.engine.turns.execution import Stop
+    from bridge.engine.turns.execution import Bounds, Executor
+    from bridge.engine.turns.matching import Matcher
     from bridge.messages import Outgoing
     from bridge.routing.depends import Dependency, Needs
     from bridge.routing.handlers import Handler
     from bridge.routing.middleware import Middleware
     from bridge.routing.rulebook import RuleBook
+    from bridge.store.records import ThreadRow
 
 _ENDED: Final = object()
 
 
-class Passage:
-    """Runs what there is to run for one turn; `match` is the handler that was found, once it is."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """All that the run of one turn needs, fixed before it begins."""
 
-    def __init__(
-        self,
-        book: RuleBook,
-        find: Callable[[Turn[Any]], Match | Outgoing | None],
-        ready: Callable[[Turn[Any], Match], None],
-        seconds: float,
-        stop: Stop = None,
-    ) -> None:
-        """`find` tells the handler for a turn, or what to say without any, and `ready` makes the turn one for it.
+    turn: Turn[Any, Any]
+    thread: ThreadRow
+    book: RuleBook
+    matcher: Matcher
+    executor: Executor
+    bounds: Bounds
 
-        All may take `seconds` together.
-        """
-        self._book = book
-        self._find = find
-        self._ready = ready
-        self._seconds = seconds
-        self._stop = stop
-        self.match: Match | None = None
-
-    async def go(self, turn: Turn[Any]) -> object:
-        """Run it all; what is returned is still to be said.
+    async def run(self) -> Invoked:
+        """Run middleware, matching and handler; their replies are in the turn, and a failed turn is closed.
 
         Raises:
-            BaseException: whatever a bot author's function raised, or TookTooLong, or Interrupted.
+            asyncio.CancelledError: the engine ends; the turn is closed.
         """
-        outer = self._book.outer_middleware()
-        if not outer:
-            found = self._look(turn)
-            if not isinstance(found, Match):
-                return found
-            handler = found.handler
-            if not handler.needs and not found.scope.inner:
-                return await run(handler, self._seconds, handler.call, turn, found.arguments, stop=self._stop)
-        name = self.match.handler.name if self.match else outer[0][0].name
-        return await run_task(name, self._seconds, self._through, turn, outer, stop=self._stop)
+        run = _Run(self)
+        try:
+            self.turn.reply(*as_messages(await run.go()))
+        except asyncio.CancelledError:
+            draft_of(self.turn).close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
+            draft_of(self.turn).close()
+            return Invoked(run.match, error)
+        return Invoked(run.match)
 
-    async def fail(self, turn: Turn[Any], handler: Handler, error: BaseException) -> object:
-        """Run a handler of errors; what it returns is still to be said. Raises as `go` does."""
+    async def recover(self, handler: Handler, error: BaseException, match: Match | None) -> None:
+        """Run a handler of errors in this turn, which is a fresh one: the failed handler's effects are gone.
+
+        Raises:
+            BaseException: whatever the handler raised, or TookTooLong.
+        """
+        scope = match.scope if match else NO_SCOPE
+        with suppress(HandlerError):  # where the model is what failed, the handler sees the mapping
+            draft_of(self.turn).state.take_shape(self.book.state_model_for_error(handler, scope))
         if not handler.needs:
-            return await run(handler, self._seconds, handler, turn, error)
-        scope = self.match.scope if self.match else NO_SCOPE
+            reply = await run(handler, self.executor, self.bounds, handler, self.turn, error)
+        else:
+            reply = await run_task(handler.name, self.bounds, self._recover, handler, scope, error)
+        self.turn.reply(*as_messages(reply))
 
-        async def answer() -> object:
-            async with _Supply(self._book, turn, handler.name) as supply:
-                return await supply.call(handler, scope, error)
+    async def _recover(self, handler: Handler, scope: Scope, error: BaseException) -> object:
+        async with _Supply(self, handler.name) as supply:
+            return await supply.call(handler, scope, error)
 
-        return await run_task(handler.name, self._seconds, answer)
 
-    def _look(self, turn: Turn[Any]) -> Match | Outgoing | None:
-        """What `find` tells. The match is noted first: whatever is wrong with it is wrong with its handler."""
-        found = self._find(turn)
-        if isinstance(found, Match):
-            self.match = found
-            self._ready(turn, found)
-        return found
+@dataclass(frozen=True, slots=True)
+class Invoked:
+    """How an invocation ended: the match that it came to, and what was raised."""
 
-    async def _through(self, turn: Turn[Any], outer: Sequence[tuple[Middleware, Scope]]) -> None:
-        async with _Supply(self._book, turn, "turn") as supply:
-            await _within(outer, supply, None, lambda: self._handled(turn, supply))
+    match: Match | None
+    error: BaseException | None = None
 
-    async def _handled(self, turn: Turn[Any], supply: _Supply) -> None:
+
+class _Run:
+    """One run of an invocation. `match` is noted first: whatever is wrong with it is wrong with its handler."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+        self._turn = invocation.turn
+        self.match: Match | None = None
+
+    async def go(self) -> object:
+        """Run it all; what is returned is still to be said."""
+        invocation = self._invocation
+        outer = invocation.book.outer_middleware()
+        if not outer:
+            match = self._look()
+            if not isinstance(match, Match):
+                return match
+            handler = match.handler
+            if not handler.needs and not match.scope.inner:
+                return await run(
+                    handler, invocation.executor, invocation.bounds, handler.call, self._turn, match.arguments
+                )
+        name = self.match.handler.name if self.match else outer[0][0].name
+        return await run_task(name, invocation.bounds, self._through, outer)
+
+    def _look(self) -> Match | Outgoing | None:
+        """Find the handler, and show it the state as it wants it."""
+        draft = draft_of(self._turn)
+        dialog = None if draft.begun else draft.dialog  # an event that begins a dialog is no answer to it
+        matcher = self._invocation.matcher
+        match = matcher.match(draft.event, self._invocation.thread, draft.step, dialog)
+        if isinstance(match, Match):
+            self.match = match
+            draft.state.take_shape(matcher.state_model(draft.event, match))
+        return match
+
+    async def _through(self, outer: Sequence[tuple[Middleware, Scope]]) -> None:
+        async with _Supply(self._invocation, "turn") as supply:
+            await _within(outer, supply, None, lambda: self._handled(supply))
+
+    async def _handled(self, supply: _Supply) -> None:
         """What is inside of the outer middleware."""
-        match = self.match or self._look(turn)
+        match = self.match or self._look()
         if not isinstance(match, Match):
-            turn.reply(*as_messages(match))
+            self._turn.reply(*as_messages(match))
             return
 
         async def handle() -> None:
-            turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
+            self._turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
 
         await _within([(layer, match.scope) for layer in match.scope.inner], supply, match, handle)
 
@@ -129,11 +167,11 @@ async def _within(
 class _Supply:
     """The dependencies of one turn: each made once, and cleaned up in the end, the last one first."""
 
-    def __init__(self, book: RuleBook, turn: Turn[Any], name: str) -> None:
+    def __init__(self, invocation: Invocation, name: str) -> None:
         """Nothing is made yet."""
-        self.turn = turn
-        self._book = book
-        self._thread = SideThread(name)
+        self.turn = invocation.turn
+        self._book = invocation.book
+        self._blocking = Blocking(invocation.executor, name)
         self._made: dict[Callable[..., Any], Any] = {}
         self._open: list[tuple[Dependency, Any]] = []
 
@@ -146,7 +184,7 @@ class _Supply:
             for dependency, generator in reversed(self._open):
                 raised = await self._clean_up(dependency, generator, raised)
         finally:
-            self._thread.end()
+            self._blocking.end()
         if raised is not None and raised is not error:
             raise raised
 
@@ -155,10 +193,10 @@ class _Supply:
         named |= await self.values(handler.needs, scope)
         if handler.is_async:
             return await handler.function(self.turn, *arguments, **named)
-        return await self._thread.call(handler.function, self.turn, *arguments, **named)
+        return await self._blocking.call(handler.function, self.turn, *arguments, **named)
 
     async def values(self, needs: Needs, scope: Scope, *replaced: Callable[..., Any]) -> dict[str, Any]:
-        """What fills the parameters of a function that stands in `scope`."""
+        """What fills the parameters of a function that stands at `scope`."""
         return {name: await self._value(dependency, scope, *replaced) for name, dependency in needs}
 
     async def _value(self, dependency: Dependency, scope: Scope, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - its author decides
@@ -180,7 +218,7 @@ class _Supply:
             case Make.AWAIT:
                 return await function(*arguments, **named)
             case Make.CALL:
-                return await self._thread.call(function, *arguments, **named)
+                return await self._blocking.call(function, *arguments, **named)
         generator = function(*arguments, **named)
         value = await self._step(dependency, generator, None)
         if value is _ENDED:
@@ -206,7 +244,7 @@ class _Supply:
     async def _step(self, dependency: Dependency, generator: Any, error: BaseException | None) -> Any:  # noqa: ANN401 - the same
         """Let a generator go on, or throw an error into it: what it yields, or _ENDED."""
         if dependency.make is Make.GENERATE:
-            return await self._thread.call(_next, generator, error)
+            return await self._blocking.call(_next, generator, error)
         return await _anext(generator, error)
 
 

@@ -1,4 +1,4 @@
-"""Seals on typed keys: a signature that is good in one conversation only, short enough for a button."""
+"""Signatures on typed keys: each is good in one conversation only, and short enough for a button."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import hmac
 import re
 from base64 import urlsafe_b64encode
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 
 from bridge.events import Postback
 from bridge.keys import PackedKey
@@ -16,7 +16,7 @@ from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import Event, Stale
     from bridge.messages import Outgoing
@@ -29,7 +29,7 @@ _SEALED: Final = re.compile(r"~([A-Za-z0-9_-]{12})([0-9a-z]{0,9})~(.+)", re.DOTA
 """A sealed key: signature, last second (since 1970, in base 36; or nothing), the packed key or `#` and its digest."""
 _SIGNATURE: Final = 9
 """Bytes: 72 bits cannot be guessed over a network."""
-_NAME: Final = 12
+_DIGEST: Final = 12
 """Bytes of a digest that names a kept key."""
 _CURSOR: Final = "postback secret"
 """Where the store keeps the secret."""
@@ -37,13 +37,21 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 C = TypeVar("C", Button, Row)
 
+LongKeys: TypeAlias = "Mapping[tuple[str, str], str]"
+"""Keys that are too long for their channel, by account and the name under which the store keeps them."""
 
-class Seals:
-    """Seals the keys that go out, and opens those that come back.
+Sealed: TypeAlias = "tuple[Sequence[Outgoing], LongKeys]"
+"""Messages as they leave, and the keys to be kept before that."""
+
+NO_KEYS: Final[LongKeys] = {}
+
+
+class Signer:
+    """Signs the keys that go out, and opens those that come back.
 
     The secret is made once and kept in the store, so that a button works as long as its conversation does: after a
     restart, in another process, from a backup. A key that is too long for the channel is kept in the store too, under
-    its conversation and its digest, and a reference goes out in its place.
+    its conversation and its digest, and a reference goes out in its scope.
     """
 
     def __init__(self, store: Store, rng: random.Random) -> None:
@@ -51,8 +59,6 @@ class Seals:
         self._store = store
         self._rng = rng
         self._secret = b""
-        self.unkept: dict[tuple[str, str], str] = {}
-        """Long keys that the store does not hold yet, by account and name."""
 
     async def start(self) -> None:
         """Learn the secret, or make one."""
@@ -62,13 +68,14 @@ class Seals:
             await self._store.advance("", _CURSOR, kept)
         self._secret = bytes.fromhex(kept)
 
-    def seal(self, messages: Sequence[Outgoing], thread: ThreadRow, limit: int | None, now: int) -> Sequence[Outgoing]:
+    def seal(self, messages: Sequence[Outgoing], thread: ThreadRow, limit: int | None, now: int) -> Sealed:
         """The messages with all typed keys sealed for `thread`; a key has at most `limit` bytes, if that is possible.
 
-        What is then in `unkept` has to be kept before any of them leaves.
+        The long keys have to be kept before any of the messages leaves.
         """
-        if not any(isinstance(each, _CHOOSING) or each.fallback for each in messages):
-            return messages
+        if not any(isinstance(message, _CHOOSING) or message.fallback for message in messages):
+            return messages, NO_KEYS
+        long_keys: dict[tuple[str, str], str] = {}
 
         def sealed(text: str, leaves: int) -> str:
             if not isinstance(text, PackedKey):
@@ -77,17 +84,16 @@ class Seals:
             whole = _sealed(self._secret, thread, ends, text)
             if not limit or len(whole.encode()) <= limit:
                 return whole
-            digest = _text(hashlib.sha256(text.encode()).digest()[:_NAME])
-            self.unkept[thread.ref.account, _place(thread, digest)] = str(text)
+            digest = _text(hashlib.sha256(text.encode()).digest()[:_DIGEST])
+            long_keys[thread.ref.account, _name(thread, digest)] = str(text)
             return _sealed(self._secret, thread, ends, f"#{digest}")
 
-        return [_rekeyed(each, sealed, now) for each in messages]
+        return [_rekeyed(message, sealed, now) for message in messages], long_keys
 
-    async def keep(self) -> None:
-        """Keep what is unkept. A key that nobody was sent in the end does no harm: its name is its content."""
-        for (account, name), text in list(self.unkept.items()):
+    async def keep(self, long_keys: LongKeys) -> None:
+        """Keep long keys. A key whose message is never sent does no harm: its name is its content."""
+        for (account, name), text in long_keys.items():
             await self._store.advance(account, name, text)
-            self.unkept.pop((account, name), None)
 
     async def open(self, event: Event, thread: ThreadRow) -> Event:
         """A press with a sealed key as one with the packed key; one that is not good as a stale one."""
@@ -104,7 +110,7 @@ class Seals:
         elif ends and micros(event.at) >= (int(ends, 36) + 1) * SECOND:
             stale = "expired"
         elif text.startswith("#"):
-            kept = await self._store.cursor(thread.ref.account, _place(thread, text[1:]))
+            kept = await self._store.cursor(thread.ref.account, _name(thread, text[1:]))
             text, stale = (text, "unknown") if kept is None else (kept, None)
         return replace(event, stale=stale) if stale else replace(event, key=text, sealed=event.key)
 
@@ -143,7 +149,7 @@ def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
     return tuple(replace(each, key=key(each.key)) for each in choices)
 
 
-def _place(thread: ThreadRow, digest: str) -> str:
+def _name(thread: ThreadRow, digest: str) -> str:
     return f"postback {thread.id} {digest}"
 
 

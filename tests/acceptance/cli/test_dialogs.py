@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.cli import dialogs as module
-from bridge.engine.turns.dry_run import Rehearsals
+from bridge.engine.turns.dry_run import DryRun
 from bridge.store.opening import open_store
 from tests.support.dialog_bots import asking
 from tests.support.turn_engine import turns
@@ -217,13 +217,13 @@ async def test_dialogs_are_looked_at_beside_a_running_bridge(project: Project) -
 def test_more_dialogs_than_fit_a_page_are_all_rehearsed(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     pages: list[int] = []
 
-    class Counting(Rehearsals):
+    class Counting(DryRun):
         async def of(self, thread: ThreadRow) -> Break | None:
             pages.append(thread.id)
             return await super().of(thread)
 
     monkeypatch.setattr(module, "_PAGE", 4)
-    monkeypatch.setattr(module, "Rehearsals", Counting)
+    monkeypatch.setattr(module, "DryRun", Counting)
     asyncio.run(project.wait({f"c{number}": [] for number in range(11)}))
     changed = project.bot("changed", 'await d.ask("Which size?")')
     assert len(json.loads(project.call("check", "--handlers", changed, "--json").stdout)) == 13

@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 
 from bridge import Dialog, Event, HandlerError, Message, Router, Timer, Turn
 from bridge.conversation.state import State, StateModel
+from bridge.conversation.turn import draft_of
 from bridge.store.records import TurnCommit
 from bridge.testing.world import World
 from bridge.units import SECOND
@@ -300,7 +301,9 @@ async def test_a_turn_whose_thread_moved_on_runs_again_and_no_update_is_lost() -
             _, second, *_ = await world.store.inbox_after(1, 0, 10)
             thread = await world.store.thread(second.thread_id)
             other = Turn(second.event, thread.ref, state={"n": 10})
-            left = type(thread)(id=thread.id, ref=thread.ref, version=thread.version, state=other.encode_state())
+            left = type(thread)(
+                id=thread.id, ref=thread.ref, version=thread.version, state=draft_of(other).state.encode()
+            )
             await world.store.commit_turn(TurnCommit(row=second, thread=left, at=1))
         turn.state["n"] = before + 1
         return f"{turn.state['n']}"

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 
 from bridge import Button, Buttons, Contact, Entry, HandlerError, Image, Message, Text, ThreadRef, Turn
 from bridge.conversation.state import STATE_LIMIT
-from bridge.conversation.turn import REPLY_LIMIT, as_messages
+from bridge.conversation.turn import REPLY_LIMIT, NoServices, as_messages, draft_of
 from bridge.routing.schedule import later
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from bridge.conversation.turn import History
+    History = Callable[[int], Awaitable[Sequence[Entry]]]
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
 EVENT = Message(id="1", contact=Contact(id="ann", name="Ann"), at=AT, text="hello")
@@ -30,12 +30,23 @@ BUTTONS = Buttons("Sure?", [Button("yes", "Yes")])
 IMAGE = Image("https://files.example/1")
 
 
+class Asked:
+    """Implements Services: timers are checked, and what was said before comes from the test."""
+
+    schedule = staticmethod(later)
+    begin = NoServices().begin
+
+    def __init__(self, said_before: History | None) -> None:
+        self.said_before = said_before
+
+    async def history(self, limit: int) -> Sequence[Entry]:
+        return await self.said_before(limit) if self.said_before is not None else ()
+
+
 def turn_of(
     state: bytes | Mapping[str, Any] = b"{}", step: str | None = None, history: History | None = None
 ) -> Turn[Message]:
-    if history is None:
-        return Turn(EVENT, THREAD, state=state, step=step, schedule=later)
-    return Turn(EVENT, THREAD, state=state, step=step, history=history, schedule=later)
+    return Turn(EVENT, THREAD, state=state, step=step, services=Asked(history))
 
 
 def test_a_turn_shows_what_it_is_about() -> None:
@@ -121,7 +132,7 @@ def test_state_is_a_copy_that_only_the_engine_takes_back() -> None:
     turn.state["step"] = turn.state.setdefault("n", 0) + 1
     del turn.state["n"]
     assert kept == {"order": {"lines": [1]}}
-    assert json.loads(turn.encode_state()) == {"order": {"lines": [1, 2]}, "step": 1}
+    assert json.loads(draft_of(turn).state.encode()) == {"order": {"lines": [1, 2]}, "step": 1}
 
 
 JSON = st.recursive(
@@ -138,7 +149,7 @@ JSON = st.recursive(
 @given(st.dictionaries(st.text(), JSON, max_size=4))
 @settings(max_examples=60, deadline=None)
 def test_json_state_comes_back_as_it_was_kept(state: dict[str, Any]) -> None:
-    assert turn_of(turn_of(state).encode_state()).state == state
+    assert turn_of(draft_of(turn_of(state)).state.encode()).state == state
 
 
 class Colour(StrEnum):
@@ -146,7 +157,8 @@ class Colour(StrEnum):
 
 
 def test_texts_that_are_more_than_texts_come_back_as_texts() -> None:
-    assert turn_of({"colour": Colour.RED, "pair": (1, 2)}).encode_state() == b'{"colour":"red","pair":[1,2]}'
+    turn = turn_of({"colour": Colour.RED, "pair": (1, 2)})
+    assert draft_of(turn).state.encode() == b'{"colour":"red","pair":[1,2]}'
 
 
 def nested(depth: int) -> object:
@@ -178,12 +190,12 @@ def test_state_that_is_not_json_is_named_by_its_key(state: dict[str, Any], reaso
     turn = turn_of()
     turn.state.update(state)
     with pytest.raises(HandlerError, match=reason):
-        turn.encode_state()
+        draft_of(turn).state.encode()
 
 
 def test_the_largest_state_is_kept() -> None:
     turn = turn_of({"text": "x" * (STATE_LIMIT - len('{"text":""}'))})
-    assert len(turn.encode_state()) == STATE_LIMIT
+    assert len(draft_of(turn).state.encode()) == STATE_LIMIT
 
 
 def test_a_step_is_a_text_or_none() -> None:
@@ -234,15 +246,15 @@ LATE: dict[str, Callable[[Turn], object]] = {
 @pytest.mark.parametrize("late", LATE.values(), ids=LATE)
 def test_a_turn_that_is_over_refuses_every_change_and_stays_as_it_was(late: Callable[[Turn], object]) -> None:
     turn = turn_of({"n": 1}, "size").say("in time")
-    turn.close()
+    draft_of(turn).close()
     with pytest.raises(HandlerError, match="the turn is over"):
         late(turn)
-    assert (turn.replies, turn.encode_state(), turn.step) == ((Text("in time"),), b'{"n":1}', "size")
+    assert (turn.replies, draft_of(turn).state.encode(), turn.step) == ((Text("in time"),), b'{"n":1}', "size")
 
 
 async def test_a_turn_that_is_over_reads_no_history() -> None:
     turn = turn_of()
-    turn.close()
+    draft_of(turn).close()
     with pytest.raises(HandlerError, match="the turn is over"):
         await turn.history()
 
@@ -250,7 +262,7 @@ async def test_a_turn_that_is_over_reads_no_history() -> None:
 def test_a_state_kept_for_later_is_closed_with_its_turn() -> None:
     turn = turn_of({"n": 1})
     state = turn.state
-    turn.close()
+    draft_of(turn).close()
     with pytest.raises(HandlerError, match="the turn is over"):
         state["n"] = 2
     assert state == {"n": 1}

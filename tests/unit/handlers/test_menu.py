@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge import Buttons, Contact, Menu, Message, Postback, Text, ThreadRef, Turn
-from bridge.conversation.turn import as_messages
+from bridge.conversation.turn import as_messages, draft_of
 from bridge.messages import choices_of
 from bridge.planning.capabilities import Capabilities
 from bridge.planning.plan import plan
@@ -47,7 +47,7 @@ class Visit:
         assert match is not None
         turn = Turn(event, self.thread, state=self.state, step=self.step)
         turn.reply(*as_messages(await match.handler.call(turn, match.arguments)))
-        self.state, self.step, self.heard = turn.encode_state(), turn.step, turn.replies
+        self.state, self.step, self.heard = draft_of(turn).state.encode(), turn.step, turn.replies
         (said,) = turn.replies
         assert isinstance(said, Text | Buttons | Menu)
         return said.text

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bridge import HandlerError, Router
 from bridge.callsite import call_site
-from bridge.engine.turns.batching import burst_of
+from bridge.engine.turns.batching import Batch, grown
 from bridge.routing.handlers import handler_of
 from bridge.routing.overlap import Overlap, as_overlap, debounce
 from bridge.store.records import InboxRow
@@ -30,15 +30,16 @@ def test_a_burst_is_the_longest_run_of_events_that_fit(rows: list[tuple[int, boo
     row = InboxRow(id=0, seq=0, thread_id=1, ref=ref_of("ann"), key="", event=message(text="x"), attempt=0)
     waiting = [replace(row, id=at, attempt=tried) for at, (tried, _) in enumerate(rows)]
     handler = handler_of(account_for, None, call_site())
-    burst = burst_of(waiting, handler, attempts, lambda each: rows[each.id][1])
-    taken = [each.id for each in burst.rows]
+    candidates = [(each, handler if rows[each.id][1] else None) for each in waiting]
+    batch = grown(Batch(rows=(waiting[0],), handler=handler), candidates, attempts)
+    taken = [each.id for each in batch.rows]
     assert taken == list(range(len(taken)))
     assert all(rows[at][1] for at in taken[1:])
-    last = [each for each in burst.rows[1:] if each.attempt and each.attempt + 1 >= attempts]
+    last = [each for each in batch.rows[1:] if each.attempt and each.attempt + 1 >= attempts]
     assert last == []
     if len(taken) > 1:
         assert rows[0][0] <= 1 or rows[0][0] < attempts
-    if not burst.closed:
+    if not batch.closed:
         assert len(taken) == len(rows)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import Router, Turn
-from bridge.engine.turns.batching import INTERRUPTIONS, MOST
+from bridge.engine.turns.batching import MOST
+from bridge.engine.turns.interruption import INTERRUPTIONS
 from bridge.routing.overlap import debounce
 from tests.support.bursting_bots import BURST, Gate, account_for, answered, bot, say_burst
 from tests.support.store_desk import Desk

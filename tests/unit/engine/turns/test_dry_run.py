@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bridge.conversation.journal import Journal
-from bridge.engine.turns.dry_run import Break, Rehearsals
+from bridge.engine.turns.dry_run import Break, DryRun
 from tests.support.dialog_bots import asking, other_words, quiz, shorter
 from tests.support.turn_engine import turns
 
@@ -51,8 +51,8 @@ async def breaks(router: Router, *who: str, script: Callable[..., Any] = quiz, *
     async with turns(asking(script)) as world:
         await begun(world, *who)
         before = await world.store.dialogs()
-        rehearsals = Rehearsals(world.store, router, **options)
-        found = [await rehearsals.of(thread) for thread in before]
+        dry_run = DryRun(world.store, router, **options)
+        found = [await dry_run.of(thread) for thread in before]
         assert await world.store.dialogs() == before
         assert [await world.store.steps(thread.id) for thread in before] == [[] for _ in before]
         return found
@@ -169,7 +169,7 @@ async def test_one_that_is_to_begin_anew_needs_no_more_than_its_name(name: str, 
         await begun(world)
         (thread,) = await world.store.dialogs()
         anew = replace(thread, dialog=Journal(name="quiz", version=1, run="r", arguments=[]).encode())
-        found = await Rehearsals(world.store, asking(quiz, 2, name=name)).of(anew)
+        found = await DryRun(world.store, asking(quiz, 2, name=name)).of(anew)
         assert (found and found.reason) == reason
 
 
@@ -226,7 +226,7 @@ async def foretold(plan: list[tuple[str, str]], then: list[tuple[str, str]], ans
         waiting = [each for each in await world.store.dialogs() if not each.is_held]
         plan[:] = then
         taken = list(stepped)
-        found = [await Rehearsals(world.store, router).of(each) for each in waiting]
+        found = [await DryRun(world.store, router).of(each) for each in waiting]
         assert stepped == taken
         with capture_logs() as lines:
             await world.heard("x", "last")

@@ -1,0 +1,133 @@
+"""A turn as the engine holds it: the events it answers, and everything that its commit would do."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from bridge.conversation.effects import Effects, Shelf
+from bridge.conversation.state import State, over
+from bridge.errors import HandlerError
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Mapping, Sequence
+
+    from bridge.conversation.journal import Leg
+    from bridge.events import Event
+
+    Happened = tuple[Event, tuple[Event, ...], tuple[Event, ...]]
+
+
+class Draft:
+    """Behind each Turn stands one draft. The commit reads it; a dialog swaps its contents to play back the past."""
+
+    __slots__ = (
+        "_over",
+        "asked",
+        "begun",
+        "dialog",
+        "effects",
+        "event",
+        "in_step",
+        "older",
+        "plays",
+        "skipped",
+        "state",
+        "step",
+        "stepped",
+        "unbegun",
+    )
+
+    def __init__(
+        self,
+        event: Event,
+        *,
+        state: bytes | Mapping[str, Any],
+        step: str | None,
+        older: Sequence[Event],
+        skipped: Sequence[Event],
+        dialog: bytes | None,
+    ) -> None:
+        """Begin with what the thread holds; see Turn."""
+        self.event: Any = event
+        self.older = tuple(older)
+        self.skipped = tuple(skipped)
+        self.state = State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
+        self.step = step
+        self.effects = Effects([], [], [])
+        self.dialog = dialog
+        """The dialog that waits in the thread, as stored."""
+        self.stepped: set[str] = set()
+        """The runs of dialogs that took steps in this turn, or ended."""
+        self.plays = False
+        """A dialog runs right now."""
+        self.in_step = False
+        """A step of the dialog runs right now."""
+        self.asked = False
+        """A dialog put a question, which closes the choices that were open before."""
+        self.begun = 0
+        """How many dialogs began in this turn."""
+        self.unbegun: list[Coroutine[Any, Any, None]] = []
+        """Calls of `turn.begin` that were not awaited yet."""
+        self._over = False
+
+    @property
+    def events(self) -> tuple[Event, ...]:
+        """All events that the turn answers, oldest first."""
+        return (*self.older, self.event)
+
+    @property
+    def happened(self) -> Happened:
+        """The event, the older ones, and those skipped."""
+        return self.event, self.older, self.skipped
+
+    @happened.setter
+    def happened(self, happened: Happened) -> None:
+        self.event, self.older, self.skipped = happened
+
+    def want_open(self) -> None:
+        """Refuse whatever comes after the end. Raises HandlerError."""
+        if self._over:
+            raise over()
+
+    def check_begun(self) -> None:
+        """Raises HandlerError when a dialog was to begin and its coroutine was never awaited."""
+        if self.unbegun:
+            for beginning in self.unbegun:
+                beginning.close()
+            raise HandlerError("turn.begin() was not awaited, so the dialog did not begin; await it in an async def")
+
+    def values(self) -> dict[str, Any]:
+        """The state as JSON gives it back, in a copy."""
+        values: dict[str, Any] = orjson.loads(self.state.encode())
+        return values
+
+    def set_aside(self) -> Shelf:
+        """Put the turn on a shelf; from now on nothing it does has an effect."""
+        shelf = Shelf(happened=self.happened, values=self.values(), step=self.step, effects=self.effects)
+        self.effects = Effects([], [], [])
+        return shelf
+
+    def recall(self, leg: Leg) -> None:
+        """Become the next turn of the past; without `values` the state stays as the last one left it."""
+        self.happened = (leg.event, leg.older, leg.skipped)
+        if leg.values is not None:
+            self.state.become(deepcopy(leg.values))  # what is written to them now is no part of the past
+            self.step = leg.step
+
+    def resume(self, shelf: Shelf) -> bool:
+        """Become the present turn again; returns whether its state is another than the past made of it."""
+        differs = self.values() != shelf.values or self.step != shelf.step
+        self.happened = shelf.happened
+        if differs:
+            self.state.become(shelf.values)
+            self.step = shelf.step
+        self.effects = shelf.effects
+        return differs
+
+    def close(self) -> None:
+        """End the turn: a handler that was left behind gets an error for whatever it still does."""
+        self._over = True
+        self.state.close()

@@ -1,0 +1,103 @@
+"""What a failed turn means: another try, one at once for each of its events, or a dead letter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from bridge.events import takes_over
+from bridge.log import log
+from bridge.store.lifecycle import InboxState
+from bridge.store.records import Retry, Settled
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from bridge.clock import Clock
+    from bridge.engine.backoff import Backoff
+    from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.commit import CommitBuilder
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow
+
+
+class Failures:
+    """Keeps what failed turns mean in a store."""
+
+    def __init__(
+        self, store: Store, backoff: Backoff, clock: Clock, rng: random.Random, builder: CommitBuilder
+    ) -> None:
+        """`backoff` decides about retries."""
+        self._store = store
+        self._backoff = backoff
+        self._clock = clock
+        self._rng = rng
+        self._builder = builder
+
+    async def retry(self, batch: Batch, row: InboxRow, error: BaseException) -> InboxRow | None:
+        """The head of a batch for its next try; None: it is given up."""
+        reason, now = _reason(error), self._clock.now()
+        again_at = self._backoff.again_at(row.attempt, now, self._rng)
+        if again_at is None and batch.others:
+            again_at = now  # with a single attempt: each of the events has it alone
+        if again_at is None:
+            await self.give_up(row, f"given up after {row.attempt} tries: {reason}")
+            return None
+        return await self._again(row, reason, now, again_at, [other.id for other in batch.others])
+
+    async def survived(self, row: InboxRow, others: Sequence[int]) -> InboxRow | None:
+        """An event in whose turn the last process died, for its next try: nothing else has counted that attempt.
+
+        `others` had a part in the same turn. None: the event is given up.
+        """
+        reason = "the process died while it was handled"
+        log.warning("turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
+        if row.attempt >= self._backoff.attempts and not others:
+            await self.give_up(row, f"given up after {row.attempt} tries: {reason}")
+            return None
+        await self._again(row, reason, self._clock.now(), 0, others)
+        return replace(row, attempt=row.attempt + 1)
+
+    async def _again(self, row: InboxRow, reason: str, now: int, available_at: int, others: Sequence[int]) -> InboxRow:
+        again = replace(row, attempt=row.attempt + 1, available_at=available_at)
+        await self._store.retry_turn(
+            Retry(
+                row_id=row.id,
+                thread_id=row.thread_id,
+                attempt=again.attempt,
+                reason=reason,
+                available_at=available_at,
+                at=now,
+                others=others,
+            )
+        )
+        return again
+
+    async def give_up(self, row: InboxRow, reason: str) -> None:
+        """Make an event a dead letter. A person who takes a thread by such an event has it all the same."""
+        thread = await self._store.thread(row.thread_id)
+        if takes_over(row.event) and not thread.is_held:
+            await self._store.commit_turn(self._builder.of_taking(row, thread, reason))
+            log.info("thread_held", thread=row.thread_id, event_key=row.key)
+        else:
+            await self._store.settle_turn(
+                Settled(
+                    row_id=row.id,
+                    thread_id=row.thread_id,
+                    attempt=row.attempt,
+                    state=InboxState.DEAD,
+                    at=self._clock.now(),
+                    reason=reason,
+                )
+            )
+        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+
+
+def _reason(error: BaseException) -> str:
+    try:
+        text = " ".join(str(error).encode("utf-8", "backslashreplace").decode().split())
+    except Exception:  # noqa: BLE001 - an object may fail to say what it is
+        text = "(it cannot say what it is)"
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,62 @@
+"""Which handler an event leads to: the dialog that waits, the first rule that fits, or the function of a timer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.callsite import call_site
+from bridge.engine.turns.dialogs import is_for_a_dialog
+from bridge.events import Timer
+from bridge.messages import decode_message
+from bridge.routing.handlers import handler_of
+from bridge.routing.loading import named_function
+from bridge.routing.rules import Match
+
+if TYPE_CHECKING:
+    from bridge.conversation.state import StateModel
+    from bridge.engine.turns.dialogs import Dialogs
+    from bridge.events import Event
+    from bridge.messages import Outgoing
+    from bridge.routing.handlers import Handler
+    from bridge.routing.rulebook import RuleBook
+    from bridge.store.records import ThreadRow
+
+
+class Matcher:
+    """Finds handlers by the rules and dialogs of a bridge."""
+
+    def __init__(self, book: RuleBook, dialogs: Dialogs) -> None:
+        """`dialogs` come before the rules of the `book`."""
+        self._book = book
+        self._dialogs = dialogs
+
+    def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Outgoing | None:
+        """The handler of an event while a thread is at `step` and `dialog` waits there; or a timer's own message."""
+        match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
+        if match is not None or is_for_a_dialog(event):
+            return match
+        if not isinstance(event, Timer):
+            return self._book.match(event, thread.ref, step)
+        if event.unless == "replied" and thread.heard > event.since:
+            return None
+        if event.message is not None:
+            return decode_message(event.message.encode())
+        handler = handler_of(named_function(event.handler or ""), None, call_site())
+        arguments = handler.accept(event.arguments)
+        if arguments is None:
+            raise handler.error("the arguments it was to be called with do not fit it any more")
+        return Match(handler=handler, arguments=arguments)
+
+    def handler(self, event: Event, thread: ThreadRow) -> Handler | None:
+        """The handler of an event as the thread stands. What a filter raises is left to the turn itself."""
+        try:
+            match = self.match(event, thread, thread.step, thread.dialog)
+        except BaseException:  # noqa: BLE001 - a filter may raise anything
+            return None
+        return match.handler if isinstance(match, Match) else None
+
+    def state_model(self, event: Event, match: Match) -> StateModel | None:
+        """The model that a matched handler sees the state as."""
+        if isinstance(event, Timer) and event.handler is not None:
+            return self._book.state_model_for_timer(event)
+        return match.scope.state_model

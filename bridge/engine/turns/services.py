@@ -1,0 +1,50 @@
+"""What a running turn can ask of the bridge: its history, a dialog to begin, a timer to check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from bridge.conversation.transcript import Entry
+from bridge.engine.turns.batching import MOST
+from bridge.events import decode_event
+from bridge.messages import decode_message
+from bridge.routing.schedule import later
+from bridge.units import moment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bridge.conversation.turn import Turn
+    from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.dialogs import Dialogs
+    from bridge.store.port import Store
+    from bridge.store.records import HistoryEntry
+
+
+@dataclass(frozen=True, slots=True)
+class TurnServices:
+    """Implements bridge.conversation.turn.Services for the turn of a batch."""
+
+    schedule = staticmethod(later)
+
+    store: Store
+    dialogs: Dialogs
+    batch: Batch
+
+    async def history(self, limit: int) -> Sequence[Entry]:
+        """The last things said, without the turn's own events and those that still wait."""
+        own = {row.id for row in self.batch.rows}
+        rows = await self.store.history(self.batch.head.thread_id, limit=limit + len(own) + MOST)
+        past = [row for row in rows if row.direction == "out" or (row.state != "open" and row.id not in own)]
+        return [_entry(row) for row in past[-limit:]]
+
+    async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
+        """Begin a dialog in the turn."""
+        await self.dialogs.begin(self.batch.head, turn, dialog, arguments)
+
+
+def _entry(row: HistoryEntry) -> Entry:
+    if row.direction == "in":
+        return Entry(direction="in", at=moment(row.at), event=decode_event(row.kind, row.content))
+    return Entry(direction="out", at=moment(row.at), message=decode_message(row.content))
