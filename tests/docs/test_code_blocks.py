@@ -49,13 +49,15 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, mo
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page, "python", "toml"):
         if block.file is not None:
+            (folder / block.file).parent.mkdir(exist_ok=True)
             (folder / block.file).write_text(block.code)
         if block.language == "toml":
             Config.from_dict(tomllib.loads(block.code), folder)
         elif block.file is not None:
             importlib.invalidate_caches()
-            sys.modules.pop(block.file.removesuffix(".py"), None)  # a page may write a file again
-            importlib.import_module(block.file.removesuffix(".py"))
+            module = block.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+            sys.modules.pop(module, None)  # a page may write a file again
+            importlib.import_module(module)
         else:
             exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)  # noqa: S102 - our own pages
     if (folder / "threadbridge.toml").exists():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib
-import re
+import os
+import subprocess
 import sys
 import tomllib
 from random import Random
@@ -25,7 +26,7 @@ from bridge.providers.registry import GROUP, emulator_type, provider_names, prov
 from bridge.testing.contract.provider import exchange
 from handlers.menu import router as menu
 from tests.acceptance.cli.test_serve import free_port
-from tests.docs.pages import DOCS, blocks_of
+from tests.docs.pages import DOCS, ROOT, blocks_of
 from tests.support.whole_bridges import SECRET, served
 
 if TYPE_CHECKING:
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE: Final = DOCS / "how-to" / "third-party-provider.md"
-_FILE: Final = re.compile(r"# (?P<path>pigeon/[a-z_]+\.py)\n")
 
 
 def entry_points() -> dict[str, str]:
@@ -48,9 +48,9 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     """The folder of a site with the page's package in it, as an installer leaves it there."""
     site = tmp_path / "site"
     for block in blocks_of(PAGE, "python"):
-        if file := _FILE.match(block.code):
-            (site / file["path"]).parent.mkdir(parents=True, exist_ok=True)
-            (site / file["path"]).write_text(block.code, "utf-8")
+        if block.file is not None:
+            (site / block.file).parent.mkdir(parents=True, exist_ok=True)
+            (site / block.file).write_text(block.code, "utf-8")
     metadata = site / "threadbridge_pigeon-1.0.dist-info"
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: threadbridge-pigeon\nVersion: 1.0\n", "utf-8")
@@ -104,6 +104,36 @@ def test_its_errors_are_outcomes_like_any_others() -> None:
         sending = sender.send(Outbound(key="k", thread=thread, message=message, created_at=0), None)
         assert type(exchange(sending, emulator.handle)[1]) is outcome
     assert emulator.handle(Request(method="GET", path="/letters", headers={})).status == 401
+
+
+def through_the_contract(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """The page's own tests, run as its author would run them."""
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_pigeon.py"],
+        cwd=site,
+        env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+def test_it_passes_the_contract_that_ours_pass(installed: Path) -> None:
+    done = through_the_contract(installed)
+    assert done.returncode == 0, done.stdout
+    assert " passed" in done.stdout
+
+
+def test_the_contract_finds_a_mistake_and_shows_the_values_that_differ(installed: Path) -> None:
+    file = installed / "pigeon" / "__init__.py"
+    code = file.read_text("utf-8")
+    file.write_text(code.replace('"key": outbound.key', '"key": outbound.key.upper()'), "utf-8")
+    done = through_the_contract(installed, "-k", "exactly_its_calls")
+    assert done.returncode == 1
+    assert "FAILED test_pigeon.py::TestPigeon::test_a_message_becomes_exactly_its_calls[a text]" in done.stdout
+    assert "Differing items" in done.stdout
+    assert "5B0E4A0E" in done.stdout
 
 
 @pytest.mark.usefixtures("installed")
