@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
+from tests.docs import rooms
 from tests.docs.pages import DOCS
 from tests.support.command_tree import command_tree
 
@@ -187,6 +188,7 @@ def _channels(name: str) -> dict[str, Capabilities]:
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "reference" / "cli.md": cli_page,
     DOCS / "providers" / "matrix.md": matrix_page,
+    rooms.PAGE: rooms.design_page,
 }
 
 
