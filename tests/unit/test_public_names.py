@@ -7,13 +7,14 @@ import importlib
 import re
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import pytest
 
 import bridge
-from bridge import Router
+from bridge import Contact, Dialog, Message, Router, ThreadRef, Turn
 
 
 def _declared() -> dict[str, str]:
@@ -61,7 +62,17 @@ def _documented(heading: str) -> set[str]:
     return set(_NAME.findall(section.partition("\n#")[0]))
 
 
-@pytest.mark.parametrize(("made", "heading"), [(Router(), "## Router")], ids=["Router"])
+_TURN: Final = Turn(
+    Message(id="1", contact=Contact(id="ann"), at=datetime(2026, 1, 1, tzinfo=UTC), text="hello"),
+    ThreadRef("shop", "konnek", "whatsapp", "ann"),
+)
+
+
+@pytest.mark.parametrize(
+    ("made", "heading"),
+    [(Router(), "## Router"), (_TURN, "## Turn"), (Dialog, "| method of `Dialog` | |")],
+    ids=["Router", "Turn", "Dialog"],
+)
 def test_an_author_sees_the_documented_names_and_no_others(made: object, heading: str) -> None:
     assert {name for name in dir(made) if not name.startswith("_")} == _documented(heading)
 
