@@ -1,4 +1,4 @@
-"""Where a line of a bot author's code is: for errors that name it."""
+"""Lines of a bot author's code, for errors that name them."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 
 _OURS: Final = ("bridge.callsite", "bridge.keys", "bridge.conversation.", "bridge.routing.")
-"""How the modules begin that a bot author's module calls while its rules are written."""
+"""The modules between an author's line and its error, by prefix."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A line of a bot author's code, and the names known there."""
+    """A line of a bot author's code, with the names in its scope."""
 
     file: str
     line: int
     scope: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     def error(self, reason: str) -> HandlerError:
-        """The mistake made at this line."""
+        """A mistake at this line."""
         return HandlerError(f"{self.file}:{self.line}: {reason}")
 
 
 def call_site() -> Site:
-    """The line outside of the router that called into it."""
+    """The author's line that the current call comes from."""
     frame = inspect.currentframe()
     while frame is not None and frame.f_back is not None and _is_ours(frame):
         frame = frame.f_back

@@ -1,4 +1,4 @@
-"""Time, passed in: nothing else in the engine asks the machine what time it is."""
+"""Time, passed in: the engine reads no other clock."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["SECOND", "Alarm", "Clock", "SystemClock", "micros", "moment"]
 
 
 class Clock(Protocol):
-    """Wall time in whole microseconds since 1970, and a way to let some of it pass."""
+    """Wall time in whole microseconds since 1970, sleep, and alarms."""
 
     def now(self) -> int:
         """Microseconds since 1970, UTC."""
@@ -27,20 +27,20 @@ class Clock(Protocol):
         ...
 
     def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
-        """Call back at `when`, or at once if that is past; never before this returns."""
+        """Call back at `when`, or at once if that is past; never before this call returns."""
         ...
 
 
 class Alarm(Protocol):
-    """A callback that is due some time."""
+    """A callback that is due at a time."""
 
     def cancel(self) -> None:
-        """Never mind."""
+        """Do not call back."""
         ...
 
 
 class SystemClock:
-    """The machine's own."""
+    """The machine's clock."""
 
     def now(self) -> int:
         """Microseconds since 1970, UTC."""
@@ -51,5 +51,5 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
     def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
-        """Call back at `when`, or at once if that is past; never before this returns."""
+        """Call back at `when`, or at once if that is past; never before this call returns."""
         return asyncio.get_running_loop().call_later(max(0, when - self.now()) / SECOND, callback)

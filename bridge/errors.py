@@ -1,22 +1,22 @@
-"""Everything that can go wrong, by what the caller does about it.
+"""The errors of threadbridge, by their consequence for the caller.
 
 BridgeError
 |- ConfigError                   one line per problem: file, key path, reason; never a secret
 |- HandlerError                  a bot author's mistake: a signature, a reply that is no message
-|- NoAnswer                      nobody answered a dialog's question in time; a TimeoutError too
-|- StepFailed                    a dialog's step raised what cannot be made again from its name and arguments
-|- WebhookError                  answered with its `status`; never input bytes in the answer
-|- Unmappable                    authentic input we do not understand: stored, quarantined, answered 200
+|- NoAnswer                      a dialog's question timed out; a TimeoutError too
+|- StepFailed                    a dialog's step raised an error that its name and arguments cannot rebuild
+|- WebhookError                  the answer has its `status`, and never input bytes
+|- Unmappable                    authentic input of an unknown form: stored, quarantined, answered 200
 |- SendError
-|  |- Rejected                   the provider said no for good
+|  |- Rejected                   the provider refuses for good
 |  |- NotSent                    proven not sent: safe to repeat, maybe not before `retry_after`
-|  `- OutcomeUnknown             written, and no answer we understand
+|  `- OutcomeUnknown             written, without an answer of a known form
 `- StoreError
    |- Unavailable                not stored, and may work later: 503
-   |- ClaimLost                  somebody else holds the thread now: drop the work silently
+   |- ClaimLost                  another process holds the thread: drop the work silently
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StoreInUse                 another process owns the file: exit 73
-   |- NewerSchema                written by a later version: exit 78
+   |- NewerSchema                a later version wrote it: exit 78
    `- Broken                     the disk or the file failed: stop acknowledging, exit 70
 """
 
@@ -26,12 +26,12 @@ from dataclasses import dataclass
 
 
 class BridgeError(Exception):
-    """The root: whatever threadbridge raises on purpose."""
+    """The root of all errors that threadbridge raises on purpose."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with a configuration."""
+    """One problem of a configuration."""
 
     file: str
     key: str
@@ -45,28 +45,27 @@ class Problem:
 
 
 class ConfigError(BridgeError):
-    """The configuration cannot be used; `problems` holds one line for each reason."""
+    """A configuration that cannot be used; `problems` has a line for each reason."""
 
     def __init__(self, problems: list[Problem]) -> None:
-        """Keep the problems; the text is their lines."""
         super().__init__("\n".join(map(str, problems)))
         self.problems = problems
 
 
 class HandlerError(BridgeError):
-    """A handler is written in a way that cannot work."""
+    """A handler that cannot work as it is written."""
 
 
 class NoAnswer(BridgeError, TimeoutError):
-    """Nobody answered a question of a dialog in time; a dialog that does not catch it ends there."""
+    """A question of a dialog timed out. A dialog that does not catch it ends."""
 
 
 class StepFailed(BridgeError):
-    """A step of a dialog raised an error that cannot be made again from its name and arguments; the text tells both."""
+    """A step of a dialog raised an error that its name and arguments cannot rebuild; the text has both."""
 
 
 class WebhookError(BridgeError):
-    """A request at the door that is refused."""
+    """A refused request."""
 
     def __init__(self, status: int, reason: str, *, retry_after: int | None = None) -> None:
         """Answer with `status` and {"error": reason}; `retry_after` is in seconds."""
@@ -77,17 +76,16 @@ class WebhookError(BridgeError):
 
 
 class Unmappable(BridgeError):
-    """Authentic input that is not what the provider documents; `str()` is the reason kept with it."""
+    """Authentic input in a form that the provider does not document; `str()` is the stored reason."""
 
 
 class SendError(BridgeError):
     """A message was not, or not provably, sent. `code` is the provider's own, as text.
 
-    `loggable`: `reason` holds no word of a provider or a contact. What is not loggable is kept with the message only.
+    `loggable`: `reason` has no word of a provider or a contact. Any other reason stays with the message.
     """
 
     def __init__(self, reason: str, *, code: str = "", loggable: bool = False) -> None:
-        """Keep the reason for people and the provider's code for machines."""
         super().__init__(reason)
         self.reason = reason
         self.code = code
@@ -95,14 +93,14 @@ class SendError(BridgeError):
 
 
 class Rejected(SendError):
-    """The provider refused it for good; repeating it cannot help."""
+    """The provider refuses the message for good; a repeat cannot help."""
 
 
 class NotSent(SendError):
     """Proven not sent, so safe to repeat.
 
-    `retry_after` is in seconds and is the provider's wish; `unauthorised` asks for a new credential first;
-    `pause` holds the whole account until a probe succeeds, because the account and not the message is refused.
+    `retry_after` is the provider's wish in seconds. `unauthorised` asks for a new credential first. `pause` holds
+    the account until a probe succeeds: the provider refuses the account and not the message.
     """
 
     def __init__(
@@ -115,7 +113,6 @@ class NotSent(SendError):
         pause: bool = False,
         loggable: bool = False,
     ) -> None:
-        """Say what has to happen before the next try."""
         super().__init__(reason, code=code, loggable=loggable)
         self.retry_after = retry_after
         self.unauthorised = unauthorised
@@ -123,7 +120,7 @@ class NotSent(SendError):
 
 
 class OutcomeUnknown(SendError):
-    """The request was written and no understandable answer came: it may have been sent, or not."""
+    """The request was written without an answer of a known form: it may have been sent, or not."""
 
     def __init__(
         self, reason: str, *, code: str = "", retry_after: float | None = None, loggable: bool = False
@@ -134,19 +131,19 @@ class OutcomeUnknown(SendError):
 
 
 class StoreError(BridgeError):
-    """The store did not do what was asked."""
+    """An operation of the store failed."""
 
 
 class Unavailable(StoreError):
-    """Not stored, and it may work later (disk full, database busy or away)."""
+    """Not stored; a later try may work (disk full, database busy or away)."""
 
 
 class ClaimLost(StoreError):
-    """The thread belongs to somebody else now, or the row is settled already; the work is dropped silently."""
+    """Another process holds the thread, or the row is settled: the work is dropped silently."""
 
 
 class ThreadMoved(ClaimLost):
-    """The event still wants its turn, but the thread is not what the turn began with; it runs again."""
+    """The thread changed since its turn began: the turn runs again."""
 
 
 class StoreInUse(StoreError):
@@ -154,8 +151,8 @@ class StoreInUse(StoreError):
 
 
 class NewerSchema(StoreError):
-    """The store was written by a later version of threadbridge, or by another application."""
+    """A later version of threadbridge, or another application, wrote the store."""
 
 
 class Broken(StoreError):
-    """The disk or the database file failed; nothing may be acknowledged any more."""
+    """The disk or the database file failed: no webhook is acknowledged any more."""

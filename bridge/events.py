@@ -1,4 +1,4 @@
-"""What comes in: the normalised, immutable facts every provider's webhooks are mapped to."""
+"""Events: normalised, immutable facts that the webhooks of all providers become."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATUS_VALUES: Final = frozenset(get_args(StatusValue))
 
 @dataclass(frozen=True, slots=True)
 class ThreadRef:
-    """One ordered conversation: unique by account, channel and conversation id; the provider comes with the account."""
+    """One ordered conversation: unique by account, channel and conversation id. The account gives the provider."""
 
     account: str
     provider: str
@@ -35,7 +35,7 @@ class ThreadRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """The person on the other side, as far as the provider tells."""
+    """The person on the other side, as far as the provider knows."""
 
     id: str
     name: str = ""
@@ -46,7 +46,7 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """A file the contact sent. `url` is "" while the provider has not made it available; `size` is in bytes."""
+    """A file of the contact. `url` is "" until the provider makes it available; `size` is in bytes."""
 
     url: str
     name: str = ""
@@ -57,7 +57,7 @@ class Media:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A location the contact sent, in degrees."""
+    """A location of the contact, in degrees."""
 
     latitude: float
     longitude: float
@@ -67,7 +67,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """What all events have: the provider's id of the fact, who, when (aware, UTC), and the webhook's own JSON."""
+    """Any event: the provider's id of it, its contact, its time (aware, UTC), and the webhook's own JSON."""
 
     tag: ClassVar[str] = "event"
 
@@ -79,7 +79,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message(Event):
-    """The contact said something. `reply_to` is the id of the message it answers."""
+    """A message of the contact. `reply_to` is the id of the message it answers."""
 
     tag: ClassVar[str] = "message"
 
@@ -92,11 +92,11 @@ class Message(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postback(Event):
-    """The contact pressed a button or chose from a list: the key we attached comes back.
+    """A press of a button or a choice from a list, with the key that was attached to it.
 
-    A typed key (bridge.Key) comes back `sealed` and is shown in `key` without its seal, `Track[7]`. One that is not
-    good (any more) is `stale` instead, and `key` is as it came: "forged" for this conversation, "expired", or
-    "unknown" where what it stood for is gone. Both are for the turn, and no part of the event as stored.
+    A typed key (bridge.Key) comes back in `sealed`; `key` shows it without its seal, `Track[7]`. An invalid one is
+    `stale` instead, with the raw key: "forged" for this conversation, "expired", or "unknown": its class or its
+    stored value is gone. `sealed` and `stale` exist in the turn only, and are not stored.
     """
 
     tag: ClassVar[str] = "postback"
@@ -110,7 +110,7 @@ class Postback(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status(Event):
-    """What became of a message we sent; `message_id` is the provider's id of it, or the key we sent it under."""
+    """The status of an outgoing message; `message_id` is the provider's id, or the idempotency key."""
 
     tag: ClassVar[str] = "status"
 
@@ -121,7 +121,7 @@ class Status(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Echo(Event):
-    """A message from our side coming back: our own, or typed by a human agent (`human`)."""
+    """An outgoing message that the provider reports: the bot's own, or a human agent's (`human`)."""
 
     tag: ClassVar[str] = "echo"
 
@@ -134,7 +134,7 @@ class Echo(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unrecognised(Event):
-    """Authentic, of a known conversation, of a kind we do not know: `type` is the provider's own word for it."""
+    """An authentic event of an unknown kind; `type` is the provider's own word for it."""
 
     tag: ClassVar[str] = "unrecognised"
 
@@ -143,12 +143,12 @@ class Unrecognised(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timer(Event):
-    """A timer of this thread is due: not from outside, but in the thread's order like everything else.
+    """A timer of this thread is due. It takes its turn in the thread's order, like any event.
 
-    `message` (as JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`; neither
-    when `unless` is "replied" and the contact wrote since: in a turn that made a later version of the thread than the
-    one it was set in (`since`). `set_at` is in microseconds. `model` ("module:qualname") is what whoever set it saw the
-    state as, if that was a model: the function sees it so too.
+    `message` (JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`. Neither
+    happens if `unless` is "replied" and the contact wrote in a later version of the thread than `since`. `set_at` is
+    in microseconds. `model` ("module:qualname") is the model of the state in the turn that set the timer: the function
+    sees the same.
     """
 
     tag: ClassVar[str] = "timer"
@@ -165,9 +165,9 @@ class Timer(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handoff(Event):
-    """A person takes the thread, by a command or as the gateway tells; `note` is for them.
+    """A person takes the thread, by a command or by the gateway's report; `note` is for them.
 
-    The bot is silent until it is returned.
+    The bot is silent until the thread is returned.
     """
 
     tag: ClassVar[str] = "handoff"
@@ -179,9 +179,8 @@ class Handoff(Event):
 class Returned(Event):
     """The bot has the thread again: a person returned it, or it was quiet for long enough (`quiet`).
 
-    `missed` are the last events that came meanwhile, at most 100, oldest first: what the contact said is among them,
-    what the person said is not (see `Turn.history`). A rule for Returned decides what to make of it; without one the
-    person has answered it all.
+    `missed` are the last events of the meantime, at most 100, oldest first. The contact's messages are among them;
+    the person's are not (see `Turn.history`). Without a rule for Returned, the person has answered them all.
     """
 
     tag: ClassVar[str] = "returned"
@@ -201,7 +200,7 @@ _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
 
 
 def takes_over(event: Event | None) -> bool:
-    """Whether an event gives its thread to a person: their own words, or a command."""
+    """Whether an event gives its thread to a person: by their own words, or by a command."""
     return isinstance(event, Handoff) or (isinstance(event, Echo) and event.human)
 
 
@@ -209,16 +208,14 @@ def encode_event(event: Event) -> bytes:
     """The event without its raw webhook, as JSON in UTF-8.
 
     Raises:
-        ValueError: a text in it cannot be stored the same everywhere (a NUL or a lone surrogate).
+        ValueError: a text in it has a NUL or a lone surrogate, which not every store keeps.
     """
     try:
         data = orjson.dumps({name: getattr(event, name) for name in _STORED[type(event)]})
     except orjson.JSONEncodeError as error:
-        message = f"not storable: {error}"
-        raise ValueError(message) from None
+        raise ValueError(f"not storable: {error}") from None
     if rb"\u0000" in data and "\0" in _texts(event):
-        message = "not storable: a text holds a NUL character"
-        raise ValueError(message)
+        raise ValueError("not storable: a text holds a NUL character")
     return data
 
 
@@ -233,7 +230,7 @@ def decode_event(tag: str, data: bytes, raw: Mapping[str, Any] | None = None) ->
 
 
 def _texts(value: object) -> str:
-    """All text inside an event, joined: only used to look for characters, on the rare path."""
+    """All text inside an event, joined."""
     if isinstance(value, str):
         return value
     names = getattr(value, "__dataclass_fields__", ())

@@ -1,4 +1,4 @@
-"""Typed keys: small models that stand behind buttons and rows, as text that fits into a provider's key."""
+"""Typed keys: small models for the keys of buttons and rows, packed as text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pydantic_core import PydanticSerializationError
 
 from bridge.callsite import call_site
 from bridge.errors import HandlerError
-from bridge.units import read_seconds
+from bridge.units import SECOND, read_seconds
 
 LONGEST: Final = 4096
-"""Bytes that a packed key may have: a key says which, the conversation's state says what."""
+"""The most bytes of a packed key. A key is a reference; the conversation's state holds the data."""
 
 
 K = TypeVar("K", bound="Key")
 
 _MODELS: Final[dict[type, TypeAdapter[Any]]] = {}
-"""The models of the classes that were asked for: making one takes a while."""
+"""The models of the classes in use: building one takes a while."""
 
 
 class PackedKey(str):
@@ -32,31 +32,30 @@ class PackedKey(str):
     lifetime: int | None
 
     def __new__(cls, text: str, lifetime: int | None = None) -> Self:
-        """Like a str, with a lifetime."""
-        made = super().__new__(cls, text)
-        made.lifetime = lifetime
-        return made
+        """A str with a lifetime."""
+        packed = super().__new__(cls, text)
+        packed.lifetime = lifetime
+        return packed
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
 class Key:
-    """What a press means, as a small immutable model: `class Track(Key): no: int`.
+    """The meaning of a press as a small immutable model: `class Track(Key): no: int`.
 
     `Button(Track(no=7), "Track")` sends it, `@router.postback(Track)` receives it. It travels as text, signed for its
-    conversation: a press with a key that was forged, or belongs to another conversation, is stale (see Postback). The
-    class is known by its name, or by `name=`, which may be shorter; `expires=` ("15min", or a timedelta) says how long
-    after it was said a key is good for. Fields are whatever JSON can hold and pydantic can read; a field added later
-    needs a default, or buttons sent before are stale.
+    conversation. A forged key, or one of another conversation, is stale (see Postback). The text names the class, or
+    the shorter `name=`. A key is valid for `expires=` ("15min", or a timedelta) after it was sent. Fields hold JSON
+    that pydantic can read. A field added later needs a default, or older buttons become stale.
 
     Raises:
-        HandlerError: the name or the lifetime makes no sense.
+        HandlerError: the name or the lifetime is invalid.
     """
 
     key_name: ClassVar[str]
     key_lifetime: ClassVar[int | None] = None
+    __dataclass_fields__: ClassVar[dict[str, Any]]
 
     def __init_subclass__(cls, *, name: str | None = None, expires: str | timedelta | None = None) -> None:
-        """Make it a model."""
         super().__init_subclass__()
         cls.key_name = name or cls.__name__
         if not cls.key_name.isidentifier():
@@ -85,16 +84,16 @@ def pack(key: Key) -> PackedKey:
 
 
 def name_of(text: str) -> str:
-    """The name of the class that a text was packed from."""
+    """The name of a packed key's class."""
     return text.partition("[")[0]
 
 
 def unpack(cls: type[K], text: str) -> K | None:
-    """The key that was packed, or None when it does not fit the class (any more)."""
+    """The packed key; None when it does not fit the class (any more)."""
     name, bracket, rest = text.partition("[")
     if name != cls.key_name:
         return None
-    names = [each.name for each in fields(cls)]  # type: ignore[arg-type] # a dataclass, by __init_subclass__
+    names = [field.name for field in fields(cls)]
     try:
         values = orjson.loads(f"{bracket}{rest}")
         if len(values) > len(names):
@@ -106,26 +105,26 @@ def unpack(cls: type[K], text: str) -> K | None:
 
 
 def model_of(cls: type[Key]) -> TypeAdapter[Any]:
-    """What reads and writes the values of a class.
+    """The adapter that reads and writes the values of a class.
 
     Raises:
-        HandlerError: a field has an annotation that nothing can be read into.
+        HandlerError: pydantic cannot read a field's annotation.
     """
-    if (known := _MODELS.get(cls)) is not None:
-        return known
+    if (model := _MODELS.get(cls)) is not None:
+        return model
     try:
-        made: TypeAdapter[Any] = TypeAdapter(cls)
-        if not made.pydantic_complete:
-            made.rebuild()
+        model = TypeAdapter(cls)
+        if not model.pydantic_complete:
+            model.rebuild()
     except (PydanticSchemaGenerationError, PydanticUserError, NameError, TypeError) as error:
         reason = str(error).partition("\n")[0]
         raise HandlerError(f"{cls.__module__}:{cls.__qualname__}: its fields cannot be read: {reason}") from None
-    _MODELS[cls] = made
-    return made
+    _MODELS[cls] = model
+    return model
 
 
 def as_text(key: str | Key) -> str:
-    """The text of a button's key: a plain one as it is."""
+    """The text of a button's key; a plain one stays the same."""
     return pack(key) if isinstance(key, Key) else key
 
 
@@ -136,4 +135,4 @@ def _lifetime(cls: type[Key], expires: str | timedelta) -> int:
         raise call_site().error(f"{cls.__name__}: expires {error}") from None
     if seconds < 1:
         raise call_site().error(f"{cls.__name__}: a key that expires is good for a second at least")
-    return round(seconds * 1_000_000)
+    return round(seconds * SECOND)

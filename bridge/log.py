@@ -1,4 +1,4 @@
-"""Logs: one line a transition, of known fields only, so that no secret and nobody's words can get into them."""
+"""Logs: one line a transition, with known fields only: no secret and no contact's words get in."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import time
 import traceback
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 import structlog
 
@@ -48,27 +48,28 @@ FIELDS: Final = frozenset(
         "url",
     }
 )
-"""What a log line may say. Texts, contacts, headers and bodies have no field."""
+"""The fields of a log line. Texts, contacts, headers and bodies have none."""
 
 _CODE: Final = re.compile(r"-?\d{1,6}|[A-Z]{2,}(_[A-Z]+){0,5}", re.ASCII)
-"""What is a gateway's code and nothing else: 13108, -1, UN_AUTHORIZED."""
+"""A gateway's code and nothing else: 13108, -1, UN_AUTHORIZED."""
 _LONGEST: Final = 256
 _LONGEST_TRACEBACK: Final = 4096
-_WAITING: Final = 10_000
-"""Lines that may wait to be written."""
+_QUEUE: Final = 10_000
+"""The most lines in the queue."""
 _LAST: Final = 1.0
-"""Seconds that the last lines have to be written in."""
+"""The seconds for the last lines at the end of the process."""
 
-_written: Final[deque[Lines]] = deque(maxlen=1)
-"""Where the log goes."""
+_current: Final[deque[LineWriter]] = deque(maxlen=1)
+"""The writer of this process."""
 
 log: Final = structlog.get_logger("threadbridge")
 
 
 def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) -> None:
-    """Lines on stderr: JSON, or readable ones on a terminal (`as_json` None: whichever fits)."""
+    """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal."""
     as_json = not sys.stderr.isatty() if as_json is None else as_json
-    _written.append(Lines(sys.stderr))
+    writer = LineWriter(sys.stderr)
+    _current.append(writer)
     renderer: Any = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(event_key="action")
     )
@@ -81,15 +82,15 @@ def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) ->
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=_written[-1]),  # type: ignore[arg-type] # it writes and flushes
+        logger_factory=lambda *_: structlog.WriteLogger(file=cast("TextIO", writer)),  # it writes and flushes
         cache_logger_on_first_use=False,
     )
 
 
 def finish_logs() -> None:
-    """Wait, but not for long, until what was logged is written: before somebody else has the last word."""
-    for lines in _written:
-        lines.finish()
+    """Wait, but not for long, until all lines are written, before a command prints its last words."""
+    for writer in _current:
+        writer.finish()
 
 
 def known_fields(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
@@ -110,16 +111,16 @@ def _printable(text: str) -> str:
 
 
 def kind_of(error: BaseException) -> str:
-    """What a log may say of an error that is not ours: its type, and where it was raised. Its text may be anybody's."""
+    """A foreign error as a log may show it: its type and its line, without its text, which may quote a contact."""
     frames = traceback.extract_tb(error.__traceback__)
     name = type(error).__name__
     return f"{name} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else name
 
 
 def outcome_of(error: SendError) -> str:
-    """What a log may say of a message that was not sent: our own words, and the gateway's code where it is one.
+    """A send error as a log may show it: words of threadbridge, and the gateway's code.
 
-    A gateway repeats in its explanations what it was given, telephone numbers and all.
+    A gateway's own explanation repeats its input, telephone numbers included.
     """
     own = error.reason if error.loggable else _kind_of_outcome(error)
     return f"{own} ({error.code})" if _CODE.fullmatch(error.code) and error.code not in own else own
@@ -134,7 +135,7 @@ def _kind_of_outcome(error: SendError) -> str:
 
 
 def trace_of(error: BaseException) -> str:
-    """A traceback as a log may show it: the lines of code, and of each error its type alone."""
+    """A traceback as a log may show it: lines of code, and the type of each error."""
     parts: list[str] = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -145,42 +146,41 @@ def trace_of(error: BaseException) -> str:
     return "\nwhich came of\n".join(parts)[-_LONGEST_TRACEBACK + 1 :]
 
 
-class Lines:
-    """Writes on a thread of its own: a pipe that nobody reads, a full disk or a closed file hold up no conversation.
+class LineWriter:
+    """Writes lines on its own thread: a blocked pipe, a full disk or a closed file delays no conversation.
 
-    What there is no room for is dropped, and counted in a line of its own.
+    A full queue drops lines; their number gets a line.
     """
 
     def __init__(self, file: TextIO) -> None:
-        """The thread begins with the first line."""
         self._file = file
-        self._waiting: queue.Queue[str] = queue.Queue(_WAITING)
+        self._queue: queue.Queue[str] = queue.Queue(_QUEUE)
         self._thread: threading.Thread | None = None
         self._dropped = 0
 
     def write(self, line: str) -> None:
-        """Have a line written soon; never waits and never fails."""
+        """Queue a line; never waits and never fails."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="log", daemon=True)
             self._thread.start()
             atexit.register(self.finish)
         try:
-            self._waiting.put_nowait(line)
+            self._queue.put_nowait(line)
         except queue.Full:
             self._dropped += 1
 
     def flush(self) -> None:
-        """Nothing: the thread does."""
+        """Does nothing: the thread flushes."""
 
     def finish(self, seconds: float = _LAST) -> None:
-        """Wait until all is written, but not for long."""
-        until = time.monotonic() + seconds
-        while self._waiting.unfinished_tasks and time.monotonic() < until:
+        """Wait until the queue is written, at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while self._queue.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def _work(self) -> None:
         while True:
-            line = self._waiting.get()
+            line = self._queue.get()
             try:
                 if self._dropped:
                     line = f"{self._dropped} lines of the log were dropped\n{line}"
@@ -190,4 +190,4 @@ class Lines:
             except (OSError, ValueError):
                 self._dropped += 1
             finally:
-                self._waiting.task_done()
+                self._queue.task_done()

@@ -1,4 +1,4 @@
-"""What goes out: the things a handler can say, whatever the provider makes of them."""
+"""Messages: everything that a handler can say, on any provider."""
 
 from __future__ import annotations
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
     from bridge.keys import Key
 
+_POLE: Final = 90
+_DATE_LINE: Final = 180
+
 
 class _Strict:
     """Unknown keys in a message's JSON are errors."""
@@ -28,12 +31,12 @@ class _Strict:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said(_Strict):
-    """What every message may carry.
+class _Message(_Strict):
+    """The fields of every message.
 
-    `reply_to` is the id of the message answered; `tag` the provider's reason for writing outside a messaging
-    window; `at` when to send it (aware); `expires` when it is worth nothing any more (aware, or from now);
-    `fallback` what to say instead when the channel or its window does not take this one.
+    `reply_to` is the id of the message it answers. `tag` is the provider's reason to write outside a messaging
+    window. `at` is the time to send it (aware). `expires` is the end of its worth (aware, or from now). `fallback`
+    are messages to send instead, if the channel or its window does not take this one.
     """
 
     kind: ClassVar[str] = ""
@@ -45,19 +48,18 @@ class _Said(_Strict):
     fallback: Sequence[Outgoing] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:
-        """Refuse what no provider could send, at the line that wrote it."""
+        """Refuse a message that no provider can send, at the line that makes it."""
         for name, moment in (("at", self.at), ("expires", self.expires)):
             if isinstance(moment, datetime) and moment.tzinfo is None:
-                message = f"{name}= needs a time zone: {moment.isoformat()} has none"
-                raise ValueError(message)
+                raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
         self._check()
 
     def _check(self) -> None:
-        """Whatever one kind asks of its own fields."""
+        """Check the fields of one kind."""
 
 
 @dataclass(frozen=True, slots=True)
-class Text(_Said):
+class Text(_Message):
     """Plain text."""
 
     kind: ClassVar[str] = "text"
@@ -69,7 +71,7 @@ class Text(_Said):
 
 
 @dataclass(frozen=True, slots=True)
-class _Media(_Said):
+class _Media(_Message):
     url: str
     name: str = field(default="", kw_only=True)
     caption: str = field(default="", kw_only=True)
@@ -114,7 +116,7 @@ class Document(_Media):
 
 
 @dataclass(frozen=True, slots=True)
-class Location(_Said):
+class Location(_Message):
     """A point on the map, in degrees."""
 
     kind: ClassVar[str] = "location"
@@ -124,16 +126,15 @@ class Location(_Said):
     name: str = field(default="", kw_only=True)
 
     def _check(self) -> None:
-        if not (-90 <= self.latitude <= 90 and -180 <= self.longitude <= 180):  # noqa: PLR2004 - degrees of the globe
-            message = f"no such place: {self.latitude}, {self.longitude}"
-            raise ValueError(message)
+        if not (-_POLE <= self.latitude <= _POLE and -_DATE_LINE <= self.longitude <= _DATE_LINE):
+            raise ValueError(f"no such place: {self.latitude}, {self.longitude}")
 
 
 @dataclass(frozen=True, slots=True, init=False)
 class Button(_Strict):
-    """One thing to press: `key` comes back in the Postback, `title` is what the contact reads.
+    """One button: `key` comes back in the Postback, the contact reads `title`.
 
-    The key may be a typed one, Track(no=7); it is kept as text.
+    The key may be a typed one, Track(no=7); `key` holds its text.
     """
 
     key: str
@@ -146,7 +147,7 @@ class Button(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Buttons(_Said):
+class Buttons(_Message):
     """A text with buttons. A `header` may be a text or a medium; a `footer` is a text."""
 
     kind: ClassVar[str] = "buttons"
@@ -186,7 +187,7 @@ class Section(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Menu(_Said):
+class Menu(_Message):
     """A text with a list to choose from; `title` is the list's own title."""
 
     kind: ClassVar[str] = "menu"
@@ -203,8 +204,8 @@ class Menu(_Said):
 
 
 @dataclass(frozen=True, slots=True)
-class Template(_Said):
-    """A message the provider keeps and has approved, filled with `params`."""
+class Template(_Message):
+    """A message that the provider stores and has approved, filled with `params`."""
 
     kind: ClassVar[str] = "template"
 
@@ -226,7 +227,7 @@ class Card(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
-class Cards(_Said):
+class Cards(_Message):
     """A row of cards side by side, where the channel has them."""
 
     kind: ClassVar[str] = "cards"
@@ -240,8 +241,8 @@ class Cards(_Said):
 
 
 @dataclass(frozen=True, slots=True)
-class Raw(_Said):
-    """The provider's own payload, sent as it is: for what this vocabulary has no word for."""
+class Raw(_Message):
+    """The provider's own payload, sent unchanged: for messages that no other class describes."""
 
     kind: ClassVar[str] = "raw"
 
@@ -257,7 +258,7 @@ MESSAGE_TYPES: Final[Mapping[str, type[Outgoing]]] = {
 
 
 def choices_of(message: Outgoing) -> list[Button]:
-    """All that can be chosen in a message, in the order the contact reads it."""
+    """The choices of a message, in the order the contact reads them."""
     match message:
         case Buttons(buttons=buttons):
             return list(buttons)
@@ -270,7 +271,7 @@ def choices_of(message: Outgoing) -> list[Button]:
 
 
 def encode_message(message: Outgoing) -> bytes:
-    """The message as JSON in UTF-8: its kind and whatever differs from the defaults."""
+    """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
     return orjson.dumps(_as_json(message))
 
 
@@ -278,22 +279,19 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     """A message from its JSON, as `encode_message` writes it and people write it in files.
 
     Raises:
-        ValueError: it is no message; the text says where and why.
+        ValueError: it is no message; the text has the place and the reason.
     """
     try:
         values = dict(orjson.loads(data) if isinstance(data, bytes) else data)
     except (orjson.JSONDecodeError, TypeError, ValueError) as error:
-        message = f"not a JSON object: {error}"
-        raise ValueError(message) from None
+        raise ValueError(f"not a JSON object: {error}") from None
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in MESSAGE_TYPES:
-        message = f"kind: one of {', '.join(sorted(MESSAGE_TYPES))}"
-        raise ValueError(message)
+        raise ValueError(f"kind: one of {', '.join(sorted(MESSAGE_TYPES))}")
     fallback = values.get("fallback", ())
     if not isinstance(fallback, list | tuple):
-        message = "fallback: want a list of messages"
-        raise ValueError(message)  # noqa: TRY004 - what is wrong is the file and not the program
-    values["fallback"] = tuple(decode_message(each) for each in fallback)
+        raise ValueError("fallback: want a list of messages")  # noqa: TRY004 - a mistake in a file, not in the program
+    values["fallback"] = tuple(decode_message(other) for other in fallback)
     if isinstance(values.get("expires"), int | float):
         values["expires"] = _seconds(values["expires"])
     header = values.get("header")
@@ -302,29 +300,36 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     try:
         return _adapter(kind).validate_python(values)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
-        message = "; ".join(f"{'.'.join(map(str, each['loc'])) or kind}: {_reason(each)}" for each in found)
-        raise ValueError(message) from None
+        problems = error.errors(include_url=False, include_input=False)
+        lines = [f"{'.'.join(map(str, problem['loc'])) or kind}: {_reason(problem)}" for problem in problems]
+        raise ValueError("; ".join(lines)) from None
 
 
 def _reason(error: ErrorDetails) -> str:
-    reason = error["msg"].removeprefix("Value error, ")
-    return {"missing": "missing", "unexpected_keyword_argument": "unknown key"}.get(error["type"], reason)
+    match error["type"]:
+        case "missing":
+            return "missing"
+        case "unexpected_keyword_argument":
+            return "unknown key"
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case _:
+            return error["msg"]
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": message.kind}
-    for each in fields(message):
-        value = getattr(message, each.name)
-        if value is None or (each.name != "payload" and value in ("", (), [], {})):
+    for name in (own.name for own in fields(message)):
+        value = getattr(message, name)
+        if value is None or (name != "payload" and value in ("", (), [], {})):
             continue
-        if each.name == "fallback":
+        if name == "fallback":
             value = [_as_json(other) for other in value]
-        elif each.name == "header" and not isinstance(value, str):
+        elif name == "header" and not isinstance(value, str):
             value = _as_json(value)
         elif isinstance(value, timedelta):
             value = value.total_seconds()
-        values[each.name] = value
+        values[name] = value
     return values
 
 
@@ -332,8 +337,7 @@ def _seconds(number: float) -> timedelta:
     try:
         return timedelta(seconds=number)
     except (OverflowError, ValueError):
-        message = f"expires: {number} is no number of seconds from now"
-        raise ValueError(message) from None
+        raise ValueError(f"expires: {number} is no number of seconds from now") from None
 
 
 def _want(value: object, message: str) -> None:
@@ -345,14 +349,12 @@ def _want_choices(name: str, choices: Sequence[Button | Row]) -> None:
     _want(choices, f"{name} needs something to choose")
     for choice in choices:
         if not choice.key or not choice.title:
-            message = f"{name}: a choice needs a key and a title, not {choice.key!r} and {choice.title!r}"
-            raise ValueError(message)
+            raise ValueError(f"{name}: a choice needs a key and a title, not {choice.key!r} and {choice.title!r}")
     if len({choice.key for choice in choices}) < len(choices):
-        message = f"{name}: two choices have the same key"
-        raise ValueError(message)
+        raise ValueError(f"{name}: two choices have the same key")
 
 
 @cache
 def _adapter(kind: str) -> TypeAdapter[Outgoing]:
-    """Made at the first message of its kind: all twelve take longer than every other import of a handler."""
+    """The adapter of a kind, built at its first message: all twelve take longer than a handler's other imports."""
     return TypeAdapter(MESSAGE_TYPES[kind])

@@ -11,7 +11,7 @@ import pytest
 
 from bridge import log
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
-from bridge.log import Lines, kind_of, outcome_of, trace_of
+from bridge.log import LineWriter, kind_of, outcome_of, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,8 +29,8 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def test_a_pipe_that_nobody_reads_holds_up_nobody(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(log, "_WAITING", 100)
-    lines = Lines(os.fdopen(pipe[1], "w", closefd=False))
+    monkeypatch.setattr(log, "_QUEUE", 100)
+    lines = LineWriter(os.fdopen(pipe[1], "w", closefd=False))
 
     def write() -> None:
         for _ in range(1000):
@@ -46,7 +46,7 @@ def test_a_pipe_that_nobody_reads_holds_up_nobody(pipe: tuple[int, int], monkeyp
 
 def test_a_pipe_whose_reader_is_gone_fails_nobody(pipe: tuple[int, int]) -> None:
     os.close(pipe[0])
-    lines = Lines(os.fdopen(pipe[1], "w", closefd=False))
+    lines = LineWriter(os.fdopen(pipe[1], "w", closefd=False))
     for _ in range(10):
         lines.write("x\n")
     lines.finish()
@@ -54,7 +54,7 @@ def test_a_pipe_whose_reader_is_gone_fails_nobody(pipe: tuple[int, int]) -> None
 
 def test_lines_are_written_in_their_order() -> None:
     file = StringIO()
-    lines = Lines(file)
+    lines = LineWriter(file)
     for number in range(1000):
         lines.write(f"{number}\n")
     lines.finish(10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +13,6 @@ from bridge.routing.loading import load_routers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 ROUTER = "from bridge import Router\nrouter = Router()\nother = Router()\nnumber = 5\n"
 BAD_INT = "invalid literal for int() with base 10: ''"
@@ -40,6 +40,12 @@ def test_routers_are_found_beside_the_configuration_in_the_order_written(tmp_pat
     routers = load_routers(["shops.two:Bots.main", "shop_one", "handlers.menu"], tmp_path)
     one = sys.modules["shop_one"]
     assert routers == [one.other, one.router, sys.modules["handlers.menu"].router]
+
+
+def test_our_own_folders_hide_nothing() -> None:
+    root = Path(__file__).parents[3]
+    assert (root / "handlers" / "menu.py").is_file()
+    assert load_routers(["handlers.menu"], root) == [sys.modules["handlers.menu"].router]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from bridge.errors import ClaimLost, Unavailable
-from bridge.log import Lines
+from bridge.log import LineWriter
 from bridge.messages import Text
 from bridge.routing.router import Router
 from tests.support.turn_engine import ATTEMPTS, turns
@@ -368,7 +368,7 @@ async def test_no_log_line_holds_what_somebody_said(capfd: pytest.CaptureFixture
         except ValueError as error:
             raise KeyError(turn.event.contact.id) from error
 
-    lines = Lines(sys.stderr)
+    lines = LineWriter(sys.stderr)
     with structlog.testing.capture_logs() as caught:
         async with turns(router) as world:
             await world.heard("canary-text", "m-1", "canary-contact")
