@@ -15,8 +15,8 @@ from bridge.strict_json import not_json
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""
 
-SHAPES: Final = "$shapes"
-"""The key under which a state notes the versions of the models that wrote it, by their names; 1 is not noted."""
+VERSIONS: Final = "$shapes"
+"""The key of the versions of the models that wrote a state, by their names; version 1 is not noted."""
 
 
 Migrate: TypeAlias = Callable[[dict[str, Any], int], Mapping[str, Any]]
@@ -46,14 +46,14 @@ class StateModel:
             HandlerError: they do not fit the model; nothing is lost, the turn fails.
         """
         name = self.model.__name__
-        found = values.get(SHAPES, {}).get(name, 0 if values and self.migrate else self.version)
+        found = values.get(VERSIONS, {}).get(name, 0 if values and self.migrate else self.version)
         if found > self.version:
             raise HandlerError(f"the state was written by version {found} of {name}; this is version {self.version}")
         if found < self.version and self.migrate is not None:
-            shapes = values.get(SHAPES)
-            values = self._migrated({key: each for key, each in values.items() if key != SHAPES}, found)
-            if shapes:
-                values[SHAPES] = shapes
+            versions = values.get(VERSIONS)
+            values = self._migrated({key: each for key, each in values.items() if key != VERSIONS}, found)
+            if versions:
+                values[VERSIONS] = versions
         return self._validated(values), values
 
     def check(self, data: bytes) -> None:
@@ -69,7 +69,8 @@ class StateModel:
 
     def _validated(self, values: Mapping[str, Any]) -> BaseModel:
         strict = self.model.model_config.get("extra") == "forbid"
-        known = {key for keys in read_keys(self.model).values() for key in keys} if strict else values.keys() - {SHAPES}
+        declared = {key for keys in read_keys(self.model).values() for key in keys}
+        known = declared if strict else values.keys() - {VERSIONS}
         try:
             return self.model.model_validate({key: each for key, each in values.items() if key in known})
         except ValidationError as error:
@@ -85,7 +86,7 @@ class StateModel:
             raise HandlerError(f"the state cannot be kept: {self.model.__name__}: {error}") from None
         written = {**values, **dumped}
         if self.migrate is not None:
-            written[SHAPES] = {**values.get(SHAPES, {}), self.model.__name__: self.version}
+            written[VERSIONS] = {**values.get(VERSIONS, {}), self.model.__name__: self.version}
         return written
 
 
@@ -104,12 +105,12 @@ def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
 class State(MutableMapping[str, Any]):
     """A thread's state in one turn: a plain mapping until the turn is over, read-only from then on."""
 
-    __slots__ = ("_model", "_over", "_shape", "_values")
+    __slots__ = ("_model", "_over", "_state_model", "_values")
 
     def __init__(self, values: dict[str, Any]) -> None:
         """Begin with these values; they are not copied."""
         self._values = values
-        self._shape: StateModel | None = None
+        self._state_model: StateModel | None = None
         self._model: BaseModel | None = None
         self._over = False
 
@@ -120,8 +121,8 @@ class State(MutableMapping[str, Any]):
     def __setitem__(self, key: str, value: Any) -> None:  # noqa: ANN401 - the same
         """Keep something."""
         self._want_open()
-        if key == SHAPES:
-            raise HandlerError(f"the key {SHAPES} is taken: it says which versions of models wrote a state")
+        if key == VERSIONS:
+            raise HandlerError(f"the key {VERSIONS} is taken: it says which versions of models wrote a state")
         self._values[key] = value
 
     def __delitem__(self, key: str) -> None:
@@ -149,27 +150,27 @@ class State(MutableMapping[str, Any]):
     @property
     def model(self) -> str | None:
         """The name of the model that a handler sees, as `StateModel.name`; None: it sees this mapping."""
-        return None if self._shape is None else self._shape.name
+        return None if self._state_model is None else self._state_model.name
 
-    def take_shape(self, shape: StateModel | None) -> None:
+    def show_as(self, state_model: StateModel | None) -> None:
         """Show the state as a model from now on; None: as the mapping. Raises HandlerError as `StateModel.read`."""
-        if shape is self._shape:
+        if state_model is self._state_model:
             return
         self._values = self.values_now()
-        self._shape, self._model = shape, None
-        if shape is not None:
-            self._model, self._values = shape.read(self._values)
+        self._state_model, self._model = state_model, None
+        if state_model is not None:
+            self._model, self._values = state_model.read(self._values)
 
     def values_now(self) -> dict[str, Any]:
         """The values as they stand, the model's among them."""
-        if self._shape is None or self._model is None:
+        if self._state_model is None or self._model is None:
             return self._values
-        return self._shape.write(self._model, self._values)
+        return self._state_model.write(self._model, self._values)
 
     def become(self, values: dict[str, Any]) -> None:
         """Hold other values. A model stays the same object: whoever holds it sees the new values."""
-        if self._shape is not None and self._model is not None:
-            fresh, values = self._shape.read(values)
+        if self._state_model is not None and self._model is not None:
+            fresh, values = self._state_model.read(values)
             vars(self._model).update(vars(fresh))
             for slot in ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__"):
                 object.__setattr__(self._model, slot, getattr(fresh, slot))
@@ -187,8 +188,8 @@ class State(MutableMapping[str, Any]):
         data = orjson.dumps(values)
         if len(data) > STATE_LIMIT:
             raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
-        if self._shape is not None and self._model is not None:
-            self._shape.check(data)
+        if self._state_model is not None and self._model is not None:
+            self._state_model.check(data)
         return bytes(memoryview(data))  # as large as it is: orjson leaves room for more, and threads are remembered
 
     def close(self) -> None:

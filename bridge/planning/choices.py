@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 _UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Variation_Selector}\u20e3]")
 """Marks of direction and joining, and the mark that makes a keycap of a digit."""
 _ACCENT: Final = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])\p{Mn}+")
-_ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[\p{Pd}'’](?=\p{L})")  # noqa: RUF001 - as typed
+_ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[\p{Pd}'’](?=\p{L})")
 """Pictures beside words; hyphens and apostrophes within them."""
-_EDGES: Final = " .,;:!?…。、¿¡()[]\"'«»“”‘’*_~"  # noqa: RUF001 - as typed
+_EDGES: Final = " .,;:!?…。、¿¡()[]\"'«»“”‘’*_~"
 _NUMBER: Final = re.compile(r"[(\[#]?\s?(\d{1,4})\s?[.)\]:,、。]*")
 _LINE: Final = re.compile(r"(\d{1,4})[.)] (.+)")
 _MISSPELLABLE: Final = regex.compile(r"[\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]{4,}", regex.VERSION1)

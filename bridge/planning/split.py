@@ -7,11 +7,11 @@ from typing import Final
 import regex
 
 _GRAPHEME: Final = regex.compile(r"\X")
-_OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")  # noqa: RUF001 - the marks of several scripts
+_OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")
 """Marks that end a sentence where a space follows."""
-_SHUT_ENDS: Final = frozenset("。！？｡")  # noqa: RUF001 - the marks of several scripts
+_SHUT_ENDS: Final = frozenset("。！？｡")
 """Marks that end a sentence without a space after them."""
-_CLOSERS: Final = frozenset("\"')]}»”’」』）*_")  # noqa: RUF001 - the marks of several scripts
+_CLOSERS: Final = frozenset("\"')]}»”’」』）*_")
 """Marks between the end of a sentence and its space."""
 _WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from pydantic import BaseModel, ValidationError
+
 from bridge.conversation.state import StateModel, read_keys
 from bridge.errors import HandlerError
 from bridge.keys import Key, model_of
@@ -26,8 +28,6 @@ Values: TypeAlias = str | Iterable[str] | None
 
 def checked_state_model(site: Site, model: object, version: int, migrate: Migrate | None) -> StateModel:
     """The model of the state that a router's handlers see."""
-    from pydantic import BaseModel, ValidationError  # noqa: PLC0415 - most routers have no model
-
     if not is_class(model, BaseModel):
         raise site.error(f"state is a class of pydantic's BaseModel, not {model!r}")
     if version < 1:

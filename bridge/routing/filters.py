@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import re
     from collections.abc import Iterable
 
-    from bridge.events import Event, ThreadRef
+    from bridge.events import Event, Message, Postback, ThreadRef
     from bridge.keys import Key
 
 Captures: TypeAlias = Mapping[str, Any]
@@ -26,7 +26,7 @@ Condition: TypeAlias = Callable[[Any], bool | Captures | None]
 """An author's condition on an event: a bool, or captures. Captures always hold, also empty ones."""
 
 Predicate: TypeAlias = "Callable[[Any, ThreadRef, str | None], Captures | None]"
-"""One condition of a rule on an event, its thread and the thread's step; None when it does not hold."""
+"""One condition of a rule on an event of its kind, the thread and its step; None when it does not hold."""
 
 NO_CAPTURES: Final[Captures] = MappingProxyType({})
 
@@ -185,7 +185,7 @@ def text_matches(pattern: re.Pattern[str]) -> Predicate:
     """The message's text contains the pattern; its named groups are the captures."""
     search, has_groups = pattern.search, bool(pattern.groupindex)
 
-    def predicate(event: Any, _ref: ThreadRef, _step: str | None) -> Captures | None:  # noqa: ANN401 - a Message, by its rule
+    def predicate(event: Message, _ref: ThreadRef, _step: str | None) -> Captures | None:
         if (match := search(event.text)) is None:
             return None
         return match.groupdict() if has_groups else NO_CAPTURES
@@ -202,14 +202,14 @@ def key_matches(pattern: KeyPattern) -> Predicate:
 def is_key(cls: type[Key], name: str) -> Predicate:
     """The postback's typed key is one of `cls`, captured as `name`."""
 
-    def predicate(event: Any, _ref: ThreadRef, _step: str | None) -> Captures | None:  # noqa: ANN401 - a Postback, by its rule
+    def predicate(event: Postback, _ref: ThreadRef, _step: str | None) -> Captures | None:
         key = unpack(cls, event.key)
         return None if key is None else {name: key}
 
     return predicate
 
 
-def stale_reason(event: Any, _ref: ThreadRef, _step: str | None) -> Captures:  # noqa: ANN401 - a Postback, by its rule
+def stale_reason(event: Postback, _ref: ThreadRef, _step: str | None) -> Captures:
     """Always holds. A good press without a rule counts as unknown."""
     return {"reason": event.stale or "unknown"}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
+from bridge.conversation.dialog import Dialog
 from bridge.routing.depends import Needs, needs_of
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 from bridge.routing.signatures import (
@@ -62,11 +63,11 @@ class Handler(AuthorFunction):
     _turn: str = field(default="", repr=False, compare=False)
     _takes_all: bool = field(default=False, repr=False, compare=False)
 
-    def __call__(self, turn: Turn, *arguments: object) -> Any:  # noqa: ANN401 - its author decides what it returns
+    def __call__(self, turn: Turn, *arguments: object) -> object:
         """Call it with positional arguments: an error handler with the error."""
         return self.function(turn, *arguments)
 
-    def call(self, turn: Turn, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - the same
+    def call(self, turn: Turn, arguments: Mapping[str, Any]) -> object:
         """Call it with the arguments of its match. The result may be an awaitable."""
         return self.function(turn, **arguments)
 
@@ -113,15 +114,16 @@ def handler_of(
         HandlerError: it cannot be called, takes no turn or one of other events, yields, has a parameter without a
             source or an annotation that cannot be read or converted to; or a dependency of it is wrong.
     """
-    author, turn, others = _split(function, site)
+    author, turn, parameters = _split(function, site)
     model = check_turn(author, turn, site, events)
     if key is not None and finds is not None:
-        finds |= {_checked_key_parameter(author, others, key, site)}
-    needs = needs_of(author, others, site)
+        finds |= {_checked_key_parameter(author, parameters, key, site)}
+    needs = needs_of(author, parameters, site)
     injected = {name for name, _ in needs}
-    others = [parameter for parameter in others if parameter.name not in injected]
-    fillable = [each for each in others if each.kind in NAMED and (finds is None or each.name in finds)]
-    for parameter in others:
+    parameters = [parameter for parameter in parameters if parameter.name not in injected]
+    named = [parameter for parameter in parameters if parameter.kind in NAMED]
+    fillable = [parameter for parameter in named if finds is None or parameter.name in finds]
+    for parameter in parameters:
         is_single = parameter.kind in NAMED | {parameter.POSITIONAL_ONLY}
         if is_single and parameter.default is parameter.empty and parameter not in fillable:
             known = f"its rule finds {', '.join(sorted(finds))}" if finds else "its rule finds nothing"
@@ -136,7 +138,7 @@ def handler_of(
         model=model,
         _parameters=tuple(_parameter(author, parameter, site) for parameter in fillable),
         _turn=turn.name,
-        _takes_all=any(parameter.kind is parameter.VAR_KEYWORD for parameter in others),
+        _takes_all=any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
     )
 
 
@@ -146,16 +148,17 @@ def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception],
     Raises:
         HandlerError: it does not take these two, or is annotated with another error.
     """
-    author, turn, others = _split(function, site)
+    author, turn, parameters = _split(function, site)
     model = check_turn(author, turn, site)
-    needs = needs_of(author, others, site)
+    needs = needs_of(author, parameters, site)
     try:
         signature_of(author).bind(None, None, **dict(needs))
     except TypeError:
         raise author.error("a handler of errors takes the turn and the error") from None
-    wanted = annotation_of(author, others[0], site) if others[0].kind is not others[0].VAR_POSITIONAL else Any
-    if wrong := [error.__name__ for error in types if not takes(wanted, error)]:
-        raise author.error(f"its parameter {others[0].name!r} is annotated as another error than {', '.join(wrong)}")
+    error = parameters[0]
+    wanted = annotation_of(author, error, site) if error.kind is not error.VAR_POSITIONAL else Any
+    if wrong := [cls.__name__ for cls in types if not takes(wanted, cls)]:
+        raise author.error(f"its parameter {error.name!r} is annotated as another error than {', '.join(wrong)}")
     return Handler(
         function=function,
         name=author.name,
@@ -173,19 +176,19 @@ def dialog_handler_of(function: Callable[..., Any], site: Site) -> Handler:
     Raises:
         HandlerError: it is no `async def`, takes no Dialog, or has a parameter without a source.
     """
-    from bridge.conversation.dialog import Dialog  # noqa: PLC0415 - the router is loaded by those who need no dialogs
-
-    author, dialog, others = _split(function, site, first="the dialog")
+    author, dialog, parameters = _split(function, site, first="the dialog")
     if not author.is_async:
         raise author.error("a dialog is an async def: it awaits its answers")
-    if wrong := [each.name for each in others if each.kind is each.KEYWORD_ONLY and each.default is each.empty]:
-        raise author.error(f"its parameter {wrong[0]!r} has no source: a dialog is begun with arguments in order")
+    for parameter in parameters:
+        if parameter.kind is parameter.KEYWORD_ONLY and parameter.default is parameter.empty:
+            reason = "a dialog is begun with arguments in order"
+            raise author.error(f"its parameter {parameter.name!r} has no source: {reason}")
     if is_turn(author, dialog, site):
         raise author.error(f"a dialog takes a Dialog first, but {dialog.name!r} is a turn: that is d.turn")
     wanted = annotation_if_readable(author, dialog.name, dialog.annotation, site)
     if isinstance(wanted, type) and is_other_class(wanted, Dialog):
         raise author.error(f"a dialog takes a Dialog first, but {dialog.name!r} is annotated {wanted.__name__}")
-    if needs := needs_of(author, others, site):
+    if needs := needs_of(author, parameters, site):
         raise author.error(f"nothing is injected into a dialog, as its parameter {needs[0][0]!r} asks for: it is JSON")
     return Handler(function=function, name=author.name, file=author.file, line=author.line, is_async=True)
 
@@ -195,8 +198,8 @@ def key_parameter(function: Callable[..., Any]) -> str:
     return list(inspect.signature(function).parameters)[1]
 
 
-def _checked_key_parameter(author: AuthorFunction, others: list[inspect.Parameter], key: type, site: Site) -> str:
-    second = others[0] if others else None
+def _checked_key_parameter(author: AuthorFunction, parameters: list[inspect.Parameter], key: type, site: Site) -> str:
+    second = parameters[0] if parameters else None
     if second is None or second.kind is not second.POSITIONAL_OR_KEYWORD:
         raise author.error(f"the handler of a press takes the key as its second parameter: {key.__name__}")
     if not takes(annotation_of(author, second, site), key):
@@ -212,10 +215,10 @@ def _split(
     source = source_of(function)
     if inspect.isgeneratorfunction(source) or inspect.isasyncgenfunction(source):
         raise author.error("a handler returns its answer; it does not yield")
-    turn, *others = signature_of(author).parameters.values() or (None,)
+    turn, *parameters = signature_of(author).parameters.values() or (None,)
     if turn is None or not is_positional(turn):
         raise author.error(f"a handler takes {first} as its first parameter")
-    return author, turn, others
+    return author, turn, parameters
 
 
 def _parameter(author: AuthorFunction, parameter: inspect.Parameter, site: Site) -> _Parameter:

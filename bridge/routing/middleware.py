@@ -54,7 +54,7 @@ def middleware_of(function: Callable[..., Awaitable[object]], site: Site, *, out
     sees_match = any(_is_match(parameter) for parameter in parameters) and _MATCH not in dict(needs)
     if sees_match and outer:
         raise author.error("outer middleware runs before anything is matched, so there is no match to take")
-    check_filled(author, [each for each in parameters if not (sees_match and _is_match(each))], needs)
+    check_filled(author, [parameter for parameter in parameters if not (sees_match and _is_match(parameter))], needs)
     return Middleware(
         function=function,
         name=author.name,

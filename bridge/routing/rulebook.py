@@ -127,8 +127,8 @@ class RuleBook:
 
     def timeout_of(self, name: str | None) -> float | None:
         """The longest time that a rule gives to a handler, for turns without a rule; None: as configured."""
-        options = [entry.handler.options for entry, _ in self.entries() if entry.handler.name == name]
-        return max((each.timeout for each in options if each.timeout is not None), default=None)
+        timeouts = [entry.handler.options.timeout for entry, _ in self.entries() if entry.handler.name == name]
+        return max((timeout for timeout in timeouts if timeout is not None), default=None)
 
     def state_model_for_error(self, handler: Handler, scope: Scope = NO_SCOPE) -> StateModel | None:
         """The model that an error handler sees: that of its own router, on the way to `scope`."""

@@ -94,7 +94,8 @@ class Scope:
     @property
     def state_model(self) -> StateModel | None:
         """The model of the state here: the innermost router that has one decides."""
-        return next((each.state_model for each in reversed(self.settings) if each.state_model is not None), None)
+        models = (router.state_model for router in reversed(self.settings))
+        return next((model for model in models if model is not None), None)
 
 
 NO_SCOPE: Final = Scope()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, Union, get_arg
 
 from pydantic import BaseModel
 
+from bridge.conversation.turn import Turn
 from bridge.errors import HandlerError
 from bridge.events import EVENT_TYPES, Event
 
@@ -135,8 +136,6 @@ def check_turn(
     Raises:
         HandlerError: it is annotated so.
     """
-    from bridge.conversation.turn import Turn  # noqa: PLC0415 - the router is loaded by those who need no turns
-
     wanted = annotation_if_readable(author, turn.name, turn.annotation, site)
     if wanted is Turn or get_origin(wanted) is Turn:
         event, *state = get_args(wanted) or (Event,)
@@ -154,8 +153,6 @@ def check_turn(
 
 def is_turn(author: AuthorFunction, parameter: inspect.Parameter, site: Site) -> bool:
     """Whether a parameter is annotated as a turn, imported or not."""
-    from bridge.conversation.turn import Turn  # noqa: PLC0415 - as above
-
     known = {"Turn": Turn, "Event": Event, **{cls.__name__: cls for cls in EVENT_TYPES.values()}}
     wanted = annotation_if_readable(author, parameter.name, parameter.annotation, site, known)
     return wanted is Turn or get_origin(wanted) is Turn

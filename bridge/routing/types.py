@@ -1,4 +1,4 @@
-"""The types of a bot author's functions, by what they are for: only type checkers look at them."""
+"""Types of a bot author's functions, for type checkers only."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from bridge.routing.middleware import CallNext
 if TYPE_CHECKING:
     from bridge.conversation.dialog import Dialog
 
-Said: TypeAlias = "Reply | Turn[Any, Any] | None"
-Answer: TypeAlias = "Said | Awaitable[Said]"
-"""What a handler returns."""
+Result: TypeAlias = "Reply | Turn[Any, Any] | None"
+Answer: TypeAlias = "Result | Awaitable[Result]"
+"""The return value of a handler, sync or async."""
 
 OnMessage = TypeVar("OnMessage", bound=Callable[Concatenate[Turn[Message, Any], ...], Answer])
 OnPostback = TypeVar("OnPostback", bound=Callable[Concatenate[Turn[Postback, Any], ...], Answer])
@@ -23,8 +23,8 @@ OnStatus = TypeVar("OnStatus", bound=Callable[Concatenate[Turn[Status, Any], ...
 OnEcho = TypeVar("OnEcho", bound=Callable[Concatenate[Turn[Echo, Any], ...], Answer])
 OnUnrecognised = TypeVar("OnUnrecognised", bound=Callable[Concatenate[Turn[Unrecognised, Any], ...], Answer])
 OnAnything = TypeVar("OnAnything", bound=Callable[Concatenate[Turn[Message | Postback, Any], ...], Answer])
-OnDialog = TypeVar("OnDialog", bound="Callable[Concatenate[Dialog, ...], Awaitable[Said]]")
-Around = TypeVar("Around", bound=Callable[Concatenate[Turn[Event, Any], CallNext, ...], Awaitable[Said]])
+OnDialog = TypeVar("OnDialog", bound="Callable[Concatenate[Dialog, ...], Awaitable[Result]]")
+Around = TypeVar("Around", bound=Callable[Concatenate[Turn[Event, Any], CallNext, ...], Awaitable[Result]])
 
 E_co = TypeVar("E_co", bound=Event, covariant=True)
 K_co = TypeVar("K_co", bound=Key, covariant=True)
@@ -34,7 +34,7 @@ P = ParamSpec("P")
 
 
 class OnEvent(Protocol[E_co]):
-    """Takes a handler of events of one class; what it hands back may stand under other rules as well."""
+    """Takes a handler of events of one class. The result can have other rules as well."""
 
     def __call__(self, function: Callable[Concatenate[Turn[E_co, Any], P], R], /) -> Callable[..., R]:
         """The same function."""
@@ -42,7 +42,7 @@ class OnEvent(Protocol[E_co]):
 
 
 class OnKey(Protocol[K_co]):
-    """Takes a handler whose second parameter is a key; what it hands back may stand under other rules as well."""
+    """Takes a handler with a key as second parameter. The result can have other rules as well."""
 
     def __call__(self, function: Callable[Concatenate[Turn[Postback, Any], K_co, P], R], /) -> Callable[..., R]:
         """The same function."""

@@ -100,7 +100,7 @@ def test_whatever_a_model_says_of_what_it_does_not_know_others_keep_theirs(
     shape, values = StateModel(model=model, version=2, migrate=same), dict(stored)
     for _ in range(2):
         state = State(values)
-        state.take_shape(shape)
+        state.show_as(shape)
         state.seen.n = 1
         state.encode()
         values = state.values_now()
@@ -121,7 +121,7 @@ def test_a_model_that_would_forget_is_refused_at_once(model: type[BaseModel], re
 
 def test_what_is_no_json_fails_with_the_name_of_its_model() -> None:
     state = State({})
-    state.take_shape(StateModel(model=Bytes))
+    state.show_as(StateModel(model=Bytes))
     state.seen.data = b"\xff"
     with pytest.raises(HandlerError, match="the state cannot be kept: Bytes: 'utf-8' codec"):
         state.encode()

@@ -184,7 +184,7 @@ class _OneDialog:
             step=self.thread.step,
             services=_DryServices(),
         )
-        draft_of(turn).state.take_shape(self.scope.state_model)
+        draft_of(turn).state.show_as(self.scope.state_model)
         self.playback = playback = Playback.resuming(turn, self.journal, _NoSteps(), nullcontext(), dry=True)
         with suppress(Ended, NoAnswer, Superseded):
             await self.script.handler.function(Dialog(playback), *self.journal.arguments)

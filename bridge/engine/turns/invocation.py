@@ -65,7 +65,7 @@ class Invocation:
         """
         scope = match.scope if match else NO_SCOPE
         with suppress(HandlerError):  # where the model is what failed, the handler sees the mapping
-            draft_of(self.turn).state.take_shape(self.book.state_model_for_error(handler, scope))
+            draft_of(self.turn).state.show_as(self.book.state_model_for_error(handler, scope))
         if not handler.needs:
             reply = await run(handler, self.executor, self.bounds, handler, self.turn, error)
         else:
@@ -117,7 +117,7 @@ class _Run:
         match = matcher.match(draft.event, self._invocation.thread, draft.step, dialog)
         if isinstance(match, Match):
             self.match = match
-            draft.state.take_shape(matcher.state_model(draft.event, match))
+            draft.state.show_as(matcher.state_model(draft.event, match))
         return match
 
     async def _through(self, outer: Sequence[tuple[Middleware, Scope]]) -> None:

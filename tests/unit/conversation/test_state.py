@@ -233,7 +233,7 @@ def upgrade(stored: dict[str, Any], version: int) -> dict[str, Any]:
 )
 def test_an_older_shape_is_migrated_when_it_is_read(stored: dict[str, Any], read: int, left: dict[str, Any]) -> None:
     state = State(dict(stored))
-    state.take_shape(StateModel(model=Counter, version=2, migrate=upgrade))
+    state.show_as(StateModel(model=Counter, version=2, migrate=upgrade))
     assert state.seen.count == read
     state.seen.count += 1
     assert state.values_now() == left
@@ -248,7 +248,7 @@ def test_an_older_shape_is_migrated_when_it_is_read(stored: dict[str, Any], read
 )
 def test_a_state_that_does_not_fit_fails_the_turn(stored: dict[str, Any], reason: str) -> None:
     with pytest.raises(HandlerError, match=reason):
-        State({"$shapes": {"Counter": 2}, **stored}).take_shape(StateModel(model=Counter, version=2, migrate=upgrade))
+        State({"$shapes": {"Counter": 2}, **stored}).show_as(StateModel(model=Counter, version=2, migrate=upgrade))
 
 
 class Needy(BaseModel):
@@ -276,10 +276,10 @@ def test_switching_between_model_and_mapping_loses_nothing(words: list[str]) -> 
     last, count = None, 0
     for word in words:
         if word == "plain":
-            state.take_shape(None)
+            state.show_as(None)
             state["count"] = count = count + 1
         else:
-            state.take_shape(_ORDER)
+            state.show_as(_ORDER)
             state.seen.last = last = int(word[-1])
     values = state.values_now()
     assert (values.get("last"), values.get("count", 0)) == (last, count)

@@ -39,7 +39,7 @@ AT = datetime(2026, 1, 1, tzinfo=UTC)
 async def answer(event: Event) -> tuple[Outgoing, ...]:
     match = rulebook_of(router).match(event, THREAD, None)
     assert match is not None
-    return as_messages(await match.handler.call(Turn(event, THREAD), match.arguments))
+    return as_messages(await match.handler.function(Turn(event, THREAD), **match.arguments))
 
 
 @pytest.mark.parametrize(

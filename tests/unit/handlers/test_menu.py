@@ -46,7 +46,7 @@ class Visit:
         match = rulebook_of(router).match(event, self.thread, self.step)
         assert match is not None
         turn = Turn(event, self.thread, state=self.state, step=self.step)
-        turn.reply(*as_messages(await match.handler.call(turn, match.arguments)))
+        turn.reply(*as_messages(await match.handler.function(turn, **match.arguments)))
         self.state, self.step, self.heard = draft_of(turn).state.encode(), turn.step, turn.replies
         (said,) = turn.replies
         assert isinstance(said, Text | Buttons | Menu)
