@@ -13,20 +13,24 @@ from bridge.web.console.routes import add_console
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from contextlib import AbstractContextManager
 
     from bridge.app.bridge import Bridge
+    from bridge.app.parts import Parts
+    from bridge.config.accounts import Account
     from bridge.store.records import HistoryEntry, ThreadSummary
 
 
 def add_playground(app: web.Application, bridge: Bridge) -> None:
-    """Serve the console for the first playground account, if there is one. The caller sees to it: on loopback only."""
+    """Serve the console for the first playground account, if any. The caller sees to it: on loopback only."""
     server = bridge.config.server
     for name, account in bridge.config.accounts.items():
         if isinstance(account.provider, Playground):
             hosts = frozenset({f"{host}:{server.port}" for host in ("127.0.0.1", "localhost", "[::1]", server.host)})
-            add_console(app, Backend(bridge), account=name, hosts=hosts)
+            backend = PlaygroundBackend(account, lambda: bridge.parts)
+            bridge.changes.append(backend.changed)
+            add_console(app, backend, account=name, hosts=hosts)
             app.router.add_get("/", _to_console)
             return
 
@@ -35,37 +39,38 @@ async def _to_console(_: web.Request) -> web.Response:
     raise web.HTTPFound("/console")
 
 
-class Backend:
-    """See bridge.web.console.Backend."""
+class PlaygroundBackend:
+    """The console's Backend for one account; `changed` has to hear of every commit."""
 
-    def __init__(self, bridge: Bridge) -> None:
-        """Listen for news of threads."""
-        self._bridge = bridge
+    def __init__(self, account: Account, parts: Callable[[], Parts]) -> None:
+        """`parts` gives the parts of the bridge, once it has started."""
+        self._account = account
+        self._parts = parts
         self._wakeups = Wakeups()
-        bridge.changes.append(self._changed)
 
     async def say(self, account: str, body: bytes) -> None:
         """On the path every webhook takes."""
-        await self._bridge.webhooks.accept(self._bridge.config.accounts[account], body, None)
+        del account
+        await self._parts().webhooks.accept(self._account, body, None)
 
     async def conversations(self, account: str, *, limit: int) -> Sequence[ThreadSummary]:
         """The latest first."""
-        return await self._bridge.store.threads(account=account, limit=limit)
+        return await self._parts().store.threads(account=account, limit=limit)
 
     async def history(self, account: str, conversation: str, *, after: int, limit: int) -> Sequence[HistoryEntry]:
         """The latest `limit` things said after position `after`, oldest first."""
-        found = await self._bridge.store.find_thread(
-            ThreadRef(account, Playground.name, Playground.channel, conversation)
-        )
-        return [] if found is None else await self._bridge.store.history(found, after=after, limit=limit)
+        store = self._parts().store
+        thread_id = await store.find_thread(ThreadRef(account, Playground.name, Playground.channel, conversation))
+        return [] if thread_id is None else await store.history(thread_id, after=after, limit=limit)
 
     def changes(self, account: str, conversation: str) -> AbstractContextManager[asyncio.Event]:
         """An Event that is set after every commit that changes the conversation."""
         return self._wakeups.changes(account, conversation)
 
-    def _changed(self, thread_ids: Collection[int]) -> None:
+    def changed(self, thread_ids: Collection[int]) -> None:
+        """Wake the pages that show one of these threads."""
         for thread_id in thread_ids:
-            thread = self._bridge.store.peek(thread_id)
+            thread = self._parts().store.peek(thread_id)
             if thread is None:
                 self._wakeups.wake_all()
             else:

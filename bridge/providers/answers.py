@@ -41,7 +41,7 @@ def json_object(response: Response) -> dict[str, Any] | None:
 def retry_after(response: Response) -> float | None:
     """The seconds a Retry-After header asks for (RFC 9110, 10.2.3), or None.
 
-    A date counts from the answer's own Date, because nobody's clock is at hand here; one that is past is 0.
+    A date counts from the answer's own Date, because no clock is at hand here; one that is past is 0.
     """
     asked = response.headers.get("retry-after", "").strip()
     if _SECONDS.fullmatch(asked):

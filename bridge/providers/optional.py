@@ -37,7 +37,7 @@ class Polled:
 
 @runtime_checkable
 class Polls(Protocol):
-    """Lists what was said in a conversation, for accounts that nobody posts webhooks for."""
+    """Lists the messages of a conversation, for accounts without webhooks."""
 
     poll_every: float
     """Seconds from one round to the next."""
@@ -61,7 +61,7 @@ class TellsFates(Protocol):
     """Tells what became of a message when it is asked, because no webhook does."""
 
     fates_every: float | None
-    """Seconds from one round to the next; None: nobody asks."""
+    """Seconds from one round to the next; None: fates are not asked for."""
     fates_for: float
     """Seconds after which a message is not asked after any more."""
 

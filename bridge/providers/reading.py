@@ -42,7 +42,7 @@ def happened_at(received_at: int, *given: object) -> datetime:
     """The first sensible time among those given, in UTC, else the time of arrival (microseconds).
 
     A time is ISO 8601 (in UTC where it has no zone), or seconds or milliseconds since 1970. One before the year 2000
-    or more than a day ahead of the arrival is not sensible: it is a zero value, or a clock nobody set.
+    or more than a day ahead of the arrival is not sensible: it is a zero value, or a clock that was never set.
     """
     received = moment(received_at)
     for each in given:

@@ -1,4 +1,4 @@
-"""Which providers there are: our own by name, and others' by the entry point group `threadbridge.providers`.
+"""The providers: our own by name, and others' by the entry point group `threadbridge.providers`.
 
 A provider's folder is imported when an account asks for it and not before.
 """
@@ -40,7 +40,7 @@ def provider_type(name: str) -> ProviderType:
     """The class behind a provider's name.
 
     Raises:
-        LookupError: there is none, or it cannot be imported; the text says which, and is meant for people.
+        LookupError: the name is unknown or cannot be imported; the text, meant for people, says which.
     """
     module, _, attribute = _place(name).partition(":")
     return cast("ProviderType", _imported(name, module, attribute))
@@ -57,7 +57,7 @@ def emulator_type(name: str) -> EmulatorType:
 
 
 def _places() -> dict[str, str]:
-    """Every name with its `module:Class`; ours cannot be replaced by somebody else's."""
+    """Every name with its `module:Class`; no other package can replace ours."""
     return {entry.name: entry.value for entry in entry_points(group=GROUP)} | dict(BUILT_IN)
 
 

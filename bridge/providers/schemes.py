@@ -124,7 +124,7 @@ class PathSecret:
 
 
 DUMMY: Final[Verifier] = PathSecret((bytes(32),))
-"""Refuses everything with 404, after the work a path secret takes: for a request to an account there is none of."""
+"""Refuses every request with 404, after the work of a path secret: for an unknown account."""
 
 
 @dataclass(frozen=True, slots=True)

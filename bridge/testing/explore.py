@@ -7,14 +7,14 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Generic, Protocol, Self, TypeVar
 
-from bridge.testing.choices import Schedule
+from bridge.testing.decisions import Schedule
 from bridge.testing.stage import NotCounted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Sequence
     from types import TracebackType
 
-    from bridge.testing.choices import Choice, Choices
+    from bridge.testing.decisions import Decision, Decisions
 
 _TRIES: Final = 400
 """Runs that are spent on making a failure smaller."""
@@ -30,7 +30,7 @@ _LAST: Final = 1 << 20
 class Run(Protocol):
     """One run of a scenario, as the search sees it: a world, and what happened in it."""
 
-    choices: Choices
+    choices: Decisions
     counted: bool
 
     @property
@@ -67,7 +67,7 @@ class Failure:
     schedule: Schedule
     error: BaseException
     choices: int
-    deviations: Sequence[Choice] = field(default=())
+    deviations: Sequence[Decision] = field(default=())
     trace: Sequence[str] = field(default=(), repr=False)
     turned: int = 0
 
@@ -187,7 +187,7 @@ class Exploration(Generic[R]):
 
 
 def failure_of(run: Run, schedule: Schedule, error: BaseException) -> Failure:
-    """A run that failed, as far as anybody needs to know it later."""
+    """What is kept of a run that failed."""
     taken = run.choices.taken
     return Failure(
         schedule=schedule,
@@ -230,26 +230,26 @@ def smaller(failure: Failure, attempt: Callable[[Schedule], Failure | None]) -> 
     return best
 
 
-def _alone(deviations: Sequence[Choice]) -> Iterator[dict[int, int]]:
+def _alone(deviations: Sequence[Decision]) -> Iterator[dict[int, int]]:
     """Each of them alone, crashes first, where it was and then ever earlier: what the others brought along is gone."""
     for each in sorted(deviations, key=lambda each: (not _is_crash(each), -each.at)):
         for shift in range(min(_SHIFTS, each.at + 1)):
             yield {each.at - shift: _option(each)}
 
 
-def _without(deviations: Sequence[Choice], start: int, size: int) -> Iterator[dict[int, int]]:
+def _without(deviations: Sequence[Decision], start: int, size: int) -> Iterator[dict[int, int]]:
     """What is left without some of them; and again with all that follows earlier, as after a crash less."""
     before, after = deviations[:start], deviations[start + size :]
     for shift in range(_SHIFTS if size == 1 and after else 1):
         yield {each.at: _option(each) for each in before} | {max(0, each.at - shift): _option(each) for each in after}
 
 
-def _option(choice: Choice) -> int:
+def _option(choice: Decision) -> int:
     """What to choose for the same to happen in another run: of a crash it is known that it is the last option."""
     return _LAST if _is_crash(choice) else choice.taken
 
 
-def _is_crash(choice: Choice) -> bool:
+def _is_crash(choice: Decision) -> bool:
     return choice.label.startswith("crash")
 
 

@@ -21,7 +21,7 @@ KNOWN: Final[Mapping[str, int]] = {
 _SHORT: Final[Mapping[str, str]] = {"dup": "duplicate", "down": "provider_down"}
 
 
-class Faults:
+class FaultBudget:
     """How often each fault may still happen."""
 
     def __init__(self, given: Iterable[str] | Mapping[str, int | bool | None] = ()) -> None:

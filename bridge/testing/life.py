@@ -96,7 +96,7 @@ class Life:
         """All that is ready, until everything waits for the world or for a time to come."""
         with _all_lines() as lines:
             self.loop.run_ready()
-        self._setting.log.extend(lines)  # type: ignore[arg-type] # a line is a dict of whatever was logged
+        self._setting.log.extend(dict(line) for line in lines)
         if self.started.done() and not self.started.cancelled() and (error := self.started.exception()):
             raise error
 
@@ -120,7 +120,7 @@ class Life:
                 self.points.remove(point)
 
     def vanish(self) -> None:
-        """End it for good, when nobody looks any more."""
+        """End it for good."""
         self.points.clear()
         with _all_lines():
             self.loop.abandon()

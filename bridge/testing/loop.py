@@ -61,19 +61,19 @@ class _Keys(Mapping[Any, selectors.SelectorKey]):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Runs until nothing is ready; whoever drives it says what happens next. `now` is in microseconds since 1970."""
+    """Runs until no callback is ready; its driver says what happens next. `now` is in microseconds since 1970."""
 
     def __init__(self, now: int = START) -> None:
         """Begin at `now`."""
         self.now = now
         self.next_at: int | None = None
-        """When the next timer rings, as of the last `run_ready`; None: there is none."""
+        """When the next timer rings, as of the last `run_ready`; None without a timer."""
         selector = _NoSockets()
         super().__init__(selector)
         self._clock_resolution = 1.2 * _NOTHING  # what asyncio takes for now; no less than what makes the selector stop
         selector.idle = self._stop_at
         self.complaints: list[str] = []
-        """What nobody caught."""
+        """Errors that no task caught."""
         self.set_exception_handler(lambda _, told: self.complaints.append(str(told.get("message"))))
 
     def time(self) -> float:
@@ -100,7 +100,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         func: Callable[..., Any],
         *args: Any,  # noqa: ANN401 - as the base
     ) -> asyncio.Future[Any]:
-        """Call a blocking function in the loop itself: in a simulation nobody is held up, and nothing may race."""
+        """Call a blocking function in the loop itself: a simulation has no threads, so nothing races."""
         del executor
         future: asyncio.Future[Any] = self.create_future()
         self.call_soon(_call, future, func, args)

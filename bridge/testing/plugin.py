@@ -44,7 +44,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
     random.seed("test 0")
     with World(router) as made:
         if replay := request.config.getoption("--world-replay"):
-            from bridge.testing.choices import Schedule  # noqa: PLC0415 - as above
+            from bridge.testing.decisions import Schedule  # noqa: PLC0415 - as above
 
             made.forced = Schedule.read(replay)
         yield made

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Emulator, Hook
     from bridge.routing.router import Router
-    from bridge.testing.choices import Choices
-    from bridge.testing.faults import Faults
+    from bridge.testing.blueprint import Blueprint
+    from bridge.testing.decisions import Decisions
+    from bridge.testing.faults import FaultBudget
     from bridge.testing.life import Point
-    from bridge.testing.plan import Plan
 
 T = TypeVar("T")
 
@@ -78,8 +78,8 @@ class _Option:
 class Stage:
     """The outside of a bridge, and one life of it after the other."""
 
-    def __init__(self, plan: Plan, choices: Choices, faults: Faults, *, counts: bool) -> None:
-        """Nobody lives yet. `counts` tells whether calls of Python functions are counted, which takes its time."""
+    def __init__(self, blueprint: Blueprint, choices: Decisions, faults: FaultBudget, *, counts: bool) -> None:
+        """Begin without a life. `counts`: calls of Python functions are counted, which takes its time."""
         seed = choices.schedule.seed
         self.choices = choices
         self.faults = faults
@@ -93,9 +93,9 @@ class Stage:
         self.down: set[str] = set()
         """Accounts whose provider cannot be reached."""
         self.emulators: dict[str, Emulator] = {
-            name: plan.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in plan.accounts
+            name: blueprint.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in blueprint.accounts
         }
-        self._plan = plan
+        self._blueprint = blueprint
         self._seed = seed
         self._haste = choices.temper()
         self._now = START
@@ -125,7 +125,11 @@ class Stage:
             raise ValueError("this world has no bot: World(router), world.use(router), or a fixture named router")
         self._router = router
         setting = Setting(
-            config=self._plan.config, router=router, emulators=self.emulators, log=self.log, make=self._plan.make
+            config=self._blueprint.config,
+            router=router,
+            emulators=self.emulators,
+            log=self.log,
+            make=self._blueprint.make,
         )
         self._life = Life(setting, self._now, f"bridge {self._seed} {len(self._lives)}")
         self._lives.append(self._life)
@@ -219,18 +223,18 @@ class Stage:
         """What may happen next: first what happens when all is calm."""
         points = self.life.points
         ready = [each for each in self._postings if self._may_arrive(each)]
-        calm = [_Option(each.label, 1.0, lambda point=each: point.go(self._outage(point))) for each in points]  # type: ignore[misc] # mypy cannot infer a default's type
-        calm += [_Option(each.label, self._haste, lambda posting=each: self._deliver(posting)) for each in ready]  # type: ignore[misc]
+        calm = [_Option(point.label, 1.0, partial(self._pass, point)) for point in points]
+        calm += [_Option(posting.label, self._haste, partial(self._deliver, posting)) for posting in ready]
         if not calm:
             return []
         return calm + [fault for point in points for fault in self._faults_at(point)] + self._other_faults(ready)
 
+    def _pass(self, point: Point) -> None:
+        point.go("down" if point.kind == "request" and point.label.partition(":")[0] in self.down else "")
+
     def _may_arrive(self, posting: Posting) -> bool:
         open_door = self.life.started.done() and posting.task is None and posting.not_before <= self.now
         return open_door and all(each.done for each in posting.after)
-
-    def _outage(self, point: Point) -> str:
-        return "down" if point.kind == "request" and point.label.partition(":")[0] in self.down else ""
 
     def _faults_at(self, point: Point) -> list[_Option]:
         """What may go wrong where something waits."""
@@ -271,7 +275,7 @@ class Stage:
         return do
 
     def _deliver(self, posting: Posting) -> None:
-        posting.task = self.life.deliver(self._plan.config.accounts[posting.account], posting.hook)
+        posting.task = self.life.deliver(self._blueprint.config.accounts[posting.account], posting.hook)
 
     def _go_on(self) -> None:
         """Run what became ready, and look which webhooks were answered."""

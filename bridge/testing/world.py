@@ -15,11 +15,11 @@ import orjson
 from bridge.app.bridge import Bridge
 from bridge.engine.handoff import Handoffs
 from bridge.testing.agents import Agent
-from bridge.testing.choices import Choices, Schedule
+from bridge.testing.blueprint import Blueprint, as_router, blueprint_of
 from bridge.testing.contacts import Contact
+from bridge.testing.decisions import Decisions, Schedule
 from bridge.testing.explore import Exploration
-from bridge.testing.faults import Faults
-from bridge.testing.plan import Plan, as_router, plan_of
+from bridge.testing.faults import FaultBudget
 from bridge.testing.spans import seconds_of
 from bridge.testing.stage import NotCounted, Posting, Stage, Stuck
 from bridge.units import SECOND, moment
@@ -61,7 +61,7 @@ class World:
         faults: Iterable[str] | Mapping[str, int | bool | None] = (),
         replay: str | int | Schedule | None = None,
         make: Callable[..., Bridge] = Bridge,
-        plan: Plan | None = None,
+        blueprint: Blueprint | None = None,
         counts: bool = True,
     ) -> None:
         """Begin with an empty store, at 2025-10-10 09:00 UTC.
@@ -74,28 +74,29 @@ class World:
             faults: What may go wrong; see `explore`. Nothing does unless `replay` says what to decide.
             replay: A seed or a schedule, as `explore` prints it.
             make: Builds the Bridge; for tests of the engine itself.
-            plan: What is common to several worlds, made already; instead of what it is made of (all of the above but
-                faults and replay).
+            blueprint: All of the above but faults and replay, made already for several worlds.
             counts: Whether `calls` can be asked; a run without is twice as fast.
 
         Raises:
             ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
             ValueError: there is no such fault, or `replay` is no schedule.
         """
-        self._plan = plan or plan_of(router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make)
-        self._router = self._plan.router
+        self._blueprint = blueprint or blueprint_of(
+            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make
+        )
+        self._router = self._blueprint.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)
-        self.choices = Choices(schedule, calm=replay is None)
+        self.choices = Decisions(schedule, calm=replay is None)
         """What was decided so far."""
         self.rng = Random(f"world {schedule.seed}")
         """Seeded dice for the scenario itself."""
-        self._faults = Faults(faults)
-        self._stage = Stage(self._plan, self.choices, self._faults, counts=counts)
+        self._faults = FaultBudget(faults)
+        self._stage = Stage(self._blueprint, self.choices, self._faults, counts=counts)
         self._last: dict[object, Sequence[Posting]] = {}
         self._names = 0
         self._closed = False
         self.counted = False
-        """Whether anybody asked for `calls`."""
+        """Whether the scenario asked for `calls`."""
         self.exploration: Exploration[World] | None = None
         """What `explore` was last asked for."""
         self.forced: Schedule | None = None
@@ -119,12 +120,12 @@ class World:
 
         Raises:
             LookupError: there is no such account.
-            ValueError: nobody can be reached on such a channel.
+            ValueError: no contact can be reached on such a channel.
         """
         if account not in self._stage.emulators:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
-        provider = self._plan.config.accounts[account].provider.name
-        return Contact(self, account, provider, channel, name, self._plan.address(account, channel, name))
+        provider = self._blueprint.config.accounts[account].provider.name
+        return Contact(self, account, provider, channel, name, self._blueprint.address(account, channel, name))
 
     def agent(self, contact: Contact) -> Agent:
         """A person on our side, who may speak to a contact, take the conversation, and return it to the bot."""
@@ -238,7 +239,9 @@ class World:
         """
         only = replay if replay is not None else self.forced
         exploration = Exploration(
-            lambda schedule, counts: World(plan=self._plan_in_use(), faults=faults, replay=schedule, counts=counts),
+            lambda schedule, counts: World(
+                blueprint=self._blueprint_in_use(), faults=faults, replay=schedule, counts=counts
+            ),
             seeds=[Schedule.read(only)] if only is not None else _schedules(seeds),
             shrinks=only is None,
         )
@@ -303,7 +306,7 @@ class World:
             made.append(posting)
             self._stage.post(posting)
             if contact.conversation_id is None:
-                contact.conversation_id = self._plan.inbound(contact.account, hook)[0].conversation_id
+                contact.conversation_id = self._blueprint.inbound(contact.account, hook)[0].conversation_id
         if made:
             self._last[speaker or contact] = made
 
@@ -329,8 +332,8 @@ class World:
         self._stage.begin(self._router)
         return self._stage
 
-    def _plan_in_use(self) -> Plan:
-        return self._plan.with_router(self._router)
+    def _blueprint_in_use(self) -> Blueprint:
+        return self._blueprint.with_router(self._router)
 
 
 def _schedules(seeds: int | Iterable[int]) -> list[Schedule]:

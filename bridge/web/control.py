@@ -1,7 +1,7 @@
 """The control socket: commands that change something ask the running bridge, over a unix socket beside its database.
 
 Only the bridge may write to its store, so `threadbridge dead replay` and its like never do so beside it. The file's
-mode (0600) is the whole authentication: whoever may open the database may ask.
+mode (0600) is the whole authentication: a user who may open the database may ask.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ class DeadLetters(Protocol):
     """What the socket lets a person do with dead letters."""
 
     async def replay(self, letter_id: str) -> bool:
-        """Append a dead letter to its thread again; False when there is none of that id."""
+        """Append a dead letter to its thread again; False when no dead letter has that id."""
         ...
 
     async def drop(self, letter_id: str) -> bool:
-        """Put a dead letter aside for good; False when there is none of that id."""
+        """Put a dead letter aside for good; False when no dead letter has that id."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""GET /health/live and /health/ready: for supervisors and load balancers; no detail for anybody."""
+"""GET /health/live and /health/ready: for supervisors and load balancers, without details."""
 
 from __future__ import annotations
 

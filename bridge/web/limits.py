@@ -1,4 +1,4 @@
-"""What a request may look like before anybody looks into it: size, encoding, type, HTTP version; and clean refusals."""
+"""Limits on a request before it is read: size, encoding, type, HTTP version; and clean refusals."""
 
 from __future__ import annotations
 

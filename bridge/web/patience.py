@@ -11,14 +11,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LOOKS: Final = 10
-"""Looks at the waiting in the time they may wait: nobody waits longer than that by more than a tenth."""
+"""Looks at the waiters in the time they may wait: none waits longer than that by more than a tenth."""
 
 
 class Patience:
     """Lets everybody wait for `seconds` at the most."""
 
     def __init__(self, seconds: float) -> None:
-        """Nobody waits yet."""
+        """Begin without a waiter."""
         self._seconds = seconds
         self._waiting: dict[asyncio.Task[object], float] = {}
         self._late: set[asyncio.Task[object]] = set()

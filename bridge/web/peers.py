@@ -44,7 +44,7 @@ class Peers:
         self._is_near = is_near
 
     def connected(self, remote: str | None) -> str | None:
-        """Whom a connection from `remote` counts for; None: for nobody, because it is near or a trusted proxy."""
+        """The peer that a connection from `remote` counts for; None for a near address and a trusted proxy."""
         address = _address(remote or "")
         return None if address is None or self._is_exempt(address) else _share_of(address)
 
@@ -152,7 +152,7 @@ class Bodies:
     """The bodies that did not come together with their heads: so many of each peer, and so many in all.
 
     When there are too many, the one that has waited longest gives way: a body that comes at all comes soon, so it is
-    who drips that loses, and nobody waits for him.
+    the one that drips that loses, and no other waits for it.
     """
 
     def __init__(self, peers: Peers, *, per_peer: int, most: int = BODIES) -> None:

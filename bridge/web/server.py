@@ -178,6 +178,6 @@ _TOO_MANY: Final = (
     b"Connection: close\r\nServer: %b\r\nContent-Length: %d\r\n\r\n%b" % (SERVER.encode(), len(_BUSY), _BUSY)
 )
 _silent: Final = logging.getLogger("threadbridge.http")
-"""For what aiohttp's server says beside `log_exception`: heard only where somebody listens to this name."""
+"""What aiohttp's server logs beside `log_exception`: silent unless a handler is added to this name."""
 _silent.addHandler(logging.NullHandler())
 _silent.propagate = False

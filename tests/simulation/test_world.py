@@ -16,7 +16,7 @@ import pytest
 
 from bridge import Image, Message, Router, Text, Turn
 from bridge.routing.router import rulebook_of
-from bridge.testing.choices import Schedule
+from bridge.testing.decisions import Schedule
 from bridge.testing.spans import seconds_of
 from bridge.testing.stage import Stuck
 from bridge.testing.world import World

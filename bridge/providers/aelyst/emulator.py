@@ -90,7 +90,7 @@ class Emulator:
 
     `now` gives microseconds since 1970; `rng` makes ids. `rate` is how many requests a second each method and path may
     make (None: any number); `signing_key` signs the webhooks. A message without a channel goes where its contact was
-    heard last, and to nobody who was never heard: `meet` makes a contact known.
+    heard last, and to no contact before its first message: `meet` makes one known.
     """
 
     name: ClassVar[str] = "aelyst"
@@ -175,7 +175,7 @@ class Emulator:
         return self._received(channel, contact, {"type": "location", "latitude": latitude, "longitude": longitude})
 
     def status(self, seen: Seen, value: StatusValue) -> Hook | None:
-        """None, since no webhook tells; but whoever asks for the message is told from now on."""
+        """None, since no webhook tells it; a request for the message tells it from now on."""
         for (_, message_id), message in self._messages.items():
             if message_id == seen.message_id:
                 message["status"].append({"value": value, "timestamp": self._now() // SECOND})

@@ -54,7 +54,7 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
 message are the sibling's; every number is inferred from the channel behind Aelyst."""
 
 ANY_CHANNEL: Final = _capabilities("", 500, 0)
-"""For a source nobody told us of, and Threads, whose texts are the shortest: text and media. Choices are numbered."""
+"""For an unknown source, and Threads, whose texts are the shortest: text and media. Choices are numbered."""
 
 
 def send(outbound: Outbound, headers: Mapping[str, str]) -> Sending:

@@ -98,7 +98,7 @@ def conversation(text: str) -> Conversation | None:
 
 
 def source(value: object) -> str:
-    """The channel of a `channel.source`; WhatsApp goes by several names there, after whoever connects it [sibling]."""
+    """The channel of a `channel.source`; there WhatsApp has a name for each partner that connects it [sibling]."""
     named = value.strip().lower() if isinstance(value, str) else ""
     return "whatsapp" if "whatsapp" in named else named or "unknown"
 

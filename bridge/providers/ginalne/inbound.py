@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Person:
-    """A sender or recipient with the first of its contacts: the only one that is answered, so nobody reads it twice."""
+    """A sender or recipient with the first of its contacts: only that one is answered, so it is read once."""
 
     name: str
     type: str

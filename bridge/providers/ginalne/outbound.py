@@ -32,7 +32,7 @@ _CHECK: Final = "the token (is it valid, and not expired?) and the Pro subscript
 
 
 def send(outbound: Outbound, username: str, topic: str, headers: Mapping[str, str]) -> Sending:
-    """The one POST that sends a message; `topic` is the topic's name where nobody has written yet.
+    """The one POST that sends a message; `topic` is the topic's name where no message has come yet.
 
     Raises:
         Rejected, NotSent, OutcomeUnknown: see `outcome`; Rejected before any request for what is no text, is longer

@@ -189,7 +189,7 @@ def _refusal(response: Response, meta: Mapping[str, Any]) -> SendError:
     reason = f"Konnek says {': '.join(texts) or 'no'}"[:300]
     if code == answers.UNAUTHORISED:
         return NotSent(reason, code=str(code), pause=True)
-    if code == _GATEWAY_TIMEOUT:  # somebody behind Konnek did not answer: the message may be out
+    if code == _GATEWAY_TIMEOUT:  # a system behind Konnek did not answer: the message may be out
         return OutcomeUnknown(reason, code=str(code), retry_after=answers.retry_after(response))
     if code in answers.NOT_TAKEN or code >= answers.SERVER_ERROR.start:
         return NotSent(reason, code=str(code), retry_after=answers.retry_after(response))

@@ -20,7 +20,7 @@ class PlaygroundSettings(AccountSettings):
 
 
 class Playground:
-    """One playground account. It has no public webhook: whoever may open the console may write to it."""
+    """One playground account. It has no public webhook: a person who may open the console may write to it."""
 
     name: ClassVar[str] = "playground"
     Settings: ClassVar[type[AccountSettings]] = PlaygroundSettings

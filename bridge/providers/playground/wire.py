@@ -1,4 +1,4 @@
-"""The playground's webhook: a convention of our own, made by the console page and by nobody else.
+"""The playground's webhook: a convention of our own, made by the console page alone.
 
     {"id": "...", "conversation": "...", "name": "Ann",     name may be left out
      and one of

@@ -155,7 +155,7 @@ class Emulator:
         return self.says(channel, contact, f"{latitude}, {longitude}")
 
     def status(self, seen: Seen, value: StatusValue) -> Hook | None:  # noqa: ARG002 - the port's signature
-        """None: RelationLabs tells nobody what became of a message."""
+        """None: RelationLabs reports no fate of a message."""
         return None
 
     def echo(self, seen: Seen) -> Hook:

@@ -24,7 +24,7 @@ _LAST_MILLI: Final = 253_402_300_799_999
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a message holds, whoever said it."""
+    """The content of a message, from either side."""
 
     kind: MessageKind
     text: str
@@ -108,7 +108,7 @@ def _echo(info: Mapping[str, Any], kind: str, mark: str, about: Mapping[str, Any
 
 
 def _said(info: Mapping[str, Any], kind: str) -> Said | None:
-    """What is in `content`, or None for a type that nobody documents ("users can expand them on their own")."""
+    """What is in `content`, or None for a type without documentation ("users can expand them on their own")."""
     if kind == wire.TEXT:
         return Said("text", _string(info, "content"))
     if kind in wire.STRUCTURED:

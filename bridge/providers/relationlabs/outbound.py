@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Final = Capabilities(kinds=frozenset({"text", "raw"}), reply_to=True, idempotency_key=True)
 """Text, in groups and with peers. No limit of its length is documented; a public client's bot cuts replies at 499
-characters, which is its own choice as far as anybody can tell. What a CARD's content may be is documented for reading
+characters, which seems to be its own choice. What a CARD's content may be is documented for reading
 only in part, so cards are said as text; who knows more sends a Raw."""
 
 _RENEW_EARLY: Final = 3600 * SECOND
@@ -53,7 +53,7 @@ def headers(api_key: str, token: str) -> dict[str, str]:
 def send(outbound: Outbound, own: str | None, named: Mapping[str, str], *, fixed: bool) -> Sending:
     """POST api/v1/message/send, once.
 
-    `own` is our relation id, `named` the headers; `fixed` says that nobody can renew the token, so that one that is
+    `own` is our relation id, `named` the headers; `fixed` says that the token cannot be renewed, so that one that is
     refused holds the account and not only the message.
 
     Raises:
@@ -148,8 +148,8 @@ def read_answer(response: Response, *, fixed: bool) -> Any:  # noqa: ANN401 - `d
     Errors come with HTTP 200 too.
 
     Raises:
-        Rejected: a documented permanent code, a 3xx or 4xx, or a code nobody documents: the gateway did answer, and
-            did not say yes. It is kept as a dead letter and can be sent again by a person.
+        Rejected: a documented permanent code, a 3xx or 4xx, or an undocumented code: the gateway did answer, and did
+            not say yes. It is kept as a dead letter and can be sent again by a person.
         NotSent: the token is refused (10100-10102, HTTP 401), too many requests or too slow ones (10110, HTTP 408, 425,
             429), 10002 which itself asks to try later, or 503 with Retry-After.
         OutcomeUnknown: nothing we understand; 5xx; and -1, which says "error" and not where: the message may be in.

@@ -42,7 +42,7 @@ TEXT: Final = "TEXT"
 STRUCTURED: Final = frozenset({"IMAGE", "CARD"})
 """Types whose content is a structured string [parse-message]."""
 NOTICES: Final = frozenset({"SYS", "ANNOUNCEMENT", "PIN-SYS"})
-"""Types the gateway writes into a conversation itself [parse-message; PIN-SYS: client]: nobody said anything."""
+"""Types the gateway writes into a conversation itself [parse-message; PIN-SYS: client]: no person said them."""
 
 # Return codes: [send] 0 10112 13301 13108; [codes] 10100 10101 10102 10110; the others [client].
 OK: Final = "0"
@@ -100,7 +100,7 @@ def send_uuid(sender: str | None, receiver: str, millis: int, key: str) -> str:
 
 
 def key_of(uuid: str) -> str | None:
-    """The idempotency key inside a sendUuid of ours; None when somebody else made it."""
+    """The idempotency key inside a sendUuid of ours; None when another client made it."""
     found = _OUR_END.search(uuid)
     return str(UUID(found[1])) if found else None
 

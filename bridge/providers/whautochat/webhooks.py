@@ -44,7 +44,7 @@ class Registration:
 
 
 class Webhooks:
-    """The registrations of one workspace: each method is an exchange that somebody else carries out.
+    """The registrations of one workspace: each method is an exchange for a client to carry out.
 
     Every one raises Rejected, NotSent or OutcomeUnknown when it is not answered as documented.
     """

@@ -43,10 +43,10 @@ class Backend(Protocol):
 
 
 class Wakeups:
-    """Who waits for news of which conversation. Several pieces of news before a waiter looks are one."""
+    """Waiters for news of a conversation. Several pieces of news before a waiter looks are one."""
 
     def __init__(self) -> None:
-        """Nobody waits yet."""
+        """Begin without a waiter."""
         self._waiting: dict[tuple[str, str], set[asyncio.Event]] = {}
 
     @contextmanager
@@ -68,7 +68,7 @@ class Wakeups:
             changed.set()
 
     def wake_all(self) -> None:
-        """Something was committed, nobody knows for which conversation."""
+        """Something was committed, for an unknown conversation."""
         for waiting in self._waiting.values():
             for changed in waiting:
                 changed.set()

@@ -52,11 +52,11 @@ _WORDS: Final[Mapping[str, str]] = {
 
 
 _SAID: Final = frozenset({Message.tag, Postback.tag, Echo.tag, Unrecognised.tag})
-"""Events that are something somebody said."""
+"""Events that a person said."""
 
 
 def shown_entry(entry: HistoryEntry) -> dict[str, Any] | None:
-    """An entry for the page; None for one that is nothing anybody said (a status, a timer)."""
+    """An entry for the page; None for one that no person said (a status, a timer)."""
     try:
         content = _heard(entry) if entry.direction == "in" else _said(decode_message(entry.content))
     except (ValueError, KeyError, TypeError):

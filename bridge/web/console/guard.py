@@ -1,4 +1,4 @@
-"""Who may speak to the console: its own page, under its own name, and nobody else.
+"""Only the console's own page, under its own name, may speak to the console.
 
 A page elsewhere can point a name of its own at this machine (DNS rebinding): its Host gives it away. It can also post
 here across sites: its Origin and Sec-Fetch-Site give it away, and the JSON content type keeps plain forms out.
@@ -68,7 +68,7 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
 
 
 def _check_peer(request: web.Request) -> None:
-    """The console has no login, and a Host can be made up by whoever reaches the port: it answers this machine only."""
+    """The console has no login, and anyone who reaches the port can make up a Host: it answers this machine only."""
     if request.remote and not is_loopback(request.remote.removeprefix("::ffff:")):
         raise WebhookError(403, "the console is served to this machine only")
 

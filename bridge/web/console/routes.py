@@ -1,4 +1,4 @@
-"""The console's routes, as a sub-application of their own so that its rules bind nobody else."""
+"""The console's routes, as a sub-application of their own so that its rules bind no other route."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from bridge.providers.optional import Polled
 from bridge.providers.port import Webhook
 from bridge.store.lifecycle import OWN_KEYS, InboxState
 from bridge.strict_json import read_object
+from bridge.testing.blueprint import PROVIDERS, blueprint_of
 from bridge.testing.loop import START
-from bridge.testing.plan import PROVIDERS, plan_of
 from tests.support.manual_clock import ManualClock
 from tests.support.store_desk import Desk
 from tests.support.turn_engine import turns
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bridge.providers.port import Inbound, Provider
     from bridge.store.records import Arrival
 
-PLAN: Final = plan_of(None)
+PLAN: Final = blueprint_of(None)
 NAMES = [
     *OWN_KEYS,
     *(f"{each}7" for each in OWN_KEYS),

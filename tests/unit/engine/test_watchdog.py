@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bridge.engine.watchdog import culprit
-from bridge.testing.choices import Choices, Schedule
+from bridge.testing.decisions import Decisions, Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,6 +28,6 @@ class Options(list[tuple[str, float]]):
 
 def test_code_of_any_room_is_passed_over_for_the_line_that_called_it() -> None:
     options = Options([("a", 1.0), ("b", 1.0)])
-    Choices(Schedule(1), calm=True).pick(options)
-    assert options.frame.f_code.co_filename.endswith("bridge/testing/choices.py")
+    Decisions(Schedule(1), calm=True).pick(options)
+    assert options.frame.f_code.co_filename.endswith("bridge/testing/decisions.py")
     assert culprit(options.frame)[0].startswith(f"{__file__}:")

@@ -32,7 +32,7 @@ PROVIDERS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Blueprint:
     """What all runs of one test have in common.
 
     `honours_keys`: a repeated request with a known key is answered again, and reaches the phone once, at the providers
@@ -55,7 +55,7 @@ class Plan:
             made.honours_keys = self.honours_keys
         return made
 
-    def with_router(self, router: Router | None) -> Plan:
+    def with_router(self, router: Router | None) -> Blueprint:
         """The same with another bot."""
         return replace(self, router=router)
 
@@ -65,7 +65,7 @@ class Plan:
         Looked up once, however many worlds there will be.
 
         Raises:
-            ValueError: nobody can be reached on this channel, or there is none.
+            ValueError: no contact can be reached on this channel.
         """
         known = self.addresses.get((account, channel, name))
         if known is not None:
@@ -101,21 +101,21 @@ class Plan:
 _KEY: Final = "00000000-0000-4000-8000-000000000000"
 
 
-def plan_of(
+def blueprint_of(
     router: Router | Sequence[Router] | str | None,
     *,
     accounts: Mapping[str, Mapping[str, Any]] | None = None,
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     honours_keys: bool = True,
     make: Callable[..., Bridge] = Bridge,
-) -> Plan:
+) -> Blueprint:
     """A plan; see World for what may be given.
 
     Raises:
         ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
     """
     config, tables = _configured(accounts or {}, settings or {}) if accounts or settings else _default()
-    return Plan(router=as_router(router), accounts=tables, honours_keys=honours_keys, make=make, config=config)
+    return Blueprint(router=as_router(router), accounts=tables, honours_keys=honours_keys, make=make, config=config)
 
 
 def as_router(given: Router | Sequence[Router] | str | None) -> Router | None:

@@ -43,7 +43,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class Decision:
     """One decision: option `taken`, which is called `label`. Option 0 is what happens when all is calm."""
 
     at: int
@@ -52,12 +52,12 @@ class Choice:
 
 
 @dataclass(slots=True)
-class Choices:
+class Decisions:
     """Takes the decisions of one run. Without a schedule of its own, `calm` tells whether the seed decides at all."""
 
     schedule: Schedule
     calm: bool = False
-    taken: list[Choice] = field(default_factory=list)
+    taken: list[Decision] = field(default_factory=list)
     _rng: Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Choices:
             index = 0
         else:
             index = self._rng.choices(range(len(options)), [weight for _, weight in options])[0]
-        self.taken.append(Choice(at, index, options[index][0]))
+        self.taken.append(Decision(at, index, options[index][0]))
         return index
 
     def temper(self) -> float:
