@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bridge.errors import Broken, StoreError, Unavailable
 
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
     from storage.results import Result
 
-Unit = TypeVar("Unit")
 
 BATCH: Final = 256
 """Units in one transaction, at most: a bound on how long the first waits for the last."""
@@ -21,7 +20,14 @@ QUEUE: Final = 20_000
 """Units waiting, at most: beyond it the store says it cannot keep up."""
 
 
-class Writer(Generic[Unit]):
+class Unit(NamedTuple):
+    """One piece of work: what to do, a word that the store knows, and with what."""
+
+    kind: str
+    payload: Any
+
+
+class Writer:
     """Turns units of work into transactions.
 
     `run` executes a batch in one transaction and returns a result a unit, or an exception in the place of one that
@@ -94,8 +100,8 @@ class Writer(Generic[Unit]):
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, each unit must learn of it
             if len(batch) > 1:
-                for each in batch:
-                    await self._transact([each])
+                for waiting in batch:
+                    await self._transact([waiting])
             elif not batch[0][1].done():
                 batch[0][1].set_exception(error)
             return

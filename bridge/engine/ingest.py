@@ -24,7 +24,8 @@ import orjson
 
 from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of
-from bridge.store.lifecycle import OWN_KEYS, InboxState
+from bridge.store.admission import OWN_KEYS
+from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival
 
 if TYPE_CHECKING:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, OWN_KEYS, STATUS_RANK, InboxState, OutboxState, Outcome
+from bridge.store.admission import OWN_KEYS
+from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState, Outcome
 from bridge.store.port import Listener, Store, StoreReader
 from bridge.store.records import (
     Arrival,

@@ -1,16 +1,62 @@
-"""The states of events and messages, and every move between them."""
+"""The states of events, messages, timers and holds, and every move between them.
+
+A row begins in one of its machine's `starts`. Whatever happens to it goes through `move`: no store changes a state on
+its own account.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+State = TypeVar("State", bound=StrEnum)
+Move = TypeVar("Move", bound=StrEnum)
 
-OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
-"""How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
+
+@dataclass(frozen=True, slots=True)
+class Machine(Generic[State, Move]):
+    """A life cycle: the states it begins in, each with its reason, and by state what can happen and where it leads."""
+
+    name: str
+    starts: Mapping[State, str]
+    moves: Mapping[State, Mapping[Move, State]]
+
+    def move(self, state: State, happened: Move) -> State:
+        """The next state. Raises ValueError when this cannot happen in that state."""
+        target = self.moves[state].get(happened)
+        if target is None:
+            raise ValueError(f"{self.name}: '{happened}' cannot happen in the state {state}")
+        return target
+
+    def can(self, state: State, happened: Move) -> bool:
+        """Whether this can happen in that state."""
+        return happened in self.moves[state]
+
+    def reach(self, state: State, target: State) -> State:
+        """The target, if one move leads to it. Raises ValueError when none does."""
+        if target not in self.moves[state].values():
+            raise ValueError(f"{self.name}: nothing leads from {state} to {target}")
+        return target
+
+    def before(self, happened: Move) -> tuple[State, ...]:
+        """The states in which this can happen."""
+        return tuple(state for state, moves in self.moves.items() if happened in moves)
+
+    def after(self, happened: Move) -> State:
+        """The state that this leads to, whatever the state before."""
+        (target,) = {moves[happened] for moves in self.moves.values() if happened in moves}
+        return target
+
+    def targets(self) -> Mapping[State, frozenset[State]]:
+        """By state, where one move leads."""
+        return {state: frozenset(moves.values()) for state, moves in self.moves.items()}
+
+
+# Events
 
 
 class InboxState(StrEnum):
@@ -30,6 +76,58 @@ class InboxState(StrEnum):
     """News of a message that the store does not know yet: joined as soon as it does."""
     DROPPED = "dropped"
     """Put aside by a person."""
+
+
+class InboxMove(StrEnum):
+    """What happens to an event."""
+
+    ANSWERED = "its turn is committed"
+    KEPT = "its turn comes while a person has the thread"
+    GIVEN_UP = "its turn fails for good"
+    CANCELLED = "its timer is cancelled"
+    RETURNED = "the thread is returned: a timer or status waits again"
+    MISSED = "the thread is returned: the person has answered"
+    JOINED = "its message is known, and its turn is wanted"
+    RECORDED = "its message is known, and no turn is wanted"
+    REPLAYED = "a person appends it again"
+    REREAD = "it is understood now: its events take its place"
+    DROPPED = "a person puts it aside"
+
+
+INBOX: Final[Machine[InboxState, InboxMove]] = Machine(
+    "event",
+    starts={
+        InboxState.OPEN: "it wants a turn",
+        InboxState.DONE: "it is only recorded",
+        InboxState.EARLY: "it speaks of a message not known yet",
+        InboxState.QUARANTINED: "it is not understood, or its key is known with another content",
+    },
+    moves={
+        InboxState.OPEN: {
+            InboxMove.ANSWERED: InboxState.DONE,
+            InboxMove.KEPT: InboxState.HELD,
+            InboxMove.GIVEN_UP: InboxState.DEAD,
+            InboxMove.CANCELLED: InboxState.DONE,
+        },
+        InboxState.HELD: {
+            InboxMove.RETURNED: InboxState.OPEN,
+            InboxMove.MISSED: InboxState.DONE,
+            InboxMove.CANCELLED: InboxState.DONE,
+        },
+        InboxState.DONE: {},
+        InboxState.DEAD: {InboxMove.REPLAYED: InboxState.OPEN, InboxMove.DROPPED: InboxState.DROPPED},
+        InboxState.QUARANTINED: {
+            InboxMove.REPLAYED: InboxState.OPEN,
+            InboxMove.REREAD: InboxState.DONE,
+            InboxMove.DROPPED: InboxState.DROPPED,
+        },
+        InboxState.EARLY: {InboxMove.JOINED: InboxState.OPEN, InboxMove.RECORDED: InboxState.DONE},
+        InboxState.DROPPED: {},
+    },
+)
+
+
+# Messages
 
 
 class Outcome(StrEnum):
@@ -63,27 +161,145 @@ class OutboxState(StrEnum):
     """Put aside by a person."""
 
 
-INBOX_MOVES: Final[Mapping[InboxState, frozenset[InboxState]]] = {
-    InboxState.OPEN: frozenset({InboxState.DONE, InboxState.DEAD, InboxState.HELD}),
-    InboxState.HELD: frozenset({InboxState.DONE, InboxState.OPEN}),
-    InboxState.DONE: frozenset(),
-    InboxState.DEAD: frozenset({InboxState.OPEN, InboxState.DROPPED}),
-    InboxState.QUARANTINED: frozenset({InboxState.OPEN, InboxState.DONE, InboxState.DROPPED}),
-    InboxState.EARLY: frozenset({InboxState.OPEN, InboxState.DONE}),
-    InboxState.DROPPED: frozenset(),
-}
-"""Every move an event can make; the first state is OPEN, DONE, EARLY or QUARANTINED."""
+class OutboxMove(StrEnum):
+    """What happens to a message."""
+
+    SENT = "the provider takes it"
+    RESOLVED = "a status tells that a try without an answer was sent"
+    GIVEN_UP = "it is refused, given up, parked or silenced"
+    EXPIRED = "its time is over before it leaves"
+    REPLAYED = "a person appends it again"
+    DROPPED = "a person puts it aside"
 
 
-OUTBOX_MOVES: Final[Mapping[OutboxState, frozenset[OutboxState]]] = {
-    OutboxState.OPEN: frozenset({OutboxState.SENT, OutboxState.DEAD, OutboxState.EXPIRED}),
-    OutboxState.SENT: frozenset(),
-    OutboxState.DEAD: frozenset({OutboxState.OPEN, OutboxState.DROPPED}),
-    OutboxState.EXPIRED: frozenset(),
-    OutboxState.DROPPED: frozenset(),
-}
-"""Every move a message can make; the first state is OPEN, or DEAD where the plan dropped it."""
+OUTBOX: Final[Machine[OutboxState, OutboxMove]] = Machine(
+    "message",
+    starts={OutboxState.OPEN: "it wants to leave", OutboxState.DEAD: "its plan dropped it"},
+    moves={
+        OutboxState.OPEN: {
+            OutboxMove.SENT: OutboxState.SENT,
+            OutboxMove.RESOLVED: OutboxState.SENT,
+            OutboxMove.GIVEN_UP: OutboxState.DEAD,
+            OutboxMove.EXPIRED: OutboxState.EXPIRED,
+        },
+        OutboxState.SENT: {},
+        OutboxState.DEAD: {OutboxMove.REPLAYED: OutboxState.OPEN, OutboxMove.DROPPED: OutboxState.DROPPED},
+        OutboxState.EXPIRED: {},
+        OutboxState.DROPPED: {},
+    },
+)
 
+
+# Timers
+
+
+class TimerState(StrEnum):
+    """Where a timer stands."""
+
+    WAITING = "waiting"
+    """Its time has not come."""
+    DUE = "due"
+    """It is an event of its thread, which has no turn yet."""
+    FIRED = "fired"
+    """Its event had its turn."""
+    CANCELLED = "cancelled"
+    """A turn cancelled it, waiting or due."""
+    UNREADABLE = "unreadable"
+    """This version cannot read it: set aside, because it would hold up all others."""
+
+
+class TimerMove(StrEnum):
+    """What happens to a timer."""
+
+    DUE = "its time comes"
+    UNREADABLE = "its time comes, and it cannot be read"
+    HANDLED = "its event has its turn"
+    CANCELLED = "a turn cancels it"
+    RESTARTED = "its thread is returned: it waits its whole time again"
+
+
+TIMERS: Final[Machine[TimerState, TimerMove]] = Machine(
+    "timer",
+    starts={TimerState.WAITING: "a turn sets it"},
+    moves={
+        TimerState.WAITING: {
+            TimerMove.DUE: TimerState.DUE,
+            TimerMove.UNREADABLE: TimerState.UNREADABLE,
+            TimerMove.CANCELLED: TimerState.CANCELLED,
+            TimerMove.RESTARTED: TimerState.WAITING,
+        },
+        TimerState.DUE: {
+            TimerMove.HANDLED: TimerState.FIRED,
+            TimerMove.CANCELLED: TimerState.CANCELLED,
+            TimerMove.RESTARTED: TimerState.WAITING,
+        },
+        TimerState.FIRED: {},
+        TimerState.CANCELLED: {},
+        TimerState.UNREADABLE: {},
+    },
+)
+
+
+# Holds
+
+
+class HoldState(StrEnum):
+    """Who has a thread, and what the gateway says of it."""
+
+    BOT = "bot"
+    """The bot has it."""
+    CLAIMED = "claimed"
+    """The gateway says that a person has it, the bot still answers: the takeover waits for its turn, or ended here."""
+    PERSON = "person"
+    """A person has it, by a handoff or by their own words."""
+    AT_GATEWAY = "at the gateway"
+    """A person has it, and the gateway says so."""
+
+
+class HoldMove(StrEnum):
+    """What happens to the hold on a thread."""
+
+    TAKEN = "a turn leaves it with a person"
+    RETURNED = "a turn returns it to the bot"
+    GATEWAY_TOOK = "the gateway says: a person has it"
+    GATEWAY_GAVE = "the gateway says: no person has it"
+
+
+HOLDS: Final[Machine[HoldState, HoldMove]] = Machine(
+    "hold",
+    starts={HoldState.BOT: "a thread begins"},
+    moves={
+        HoldState.BOT: {HoldMove.TAKEN: HoldState.PERSON, HoldMove.GATEWAY_TOOK: HoldState.CLAIMED},
+        HoldState.CLAIMED: {
+            HoldMove.TAKEN: HoldState.AT_GATEWAY,
+            HoldMove.GATEWAY_TOOK: HoldState.CLAIMED,
+            HoldMove.GATEWAY_GAVE: HoldState.BOT,
+        },
+        HoldState.PERSON: {
+            HoldMove.TAKEN: HoldState.PERSON,
+            HoldMove.RETURNED: HoldState.BOT,
+            HoldMove.GATEWAY_TOOK: HoldState.AT_GATEWAY,
+        },
+        HoldState.AT_GATEWAY: {
+            HoldMove.TAKEN: HoldState.AT_GATEWAY,
+            HoldMove.RETURNED: HoldState.CLAIMED,
+            HoldMove.GATEWAY_GAVE: HoldState.PERSON,
+        },
+    },
+)
+"""What a gateway repeats is no move: only news of it becomes an event of the thread."""
+
+
+# Statuses
 
 STATUS_RANK: Final[Mapping[str, int]] = {"sent": 1, "delivered": 2, "read": 3, "failed": 4}
-"""A message's status only ever climbs: late and repeated news change nothing."""
+"""A message's status only climbs: late and repeated news change nothing."""
+
+
+def climbs(before: str | None, value: str) -> bool:
+    """Whether a status is news of a message whose last one is `before`."""
+    return STATUS_RANK[value] > STATUS_RANK.get(before or "", 0)
+
+
+INBOX_MOVES: Final = INBOX.targets()
+OUTBOX_MOVES: Final = OUTBOX.targets()

@@ -115,6 +115,10 @@ class StoreReader(Protocol):
         """How far what is called `name` was read at the provider, or None."""
         ...
 
+    async def secret(self, account: str, name: str) -> str | None:
+        """The value that `keep_secret` keeps under a name, or None."""
+        ...
+
     async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
         """Messages said since then (microseconds) that are sent, and neither delivered nor failed as far as is known.
 
@@ -224,4 +228,8 @@ class Store(StoreReader, Protocol):
 
     async def advance(self, account: str, name: str, value: str) -> None:
         """Everything before `value` is received."""
+        ...
+
+    async def keep_secret(self, account: str, name: str, value: str) -> str:
+        """Keep a value under a name of the account; the value kept there before, if there is one, else this one."""
         ...

@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
-    from bridge.store.lifecycle import InboxState, OutboxState, Outcome
+    from bridge.store.lifecycle import InboxState, Outcome
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,13 @@ class Hold:
     taken_seq: int = 0
     silenced_seq: int = 0
     at_gateway: bool = False
+
+    @property
+    def state(self) -> HoldState:
+        """Where the hold stands."""
+        if self.note is None:
+            return HoldState.CLAIMED if self.at_gateway else HoldState.BOT
+        return HoldState.AT_GATEWAY if self.at_gateway else HoldState.PERSON
 
     def takes(self, event_seq: int) -> bool:
         """Whether the person took the thread after this event: without a turn so far, it is theirs too."""
@@ -69,8 +78,8 @@ class ThreadRow:
 class Arrival:
     """An event at the door. `state` is OPEN when it wants a turn, DONE when it is only recorded, or QUARANTINED.
 
-    `key` begins with one of OWN_KEYS if and only if it was made here. `ref` is None where only the message a Status
-    speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
+    `key` begins with one of admission.OWN_KEYS if and only if it was made here. `ref` is None where only the message a
+    Status speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
     stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
     that is news, a Handoff or a Returned is stored right before.
     """
@@ -132,6 +141,11 @@ class Saying:
     expires_at: int | None = None
     given_up: Sequence[str] = ()
     dropped: str = ""
+
+    @property
+    def state(self) -> OutboxState:
+        """Where its row begins."""
+        return OutboxState.DEAD if self.dropped else OutboxState.OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +210,18 @@ class TurnCommit:
     dead: str = ""
     steps: Collection[str] = ()
     at: int
+
+    @property
+    def rows(self) -> Sequence[InboxRow]:
+        """The events of the turn, oldest first."""
+        return (*self.others, self.row)
+
+    @property
+    def move(self) -> InboxMove:
+        """What the turn does to its events."""
+        if self.dead:
+            return InboxMove.GIVEN_UP
+        return InboxMove.KEPT if self.holds else InboxMove.ANSWERED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,20 +6,21 @@ import fcntl
 import logging
 import os
 import sqlite3
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
 import aiosqlite
 
 from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
-from storage.sqlite.inline import Inline
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from io import TextIOWrapper
     from pathlib import Path
     from typing import TypeVar
+
+    from storage.writer import Unit
 
     T = TypeVar("T")
 
@@ -40,8 +41,48 @@ MEMORY: Final = ":memory:"
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 """At DEBUG it prints all that is stored, also where an application of somebody else's wants to see everything."""
 
-Connection: TypeAlias = "aiosqlite.Connection | Inline"
-"""What a store works with; Inline in simulations only."""
+
+class Connection(Protocol):
+    """What a store works with: SQLite on a thread of its own, or in simulations the database itself."""
+
+    read_only: bool
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
+        """Call `function(sqlite3 connection, ...)` as one piece. Raises what it raises."""
+        ...
+
+    async def transact(self, function: Callable[[sqlite3.Connection, Sequence[Unit]], T], units: Sequence[Unit]) -> T:
+        """Call `function(sqlite3 connection, units)`, which is one transaction. Raises what it raises."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+class ThreadConnection:
+    """SQLite on a thread of its own.
+
+    The one place that reaches into aiosqlite: a transaction has to be one call there, because a task cancelled
+    between two awaited statements would leave it open for somebody else to write into.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, *, read_only: bool) -> None:
+        """Take over an open connection."""
+        self.read_only = read_only
+        self._connection = connection
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
+        """Call `function(sqlite3 connection, ...)` on the thread, as one piece."""
+        return await self._connection._execute(function, self._connection._conn, *arguments)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001
+
+    async def transact(self, function: Callable[[sqlite3.Connection, Sequence[Unit]], T], units: Sequence[Unit]) -> T:
+        """Call `function(sqlite3 connection, units)` on the thread."""
+        return await self.run(function, units)
+
+    async def close(self) -> None:
+        """Close the connection, and end its thread."""
+        await self._connection.close()
 
 
 def path_of(url: str) -> str:
@@ -51,9 +92,7 @@ def path_of(url: str) -> str:
 
 def translate(error: sqlite3.Error) -> StoreError:
     """A SQLite error as what the engine does about it."""
-    if str(error).startswith(("no such column", "no such table")):
-        return Broken("its schema is older than this threadbridge: `threadbridge migrate` brings it up to date")
-    code = getattr(error, "sqlite_errorcode", None)
+    code = _code(error)
     if isinstance(error, sqlite3.OperationalError) and code is not None and (code & 0xFF) in _TRANSIENT:
         return Unavailable(f"SQLite: {error}")
     if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
@@ -87,7 +126,7 @@ class FileLock:
         self._file.close()
 
 
-async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
+async def connect(path: str, *, read_only: bool) -> ThreadConnection:
     """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
     name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
     connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
@@ -97,27 +136,39 @@ async def connect(path: str, *, read_only: bool) -> aiosqlite.Connection:
     except sqlite3.Error as error:
         connection._thread.join()  # noqa: SLF001 - it is ending, and must not outlive the loop it speaks to
         raise Unavailable(f"{path}: {error}") from None
+    opened = ThreadConnection(connection, read_only=read_only)
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        await on_thread(connection, _check_ours if read_only else prepare)
+        await execute(opened, _check_ours if read_only else prepare)
     except BaseException:
-        await connection.close()
+        await opened.close()
         raise
-    return connection
+    return opened
 
 
-async def on_thread(connection: Connection, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
-    """Run `function(sqlite3 connection, ...)` as one piece on the connection's own thread, if it has one.
-
-    The one place that reaches into aiosqlite: a transaction has to be one call there, because a task cancelled
-    between two awaited statements would leave it open for somebody else to write into.
-    """
+async def execute(connection: Connection, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401
+    """Run `function(sqlite3 connection, ...)` as one piece. SQLite's errors are raised as the engine's."""
     try:
-        if isinstance(connection, Inline):
-            return await connection.run(function, *arguments)
-        return await connection._execute(function, connection._conn, *arguments)  # type: ignore[no-any-return, no-untyped-call] # noqa: SLF001
+        return await connection.run(function, *arguments)
     except sqlite3.Error as error:
+        if connection.read_only and _code(error) == sqlite3.SQLITE_ERROR and await connection.run(_is_older):
+            reason = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
+            raise Broken(reason) from error
         raise translate(error) from error
+
+
+def _code(error: sqlite3.Error) -> int | None:
+    """SQLite's own code; the module's own errors have none."""
+    return getattr(error, "sqlite_errorcode", None)
+
+
+def _is_older(db: sqlite3.Connection) -> bool:
+    return _version(db) < len(MIGRATIONS)
+
+
+def _version(db: sqlite3.Connection) -> int:
+    version: int = db.execute("PRAGMA user_version").fetchone()[0]
+    return version
 
 
 def prepare(db: sqlite3.Connection) -> None:
@@ -126,15 +177,15 @@ def prepare(db: sqlite3.Connection) -> None:
     memory = not db.execute("PRAGMA database_list").fetchone()[2]
     for name, value, expected in _SETTINGS:
         db.execute(f"PRAGMA {name} = {value}").fetchone()
-        found = db.execute(f"PRAGMA {name}").fetchone()[0]
-        if found != expected and not (memory and name == "journal_mode"):
-            raise Broken(f"SQLite refuses {name} = {value}: it stays {found}")
+        actual = db.execute(f"PRAGMA {name}").fetchone()[0]
+        if actual != expected and not (memory and name == "journal_mode"):
+            raise Broken(f"SQLite refuses {name} = {value}: it stays {actual}")
     _migrate(db)
 
 
 def _check_ours(db: sqlite3.Connection) -> None:
     """Refuse a file of another application or of a later version, before anything is written to it."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(db)
     application = db.execute("PRAGMA application_id").fetchone()[0]
     tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if tables and application != APPLICATION_ID:
@@ -147,7 +198,7 @@ def _check_ours(db: sqlite3.Connection) -> None:
 
 
 def _migrate(db: sqlite3.Connection) -> None:
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
         db.execute("BEGIN IMMEDIATE")
         try:

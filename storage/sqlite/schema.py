@@ -175,5 +175,18 @@ CREATE INDEX threads_held ON threads (updated_at, id) WHERE note IS NOT NULL;
 """
 """When a person took a thread, which messages that silences, and whether the gateway says that a person has it."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN)
+_SECRETS: Final = """
+CREATE TABLE secrets (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    value TEXT NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+INSERT INTO secrets SELECT account, name, value FROM cursors
+WHERE (account = '' AND name = 'postback secret') OR name GLOB 'postback [0-9]*';
+DELETE FROM cursors WHERE (account = '' AND name = 'postback secret') OR name GLOB 'postback [0-9]*';
+"""
+"""What signs postback keys, and the keys too long for their channel: out of the polling cursors."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN, _SECRETS)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -31,7 +31,7 @@ def step_row(row: tuple[Any, ...]) -> StepRow:
 
 
 def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | StoreError]:
-    """Note what is about to be done. Each effect's `value` is what was noted of it before."""
+    """Note what is about to be done. Each result's `value` is what was noted of it before."""
     results: list[Result | StoreError] = []
     for step in steps:
         noted = db.execute(_NOTED, (step.thread_id, step.run, step.position, step.call)).fetchone()
@@ -43,7 +43,7 @@ def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | Sto
 
 def end(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | StoreError]:
     """Note what was done."""
-    db.executemany(_END, [(each.result, each.thread_id, each.run, each.position, each.call) for each in steps])
+    db.executemany(_END, [(step.result, step.thread_id, step.run, step.position, step.call) for step in steps])
     return [Result() for _ in steps]
 
 

@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from bridge.errors import StoreError
-from storage.running import Running
-from storage.sqlite import letters, receiving, settling, steps, timers
-from storage.sqlite.connection import MEMORY, FileLock, connect, on_thread, path_of, sync_folder
-from storage.sqlite.memory import Memory
-from storage.sqlite.reading import Reader
-from storage.writer import Writer
+from storage.sqlite import cursors, dead_letters, inbox, outbox, steps, timers, turns
+from storage.sqlite.cache import Cache
+from storage.sqlite.connection import MEMORY, FileLock, connect, execute, path_of, sync_folder, translate
+from storage.sqlite.reader import Reader
+from storage.sqlite.records import OPEN
+from storage.sqlite.suspects import SuspectsFile
+from storage.writer import Unit, Writer
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable, Collection, Sequence
 
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
     from storage.results import Result
     from storage.sqlite.connection import Connection
-    from storage.sqlite.volatile import Noted
+    from storage.sqlite.suspects import Suspects
 
-    Bulk = Callable[[sqlite3.Connection, Memory, list[Any]], Sequence[Result | StoreError]]
-
-
-class Unit(NamedTuple):
-    """One piece of work for the writer: what to do (a key of _BULK), and with what."""
-
-    kind: str
-    payload: Any
+    Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
 
 
 _BULK: Final[dict[str, Bulk]] = {
-    "settle delivery": settling.settle_deliveries,
-    "retry delivery": lambda db, _, all_: settling.retry(db, "outbox", all_),
-    "claim delivery": lambda db, _, all_: settling.claim(db, all_),
-    "settle turn": settling.settle_turns,
-    "retry turn": lambda db, _, all_: settling.retry(db, "inbox", all_),
-    "start step": lambda db, _, all_: steps.start(db, all_),
-    "end step": lambda db, _, all_: steps.end(db, all_),
-    "commit turn": settling.commit_turns,
-    "receive": receiving.receive,
-    "advance": lambda db, _, all_: settling.advance(db, all_),
-    "fire timers": lambda db, memory, all_: [timers.fire(db, memory, *each) for each in all_],
-    "replay": lambda db, memory, all_: [letters.replay(db, memory, *each) for each in all_],
-    "drop": lambda db, _, all_: [letters.drop(db, *each) for each in all_],
+    "settle delivery": outbox.settle,
+    "retry delivery": lambda db, _, retries: outbox.retry(db, retries),
+    "claim delivery": lambda db, _, claims: outbox.claim(db, claims),
+    "settle turn": turns.settle,
+    "retry turn": lambda db, _, retries: turns.retry(db, retries),
+    "start step": lambda db, _, taken: steps.start(db, taken),
+    "end step": lambda db, _, taken: steps.end(db, taken),
+    "commit turn": turns.commit,
+    "receive": inbox.receive,
+    "advance": lambda db, _, values: cursors.advance(db, values),
+    "keep secret": lambda db, _, values: cursors.keep_secrets(db, values),
+    "fire timers": lambda db, cache, calls: [timers.fire(db, cache, *call) for call in calls],
+    "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
+    "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 
 
 _SLOTS: Final = {"in": "inbox", "out": "outbox"}
-"""What the note of running rows speaks of."""
+"""What suspects are rows of."""
 
 
 class SqliteStore(Reader):
@@ -64,24 +59,24 @@ class SqliteStore(Reader):
         self,
         connection: Connection,
         reading: Connection,
-        running: Running | Noted | None,
+        suspects: Suspects | None,
         lock: FileLock | None,
     ) -> None:
-        """Take over the connections, the note of running rows and the lock."""
+        """Take over the connections, the suspects and the lock."""
         super().__init__(reading)
         self._writing = connection
-        self._running = running
+        self._suspects = suspects
         self._lock = lock
-        self._memory = Memory()
+        self._cache = Cache()
         self._listener: Listener | None = None
-        self._writer: Writer[Unit] = Writer(self._transact, self._tell, self._broke)
+        self._writer: Writer = Writer(self._transact, self._tell, self._broke)
 
     async def start(self) -> None:
         """Continue where the file ends."""
-        await on_thread(self._writing, self._memory.load)
-        if self._running is not None:
+        await execute(self._writing, self._cache.load)
+        if self._suspects is not None:
             for slot, table in _SLOTS.items():
-                self._running.keep(slot, await on_thread(self._writing, _open_among, table, self.suspects(slot)))
+                self._suspects.keep(slot, await execute(self._writing, _open_among, table, self.suspects(slot)))
         self._writer.start()
 
     def listen(self, listener: Listener) -> None:
@@ -90,16 +85,16 @@ class SqliteStore(Reader):
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
-        found: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals))).value
-        return found
+        receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals))).value
+        return receipts
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
-        return self._memory.thread(thread_id) or await super().thread(thread_id)
+        return self._cache.thread(thread_id) or await super().thread(thread_id)
 
     def peek(self, thread_id: int) -> ThreadRow | None:
         """A thread as last committed, if it is remembered."""
-        return self._memory.thread(thread_id)
+        return self._cache.thread(thread_id)
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
@@ -143,6 +138,11 @@ class SqliteStore(Reader):
         """Everything before `value` is received."""
         await self._writer.submit(Unit("advance", (account, name, value)))
 
+    async def keep_secret(self, account: str, name: str, value: str) -> str:
+        """Keep a value under a name; the value kept there before, if there is one, else this one."""
+        kept: str = (await self._writer.submit(Unit("keep secret", (account, name, value)))).value
+        return kept
+
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         return bool((await self._writer.submit(Unit("replay", (letter_id, at, arrivals)))).value)
@@ -153,12 +153,12 @@ class SqliteStore(Reader):
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note that a row ("in" or "out") is being worked on in this very moment."""
-        if self._running is not None:
-            self._running.mark(slot, row_id, running=running)
+        if self._suspects is not None:
+            self._suspects.mark(slot, row_id, running=running)
 
     def suspects(self, slot: str) -> frozenset[int]:
         """The rows that were being worked on when the last process died."""
-        return self._running.suspects[slot] if self._running is not None else frozenset()
+        return self._suspects.suspects[slot] if self._suspects is not None else frozenset()
 
     async def close(self) -> None:
         """Finish what was accepted, write the log back, let go of the lock."""
@@ -166,13 +166,16 @@ class SqliteStore(Reader):
         if self._connection is not self._writing:
             await self._connection.close()
         await self._writing.close()
-        if self._running is not None:
-            self._running.close()
+        if self._suspects is not None:
+            self._suspects.close()
         if self._lock is not None:
             self._lock.release()
 
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
-        return await on_thread(self._writing, self._execute, units)
+        try:
+            return await self._writing.transact(self._execute, units)
+        except sqlite3.Error as error:
+            raise translate(error) from error
 
     def _execute(self, db: sqlite3.Connection, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction, on the connection's thread; nothing is awaited in between."""
@@ -184,33 +187,33 @@ class SqliteStore(Reader):
             db.execute("BEGIN IMMEDIATE")
             for kind, bulk in _BULK.items():
                 if indexes := by_kind.get(kind):
-                    done = bulk(db, self._memory, [units[index].payload for index in indexes])
+                    done = bulk(db, self._cache, [units[index].payload for index in indexes])
                     for index, result in zip(indexes, done, strict=True):
                         results[index] = result
             db.execute("COMMIT")
         except BaseException:
-            self._memory.rollback()
+            self._cache.rollback()
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._memory.commit()
+        self._cache.commit()
         return results
 
     def _tell(self, results: Sequence[Result]) -> None:
         """Hand on what a transaction brought, in the order of its numbers."""
         if self._listener is None:
             return
-        if received := [row for effects in results for row in effects.received]:
+        if received := [row for result in results for row in result.received]:
             received.sort(key=lambda row: row.seq)
             self._listener.received(received)
-        if queued := [row for effects in results for row in effects.queued]:
+        if queued := [row for result in results for row in result.queued]:
             queued.sort(key=lambda row: row.seq)
             self._listener.queued(queued)
-        if resolved := [row_id for effects in results for row_id in effects.resolved]:
+        if resolved := [row_id for result in results for row_id in result.resolved]:
             self._listener.resolved(resolved)
-        if due := [effects.due for effects in results if effects.due is not None]:
+        if due := [result.due for result in results if result.due is not None]:
             self._listener.timed(min(due))
-        self._listener.changed({thread_id for effects in results for thread_id in effects.threads})
+        self._listener.changed({thread_id for result in results for thread_id in result.threads})
 
     def _broke(self, error: Exception) -> None:
         if self._listener is not None:
@@ -261,7 +264,7 @@ async def _open_file(path: Path) -> SqliteStore:
         except BaseException:
             await writing.close()
             raise
-        return SqliteStore(writing, reading, Running(path.with_name(f"{path.name}.running")), lock)
+        return SqliteStore(writing, reading, SuspectsFile(path.with_name(f"{path.name}.running")), lock)
     except BaseException:
         lock.release()
         raise
@@ -269,7 +272,7 @@ async def _open_file(path: Path) -> SqliteStore:
 
 def _open_among(db: sqlite3.Connection, table: str, row_ids: Collection[int]) -> set[int]:
     """Those rows that have not come to their end."""
-    query = f"SELECT id FROM {table} WHERE status = 'open' AND id IN (SELECT value FROM json_each(?))"
+    query = f"SELECT id FROM {table} WHERE {OPEN[table]} AND id IN (SELECT value FROM json_each(?))"
     return {row[0] for row in db.execute(query, (orjson.dumps(list(row_ids)).decode(),))}
 
 

@@ -8,51 +8,64 @@ import orjson
 
 from bridge.events import Contact, ThreadRef, Timer, encode_event
 from bridge.log import kind_of, log
-from bridge.store.lifecycle import InboxState
+from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove, TimerState
 from bridge.store.records import Arrival
 from bridge.units import moment
 from storage.results import Result
-from storage.sqlite import rows
-from storage.sqlite.receiving import receive
+from storage.sqlite import records
+from storage.sqlite.inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import InboxRow, TimerRow, TurnCommit
-    from storage.sqlite.memory import Memory
+    from storage.sqlite.cache import Cache
 
 _SET: Final = """
 INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
-_CANCEL: Final = """
-UPDATE timers SET status = 'cancelled' WHERE thread_id = ? AND name = ? AND status IN ('waiting', 'due') RETURNING id
+_CANCEL: Final = f"""
+UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
+WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(TimerMove.CANCELLED))} RETURNING id
 """
-CANCEL_DUE: Final = """
-UPDATE inbox SET status = 'done', error = 'cancelled', done_at = ?
-WHERE account = ? AND event_key = ? AND status IN ('open', 'held')
+CANCEL_EVENT: Final = f"""
+UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.CANCELLED))}, error = 'cancelled', done_at = ?
+WHERE account = ? AND event_key = ? AND status {records.one_of(*INBOX.before(InboxMove.CANCELLED))}
 """
+"""The event of a timer that is due."""
+NAMED: Final = f"""
+SELECT id, due_at, set_at FROM timers
+WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(TimerMove.RESTARTED))}
+"""
+"""The timers of a name that can wait once more."""
+_HANDLED: Final = f"""
+UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.HANDLED))}
+WHERE id = ? AND status {records.one_of(*TIMERS.before(TimerMove.HANDLED))}
+"""
+_WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 _DUE: Final = f"""
 SELECT r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
-       t.contact, {rows.REF}
+       t.contact, {records.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
-WHERE r.status = 'waiting' AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
+WHERE r.{_WAITING} AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
+_NEXT: Final = f"SELECT min(due_at) FROM timers WHERE {_WAITING}"
 
 
-def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], effects: Sequence[Result]) -> None:
+def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
     """What turns cancel and set, in this order."""
     had = [(row.event.id.partition(":")[2],) for turn in turns for row in _timers(turn)]
     if had:
-        db.executemany("UPDATE timers SET status = 'fired' WHERE id = ? AND status = 'due'", had)
+        db.executemany(_HANDLED, had)
     for turn in turns:
         for name in turn.cancelled:
             for (timer_id,) in db.execute(_CANCEL, (turn.thread.id, name)).fetchall():
-                db.execute(CANCEL_DUE, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
-    for turn, effect in zip(turns, effects, strict=True):
+                db.execute(CANCEL_EVENT, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
+    for turn, result in zip(turns, results, strict=True):
         if turn.timers:
-            effect.due = min(timer.due_at for timer in turn.timers)
+            result.due = min(timer.due_at for timer in turn.timers)
             db.executemany(_SET, [_values(turn, timer) for timer in turn.timers])
 
 
@@ -63,26 +76,26 @@ def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
 
 def _timers(turn: TurnCommit) -> list[InboxRow]:
     """The timers whose turn this is."""
-    return [] if turn.holds else [row for row in (*turn.others, turn.row) if isinstance(row.event, Timer)]
+    return [] if turn.holds else [row for row in turn.rows if isinstance(row.event, Timer)]
 
 
-def fire(db: sqlite3.Connection, memory: Memory, now: int, limit: int) -> Result:
-    """The due timers as inbox events of their threads. The effect's `value` is when the next one is due.
+def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
+    """The due timers as inbox events of their threads. The result's `value` is when the next one is due.
 
     One that this version cannot read is named in the log and set aside: it would hold up all others.
     """
-    arrivals, ends = [], []
+    arrivals, moves = [], []
     for row in db.execute(_DUE, (now, limit)).fetchall():
         try:
             arrivals.append(_arrival(row, now))
-            ends.append(("due", row[0]))
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
-            ends.append(("unreadable", row[0]))
-    effects = receive(db, memory, [arrivals])[0] if arrivals else Result()
-    db.executemany("UPDATE timers SET status = ? WHERE id = ?", ends)
-    effects.value = db.execute("SELECT min(due_at) FROM timers WHERE status = 'waiting'").fetchone()[0]
-    return effects
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
+    result = receive(db, cache, [arrivals])[0] if arrivals else Result()
+    db.executemany("UPDATE timers SET status = ? WHERE id = ?", moves)
+    result.value = db.execute(_NEXT).fetchone()[0]
+    return result
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:

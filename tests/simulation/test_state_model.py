@@ -20,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from bridge.store.records import Receipt
 from bridge.testing.loop import START
 from bridge.units import SECOND
-from storage.sqlite.volatile import Volatile
+from storage.sqlite.simulation import Volatile
 from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
 from tests.support.store_desk import arrival, ref_of
 

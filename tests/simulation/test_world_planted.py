@@ -18,7 +18,7 @@ from bridge.store.records import Receipt
 from bridge.testing.explore import Counterexample
 from bridge.testing.world import World
 from storage.sqlite import timers
-from storage.sqlite.connection import on_thread
+from storage.sqlite.connection import execute
 from tests.support.worlds import ALL, counted, counting
 
 if TYPE_CHECKING:
@@ -90,11 +90,11 @@ class FiresFirst(Other):
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
         writing = self.store._writing  # type: ignore[attr-defined]
-        rows = await on_thread(writing, lambda db: db.execute(timers._DUE, (now, limit)).fetchall())
+        rows = await execute(writing, lambda db: db.execute(timers._DUE, (now, limit)).fetchall())
         for row in rows:
             fresh = str(self.bridge._outside.rng.random())
             await self.store.receive([replace(timers._arrival(row, now), key=fresh)])
-            await on_thread(writing, lambda db, ended: db.execute(_END, (ended,)).fetchall(), row[0])
+            await execute(writing, lambda db, ended: db.execute(_END, (ended,)).fetchall(), row[0])
         return await self.store.fire_timers(now, limit)
 
 
@@ -107,7 +107,7 @@ class JournalsFirst(Other):
     async def commit_turn(self, turn: TurnCommit) -> None:
         if turn.thread.dialog and (await self.store.thread(turn.thread.id)).dialog:
             writing = self.store._writing  # type: ignore[attr-defined]
-            await on_thread(writing, lambda db: db.execute(_JOURNAL, (turn.thread.dialog, turn.thread.id)).fetchall())
+            await execute(writing, lambda db: db.execute(_JOURNAL, (turn.thread.dialog, turn.thread.id)).fetchall())
         await self.store.commit_turn(turn)
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bridge.routing.overlap import Overlap, Policy
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, OutboxRow
-    from storage.sqlite.volatile import Volatile
+    from storage.sqlite.simulation import Volatile
 
 T = TypeVar("T")
 

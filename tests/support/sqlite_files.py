@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from storage.sqlite.connection import on_thread
+from storage.sqlite.connection import execute
 from storage.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def sqlite_of(desk: Desk) -> SqliteStore:
 
 
 async def on_writer(desk: Desk, function: Callable[[sqlite3.Connection], Any]) -> Any:
-    return await on_thread(sqlite_of(desk)._writing, function)
+    return await execute(sqlite_of(desk)._writing, function)
 
 
 def digest(file: Path) -> str:

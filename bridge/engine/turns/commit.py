@@ -15,6 +15,7 @@ from bridge.messages import Text, encode_message
 from bridge.planning.choices import next_choices
 from bridge.planning.plan import expires_at, plan
 from bridge.store.records import Saying, TimerRow, TurnCommit
+from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class CommitBuilder:
             choices=_choices(thread.choices, plans, events, asked=draft.asked),
             address=next((each.address for each in reversed(batch.rows) if each.address), thread.address),
             dialog=draft.dialog,
-            hold=replace(thread.hold, note=_taken(effects.handoff, events)),
+            hold=after_turn(thread.hold, _taken(effects.handoff, events)),
         )
         draft.close()
         name = handler.name if handler else ""
@@ -118,7 +119,7 @@ class CommitBuilder:
         return TurnCommit(
             row=row,
             thread=replace(
-                _heard(thread, [row.event]), hold=replace(thread.hold, note=note), address=row.address or thread.address
+                _heard(thread, [row.event]), hold=after_turn(thread.hold, note), address=row.address or thread.address
             ),
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),
@@ -131,7 +132,7 @@ class CommitBuilder:
         now = self._clock.now()
         return TurnCommit(
             row=row,
-            thread=replace(thread, hold=replace(thread.hold, note=_taken(None, [row.event]))),
+            thread=replace(thread, hold=after_turn(thread.hold, _taken(None, [row.event]))),
             timers=self._quiet_timer(now),
             cancelled=(QUIET,),
             silences=True,

@@ -21,6 +21,7 @@ from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
 from bridge.routing.rules import Match
 from bridge.store.records import StepRow
+from bridge.store.takeover import after_turn
 from bridge.strict_json import not_json
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ class Dialogs:
         if action == "finish":
             return Fate(action=action, instead=replace(thread, dialog=None))
         note = f"the dialog {misfit.dialog} cannot go on: {misfit.reason}"
-        return Fate(action=action, instead=replace(thread, dialog=None, hold=replace(thread.hold, note=note)))
+        return Fate(action=action, instead=replace(thread, dialog=None, hold=after_turn(thread.hold, note)))
 
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""

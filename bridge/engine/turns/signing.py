@@ -31,7 +31,7 @@ _SIGNATURE: Final = 9
 """Bytes: 72 bits cannot be guessed over a network."""
 _DIGEST: Final = 12
 """Bytes of a digest that names a kept key."""
-_CURSOR: Final = "postback secret"
+_SIGNING: Final = "postback secret"
 """Where the store keeps the secret."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -62,10 +62,9 @@ class Signer:
 
     async def start(self) -> None:
         """Learn the secret, or make one."""
-        kept = await self._store.cursor("", _CURSOR)
+        kept = await self._store.secret("", _SIGNING)
         if kept is None:
-            kept = self._rng.randbytes(32).hex()
-            await self._store.advance("", _CURSOR, kept)
+            kept = await self._store.keep_secret("", _SIGNING, self._rng.randbytes(32).hex())
         self._secret = bytes.fromhex(kept)
 
     def seal(self, messages: Sequence[Outgoing], thread: ThreadRow, limit: int | None, now: int) -> Sealed:
@@ -93,7 +92,7 @@ class Signer:
     async def keep(self, long_keys: LongKeys) -> None:
         """Keep long keys. A key whose message is never sent does no harm: its name is its content."""
         for (account, name), text in long_keys.items():
-            await self._store.advance(account, name, text)
+            await self._store.keep_secret(account, name, text)
 
     async def open(self, event: Event, thread: ThreadRow) -> Event:
         """A press with a sealed key as one with the packed key; one that is not good as a stale one."""
@@ -110,7 +109,7 @@ class Signer:
         elif ends and micros(event.at) >= (int(ends, 36) + 1) * SECOND:
             stale = "expired"
         elif text.startswith("#"):
-            kept = await self._store.cursor(thread.ref.account, _name(thread, text[1:]))
+            kept = await self._store.secret(thread.ref.account, _name(thread, text[1:]))
             text, stale = (text, "unknown") if kept is None else (kept, None)
         return replace(event, stale=stale) if stale else replace(event, key=text, sealed=event.key)
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 import pytest
 
 from bridge.errors import StoreError
-from bridge.store.lifecycle import OWN_KEYS, InboxState
+from bridge.store.admission import OWN_KEYS
+from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from tests.support.store_desk import AT, Desk, arrival, news, ref_of, riddle, strange
 

@@ -9,7 +9,7 @@ import pytest
 
 from bridge.errors import ClaimLost
 from bridge.events import Timer
-from bridge.store.lifecycle import OWN_KEYS
+from bridge.store.admission import OWN_KEYS
 from bridge.store.records import TimerRow
 from tests.support.store_desk import AT, Desk, again, given_up
 

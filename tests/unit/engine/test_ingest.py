@@ -14,7 +14,8 @@ from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_asked_for, arrivals_of
 from bridge.providers.optional import Polled
 from bridge.providers.port import Webhook
-from bridge.store.lifecycle import OWN_KEYS, InboxState
+from bridge.store.admission import OWN_KEYS
+from bridge.store.lifecycle import InboxState
 from bridge.strict_json import read_object
 from bridge.testing.blueprint import PROVIDERS, blueprint_of
 from bridge.testing.loop import START

@@ -19,8 +19,8 @@ from structlog.testing import capture_logs
 from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.events import Timer
 from bridge.store.records import Receipt, TimerRow, TurnCommit
-from storage.sqlite import connection, memory
-from storage.sqlite.connection import on_thread, path_of, translate
+from storage.sqlite import cache, connection
+from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
 from tests.support.sqlite_files import on_writer, sqlite_of
@@ -266,7 +266,7 @@ async def test_a_reader_changes_nothing(desk: Desk) -> None:
     await desk.hear("1")
     reader = await open_reader(desk.url)
     with pytest.raises(StoreError, match="readonly"):
-        await on_thread(reader._connection, lambda db: db.execute("DELETE FROM inbox"))
+        await execute(reader._connection, lambda db: db.execute("DELETE FROM inbox"))
     await reader.close()
 
 
@@ -320,7 +320,7 @@ asyncio.run(main())
 async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_bytes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(memory, "STATES", 10_000)
+    monkeypatch.setattr(cache, "STATES", 10_000)
     for name in "abcdef":
         (row,) = await desk.hear(name, conversation=name)
         thread = await desk.store.thread(row.thread_id)
@@ -339,7 +339,7 @@ def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
 @pytest.mark.parametrize("side", ["inbox", "outbox"])
 async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(desk: Desk, side: str) -> None:
     looked_at: list[str] = []
-    await on_thread(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
+    await execute(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
     await desk.store.inbox_heads(0, 10)
     await desk.store.outbox_heads(0, 10, "shop")
     await desk.store.dead_letters()

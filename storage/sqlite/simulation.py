@@ -5,20 +5,56 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from storage.sqlite.connection import MEMORY, on_thread, prepare
-from storage.sqlite.inline import Inline
+from storage.sqlite.connection import MEMORY, execute, prepare
+from storage.sqlite.records import EVENT_OPEN, MESSAGE_OPEN
 from storage.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection
+    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from typing import Any, TypeVar
 
-_OPEN: Final = """
-SELECT (SELECT count(*) FROM inbox WHERE status = 'open') + (SELECT count(*) FROM outbox WHERE status = 'open')
+    from storage.writer import Unit
+
+    T = TypeVar("T")
+
+_OPEN: Final = f"""
+SELECT (SELECT count(*) FROM inbox WHERE {EVENT_OPEN}) + (SELECT count(*) FROM outbox WHERE {MESSAGE_OPEN})
 """
 
 
-class Noted:
-    """Which rows are being worked on, as storage.running.Running notes it, in memory that survives a bridge."""
+class Inline:
+    """A database used on the spot instead of on a thread of its own, so that nothing races; see connection.Connection.
+
+    `pause` is awaited before each piece of work, with a word for it, and once more after a transaction: there the
+    simulation decides what happens next.
+    """
+
+    read_only = False
+
+    def __init__(self, db: sqlite3.Connection, pause: Callable[[str], Awaitable[None]]) -> None:
+        """The database is closed by whoever opened it."""
+        self._db = db
+        self._pause = pause
+
+    async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
+        """Call `function(sqlite3 connection, ...)` as one piece."""
+        await self._pause("before a look into the store")
+        return function(self._db, *arguments)
+
+    async def transact(self, function: Callable[[sqlite3.Connection, Sequence[Unit]], T], units: Sequence[Unit]) -> T:
+        """Call `function(sqlite3 connection, units)`."""
+        kinds = ", ".join(sorted({unit.kind for unit in units}))
+        await self._pause(f"before {kinds}")
+        result = function(self._db, units)
+        await self._pause(f"after {kinds}")
+        return result
+
+    async def close(self) -> None:
+        """Nothing: the database outlives the bridge that used it."""
+
+
+class SuspectsInMemory:
+    """As storage.sqlite.suspects.SuspectsFile, in memory that survives a bridge."""
 
     def __init__(self, cells: dict[str, set[int]]) -> None:
         """`cells` holds what the last bridge left behind, and what this one will."""
@@ -53,8 +89,8 @@ class Volatile:
     async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:
         """The store as it was last committed; see Inline for `pause`."""
         connection = Inline(self._db, pause)
-        await on_thread(connection, prepare)
-        store = SqliteStore(connection, connection, Noted(self._cells), None)
+        await execute(connection, prepare)
+        store = SqliteStore(connection, connection, SuspectsInMemory(self._cells), None)
         await store.start()
         return store
 

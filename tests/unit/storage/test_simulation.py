@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from storage.sqlite.volatile import Volatile
+from storage.sqlite.simulation import Volatile
 
 
 def test_one_that_nobody_closed_may_be_collected_in_any_thread() -> None:

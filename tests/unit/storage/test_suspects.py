@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from storage.running import SLOTS, Running
+from storage.sqlite.suspects import SLOTS, SuspectsFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ def path(tmp_path: Path) -> Path:
 
 def suspects(path: Path) -> dict[str, frozenset[int]]:
     """What the next process finds, the last one having died without a word."""
-    return Running(path).suspects
+    return SuspectsFile(path).suspects
 
 
 def test_a_first_process_suspects_nothing(path: Path) -> None:
@@ -28,7 +28,7 @@ def test_a_first_process_suspects_nothing(path: Path) -> None:
 
 
 def test_what_was_running_when_the_process_died_is_suspected(path: Path) -> None:
-    note = Running(path)
+    note = SuspectsFile(path)
     for kind, row_id in (("in", 1), ("in", 2), ("in", 3), ("out", 1), ("out", 1 << 62)):
         note.mark(kind, row_id, running=True)
     note.mark("in", 2, running=False)
@@ -37,7 +37,7 @@ def test_what_was_running_when_the_process_died_is_suspected(path: Path) -> None
 
 
 def test_a_clean_end_leaves_no_suspects_and_no_file(path: Path) -> None:
-    note = Running(path)
+    note = SuspectsFile(path)
     note.mark("in", 1, running=True)
     note.mark("in", 1, running=False)
     note.close()
@@ -45,14 +45,14 @@ def test_a_clean_end_leaves_no_suspects_and_no_file(path: Path) -> None:
 
 
 def test_what_would_not_stop_is_suspected_after_a_clean_end_too(path: Path) -> None:
-    note = Running(path)
+    note = SuspectsFile(path)
     note.mark("in", 1, running=True)
     note.close()
     assert suspects(path)["in"] == {1}
 
 
 def test_more_rows_than_there_are_cells_go_unnoted_and_cells_are_used_again(path: Path) -> None:
-    note = Running(path)
+    note = SuspectsFile(path)
     for row_id in range(1, SLOTS + 10):
         note.mark("in", row_id, running=True)
     for row_id in range(1, SLOTS + 10):
@@ -63,7 +63,7 @@ def test_more_rows_than_there_are_cells_go_unnoted_and_cells_are_used_again(path
 
 
 def test_the_two_kinds_have_cells_of_their_own(path: Path) -> None:
-    note = Running(path)
+    note = SuspectsFile(path)
     for row_id in range(1, SLOTS + 10):
         note.mark("in", row_id, running=True)
     note.mark("out", 7, running=True)
@@ -81,11 +81,11 @@ def test_a_file_of_any_size_is_read_as_far_as_it_goes(path: Path, size: int) -> 
 
 def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
     path.write_bytes(bytes(range(256)) * 40)
-    note = Running(path)
+    note = SuspectsFile(path)
     note.mark("in", 1, running=True)
     assert suspects(path)["in"] >= {1}
 
 
 def test_the_note_is_for_our_eyes_only(path: Path) -> None:
-    Running(path)
+    SuspectsFile(path)
     assert path.stat().st_mode & 0o777 == 0o600

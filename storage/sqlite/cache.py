@@ -21,7 +21,7 @@ STATES: Final = 32 << 20
 """Bytes of states and dialogs remembered, at most: fewer threads, when they keep much."""
 
 
-class Memory:
+class Cache:
     """Belongs to the writing connection's thread; others only look up threads by id."""
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import mmap
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -19,7 +19,25 @@ _CELL: Final = struct.Struct("<q")
 _KINDS: Final = ("in", "out")
 
 
-class Running:
+class Suspects(Protocol):
+    """Which rows are being worked on, and which were when the last process died."""
+
+    suspects: dict[str, frozenset[int]]
+
+    def keep(self, kind: str, rows: Collection[int]) -> None:
+        """Suspect none but `rows` any more."""
+        ...
+
+    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+        """Begin or end work on a row."""
+        ...
+
+    def close(self) -> None:
+        """A clean end."""
+        ...
+
+
+class SuspectsFile:
     """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"); 0 is an empty cell."""
 
     def __init__(self, path: Path) -> None:

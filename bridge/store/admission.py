@@ -1,0 +1,100 @@
+"""Which arrivals are new: event keys, repetitions, conflicts, and the state that an event begins in."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bridge.events import Status
+from bridge.store.lifecycle import InboxState
+from bridge.store.records import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.events import Event
+    from bridge.store.records import Arrival
+
+OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
+"""How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
+
+EARLIER: Final = -1
+"""The unit of an event that was stored before all units at hand."""
+
+Key = tuple[str, str]
+"""Account and event key."""
+
+
+class Known(NamedTuple):
+    """The content under an event key, and the unit (one webhook's arrivals) that brought it."""
+
+    encoded: bytes
+    raw: bytes
+    unit: int = EARLIER
+
+
+def keys_of(units: Sequence[Sequence[Arrival]]) -> list[Key]:
+    """The keys to look up before units are admitted."""
+    return [(arrival.account, arrival.key) for unit in units for arrival in unit]
+
+
+def conflict_keys_of(units: Sequence[Sequence[Arrival]], known: Mapping[Key, Known]) -> list[Key]:
+    """The keys to look up next, because those of some arrivals are known with another content."""
+    if not known:
+        return []
+    return [
+        (arrival.account, conflict_key(arrival))
+        for number, unit in enumerate(units)
+        for arrival in unit
+        if (stored := known.get((arrival.account, arrival.key))) and not is_repeated(stored, arrival, number)
+    ]
+
+
+def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival | None, Receipt]:
+    """The arrival to store (None: it is stored already), and its receipt. `known` learns of it.
+
+    Another content under a known key is quarantined under a key of its own, once.
+    """
+    key = (arrival.account, arrival.key)
+    stored = known.get(key)
+    if stored is None:
+        known[key] = Known(arrival.encoded, arrival.raw, unit)
+        return arrival, Receipt.STORED
+    if is_repeated(stored, arrival, unit):
+        return None, Receipt.REPEATED
+    other = conflict_key(arrival)
+    if (arrival.account, other) in known:
+        return None, Receipt.CONFLICT
+    known[arrival.account, other] = Known(arrival.encoded, arrival.raw, unit)
+    reason = f"the event key {arrival.key} is known with another content"
+    return replace(arrival, key=other, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
+
+
+def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:
+    """Whether an arrival has the same content, or comes by the same webhook again, even if that is read differently.
+
+    An event without a time of its own has that of its arrival, which differs. Two events of one webhook share its
+    bytes, and are no repetition of each other.
+    """
+    return stored.encoded == arrival.encoded or (stored.raw == arrival.raw and stored.unit != unit)
+
+
+def conflict_key(arrival: Arrival) -> str:
+    """The key under which another content of a known key is kept."""
+    return f"conflict:{arrival.key}#{hashlib.sha256(arrival.encoded).hexdigest()[:16]}"
+
+
+def joins_message(arrival: Arrival) -> bool:
+    """Whether an arrival speaks of a message, and belongs in the thread of that."""
+    return arrival.state is not InboxState.QUARANTINED and isinstance(arrival.event, Status)
+
+
+def wants_turn(state: InboxState, event: Event | None, thread_id: int | None) -> bool:
+    """Whether an event that begins in `state` goes to the engine at once."""
+    return state is InboxState.OPEN and event is not None and thread_id is not None
+
+
+def done_at(state: InboxState, received_at: int) -> int | None:
+    """When an event that begins in `state` is over: at its arrival, unless something is still to happen to it."""
+    return None if state in {InboxState.OPEN, InboxState.EARLY} else received_at

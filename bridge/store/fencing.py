@@ -1,0 +1,41 @@
+"""Which turns may be committed: those whose events still wait, in a thread that did not move on meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from bridge.errors import ClaimLost, ThreadMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bridge.store.records import TurnCommit
+
+
+class Fence(NamedTuple):
+    """What a turn must find unchanged in its thread."""
+
+    version: int
+    taken_seq: int
+
+
+def fence(turns: Sequence[TurnCommit], standing: Mapping[int, Fence]) -> list[ClaimLost | ThreadMoved | None]:
+    """For each of several turns in one transaction, why it must not be committed; None: it may.
+
+    `standing` holds the open events among those of the turns, each with the fence of its thread as committed.
+    """
+    verdicts: list[ClaimLost | ThreadMoved | None] = []
+    moved: set[int] = set()
+    settled: set[int] = set()
+    for turn in turns:
+        rows = turn.rows
+        thread = Fence(turn.thread.version, turn.thread.hold.taken_seq)
+        if turn.thread.id not in moved and all(standing.get(row.id) == thread for row in rows):
+            moved.add(turn.thread.id)
+            settled.update(row.id for row in rows)
+            verdicts.append(None)
+        elif all(row.id in standing and row.id not in settled for row in rows):
+            verdicts.append(ThreadMoved("its thread moved on"))
+        else:
+            verdicts.append(ClaimLost(f"event {turn.row.id} is settled"))
+    return verdicts

@@ -1,0 +1,156 @@
+"""The outbox: messages said by turns, their tries, and the ends of their journeys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.errors import ClaimLost, StoreError
+from bridge.store.heads import first_attempts
+from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome
+from bridge.store.records import OutboxRow
+from storage.results import Result
+from storage.sqlite import records, statuses
+from storage.sqlite.heads import begin_next, busy
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.store.records import Retry, Saying, Settled, TurnCommit
+    from storage.sqlite.cache import Cache
+
+_SAY: Final = """
+INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,
+                    available_at, expires_at, created_at, error, done_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_RETRY: Final = f"""
+UPDATE outbox SET attempt = ?, available_at = ?, error = ?, outcome = ? WHERE id = ? AND {records.MESSAGE_OPEN}
+"""
+_SETTLE: Final = f"""
+UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ?
+WHERE id = ? AND {records.MESSAGE_OPEN}
+"""
+_NAME: Final = f"""
+UPDATE outbox SET message_id = ?
+WHERE id = ? AND status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))} AND message_id IS NULL
+"""
+"""A message that a status proved sent learns the provider's id of it, so that later statuses find it."""
+_CLAIM: Final = f"""
+UPDATE outbox SET outcome = {records.literal(Outcome.CLAIMED)} WHERE id = ? AND {records.MESSAGE_OPEN}
+"""
+_ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
+
+
+def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
+    """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
+    said = [(turn, saying, result) for turn, result in zip(turns, results, strict=True) for saying in turn.sayings]
+    if not said:
+        return
+    numbers = [cache.number() for _ in said]
+    new = [
+        (number, turn.thread.id)
+        for number, (turn, saying, _) in zip(numbers, said, strict=True)
+        if saying.state is OutboxState.OPEN
+    ]
+    heads = first_attempts(new, busy(db, "outbox", {thread_id for _, thread_id in new}))
+    values: list[tuple[Any, ...]] = []
+    for number, (turn, saying, result) in zip(numbers, said, strict=True):
+        row = _row(turn, saying, number, attempt=int(number in heads))
+        if saying.state is OutboxState.OPEN:
+            result.queued.append(row)
+        values.append(_values(turn, saying, row))
+    db.executemany(_SAY, values)
+
+
+def _row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
+    return OutboxRow(
+        id=number,
+        seq=number,
+        thread_id=turn.thread.id,
+        ref=turn.thread.ref,
+        key=saying.key,
+        message=saying.message,
+        attempt=attempt,
+        address=turn.thread.address,
+        created_at=turn.at,
+        available_at=saying.available_at,
+        expires_at=saying.expires_at,
+    )
+
+
+def _values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+    return (
+        row.id,
+        row.key,
+        row.ref.account,
+        row.thread_id,
+        turn.row.id,
+        row.seq,
+        row.message.kind,
+        saying.encoded,
+        records.pack(list(saying.given_up)),
+        records.pack(row.address),
+        saying.state,
+        row.attempt,
+        row.available_at,
+        row.expires_at,
+        row.created_at,
+        saying.dropped or None,
+        turn.at if saying.dropped else None,
+    )
+
+
+def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | StoreError]:
+    """Messages that did not leave wait for their next attempt, which is counted now."""
+    results: list[Result | StoreError] = []
+    for again in retries:
+        values = (again.attempt, again.available_at, again.reason, again.outcome, again.row_id)
+        if db.execute(_RETRY, values).rowcount == 0:
+            results.append(ClaimLost(f"message {again.row_id} is settled"))
+            continue
+        if again.outcome:
+            tried = again.attempt - 1
+            tried_so = (again.row_id, tried, again.at, again.outcome, again.reason, again.exchange or None)
+            db.execute(_ATTEMPT, tried_so)
+        results.append(Result(threads={again.thread_id}))
+    return results
+
+
+def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Result | StoreError]:
+    """Messages about to be sent at most once: should the process die now, their outcome is unknown."""
+    db.executemany(_CLAIM, [(row_id,) for row_id, _ in claims])
+    return [Result() for _ in claims]
+
+
+def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> list[Result | StoreError]:
+    """Messages at the end of their journey, joined with any news of them that came early."""
+    freed = {end.thread_id for end in settled if _end(db, end)}
+    db.executemany(
+        _ATTEMPT,
+        [
+            (end.row_id, end.attempt, end.at, end.outcome, end.reason or None, end.exchange or None)
+            for end in settled
+            if end.outcome
+        ],
+    )
+    results = [Result(threads={end.thread_id}) for end in settled]
+    if statuses.any_early(db):
+        for end, result in zip(settled, results, strict=True):
+            if end.state is OutboxState.SENT:
+                statuses.join_early(db, cache, end.row_id, end.thread_id, end.message_id, result)
+    begin_next(db, "outbox", freed)
+    return [*results]
+
+
+def _end(db: sqlite3.Connection, end: Settled) -> bool:
+    """Whether this ended the message's journey, and a status had not done so before."""
+    state = OUTBOX.reach(OutboxState.OPEN, OutboxState(end.state))
+    values = (state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
+    ended = db.execute(_SETTLE, values).rowcount == 1
+    if not ended and end.message_id is not None:
+        db.execute(_NAME, (end.message_id, end.row_id))
+    if end.status is not None:
+        delivery = db.execute("SELECT delivery FROM outbox WHERE id = ?", (end.row_id,)).fetchone()[0]
+        statuses.note(db, end.row_id, delivery, end.status, "")
+    return ended

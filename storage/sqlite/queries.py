@@ -1,0 +1,138 @@
+"""What is read for those who look in: lists of threads and dead letters, histories, counts, and how each is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from bridge.events import Contact, ThreadRef
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
+from bridge.store.records import DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
+from bridge.store.takeover import UNSAID
+from storage.sqlite.records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+
+if TYPE_CHECKING:
+    from storage.sqlite.records import Row
+
+_DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
+_DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
+"""As the partial indexes have it."""
+
+COUNTS: Final = f"""
+SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
+SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
+SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
+SELECT 'quarantined', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.QUARANTINED)} UNION ALL
+SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
+"""
+
+SUMMARY: Final = f"""
+SELECT t.id, {REF}, t.contact, t.step, t.version,
+       (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
+       (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
+       t.updated_at,
+       coalesce(
+           (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
+           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1), ''),
+       t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
+FROM threads t WHERE t.id IN (
+    SELECT id FROM threads WHERE (:account IS NULL OR account = :account) AND (note IS NOT NULL OR NOT :held)
+    ORDER BY updated_at DESC, id DESC LIMIT :limit)
+ORDER BY t.updated_at DESC, t.id DESC
+"""
+"""What waits in a thread is counted only for those that are shown."""
+
+
+def summary(row: Row) -> ThreadSummary:
+    """From SUMMARY."""
+    return ThreadSummary(
+        id=row[0],
+        ref=ThreadRef(*row[1:5]),
+        contact=Contact(**orjson.loads(row[5])) if row[5] else None,
+        step=row[6],
+        version=row[7],
+        open_events=row[8],
+        open_messages=row[9],
+        last_at=row[10],
+        reason=row[11],
+        note=row[12],
+        kept_events=row[13],
+    )
+
+
+UNCONFIRMED: Final = f"""
+SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
+FROM outbox o JOIN threads t ON t.id = o.thread_id
+WHERE o.id > max(:after, coalesce((SELECT id FROM outbox WHERE created_at < :since ORDER BY id DESC LIMIT 1), 0))
+    AND o.account = :account AND o.status = {literal(OutboxState.SENT)} AND o.message_id IS NOT NULL
+    AND coalesce(o.delivery, {literal(NOT_CONFIRMED)}) = {literal(NOT_CONFIRMED)}
+ORDER BY o.id LIMIT :limit
+"""
+"""Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
+
+
+def unconfirmed(row: Row) -> Unconfirmed:
+    """From UNCONFIRMED."""
+    return Unconfirmed(row_id=row[0], ref=ThreadRef(*row[1:5]), message_id=row[5], status=row[6])
+
+
+_IN_LETTER: Final = f"""
+SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
+       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel
+FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{_DEAD_EVENT}
+"""
+_OUT_LETTER: Final = f"""
+SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
+       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL
+FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{_DEAD_MESSAGE}
+"""
+_NEWEST: Final = "AND (:account IS NULL OR {0}.account = :account) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"
+DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER + _NEWEST.format("o"))
+"""Dead letters of each side, newest first."""
+DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER} AND o.id = ?"}
+"""One of them."""
+
+
+def dead_letter(row: Row) -> DeadLetter:
+    """From DEAD_LETTERS or DEAD_LETTER."""
+    return DeadLetter(
+        id=row[0],
+        account=row[1],
+        thread=row[2],
+        kind=row[3],
+        state=row[4],
+        reason=row[5],
+        attempt=row[6],
+        at=row[7],
+        content=row[8],
+        channel=row[9],
+    )
+
+
+HISTORY: Final = f"""
+SELECT * FROM (
+    SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+    FROM inbox WHERE thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
+    UNION ALL
+    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
+    FROM outbox WHERE thread_id = :thread AND id > :after
+    ORDER BY id DESC LIMIT :limit
+) ORDER BY id
+"""
+
+
+def history_entry(row: Row) -> HistoryEntry:
+    """From HISTORY."""
+    return HistoryEntry(
+        position=row[0],
+        id=row[0],
+        direction=row[1],
+        kind=row[2],
+        state=row[3],
+        status=row[4],
+        content=row[5],
+        key=row[6],
+        at=row[7],
+    )

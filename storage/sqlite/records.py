@@ -1,0 +1,140 @@
+"""Between SQL rows and the engine's records: column lists, how each is read, and states as SQL literals."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.events import ThreadRef, decode_event
+from bridge.messages import decode_message
+from bridge.planning.choices import Choice
+from bridge.store.lifecycle import InboxState, OutboxState, Outcome
+from bridge.store.records import Hold, InboxRow, OutboxRow, ThreadRow
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Row = tuple[Any, ...]
+
+
+def literal(text: str) -> str:
+    """One of our own words, a state mostly, as SQL text: a partial index is used only where its literals stand."""
+    return f"'{text}'"
+
+
+def one_of(*texts: str) -> str:
+    """The comparison with one or several of our own words."""
+    if len(texts) == 1:
+        return f"= {literal(texts[0])}"
+    return f"IN ({', '.join(map(literal, texts))})"
+
+
+EVENT_OPEN: Final = f"status {one_of(InboxState.OPEN)}"
+EVENT_HELD: Final = f"status {one_of(InboxState.HELD)}"
+MESSAGE_OPEN: Final = f"status {one_of(OutboxState.OPEN)}"
+OPEN: Final = {"inbox": EVENT_OPEN, "outbox": MESSAGE_OPEN}
+"""By table, which of its rows are open."""
+
+REF: Final = "t.account, t.provider, t.channel, t.conversation"
+THREAD: Final = (
+    f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note, "
+    "t.spoken, t.silenced, t.taken"
+)
+INBOX: Final = (
+    f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
+    "i.replay, i.available_at, i.address, i.received_at"
+)
+OUTBOX: Final = (
+    f"o.id, o.seq, o.thread_id, {REF}, o.key, o.message, o.attempt, o.address, o.created_at, o.available_at, "
+    f"o.expires_at, o.outcome = {literal(Outcome.CLAIMED)}"
+)
+ONE_THREAD: Final = f"SELECT {THREAD} FROM threads t WHERE t.id = ?"
+ONE_EVENT: Final = f"SELECT {INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
+ONE_MESSAGE: Final = f"SELECT {OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.id = ?"
+
+
+def pack(value: Mapping[str, str] | Sequence[str]) -> bytes | None:
+    """A small mapping or list as JSON; None when empty."""
+    return orjson.dumps(value) if value else None
+
+
+def unpack(value: bytes | None) -> dict[str, str]:
+    """The inverse of `pack` for mappings."""
+    return orjson.loads(value) if value else {}
+
+
+def pack_choices(choices: Sequence[Choice]) -> bytes:
+    """Open choices as JSON."""
+    return orjson.dumps([[choice.number, choice.key, choice.title] for choice in choices])
+
+
+def unpack_choices(value: bytes | str) -> tuple[Choice, ...]:
+    """The inverse of `pack_choices`."""
+    if len(value) == len("[]"):
+        return ()
+    return tuple(Choice(number=number, key=key, title=title) for number, key, title in orjson.loads(value))
+
+
+def thread_row(row: Row) -> ThreadRow:
+    """From the columns THREAD."""
+    state = row[5]
+    return ThreadRow(
+        id=row[0],
+        ref=ThreadRef(*row[1:5]),
+        state=state.encode() if isinstance(state, str) else state,
+        step=row[6],
+        version=row[7],
+        choices=unpack_choices(row[8]),
+        address=unpack(row[9]),
+        last_heard=row[10],
+        heard=row[11],
+        dialog=row[12],
+        hold=Hold(note=row[13], taken_seq=row[14], silenced_seq=row[15], at_gateway=bool(row[16])),
+    )
+
+
+def inbox_row(row: Row) -> InboxRow:
+    """From the columns INBOX."""
+    return InboxRow(
+        id=row[0],
+        seq=row[1],
+        thread_id=row[2],
+        ref=ThreadRef(*row[3:7]),
+        key=row[7],
+        event=decode_event(row[8], row[9], raw_json(row[10])),
+        attempt=row[11],
+        replay=row[12],
+        available_at=row[13],
+        address=unpack(row[14]),
+        received_at=row[15],
+    )
+
+
+def outbox_row(row: Row) -> OutboxRow:
+    """From the columns OUTBOX."""
+    return OutboxRow(
+        id=row[0],
+        seq=row[1],
+        thread_id=row[2],
+        ref=ThreadRef(*row[3:7]),
+        key=row[7],
+        message=decode_message(row[8]),
+        attempt=row[9],
+        address=unpack(row[10]),
+        created_at=row[11],
+        available_at=row[12],
+        expires_at=row[13],
+        claimed=bool(row[14]),
+    )
+
+
+def raw_json(raw: bytes) -> dict[str, Any]:
+    """A stored webhook body as the mapping it was: read as the door read it, where orjson would not."""
+    if not raw:
+        return {}
+    try:
+        return orjson.loads(raw)  # type: ignore[no-any-return] # the door takes objects only
+    except orjson.JSONDecodeError:
+        return json.loads(raw)  # type: ignore[no-any-return] # half a surrogate pair in a field that nobody reads

@@ -1,0 +1,94 @@
+"""News of messages: noted at its message, or kept in early_statuses until that is known."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.events import Status
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
+from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
+from storage.sqlite import records
+from storage.sqlite.heads import begin_next, is_idle
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from bridge.store.records import Arrival
+    from storage.results import Result
+    from storage.sqlite.cache import Cache
+
+_SPOKEN_OF: Final = """
+SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ?1 AND account = ?2
+UNION ALL
+SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE account = ?2 AND message_id = ?1
+LIMIT 1
+"""
+_NOTE: Final = "UPDATE outbox SET delivery = ?, delivery_error = ? WHERE id = ?"
+_RESOLVE: Final = f"""
+UPDATE outbox SET status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))},
+                  outcome = {records.literal(Outcome.RESOLVED)}, done_at = ?
+WHERE id = ?
+"""
+_KEEP: Final = (
+    "INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted) VALUES (?, ?, ?, ?, ?, ?)"
+)
+_ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
+_TAKE_EARLY: Final = """
+DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING inbox_id, value, error, wanted
+"""
+_JOIN_EARLY: Final = f"""
+UPDATE inbox SET thread_id = coalesce(thread_id, ?), seq = ?, status = ?, attempt = ?
+WHERE id = ? AND status {records.one_of(*INBOX.before(InboxMove.JOINED))}
+"""
+
+
+def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) -> tuple[int | None, InboxState]:
+    """Note a status at the message it speaks of, or keep it until that is known; its thread and its own state."""
+    status = arrival.event
+    assert isinstance(status, Status)
+    found = db.execute(_SPOKEN_OF, (status.message_id, arrival.account)).fetchone()
+    if found is None:
+        early = (arrival.account, status.message_id, number, status.value, status.error, is_wanted(arrival))
+        db.execute(_KEEP, early)
+        return None, early_state(arrival)
+    outbox_id, thread_id, before, state, outcome = found
+    note(db, outbox_id, before, status.value, status.error)
+    if resolves(OutboxState(state), Outcome(outcome) if outcome else None, status.value):
+        db.execute(_RESOLVE, (arrival.received_at, outbox_id))
+        begin_next(db, "outbox", {thread_id})
+        result.resolved.append(outbox_id)
+    return thread_id, arrival.state
+
+
+def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> None:
+    """Note what became of a message, unless later news is noted already."""
+    if climbs(before, value):
+        db.execute(_NOTE, (value, error or None, outbox_id))
+
+
+def any_early(db: sqlite3.Connection) -> bool:
+    """Whether news waits for its message."""
+    return db.execute(_ANY_EARLY).fetchone() is not None
+
+
+def join_early(
+    db: sqlite3.Connection, cache: Cache, outbox_id: int, thread_id: int, message_id: str | None, result: Result
+) -> None:
+    """A message that was sent meets the news of it that came before."""
+    query = "SELECT account, key, delivery FROM outbox WHERE id = ?"
+    account, key, delivery = db.execute(query, (outbox_id,)).fetchone()
+    taken = db.execute(_TAKE_EARLY, (account, key, message_id or key)).fetchall()
+    early = [EarlyStatus(*row) for row in sorted(taken)]
+    if (news := highest(delivery, [(status.value, status.error) for status in early])) is not None:
+        note(db, outbox_id, delivery, *news)
+    for status in early:
+        _take_place(db, cache, status, thread_id, result)
+
+
+def _take_place(db: sqlite3.Connection, cache: Cache, status: EarlyStatus, thread_id: int, result: Result) -> None:
+    """A status that came early takes its place in the thread."""
+    state = INBOX.move(InboxState.EARLY, status.move)
+    head = state is InboxState.OPEN and is_idle(db, "inbox", thread_id)
+    values = (thread_id, cache.number(), state, int(head), status.inbox_id)
+    if db.execute(_JOIN_EARLY, values).rowcount and state is InboxState.OPEN:
+        result.received.append(records.inbox_row(db.execute(records.ONE_EVENT, (status.inbox_id,)).fetchone()))

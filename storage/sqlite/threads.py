@@ -1,0 +1,89 @@
+"""Threads: found or made, the hold on them, and what a turn leaves behind in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.events import Message, Postback
+from bridge.store.records import ThreadRow
+from bridge.store.takeover import SPOKEN
+from storage.sqlite import records
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.events import Contact, ThreadRef
+    from bridge.store.records import Hold, TurnCommit
+    from storage.sqlite.cache import Cache
+
+_FIND: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.account = ? AND t.channel = ? AND t.conversation = ?"
+_INSERT: Final = """
+INSERT INTO threads (id, account, provider, channel, conversation, contact, created_at, updated_at)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_HOLD: Final = "UPDATE threads SET spoken = ?, silenced = ?, taken = ? WHERE id = ?"
+_TURN: Final = """
+UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
+                   heard = ?, dialog = ?, note = ?, silenced = ?, contact = coalesce(?, contact), updated_at = ?
+WHERE id = ?
+"""
+_HEARD: Final = f"""
+UPDATE threads SET heard = version + 1
+WHERE id = ? AND EXISTS (SELECT 1 FROM inbox WHERE id = ? AND kind {records.one_of(*SPOKEN)}) RETURNING heard
+"""
+
+
+def of(db: sqlite3.Connection, cache: Cache, ref: ThreadRef, contact: Contact | None, at: int) -> ThreadRow:
+    """The thread of `ref`, made now if this is the first that is heard of it."""
+    thread = cache.find(ref)
+    if thread is not None:
+        return thread
+    row = db.execute(_FIND, (ref.account, ref.channel, ref.conversation_id)).fetchone()
+    if row is not None:
+        thread = records.thread_row(row)
+    else:
+        thread = ThreadRow(id=cache.thread_number(), ref=ref)
+        packed = orjson.dumps(contact) if contact else None
+        names = (ref.account, ref.provider, ref.channel, ref.conversation_id)
+        db.execute(_INSERT, (thread.id, *names, packed, at, at))
+    cache.stage([thread])
+    return thread
+
+
+def ref_of(db: sqlite3.Connection, cache: Cache, thread_id: int) -> ThreadRef:
+    """The reference of a thread."""
+    thread = cache.thread(thread_id)
+    if thread is not None:
+        return thread.ref
+    return records.thread_row(db.execute(records.ONE_THREAD, (thread_id,)).fetchone()).ref
+
+
+def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) -> None:
+    """The hold on a thread changed before its turn."""
+    db.execute(_HOLD, (held.taken_seq, held.silenced_seq, held.at_gateway, thread.id))
+    cache.stage([replace(thread, hold=held)])
+
+
+def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> None:
+    """Threads as turns leave them."""
+    db.executemany(_TURN, [_values(turn) for turn in turns])
+    cache.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in turns)
+
+
+def _values(turn: TurnCommit) -> tuple[Any, ...]:
+    thread, event = turn.thread, turn.row.event
+    contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
+    choices, address = records.pack_choices(thread.choices), records.pack(thread.address) or b"{}"
+    whose = (thread.heard, thread.dialog, thread.hold.note, thread.hold.silenced_seq)
+    return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
+
+
+def note_heard(db: sqlite3.Connection, cache: Cache, thread_id: int, inbox_id: int) -> None:
+    """What the contact said in an event that is given up was said all the same: no dialog asks for it again."""
+    heard = db.execute(_HEARD, (thread_id, inbox_id)).fetchone()
+    if heard is not None and (thread := cache.newest(thread_id)) is not None:
+        cache.stage([replace(thread, heard=heard[0])])

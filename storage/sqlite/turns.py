@@ -1,0 +1,97 @@
+"""Turns: what their ends, good or bad, change in the file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from bridge.errors import ClaimLost, StoreError
+from bridge.store.fencing import Fence, fence
+from bridge.store.lifecycle import INBOX, InboxState
+from bridge.store.takeover import after_silence
+from storage.results import Result
+from storage.sqlite import holds, outbox, records, steps, threads, timers
+from storage.sqlite.heads import begin_next
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from bridge.store.records import Retry, Settled, TurnCommit
+    from storage.sqlite.cache import Cache
+
+_STANDING: Final = f"""
+SELECT i.id, t.version, t.spoken FROM json_each(?) j JOIN inbox i ON i.id = j.value JOIN threads t ON t.id = i.thread_id
+WHERE i.{records.EVENT_OPEN}
+"""
+_DONE: Final = "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?"
+_SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
+_RETRY: Final = f"UPDATE inbox SET attempt = ?, available_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}"
+_TOOK_PART: Final = f"""
+UPDATE inbox SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND {records.EVENT_OPEN}
+    AND id IN (SELECT value FROM json_each(?))
+"""
+
+
+def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> list[Result | StoreError]:
+    """Event done, thread moved on, messages waiting: all of each turn."""
+    wanted = orjson.dumps([row.id for turn in turns for row in turn.rows]).decode()
+    standing = {row_id: Fence(version, taken) for row_id, version, taken in db.execute(_STANDING, (wanted,))}
+    verdicts = fence(turns, standing)
+    good = [_numbered(cache, turn) for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
+    results = [Result(threads={turn.thread.id}) for turn in good]
+    db.executemany(
+        _DONE,
+        [
+            (INBOX.move(InboxState.OPEN, turn.move), turn.dead or None, turn.at, row.id)
+            for turn in good
+            for row in turn.rows
+        ],
+    )
+    threads.commit(db, cache, good)
+    outbox.say(db, cache, good, results)
+    timers.set_timers(db, good, results)
+    holds.note_judgement(db, good)
+    holds.give_back(db, cache, good, results)
+    steps.forget(db, good)
+    begin_next(db, "inbox", {turn.thread.id for turn in good})
+    committed = iter(results)
+    return [next(committed) if lost is None else lost for lost in verdicts]
+
+
+def _numbered(cache: Cache, turn: TurnCommit) -> TurnCommit:
+    """The turn; one by which a person takes a thread silences what stands in the outbox now."""
+    return replace(turn, thread=after_silence(turn.thread, cache.number())) if turn.silences else turn
+
+
+def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | StoreError]:
+    """Failed events wait for their next attempt, which is counted now."""
+    results: list[Result | StoreError] = []
+    for again in retries:
+        values = (again.attempt, again.available_at, again.reason, again.row_id)
+        changed = db.execute(_RETRY, values).rowcount
+        if changed and again.others:
+            db.execute(_TOOK_PART, (again.reason, again.thread_id, orjson.dumps(list(again.others)).decode()))
+        results.append(Result(threads={again.thread_id}) if changed else _lost(again.row_id))
+    return results
+
+
+def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> list[Result | StoreError]:
+    """Events given up; their threads go on."""
+    results: list[Result | StoreError] = []
+    freed: set[int] = set()
+    for end in settled:
+        state = INBOX.reach(InboxState.OPEN, InboxState(end.state))
+        changed = db.execute(_SETTLE, (state, end.reason or None, end.at, end.row_id)).rowcount
+        results.append(Result(threads={end.thread_id}) if changed else _lost(end.row_id))
+        if changed:
+            freed.add(end.thread_id)
+            threads.note_heard(db, cache, end.thread_id, end.row_id)
+    begin_next(db, "inbox", freed)
+    return results
+
+
+def _lost(row_id: int) -> ClaimLost:
+    return ClaimLost(f"event {row_id} is settled")
