@@ -20,11 +20,12 @@ _DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
 _DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
 """As the partial indexes have it."""
 
+_QUARANTINED: Final = literal(InboxState.QUARANTINED)
 COUNTS: Final = f"""
 SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
 SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
 SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
-SELECT 'quarantined', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.QUARANTINED)} UNION ALL
+SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
 SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
 """
 

@@ -31,7 +31,8 @@ UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
 WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(TimerMove.CANCELLED))} RETURNING id
 """
 CANCEL_EVENT: Final = f"""
-UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.CANCELLED))}, error = 'cancelled', done_at = ?
+UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.CANCELLED))},
+                 error = {records.literal(TimerState.CANCELLED)}, done_at = ?
 WHERE account = ? AND event_key = ? AND status {records.one_of(*INBOX.before(InboxMove.CANCELLED))}
 """
 """The event of a timer that is due."""
