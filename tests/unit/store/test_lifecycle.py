@@ -29,9 +29,11 @@ from bridge.store.lifecycle import (
 )
 
 if TYPE_CHECKING:
+    from enum import StrEnum
+
     from bridge.store.lifecycle import Machine
 
-MACHINES: Final[tuple[tuple[Machine[Any, Any], type, type], ...]] = (
+MACHINES: Final[tuple[tuple[Machine[Any, Any], type[StrEnum], type[StrEnum]], ...]] = (
     (INBOX, InboxState, InboxMove),
     (OUTBOX, OutboxState, OutboxMove),
     (TIMERS, TimerState, TimerMove),
@@ -43,7 +45,7 @@ every = pytest.mark.parametrize(("machine", "states", "moves"), MACHINES, ids=la
 @every
 @given(data=st.data())
 def test_every_chain_of_moves_stays_within_the_machine(
-    machine: Machine[Any, Any], states: type, moves: type, data: st.DataObject
+    machine: Machine[Any, Any], states: type[StrEnum], moves: type[StrEnum], data: st.DataObject
 ) -> None:
     state = data.draw(st.sampled_from([*machine.starts]))
     for happened in data.draw(st.lists(st.sampled_from([*moves]), max_size=12)):
@@ -61,7 +63,7 @@ def test_every_chain_of_moves_stays_within_the_machine(
 
 @every
 def test_every_state_is_told_of_and_reached_and_every_move_is_made(
-    machine: Machine[Any, Any], states: type, moves: type
+    machine: Machine[Any, Any], states: type[StrEnum], moves: type[StrEnum]
 ) -> None:
     assert set(machine.moves) == set(states)
     reached = set(machine.starts).union(*machine.targets().values())
