@@ -5,16 +5,21 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' --group build $(ARGS)
+BESIDE = -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-
-.PHONY: demo test check format soak bench lock clean
+.PHONY: demo test fast check format soak bench lock clean help
+# Tests start hundreds of processes: each would compile the packages anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 demo: .venv/installed ## Chat with a bot at http://127.0.0.1:8080/console (PORT=... for another port)
 	$(BIN)/threadbridge demo --port $(PORT)
 
-test: .venv/tested ## Run the whole test suite
-	$(BIN)/pytest -q -m "not soak" $(ARGS)
+test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" on one)
+	$(BIN)/pytest -q -m "not soak" $(BESIDE) $(ARGS)
+
+fast: .venv/tested ## Run the unit tests alone, in under a minute
+	$(BIN)/pytest -q -m "not soak" $(BESIDE) tests/unit $(ARGS)
 
 check: .venv/tested ## Types, lint, formatting, architecture
 	$(BIN)/ruff check .

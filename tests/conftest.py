@@ -1,4 +1,4 @@
-"""How properties are looked for, what each test finds, and what is shown after all: the table of documented errors."""
+"""How properties are looked for, what each test finds, and what is shown after all: documented errors, fault runs."""
 
 from __future__ import annotations
 
@@ -27,17 +27,18 @@ def usual_log() -> Iterator[None]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print provider, answer and outcome of each documented error that was reached (test_contract_errors.py)."""
-    rows: list[tuple[str, str, str]] = [
-        value
-        for report in terminalreporter.getreports("passed")
-        for name, value in report.user_properties
-        if name == "documented error"
-    ]
-    if not rows:
-        return
-    rows = [("provider", "answer", "outcome"), *sorted(rows)]
-    wide = [max(len(row[at]) for row in rows) for at in (0, 1)]
-    terminalreporter.section("documented errors and what becomes of the message")
-    for provider, answer, outcome in rows:
-        terminalreporter.line(f"{provider:{wide[0]}}  {answer:{wide[1]}}  {outcome}")
+    """Print what tests have recorded, in whichever process: documented errors and their outcomes, counts of faults."""
+    passed = terminalreporter.getreports("passed")
+    recorded = [(name, value, report.nodeid) for report in passed for name, value in report.user_properties]
+    errors = sorted(value for name, value, _ in recorded if name == "documented error")
+    if errors:
+        rows = [("provider", "answer", "outcome"), *errors]
+        wide = [max(len(row[at]) for row in rows) for at in (0, 1)]
+        terminalreporter.section("documented errors and what becomes of the message")
+        for provider, answer, outcome in rows:
+            terminalreporter.line(f"{provider:{wide[0]}}  {answer:{wide[1]}}  {outcome}")
+    runs = [f"{node.rpartition('::')[2]}: {line}" for name, line, node in recorded if name == "fault run"]
+    if runs:
+        terminalreporter.section("fault runs")
+        for line in runs:
+            terminalreporter.line(line)

@@ -11,7 +11,6 @@ import statistics
 import tempfile
 from itertools import count
 from pathlib import Path
-from socket import socket
 from typing import TYPE_CHECKING, Any
 
 import uvloop
@@ -19,6 +18,7 @@ import uvloop
 from tests.bench.load import Figures, post, request
 from tests.bench.servers import started
 from tests.bench.startup import startup
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +55,6 @@ def webhooks() -> Callable[[], bytes]:
         return request("/webhooks/shop/whatsapp", json.dumps(body).encode(), HEADERS)
 
     return make
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def ingest(seconds: float, rounds: int) -> dict[str, Any]:

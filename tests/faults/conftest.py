@@ -1,4 +1,4 @@
-"""The report: each fault run says its counts at the end of the session."""
+"""The report: each fault run tells its counts at the end of the session (tests/conftest.py prints them)."""
 
 from __future__ import annotations
 
@@ -9,22 +9,8 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_LINES = pytest.StashKey[list[str]]()
-
 
 @pytest.fixture
-def report(request: pytest.FixtureRequest) -> Callable[[str], None]:
+def report(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
     """Adds a line, named after the test, to the summary of the session."""
-    lines = request.config.stash.setdefault(_LINES, [])
-
-    def add(line: str) -> None:
-        lines.append(f"{request.node.name}: {line}")
-
-    return add
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if lines := config.stash.get(_LINES, None):
-        terminalreporter.section("fault runs")
-        for line in lines:
-            terminalreporter.line(line)
+    return lambda line: record_property("fault run", line)

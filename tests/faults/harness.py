@@ -21,6 +21,7 @@ from bridge.emulation.faults import Faults
 from bridge.emulation.server import EmulatorServer
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.relationlabs.emulator import Emulator as RelationLabs
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
@@ -70,13 +71,6 @@ auth = "bearer"
 secret = "env:RELAY_BEARER"
 """
 _POLL: Final = 0.01
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def until(what: str, holds: Callable[[], bool], seconds: float = 30.0) -> float:
@@ -205,10 +199,9 @@ class Home:
 
     def open_rows(self) -> int:
         """Events and messages that are in no final state."""
-        return sum(
-            len(self.rows(query))
-            for query in ("SELECT 1 FROM inbox WHERE status = 'open'", "SELECT 1 FROM outbox WHERE status = 'open'")
-        )
+        open_events = "SELECT count(*) FROM inbox WHERE status = 'open'"
+        open_messages = "SELECT count(*) FROM outbox WHERE status = 'open'"
+        return sum(int(str(number)) for (number,) in self.rows(f"{open_events} UNION ALL {open_messages}"))
 
     async def settled(self, seconds: float = 60.0) -> float:
         """Wait until nothing is open any more (I7); the seconds it took."""

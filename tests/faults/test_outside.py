@@ -15,7 +15,8 @@ from uuid import UUID
 
 import pytest
 
-from tests.faults.harness import SECRETS, Home, free_port, until
+from tests.faults.harness import SECRETS, Home, until
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

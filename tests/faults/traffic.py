@@ -84,7 +84,7 @@ class Traffic:
         """Compose and post."""
         return await self.post(self.compose(account, contact, text))
 
-    async def insist(self, said: Said, tries: int = 1000, pause: float = 0.15) -> None:
+    async def insist(self, said: Said, tries: int = 1000, pause: float = 0.3) -> None:
         """Post until it is answered 200, like a sender that gives nobody up."""
         for _ in range(tries):
             if await self.post(said) == _OK:

@@ -19,7 +19,7 @@ from bridge.events import ThreadRef
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from bridge.providers.signatures import INBOUND
 from handlers.menu import router as menu
-from tests.acceptance.cli.test_serve import free_port
+from tests.support.free_ports import free_port
 from tests.support.whole_bridges import SECRET, served
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from tests.acceptance.cli.test_serve import free_port, page, start
+from tests.acceptance.cli.test_serve import page, start
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     import subprocess

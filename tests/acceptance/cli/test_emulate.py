@@ -22,19 +22,13 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
 SAID = {"channel": "whatsapp", "contact": "ann", "text": "hello"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from tests.acceptance.cli.test_emulate import call, emulating
-from tests.acceptance.cli.test_serve import free_port, running
+from tests.acceptance.cli.test_serve import running
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +23,6 @@ if TYPE_CHECKING:
     import pytest
 
 SECRET = "s" * 32
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.providers.whautochat.emulator import Emulator
-from tests.acceptance.cli.test_emulate import emulating, free_port
+from tests.acceptance.cli.test_emulate import emulating
+from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

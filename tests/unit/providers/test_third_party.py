@@ -25,8 +25,8 @@ from bridge.providers.port import Outbound, Request, Sent
 from bridge.providers.registry import GROUP, emulator_type, provider_names, provider_type
 from bridge.testing.contract.provider import exchange
 from handlers.menu import router as menu
-from tests.acceptance.cli.test_serve import free_port
 from tests.docs.pages import DOCS, ROOT, blocks_of
+from tests.support.free_ports import free_port
 from tests.support.whole_bridges import SECRET, served
 
 if TYPE_CHECKING:

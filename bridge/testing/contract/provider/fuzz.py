@@ -79,15 +79,15 @@ def places(value: Any, here: Path = ()) -> Iterator[Path]:
 
 
 def bent(value: Any, path: Path, instead: object) -> Any:
-    """A copy of a JSON value with one place replaced or taken out."""
-    whole = copy.deepcopy(value)
-    inner = whole
-    for name in path[:-1]:
-        inner = inner[name]
-    if instead is GONE:
-        del inner[path[-1]]
+    """A JSON value with one place replaced or taken out; all others are those of the value, which stays as it is."""
+    whole = copy.copy(value)
+    name, *rest = path
+    if rest:
+        whole[name] = bent(value[name], tuple(rest), instead)
+    elif instead is GONE:
+        del whole[name]
     else:
-        inner[path[-1]] = instead
+        whole[name] = instead
     return whole
 
 
