@@ -1,1 +1,1 @@
-"""Ready-made handlers: each readable in one sitting, importing bridge and nothing else of ours."""
+"""Ready-made handlers: each fits one sitting, and imports `bridge` and nothing below it."""

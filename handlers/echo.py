@@ -1,4 +1,4 @@
-"""Says back whatever it hears: the shortest bot, and a way to see what a channel carries."""
+"""Repeats every message: the shortest bot, and a test of what a channel carries."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MEDIA: dict[str, type[Image | Video | Audio | Voice | Document]] = {
 @router.message(kind=MEDIA)
 async def media(turn: Turn[Message]) -> Outgoing | str:
     """The same file again."""
-    heard = turn.event
-    if heard.media is None or not heard.media.url:
-        return f"Your {heard.kind} arrived, but there is no file to fetch yet."
-    return MEDIA[heard.kind](heard.media.url, name=heard.media.name, caption=heard.media.caption)
+    message, file = turn.event, turn.event.media
+    if file is None or not file.url:
+        return f"Your {message.kind} arrived, but there is no file to fetch yet."
+    return MEDIA[message.kind](file.url, name=file.name, caption=file.caption)
 
 
 @router.message(kind="location")
@@ -35,11 +35,11 @@ async def location(turn: Turn[Message]) -> Outgoing | str:
 
 @router.message()
 async def words(turn: Turn[Message]) -> str:
-    """The same words again, or the name of what has none."""
+    """The same words again; the name of a message without words."""
     return turn.event.text or f"A message of the kind {turn.event.kind} arrived; I can only say words again."
 
 
 @router.postback()
 async def press(turn: Turn[Postback]) -> str:
-    """What was chosen."""
+    """The title of the choice."""
     return f"You chose {turn.event.title or turn.event.key}."

@@ -31,7 +31,7 @@ MOST = 20
 
 @router.message(text=["hi", "hello", "hey", "start", "/start", "menu"])
 async def greet(turn: Turn) -> Buttons:
-    """Say hello and offer the two ways on."""
+    """Say hello and offer two choices."""
     name = f", {turn.contact.name}" if turn.contact.name else ""
     return Buttons(
         f"Hello{name}, and welcome to the tea shop! What would you like?",
@@ -42,7 +42,7 @@ async def greet(turn: Turn) -> Buttons:
 @router.message(text=["teas", "tea", "shop"])
 @router.postback("teas")
 async def show_teas(_turn: Turn) -> Menu:
-    """Show the list; each row's key comes back when it is chosen, or numbered, or written out."""
+    """Show the list. A press, a number or a title brings back the row's key."""
     rows = [Row(f"tea:{key}", tea.title, f"{tea.taste}, {tea.price} euro") for key, tea in TEAS.items()]
     return Menu("Which tea shall it be?", "Our teas", [Section("Packs of 100 g", rows)])
 
@@ -57,18 +57,18 @@ async def explain(_turn: Turn) -> str:
 @router.message(text=["cancel", "stop"])
 @router.postback("order:no", step="confirm")
 async def cancel(turn: Turn) -> str:
-    """Forget the order, and say so only if there was one."""
+    """Forget the order, if there is one."""
     turn.step = None
-    begun = turn.state.pop("order", None)
-    return "All right, nothing was ordered." if begun else 'There is no order to cancel. Write "teas" to begin one.'
+    order = turn.state.pop("order", None)
+    return "All right, nothing was ordered." if order else 'There is no order to cancel. Write "teas" to begin one.'
 
 
-# The order: which tea, how many, sure? `state` keeps what was said, `step` says what comes next.
+# The order: which tea, how many, sure? `state` keeps the answers, `step` the next question.
 
 
 @router.postback("tea:{key}")
 async def choose(turn: Turn, key: str) -> str:
-    """First step: a row of the list was chosen, {key} of it arrives as `key`."""
+    """First step: a row of the list. `{key}` of its key arrives as `key`."""
     if key not in TEAS:
         return 'We no longer have that one. Write "teas" to see what there is.'
     turn.state["order"] = {"tea": key}
@@ -78,7 +78,7 @@ async def choose(turn: Turn, key: str) -> str:
 
 @router.message(regex=r"^\s*(?P<packs>\d+)\b", step="how many")
 async def count(turn: Turn, packs: int) -> Buttons | str:
-    """Second step: the group named `packs` arrives as a number, because that is how it is annotated."""
+    """Second step: the group `packs` arrives as a number, by its annotation."""
     if not 1 <= packs <= MOST:
         return f"We sell 1 to {MOST} packs at a time. How many shall it be?"
     turn.state["order"]["packs"] = packs
@@ -88,13 +88,13 @@ async def count(turn: Turn, packs: int) -> Buttons | str:
 
 @router.message(step="how many")
 async def count_again(_turn: Turn) -> str:
-    """Anything that is no number, while we wait for one."""
+    """Any other message at this step."""
     return f'Please write a number from 1 to {MOST}, or "cancel". How many packs?'
 
 
 @router.postback("order:yes", step="confirm")
 async def order(turn: Turn) -> str:
-    """Last step: thank, sum up, and be ready for the next order."""
+    """Last step: thank, sum up, and clear the order."""
     turn.step = None
     ordered = turn.state.pop("order")
     number = turn.state["orders"] = turn.state.get("orders", 0) + 1
@@ -109,12 +109,12 @@ async def ask_again(turn: Turn) -> Buttons:
 
 @router.default()
 async def not_understood(_turn: Turn) -> str:
-    """Whatever no rule above was written for, an old button among them."""
+    """Any event that no rule above takes, an old button among them."""
     return 'Sorry, I did not understand that. Write "teas" to see our list, or "help".'
 
 
 def question(ordered: dict[str, Any]) -> Buttons:
-    """Ask before anything is sold."""
+    """The question before an order."""
     return Buttons(f"{summary(ordered)}. Shall I order it?", [Button("order:yes", "Yes"), Button("order:no", "No")])
 
 

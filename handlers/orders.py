@@ -1,7 +1,7 @@
-"""An order bot: what became of an order, a reminder, and a refund that is paid once, whatever goes wrong meanwhile.
+"""An order bot: the state of an order, a reminder, and a refund that is paid once, whatever fails meanwhile.
 
-The shop and its till are in memory here. Put your own in their place (`orders.payments = MyTill()`), or override
-`get_shop` in a test; the till has to know a refund by its key.
+The shop and its till are in memory here. Replace them with your own (`orders.payments = MyTill()`), or override
+`get_shop` in a test. The till must know a refund by its key.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bridge import Button, Buttons, Depends, Dialog, Key, Message, Postback, Ret
 
 
 class Visit(BaseModel):
-    """What a conversation remembers."""
+    """The state of a conversation."""
 
     order: int | None = None
     refunded: list[int] = []
@@ -25,13 +25,13 @@ router = Router("orders", state=Visit)
 
 
 class Track(Key):
-    """The button that asks where an order is."""
+    """The button for the place of an order."""
 
     no: int
 
 
 class Refund(Key, expires="7d"):
-    """The button that asks for the money back; a week after the offer it is good for nothing."""
+    """The button for a refund; it expires a week after the offer."""
 
     no: int
 
@@ -50,7 +50,7 @@ class Order:
 
 @dataclass(slots=True)
 class Shop:
-    """Knows the orders."""
+    """The orders."""
 
     orders: dict[int, Order] = field(
         default_factory=lambda: {
@@ -60,13 +60,13 @@ class Shop:
     )
 
     async def find(self, no: int) -> Order | None:
-        """The order of a number, if there is one."""
+        """The order with this number; None: it does not exist."""
         return self.orders.get(no)
 
 
 @dataclass(slots=True)
 class Payments:
-    """Pays money back, once for each key: asked again with the same key, it gives the same receipt again."""
+    """Pays money back, once for each key: the same key gives the same receipt."""
 
     receipts: dict[str, str] = field(default_factory=dict)
 
@@ -76,19 +76,19 @@ class Payments:
 
 
 class Declined(Exception):
-    """The till does not pay an order back, and will not when it is asked again."""
+    """The till refuses a refund for good."""
 
 
 shop, payments = Shop(), Payments()
 
 
 async def get_shop() -> Shop:
-    """What the handlers below depend on."""
+    """The dependency of the handlers below."""
     return shop
 
 
 async def pay_back(no: int, *, key: str) -> str:
-    """The one thing that must not be done twice: `key` is the same however often it is tried."""
+    """Pay once: `key` is the same for every try."""
     return await payments.pay_back(no, key=key)
 
 
@@ -97,33 +97,33 @@ async def pay_back(no: int, *, key: str) -> str:
 
 @router.message(regex=r"(?i)^\s*(?:my )?order (?:no\.? ?)?(?P<no>\d{1,9})\b")
 async def order(turn: Turn[Message, Visit], no: int, shop: Shop = Depends(get_shop)) -> Buttons | str:
-    """Show an order and what can be done about it; whoever says no more is asked once."""
-    found = await shop.find(no)
-    if found is None:
+    """Show an order and its buttons; two quiet hours later, remind once."""
+    bought = await shop.find(no)
+    if bought is None:
         return f"There is no order {no}."
     turn.state.order = no
     turn.after("2h", remind, unless="replied", no=no)
     return Buttons(
-        f"Order {no}: {found.what}, {found.price} euro. What may I do?",
+        f"Order {no}: {bought.what}, {bought.price} euro. What may I do?",
         [Button(Track(no=no), "Track"), Button(Refund(no=no), "Refund")],
     )
 
 
 async def remind(_turn: Turn, no: int) -> str:
-    """Two hours later, if nothing was said or pressed."""
+    """Two hours later, without a message or a press."""
     return f'Is all well with order {no}? Write "person", and somebody will look at it.'
 
 
 @router.postback(Track, anytime=True)
 async def track(_turn: Turn[Postback, Visit], click: Track, shop: Shop = Depends(get_shop)) -> str:
-    """The class of the key is the filter, and what was pressed arrives as one."""
-    found = await shop.find(click.no)
-    return f"Order {click.no} is {found.where}." if found else f"Order {click.no} is gone from our books."
+    """The class of the key is the filter; the pressed key arrives as `click`."""
+    bought = await shop.find(click.no)
+    return f"Order {click.no} is {bought.where}." if bought else f"Order {click.no} is gone from our books."
 
 
 @router.postback(Refund)
 async def ask_back(turn: Turn[Postback, Visit], click: Refund) -> str | None:
-    """Begin the dialog below, unless the money is back already."""
+    """Begin the dialog below, unless the order is refunded."""
     if click.no in turn.state.refunded:
         return f"Order {click.no} was paid back already."
     await turn.begin(refund, click.no)
@@ -132,7 +132,7 @@ async def ask_back(turn: Turn[Postback, Visit], click: Refund) -> str | None:
 
 @router.dialog(version=1)
 async def refund(d: Dialog, no: int) -> str | None:
-    """Ask why, make sure, pay: over restarts, and over days."""
+    """Ask why, confirm, pay: across restarts, and across days."""
     why = await d.ask("I am sorry. What went wrong?", timeout="1d", on_timeout="Well, another time.")
     if not await d.choose(f"Shall I pay back order {no}?", yes=True, no=False, retry="Yes or no, please?"):
         await d.say("Then somebody will look at it with you.")
@@ -145,7 +145,7 @@ async def refund(d: Dialog, no: int) -> str | None:
 
 @router.message(text=["person", "human", "help"], anytime=True)
 async def person(turn: Turn[Message, Visit]) -> str:
-    """Somebody to talk to, at any time: also while the dialog waits for an answer."""
+    """Hand over to a person at any time, also while the dialog waits for an answer."""
     about = f", last about order {turn.state.order}" if turn.state.order else ""
     turn.handoff(f"asked for a person{about}")
     return "Somebody will be with you shortly."
@@ -153,24 +153,24 @@ async def person(turn: Turn[Message, Visit]) -> str:
 
 @router.on(Returned)
 async def back(turn: Turn[Returned, Visit]) -> str | None:
-    """The bot has the conversation again; if nobody answered meanwhile, it says so."""
+    """Speak after a quiet return, if the contact wrote meanwhile."""
     return "Nobody was free, I fear. Write: order 7" if turn.event.quiet and turn.event.missed else None
 
 
 @router.stale()
 async def stale(_turn: Turn[Postback, Visit]) -> str:
-    """A button that is too old, or was never ours."""
+    """A stale button."""
     return "That button is out of date. Write: order 7"
 
 
 @router.default(overlap=debounce("1s"))
 async def other(_turn: Turn[Any, Visit]) -> str:
-    """Whatever no rule above is for; several lines in a row get one answer, a second after the last."""
+    """Any other event. Several lines in a row get one answer, a second after the last."""
     return "Tell me which order it is about, please. Write: order 7"
 
 
 @router.error(Declined)
 async def declined(turn: Turn[Any, Visit], error: Declined) -> str:
-    """All other errors are worth another try, which the bridge makes by itself."""
+    """Hand over after a refusal. The bridge itself repeats the turn after any other error."""
     turn.handoff(f"the till declined: {error}")
     return "The till does not let me do that. Somebody will look at it."

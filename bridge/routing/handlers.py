@@ -121,13 +121,7 @@ def handler_of(
     needs = needs_of(author, parameters, site)
     injected = {name for name, _ in needs}
     parameters = [parameter for parameter in parameters if parameter.name not in injected]
-    named = [parameter for parameter in parameters if parameter.kind in NAMED]
-    fillable = [parameter for parameter in named if finds is None or parameter.name in finds]
-    for parameter in parameters:
-        is_single = parameter.kind in NAMED | {parameter.POSITIONAL_ONLY}
-        if is_single and parameter.default is parameter.empty and parameter not in fillable:
-            known = f"its rule finds {', '.join(sorted(finds))}" if finds else "its rule finds nothing"
-            raise author.error(f"its parameter {parameter.name!r} has no source: {known}")
+    fillable = _fillable(author, parameters, finds)
     return Handler(
         function=function,
         name=author.name,
@@ -140,6 +134,21 @@ def handler_of(
         _turn=turn.name,
         _takes_all=any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters),
     )
+
+
+def _fillable(
+    author: AuthorFunction, parameters: list[inspect.Parameter], finds: frozenset[str] | None
+) -> list[inspect.Parameter]:
+    """The parameters that captures fill. Raises HandlerError for one without a source."""
+    fillable = [
+        parameter for parameter in parameters if parameter.kind in NAMED and (finds is None or parameter.name in finds)
+    ]
+    for parameter in parameters:
+        is_single = parameter.kind in NAMED | {parameter.POSITIONAL_ONLY}
+        if is_single and parameter.default is parameter.empty and parameter not in fillable:
+            known = f"its rule finds {', '.join(sorted(finds))}" if finds else "its rule finds nothing"
+            raise author.error(f"its parameter {parameter.name!r} has no source: {known}")
+    return fillable
 
 
 def error_handler_of(function: Callable[..., Any], types: tuple[type[Exception], ...], site: Site) -> Handler:
