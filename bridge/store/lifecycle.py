@@ -85,12 +85,12 @@ class InboxMove(StrEnum):
     KEPT = "its turn comes while a person has the thread"
     GIVEN_UP = "its turn fails for good"
     CANCELLED = "its timer is cancelled"
-    RETURNED = "the thread is returned: a timer or status waits again"
-    MISSED = "the thread is returned: the person has answered"
+    RETURNED = "the thread is returned, and a timer or status waits again"
+    MISSED = "the thread is returned, and the person has answered"
     JOINED = "its message is known, and its turn is wanted"
     RECORDED = "its message is known, and no turn is wanted"
     REPLAYED = "a person appends it again"
-    REREAD = "it is understood now: its events take its place"
+    REREAD = "it is understood now, and its events take its place"
     DROPPED = "a person puts it aside"
 
 
@@ -134,6 +134,7 @@ class Outcome(StrEnum):
     """What the last try of a message came to."""
 
     SENT = "sent"
+    """The provider took it."""
     REJECTED = "rejected"
     """The provider refused it for good."""
     NOT_SENT = "not sent"
@@ -143,7 +144,7 @@ class Outcome(StrEnum):
     CLAIMED = "claimed"
     """A try that must not be repeated has begun."""
     RESOLVED = "resolved"
-    """No answer came, and a status told that it was sent."""
+    """No answer came, and a status reports that it was sent."""
 
 
 class OutboxState(StrEnum):
@@ -165,7 +166,7 @@ class OutboxMove(StrEnum):
     """What happens to a message."""
 
     SENT = "the provider takes it"
-    RESOLVED = "a status tells that a try without an answer was sent"
+    RESOLVED = "a status reports that a try without an answer was sent"
     GIVEN_UP = "it is refused, given up, parked or silenced"
     EXPIRED = "its time is over before it leaves"
     REPLAYED = "a person appends it again"
@@ -215,7 +216,7 @@ class TimerMove(StrEnum):
     UNREADABLE = "its time comes, and it cannot be read"
     HANDLED = "its event has its turn"
     CANCELLED = "a turn cancels it"
-    RESTARTED = "its thread is returned: it waits its whole time again"
+    RESTARTED = "its thread is returned, and it waits its whole time again"
 
 
 TIMERS: Final[Machine[TimerState, TimerMove]] = Machine(
@@ -261,8 +262,8 @@ class HoldMove(StrEnum):
 
     TAKEN = "a turn leaves it with a person"
     RETURNED = "a turn returns it to the bot"
-    GATEWAY_TOOK = "the gateway says: a person has it"
-    GATEWAY_GAVE = "the gateway says: no person has it"
+    GATEWAY_TOOK = "the gateway says that a person has it"
+    GATEWAY_GAVE = "the gateway says that no person has it"
 
 
 HOLDS: Final[Machine[HoldState, HoldMove]] = Machine(

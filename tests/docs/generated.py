@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
-from tests.docs import rooms
+from tests.docs import rooms, states
 from tests.docs.pages import DOCS
 from tests.support.command_tree import command_tree
 
@@ -189,6 +189,7 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "reference" / "cli.md": cli_page,
     DOCS / "providers" / "matrix.md": matrix_page,
     rooms.PAGE: rooms.design_page,
+    states.PAGE: lambda: f"{_MADE}\n{states.states_page()}",
 }
 
 
