@@ -240,6 +240,7 @@ def test_what_this_version_cannot_read_is_told_and_stops_nothing(project: Projec
 def test_a_store_of_an_older_version_says_what_brings_it_up_to_date(project: Project) -> None:
     with closing(sqlite3.connect(project.folder / "threadbridge.db")) as db:
         db.execute("ALTER TABLE threads RENAME COLUMN dialog TO not_there_yet")
+        db.execute("PRAGMA user_version = 1")
     result = project.call("check")
     assert result.exit_code == 70
     assert "older than this threadbridge: `threadbridge migrate`" in result.stderr
