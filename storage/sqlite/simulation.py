@@ -90,9 +90,7 @@ class Volatile:
         """The store as it was last committed; see Inline for `pause`."""
         connection = Inline(self._db, pause)
         await execute(connection, prepare)
-        store = SqliteStore(connection, connection, SuspectsInMemory(self._cells), None)
-        await store.start()
-        return store
+        return await SqliteStore.started(connection, connection, SuspectsInMemory(self._cells), None)
 
     def open_rows(self) -> int:
         """How many events and messages are not settled."""

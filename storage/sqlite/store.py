@@ -56,28 +56,29 @@ class SqliteStore(Reader):
     """Implements bridge.store.Store; opened by `open_store`."""
 
     def __init__(
-        self,
-        connection: Connection,
-        reading: Connection,
-        suspects: Suspects | None,
-        lock: FileLock | None,
+        self, writing: Connection, reading: Connection, suspects: Suspects | None, lock: FileLock | None
     ) -> None:
         """Take over the connections, the suspects and the lock."""
         super().__init__(reading)
-        self._writing = connection
+        self._writing = writing
         self._suspects = suspects
         self._lock = lock
         self._cache = Cache()
         self._listener: Listener | None = None
-        self._writer: Writer = Writer(self._transact, self._tell, self._broke)
+        self._writer = Writer(self._transact, self._tell, self._broke)
 
-    async def start(self) -> None:
-        """Continue where the file ends."""
-        await execute(self._writing, self._cache.load)
-        if self._suspects is not None:
+    @classmethod
+    async def started(
+        cls, writing: Connection, reading: Connection, suspects: Suspects | None, lock: FileLock | None
+    ) -> SqliteStore:
+        """A store that continues where the file ends."""
+        store = cls(writing, reading, suspects, lock)
+        await execute(writing, store._cache.load)
+        if suspects is not None:
             for slot, table in _SLOTS.items():
-                self._suspects.keep(slot, await execute(self._writing, _open_among, table, self.suspects(slot)))
-        self._writer.start()
+                suspects.keep(slot, await execute(writing, _open_among, table, suspects.suspects[slot]))
+        store._writer.start()
+        return store
 
     def listen(self, listener: Listener) -> None:
         """Whom to tell what was committed, from now on."""
@@ -238,13 +239,10 @@ async def open_store(url: str) -> SqliteStore:
         Broken: it is no sound database.
     """
     path = path_of(url)
-    if path == MEMORY:
-        connection = await connect(MEMORY, read_only=False)
-        store = SqliteStore(connection, connection, None, None)
-    else:
-        store = await _open_file(Path(path))
-    await store.start()
-    return store
+    if path != MEMORY:
+        return await _open_file(Path(path))
+    connection = await connect(MEMORY, read_only=False)
+    return await SqliteStore.started(connection, connection, None, None)
 
 
 async def open_reader(url: str) -> SqliteReader:
@@ -264,7 +262,8 @@ async def _open_file(path: Path) -> SqliteStore:
         except BaseException:
             await writing.close()
             raise
-        return SqliteStore(writing, reading, SuspectsFile(path.with_name(f"{path.name}.running")), lock)
+        suspects = SuspectsFile(path.with_name(f"{path.name}.running"))
+        return await SqliteStore.started(writing, reading, suspects, lock)
     except BaseException:
         lock.release()
         raise

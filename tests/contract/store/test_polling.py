@@ -26,6 +26,23 @@ async def test_a_cursor_is_kept_by_account_and_name(lasting_desk: Desk) -> None:
     ]
 
 
+async def test_a_secret_is_kept_by_account_and_name_and_the_first_one_stays(lasting_desk: Desk) -> None:
+    store = lasting_desk.store
+    assert await store.secret("", "a") is None
+    assert await store.keep_secret("", "a", "1") == "1"
+    assert await store.keep_secret("", "a", "2") == "1"
+    assert await store.keep_secret("shop", "a", "3") == "3"
+    assert await store.cursor("shop", "a") is None
+    await store.advance("shop", "a", "4")
+    await lasting_desk.reopen()
+    store = lasting_desk.store
+    assert (await store.secret("", "a"), await store.secret("shop", "a"), await store.secret("", "b")) == (
+        "1",
+        "3",
+        None,
+    )
+
+
 async def test_unconfirmed_are_messages_sent_under_an_id_and_not_known_to_be_delivered(desk: Desk) -> None:
     fates = ("", "sent", "delivered", "read", "failed")
     rows = [(await desk.said("hi", conversation=f"c{number}"))[0] for number in range(len(fates) + 4)]

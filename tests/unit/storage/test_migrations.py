@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import hmac
 import sqlite3
+from base64 import urlsafe_b64encode
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pytest
 
-from bridge.events import Contact, Timer, encode_event
+from bridge.engine.turns.signing import Signer
+from bridge.events import Contact, Postback, Timer, encode_event
 from bridge.store.records import Receipt
 from bridge.units import SECOND
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
@@ -21,6 +25,9 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival
 
 RELEASED: Final = range(1, len(MIGRATIONS))
+SECRET: Final = bytes(range(32))
+LONG_KEY: Final = "postback 1 aBcDeFgHiJkLmNoP"
+"""Where earlier versions kept a key too long for its channel: thread 1, under its digest."""
 DIALOG: Final = b'{"name": "as bridge.journal wrote it"}'
 
 
@@ -79,6 +86,13 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if old.schema >= 3:
         old.db.execute("UPDATE threads SET heard = 2, dialog = ?, note = 'hers' WHERE id = 1", (DIALOG,))
         old.add("steps", thread_id=1, run="r", position=0, call="c", key="k", at=AT, result=b"7")
+    for account, name, value in (
+        ("", "postback secret", SECRET.hex()),
+        ("shop", LONG_KEY, "Refund[7]"),
+        ("shop", "group:1", "5"),
+        ("shop", "postback", "6"),
+    ):
+        old.add("cursors", account=account, name=name, value=value)
     old.db.close()
     opened = await Desk(f"sqlite:///{file}").open()
     yield opened
@@ -133,6 +147,34 @@ async def test_a_dialog_its_steps_and_the_person_who_has_the_thread_are_there(de
     assert (thread.dialog, thread.hold.note, thread.heard) == (DIALOG, "hers", 2)
     (step,) = await desk.store.steps(1)
     assert (step.run, step.key, step.result) == ("r", "k", b"7")
+
+
+def signed(text: str) -> Postback:
+    """A press on a button that an earlier version sent into thread 1."""
+    signature = hmac.digest(SECRET, f"shop\0whatsapp\0ann\0\0{text}".encode(), "sha256")[:9]
+    return Postback(
+        id="p", contact=Contact(id="ann"), at=NOON, key=f"~{urlsafe_b64encode(signature).decode()}~{text}", title=""
+    )
+
+
+async def test_keys_in_flight_still_open(desk: Desk) -> None:
+    signer = Signer(desk.store, Random(1))
+    await signer.start()
+    thread = await desk.store.thread(1)
+    for text, key in (("Track[7]", "Track[7]"), (f"#{LONG_KEY.rpartition(' ')[2]}", "Refund[7]")):
+        opened = await signer.open(signed(text), thread)
+        assert isinstance(opened, Postback)
+        assert (opened.key, opened.stale) == (key, None)
+
+
+async def test_secrets_are_no_polling_cursors_any_more(desk: Desk) -> None:
+    store = desk.store
+    assert [await store.cursor("shop", name) for name in ("group:1", "postback", LONG_KEY)] == ["5", "6", None]
+    assert await store.cursor("", "postback secret") is None
+    assert await store.secret("", "postback secret") == SECRET.hex()
+    assert [await store.secret("shop", name) for name in ("group:1", "postback", LONG_KEY)] == [None, None, "Refund[7]"]
+    await desk.reopen()
+    assert await desk.store.secret("", "postback secret") == SECRET.hex()
 
 
 def quarantined(key: str, text: str) -> Arrival:

@@ -24,7 +24,7 @@ from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
 from tests.support.sqlite_files import on_writer, sqlite_of
-from tests.support.store_desk import AT, Desk, arrival, ref_of
+from tests.support.store_desk import AT, Desk, arrival, ref_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -334,6 +334,21 @@ async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_byte
 
 def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
     return [step[3] for statement in statements.split(";") for step in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
+
+
+@pytest.mark.parametrize("side", ["inbox", "outbox"])
+async def test_whether_a_thread_is_busy_is_not_asked_of_its_whole_history(desk: Desk, side: str) -> None:
+    looked_at: list[str] = []
+    await on_writer(desk, lambda db: db.set_trace_callback(looked_at.append))
+    (row,) = await desk.said("hi")
+    await desk.store.settle_delivery(sent(row))
+    await on_writer(desk, lambda db: db.set_trace_callback(None))
+    asked = [statement for statement in looked_at if f"FROM {side} w" in statement]
+    assert {statement.split()[0] for statement in asked} == {"SELECT", "UPDATE"}
+    explained = ";".join(asked)
+    steps = await on_writer(desk, lambda db: plan_of(db, explained))
+    assert sum(f"INDEX {side}_work" in step for step in steps) == len(asked)
+    assert not any(f"{side}_history" in step for step in steps)
 
 
 @pytest.mark.parametrize("side", ["inbox", "outbox"])
