@@ -54,7 +54,7 @@ def test_a_generated_page_is_up_to_date(page: Path) -> None:
 
 def test_the_tests_that_the_guarantees_name_exist() -> None:
     page = (DOCS / "explanation" / "guarantees.md").read_text("utf-8")
-    named = re.findall(r"\[(tests/[\w/]+\.py)\]\([^)]*\) \| `(\w+)`", page)
+    named = re.findall(r"\[((?:tests|bridge/testing)/[\w/]+\.py)\]\([^)]*\) \| `(\w+)`", page)
     assert named
     assert [(file, test) for file, test in named if f"def {test}(" not in (ROOT / file).read_text("utf-8")] == []
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from bridge.store.records import Receipt
+from bridge.testing.contract.store.desk import arrival, ref_of
 from bridge.testing.loop import START
 from bridge.units import SECOND
 from storage.sqlite.simulation import Volatile
 from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
-from tests.support.store_desk import arrival, ref_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

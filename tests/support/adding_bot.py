@@ -24,8 +24,8 @@ from bridge.engine.backoff import Backoff
 from bridge.engine.timers import Timers
 from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.store.records import TurnCommit
+from bridge.testing.contract.store.desk import saying
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
-from tests.support.store_desk import saying
 from tests.support.whole_bridges import configuration
 
 if TYPE_CHECKING:

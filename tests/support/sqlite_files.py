@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.support.store_desk import Desk
+    from bridge.testing.contract.store.desk import Desk
 
 
 def sqlite_of(desk: Desk) -> SqliteStore:

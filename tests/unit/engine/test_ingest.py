@@ -18,9 +18,9 @@ from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import InboxState
 from bridge.strict_json import read_object
 from bridge.testing.blueprint import PROVIDERS, blueprint_of
+from bridge.testing.contract.store.desk import Desk
 from bridge.testing.loop import START
 from tests.support.manual_clock import ManualClock
-from tests.support.store_desk import Desk
 from tests.support.turn_engine import turns
 from tests.support.worlds import CHANNELS
 

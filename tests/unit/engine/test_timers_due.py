@@ -14,9 +14,9 @@ from bridge import Router, Timer, Turn
 from bridge.engine.timers import Timers
 from bridge.errors import Unavailable
 from bridge.store.records import TimerRow
+from bridge.testing.contract.store.desk import AT, Desk, arrival
 from bridge.units import SECOND
 from tests.support.manual_clock import ManualClock
-from tests.support.store_desk import AT, Desk, arrival
 from tests.support.turn_engine import turns
 
 if TYPE_CHECKING:

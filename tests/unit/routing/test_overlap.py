@@ -15,9 +15,9 @@ from bridge.engine.turns.batching import Batch, grown
 from bridge.routing.handlers import handler_of
 from bridge.routing.overlap import Overlap, as_overlap, debounce
 from bridge.store.records import InboxRow
+from bridge.testing.contract.store.desk import ref_of
 from bridge.units import SECOND
 from tests.support.bursting_bots import account_for, message
-from tests.support.store_desk import ref_of
 from tests.support.turn_engine import ATTEMPTS
 
 

@@ -14,9 +14,9 @@ import pytest
 from bridge.engine.turns.signing import Signer
 from bridge.events import Contact, Postback, Timer, encode_event
 from bridge.store.records import Receipt
+from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, ref_of
 from bridge.units import SECOND
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
-from tests.support.store_desk import AT, NOON, Desk, arrival, ref_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping

@@ -19,19 +19,19 @@ from structlog.testing import capture_logs
 from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.events import Timer
 from bridge.store.records import Receipt, TimerRow, TurnCommit
+from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of, sent
 from storage.sqlite import cache, connection
 from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
 from tests.support.sqlite_files import on_writer, sqlite_of
-from tests.support.store_desk import AT, Desk, arrival, ref_of, sent
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 CRASH = """
 import asyncio, os, sys
-from tests.support.store_desk import Desk
+from bridge.testing.contract.store.desk import Desk
 async def main():
     desk = await Desk(sys.argv[1]).open()
     (row,) = await desk.hear("1")

@@ -11,11 +11,11 @@ import pytest
 
 from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse
 from bridge.store.records import Receipt
+from bridge.testing.contract.store.desk import Desk, arrival
 from storage.sqlite import connection
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from storage.sqlite.store import open_reader, open_store
 from tests.support.sqlite_files import digest, on_writer
-from tests.support.store_desk import Desk, arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable

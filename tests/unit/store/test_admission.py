@@ -9,7 +9,7 @@ import pytest
 from bridge.store.admission import Known, admit, conflict_key, conflict_keys_of, done_at, joins_message, keys_of
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
-from tests.support.store_desk import AT, arrival, news, riddle
+from bridge.testing.contract.store.desk import AT, arrival, news, riddle
 
 FIRST = arrival("1")
 SAME_WEBHOOK = replace(FIRST, encoded=b"read otherwise")

@@ -11,7 +11,7 @@ from bridge.events import Contact, Echo
 from bridge.messages import Button, Buttons, Image, Template, Text
 from bridge.store.echoes import JUST_NOW, PATIENCE, RECENT, Tried, is_ours
 from bridge.store.lifecycle import OutboxState
-from tests.support.store_desk import AT, NOON
+from bridge.testing.contract.store.desk import AT, NOON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,7 +7,7 @@ import pytest
 from bridge.store.lifecycle import INBOX, InboxMove, InboxState, OutboxState, Outcome
 from bridge.store.replay import letter_of, replay_of
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
-from tests.support.store_desk import news, ref_of
+from bridge.testing.contract.store.desk import news, ref_of
 
 
 @pytest.mark.parametrize(

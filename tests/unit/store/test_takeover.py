@@ -20,7 +20,7 @@ from bridge.store.takeover import (
     may_take,
     restarted,
 )
-from tests.support.store_desk import AT, NOON, arrival, ref_of
+from bridge.testing.contract.store.desk import AT, NOON, arrival, ref_of
 
 HOLDS: Final = {
     HoldState.BOT: Hold(),

@@ -12,7 +12,7 @@ from bridge.store.fencing import Fence, fence
 from bridge.store.heads import first_attempts
 from bridge.store.lifecycle import INBOX, InboxMove, InboxState, OutboxState
 from bridge.store.records import Hold, InboxRow, ThreadRow, TurnCommit
-from tests.support.store_desk import AT, arrival, ref_of, saying
+from bridge.testing.contract.store.desk import AT, arrival, ref_of, saying
 
 MESSAGE: Final = arrival("1").event
 

@@ -10,8 +10,8 @@ from bridge import Router, Turn
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.interruption import INTERRUPTIONS
 from bridge.routing.overlap import debounce
+from bridge.testing.contract.store.desk import Desk
 from tests.support.bursting_bots import BURST, Gate, account_for, answered, bot, say_burst
-from tests.support.store_desk import Desk
 from tests.support.turn_engine import ATTEMPTS, turns
 
 if TYPE_CHECKING:

@@ -3,22 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import tempfile
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bridge.errors import ClaimLost
-from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState, Outcome
-from tests.support.store_desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, saying, sent
-from tests.support.store_kinds import KINDS
+from bridge.store.lifecycle import (
+    INBOX,
+    OUTBOX,
+    InboxMove,
+    InboxState,
+    Machine,
+    OutboxMove,
+    OutboxState,
+    Outcome,
+    climbs,
+)
+from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, saying, sent
+from bridge.testing.contract.store.suite import StoreSuite
 
 if TYPE_CHECKING:
     from bridge.events import StatusValue
     from bridge.store.records import InboxRow, OutboxRow
-    from tests.support.store_kinds import StoreKind
 
 PEOPLE: Final = ("ann", "bob")
 VALUES: Final[tuple[StatusValue, ...]] = ("read", "failed", "sent", "delivered")
@@ -34,25 +45,39 @@ PLANS: Final = st.lists(
 
 @dataclass(slots=True)
 class Line:
-    """What is open of one thread on one side, the states all rows of it are in, and the rows by id."""
+    """What is open of one thread on one side, and the states all its rows are in, by id."""
 
+    machine: Machine[Any, Any]
     open: list[int] = field(default_factory=list)
     attempts: dict[int, int] = field(default_factory=dict)
     states: dict[int, str] = field(default_factory=dict)
     status: dict[int, str] = field(default_factory=dict)
 
-    def append(self, row_id: int, state: str) -> None:
+    def begin(self, row_id: int) -> None:
+        """A new row waits."""
+        self.states[row_id] = "open"
+        self._queue(row_id)
+
+    def happens(self, row_id: int, move: InboxMove | OutboxMove) -> None:
+        """A row moves on as its life cycle says."""
+        state = self.states[row_id] = self.machine.move(self.states[row_id], move)
+        if row_id in self.open:
+            self.open.remove(row_id)
+            self._count()
+        if state == "open":
+            self._queue(row_id)
+
+    def hears(self, row_id: int, value: str | None) -> None:
+        """News of a row."""
+        if value is not None and climbs(self.status.get(row_id), value):
+            self.status[row_id] = value
+
+    def _queue(self, row_id: int) -> None:
         self.attempts[row_id] = 0
-        self.states[row_id] = state
         self.open.append(row_id)
-        self._begin()
+        self._count()
 
-    def end(self, row_id: int, state: str) -> None:
-        self.open.remove(row_id)
-        self.states[row_id] = state
-        self._begin()
-
-    def _begin(self) -> None:
+    def _count(self) -> None:
         if self.open and self.attempts[self.open[0]] == 0:
             self.attempts[self.open[0]] = 1
 
@@ -63,8 +88,8 @@ class Model:
     def __init__(self, desk: Desk) -> None:
         """Both are empty."""
         self.desk = desk
-        self.inbox = {name: Line() for name in PEOPLE}
-        self.outbox = {name: Line() for name in PEOPLE}
+        self.inbox = {name: Line(INBOX) for name in PEOPLE}
+        self.outbox = {name: Line(OUTBOX) for name in PEOPLE}
         self.numbers = 0
         self.seen: dict[tuple[str, int], str] = {}
 
@@ -91,10 +116,10 @@ class Model:
     async def hear(self, who: str, n: int) -> None:
         n = n % 4 + 1
         self.numbers += n
-        keys = [f"{who}-{self.numbers - n + each}" for each in range(n)]
+        keys = [f"{who}-{self.numbers - n + index}" for index in range(n)]
         await self.desk.receive(*(arrival(key, who) for key in [*keys, *keys[:1]]))
         for row in self.desk.told.events[len(self.desk.told.events) - n :]:
-            self.inbox[who].append(row.id, InboxState.OPEN)
+            self.inbox[who].begin(row.id)
 
     async def end_turn(self, what: str, who: str, row: InboxRow, n: int) -> None:
         line = self.inbox[who]
@@ -103,14 +128,14 @@ class Model:
             line.attempts[row.id] += 1
         elif what == "give up":
             await self.desk.store.settle_turn(given_up(row))
-            line.end(row.id, InboxState.DEAD)
+            line.happens(row.id, InboxMove.GIVEN_UP)
         else:
             said = await self.desk.turn(
-                row, *(saying(f"{each}", f"{row.id}-{row.replay}-{each}") for each in range(n % 4))
+                row, *(saying(f"{index}", f"{row.id}-{row.replay}-{index}") for index in range(n % 4))
             )
-            line.end(row.id, InboxState.DONE)
+            line.happens(row.id, InboxMove.ANSWERED)
             for message in said:
-                self.outbox[who].append(message.id, OutboxState.OPEN)
+                self.outbox[who].begin(message.id)
 
     async def end_delivery(self, what: str, who: str, row: OutboxRow, n: int) -> None:
         line = self.outbox[who]
@@ -119,41 +144,37 @@ class Model:
             line.attempts[row.id] += 1
         elif what == "refuse":
             await self.desk.store.settle_delivery(refused(row))
-            line.end(row.id, OutboxState.DEAD)
+            line.happens(row.id, OutboxMove.GIVEN_UP)
         else:
             status = (*VALUES, None)[n % 5]
             await self.desk.store.settle_delivery(sent(row, f"m-{row.id}", status=status))
-            line.end(row.id, OutboxState.SENT)
-            self.climb(line, row.id, status)
+            line.happens(row.id, OutboxMove.SENT)
+            line.hears(row.id, status)
 
     async def look_back(self, what: str, who: str, n: int) -> None:
         """Something about a row that was there before: one of which it is true, if there is one."""
         side = "out" if what == "news" or (what != "late" and n % 2) else "in"
         line = (self.inbox if side == "in" else self.outbox)[who]
-        fitting = [each for each, state in line.states.items() if state == _FITTING[what]] or list(line.states)
+        fitting = [row_id for row_id, state in line.states.items() if state == _FITTING[what]] or list(line.states)
         if not fitting:
             return
         row_id = fitting[n // 2 % len(fitting)]
         dead = line.states[row_id] == "dead"
         if what == "news" and line.states[row_id] == "sent":
             await self.desk.receive(news(f"m-{row_id}", VALUES[n % len(VALUES)]))
-            self.climb(line, row_id, VALUES[n % len(VALUES)])
+            line.hears(row_id, VALUES[n % len(VALUES)])
         elif what == "drop":
             assert await self.desk.store.drop(f"{side}-{row_id}", AT) is dead
-            line.states[row_id] = "dropped" if dead else line.states[row_id]
+            if dead:
+                line.happens(row_id, InboxMove.DROPPED if side == "in" else OutboxMove.DROPPED)
         elif what == "replay":
             assert await self.desk.store.replay(f"{side}-{row_id}", AT) is dead
             if dead:
-                line.append(row_id, "open")
+                line.happens(row_id, InboxMove.REPLAYED if side == "in" else OutboxMove.REPLAYED)
         elif what == "late" and row_id not in line.open:
-            row = next(each for each in self.desk.told.events if each.id == row_id)
+            row = next(event for event in self.desk.told.events if event.id == row_id)
             with pytest.raises(ClaimLost):
                 await self.desk.turn(row, "too late")
-
-    @staticmethod
-    def climb(line: Line, row_id: int, value: str | None) -> None:
-        known = line.status.get(row_id, "")
-        line.status[row_id] = max(known, value or "", key=lambda each: STATUS_RANK.get(each, 0))
 
     async def compare(self) -> None:
         """The store stands where the model stands, and nothing moved in a way that is no move."""
@@ -166,7 +187,9 @@ class Model:
                 (self.outbox, await self.desk.messages(thread_id)),
             ):
                 line = lines[who]
-                assert [(row.id, row.attempt) for row in rows] == [(each, line.attempts[each]) for each in line.open]
+                assert [(row.id, row.attempt) for row in rows] == [
+                    (row_id, line.attempts[row_id]) for row_id in line.open
+                ]
             for entry in await self.desk.store.history(thread_id, limit=1000):
                 line = (self.inbox if entry.direction == "in" else self.outbox)[who]
                 assert (entry.state, entry.status) == (line.states[entry.id], line.status.get(entry.id, ""))
@@ -175,20 +198,25 @@ class Model:
     def moved(self, side: str, row_id: int, state: str) -> None:
         before = self.seen.get((side, row_id), state)
         if before != state:
-            moves = INBOX_MOVES[InboxState(before)] if side == "in" else OUTBOX_MOVES[OutboxState(before)]
-            assert state in moves, f"{side}-{row_id} went from {before} to {state}"
+            if side == "in":
+                INBOX.reach(InboxState(before), InboxState(state))
+            else:
+                OUTBOX.reach(OutboxState(before), OutboxState(state))
         self.seen[side, row_id] = state
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if not kind.survives], ids=lambda kind: str(kind.name))
-@settings(max_examples=60, deadline=None)
-@given(plan=PLANS)
-def test_a_store_stands_where_its_model_stands(kind: StoreKind, plan: list[tuple[str, int, int]]) -> None:
-    asyncio.run(follow(kind, plan))
+class StoreModel(StoreSuite):
+    """The store beside its model."""
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.differing_executors])
+    @given(plan=PLANS)
+    def test_a_store_stands_where_its_model_stands(self, plan: list[tuple[str, int, int]]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            asyncio.run(_follow(self.url(Path(folder)), plan))
 
 
-async def follow(kind: StoreKind, plan: list[tuple[str, int, int]]) -> None:
-    desk = await Desk(kind.url(__file__)).open()  # type: ignore[arg-type] # what survives nothing needs no folder
+async def _follow(url: str, plan: list[tuple[str, int, int]]) -> None:
+    desk = await Desk(url).open()
     try:
         model = Model(desk)
         for what, who, n in plan:

@@ -1,0 +1,53 @@
+"""The contract of a store, for a test module of yours.
+
+Example::
+
+    from bridge.testing.contract.store import StoreContract
+
+    class TestLedger(StoreContract):
+        def url(self, folder: Path) -> str:
+            return f"ledger:///{folder / 'store'}"
+
+StoreModel, a further suite, is in bridge.testing.contract.store.model and needs hypothesis.
+"""
+
+from __future__ import annotations
+
+from bridge.testing.contract.store.dead_letters import DeadLetterContract
+from bridge.testing.contract.store.deliveries import DeliveryContract
+from bridge.testing.contract.store.desk import Desk
+from bridge.testing.contract.store.dialogs import DialogContract
+from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.polling import PollingContract
+from bridge.testing.contract.store.receive import ReceiveContract
+from bridge.testing.contract.store.suite import StoreSuite
+from bridge.testing.contract.store.timers import TimerContract
+from bridge.testing.contract.store.turns import TurnContract
+
+
+class StoreContract(
+    ReceiveContract,
+    TurnContract,
+    DeliveryContract,
+    TimerContract,
+    DialogContract,
+    HandoffContract,
+    DeadLetterContract,
+    PollingContract,
+):
+    """All that the engine asks of a store."""
+
+
+__all__ = [
+    "DeadLetterContract",
+    "DeliveryContract",
+    "Desk",
+    "DialogContract",
+    "HandoffContract",
+    "PollingContract",
+    "ReceiveContract",
+    "StoreContract",
+    "StoreSuite",
+    "TimerContract",
+    "TurnContract",
+]
