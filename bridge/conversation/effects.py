@@ -23,11 +23,11 @@ class Effects:
     laters: list[Later]
     cancelled: list[str]
     handoff: str | None = None
-    """The note to the person who is to take over; None: nobody is."""
+    """The note to the person who takes over; None: the bot keeps the thread."""
 
     def forget(self, name: str) -> None:
         """Cancel the timers of a name, also those that the turn itself sets."""
-        self.laters = [each for each in self.laters if each.name != name]
+        self.laters = [later for later in self.laters if later.name != name]
         self.cancelled.append(name)
 
 

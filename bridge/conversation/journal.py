@@ -1,4 +1,4 @@
-"""The journal of a dialog: what it did and was told so far, by which it is played again up to where it waits."""
+"""The journal of a dialog: its operations and their outcomes, by which it is played again up to its question."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Journal:
     @property
     def has_steps(self) -> bool:
         """Whether it did anything outside."""
-        return any(each.op == "step" for each in self.entries)
+        return any(entry.op == "step" for entry in self.entries)
 
     def encode(self) -> bytes:
         """As JSON. Raises HandlerError when that is more than 128 KiB."""
@@ -86,10 +86,10 @@ class Journal:
                 "run": self.run,
                 "arguments": self.arguments,
                 "legs": [
-                    [*_packed(each.event), each.values, each.step, *map(_all_packed, (each.older, each.skipped))]
-                    for each in self.legs
+                    [*_packed(leg.event), leg.values, leg.step, *map(_all_packed, (leg.older, leg.skipped))]
+                    for leg in self.legs
                 ],
-                "entries": [[each.op, each.call, each.label, each.leg, each.outcome] for each in self.entries],
+                "entries": [[entry.op, entry.call, entry.label, entry.leg, entry.outcome] for entry in self.entries],
             }
         )
         if len(data) > JOURNAL_LIMIT:
@@ -108,8 +108,8 @@ def decode_journal(data: bytes) -> Journal:
             event=_unpacked(tag, event),
             values=state,
             step=step,
-            older=tuple(_unpacked(*each) for each in older),
-            skipped=tuple(_unpacked(*each) for each in skipped),
+            older=tuple(_unpacked(*packed) for packed in older),
+            skipped=tuple(_unpacked(*packed) for packed in skipped),
         )
         for tag, event, state, step, older, skipped in values.pop("legs")
     ]
@@ -174,7 +174,7 @@ def _packed(event: Event) -> list[object]:
 
 
 def _all_packed(events: tuple[Event, ...]) -> list[list[object]]:
-    return [_packed(each) for each in events]
+    return [_packed(event) for event in events]
 
 
 def _unpacked(tag: str, event: object) -> Event:

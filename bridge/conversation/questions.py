@@ -57,7 +57,7 @@ class Question:
 
     @property
     def messages(self) -> tuple[Outgoing, ...]:
-        """What is said to ask it."""
+        """The messages that ask it."""
         if not self.titles:
             return self.prompt
         *before, last = self.prompt or (None,)
@@ -73,12 +73,12 @@ class Question:
         Raises:
             Refused: it is no answer.
         """
-        said = self._said(event)
-        if isinstance(said, int):
-            return {"choice": said}
+        answered = self._answered(event)
+        if isinstance(answered, int):
+            return {"choice": answered}
         if self.titles and self.parse is None:
             raise Refused
-        return await self._parsed(said)
+        return await self._parsed(answered)
 
     async def replay(self, outcome: dict[str, Any]) -> Any:  # noqa: ANN401 - whatever was answered
         """The answer that a journal keeps. Whatever `parse` raises now is raised."""
@@ -88,16 +88,16 @@ class Question:
             return deepcopy(outcome["value"])  # what the script does to it is no part of the past
         return await _called(self.parse, outcome["said"]) if self.parse else outcome["said"]
 
-    async def _parsed(self, said: str) -> dict[str, Any]:
+    async def _parsed(self, words: str) -> dict[str, Any]:
         if self.parse is None:
-            return {"value": said}
+            return {"value": words}
         try:
-            value = await _called(self.parse, said)
+            value = await _called(self.parse, words)
         except Exception:  # noqa: BLE001 - an author's parse may say no in any way
             raise Refused from None
-        return {"value": value} if _comes_back(value) else {"said": said}
+        return {"value": value} if _comes_back(value) else {"said": words}
 
-    def _said(self, event: Event) -> int | str:
+    def _answered(self, event: Event) -> int | str:
         """The number of the choice that was made, or the words to be parsed."""
         if isinstance(event, Postback):
             return self._pressed(event)
@@ -146,25 +146,25 @@ def choices_of(choices: Sequence[object]) -> tuple[tuple[str, ...], tuple[Any, .
 
 
 def check_titles(titles: Sequence[str]) -> None:
-    """Refuse titles that nobody could tell apart. Raises HandlerError."""
+    """Refuse titles that cannot be told apart. Raises HandlerError."""
     if not all(title.strip() for title in titles) or len({fold(title) for title in titles}) < len(titles):
         raise HandlerError(f"choices are told apart by their titles: {', '.join(map(repr, titles))}")
 
 
 def _keys_of(messages: Sequence[Outgoing]) -> dict[str, object]:
     """The keys that an author's own buttons, rows and cards hold, by their texts."""
-    found: dict[str, object] = {}
+    keys: dict[str, object] = {}
     for message in messages:
         match message:
             case Buttons(buttons=buttons):
-                found |= {str(each.key): each.key for each in buttons}
+                keys |= {str(button.key): button.key for button in buttons}
             case Menu(sections=sections):
-                found |= {str(row.key): row.key for section in sections for row in section.rows}
+                keys |= {str(row.key): row.key for section in sections for row in section.rows}
             case Cards(cards=cards):
-                found |= {str(each.key): each.key for card in cards for each in card.buttons}
+                keys |= {str(button.key): button.key for card in cards for button in card.buttons}
             case _:
                 pass
-    return found
+    return keys
 
 
 def _is_good(event: Postback, key: object) -> bool:
@@ -172,8 +172,8 @@ def _is_good(event: Postback, key: object) -> bool:
     return bool(event.sealed) if isinstance(key, PackedKey) else not event.sealed
 
 
-async def _called(parse: Callable[[str], Any], said: str) -> Any:  # noqa: ANN401 - whatever it makes of it
-    value = parse(said)
+async def _called(parse: Callable[[str], Any], words: str) -> Any:  # noqa: ANN401 - whatever it makes of it
+    value = parse(words)
     return await value if inspect.isawaitable(value) else value
 
 

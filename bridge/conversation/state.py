@@ -46,12 +46,12 @@ class StateModel:
             HandlerError: they do not fit the model; nothing is lost, the turn fails.
         """
         name = self.model.__name__
-        found = values.get(VERSIONS, {}).get(name, 0 if values and self.migrate else self.version)
-        if found > self.version:
-            raise HandlerError(f"the state was written by version {found} of {name}; this is version {self.version}")
-        if found < self.version and self.migrate is not None:
+        stored = values.get(VERSIONS, {}).get(name, 0 if values and self.migrate else self.version)
+        if stored > self.version:
+            raise HandlerError(f"the state was written by version {stored} of {name}; this is version {self.version}")
+        if stored < self.version and self.migrate is not None:
             versions = values.get(VERSIONS)
-            values = self._migrated({key: each for key, each in values.items() if key != VERSIONS}, found)
+            values = self._migrated({key: value for key, value in values.items() if key != VERSIONS}, stored)
             if versions:
                 values[VERSIONS] = versions
         return self._validated(values), values
@@ -60,11 +60,11 @@ class StateModel:
         """Refuse what a turn is about to keep, if no later turn could read it. Raises HandlerError as `read`."""
         self._validated(orjson.loads(data))
 
-    def _migrated(self, values: dict[str, Any], found: int) -> dict[str, Any]:
+    def _migrated(self, values: dict[str, Any], stored: int) -> dict[str, Any]:
         try:
-            return dict(self.migrate(values, found) if self.migrate is not None else values)
+            return dict(self.migrate(values, stored) if self.migrate is not None else values)
         except Exception as error:
-            what = f"migrate= of {self.model.__name__} failed on what version {found} stored"
+            what = f"migrate= of {self.model.__name__} failed on what version {stored} stored"
             raise HandlerError(f"{what}: {type(error).__name__}: {error}") from error
 
     def _validated(self, values: Mapping[str, Any]) -> BaseModel:
@@ -72,9 +72,9 @@ class StateModel:
         declared = {key for keys in read_keys(self.model).values() for key in keys}
         known = declared if strict else values.keys() - {VERSIONS}
         try:
-            return self.model.model_validate({key: each for key, each in values.items() if key in known})
+            return self.model.model_validate({key: value for key, value in values.items() if key in known})
         except ValidationError as error:
-            what = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors())
+            what = "; ".join(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
             raise HandlerError(f"the state does not fit {self.model.__name__}: {what}") from None
 
     def write(self, model: BaseModel, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
     for name, field in model.model_fields.items():
         alias = field.validation_alias
         choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-        paths = [each.path if isinstance(each, AliasPath) else [each] for each in choices if each is not None]
+        paths = [choice.path if isinstance(choice, AliasPath) else [choice] for choice in choices if choice is not None]
         keys[name] = {str(path[0]) for path in paths} | ({name} if by_name or not paths else set())
     return keys
 
@@ -168,7 +168,7 @@ class State(MutableMapping[str, Any]):
         return self._state_model.write(self._model, self._values)
 
     def become(self, values: dict[str, Any]) -> None:
-        """Hold other values. A model stays the same object: whoever holds it sees the new values."""
+        """Hold other values. A model stays the same object: every holder sees the new values."""
         if self._state_model is not None and self._model is not None:
             fresh, values = self._state_model.read(values)
             vars(self._model).update(vars(fresh))
@@ -202,5 +202,5 @@ class State(MutableMapping[str, Any]):
 
 
 def over() -> HandlerError:
-    """What is told to whoever comes too late."""
+    """The error for everything after the end of a turn."""
     return HandlerError("the turn is over: what is said or kept now would be lost; handlers finish before they return")

@@ -29,7 +29,7 @@ class Superseded(BaseException):
 class ScriptChanged(BaseException):
     """A dialog under way does not fit its script (any more): they part at `step`, counted from 1.
 
-    `reason` has nobody's words in it, `detail` has.
+    `reason` holds no words of the conversation, `detail` does.
     """
 
     def __init__(self, step: int, reason: str, detail: str = "") -> None:

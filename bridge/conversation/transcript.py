@@ -49,7 +49,7 @@ def _spoken(entry: Entry) -> tuple[str, str]:
         case Message() as event:
             caption = event.media.caption if event.media else ""
             named = event.location.name if event.location else ""
-            words = " ".join(each for each in (event.text, caption, named) if each)
+            words = " ".join(part for part in (event.text, caption, named) if part)
             return "user", words if event.kind == "text" else f"[{event.kind}] {words}".strip()
         case Postback() as event:
             return "user", event.title or event.key
@@ -59,9 +59,9 @@ def _spoken(entry: Entry) -> tuple[str, str]:
 
 
 def _said(message: Outgoing) -> str:
-    words = next((found for name in ("text", "caption", "name") if (found := getattr(message, name, None))), "")
+    words = next((text for name in ("text", "caption", "name") if (text := getattr(message, name, None))), "")
     shown = words if message.kind in _WORDY else f"[{message.kind}] {words}".strip()
-    return "\n".join([shown, *(f"- {each.title}" for each in choices_of(message))])
+    return "\n".join([shown, *(f"- {choice.title}" for choice in choices_of(message))])
 
 
 _WORDY = frozenset({"text", "buttons", "menu"})

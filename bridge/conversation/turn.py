@@ -184,11 +184,11 @@ class Turn(Generic[E_co, S_co]):
             HandlerError: something among them cannot be said, or the turn is over; then none of them is added.
         """
         self._draft.want_open()
-        said = as_messages(messages)
+        added = as_messages(messages)
         replies = self._draft.effects.replies
-        if len(replies) + len(said) > REPLY_LIMIT:
+        if len(replies) + len(added) > REPLY_LIMIT:
             raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
-        replies.extend(said)
+        replies.extend(added)
         return self
 
     def say(self, text: str) -> Self:
@@ -316,8 +316,8 @@ def _flat(value: object) -> Iterator[Outgoing]:
     elif isinstance(value, _OUTGOING):
         yield value
     elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _flat(each)
+        for item in value:
+            yield from _flat(item)
     else:
         kinds = "a text, a message or a list of them"
         raise HandlerError(f"what is said is {kinds}, not a {type(value).__name__}")

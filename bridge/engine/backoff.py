@@ -32,7 +32,7 @@ class Backoff:
     ) -> int | None:
         """When (microseconds) to begin attempt `attempt` + 1, or None to give up after this one.
 
-        `retry_after` (seconds, clamped to 1 s ... 15 min) is what the other side asked for, and is never undercut.
+        `retry_after` (seconds, clamped to 1 s ... 15 min) is the least wait, as the other side asked for it.
         """
         if attempt >= self.attempts:
             return None

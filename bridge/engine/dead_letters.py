@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Letters:
-    """The dead letters of a store that is ours; what bridge.control lets a person do with them."""
+    """The dead letters of a store that is ours; bridge.web.control acts on them."""
 
     def __init__(self, store: Store, reread: Reread, clock: Clock) -> None:
         """`reread` maps a quarantined webhook anew, and raises Unmappable when it is still not understood."""
@@ -27,7 +27,7 @@ class Letters:
         self._clock = clock
 
     async def replay(self, letter_id: str) -> bool:
-        """Append a dead letter to its thread again; False when there is none of that id.
+        """Append a dead letter to its thread again; False when no dead letter has that id.
 
         Raises:
             Unmappable: it is a quarantined webhook, and still not understood.
@@ -42,5 +42,5 @@ class Letters:
         return await self._store.replay(letter_id, self._clock.now(), arrivals)
 
     async def drop(self, letter_id: str) -> bool:
-        """Put a dead letter aside for good; False when there is none of that id."""
+        """Put a dead letter aside for good; False when no dead letter has that id."""
         return await self._store.drop(letter_id, self._clock.now())

@@ -1,4 +1,4 @@
-"""Handing threads to a person and back: by a command, and what the bot is told when it has one again."""
+"""Hands threads to a person and back; the event of a return tells the bot what it missed."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from bridge.store.records import InboxRow, ThreadRow
 
 MISSED: Final = 100
-"""Events that a bot is told it missed while a person had the thread."""
+"""Events that a return lists as missed."""
 
 
 class Handoffs:
-    """The threads of a store that is ours; what bridge.control lets a person do with them.
+    """The threads of a store that is ours; bridge.web.control acts on them.
 
     Both are events of the thread, so that they take effect in its order.
     """
@@ -37,11 +37,11 @@ class Handoffs:
         self._name = name
 
     async def hand_off(self, thread_id: int, note: str) -> bool:
-        """Give a thread to a person; False when there is no such thread."""
+        """Give a thread to a person; False when the thread does not exist."""
         return await self._tell(thread_id, lambda about: Handoff(**about, note=note))
 
     async def give_back(self, thread_id: int) -> bool:
-        """Return a thread to the bot; False when there is no such thread."""
+        """Return a thread to the bot; False when the thread does not exist."""
         return await self._tell(thread_id, lambda about: Returned(**about))
 
     async def _tell(self, thread_id: int, make: Callable[..., Event]) -> bool:
@@ -67,7 +67,7 @@ def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
 
 
 def returned(event: Event, held: Sequence[InboxRow]) -> Returned:
-    """What the bot is told by such an event."""
+    """The event of a return as the bot gets it, with the events that it missed."""
     return Returned(
         id=event.id,
         contact=event.contact,

@@ -42,12 +42,12 @@ _LONGEST_NAME: Final = 512
 def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
     """What a webhook brings, in its order; none when it means nothing to a bot.
 
-    `wants` tells whether any rule is for events of a tag: a status or echo that nobody wants is only recorded (but for
+    `wants` tells whether any rule is for events of a tag: an unwanted status or echo is only recorded (but for
     an echo of a person, who has the thread from then on), and an unrecognised event waits in quarantine for somebody
     who does.
     """
     try:
-        return [_arrival(account, provider.name, each, webhook, wants) for each in provider.parse(webhook)]
+        return [_arrival(account, provider.name, inbound, webhook, wants) for inbound in provider.parse(webhook)]
     except Unmappable as error:
         return [quarantined(account, webhook, str(error))]
     except Exception as error:  # noqa: BLE001 - what a provider's own mistake cannot read is authentic all the same
@@ -57,13 +57,13 @@ def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Calla
 def arrivals_asked_for(
     account: str, provider: str, polled: Polled, wants: Callable[[str], bool], received_at: int
 ) -> list[Arrival]:
-    """What a provider told when it was asked: as if each event had come in a webhook of its own."""
+    """The answer of a provider that was asked: as if each event had come in a webhook of its own."""
     arrivals = [
         quarantined(account, _webhook(body, received_at), f"asked for: {reason}") for body, reason in polled.unmappable
     ]
-    for found in polled.inbound:
-        webhook = _webhook(orjson.dumps(dict(found.event.raw)), received_at)
-        arrivals.append(_arrival(account, provider, found, webhook, wants))
+    for inbound in polled.inbound:
+        webhook = _webhook(orjson.dumps(dict(inbound.event.raw)), received_at)
+        arrivals.append(_arrival(account, provider, inbound, webhook, wants))
     return arrivals
 
 
@@ -88,14 +88,14 @@ def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
     )
 
 
-def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
-    event = found.event
+def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
+    event = inbound.event
     try:
         encoded = encode_event(event)
-        _check_name(found.key, "event key")
-        if found.conversation_id is not None:
-            _check_name(found.conversation_id, "conversation id")
-        _check_name(found.channel, "channel")
+        _check_name(inbound.key, "event key")
+        if inbound.conversation_id is not None:
+            _check_name(inbound.conversation_id, "conversation id")
+        _check_name(inbound.channel, "channel")
     except ValueError as error:
         return quarantined(account, webhook, str(error))
     state, reason = InboxState.OPEN, ""
@@ -104,23 +104,23 @@ def _arrival(account: str, provider: str, found: Inbound, webhook: Webhook, want
     elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
         state = InboxState.DONE
     ref = None
-    if found.conversation_id is not None:
-        ref = ThreadRef(account, provider, found.channel, found.conversation_id)
+    if inbound.conversation_id is not None:
+        ref = ThreadRef(account, provider, inbound.channel, inbound.conversation_id)
     elif not isinstance(event, Status):
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
         account=account,
-        key=_gateways(found.key),
+        key=_gateways(inbound.key),
         ref=ref,
         event=event,
         encoded=encoded,
         raw=webhook.body,
         state=state,
-        address=found.address,
+        address=inbound.address,
         channel=webhook.channel,
         reason=reason,
         received_at=webhook.received_at,
-        with_person=found.with_person,
+        with_person=inbound.with_person,
     )
 
 

@@ -1,7 +1,7 @@
 """Lanes: the rows of each thread worked on one at a time and in order, many threads at once, in bounded memory.
 
 Turns and deliveries both run in lanes. A lane holds a short window of its thread's rows and the knowledge whether
-the store holds more; a row that has to be tried again holds its own lane and nobody else's.
+the store holds more; a row that has to be tried again holds up its own lane only.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ _PAUSE: Final = SECOND // 2
 _LONG_PAUSE: Final = 5 * SECOND
 
 
-class Row(Protocol):
-    """What lanes need to know of a row: see bridge.store.InboxRow and OutboxRow."""
+class QueuedRow(Protocol):
+    """What lanes need to know of a row: InboxRow and OutboxRow of bridge.store.records are such rows."""
 
     @property
     def id(self) -> int: ...  # noqa: D102 - as the class says
@@ -49,11 +49,11 @@ class Row(Protocol):
     def available_at(self) -> int: ...  # noqa: D102
 
 
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", bound=QueuedRow)
 
 
 class Source(Protocol[R]):
-    """Where the rows come from that are not in memory, and what is done with each."""
+    """The store of rows that are not in memory, and the work on each row."""
 
     name: str
 
@@ -82,7 +82,7 @@ class _Lane(Generic[R]):
     missed: bool = False
     """Something was offered while `more` was set."""
     due: bool = False
-    """The pause before its head is over, whatever the clock says since: somebody may have set it."""
+    """The pause before its head is over, even if the clock was set back since."""
 
 
 class Lanes(Generic[R]):
@@ -297,7 +297,7 @@ class Lanes(Generic[R]):
             self._spawn(self._fill_again())
 
     async def _fill_again(self) -> None:
-        """Fill, and look once more: what ran dry meanwhile may have left room that nobody else will notice."""
+        """Fill, and look once more: what ran dry meanwhile may have left room that nothing else notices."""
         if not self._running:
             return
         try:
@@ -315,7 +315,7 @@ class Lanes(Generic[R]):
         self._fill_up()
 
     async def _fill(self) -> None:
-        """Lanes for the threads that wait in the store, as many as there is room for."""
+        """Lanes for the threads that wait in the store, as many as fit."""
         after = 0
         self._beyond = False
         self._ended.clear()

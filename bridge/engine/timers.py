@@ -79,8 +79,8 @@ class Timers:
         except Exception as error:  # noqa: BLE001 - one timer that cannot be read must not be the end of all others
             log.error("timers_late", reason=kind_of(error))
             due = self._clock.now() + _LONG_PAUSE
-        # A timer set while the store was asked has woken nobody: its alarm found this task running.
-        due = min((each for each in (due, self._next) if each is not None), default=None)
+        # A timer set while the store was asked woke no task: its alarm found this task running.
+        due = min((time for time in (due, self._next) if time is not None), default=None)
         self._next = None
         if due is not None:
             self.set(due)

@@ -115,7 +115,7 @@ def grown(batch: Batch, waiting: Iterable[Candidate], attempts: int) -> Batch:
     """A batch with the events that follow its head without a gap and lead to the same handler.
 
     `waiting` begins with the head itself. An event on the last of its `attempts`, after others failed, stands alone:
-    so a poisonous one takes nobody along.
+    so a poisonous one fails alone.
     """
     rows: list[InboxRow] = []
     closed = False

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
 
-_QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - those of other scripts are meant
+_QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - other scripts have their own
 _SPOKE: Final = "a person spoke in the conversation"
 
 
@@ -68,30 +68,23 @@ class CommitBuilder:
         """
         draft.check_begun()
         now, effects = self._clock.now(), draft.effects
-        row, events = batch.head, [each.event for each in batch.rows]
+        row, events = batch.head, [row.event for row in batch.rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         heard = _heard(thread, events)
         replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
         plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
-        given_back = thread.is_held and isinstance(draft.event, Returned)
-        left = replace(
-            heard,
-            state=draft.state.encode(),
-            step=draft.step,
-            choices=_choices(thread.choices, plans, events, asked=draft.asked),
-            address=next((each.address for each in reversed(batch.rows) if each.address), thread.address),
-            dialog=draft.dialog,
-            hold=after_turn(thread.hold, _taken(effects.handoff, events)),
-        )
+        left = _left(heard, batch, draft, plans, events)
         draft.close()
+        given_back = thread.is_held and isinstance(draft.event, Returned)
+        scheduled = {} if capabilities.schedule else _scheduled(replies, now)
         name = handler.name if handler else ""
-        sayings: list[Saying] = []
-        timers = [_timer(later, now) for later in effects.laters]
-        for ordinal, (message, each) in enumerate(zip(replies, plans, strict=True)):
-            if message.at is not None and not capabilities.schedule and micros(message.at) > now:
-                timers.append(_later(message, micros(message.at)))
-            else:
-                sayings += _sayings(row, name, ordinal, message, each, now)
+        sayings = [
+            saying
+            for ordinal, (message, planned) in enumerate(zip(replies, plans, strict=True))
+            if ordinal not in scheduled
+            for saying in _sayings(row, name, ordinal, message, planned, now)
+        ]
+        timers = [*(_timer(later, now) for later in effects.laters), *scheduled.values()]
         commit = TurnCommit(
             row=batch.newest,
             others=batch.rows[:-1],
@@ -108,9 +101,9 @@ class CommitBuilder:
         return Prepared(commit, long_keys)
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
-        """What becomes of an event while a person has the thread: it is kept, and what was said gives them time again.
+        """An event while a person has the thread: it is kept, and the contact's words restart the quiet time.
 
-        Their own words, and what speaks of the thread's being held or not, are only recorded.
+        The person's own words, and events about the hold itself, are only recorded.
         """
         now = self._clock.now()
         recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
@@ -128,7 +121,7 @@ class CommitBuilder:
         )
 
     def of_taking(self, row: InboxRow, thread: ThreadRow, dead: str) -> TurnCommit:
-        """A person's taking a thread whose turn was given up (`dead` says why): they have it all the same."""
+        """A person takes a thread by an event whose turn was given up (`dead` says why): the thread is theirs."""
         now = self._clock.now()
         return TurnCommit(
             row=row,
@@ -142,6 +135,19 @@ class CommitBuilder:
 
     def _quiet_timer(self, now: int) -> tuple[TimerRow, ...]:
         return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
+
+
+def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], events: Sequence[Event]) -> ThreadRow:
+    """The thread as the turn leaves it."""
+    return replace(
+        heard,
+        state=draft.state.encode(),
+        step=draft.step,
+        choices=_choices(heard.choices, plans, events, asked=draft.asked),
+        address=next((row.address for row in reversed(batch.rows) if row.address), heard.address),
+        dialog=draft.dialog,
+        hold=after_turn(heard.hold, _taken(draft.effects.handoff, events)),
+    )
 
 
 def _heard(thread: ThreadRow, events: Sequence[Event]) -> ThreadRow:
@@ -167,17 +173,17 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 def _choices(
     standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool
 ) -> Sequence[Choice]:
-    if not standing and not any(each.choices for each in plans):
+    if not standing and not any(planned.choices for planned in plans):
         return ()
-    question = max((at for at, each in enumerate(plans) if _is_question(each)), default=None)
+    question = max((at for at, planned in enumerate(plans) if _is_question(planned)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
     answered = pressed[-1] if pressed else None
-    offered = [each.choices for each in plans[question or 0 :]]
+    offered = [planned.choices for planned in plans[question or 0 :]]
     return next_choices(standing, offered, answered=answered, asked=asked or question is not None)
 
 
 def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:
-    """The outbox rows of one reply. One that cannot be sent at all still gets a row, so that nobody loses it."""
+    """The outbox rows of one reply. One that cannot be sent at all still gets a row, so it is not lost."""
     dropped = planned.dropped or ""
     if dropped:
         log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
@@ -185,13 +191,13 @@ def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, plann
     return [
         Saying(
             key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
-            message=said,
-            encoded=encode_message(said),
+            message=message_part,
+            encoded=encode_message(message_part),
             expires_at=expires,
             given_up=planned.given_up,
             dropped=dropped,
         )
-        for part, said in enumerate(planned.parts or (message,))
+        for part, message_part in enumerate(planned.parts or (message,))
     ]
 
 
@@ -207,9 +213,13 @@ def _timer(later: Later, now: int) -> TimerRow:
     )
 
 
-def _later(message: Outgoing, due_at: int) -> TimerRow:
-    """A message with `at=`: a timer until then, so that tomorrow's message never holds up today's."""
-    return TimerRow(due_at=due_at, name=AT, message=encode_message(replace(message, at=None)))
+def _scheduled(replies: Sequence[Outgoing], now: int) -> dict[int, TimerRow]:
+    """Messages with `at=`, by their ordinal: each is a timer until then, so tomorrow's never holds up today's."""
+    return {
+        ordinal: TimerRow(due_at=micros(message.at), name=AT, message=encode_message(replace(message, at=None)))
+        for ordinal, message in enumerate(replies)
+        if message.at is not None and micros(message.at) > now
+    }
 
 
 def _is_question(planned: Plan) -> bool:

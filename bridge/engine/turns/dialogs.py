@@ -119,12 +119,12 @@ class Dialogs:
     async def begin(
         self, row: InboxRow, turn: Turn[Any, Any], function: Callable[..., object], arguments: tuple[object, ...]
     ) -> None:
-        """Begin a dialog in the turn of a row, in the scope of the one that waits there.
+        """Begin a dialog in the turn of a row, in place of the one that waits there.
 
         Raises:
             HandlerError: it is no dialog of this bridge, or cannot be called so.
         """
-        script = next((each for each, _ in self._book.scripts().values() if each.handler.function is function), None)
+        script = next((known for known, _ in self._book.scripts().values() if known.handler.function is function), None)
         if script is None:
             raise HandlerError(f"{name_of(function)} is no dialog of a router that this bridge has loaded")
         if problem := not_json(list(arguments), "an argument"):
@@ -149,7 +149,7 @@ class Dialogs:
         journal = misfit.journal
         script = newest(self._book.scripts(), journal.name)
         noted = await self._store.steps(thread.id)
-        action = declared(script, journal, began_step=any(each.run == journal.run for each in noted))
+        action = declared(script, journal, began_step=any(step.run == journal.run for step in noted))
         if script is not None and action == "restart":
             run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
             anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
@@ -199,14 +199,14 @@ class Dialogs:
 
     def _script(self, journal: Journal) -> tuple[Script, Scope]:
         """The script that began a dialog. Raises Misfit when it is no more."""
-        found = self._book.scripts().get((journal.name, journal.version))
-        if found is None:
+        script = self._book.scripts().get((journal.name, journal.version))
+        if script is None:
             raise Misfit(journal, gone(journal))
-        return found
+        return script
 
     def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
-        told = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
-        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, told)), arguments=arguments)
+        name = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
+        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, name)), arguments=arguments)
 
     def _steps(self, journal: Journal, thread_id: int) -> _StepsInStore:
         return _StepsInStore(
@@ -215,14 +215,14 @@ class Dialogs:
 
 
 def is_for_a_dialog(event: object) -> bool:
-    """Whether a timer is that of a question: nobody else has any use for it."""
+    """Whether a timer belongs to a question: only the dialog that asked has a use for it."""
     return isinstance(event, Timer) and is_question_timer(event.name)
 
 
 def newest(scripts: Mapping[tuple[str, int], tuple[Script, Scope]], name: str) -> Script | None:
-    """The latest version of a dialog; None: there is no dialog of that name any more."""
+    """The latest version of a dialog; None: no dialog has that name any more."""
     versions = [script for script, _ in scripts.values() if script.name == name]
-    return max(versions, key=lambda each: each.version, default=None)
+    return max(versions, key=lambda script: script.version, default=None)
 
 
 def declared(script: Script | None, journal: Journal, *, began_step: bool) -> Changed:
@@ -299,9 +299,9 @@ class _StepsInStore:
         return orjson.loads(result)
 
     async def is_doubtful(self, position: int) -> bool:
-        """Whether a step was begun there and nobody knows whether it ended."""
+        """Whether a step was begun there and its end is not known."""
         noted = await self.store.steps(self.thread_id)
-        return any(each.run == self.run and each.position == position and each.result is None for each in noted)
+        return any(step.run == self.run and step.position == position and step.result is None for step in noted)
 
 
 async def _called(
@@ -325,6 +325,7 @@ def _takes_key(function: Callable[..., object]) -> bool:
     except (TypeError, ValueError):
         return False
     return any(
-        each.kind is each.VAR_KEYWORD or (each.name == "key" and each.kind is not each.POSITIONAL_ONLY)
-        for each in parameters
+        parameter.kind is parameter.VAR_KEYWORD
+        or (parameter.name == "key" and parameter.kind is not parameter.POSITIONAL_ONLY)
+        for parameter in parameters
     )

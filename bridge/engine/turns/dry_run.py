@@ -52,7 +52,7 @@ class Break:
     """Why a dialog that waits could not go on: at which step (from 1; None: at none of them), and what becomes of it.
 
     `action` is what its script declares: "restart", "finish" or "handoff"; or "fail" where the turn of the next answer
-    would fail, and "unknown" where nobody can tell.
+    would fail, and "unknown" where that cannot be told.
     """
 
     step: int | None
@@ -83,10 +83,10 @@ class DryRun:
             return Break(step=None, reason=f"it cannot be read: {type(error).__name__}", action=FAIL)
         if not journal.entries and newest(self._scripts, journal.name) is not None:
             return None  # it is to begin again, with the next word
-        found = self._scripts.get((journal.name, journal.version))
-        if found is None:
+        script = self._scripts.get((journal.name, journal.version))
+        if script is None:
             return Break(step=None, reason=gone(journal), action=await self._declared(journal, thread))
-        ended = self._play(_OneDialog(journal, thread, *found))
+        ended = self._play(_OneDialog(journal, thread, *script))
         if isinstance(ended, ScriptChanged):
             action = await self._declared(journal, thread)
             return Break(step=ended.step, reason=ended.detail, action=action)
@@ -95,7 +95,7 @@ class DryRun:
     async def _declared(self, journal: Journal, thread: ThreadRow) -> str:
         noted = await self._store.steps(thread.id)
         script = newest(self._scripts, journal.name)
-        return declared(script, journal, began_step=any(each.run == journal.run for each in noted))
+        return declared(script, journal, began_step=any(step.run == journal.run for step in noted))
 
     def _play(self, dialog: _OneDialog) -> ScriptChanged | Break | None:
         name = dialog.journal.name, dialog.journal.version
@@ -166,7 +166,7 @@ class _OneDialog:
         except ScriptChanged as changed:
             return changed
         except BaseException as error:  # noqa: BLE001 - a script may raise anything
-            lines = [(each.filename, each.lineno or 0) for each in traceback.extract_tb(error.__traceback__)]
+            lines = [(line.filename, line.lineno or 0) for line in traceback.extract_tb(error.__traceback__)]
             if _wants_a_loop(error):
                 return self._elsewhere(lines)
             return self._failing(f"it raises {type(error).__name__}: {error}", lines)
@@ -222,7 +222,7 @@ class _NoSteps:
 
 
 class _DryServices:
-    """Implements Services without a store: another dialog would take the scope of this one."""
+    """Implements Services without a store: another dialog would take the place of this one."""
 
     schedule = staticmethod(later)
 

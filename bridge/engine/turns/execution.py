@@ -22,7 +22,7 @@ _GRACE: Final = 1.0
 
 
 Stop: TypeAlias = "asyncio.Future[None] | None"
-"""Tells a handler to stop when it is done; None: nobody does."""
+"""A handler stops as soon as this is done; None: it is never stopped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class _Raised:
 
 
 class Worker(Protocol):
-    """Runs several calls, one after the other in the same scope: some things may only be used where they were made."""
+    """Runs several calls, one after the other in the same place: some things may only be used where they were made."""
 
     def put(self, call: Callable[[], None]) -> None:
         """Run a call after those before it."""

@@ -196,7 +196,7 @@ class _Supply:
         return await self._blocking.call(handler.function, self.turn, *arguments, **named)
 
     async def values(self, needs: Needs, scope: Scope, *replaced: Callable[..., Any]) -> dict[str, Any]:
-        """What fills the parameters of a function that stands at `scope`."""
+        """What fills the parameters of a function that stands in `scope`."""
         return {name: await self._value(dependency, scope, *replaced) for name, dependency in needs}
 
     async def _value(self, dependency: Dependency, scope: Scope, *replaced: Callable[..., Any]) -> Any:  # noqa: ANN401 - its author decides

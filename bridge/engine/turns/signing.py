@@ -117,8 +117,8 @@ class Signer:
 def _sealed(secret: bytes, thread: ThreadRow, ends: str, text: str) -> str:
     """The text under a signature; no part of a thread's name holds a NUL, so they cannot run into each other."""
     ref = thread.ref
-    said = f"{ref.account}\0{ref.channel}\0{ref.conversation_id}\0{ends}\0{text}"
-    signature = hmac.digest(secret, said.encode(), "sha256")[:_SIGNATURE]
+    signed = f"{ref.account}\0{ref.channel}\0{ref.conversation_id}\0{ends}\0{text}"
+    signature = hmac.digest(secret, signed.encode(), "sha256")[:_SIGNATURE]
     return f"{_MARK}{_text(signature)}{ends}{_MARK}{text}"
 
 
@@ -126,7 +126,7 @@ def _rekeyed(message: Outgoing, sealed: Callable[[str, int], str], leaves: int) 
     """A message with other keys, its fallbacks too; it leaves at `leaves`, unless it says that it leaves later."""
     leaves = leaves if message.at is None else max(leaves, micros(message.at))
     if message.fallback:
-        message = replace(message, fallback=tuple(_rekeyed(each, sealed, leaves) for each in message.fallback))
+        message = replace(message, fallback=tuple(_rekeyed(other, sealed, leaves) for other in message.fallback))
 
     def key(text: str) -> str:
         return sealed(text, leaves)
@@ -135,17 +135,19 @@ def _rekeyed(message: Outgoing, sealed: Callable[[str, int], str], leaves: int) 
         case Buttons(buttons=buttons):
             return replace(message, buttons=_with(buttons, key))
         case Menu(sections=sections):
-            return replace(message, sections=tuple(replace(each, rows=_with(each.rows, key)) for each in sections))
+            return replace(
+                message, sections=tuple(replace(section, rows=_with(section.rows, key)) for section in sections)
+            )
         case Cards(cards=cards):
-            return replace(message, cards=tuple(replace(each, buttons=_with(each.buttons, key)) for each in cards))
+            return replace(message, cards=tuple(replace(card, buttons=_with(card.buttons, key)) for card in cards))
         case _:
             return message
 
 
 def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
-    if not any(isinstance(each.key, PackedKey) for each in choices):
+    if not any(isinstance(choice.key, PackedKey) for choice in choices):
         return choices
-    return tuple(replace(each, key=key(each.key)) for each in choices)
+    return tuple(replace(choice, key=key(choice.key)) for choice in choices)
 
 
 def _name(thread: ThreadRow, digest: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -11,6 +11,9 @@ from bridge import Button, Buttons, Dialog, NoAnswer, Router, Turn
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, asking, play, refunds
 from tests.support.worlds import ALL, CHANNELS
+
+if TYPE_CHECKING:
+    import bridge as only_for_type_checkers
 
 WORDS = ("order 7", "broken", "yes", "many", "5")
 SAID = [
@@ -271,3 +274,40 @@ async def test_a_dialog_may_catch_that_nobody_answered_and_ends_when_it_does_not
         await ann.says("go")
         await world.advance(61)
         assert ann.texts == ["Well?", "late, you"]
+
+
+class Turnstile:
+    """No turn, whatever its name begins with."""
+
+
+async def by_name(turn: Any) -> str:
+    return f"turn of {turn.event.tag}"
+
+
+async def by_annotation(late: Turn[Any]) -> str:
+    return f"turn of {late.event.tag}"
+
+
+async def by_text(late: only_for_type_checkers.Turn[Any]) -> str:
+    return f"turn of {late.event.tag}"
+
+
+async def other(d: Turnstile) -> str:
+    return type(d).__name__
+
+
+@pytest.mark.parametrize(
+    ("on_timeout", "text"),
+    [(by_name, "turn of timer"), (by_annotation, "turn of timer"), (by_text, "turn of timer"), (other, "Dialog")],
+)
+async def test_a_function_for_a_timeout_takes_a_turn_where_it_says_so_and_else_the_dialog(
+    on_timeout: Any, text: str
+) -> None:
+    async def calling(d: Dialog) -> None:
+        await d.ask("Well?", timeout=60, on_timeout=on_timeout)
+
+    with World(asking(calling)) as world:
+        ann = world.contact("konnek", "whatsapp", "ann")
+        await ann.says("go")
+        await world.advance(61)
+        assert ann.texts == ["Well?", text]

@@ -100,13 +100,30 @@ async def gathers(d: Dialog) -> str:
     return str(await d.ask("Size?"))
 
 
-@pytest.mark.parametrize("script", [sleeps, waits, gathers])
+async def asks_for_the_loop(d: Dialog) -> str:
+    await d.say("Hello.")
+    asyncio.get_running_loop()
+    return str(await d.ask("Size?"))
+
+
+@pytest.mark.parametrize("script", [sleeps, waits, gathers, asks_for_the_loop])
 async def test_a_rehearsal_of_what_awaits_something_else_ends_at_once_and_names_it(
     script: Callable[..., Any],
 ) -> None:
     (found,) = await breaks(asking(script))
     place = f"({__file__}:{line_of(script) + 2})"
     assert found == Break(step=2, reason=f"it awaits something else than its dialog {place}", action="unknown")
+
+
+async def test_an_error_of_the_script_that_speaks_of_an_event_loop_is_its_own() -> None:
+    async def refuses(d: Dialog) -> None:
+        await d.say("Hello.")
+        raise RuntimeError("no running event loop today")
+
+    (found,) = await breaks(asking(refuses))
+    assert found is not None
+    assert found.action == "fail"
+    assert found.reason.startswith("it raises RuntimeError: no running event loop today")
 
 
 async def test_rehearsals_of_what_blocks_are_cut_short_and_named() -> None:
