@@ -44,11 +44,6 @@ def read_seconds(value: object) -> float:
     return float(value)
 
 
-def fold(text: str) -> str:
-    """A text as `text=` compares it: trimmed and case-folded."""
-    return text.strip().casefold()
-
-
 def is_loopback(host: str) -> bool:
     """Whether a host name or address can only mean this machine."""
     if host == "localhost":

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.equal_text import fold, is_blank, spelling
 from bridge.errors import HandlerError
 from bridge.events import Message, Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Text
 from bridge.planning.choices import Choice, answer, number_choices
 from bridge.strict_json import not_json
-from bridge.units import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -119,10 +119,11 @@ class Question:
             return keys.index(event.key)
         if _MARKED.match(event.key):  # of another question, of this dialog or of one that is over
             raise Refused(ignored=True)
-        words = {fold(event.key), fold(event.title)} - {""}
-        for index, title in enumerate(self.titles):
-            if fold(title) in words:
-                return index
+        for form in (spelling, fold):
+            words = {form(event.key), form(event.title)} - {""}
+            hits = [index for index, title in enumerate(self.titles) if form(title) in words]
+            if len(hits) == 1:
+                return hits[0]
         if (key := _keys_of(self.prompt).get(event.key)) is not None and _is_good(event, key):
             return event.key
         raise Refused
@@ -147,7 +148,7 @@ def choices_of(choices: Sequence[object]) -> tuple[tuple[str, ...], tuple[Any, .
 
 def check_titles(titles: Sequence[str]) -> None:
     """Refuse titles that cannot be told apart. Raises HandlerError."""
-    if not all(title.strip() for title in titles) or len({fold(title) for title in titles}) < len(titles):
+    if any(map(is_blank, titles)) or len({spelling(title) for title in titles}) < len(titles):
         raise HandlerError(f"choices are told apart by their titles: {', '.join(map(repr, titles))}")
 
 

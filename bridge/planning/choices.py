@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import regex
 
+from bridge.equal_text import fold, is_blank, normalized, spelling
 from bridge.events import Postback
 from bridge.planning.split import cut_text
 
@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 
     from bridge.events import Message
 
-_UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Variation_Selector}\u20e3]")
-"""Marks of direction and joining, and the mark that makes a keycap of a digit."""
 _ACCENT: Final = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])\p{Mn}+")
-_ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[\p{Pd}'’](?=\p{L})")
+_ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[-'](?=\p{L})")
 """Pictures beside words; hyphens and apostrophes within them."""
-_EDGES: Final = " .,;:!?…。、¿¡()[]\"'«»“”‘’*_~"
-_NUMBER: Final = re.compile(r"[(\[#]?\s?(\d{1,4})\s?[.)\]:,、。]*")
+_PAUSE: Final = regex.compile(r"[.,;:!?…()\"](?=\s)|(?<=\s)[.,;:!?…()\"]|(?<=\p{L})[,;:](?=\p{L})")
+"""Marks between words."""
+_NUMBER: Final = re.compile(r"#?\s?(\d{1,4})")
 _LINE: Final = re.compile(r"(\d{1,4})[.)] (.+)")
 _MISSPELLABLE: Final = regex.compile(r"[\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]{4,}", regex.VERSION1)
 """Words in which another letter is a slip: no short ones, no numbers, no scripts of one letter a word."""
@@ -32,7 +31,9 @@ _LONG_WORD: Final = 8
 _SHORT_WORD: Final = 4
 _MOST_SLIPS: Final = 2
 _LONGEST: Final = 64
-"""A longer text is no typed title."""
+"""A longer text is no misspelt title."""
+_MOST_TYPED: Final = 4096
+"""A longer text is no answer: titles are shorter, and the work on what a stranger sends stays bounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,10 +53,9 @@ def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
     or two slips of the finger. An answer that means two keys equally well means none: a wrong purchase is worse than
     another question. The Postback keeps the event's id, contact, time, raw webhook and reply_to.
     """
-    if not choices or event.kind != "text":
+    if not choices or event.kind != "text" or len(event.text) > _MOST_TYPED:
         return None
-    text = _folded(event.text)
-    choice = _meant(text, choices) if text else None
+    choice = None if is_blank(event.text) else _meant(event.text, choices)
     if choice is None:
         return None
     return Postback(
@@ -104,29 +104,31 @@ def number_choices(titles: Sequence[str]) -> list[int]:
 
 def title_number(title: str) -> int | None:
     """The number of a title that is only a number ("5", "5 ★")."""
-    return _number(_plain(_folded(title)))
+    return _number(fold(title))
 
 
 def shorten_titles(titles: Sequence[str], limit: int | None) -> list[str] | None:
     """The titles in at most `limit` characters; None when two would read the same, or one would be empty."""
     short = [cut for title in titles if (cut := cut_text(title, limit)) is not None]
-    return short if len({_folded(title) for title in short}) == len(titles) else None
+    return short if len({spelling(title) for title in short}) == len(titles) else None
 
 
-def _meant(text: str, choices: Sequence[Choice]) -> Choice | None:
-    number = _number(text)
-    line = _LINE.fullmatch(text)
+def _meant(typed: str, choices: Sequence[Choice]) -> Choice | None:
+    """The choice that a text means: by its line, number or exact title, else by its words, else by a near miss."""
+    text, words = spelling(typed), fold(typed)
+    number, line = _number(words), _LINE.fullmatch(text)
     hits = [
         choice
         for choice in choices
         if (number is not None and choice.number == number)
-        or (title := _folded(choice.title)) == text
-        or (line and int(line[1]) == choice.number and (line[2] == title or line[2].startswith(f"{title} — ")))
+        or (title := spelling(choice.title)) == text
+        or (line and int(line[1]) == choice.number and (line[2] == title or line[2].startswith(f"{title} - ")))
     ]
+    hits = hits or [choice for choice in choices if fold(choice.title) == words]
     if hits:
         return _only(hits)
-    plain = _plain(text)
-    titles = [(choice, _plain(_folded(choice.title))) for choice in choices]
+    plain = _plain(words)
+    titles = [(choice, _plain(fold(choice.title))) for choice in choices]
     closed_up = plain.replace(" ", "")
     hits = [choice for choice, title in titles if title.replace(" ", "") == closed_up]
     if hits or not _SHORT_WORD <= len(plain) <= _LONGEST:
@@ -195,16 +197,8 @@ def _number(text: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def _folded(text: str) -> str:
-    """Text without case, width, invisible marks and spare white space."""
-    if not text.isascii():
-        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
-        text = _UNSEEN.sub("", folded)
-    return " ".join(text.casefold().split())
-
-
-def _plain(folded: str) -> str:
-    """Folded text without accents, pictures, hyphens and outer marks; digits as 0-9."""
-    bare = unicodedata.normalize("NFC", _ACCENT.sub("", unicodedata.normalize("NFD", folded)))
-    bare = "".join(str(int(letter)) if letter.isdecimal() else letter for letter in _ORNAMENT.sub("", bare))
-    return " ".join(bare.split()).strip(_EDGES) or folded
+def _plain(words: str) -> str:
+    """Folded text without accents, pictures, hyphens, apostrophes and marks between its words."""
+    bare = normalized("NFC", _ACCENT.sub("", normalized("NFD", words)))
+    bare = _PAUSE.sub(" ", _ORNAMENT.sub("", bare))
+    return fold(bare) or words

@@ -6,11 +6,13 @@ from typing import Final
 
 import regex
 
-_GRAPHEME: Final = regex.compile(r"\X")
+_GRAPHEME: Final = regex.compile(r"\p{RI}{1,2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*|\X")
+"""A flag by itself: in a run of flags `\\X` counts back to the first one at each."""
 _OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")
 """Marks that end a sentence where a space follows."""
 _SHUT_ENDS: Final = frozenset("。！？｡")
 """Marks that end a sentence without a space after them."""
+_MAY_END: Final = regex.compile(f"[\\s{''.join(_SHUT_ENDS)}]")
 _CLOSERS: Final = frozenset("\"')]}»”’」』）*_")
 """Marks between the end of a sentence and its space."""
 _WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)
@@ -18,6 +20,8 @@ _WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)
 
 def graphemes(text: str) -> list[str]:
     """The letters that a reader sees: extended grapheme clusters of Unicode's UAX #29."""
+    if text.isascii() and "\r" not in text:
+        return list(text)
     return _GRAPHEME.findall(text)
 
 
@@ -72,6 +76,8 @@ def _seam(letters: list[str], start: int, limit: int) -> int:
         room -= len(letters[end])
         end += 1
     if end == len(letters):
+        return end
+    if not _MAY_END.search("".join(letters[start : end + 1])):
         return end
     latest: dict[int, int] = {}
     for at in range(end, start, -1):

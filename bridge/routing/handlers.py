@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from bridge.conversation.dialog import Dialog
+from bridge.equal_text import with_plain_digits
 from bridge.routing.depends import Needs, needs_of
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 from bridge.routing.signatures import (
@@ -88,7 +89,7 @@ class Handler(AuthorFunction):
                 continue
             if parameter.adapter is not None and type(value) is not parameter.wanted:
                 try:
-                    value = parameter.adapter.validate_python(value)
+                    value = _converted(parameter.adapter, value)
                 except ValidationError:
                     return None
             arguments[parameter.name] = value
@@ -238,6 +239,16 @@ def _parameter(author: AuthorFunction, parameter: inspect.Parameter, site: Site)
         wanted=wanted,
         adapter=None if wanted is Any or wanted is object else _adapter(author, parameter, wanted),
     )
+
+
+def _converted(adapter: TypeAdapter[Any], value: object) -> Any:  # noqa: ANN401 - the parameter's type
+    """A value as the parameter's type, from the digits of any script. Raises ValidationError."""
+    try:
+        return adapter.validate_python(value)
+    except ValidationError:
+        if not isinstance(value, str) or (plain := with_plain_digits(value)) == value:
+            raise
+        return adapter.validate_python(plain)
 
 
 def _adapter(author: AuthorFunction, parameter: inspect.Parameter, wanted: Any) -> TypeAdapter[Any]:  # noqa: ANN401 - a type

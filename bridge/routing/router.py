@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, get_args, overload
 
 from bridge.callsite import Site, call_site
+from bridge.equal_text import fold
 from bridge.errors import HandlerError
 from bridge.events import (
     EVENT_TYPES,
@@ -46,7 +47,6 @@ from bridge.routing.middleware import middleware_of
 from bridge.routing.rulebook import RuleBook
 from bridge.routing.rules import PRESS_TAGS, SEALED, STALE, Changed, ErrorRule, Rank, Rule, Script
 from bridge.routing.signatures import is_class
-from bridge.units import fold
 
 if TYPE_CHECKING:
     import re
@@ -127,9 +127,11 @@ class Router:
         step: Values = None,
         **options: Unpack[RuleKeywords],
     ) -> Callable[[OnMessage], OnMessage]:
-        """A message: `text` is compared trimmed and case-folded, `regex` is searched for, `kind` as in events."""
+        """A message: `text` is compared as equal text, `regex` is searched for as written, `kind` as in events."""
         site = call_site()
         words = None if text is None else frozenset(map(fold, texts(site, "text", text)))
+        if words is not None and "" in words:
+            raise site.error("text is blank; what has no words is chosen by kind=")
         predicates = thread_predicates(site, provider=provider, account=account, channel=channel, step=step)
         if kind is not None:
             predicates.append(one_of("kind", texts(site, "kind", kind, known=MESSAGE_KINDS)))

@@ -63,6 +63,9 @@ def test_the_postback_keeps_what_the_message_was() -> None:
         "2️⃣",
         "\u200f2",
         "02",
+        "2!",
+        "«2»",
+        "2 👍",
     ],
 )
 def test_a_number_in_any_spelling_is_its_choice(text: str) -> None:
@@ -96,6 +99,10 @@ def test_a_number_means_nothing_where_buttons_were_native() -> None:
         ("iptal", "İptal"),
         ("check in", "Check-in"),
         ("dont know", "Don’t know"),
+        ("No thanks", "No, thanks"),
+        ("NO, THANKS!", "No thanks"),
+        ("pizza large", "Pizza (large)"),
+        ("st\u00adop", "Stop"),
         ("2. Track order", "Track order"),
         ("2) track order — by its number", "Track order"),
         ("Delivery to my ho", "Delivery to my ho…"),
@@ -130,6 +137,7 @@ def test_a_slip_of_the_finger_is_forgiven(text: str, title: str) -> None:
     ("text", "titles"),
     [
         ("order 14", ["Order 12", "Order 99"]),
+        ("25", ["2.5 litres", "2.5"]),
         ("unsubscribe", ["Subscribe", "Help"]),
         ("i dont agree", ["I do agree", "Help"]),
         ("i cant", ["I can", "Help"]),
