@@ -8,7 +8,7 @@ COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 BESIDE = -n auto --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: demo test fast check format soak bench lock clean help
+.PHONY: demo test fast check format soak bench mutants lock clean help
 # Tests start hundreds of processes: each would compile the packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -38,6 +38,9 @@ soak: .venv/tested ## The long fault and fuzz runs
 
 bench: .venv/tested ## The benchmarks, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)
+
+mutants: .venv/tested ## A sample of small mistakes in the code, and which of them the tests notice
+	$(BIN)/python -m tests.bench.mutants $(ARGS)
 
 lock: build/lock/bin/uv ## Pin what pyproject.toml asks for, with hashes (ARGS=--upgrade for newer releases)
 	$(COMPILE) --output-file requirements.lock pyproject.toml
