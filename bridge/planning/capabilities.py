@@ -10,15 +10,18 @@ class Capabilities:
     """The kinds and limits of one channel. A limit of 0 means: not at all; None: no known limit.
 
     `kinds` are the message kinds (bridge.messages) that the channel sends natively; `header` are the kinds of a
-    header. Lengths are in characters. `window` is the time for free text after the contact's last message, in
+    header. Lengths are in characters, those of texts in UTF-16 units where `utf16` says so. `keys_return`: a press
+    brings its key, and not only its title. `window` is the time for free text after the contact's last message, in
     seconds.
     """
 
     kinds: frozenset[str]
     text: int | None = None
+    utf16: bool = False
     buttons: int = 0
     button_title: int | None = None
     button_key: int | None = None
+    keys_return: bool = False
     rows: int = 0
     row_title: int | None = None
     header: frozenset[str] = frozenset()

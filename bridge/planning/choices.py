@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
@@ -36,9 +36,13 @@ _MOST_TYPED: Final = 4096
 """A longer text is no answer: titles are shorter, and the work on what a stranger sends stays bounded."""
 
 
+NO_NUMBER: Final = 0
+"""The number of a choice in a list that is no longer the last thing said: only its title answers."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """An open option of a thread: its number, if it has one, and the key that comes back."""
+    """An open option of a thread: its number, if it has one, and the key that comes back. See NO_NUMBER."""
 
     number: int | None
     key: str
@@ -75,20 +79,35 @@ def next_choices(
     *,
     answered: str | None = None,
     asked: bool = False,
+    spoke: bool = False,
+    keys_return: bool = False,
 ) -> tuple[Choice, ...]:
     """The choices open in a thread after a turn that begins with `standing`; `offered` are those of its plans.
 
     The last plan with choices replaces all others: a number or a title means the list that the contact saw last.
     Without one, `standing` stays open until it is answered or the turn asks another question (`asked`). `answered`
     is the key of the turn's Postback, pressed or typed; a key outside `standing` closes nothing. After a question,
-    `offered` begins with the plan of that question.
+    `offered` begins with the plan of that question. Where our side only `spoke`, bare numbers answer no more, nor do
+    titles of native buttons whose presses bring their keys (`keys_return`).
     """
     for choices in reversed(offered):
         if choices:
             return tuple(choices)
     if asked or any(choice.key == answered for choice in standing):
         return ()
-    return tuple(standing)
+    return passed_over(standing, keys_return=keys_return) if spoke else tuple(standing)
+
+
+def passed_over(standing: Sequence[Choice], *, keys_return: bool) -> tuple[Choice, ...]:
+    """Choices that are no longer the last thing said: without numbers, and titles only where they cannot be a number.
+
+    A press that comes back as its title stays possible.
+    """
+    return tuple(
+        choice if choice.number is None else replace(choice, number=NO_NUMBER)
+        for choice in standing
+        if (not keys_return if choice.number is None else title_number(choice.title) is None)
+    )
 
 
 def number_choices(titles: Sequence[str]) -> list[int]:
@@ -120,9 +139,13 @@ def _meant(typed: str, choices: Sequence[Choice]) -> Choice | None:
     hits = [
         choice
         for choice in choices
-        if (number is not None and choice.number == number)
+        if (number and choice.number == number)
         or (title := spelling(choice.title)) == text
-        or (line and int(line[1]) == choice.number and (line[2] == title or line[2].startswith(f"{title} - ")))
+        or (
+            line
+            and choice.number in {int(line[1]), NO_NUMBER}
+            and (line[2] == title or line[2].startswith(f"{title} - "))
+        )
     ]
     hits = hits or [choice for choice in choices if fold(choice.title) == words]
     if hits:

@@ -12,7 +12,7 @@ from bridge.engine.handoff import returns
 from bridge.events import Echo, Event, Handoff, Message, Postback, Returned, takes_over
 from bridge.log import log
 from bridge.messages import Text, encode_message
-from bridge.planning.choices import next_choices
+from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import expires_at, plan
 from bridge.store.records import Saying, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.messages import Outgoing
+    from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
 
-_QUESTION_MARKS: Final = ("?", "？", "؟")  # noqa: RUF001 - other scripts have their own
+_QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _SPOKE: Final = "a person spoke in the conversation"
 
 
@@ -73,7 +74,7 @@ class CommitBuilder:
         heard = _heard(thread, events)
         replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
         plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
-        left = _left(heard, batch, draft, plans, events)
+        left = _left(heard, batch, draft, plans, capabilities)
         draft.close()
         given_back = thread.is_held and isinstance(draft.event, Returned)
         scheduled = {} if capabilities.schedule else _scheduled(replies, now)
@@ -109,6 +110,9 @@ class CommitBuilder:
         recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
         note = row.event.note if isinstance(row.event, Handoff) else thread.hold.note
         begins_quiet = thread.is_held and (isinstance(row.event, Message | Postback) or takes_over(row.event))
+        if _person_spoke([row.event]):
+            capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
+            thread = replace(thread, choices=passed_over(thread.choices, keys_return=capabilities.keys_return))
         return TurnCommit(
             row=row,
             thread=replace(
@@ -137,13 +141,15 @@ class CommitBuilder:
         return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
 
 
-def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], events: Sequence[Event]) -> ThreadRow:
+def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], capabilities: Capabilities) -> ThreadRow:
     """The thread as the turn leaves it."""
+    events = [row.event for row in batch.rows]
+    asked = draft.asked or (draft.step is not None and draft.step != heard.step)
     return replace(
         heard,
         state=draft.state.encode(),
         step=draft.step,
-        choices=_choices(heard.choices, plans, events, asked=draft.asked),
+        choices=_choices(heard.choices, plans, events, asked=asked, keys_return=capabilities.keys_return),
         address=next((row.address for row in reversed(batch.rows) if row.address), heard.address),
         dialog=draft.dialog,
         hold=after_turn(heard.hold, _taken(draft.effects.handoff, events)),
@@ -171,7 +177,7 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 
 
 def _choices(
-    standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool
+    standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool, keys_return: bool
 ) -> Sequence[Choice]:
     if not standing and not any(planned.choices for planned in plans):
         return ()
@@ -179,7 +185,18 @@ def _choices(
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
     answered = pressed[-1] if pressed else None
     offered = [planned.choices for planned in plans[question or 0 :]]
-    return next_choices(standing, offered, answered=answered, asked=asked or question is not None)
+    return next_choices(
+        standing,
+        offered,
+        answered=answered,
+        asked=asked or question is not None,
+        spoke=any(planned.parts for planned in plans) or _person_spoke(events),
+        keys_return=keys_return,
+    )
+
+
+def _person_spoke(events: Sequence[Event]) -> bool:
+    return any(isinstance(event, Echo) and event.human for event in events)
 
 
 def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:

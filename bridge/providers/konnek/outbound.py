@@ -33,6 +33,7 @@ def _capabilities(text: int | None, button_key: int, window: float | None) -> Ca
         buttons=3,
         button_title=20,
         button_key=button_key,
+        keys_return=True,
         rows=10,
         row_title=24,
         header=frozenset({"text", "image", "video", "document"}),

@@ -17,6 +17,7 @@ CAPABILITIES: Final = Capabilities(
     buttons=100,
     button_title=200,
     button_key=1_000,
+    keys_return=True,
     rows=500,
     row_title=200,
     header=frozenset({"text", "image", "video", "document"}),

@@ -241,6 +241,34 @@ def test_choices_stay_open_until_answered_or_replaced(
     assert next_choices(OLD, offered, answered=answered, asked=asked) == left
 
 
+LIST = (*listed("Tea", "Cancel"), Choice(number=5, key="k:5", title="5"))
+
+
+@pytest.mark.parametrize(
+    ("typed", "before", "after"),
+    [
+        ("2", "k:Cancel", None),
+        ("2.", "k:Cancel", None),
+        ("5", "k:5", None),
+        ("cancel", "k:Cancel", "k:Cancel"),
+        ("2. Cancel", "k:Cancel", "k:Cancel"),
+        ("0", None, None),
+    ],
+)
+def test_a_bare_number_answers_the_last_thing_said(typed: str, before: str | None, after: str | None) -> None:
+    said_more = next_choices(LIST, [()], spoke=True)
+    assert key_of(typed, list(LIST)) == before
+    assert key_of(typed, list(said_more)) == after
+    assert key_of(typed, list(next_choices(said_more, [()], spoke=True, keys_return=True))) == after
+    assert next_choices(LIST, [()]) == LIST
+
+
+def test_a_bare_title_of_native_buttons_answers_the_last_thing_said_where_a_press_brings_its_key() -> None:
+    choices = pressed("Tea", "Cancel")
+    assert next_choices(choices, [()], spoke=True, keys_return=True) == ()
+    assert next_choices(choices, [()], spoke=True) == tuple(choices)
+
+
 words = st.text(st.sampled_from("abcdeéßŁж取 -'5٢"), min_size=1, max_size=12)
 
 
