@@ -100,7 +100,8 @@ class NotSent(SendError):
     """Proven not sent, so safe to repeat.
 
     `retry_after` is the provider's wish in seconds. `unauthorised` asks for a new credential first. `pause` holds
-    the account until a probe succeeds: the provider refuses the account and not the message.
+    the account until a probe succeeds: the provider refuses the account and not the message. `away` holds it too: the
+    provider cannot be reached, or takes nothing for now, whatever the message.
     """
 
     def __init__(
@@ -111,12 +112,14 @@ class NotSent(SendError):
         retry_after: float | None = None,
         unauthorised: bool = False,
         pause: bool = False,
+        away: bool = False,
         loggable: bool = False,
     ) -> None:
         super().__init__(reason, code=code, loggable=loggable)
         self.retry_after = retry_after
         self.unauthorised = unauthorised
         self.pause = pause
+        self.away = away
 
 
 class OutcomeUnknown(SendError):

@@ -100,7 +100,10 @@ def assemble(base: Base) -> Parts:
     """Make every part; none of them runs yet."""
     config, store, clock = base.config, base.store, base.clock
     clients = [
-        (account, Client(account.provider, account.settings, base.transport, clock))
+        (
+            account,
+            Client(account.provider, account.settings, base.transport, clock, connections=config.delivery.concurrency),
+        )
         for account in config.accounts.values()
     ]
     asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=rulebook_of(base.router).wants)

@@ -20,8 +20,8 @@ def by_status(response: Response, said: str, *, check: str) -> SendError:
     """The error for an answer that is no success; to be raised by the caller.
 
     `said` is the gateway's own explanation, or ""; `check` is what a person has to look at when the account itself is
-    refused. NotSent for 401 and 403 (`pause`), 408, 425, 429, and 503 with Retry-After; Rejected for every other 4xx
-    and for redirects, which are never followed; else OutcomeUnknown.
+    refused. NotSent for 401 and 403 (`pause`), and for 408, 425, 429, and 503 with Retry-After (`away`); Rejected for
+    every other 4xx and for redirects, which are never followed; else OutcomeUnknown.
     """
     status, wait = response.status, retry_after(response)
     code = str(status)
@@ -29,7 +29,7 @@ def by_status(response: Response, said: str, *, check: str) -> SendError:
     if status in ACCOUNT_REFUSED:
         return NotSent(f"the account is refused: {reason}; check {check}", code=code, pause=True)
     if status in NOT_TAKEN or (status == UNAVAILABLE and wait is not None):
-        return NotSent(reason, code=code, retry_after=wait)
+        return NotSent(reason, code=code, retry_after=wait, away=True)
     if status in REDIRECT:
         return Rejected(f"{reason}: a redirect is never followed", code=code)
     if status in CLIENT_ERROR:

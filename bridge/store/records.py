@@ -244,6 +244,7 @@ class StepRow:
 class Retry:
     """A row that failed and is tried again, not before `available_at`.
 
+    `attempt` is that of the next try; with `free` the last one did not count, and the next has the same number.
     `others` are events of the same thread behind it that took part in its turn: it counts as an attempt of theirs too.
     """
 
@@ -255,6 +256,7 @@ class Retry:
     at: int
     exchange: bytes = b""
     outcome: Outcome | None = None
+    free: bool = False
     others: Sequence[int] = ()
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bridge.config.accounts import Account
     from bridge.config.load import Config
+    from bridge.engine.delivery.transport import Leaving
     from bridge.providers.port import Emulator, Hook, Request, Response
     from bridge.routing.router import Router
     from bridge.store.opening import Volatile
@@ -150,13 +151,17 @@ class _Wire:
         self._life = life
         self._accounts = accounts
 
-    async def carry(self, base_url: str, request: Request, seconds: float) -> Response:
+    async def carry(
+        self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
+    ) -> Response:
         """One request and its answer. A fault raises what Http would raise."""
         del seconds
         name = self._accounts[base_url]
         what = f"{name}: {request.method} {request.path}"
         if await self._life.reach("request", what) == "down":
-            raise NotSent("no connection: Connection refused")
+            raise NotSent("no connection: Connection refused", away=True)
+        if leaving is not None:
+            await leaving()
         response = self._life.emulators[name].handle(request)
         if await self._life.reach("answer", f"{what} answered {response.status}") == "lost":
             raise OutcomeUnknown("the connection broke: ServerDisconnectedError")

@@ -110,7 +110,7 @@ def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | Sto
             results.append(ClaimLost(f"message {again.row_id} is settled"))
             continue
         if again.outcome:
-            tried = again.attempt - 1
+            tried = again.attempt if again.free else again.attempt - 1
             tried_so = (again.row_id, tried, again.at, again.outcome, again.reason, again.exchange or None)
             db.execute(_ATTEMPT, tried_so)
         results.append(Result(threads={again.thread_id}))

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import CodeType, FrameType
 
+    from bridge.engine.delivery.transport import Leaving
     from bridge.providers.port import Request, Response
 
 ROOT: Final = Path(__file__).parents[2]
@@ -66,8 +67,12 @@ class AtKonnek:
     def __init__(self) -> None:
         self.emulator = Emulator(now=lambda: START, rng=Random(1))
 
-    async def carry(self, base_url: str, request: Request, timeout: float) -> Response:  # noqa: ASYNC109 - the port's name
-        del base_url, timeout
+    async def carry(
+        self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
+    ) -> Response:
+        del base_url, seconds
+        if leaving is not None:
+            await leaving()
         return self.emulator.handle(request)
 
     async def close(self) -> None:

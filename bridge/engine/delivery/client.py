@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from bridge.clock import Clock
-    from bridge.engine.delivery.transport import Transport
+    from bridge.engine.delivery.transport import Leaving, Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
 
 T = TypeVar("T")
 
+CONNECTIONS: Final = 64
+"""Requests of one account that are under way at once."""
 _SHOWN_BYTES: Final = 500
 """How much of an answer that is no success is kept with the attempt."""
 
@@ -31,21 +33,46 @@ _SHOWN_BYTES: Final = 500
 class Attempt:
     """The record of one attempt: no header, no credential, no accepted body.
 
-    `unwanted` is asked right before the first request leaves. It gives the reason not to send any more, or "".
+    `look` is awaited after the last wait, right before the first request leaves; it raises Withheld to stop that.
     """
 
     requests: list[dict[str, object]] = field(default_factory=list)
-    unwanted: Callable[[], str] = lambda: ""
+    look: Leaving | None = None
+    left: bool = False
+    """Whether bytes of a request may have left."""
+    claimed: bool = False
+    """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
+
+    async def leave(self) -> None:
+        """The bytes of a request are about to leave."""
+        if self.look is not None and not self.left:
+            await self.look()
+        self.left = True
 
     def encode(self) -> bytes:
         """As JSON."""
         return orjson.dumps(self.requests)
 
 
-class Client:
-    """Carries one account's exchanges: obtains its credential once for all that wait for it, and keeps its rate."""
+class Withheld(Exception):
+    """The message must not leave as it was about to. No byte of it has."""
 
-    def __init__(self, provider: Provider, settings: AccountSettings, transport: Transport, clock: Clock) -> None:
+
+class Client:
+    """Carries one account's exchanges: obtains its credential once for all that wait for it, and keeps its rate.
+
+    At most `connections` requests are under way; one that waits for its turn is not sent, however long that takes.
+    """
+
+    def __init__(
+        self,
+        provider: Provider,
+        settings: AccountSettings,
+        transport: Transport,
+        clock: Clock,
+        *,
+        connections: int = CONNECTIONS,
+    ) -> None:
         """Nothing is sent yet."""
         self._provider = provider
         self._transport = transport
@@ -53,6 +80,9 @@ class Client:
         self._timeout = settings.timeout
         self._credential: Credential | None = None
         self._obtaining = asyncio.Lock()
+        self._refusals = 0
+        self._refusal: SendError | None = None
+        self._connections = asyncio.Semaphore(connections)
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
 
@@ -82,6 +112,7 @@ class Client:
             if not error.unauthorised or credential is None:
                 self._heed(error, attempt)
                 raise
+        attempt.left = False  # what left was refused, and time passes until there is another credential
         return await self._run(begin(await self._obtain(refused=credential)), attempt)
 
     def _heed(self, error: NotSent, attempt: Attempt) -> None:
@@ -91,11 +122,17 @@ class Client:
             self._limiter.pause(error.retry_after)
 
     async def _obtain(self, *, refused: Credential | None) -> Credential | None:
-        """The current credential, or a new one if it is stale or was refused. One request serves all that wait."""
+        """The current credential, or a new one if it is stale or was refused.
+
+        One request serves all that wait for it, also when none is given.
+        """
         current = self._credential
         if current is not None and current is not refused and not self._is_stale(current):
             return current
+        refusals = self._refusals
         async with self._obtaining:
+            if self._refusals != refusals and self._refusal is not None:
+                raise _no_credential(self._refusal)
             current = self._credential
             if current is not None and current is not refused and not self._is_stale(current):
                 return current
@@ -104,12 +141,10 @@ class Client:
                 return None
             try:
                 self._credential = await self._run(exchange, Attempt())
-            except Rejected as error:
-                raise NotSent(
-                    f"no credential: {error.reason}", code=error.code, pause=True, loggable=error.loggable
-                ) from None
-            except OutcomeUnknown as error:
-                raise NotSent(f"no credential: {error.reason}", code=error.code, loggable=error.loggable) from None
+            except SendError as error:
+                self._refusals += 1
+                self._refusal = error
+                raise _no_credential(error) from None
             return self._credential
 
     def _is_stale(self, credential: Credential) -> bool:
@@ -129,7 +164,7 @@ class Client:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        except SendError:
+        except (SendError, Withheld):
             raise
         except Exception as error:
             reason = f"the provider's own code failed: {kind_of(error)}"
@@ -138,10 +173,12 @@ class Client:
             flow.close()
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
-        async with self._limiter.slot(request) as slot:
-            if not attempt.requests and (reason := attempt.unwanted()):
-                raise NotSent(reason)
-            response = await self._noted(request, attempt)
+        async with self._limiter.slot(request) as slot, self._connections:
+            try:
+                response = await self._noted(request, attempt)
+            except Withheld:
+                slot.give_back()
+                raise
             slot.learn(response, retry_after(response))
         if response.status in REDIRECT:
             reason = "the provider answers with a redirect, which is never followed"
@@ -153,7 +190,12 @@ class Client:
         attempt.requests.append(note)
         began = self._clock.now()
         try:
-            response = await self._transport.carry(self._provider.base_url, request, self._timeout)
+            response = await self._transport.carry(
+                self._provider.base_url, request, self._timeout, leaving=attempt.leave
+            )
+        except Withheld:
+            attempt.requests.remove(note)
+            raise
         except SendError as error:
             note["error"] = error.reason
             raise
@@ -163,3 +205,17 @@ class Client:
         if response.status not in SUCCESS:
             note["answer"] = response.body[:_SHOWN_BYTES].decode("utf-8", "replace")
         return response
+
+
+def _no_credential(error: SendError) -> NotSent:
+    """A message without a credential was not sent, whatever became of the request for one."""
+    if isinstance(error, NotSent):
+        return error
+    return NotSent(
+        f"no credential: {error.reason}",
+        code=error.code,
+        retry_after=error.retry_after if isinstance(error, OutcomeUnknown) else None,
+        pause=isinstance(error, Rejected),
+        away=isinstance(error, OutcomeUnknown),
+        loggable=error.loggable,
+    )

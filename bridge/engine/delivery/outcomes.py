@@ -61,9 +61,16 @@ class Outcomes:
         log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(
-        self, again: OutboxRow, now: int, outcome: Outcome | None, reason: str, exchange: bytes = b""
+        self,
+        again: OutboxRow,
+        now: int,
+        outcome: Outcome | None,
+        reason: str,
+        exchange: bytes = b"",
+        *,
+        free: bool = False,
     ) -> None:
-        """The message is tried again; `again` is its row as it is then."""
+        """The message is tried again; `again` is its row as it is then. `free`: the try did not count."""
         retry = Retry(
             row_id=again.id,
             thread_id=again.thread_id,
@@ -73,6 +80,7 @@ class Outcomes:
             at=now,
             exchange=exchange,
             outcome=outcome,
+            free=free,
         )
         await self._record(lambda: self._store.retry_delivery(retry))
 

@@ -7,7 +7,7 @@ from collections import deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from bridge.engine.backoff import LEAST_PAUSE, MOST_PAUSE
+from bridge.engine.backoff import LEAST_PAUSE, held_seconds
 from bridge.providers.answers import TOO_MANY, UNAVAILABLE
 from bridge.units import SECOND
 
@@ -73,6 +73,29 @@ class Pace:
             self.count += 1
 
 
+class Hold:
+    """A pause. It never lasts longer from now than it was to last in all, so a clock that is set back is harmless."""
+
+    def __init__(self, clock: Clock) -> None:
+        """It is over."""
+        self._clock = clock
+        self._until = 0
+        self._length = 0
+
+    def begin(self, seconds: float) -> None:
+        """Hold for so long from now; a longer pause that has begun goes on."""
+        length = round(held_seconds(seconds) * SECOND)
+        until = self._clock.now() + length
+        if until > self.until():
+            self._until, self._length = until, length
+
+    def until(self) -> int:
+        """When it is over (microseconds); 0: it is."""
+        now = self._clock.now()
+        self._until = min(self._until, now + self._length)
+        return self._until if self._until > now else 0
+
+
 class Bucket:
     """The requests of one window. A slot is taken from when its request leaves until a period after its answer.
 
@@ -85,7 +108,7 @@ class Bucket:
         self._clock = clock
         self._answered: deque[tuple[int, bool]] = deque()
         self._travelling = 0
-        self._not_before = 0
+        self._held = Hold(clock)
         self._door = asyncio.Lock()
         self._back: asyncio.Event = asyncio.Event()
 
@@ -94,7 +117,7 @@ class Bucket:
         """Whether a new bucket would know as much."""
         self._expire()
         free = not self._answered and not self._travelling and not self._door.locked()
-        return free and self._not_before <= self._clock.now()
+        return free and not self._held.until()
 
     async def enter(self) -> None:
         """Wait for a free slot and take it; first come, first served."""
@@ -107,15 +130,16 @@ class Bucket:
                     await self._clock.sleep((at - self._clock.now()) / SECOND)
             self._travelling += 1
 
-    def leave(self, *, accepted: bool) -> None:
-        """The answer arrived, or never will."""
+    def leave(self, *, accepted: bool, used: bool = True) -> None:
+        """The answer arrived, or never will. A slot that was not `used` is free at once."""
         self._travelling -= 1
-        self._answered.append((self._clock.now(), accepted))
+        if used:
+            self._answered.append((self._clock.now(), accepted))
         self._back.set()
 
     def pause(self, seconds: float) -> None:
         """Hold every request back for a while."""
-        self._not_before = max(self._not_before, self._clock.now() + _held(seconds))
+        self._held.begin(seconds)
 
     def refused(self, left_at: int) -> None:
         """See Pace."""
@@ -132,9 +156,8 @@ class Bucket:
     def _free_at(self) -> int | None:
         """When a slot is free, in microseconds; 0: now; None: when an answer is back."""
         self._expire()
-        now = self._clock.now()
-        if self._not_before > now:
-            return self._not_before
+        if until := self._held.until():
+            return until
         over = self._travelling + len(self._answered) - self._pace.count
         if over < 0:
             return 0
@@ -144,7 +167,6 @@ class Bucket:
         now = self._clock.now()
         if self._answered and self._answered[-1][0] > now:  # the clock was set back: no slot is held for that long
             self._answered = deque((min(at, now), accepted) for at, accepted in self._answered)
-        self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
         past = now - self._pace.period
         while self._answered and self._answered[0][0] <= past:
             self._answered.popleft()
@@ -160,7 +182,7 @@ class Limiter:
         self._whole = Bucket(self._pace, clock) if self._pace else None
         self._path_pace = Pace(path_rate, clock, ceiling=False) if path_rate else None
         self._paths: dict[tuple[str, str], Bucket] = {}
-        self._not_before = 0
+        self._held = Hold(clock)
 
     @asynccontextmanager
     async def slot(self, request: Request) -> AsyncIterator[Slot]:
@@ -172,18 +194,17 @@ class Limiter:
             for bucket in buckets:
                 await bucket.enter()
                 entered.append(bucket)
-            while (now := self._clock.now()) < self._not_before:
-                self._not_before = min(self._not_before, now + _held(MOST_PAUSE))
-                await self._clock.sleep((self._not_before - now) / SECOND)
-            slot.left_at = now
+            while until := self._held.until():
+                await self._clock.sleep((until - self._clock.now()) / SECOND)
+            slot.left_at = self._clock.now()
             yield slot
         finally:
             for bucket in entered:
-                bucket.leave(accepted=slot.accepted)
+                bucket.leave(accepted=slot.accepted, used=slot.used)
 
     def pause(self, seconds: float) -> None:
         """Hold every request of the account back for a while."""
-        self._not_before = max(self._not_before, self._clock.now() + _held(seconds))
+        self._held.begin(seconds)
 
     def _path(self, request: Request) -> Bucket | None:
         if self._path_pace is None:
@@ -211,6 +232,11 @@ class Slot:
         self._buckets = buckets
         self.left_at = 0
         self.accepted = False
+        self.used = True
+
+    def give_back(self) -> None:
+        """The request does not leave: somebody else may have its slot."""
+        self.used = False
 
     def learn(self, response: Response, asked: float | None) -> None:
         """Heed X-RateLimit-Limit and -Remaining, 429 and 503; `asked` is Retry-After in seconds."""
@@ -241,11 +267,6 @@ class Slot:
         if not known:
             bucket.refused(self.left_at)
         bucket.pause(LEAST_PAUSE if asked is None else asked)
-
-
-def _held(seconds: float) -> int:
-    """Microseconds, within LEAST_PAUSE and MOST_PAUSE."""
-    return round(min(max(seconds, LEAST_PAUSE), MOST_PAUSE) * SECOND)
 
 
 def _number(text: str | None) -> int | None:

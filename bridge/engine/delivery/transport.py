@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 import aiohttp
 from yarl import URL
@@ -13,7 +15,9 @@ from bridge.providers.port import SECRET_HEADERS, Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from types import SimpleNamespace
 
+    from bridge.errors import SendError
     from bridge.providers.port import Request
 
 ANSWER_LIMIT: Final = 1 << 20
@@ -21,23 +25,49 @@ ANSWER_LIMIT: Final = 1 << 20
 _CONNECT_SECONDS: Final = 5.0
 _KEEPALIVE_SECONDS: Final = 30
 
+Leaving: TypeAlias = Callable[[], Awaitable[None]]
+"""Awaited once the connection is there, right before a request's bytes leave; when it raises, none does."""
 
-def open_session(connections: int = 128) -> aiohttp.ClientSession:
-    """One session for all accounts: no cookies, no redirects, no proxy of the environment."""
+
+@dataclass(slots=True)
+class _Departure:
+    """One request: `left` from the moment when its bytes may be on the wire."""
+
+    leaving: Leaving | None
+    left: bool = False
+
+
+async def _leave(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    departure: _Departure = context.trace_request_ctx
+    if departure.leaving is not None:
+        await departure.leaving()
+    departure.left = True
+
+
+def open_session() -> aiohttp.ClientSession:
+    """One session for all accounts: no cookies, no redirects, no proxy of the environment.
+
+    It bounds no connections: each account's Client bounds its own, so that none waits for another's.
+    """
+    departures = aiohttp.TraceConfig()
+    departures.on_request_headers_sent.append(_leave)  # aiohttp calls it before it writes the first byte
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, keepalive_timeout=_KEEPALIVE_SECONDS),
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "threadbridge"},
         auto_decompress=True,
         trust_env=False,
+        trace_configs=[departures],
     )
 
 
 class Transport(Protocol):
     """Carries requests: over HTTP, or as a simulation does."""
 
-    async def carry(self, base_url: str, request: Request, seconds: float) -> Response:
-        """One request and its answer, within `seconds`. Raises a SendError."""
+    async def carry(
+        self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
+    ) -> Response:
+        """One request and its answer, within `seconds`. Raises a SendError, or what `leaving` raises."""
         ...
 
     async def close(self) -> None:
@@ -46,20 +76,23 @@ class Transport(Protocol):
 
 
 class Http:
-    """Carries requests over one session."""
+    """Carries requests over one session, which `open_session` made."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         """Own the session, and close it in the end."""
         self._session = session
 
-    async def carry(self, base_url: str, request: Request, seconds: float) -> Response:
-        """One HTTP request. NotSent when it provably did not reach the provider, else OutcomeUnknown."""
+    async def carry(
+        self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
+    ) -> Response:
+        """One HTTP request. NotSent as long as none of its bytes has left, then OutcomeUnknown."""
         url = URL(base_url + request.path, encoded=True)
         if request.query:
             url = url.update_query(request.query)
         headers = dict(request.headers)
         if request.body is not None:
             headers.setdefault("Content-Type", "application/json")
+        departure = _Departure(leaving)
         try:
             async with self._session.request(
                 request.method,
@@ -68,27 +101,38 @@ class Http:
                 headers=headers,
                 allow_redirects=False,
                 timeout=_client_timeout(seconds),
+                trace_request_ctx=departure,
             ) as answer:
                 body = await _read(answer)
                 return Response(status=answer.status, headers=_lower(answer.headers), body=body)
-        except aiohttp.ClientConnectorError as error:
-            raise NotSent(
-                f"no connection: {error.os_error.strerror or type(error.os_error).__name__}", loggable=True
-            ) from None
-        except aiohttp.ClientSSLError as error:
-            raise NotSent(f"no secure connection: {type(error).__name__}", loggable=True) from None
-        except aiohttp.ConnectionTimeoutError:
-            raise NotSent("no connection in time", loggable=True) from None
         except aiohttp.InvalidURL:
             raise Rejected("the address is no URL", loggable=True) from None
-        except TimeoutError:
-            raise OutcomeUnknown("no answer in time", loggable=True) from None
-        except aiohttp.ClientError as error:
-            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True) from None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise (_unanswered if departure.left else _unconnected)(error) from None
 
     async def close(self) -> None:
         """Close the session."""
         await self._session.close()
+
+
+def _unconnected(error: Exception) -> SendError:
+    """What it means that no connection came about: nothing was sent."""
+    if isinstance(error, aiohttp.ClientSSLError):
+        reason = f"no secure connection: {type(error).__name__}"
+    elif isinstance(error, aiohttp.ClientConnectorError):
+        reason = f"no connection: {error.os_error.strerror or type(error.os_error).__name__}"
+    elif isinstance(error, TimeoutError):
+        reason = "no connection in time"
+    else:
+        reason = f"no connection: {type(error).__name__}"
+    return NotSent(reason, away=True, loggable=True)
+
+
+def _unanswered(error: Exception) -> SendError:
+    """What it means that no whole answer came to a request whose bytes may be out."""
+    if isinstance(error, TimeoutError):
+        return OutcomeUnknown("no answer in time", loggable=True)
+    return OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True)
 
 
 @cache

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.engine.delivery.client import Attempt
-from bridge.engine.delivery.outcomes import SILENCED, Outcomes
+from bridge.engine.delivery.blame import Blame, blame_of
+from bridge.engine.delivery.client import Attempt, Withheld
+from bridge.engine.delivery.fitness import Unfit, fit
+from bridge.engine.delivery.outcomes import Outcomes
+from bridge.engine.delivery.pause import Pause
 from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.log import log, outcome_of
-from bridge.planning.plan import plan
+from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
 from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.units import SECOND
@@ -24,11 +27,16 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.outcomes import DeliveryTools
     from bridge.store.records import OutboxRow
 
-_PROBE: Final = 30 * SECOND
-"""A refused account pauses for this long before its next message tries again."""
-_FRESH: Final = 60 * SECOND
-"""A message younger than this keeps the plan that was made when it was committed."""
+_FOR_EVER: Final = 365 * 86_400.0
 _DIED: Final = "the process died while it was sent"
+
+
+@dataclass(slots=True)
+class _Wait:
+    """A message that did not leave yet: giving up counts from `since` (microseconds), and goes by time alone."""
+
+    since: int
+    failures: int = 0
 
 
 class DeliveryWorker:
@@ -46,12 +54,15 @@ class DeliveryWorker:
         self._suspects: Collection[int] = ()
         self._at_most_once = account.settings.at_most_once and not account.settings.provider_dedupes
         """Whether an unknown outcome ends the message; a provider that dedupes may get it again."""
-        self._since: dict[int, int] = {}
-        """When each message that waits for another attempt first failed: giving up counts from there."""
-        self._paused_until = 0
-        self.paused = ""
-        """Why the account is paused; "" while it is not."""
+        self._waits: dict[int, _Wait] = {}
+        """Of each message that waits for another attempt, or for the end of a pause."""
         self.lanes: Lanes[OutboxRow] = Lanes(self, tools.clock, concurrency=concurrency)
+        self._pause = Pause(account.name, tools.clock, tools.rng, self.lanes.wake)
+
+    @property
+    def paused(self) -> str:
+        """Why the account is paused; "" while it is not."""
+        return self._pause.reason
 
     async def start(self) -> None:
         """Take up what waits in the store."""
@@ -61,8 +72,9 @@ class DeliveryWorker:
     def resolve(self, row_ids: Collection[int]) -> None:
         """Drop messages that wait for another attempt: a status told their outcome."""
         self.lanes.forget(row_ids)
+        self._pause.forget(row_ids)
         for row_id in row_ids:
-            self._since.pop(row_id, None)
+            self._waits.pop(row_id, None)
 
     async def heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
         """See lanes.Source."""
@@ -74,65 +86,65 @@ class DeliveryWorker:
 
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
+        ended = True
+        self._pause.take(row.id)
         try:
             again = await self._begin(row)
+            ended = again is None
         except ClaimLost:
-            self._since.pop(row.id, None)
             raise
-        if again is None:
-            self._since.pop(row.id, None)
+        except BaseException:
+            ended = False
+            raise
+        finally:
+            if ended:
+                self._waits.pop(row.id, None)
+            self._pause.leave(row.id)
         return again
 
     async def _begin(self, row: OutboxRow) -> OutboxRow | None:
-        now = self._tools.clock.now()
-        if row.attempt > 1 and not await self._is_open(row):
+        if (row.attempt > 1 or row.id in self._waits) and not await self._is_open(row):
             return None
         if row.attempt == 0:
             row = replace(row, attempt=1)
-        fit = await self._fit(row, now)
-        if fit is None:
+        ready = await self._fit(row)
+        if isinstance(ready, Unfit):
+            await self._end_unfit(row, ready)
             return None
-        row = fit
-        self._paused_until = min(self._paused_until, now + _PROBE)  # also when the clock was set back
-        if self._paused_until > now:
-            return replace(row, available_at=self._paused_until)
-        if self.paused:
-            self._paused_until = now + _PROBE  # this message is the probe; the rest waits for its outcome
-        if self._at_most_once:
-            if row.claimed:
-                await self._outcomes.end(row, OutboxState.DEAD, Outcome.UNKNOWN, _DIED)
-                return None
-            await self._tools.store.claim_delivery(row.id, now)
-        elif row.id in self._suspects:
+        row = ready
+        if not self._pause.admits(row.id):
+            return await self._held(row, self.paused, self.paused)
+        now = self._tools.clock.now()
+        if row.claimed and self._at_most_once:
+            await self._outcomes.end(row, OutboxState.DEAD, Outcome.UNKNOWN, _DIED)
+            return None
+        if row.id in self._suspects and not self._at_most_once:
             self._suspects = {row_id for row_id in self._suspects if row_id != row.id}
             row = replace(row, attempt=row.attempt + 1)
             await self._outcomes.retry(row, now, Outcome.UNKNOWN, _DIED)
         return await self._try(row)
 
-    async def _fit(self, row: OutboxRow, now: int) -> OutboxRow | None:
-        """The message as it may leave now; None for one that is silenced, expired or outside its window."""
+    async def _fit(self, row: OutboxRow) -> OutboxRow | Unfit:
+        """The message as it may leave now."""
         thread = self._tools.store.peek(row.thread_id) or await self._tools.store.thread(row.thread_id)
-        if thread.hold.silences(row.seq) and not row.claimed and row.id not in self._suspects:
-            await self._outcomes.silence(row, now)
-            return None
-        if row.expires_at is not None and row.expires_at <= now:
-            reason = "it was worth nothing any more when it could leave"
-            await self._outcomes.end(row, OutboxState.EXPIRED, reason=reason)
-            return None
+        may_be_out = row.claimed or row.id in self._suspects
         carries = self._provider.capabilities(row.ref.channel)
-        if carries.window is None or now - row.created_at < _FRESH:
-            return row
-        made = plan(row.message, carries, now=now, last_heard=thread.last_heard)
-        if len(made.parts) == 1:
-            return replace(row, message=made.parts[0])
-        reason = made.dropped or "it waited too long for its window, and its fallback takes several messages"
-        await self._outcomes.end(row, OutboxState.DEAD, reason=reason)
-        return None
+        return fit(row, thread, carries, self._tools.clock.now(), may_be_out=may_be_out)
 
-    def _is_silenced(self, row: OutboxRow) -> bool:
-        """Whether a person took the conversation while the message waited for its slot."""
-        thread = self._tools.store.peek(row.thread_id)
-        return thread is not None and thread.hold.silences(row.seq)
+    async def _end_unfit(self, row: OutboxRow, unfit: Unfit) -> None:
+        if unfit.silenced:
+            await self._outcomes.silence(row, self._tools.clock.now())
+        else:
+            await self._outcomes.end(row, unfit.state, reason=unfit.reason)
+
+    async def _look(self, row: OutboxRow, attempt: Attempt) -> None:
+        """After the last wait, right before the bytes leave: may the message still leave, and as it is?"""
+        if self._at_most_once:
+            attempt.claimed = True
+            await self._tools.store.claim_delivery(row.id, self._tools.clock.now())
+        ready = await self._fit(row)
+        if isinstance(ready, Unfit) or ready.message != row.message or not self._pause.admits(row.id):
+            raise Withheld
 
     async def _is_open(self, row: OutboxRow) -> bool:
         """Whether a message that waited is still to be sent: a status may have told its outcome meanwhile."""
@@ -143,12 +155,13 @@ class DeliveryWorker:
         """Send, and write down the outcome; until both are done the next start suspects the message."""
         self._tools.store.mark("out", row.id, running=True)
         written = True
-        attempt = Attempt(unwanted=lambda: SILENCED if self._is_silenced(row) else "")
+        attempt = Attempt()
+        attempt.look = lambda: self._look(row, attempt)
         try:
             return await self._send(row, attempt)
         except asyncio.CancelledError:
-            written = not attempt.requests
-            if written and self._at_most_once:  # nothing left yet: the claim is void
+            written = not attempt.left
+            if written and attempt.claimed:  # nothing left yet: the claim is void
                 await self._outcomes.retry(row, 0, None, "stopped before it left")
             raise
         except Broken:
@@ -162,38 +175,56 @@ class DeliveryWorker:
         outbound = Outbound(
             key=row.key, thread=row.ref, message=row.message, address=row.address, created_at=row.created_at
         )
+        judged = self._pause.judged
         try:
             sent = await self._client.send(outbound, attempt)
+        except Withheld:
+            if attempt.claimed:
+                await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
+            return row  # and looked at anew, at once
         except SendError as error:
-            return await self._failed(row, error, attempt.encode())
-        self._resume()
+            return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
+        self._pause.prove(row.id)
         await self._outcomes.sent(row, sent, attempt.encode())
         return None
 
-    async def _failed(self, row: OutboxRow, error: SendError, exchange: bytes) -> OutboxRow | None:
-        """Decide about a message that was not, or not provably, sent."""
+    async def _failed(self, row: OutboxRow, error: SendError, exchange: bytes, *, proven: bool) -> OutboxRow | None:
+        """Decide about a message that was not, or not provably, sent.
+
+        `proven`: the provider judged another message of the account meanwhile.
+        """
         reason = f"{error.reason} ({error.code})" if error.code and error.code not in error.reason else error.reason
+        logged = outcome_of(error)
+        blame = blame_of(
+            error,
+            path_limits=isinstance(self._provider, LimitsPaths),
+            harmless=self._settings.provider_dedupes,
+        )
+        self._tell(row, error, blame, reason)
         if isinstance(error, Rejected):
-            self._resume()
-            await self._outcomes.end(
-                row, OutboxState.DEAD, Outcome.REJECTED, reason, exchange, logged=outcome_of(error)
-            )
+            await self._outcomes.end(row, OutboxState.DEAD, Outcome.REJECTED, reason, exchange, logged=logged)
             return None
-        if isinstance(error, NotSent) and error.pause:
-            return await self._pause(row, reason, exchange, logged=outcome_of(error))
         outcome = Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) else Outcome.NOT_SENT
         if outcome is Outcome.UNKNOWN and self._at_most_once:
-            await self._outcomes.end(row, OutboxState.DEAD, outcome, reason, exchange, logged=outcome_of(error))
+            await self._outcomes.end(row, OutboxState.DEAD, outcome, reason, exchange, logged=logged)
             return None
         now = self._tools.clock.now()
-        again_at = self._again_at(row, error, now)
+        wait = self._waits.setdefault(row.id, _Wait(now))
+        wait.failures += 1
+        counts = blame.costs(proven=proven)
+        again_at = self._again_at(row, error, now, wait, counts=counts)
         if again_at is None:
-            tries = f"given up after {row.attempt} tries"
-            logged = f"{tries}: {outcome_of(error)}"
-            await self._outcomes.end(row, OutboxState.DEAD, outcome, f"{tries}: {reason}", exchange, logged=logged)
+            tries = f"given up after {max(row.attempt, wait.failures)} tries"
+            await self._outcomes.end(
+                row, OutboxState.DEAD, outcome, f"{tries}: {reason}", exchange, logged=f"{tries}: {logged}"
+            )
             return None
-        again = replace(row, attempt=row.attempt + 1, available_at=again_at)
-        await self._outcomes.retry(again, now, outcome, reason, exchange)
+        again = replace(row, attempt=row.attempt + counts, available_at=again_at)
+        if self.paused and not self._resolves_later(error):
+            again = replace(again, available_at=now)
+            await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)
+            return await self._held(again, reason, logged)
+        await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)
         log.warning(
             "message_not_sent",
             account=row.ref.account,
@@ -201,33 +232,55 @@ class DeliveryWorker:
             key=row.key,
             attempt=row.attempt,
             outcome=outcome,
-            reason=outcome_of(error),
+            reason=logged,
             seconds=round((again_at - now) / SECOND, 1),
         )
         return again
 
-    def _again_at(self, row: OutboxRow, error: SendError, now: int) -> int | None:
+    def _tell(self, row: OutboxRow, error: SendError, blame: Blame, reason: str) -> None:
+        """Tell the pause what a failure says about the account."""
+        logged = outcome_of(error)
+        if blame.holds_account:
+            asked = error.retry_after if isinstance(error, NotSent) else None
+            self._pause.begin(row.id, reason, logged=logged, refused=blame is Blame.CREDENTIAL, asked=asked)
+        elif blame.doubts_account:
+            self._pause.doubt(row.id, row.thread_id, reason, logged=logged)
+        else:
+            self._pause.prove(row.id)
+
+    def _resolves_later(self, error: SendError) -> bool:
+        """Whether a status may yet settle what has no answer: `resolve_window` is waited for first."""
+        unknown = isinstance(error, OutcomeUnknown) and not self._settings.provider_dedupes
+        return unknown and self._settings.resolve_window > 0
+
+    def _again_at(self, row: OutboxRow, error: SendError, now: int, wait: _Wait, *, counts: bool) -> int | None:
         """When to try again, or None to give up; after an unknown outcome not before `resolve_window` is over."""
         asked = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
-        since = self._since.setdefault(row.id, now)
-        again_at = self._tools.backoff.again_at(row.attempt, now, self._tools.rng, since=since, retry_after=asked)
-        if again_at is None or not isinstance(error, OutcomeUnknown) or self._settings.provider_dedupes:
+        again_at = self._tools.backoff.again_at(
+            row.attempt if counts else 0,
+            now,
+            self._tools.rng,
+            since=wait.since,
+            retry_after=asked,
+            failures=wait.failures,
+        )
+        if again_at is None or not self._resolves_later(error):
             return again_at
         return max(again_at, now + round(self._settings.resolve_window * SECOND))
 
-    async def _pause(self, row: OutboxRow, reason: str, exchange: bytes, *, logged: str) -> OutboxRow:
-        """Pause the account, which is refused and not the message; the attempt does not count."""
+    async def _held(self, row: OutboxRow, reason: str, logged: str) -> OutboxRow | None:
+        """The message waits for the end of the pause, as long as it may wait at all."""
         now = self._tools.clock.now()
-        self._paused_until = now + _PROBE
+        wait = self._waits.setdefault(row.id, _Wait(now))
+        gives_up = wait.since + round((self._tools.backoff.give_up_after or _FOR_EVER) * SECOND)
+        if gives_up <= now:
+            given_up = "given up: the account was paused for too long"
+            await self._outcomes.end(
+                row, OutboxState.DEAD, None, f"{given_up}: {reason}", logged=f"{given_up}: {logged}"
+            )
+            return None
         if not self.paused:
-            log.error("account_paused", account=self.account, reason=logged, seconds=_PROBE // SECOND)
-        self.paused = reason
-        again = replace(row, available_at=self._paused_until)
-        await self._outcomes.retry(again, now, Outcome.NOT_SENT, reason, exchange)
-        return again
-
-    def _resume(self) -> None:
-        """End a pause: the provider judged a message, so it accepts the account."""
-        if self.paused:
-            log.info("account_resumed", account=self.account)
-            self.paused, self._paused_until = "", 0
+            return replace(row, available_at=0)
+        self._pause.wait(row.id)
+        until = gives_up if row.expires_at is None else min(gives_up, row.expires_at)
+        return replace(row, available_at=max(until, now + 1))

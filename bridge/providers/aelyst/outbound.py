@@ -143,7 +143,7 @@ def error_of(response: Response) -> SendError:
     if status == _QUEUED:
         return OutcomeUnknown(reason, code=code, retry_after=max(wait or 0.0, wire.WAIT_QUEUED))
     if status in answers.NOT_TAKEN or (status == answers.UNAVAILABLE and wait is not None):
-        return NotSent(reason, code=code, retry_after=wait)
+        return NotSent(reason, code=code, retry_after=wait, away=True)
     if status in answers.REDIRECT or status in answers.CLIENT_ERROR:
         return Rejected(reason, code=code)
     return OutcomeUnknown(reason, code=code, retry_after=wait)

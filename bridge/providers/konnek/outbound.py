@@ -193,7 +193,8 @@ def _refusal(response: Response, meta: Mapping[str, Any]) -> SendError:
     if code == _GATEWAY_TIMEOUT:  # a system behind Konnek did not answer: the message may be out
         return OutcomeUnknown(reason, code=str(code), retry_after=answers.retry_after(response))
     if code in answers.NOT_TAKEN or code >= answers.SERVER_ERROR.start:
-        return NotSent(reason, code=str(code), retry_after=answers.retry_after(response))
+        wait = answers.retry_after(response)
+        return NotSent(reason, code=str(code), retry_after=wait, away=code in answers.NOT_TAKEN)
     return Rejected(reason, code=str(code))
 
 

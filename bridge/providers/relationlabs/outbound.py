@@ -127,7 +127,8 @@ def authenticate(api_key: str, address_token: str, now: int) -> Authenticating:
     except SendError as error:
         refused = isinstance(error, Rejected) or (isinstance(error, NotSent) and error.unauthorised)
         later = error.retry_after if isinstance(error, NotSent | OutcomeUnknown) else None
-        raise NotSent(f"no token: {error.reason}", code=error.code, retry_after=later, pause=refused) from None
+        reason = f"no token: {error.reason}"
+        raise NotSent(reason, code=error.code, retry_after=later, pause=refused, away=not refused) from None
     token = data.get("token") if isinstance(data, dict) else None
     if not isinstance(token, str) or not token:
         raise NotSent("no token: the answer holds none", code=wire.OK)
@@ -171,7 +172,8 @@ def _error(response: Response, code: str, *, fixed: bool) -> SendError:
     if code in wire.PERMANENT:
         return Rejected(wire.PERMANENT[code], code=code)
     if code in wire.LATER or status in NOT_TAKEN or (status == UNAVAILABLE and wait is not None):
-        return NotSent(wire.LATER.get(code, "not now"), code=shown, retry_after=wait)
+        away = code == wire.RATE_LIMITED or status not in SUCCESS
+        return NotSent(wire.LATER.get(code, "not now"), code=shown, retry_after=wait, away=away)
     if code in {wire.OK, wire.FAILED} or status in SERVER_ERROR or (not code and status in SUCCESS):
         return OutcomeUnknown(f"an answer that says nothing: HTTP {status}", code=shown, retry_after=wait)
     return Rejected(f"refused with a code that is not documented: {shown}", code=shown)

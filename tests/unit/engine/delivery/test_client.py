@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.clock import SystemClock
-from bridge.engine.delivery.client import Attempt, Client
+from bridge.engine.delivery.client import Attempt, Client, Withheld
 from bridge.engine.delivery.transport import ANSWER_LIMIT, Http, open_session
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.events import ThreadRef
@@ -76,6 +76,7 @@ class Gateway:
 
     url: str
     requests: list[bytes]
+    asked: asyncio.Event
 
 
 @asynccontextmanager
@@ -84,7 +85,7 @@ async def gateway(
 ) -> AsyncIterator[Gateway]:
     """`answer` b"" says nothing and waits; `reset` cuts the connection "before" or "after" the request was read."""
     requests: list[bytes] = []
-    over = asyncio.Event()
+    over, asked = asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -94,6 +95,7 @@ async def gateway(
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = head.lower().partition(b"content-length: ")[2].partition(b"\r")[0]
                 requests.append(head + await reader.readexactly(int(length or 0)))
+                asked.set()
                 if reset == "after":
                     writer.transport.abort()
                 found = answer if isinstance(answer, bytes) else answer(requests[-1])
@@ -111,7 +113,7 @@ async def gateway(
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield Gateway(f"http{'s' if tls else ''}://127.0.0.1:{port}", requests)
+        yield Gateway(f"http{'s' if tls else ''}://127.0.0.1:{port}", requests, asked)
     finally:
         over.set()
         server.close()
@@ -348,3 +350,58 @@ async def test_a_mistake_in_a_providers_own_code_is_an_outcome(*, asked: bool, o
     assert type(found) is outcome
     assert "KeyError at test_client.py" in found.reason
     assert "Text" not in found.reason
+
+
+async def test_a_handshake_without_an_answer_is_not_sent_whatever_the_timer() -> None:
+    """The account's time is over before the connection's: no byte of the request has left all the same."""
+    over = asyncio.Event()
+
+    async def silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    found, _ = await tried(Plain(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"), seconds=0.2)
+    over.set()
+    server.close()
+    assert isinstance(found, NotSent)
+    assert found.away
+
+
+async def test_an_account_waits_for_its_own_connections_and_for_no_others() -> None:
+    """A gateway that hangs holds its account's one connection; what waits behind it is not sent, and never unknown."""
+    async with gateway(b"") as hanging, gateway(response(b"ok")) as good, open_session() as session:
+        settings = AccountSettings(provider="plain", timeout=30)
+        slow, quick = (
+            Client(cast("Provider", Plain(each.url)), settings, Http(session), SystemClock(), connections=1)
+            for each in (hanging, good)
+        )
+        attempts = [Attempt(), Attempt()]
+        tasks = [asyncio.ensure_future(slow.send(SENT, attempt)) for attempt in attempts]
+        await asyncio.wait_for(hanging.asked.wait(), 30)
+        assert (await quick.send(SENT, Attempt())).message_id == "ok"
+        assert [attempt.left for attempt in attempts] == [True, False]
+        assert len(hanging.requests) == 1
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_what_is_withheld_when_the_connection_is_there_does_not_leave() -> None:
+    async def withhold() -> None:
+        raise Withheld
+
+    async with gateway(response(b"ok")) as provider, open_session() as session:
+        client, attempt = client_of(Plain(provider.url), session), Attempt(look=withhold)
+        with pytest.raises(Withheld):
+            await client.send(SENT, attempt)
+        assert (provider.requests, attempt.requests, attempt.left) == ([], [], False)
+        assert (await client.send(SENT, Attempt())).message_id == "ok"
+
+
+async def test_all_that_wait_for_a_credential_share_its_refusal() -> None:
+    async with gateway(response(b"no", status="401 Unauthorized")) as provider, open_session() as session:
+        client = client_of(Plain(provider.url, token=True), session)
+        results = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(40)), return_exceptions=True)
+        assert all(isinstance(error, NotSent) and error.pause for error in results)
+        assert len(provider.requests) == 1

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.conversation.turn import Turn
+    from bridge.engine.delivery.client import Attempt
     from bridge.providers.port import Outbound
     from bridge.store.records import Settled
     from tests.support.turn_engine import Turns
@@ -46,8 +47,8 @@ class Wire:
     tried: list[tuple[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    async def send(self, outbound: Outbound, exchange: object) -> Sent:
-        del exchange
+    async def send(self, outbound: Outbound, attempt: Attempt) -> Sent:
+        await attempt.leave()
         text = outbound.message.text  # type: ignore[union-attr] # only texts are sent here
         self.tried.append((text, outbound.key))
         self.times.append(self.clock.now() / 1e6)
@@ -94,7 +95,7 @@ def parrot() -> Router:
 
 @asynccontextmanager
 async def out(
-    script: dict[str, list[Outcome]], *, attempts: int = 12, give_up_after: float = 900.0, **settings: Any
+    script: dict[str, list[Outcome]], *, attempts: int = 12, give_up_after: float = 172_800.0, **settings: Any
 ) -> AsyncIterator[Out]:
     async with turns(parrot()) as world:
         found = attached(world, script, Backoff(attempts=attempts, give_up_after=give_up_after), settings)
@@ -344,7 +345,8 @@ async def test_nothing_is_remembered_of_messages_that_are_through() -> None:
         for _ in range(10):
             await sending.wait(10)
         assert await sending.states() == ["expired", "sent"]
-        assert sending.account._since == {}
+        assert sending.account._waits == {}
+        assert sending.account._pause._waiting == {}
 
 
 async def test_a_clock_that_is_set_back_makes_no_pause_of_an_account_longer() -> None:
@@ -361,8 +363,8 @@ async def test_at_most_once_what_was_stopped_before_it_left_is_sent_by_the_next_
     async with out({}, at_most_once=True) as sending:
         never = asyncio.Event()
 
-        async def wait(outbound: object, exchange: object) -> Sent:
-            del outbound, exchange
+        async def wait(outbound: Outbound, attempt: Attempt) -> Sent:
+            del outbound, attempt
             await never.wait()
             return Sent()
 
