@@ -63,12 +63,12 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
         return arrival, Receipt.STORED
     if is_repeated(stored, arrival, unit):
         return None, Receipt.REPEATED
-    other = conflict_key(arrival)
-    if (arrival.account, other) in known:
+    own_key = conflict_key(arrival)
+    if (arrival.account, own_key) in known:
         return None, Receipt.CONFLICT
-    known[arrival.account, other] = Known(arrival.encoded, arrival.raw, unit)
+    known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
-    return replace(arrival, key=other, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
+    return replace(arrival, key=own_key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
 
 
 def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, TypeAlias
 
 from bridge.errors import ClaimLost, ThreadMoved
 
@@ -12,11 +12,8 @@ if TYPE_CHECKING:
     from bridge.store.records import TurnCommit
 
 
-class Fence(NamedTuple):
-    """What a turn must find unchanged in its thread."""
-
-    version: int
-    taken_seq: int
+Fence: TypeAlias = "tuple[int, int]"
+"""What a turn must find unchanged in its thread: its version, and the `taken_seq` of its hold."""
 
 
 def fence(turns: Sequence[TurnCommit], standing: Mapping[int, Fence]) -> list[ClaimLost | ThreadMoved | None]:
@@ -29,7 +26,7 @@ def fence(turns: Sequence[TurnCommit], standing: Mapping[int, Fence]) -> list[Cl
     settled: set[int] = set()
     for turn in turns:
         rows = turn.rows
-        thread = Fence(turn.thread.version, turn.thread.hold.taken_seq)
+        thread = turn.thread.version, turn.thread.hold.taken_seq
         if turn.thread.id not in moved and all(standing.get(row.id) == thread for row in rows):
             moved.add(turn.thread.id)
             settled.update(row.id for row in rows)

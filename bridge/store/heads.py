@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
+def begins(thread_id: int, busy: set[int]) -> bool:
+    """Whether a new open row begins its first attempt: it is the first of its thread.
 
-
-def first_attempts(rows: Iterable[tuple[int, int]], busy: set[int]) -> set[int]:
-    """Of new open rows (id, thread id) in their order, those whose first attempt begins now.
-
-    `busy` are the threads with an older open row on that side; those of the new rows join them.
+    `busy` are the threads with an older open row on that side; the thread of the new row joins them.
     """
-    heads = set()
-    for row_id, thread_id in rows:
-        if thread_id not in busy:
-            busy.add(thread_id)
-            heads.add(row_id)
-    return heads
+    if thread_id in busy:
+        return False
+    busy.add(thread_id)
+    return True

@@ -39,8 +39,8 @@ def store_type(url: str) -> StoreType:
     if scheme not in known:
         reason = f"no store for {scheme or 'this'}: URLs; there is {', '.join(sorted(known)) or 'none installed'}"
         raise ConfigError([Problem("storage", "storage.url", reason)])
-    found: StoreType = known[scheme].load()
-    return found
+    module: StoreType = known[scheme].load()
+    return module
 
 
 class Volatile(Protocol):
@@ -64,10 +64,10 @@ class Volatile(Protocol):
 
 def volatile_type() -> Callable[[], Volatile]:
     """What makes empty stores in memory, for simulations."""
-    found = store_type("sqlite:")
-    assert isinstance(found, ModuleType)
-    made: Callable[[], Volatile] = found.Volatile
-    return made
+    module = store_type("sqlite:")
+    assert isinstance(module, ModuleType)
+    volatile: Callable[[], Volatile] = module.Volatile
+    return volatile
 
 
 async def open_store(url: str) -> Store:

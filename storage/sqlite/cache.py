@@ -65,12 +65,10 @@ class Cache:
 
     def find(self, ref: ThreadRef) -> ThreadRow | None:
         """A thread as the running transaction sees it, if remembered."""
-        found = self._staged_refs.get(ref)
-        if found is None:
-            found = self._by_ref.get(ref)
-        if found is None:
-            return None
-        return self._staged.get(found) or self._by_id.get(found)
+        thread_id = self._staged_refs.get(ref)
+        if thread_id is None:
+            thread_id = self._by_ref.get(ref)
+        return None if thread_id is None else self.newest(thread_id)
 
     def newest(self, thread_id: int) -> ThreadRow | None:
         """A thread as the running transaction leaves it so far, if remembered."""

@@ -10,7 +10,7 @@ import orjson
 from bridge.events import Echo
 from bridge.store.admission import Known, admit, conflict_keys_of, done_at, joins_message, keys_of, wants_turn
 from bridge.store.echoes import is_ours
-from bridge.store.heads import first_attempts
+from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import InboxRow
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
@@ -59,8 +59,8 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
 
 
 def _look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
-    found = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
-    return {(account, key): Known(encoded, raw) for account, key, encoded, raw in found}
+    rows = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
+    return {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
 
 
 def _place(
@@ -144,12 +144,14 @@ def _note_taking(db: sqlite3.Connection, cache: Cache, arrival: Arrival, thread:
 
 def _count_first_attempts(db: sqlite3.Connection, results: Sequence[Result]) -> set[int]:
     """An event that found its thread idle is its runnable head: its first attempt begins with this transaction."""
-    new = [(row.id, row.thread_id) for result in results for row in result.received]
-    if not new:
-        return set()
-    heads = first_attempts(new, busy(db, "inbox", {thread_id for _, thread_id in new}))
+    thread_ids = {row.thread_id for result in results for row in result.received}
+    heads: set[int] = set()
+    if not thread_ids:
+        return heads
+    in_use = busy(db, "inbox", thread_ids)
     for result in results:
         for index, row in enumerate(result.received):
-            if row.id in heads:
+            if begins(row.thread_id, in_use):
+                heads.add(row.id)
                 result.received[index] = replace(row, attempt=1)
     return heads

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import ClaimLost, StoreError
-from bridge.store.heads import first_attempts
+from bridge.store.heads import begins
 from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome
 from bridge.store.records import OutboxRow
 from storage.results import Result
@@ -44,22 +44,19 @@ _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason
 
 def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
     """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
-    said = [(turn, saying, result) for turn, result in zip(turns, results, strict=True) for saying in turn.sayings]
-    if not said:
+    speaking = {turn.thread.id for turn in turns if turn.sayings}
+    if not speaking:
         return
-    numbers = [cache.number() for _ in said]
-    new = [
-        (number, turn.thread.id)
-        for number, (turn, saying, _) in zip(numbers, said, strict=True)
-        if saying.state is OutboxState.OPEN
-    ]
-    heads = first_attempts(new, busy(db, "outbox", {thread_id for _, thread_id in new}))
+    in_use = busy(db, "outbox", speaking)
     values: list[tuple[Any, ...]] = []
-    for number, (turn, saying, result) in zip(numbers, said, strict=True):
-        row = _row(turn, saying, number, attempt=int(number in heads))
-        if saying.state is OutboxState.OPEN:
-            result.queued.append(row)
-        values.append(_values(turn, saying, row))
+    for turn, result in zip(turns, results, strict=True):
+        for saying in turn.sayings:
+            state = saying.state
+            leaves = state is OutboxState.OPEN
+            row = _row(turn, saying, cache.number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
+            if leaves:
+                result.queued.append(row)
+            values.append(_values(turn, saying, row, state))
     db.executemany(_SAY, values)
 
 
@@ -79,7 +76,7 @@ def _row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> Outb
     )
 
 
-def _values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+def _values(turn: TurnCommit, saying: Saying, row: OutboxRow, state: OutboxState) -> tuple[Any, ...]:
     return (
         row.id,
         row.key,
@@ -91,7 +88,7 @@ def _values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]
         saying.encoded,
         records.pack(list(saying.given_up)),
         records.pack(row.address),
-        saying.state,
+        state,
         row.attempt,
         row.available_at,
         row.expires_at,
@@ -145,7 +142,8 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
 
 def _end(db: sqlite3.Connection, end: Settled) -> bool:
     """Whether this ended the message's journey, and a status had not done so before."""
-    state = OUTBOX.reach(OutboxState.OPEN, OutboxState(end.state))
+    assert isinstance(end.state, OutboxState)
+    state = OUTBOX.reach(OutboxState.OPEN, end.state)
     values = (state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
     ended = db.execute(_SETTLE, values).rowcount == 1
     if not ended and end.message_id is not None:

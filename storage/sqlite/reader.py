@@ -69,15 +69,15 @@ class Reader:
         """
 
         def fetch(db: sqlite3.Connection) -> list[T]:
-            found = []
+            readable = []
             for row in db.execute(query, values):
                 try:
-                    found.append(make(row))
+                    readable.append(make(row))
                 except (ValueError, TypeError, KeyError) as error:
                     log.error("row_unreadable", key=str(row[0]), thread=row[2], reason=kind_of(error))
                     if in_order:
                         break
-            return found
+            return readable
 
         return await execute(self._connection, fetch)
 
@@ -116,8 +116,8 @@ class Reader:
     async def due_at(self, thread_id: int, name: str) -> int | None:
         """When the next timer of a name is due in a thread; None: none waits."""
         query = f"SELECT min(due_at) FROM timers WHERE thread_id = ? AND name = ? AND {_WAITING}"
-        found: list[int | None] = await self._all(lambda row: row[0], query, thread_id, name)
-        return found[0]
+        times: list[int | None] = await self._all(lambda row: row[0], query, thread_id, name)
+        return times[0]
 
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""
@@ -144,16 +144,16 @@ class Reader:
 
         def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
             values = {"account": account, "limit": limit}
-            found = [queries.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
-            return sorted(found, key=lambda letter: letter.at, reverse=True)[:limit]
+            letters = [queries.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
+            return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
 
         return await execute(self._connection, fetch)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
         side, row_id = letter_of(letter_id)
-        found = [] if row_id is None else await self._all(queries.dead_letter, queries.DEAD_LETTER[side], row_id)
-        return found[0] if found else None
+        letters = [] if row_id is None else await self._all(queries.dead_letter, queries.DEAD_LETTER[side], row_id)
+        return letters[0] if letters else None
 
     async def cursor(self, account: str, name: str) -> str | None:
         """How far what is called `name` was read at the provider, or None."""
@@ -191,15 +191,15 @@ class Reader:
     async def find_thread(self, ref: ThreadRef) -> int | None:
         """The id of a thread."""
         query = "SELECT id FROM threads WHERE account = ? AND channel = ? AND conversation = ?"
-        found: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
-        return found[0] if found else None
+        ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
+        return ids[0] if ids else None
 
     async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
         """The latest `limit` things said in a thread after position `after`, oldest first."""
 
         def fetch(db: sqlite3.Connection) -> list[HistoryEntry]:
-            found = db.execute(queries.HISTORY, {"thread": thread_id, "after": after, "limit": limit})
-            return [queries.history_entry(row) for row in found]
+            values = {"thread": thread_id, "after": after, "limit": limit}
+            return [queries.history_entry(row) for row in db.execute(queries.HISTORY, values)]
 
         return await execute(self._connection, fetch)
 

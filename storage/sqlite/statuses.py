@@ -46,12 +46,12 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
     """Note a status at the message it speaks of, or keep it until that is known; its thread and its own state."""
     status = arrival.event
     assert isinstance(status, Status)
-    found = db.execute(_SPOKEN_OF, (status.message_id, arrival.account)).fetchone()
-    if found is None:
+    message = db.execute(_SPOKEN_OF, (status.message_id, arrival.account)).fetchone()
+    if message is None:
         early = (arrival.account, status.message_id, number, status.value, status.error, is_wanted(arrival))
         db.execute(_KEEP, early)
         return None, early_state(arrival)
-    outbox_id, thread_id, before, state, outcome = found
+    outbox_id, thread_id, before, state, outcome = message
     note(db, outbox_id, before, status.value, status.error)
     if resolves(OutboxState(state), Outcome(outcome) if outcome else None, status.value):
         db.execute(_RESOLVE, (arrival.received_at, outbox_id))

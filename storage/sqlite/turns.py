@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.errors import ClaimLost, StoreError
-from bridge.store.fencing import Fence, fence
+from bridge.store.fencing import fence
 from bridge.store.lifecycle import INBOX, InboxState
 from bridge.store.takeover import after_silence
 from storage.results import Result
@@ -38,7 +38,7 @@ UPDATE inbox SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND {recor
 def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> list[Result | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
     wanted = orjson.dumps([row.id for turn in turns for row in turn.rows]).decode()
-    standing = {row_id: Fence(version, taken) for row_id, version, taken in db.execute(_STANDING, (wanted,))}
+    standing = {row_id: (version, taken) for row_id, version, taken in db.execute(_STANDING, (wanted,))}
     verdicts = fence(turns, standing)
     good = [_numbered(cache, turn) for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     results = [Result(threads={turn.thread.id}) for turn in good]
@@ -83,7 +83,8 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
     results: list[Result | StoreError] = []
     freed: set[int] = set()
     for end in settled:
-        state = INBOX.reach(InboxState.OPEN, InboxState(end.state))
+        assert isinstance(end.state, InboxState)
+        state = INBOX.reach(InboxState.OPEN, end.state)
         changed = db.execute(_SETTLE, (state, end.reason or None, end.at, end.row_id)).rowcount
         results.append(Result(threads={end.thread_id}) if changed else _lost(end.row_id))
         if changed:

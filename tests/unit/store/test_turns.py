@@ -8,8 +8,8 @@ from typing import Final
 import pytest
 
 from bridge.errors import ClaimLost, ThreadMoved
-from bridge.store.fencing import Fence, fence
-from bridge.store.heads import first_attempts
+from bridge.store.fencing import fence
+from bridge.store.heads import begins
 from bridge.store.lifecycle import INBOX, InboxMove, InboxState, OutboxState
 from bridge.store.records import Hold, InboxRow, ThreadRow, TurnCommit
 from bridge.testing.contract.store.desk import AT, arrival, ref_of, saying
@@ -28,7 +28,8 @@ def turn(*row_ids: int, thread_id: int = 1, version: int = 3, taken_seq: int = 0
     return TurnCommit(row=rows[-1], others=rows[:-1], thread=thread, at=AT)
 
 
-NOW: Final = Fence(version=3, taken_seq=0)
+NOW: Final = (3, 0)
+"""The fence of the thread as the turns found it."""
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ NOW: Final = Fence(version=3, taken_seq=0)
         ([turn(1)], {}, [ClaimLost]),
         ([turn(1, 2)], {2: NOW}, [ClaimLost]),  # one of its events had its turn alone
         ([turn(1, version=2)], {1: NOW}, [ThreadMoved]),
-        ([turn(1)], {1: Fence(3, taken_seq=5)}, [ThreadMoved]),  # a person took the thread meanwhile
+        ([turn(1)], {1: (3, 5)}, [ThreadMoved]),  # a person took the thread meanwhile
         ([turn(1), turn(1)], {1: NOW}, [None, ClaimLost]),
         ([turn(1), turn(2)], {1: NOW, 2: NOW}, [None, ThreadMoved]),
         ([turn(1), turn(2, thread_id=2)], {1: NOW, 2: NOW}, [None, None]),
@@ -47,7 +48,7 @@ NOW: Final = Fence(version=3, taken_seq=0)
     ],
 )
 def test_a_turn_is_committed_only_as_it_found_its_thread(
-    turns: list[TurnCommit], standing: dict[int, Fence], verdicts: list[type | None]
+    turns: list[TurnCommit], standing: dict[int, tuple[int, int]], verdicts: list[type | None]
 ) -> None:
     found = fence(turns, standing)
     assert [None if verdict is None else type(verdict) for verdict in found] == verdicts
@@ -73,7 +74,5 @@ def test_a_message_that_its_plan_dropped_is_dead_from_the_start() -> None:
 
 def test_the_first_of_each_idle_thread_begins_its_attempt() -> None:
     busy = {2}
-    rows = [(10, 1), (11, 1), (12, 2), (13, 3), (14, 3)]
-    assert first_attempts(rows, busy) == {10, 13}
+    assert [begins(thread_id, busy) for thread_id in (1, 1, 2, 3, 3)] == [True, False, False, True, False]
     assert busy == {1, 2, 3}
-    assert first_attempts([(15, 1)], busy) == set()
