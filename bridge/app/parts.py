@@ -80,14 +80,22 @@ class Parts:
         """Finish what runs, within DRAIN_SECONDS in all, then close the store."""
         await self.polling.stop()
         await self.timers.stop()
-        loop = asyncio.get_running_loop()
-        until = loop.time() + DRAIN_SECONDS
-        await self.dispatcher.lanes.stop(DRAIN_SECONDS)
-        await self.delivery.stop(max(until - loop.time(), 0))
+        await self._drain()
         if self.watchdog is not None:
             self.watchdog.stop()
         await self.transport.close()
         await self.store.close()
+
+    async def _drain(self) -> None:
+        """Turns and deliveries finish side by side: what is on the wire has all the time that a slow turn has.
+
+        What turns say meanwhile leaves too, as long as there is time to hear the answer.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + DRAIN_SECONDS
+        turns = loop.create_task(self.dispatcher.lanes.stop(DRAIN_SECONDS), name="drain turns")
+        await asyncio.wait({turns}, timeout=DRAIN_SECONDS / 2)
+        await asyncio.gather(turns, self.delivery.stop(max(until - loop.time(), 0)))
 
     async def settle(self) -> None:
         """Return when no turn and no delivery runs; a later attempt does not count."""
