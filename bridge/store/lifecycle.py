@@ -166,7 +166,7 @@ class OutboxMove(StrEnum):
     """What happens to a message."""
 
     SENT = "the provider takes it"
-    RESOLVED = "a status reports that a try without an answer was sent"
+    RESOLVED = "a status reports that a try without an answer was sent, also after it was given up"
     GIVEN_UP = "it is refused, given up, parked or silenced"
     EXPIRED = "its time is over before it leaves"
     REPLAYED = "a person appends it again"
@@ -184,7 +184,11 @@ OUTBOX: Final[Machine[OutboxState, OutboxMove]] = Machine(
             OutboxMove.EXPIRED: OutboxState.EXPIRED,
         },
         OutboxState.SENT: {},
-        OutboxState.DEAD: {OutboxMove.REPLAYED: OutboxState.OPEN, OutboxMove.DROPPED: OutboxState.DROPPED},
+        OutboxState.DEAD: {
+            OutboxMove.RESOLVED: OutboxState.SENT,
+            OutboxMove.REPLAYED: OutboxState.OPEN,
+            OutboxMove.DROPPED: OutboxState.DROPPED,
+        },
         OutboxState.EXPIRED: {},
         OutboxState.DROPPED: {},
     },

@@ -42,7 +42,7 @@ def is_wanted(arrival: Arrival) -> bool:
 
 
 def resolves(state: OutboxState, outcome: Outcome | None, value: str) -> bool:
-    """Whether a status settles a message: one that a try without an answer left open was sent after all."""
+    """Whether a status settles a message: one that a try without an answer left open, or dead, was sent after all."""
     return OUTBOX.can(state, OutboxMove.RESOLVED) and outcome is Outcome.UNKNOWN and value != "failed"
 
 

@@ -55,7 +55,8 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
     note(db, outbox_id, before, status.value, status.error)
     if resolves(OutboxState(state), Outcome(outcome) if outcome else None, status.value):
         db.execute(_RESOLVE, (arrival.received_at, outbox_id))
-        begin_next(db, "outbox", {thread_id})
+        if OutboxState(state) is OutboxState.OPEN:  # a dead one had freed its thread before
+            begin_next(db, "outbox", {thread_id})
         result.resolved.append(outbox_id)
     return thread_id, arrival.state
 

@@ -114,7 +114,7 @@ def test_the_moves_by_state_are_what_they_were() -> None:
     assert {
         OutboxState.OPEN: {OutboxState.SENT, OutboxState.DEAD, OutboxState.EXPIRED},
         OutboxState.SENT: set(),
-        OutboxState.DEAD: {OutboxState.OPEN, OutboxState.DROPPED},
+        OutboxState.DEAD: {OutboxState.SENT, OutboxState.OPEN, OutboxState.DROPPED},
         OutboxState.EXPIRED: set(),
         OutboxState.DROPPED: set(),
     } == OUTBOX_MOVES

@@ -19,7 +19,10 @@ from bridge.testing.contract.store.desk import news, ref_of
         (OutboxState.OPEN, Outcome.NOT_SENT, "delivered", False),
         (OutboxState.OPEN, Outcome.CLAIMED, "delivered", False),
         (OutboxState.OPEN, None, "delivered", False),
-        (OutboxState.DEAD, Outcome.UNKNOWN, "delivered", False),
+        (OutboxState.DEAD, Outcome.UNKNOWN, "delivered", True),
+        (OutboxState.DEAD, Outcome.UNKNOWN, "failed", False),
+        (OutboxState.DEAD, Outcome.REJECTED, "delivered", False),
+        (OutboxState.DROPPED, Outcome.UNKNOWN, "delivered", False),
         (OutboxState.SENT, Outcome.UNKNOWN, "delivered", False),
     ],
 )

@@ -186,6 +186,19 @@ class DeliveryContract(StoreSuite):
         assert desk.told.settled == []
         assert await desk.fate(row) == ("open", value)
 
+    @pytest.mark.parametrize("value", ["sent", "delivered", "read"])
+    async def test_a_dead_letter_of_unknown_outcome_is_resolved_by_good_news(
+        self, desk: Desk, value: StatusValue
+    ) -> None:
+        """It is no dead letter any more, so nobody replays it; its thread had gone on before."""
+        first, second = await desk.said("a", "b")
+        await desk.store.settle_delivery(sent(first, state=OutboxState.DEAD, outcome=Outcome.UNKNOWN, reason="parked"))
+        await desk.receive(news(first.key, value))
+        assert await desk.fate(first) == ("sent", value)
+        assert await desk.store.dead_letters() == []
+        assert not await desk.store.replay(f"out-{first.id}", AT)
+        assert await desk.messages(first.thread_id) == [replace(second, attempt=1)]
+
     async def test_a_message_resolved_while_it_was_sent_again_is_still_found_by_the_providers_id(
         self, desk: Desk
     ) -> None:
