@@ -142,9 +142,10 @@ class Bucket:
         self._held.begin(seconds)
 
     def refused(self, left_at: int) -> None:
-        """See Pace."""
+        """See Pace. A provider that takes nothing at all is not one that is asked too fast."""
         self._expire()
-        self._pace.refused(left_at, sum(accepted for _, accepted in self._answered))
+        if accepted := sum(accepted for _, accepted in self._answered):
+            self._pace.refused(left_at, accepted)
 
     def used(self, count: int) -> None:
         """Take slots for requests of other clients: the provider counts `count` in this window."""
