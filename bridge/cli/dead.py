@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple, TypeAlias
 
 import typer
 
@@ -20,6 +20,7 @@ from bridge.errors import Unmappable
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
 from bridge.store.opening import open_reader, open_store
+from bridge.units import SECOND, read_seconds
 from bridge.web.control_protocol import NOT_FOUND
 
 if TYPE_CHECKING:
@@ -39,7 +40,19 @@ dead = typer.Typer(
     help="List, show, replay and drop dead letters and quarantined webhooks.",
 )
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID", help='An id from `dead list`, like "in-7" or "out-12".')]
+Ids = Annotated[
+    list[str] | None, typer.Argument(metavar="[ID]...", help='Ids from `dead list`, like "in-7" or "out-12".')
+]
+All = Annotated[bool, typer.Option("--all", help="Every dead letter that the other options leave.")]
+Reason = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="With --all: only those with this text in their reason.")
+]
+OlderThan = Annotated[
+    str | None, typer.Option(metavar="SPAN", help='With --all: only those at least so old, like "30min" or "2d".')
+]
+_EVERY: Final = 1_000_000
+_DIGITS: Final = 20
+"""A longer number is no id."""
 
 _COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason")
 
@@ -85,27 +98,82 @@ def show(
 
 
 @dead.command(cls=Command)
-def replay(ids: Ids, config: ConfigFile = DEFAULT) -> None:
+def replay(
+    ids: Ids = None,
+    config: ConfigFile = DEFAULT,
+    every: All = False,
+    account: OfAccount = None,
+    reason: Reason = None,
+    older_than: OlderThan = None,
+) -> None:
     """Append dead letters to their threads again: an event is handled again, a message sent again.
 
-    A running bridge replays them at once. Otherwise the replay begins at the next start.
+    They keep the order in which they came. A running bridge replays them at once. Otherwise the replay begins at the
+    next start.
 
-    Example: `threadbridge dead replay in-7 out-12`
+    Example: `threadbridge dead replay --all --account shop --reason "HTTP 503"`
     """
-    _change(config, ids, "replay", "replayed")
+    _change(config, ids, _Choice(every, account, reason, older_than), "replay", "replayed")
 
 
 @dead.command(cls=Command)
-def drop(ids: Ids, config: ConfigFile = DEFAULT) -> None:
+def drop(
+    ids: Ids = None,
+    config: ConfigFile = DEFAULT,
+    every: All = False,
+    account: OfAccount = None,
+    reason: Reason = None,
+    older_than: OlderThan = None,
+) -> None:
     """Drop dead letters: they stay in the store, and leave the list.
 
     Example: `threadbridge dead drop in-7`
     """
-    _change(config, ids, "drop", "dropped")
+    _change(config, ids, _Choice(every, account, reason, older_than), "drop", "dropped")
 
 
-def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
+class _Choice(NamedTuple):
+    """Which letters are meant, where no ids are."""
+
+    every: bool
+    account: str | None
+    reason: str | None
+    older_than: str | None
+
+    def check(self, ids: Sequence[str]) -> None:
+        """Ids or --all, and the other options only with that. Raises typer.BadParameter."""
+        if bool(ids) == self.every:
+            raise typer.BadParameter("want the ids of dead letters, or --all instead")
+        if not self.every and any((self.account, self.reason, self.older_than)):
+            raise typer.BadParameter("--account, --reason and --older-than go with --all")
+
+    def before(self) -> int:
+        """Letters of this time (microseconds) or an earlier one are meant. Raises typer.BadParameter."""
+        try:
+            age = read_seconds(self.older_than or "0s")
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--older-than") from None
+        return SystemClock().now() - round(float(age) * SECOND)
+
+    async def ids(self, config: Config, before: int) -> list[str]:
+        letters = await _letters(config, self.account, _EVERY)
+        return [letter.id for letter in letters if letter.at <= before and (self.reason or "") in letter.reason]
+
+
+def _in_order(ids: Sequence[str]) -> list[str]:
+    """Each once, in the order in which they came: numbers grow with time, on both sides alike."""
+
+    def place(letter_id: str) -> int:
+        number = letter_id.rpartition("-")[2]
+        return int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else 0
+
+    return sorted(dict.fromkeys(ids), key=place)
+
+
+def _change(path: Path, given: Sequence[str] | None, choice: _Choice, verb: Verb, done: str) -> None:
     """Change each letter once, and report it at once: an interrupted command shows how far it came."""
+    choice.check(given or ())
+    before = choice.before()
     refused = []
 
     def report(letter_id: str, why: str | None) -> None:
@@ -116,7 +184,9 @@ def _change(path: Path, ids: Sequence[str], verb: Verb, done: str) -> None:
             complain(f"{letter_id}: {why}")
 
     with exits():
-        _ask_or_do(load_config(path), [*dict.fromkeys(ids)], verb, report)
+        config = load_config(path)
+        ids = asyncio.run(choice.ids(config, before)) if choice.every else given or ()
+        _ask_or_do(config, _in_order(ids), verb, report)
         if refused:
             leave(1)
 

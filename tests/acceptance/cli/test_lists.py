@@ -316,3 +316,28 @@ def test_a_damaged_store_is_exit_code_70(shop: Shop) -> None:
     result = shop.call("threads")
     assert result.exit_code == 70
     assert result.stderr.startswith("the store cannot be used: ")
+
+
+def test_letters_are_changed_in_the_order_in_which_they_came_whatever_the_order_of_their_ids(shop: Shop) -> None:
+    newest_first = [row["id"] for row in json.loads(shop.call("dead", "list", "--json").stdout)]
+    by_number = sorted(newest_first, key=lambda letter_id: int(letter_id.partition("-")[2]))
+    result = shop.call("dead", "drop", *reversed(by_number))
+    assert result.stdout.splitlines() == [f"{letter_id}: dropped" for letter_id in by_number]
+
+
+def test_all_letters_that_fit_are_changed(shop: Shop) -> None:
+    letters = {row["state"]: row["id"] for row in json.loads(shop.call("dead", "list", "--json").stdout)}
+    assert shop.call("dead", "drop", "--all", "--reason", "no such reason").stdout == ""
+    assert shop.call("dead", "drop", "--all", "--account", "elsewhere").stdout == ""
+    assert shop.call("dead", "drop", "--all", "--older-than", "20000d").stdout == ""
+    result = shop.call("dead", "drop", "--all", "--account", "demo", "--reason", "ValueError", "--older-than", "0s")
+    assert result.stdout == f"{letters['dead']}: dropped\n"
+    assert shop.call("dead", "drop", "--all").stdout == f"{letters['quarantined']}: dropped\n"
+    assert shop.call("dead", "list", "--json").stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("in-1", "--all"), ("in-1", "--reason", "x"), ("--all", "--older-than", "soon")], ids=str
+)
+def test_letters_are_chosen_by_id_or_by_what_they_have_in_common(shop: Shop, arguments: tuple[str, ...]) -> None:
+    assert shop.call("dead", "replay", *arguments).exit_code == 2
