@@ -279,7 +279,7 @@ class DeliveryWorker:
                 row, OutboxState.DEAD, None, f"{given_up}: {reason}", logged=f"{given_up}: {logged}"
             )
             return None
-        if not self.paused:
+        if self._pause.admits(row.id):  # the pause is over, or its next probe is due, since this try was written down
             return replace(row, available_at=0)
         self._pause.wait(row.id)
         until = gives_up if row.expires_at is None else min(gives_up, row.expires_at)

@@ -206,3 +206,18 @@ async def test_a_message_that_takes_no_part_in_a_pause_still_waits_its_own_time(
         assert sending.account.paused == ""
         await sending.wait(1.1)
         assert sending.wire.texts == ["1", "1"]
+
+
+async def test_a_probe_that_is_due_while_the_last_one_is_written_down_is_not_missed() -> None:
+    """The store takes longer than the pause: nothing else would ever wake the message."""
+    async with out({"1": [NotSent("no connection: Connection refused", away=True)]}) as sending:
+        write = sending.world.store.retry_delivery
+
+        async def slow(retry: Any) -> None:
+            sending.world.clock.advance(3)
+            await write(retry)
+
+        sending.world.store.retry_delivery = slow  # type: ignore[method-assign] # a fault, where there is no door
+        await sending.say("1")
+        assert await sending.states() == ["sent"]
+        assert sending.account.paused == ""
