@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, DeadLetter
 
 import hashlib
+import json
 from typing import TYPE_CHECKING
-
-import orjson
 
 from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
 _RECORDED: Final = (Status, Echo)
 _LONGEST_NAME: Final = 512
 """Characters an event key or a conversation id may have."""
+_LONGEST_REASON: Final = 2000
 
 
 def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
@@ -62,7 +62,7 @@ def arrivals_asked_for(
         quarantined(account, _webhook(body, received_at), f"asked for: {reason}") for body, reason in polled.unmappable
     ]
     for inbound in polled.inbound:
-        webhook = _webhook(orjson.dumps(dict(inbound.event.raw)), received_at)
+        webhook = _webhook(json.dumps(dict(inbound.event.raw)).encode(), received_at)  # keeps what orjson refuses
         arrivals.append(_arrival(account, provider, inbound, webhook, wants))
     return arrivals
 
@@ -83,9 +83,14 @@ def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
         raw=webhook.body,
         state=InboxState.QUARANTINED,
         channel=webhook.channel,
-        reason=reason,
+        reason=_shown(reason),
         received_at=webhook.received_at,
     )
+
+
+def _shown(reason: str) -> str:
+    """A reason that every store keeps; it may quote the webhook."""
+    return reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
 
 
 def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
@@ -96,7 +101,10 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         if inbound.conversation_id is not None:
             _check_name(inbound.conversation_id, "conversation id")
         _check_name(inbound.channel, "channel")
-    except ValueError as error:
+        for name, value in inbound.address.items():
+            _check_text(name, "address")
+            _check_text(value, "address")
+    except (TypeError, ValueError) as error:
         return quarantined(account, webhook, str(error))
     state, reason = InboxState.OPEN, ""
     if isinstance(event, Unrecognised) and not wants(event.tag):
@@ -118,7 +126,7 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         state=state,
         address=inbound.address,
         channel=webhook.channel,
-        reason=reason,
+        reason=_shown(reason),
         received_at=webhook.received_at,
         with_person=inbound.with_person,
     )
@@ -133,10 +141,16 @@ def _check_name(name: str, what: str) -> None:
     """Names are indexed and compared: they have to be storable everywhere, and of sane length."""
     if not name or len(name) > _LONGEST_NAME:
         raise ValueError(f"the {what} is empty or longer than {_LONGEST_NAME} characters")
-    if "\0" in name:
+    _check_text(name, what)
+
+
+def _check_text(text: str, what: str) -> None:
+    if not isinstance(text, str):
+        raise TypeError(f"the {what} is no text")
+    if "\0" in text:
         raise ValueError(f"not storable: the {what} holds a NUL character")
     try:
-        name.encode()
+        text.encode()
     except UnicodeEncodeError:
         raise ValueError(f"not storable: the {what} holds a lone surrogate") from None
 
