@@ -50,7 +50,7 @@ def read(name: str, content: Any, channel: str | None) -> Sequence[Arrival]:
 async def test_what_no_column_can_hold_is_quarantined_as_bytes(name: str) -> None:
     store = await open_store("sqlite://")
     for case in PROVIDERS[name].received:
-        arrivals = []
+        arrivals: list[Arrival] = []
         for content in spoiled(case.webhook):
             events = read(name, content, case.channel)
             assert {event.raw for event in events} <= {json.dumps(content).encode()}
