@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, TypeVar, Unpack, overload
 
-from bridge.conversation.questions import Question, check_titles, choices_of
+from bridge.conversation.questions import Question, accepted, check_titles, choices_of
 from bridge.conversation.suspension import Ended
 from bridge.conversation.turn import as_messages, is_turn
 from bridge.errors import HandlerError, NoAnswer
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.conversation.effects import Delay
     from bridge.conversation.playback import Playback
     from bridge.conversation.turn import Reply, Turn
+    from bridge.events import Message, MessageKind
 
 T = TypeVar("T")
 C = TypeVar("C")
@@ -81,6 +82,28 @@ class Dialog:
         self, prompt: Reply, *, parse: Callable[[str], T], choices: Sequence[C], **waiting: Unpack[Waiting]
     ) -> T | C: ...
 
+    @overload
+    async def ask(
+        self,
+        prompt: Reply,
+        *,
+        accept: MessageKind | Sequence[MessageKind],
+        parse: None = None,
+        choices: None = None,
+        **waiting: Unpack[Waiting],
+    ) -> Message: ...
+
+    @overload
+    async def ask(
+        self,
+        prompt: Reply,
+        *,
+        accept: MessageKind | Sequence[MessageKind],
+        parse: None = None,
+        choices: Sequence[C],
+        **waiting: Unpack[Waiting],
+    ) -> Message | C: ...
+
     async def ask(
         self,
         prompt: Reply,
@@ -90,6 +113,7 @@ class Dialog:
         retry: Reply | None = None,
         timeout: Delay | None = None,  # noqa: ASYNC109 - of an answer, days from now
         on_timeout: Callable[..., object] | Reply | None = None,
+        accept: MessageKind | Sequence[MessageKind] | None = None,
     ) -> Any:
         """Ask, and return the answer: the words, what `parse` makes of them, or the one of `choices` that was meant.
 
@@ -98,12 +122,16 @@ class Dialog:
         `timeout` (as in `turn.after`) NoAnswer is raised here; with `on_timeout` that is said, or called with the
         dialog, and the dialog ends. The answer's own event is `turn.event`, for media and the like.
 
+        Words are a text or a caption with something to read; anything else is no answer. With `accept="image"` (or
+        several kinds) a message of that kind is the answer, and it is returned as it is.
+
         Raises:
             HandlerError: choices that cannot be told apart, or a timeout that is none.
             NoAnswer: nobody answered in time.
         """
         titles, values = choices_of(choices) if choices is not None else ((), ())
-        return await self._ask(prompt, parse, titles, values, retry, timeout, on_timeout)
+        kinds = accepted(accept, parse)
+        return await self._ask(prompt, parse, titles, values, retry, timeout, on_timeout, kinds)
 
     async def choose(
         self,
@@ -167,12 +195,14 @@ class Dialog:
         retry: Reply | None,
         timeout: Delay | None,  # noqa: ASYNC109 - the same
         on_timeout: Callable[..., object] | Reply | None,
+        accept: frozenset[str] = frozenset(),
     ) -> Any:  # noqa: ANN401 - whatever is answered
         question = Question(
             prompt=as_messages((prompt,)),
             titles=titles,
             values=values,
             parse=parse,
+            accept=accept,
             retry=as_messages((retry,)) if retry is not None else (),
         )
         answer = await self._playback.ask(question, timeout)

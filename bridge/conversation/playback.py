@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 from bridge.conversation.effects import Later, span_of
 from bridge.conversation.exceptions import kept, made_again
 from bridge.conversation.journal import JournalEntry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
-from bridge.conversation.questions import Refused, mark_of
+from bridge.conversation.questions import WHOLE, Refused, mark_of
 from bridge.conversation.suspension import Ended, ScriptChanged, Suspended
 from bridge.conversation.turn import draft_of
 from bridge.events import Timer
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bridge.conversation.journal import Journal
     from bridge.conversation.questions import Question
     from bridge.conversation.turn import Turn
+    from bridge.events import Event
     from bridge.messages import Outgoing
 
 _LATE: Final = {"timeout": True}
@@ -50,6 +51,7 @@ class Answer:
     question: Question
     outcome: dict[str, Any]
     is_past: bool
+    event: Event
 
     @property
     def is_late(self) -> bool:
@@ -196,11 +198,14 @@ class Playback:
                 self._draft.recall(self._journal.legs[entry.leg or 0])
             else:
                 await self._wake(entry, question)
-        return Answer(question=question, outcome=entry.outcome or {}, is_past=is_past)
+            event = self._draft.event
+        return Answer(question=question, outcome=entry.outcome or {}, is_past=is_past, event=event)
 
     async def read(self, answer: Answer) -> Any:  # noqa: ANN401 - whatever was answered
         """The value of an answer."""
         try:
+            if answer.outcome == WHOLE and answer.question.accept:
+                return answer.event
             return await answer.question.replay(answer.outcome)
         except Exception as error:
             if not answer.is_past or isinstance(error, OSError):  # the world outside says nothing about the script

@@ -12,7 +12,7 @@ import orjson
 
 from bridge.equal_text import fold, is_blank, spelling
 from bridge.errors import HandlerError
-from bridge.events import Message, Postback
+from bridge.events import MESSAGE_KINDS, Message, Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Text
 from bridge.planning.choices import Choice, answer, number_choices
@@ -21,12 +21,16 @@ from bridge.strict_json import not_json
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from bridge.events import Event
+    from bridge.events import Event, MessageKind
     from bridge.messages import Outgoing
 
 _RUN: Final = 8
 _MARKED: Final = re.compile(r"ask\.[0-9a-f]{8}\.\d+\.\d+")
 """The key of a button of a dialog, whichever it was."""
+WHOLE: Final = {"message": True}
+"""The outcome of a question that the message itself answers."""
+_WORDY: Final = frozenset({"text", "image", "video", "audio", "voice", "document"})
+"""Kinds that may bring words: a text, or a caption."""
 _BARE: Final = (str, int, float, bool, type(None))
 
 
@@ -43,8 +47,9 @@ class Refused(Exception):
 class Question:
     """A question of a dialog: what may be chosen, by title and value; `parse` reads what is said instead.
 
-    `retry` is said after words that are no answer. `mark` begins the keys of the dialog's buttons, `position` counts
-    its operations; both are set when the question is put.
+    `accept` are kinds of messages that are an answer as they are; without them only words are. `retry` is said after
+    what is no answer. `mark` begins the keys of the dialog's buttons, `position` counts its operations; both are set
+    when the question is put.
     """
 
     prompt: tuple[Outgoing, ...]
@@ -52,6 +57,7 @@ class Question:
     values: tuple[Any, ...] = ()
     parse: Callable[[str], Any] | None = None
     retry: tuple[Outgoing, ...] = ()
+    accept: frozenset[str] = frozenset()
     mark: str = ""
     position: int = 0
 
@@ -74,6 +80,8 @@ class Question:
             Refused: it is no answer.
         """
         answered = self._answered(event)
+        if isinstance(answered, Message):
+            return dict(WHOLE)
         if isinstance(answered, int):
             return {"choice": answered}
         if self.titles and self.parse is None:
@@ -97,8 +105,8 @@ class Question:
             raise Refused from None
         return {"value": value} if _comes_back(value) else {"said": words}
 
-    def _answered(self, event: Event) -> int | str:
-        """The number of the choice that was made, or the words to be parsed."""
+    def _answered(self, event: Event) -> Message | int | str:
+        """The message itself, the number of the choice that was made, or the words to be parsed."""
         if isinstance(event, Postback):
             return self._pressed(event)
         if not isinstance(event, Message):
@@ -111,7 +119,12 @@ class Question:
             ]
             if (chosen := answer(event, choices)) is not None:
                 return int(chosen.key)
-        return event.text or (event.media.caption if event.media else "")
+        words = _words(event)
+        if not self.accept and words:
+            return words
+        if event.kind in self.accept and (words or event.kind != "text"):
+            return event
+        raise Refused
 
     def _pressed(self, event: Postback) -> int | str:
         keys = [self._key(index) for index in range(len(self.titles))]
@@ -130,6 +143,24 @@ class Question:
 
     def _key(self, index: int) -> str:
         return f"{self.mark}{self.position}.{index}"
+
+
+def _words(event: Message) -> str:
+    """The words of a message: its text or its caption; "" for blank ones, and for kinds that are not words."""
+    words = event.text or (event.media.caption if event.media else "")
+    return words if event.kind in _WORDY and not is_blank(words) else ""
+
+
+def accepted(kinds: MessageKind | Sequence[MessageKind] | None, parse: object) -> frozenset[str]:
+    """What an author wrote as `accept`. Raises HandlerError for what is no kind, and beside `parse`."""
+    if kinds is None:
+        return frozenset()
+    accept = frozenset([kinds] if isinstance(kinds, str) else kinds)
+    if not accept or not accept <= MESSAGE_KINDS:
+        raise HandlerError(f"accept names kinds of messages: {', '.join(sorted(MESSAGE_KINDS))}")
+    if parse is not None:
+        raise HandlerError("accept returns the message itself, so parse has no words to read")
+    return accept
 
 
 def mark_of(run: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from bridge.equal_text import is_blank
 from bridge.messages import Raw, Template, Text
 from bridge.planning.degrade import degrade
 from bridge.planning.plain import Degraded
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
 
+BLANK: Final = "its text is blank"
+"""Ends the reason for dropping a message in which a reader would see nothing."""
 _HOUR: Final = 3600
 _DOOMSDAY: Final = micros(datetime.fromisoformat("9999-01-01T00:00:00Z"))
 
@@ -49,6 +52,7 @@ def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard:
     window = capabilities.window
     if (
         type(message) is Text
+        and not is_blank(message.text)
         and (capabilities.text is None or len(message.text) <= capabilities.text)
         and (window is None or (last_heard is not None and now - last_heard <= window * SECOND))
         and message.expires is None
@@ -89,6 +93,8 @@ def _plan(message: Outgoing, capabilities: Capabilities, now: int, closes: int |
     if closes is not None and leaves > closes and not message.tag and not isinstance(message, Template | Raw):
         hours = (capabilities.window or 0) / _HOUR
         degraded = Degraded(dropped=f"window: free text goes only within {hours:g} hours of the contact's last message")
+    elif is_blank(getattr(message, "text", message.kind)):
+        degraded = Degraded(dropped=f"{message.kind}: {BLANK}")
     else:
         degraded = degrade(message, capabilities)
     if degraded.dropped is None:

@@ -13,7 +13,7 @@ from bridge.events import Echo, Event, Handoff, Message, Postback, Returned, tak
 from bridge.log import log
 from bridge.messages import Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
-from bridge.planning.plan import expires_at, plan
+from bridge.planning.plan import BLANK, expires_at, plan
 from bridge.store.records import Saying, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
@@ -204,6 +204,8 @@ def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, plann
     dropped = planned.dropped or ""
     if dropped:
         log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
+    if dropped.endswith(BLANK):
+        return []  # nothing is lost, and nobody has to look at it
     expires = expires_at(message, now)
     return [
         Saying(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bridge.errors import HandlerError
 from bridge.events import takes_over
 from bridge.log import log
 from bridge.store.lifecycle import InboxState
@@ -36,8 +37,14 @@ class Failures:
         self._builder = builder
 
     async def retry(self, batch: Batch, row: InboxRow, error: BaseException) -> InboxRow | None:
-        """The head of a batch for its next try; None: it is given up."""
+        """The head of a batch for its next try; None: it is given up.
+
+        A HandlerError is a mistake in the author's code, and the next try would make it again.
+        """
         reason, now = _reason(error), self._clock.now()
+        if isinstance(error, HandlerError) and not batch.others:
+            await self.give_up(row, f"given up at once: {reason}")
+            return None
         again_at = self._backoff.again_at(row.attempt, now, self._rng)
         if again_at is None and batch.others:
             again_at = now  # with a single attempt: each of the events has it alone

@@ -141,6 +141,8 @@ def _content(message: Mapping[str, Any]) -> _Content:
     if kind in wire.WITH_MEDIA:
         media = Media(url=url, mime_type=text(message, "mimeType"), caption=caption)
         return _Content(kind, words, media)
+    if word == "reaction":  # its picture is in `text`, and nobody wrote it
+        kind = "unknown"
     return _Content(kind or ("text" if words else "unknown"), words)
 
 
