@@ -10,14 +10,12 @@ class Capabilities:
     """The kinds and limits of one channel. A limit of 0 means: not at all; None: no known limit.
 
     `kinds` are the message kinds (bridge.messages) that the channel sends natively; `header` are the kinds of a
-    header. Lengths are in characters, those of texts in UTF-16 units where `utf16` says so. `keys_return`: a press
-    brings its key, and not only its title. `window` is the time for free text after the contact's last message, in
-    seconds.
+    header. Lengths are in characters. `keys_return`: a press brings its key, and not only its title. `window` is the
+    time for free text after the contact's last message, in seconds.
     """
 
     kinds: frozenset[str]
     text: int | None = None
-    utf16: bool = False
     buttons: int = 0
     button_title: int | None = None
     button_key: int | None = None
