@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from tests.bench.load import Figures, post, request
 from tests.bench.servers import started
 from tests.bench.startup import startup
+from tests.bench.webhook_load import Figures, post, request
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:

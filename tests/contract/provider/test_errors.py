@@ -13,7 +13,7 @@ import pytest
 from bridge.errors import NotSent, SendError
 from bridge.log import outcome_of
 from bridge.testing.contract.provider import CREATED_AT, exchange
-from tests.contract.provider.errors import DOCUMENTED, Documented
+from tests.contract.provider.documented_errors import DOCUMENTED, Documented
 from tests.contract.provider.roster import PROVIDERS, every
 
 if TYPE_CHECKING:
