@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import pytest
 from bridge import HandlerError, Key, Router, Turn
 from bridge.routing.router import rulebook_of
 from tests.support.key_bots import ANN, Refund, Track, press
+from tests.support.rule_mistakes import assert_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,11 +38,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 @pytest.mark.parametrize(("write", "reason"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_found_where_it_is_written(write: Callable[[Any], object], reason: str) -> None:
-    router = Router()
-    with pytest.raises(HandlerError, match=reason) as caught:
-        write(router)
-    assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert rulebook_of(router).handlers() == ()
+    assert_refused(write, reason, __file__)
 
 
 class Other(Key, name="Track"):

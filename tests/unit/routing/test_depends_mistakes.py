@@ -12,6 +12,7 @@ import pytest
 from bridge import Depends, HandlerError, Router, Turn
 from bridge.routing.router import rulebook_of
 from tests.support.dependency_bots import Orders, get_orders, hear, shop
+from tests.support.rule_mistakes import assert_refused
 from tests.support.turn_engine import turns
 
 
@@ -88,7 +89,6 @@ def test_a_function_that_says_nothing_of_its_value_fits_anything(dependency: Cal
 @pytest.mark.parametrize(("dependency", "reason"), MISTAKES.values(), ids=MISTAKES)
 @pytest.mark.parametrize("write", ["message", "error", "middleware", "outer_middleware"])
 def test_a_mistake_is_found_where_it_is_written(dependency: Callable[..., Any], reason: str, write: str) -> None:
-    router = Router()
     handler: Any = needing(dependency)
     if write == "error":
 
@@ -99,11 +99,11 @@ def test_a_mistake_is_found_where_it_is_written(dependency: Callable[..., Any], 
         async def handler(_turn: Turn, _call_next: Any, orders: Orders = Depends(dependency)) -> None:
             del orders
 
-    decorate = getattr(router, write)
-    with pytest.raises(HandlerError, match=reason) as caught:
-        (decorate if "middleware" in write else decorate())(handler)
-    assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert rulebook_of(router).handlers() == ()
+    def decorate(router: Router) -> None:
+        decorator = getattr(router, write)
+        (decorator if "middleware" in write else decorator())(handler)
+
+    assert_refused(decorate, reason, __file__)
 
 
 def test_what_is_no_function_is_refused_at_its_line() -> None:

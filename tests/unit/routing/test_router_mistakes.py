@@ -10,6 +10,7 @@ import pytest
 from bridge import Event, Filter, HandlerError, Router, Turn
 from bridge.routing.router import rulebook_of
 from tests.support.rule_events import WEB, is_long, said
+from tests.support.rule_mistakes import assert_refused
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,11 +79,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
 
 @pytest.mark.parametrize(("write", "reason"), MISTAKES.values(), ids=MISTAKES)
 def test_a_mistake_is_found_where_it_is_written(write: Callable[[Any], object], reason: str) -> None:
-    router = Router()
-    with pytest.raises(HandlerError, match=reason) as caught:
-        write(router)
-    assert re.match(rf"{re.escape(__file__)}:\d+: ", str(caught.value))
-    assert rulebook_of(router).handlers() == ()
+    assert_refused(write, reason, __file__)
 
 
 def test_routers_that_include_each_other_are_refused() -> None:

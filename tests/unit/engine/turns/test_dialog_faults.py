@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Button, Buttons, Depends, Dialog, HandlerError, Key, Router, Turn
+from bridge import Button, Buttons, Depends, Dialog, Key, Router, Turn
 from bridge.conversation.journal import digest
 from bridge.errors import StepFailed
 from bridge.testing.world import World
@@ -103,14 +103,6 @@ async def test_a_typed_key_in_a_prompt_answers_under_its_seal_only() -> None:
         await ann.clicks("All")
         await world.settle()
         assert ann.texts[2:] == ["got Track[7]", "Which?", "got all"]
-
-
-def test_nothing_is_injected_into_a_dialog_and_it_is_told_so_at_once() -> None:
-    async def script(d: Dialog, shop: object = Depends(object)) -> None:
-        await d.say(str(shop))
-
-    with pytest.raises(HandlerError, match=r"script: nothing is injected into a dialog"):
-        Router().dialog()(script)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Dialog, HandlerError, Router, Turn
+from bridge import Depends, Dialog, HandlerError, Router, Turn
 from bridge.testing.world import World
 from tests.support.dialog_bots import asking
 
@@ -136,10 +136,15 @@ async def test_a_journal_is_bounded() -> None:
         ann.saw("~the dialog quiz remembers").then("~may 131072")
 
 
+async def injected(d: Dialog, shop: object = Depends(object)) -> None:
+    await d.say(str(shop))
+
+
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
         (lambda _d: None, "a dialog is an async def"),
+        (injected, "injected: nothing is injected into a dialog"),
         (lazy, "a dialog takes a Dialog first, but 'turn' is a turn"),
     ],
 )
