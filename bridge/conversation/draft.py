@@ -9,6 +9,7 @@ import orjson
 
 from bridge.conversation.effects import Effects, Shelf
 from bridge.conversation.state import State, over
+from bridge.conversation.suspension import StoreWatch
 from bridge.errors import HandlerError
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Draft:
         "step",
         "stepped",
         "unbegun",
+        "watch",
     )
 
     def __init__(
@@ -71,6 +73,8 @@ class Draft:
         """How many dialogs began in this turn."""
         self.unbegun: list[Coroutine[Any, Any, None]] = []
         """Calls of `turn.begin` that were not awaited yet."""
+        self.watch = StoreWatch()
+        """Notes a failure of the store under the author's code."""
         self._over = False
 
     @property

@@ -1,11 +1,14 @@
-"""How the function of a dialog is left in its middle: by exceptions that no `except Exception` of an author catches."""
+"""How an author's code is left in its middle: by exceptions that no `except Exception` of an author catches."""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from bridge.errors import StoreError, Unavailable
+
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 
 class Suspended(BaseException):
@@ -40,9 +43,49 @@ class ScriptChanged(BaseException):
         self.detail = detail or reason
 
 
+class StoreSignal(BaseException):
+    """The store failed in a call that the author's code made. The engine gets the store's error back."""
+
+    def __init__(self, error: StoreError) -> None:
+        """Carry the store's error."""
+        super().__init__(str(error))
+        self.error = error
+
+
+class StoreWatch:
+    """Notes a failure of the store in one turn: the turn has no effect, whatever its author's code makes of the signal.
+
+    A bare `except` may swallow the signal; the note stays.
+    """
+
+    __slots__ = ("_calls", "_error")
+
+    def __init__(self) -> None:
+        """The store has not failed yet."""
+        self._error: StoreError | None = None
+        self._calls = 0
+
+    @contextmanager
+    def signals(self) -> Iterator[None]:
+        """Around each call of the store that author's code leads to."""
+        self._calls += 1
+        try:
+            yield
+        except StoreError as error:
+            self._error = error
+            raise StoreSignal(error) from None
+        self._calls -= 1
+
+    def failure(self, *, ran_out: bool = False) -> StoreError | None:
+        """The store's error in this turn; a turn that `ran_out` of time in a call of the store is the store's fault."""
+        if self._error is None and ran_out and self._calls:
+            return Unavailable("the store took longer than the turn may take")
+        return self._error
+
+
 def signal_in(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What a task group has to say, if it is but that its dialog waits, has ended or was changed; else the group."""
-    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged))
+    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged, StoreSignal))
     signal: BaseException = group if signals is None or others is not None else signals
     while signal is not group and isinstance(signal, BaseExceptionGroup):
         signal = signal.exceptions[0]

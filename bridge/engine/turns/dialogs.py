@@ -7,7 +7,7 @@ import inspect
 import uuid
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
@@ -16,16 +16,15 @@ from bridge.conversation.journal import Journal, decode_journal, is_question_tim
 from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended, signal_in
 from bridge.conversation.turn import as_messages, draft_of
-from bridge.engine.turns.execution import Blocking
+from bridge.engine.turns.steps import RUNS, StepsInStore
 from bridge.errors import HandlerError, NoAnswer
 from bridge.events import Message, Postback, Timer
 from bridge.routing.rules import Match
-from bridge.store.records import StepRow
 from bridge.store.takeover import after_turn
 from bridge.strict_json import not_json
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Callable, Mapping
 
     from bridge.clock import Clock
     from bridge.conversation.draft import Draft
@@ -36,9 +35,6 @@ if TYPE_CHECKING:
     from bridge.routing.rules import Changed, Scope, Script
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
-
-_RUNS: Final = uuid.UUID("5c0f8f0e-6a1d-5d57-9d5b-0f3f4f2f3b77")
-"""The namespace of runs and of the keys of their steps; it never changes, or steps would be repeated as new ones."""
 
 
 class OneTask:
@@ -98,6 +94,7 @@ class Dialogs:
         self._book = book
         self._clock = clock
         self._executor = executor
+        self._endings: dict[tuple[str, int], asyncio.Task[None]] = {}
 
     def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes) -> Match | None:
         """The way into the dialog that waits in a thread, if an event is for it; or a rule that goes before it."""
@@ -137,7 +134,7 @@ class Dialogs:
         before = draft.dialog
         draft.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft.begun)
-        playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id), OneTask())
+        playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id, draft), OneTask())
         await self._run(playback, journal, script)
         if before is not None:  # only now: one that fails to begin leaves the other one waiting
             over = decode_journal(before)
@@ -151,7 +148,7 @@ class Dialogs:
         noted = await self._store.steps(thread.id)
         action = declared(script, journal, began_step=any(step.run == journal.run for step in noted))
         if script is not None and action == "restart":
-            run = str(uuid.uuid5(_RUNS, f"{journal.run}\nagain {script.version}"))
+            run = str(uuid.uuid5(RUNS, f"{journal.run}\nagain {script.version}"))
             anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
             return Fate(action=action, instead=replace(thread, dialog=anew.encode()))
         if action == "finish":
@@ -163,7 +160,7 @@ class Dialogs:
         """Play a dialog up to its question, answer that, and go on."""
         # Without entries it begins again, and the words that woke it are no answer.
         begin = Playback.resuming if journal.entries else Playback.opening
-        playback = begin(turn, journal, self._steps(journal, thread.id), OneTask())
+        playback = begin(turn, journal, self._steps(journal, thread.id, draft_of(turn)), OneTask())
         try:
             await self._run(playback, journal, script)
         except ScriptChanged as changed:
@@ -206,11 +203,17 @@ class Dialogs:
 
     def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
         name = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
-        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(_RUNS, name)), arguments=arguments)
+        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(RUNS, name)), arguments=arguments)
 
-    def _steps(self, journal: Journal, thread_id: int) -> _StepsInStore:
-        return _StepsInStore(
-            store=self._store, clock=self._clock, executor=self._executor, thread_id=thread_id, run=journal.run
+    def _steps(self, journal: Journal, thread_id: int, draft: Draft) -> StepsInStore:
+        return StepsInStore(
+            store=self._store,
+            clock=self._clock,
+            executor=self._executor,
+            thread_id=thread_id,
+            run=journal.run,
+            watch=draft.watch,
+            endings=self._endings,
         )
 
 
@@ -261,71 +264,3 @@ def _takes(script: Script, arguments: list[Any]) -> bool:
     except TypeError:
         return False
     return True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StepsInStore:
-    """Implements SideEffects for one dialog: the store notes each step before and after it."""
-
-    store: Store
-    clock: Clock
-    executor: Executor
-    thread_id: int
-    run: str
-
-    async def take(
-        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
-    ) -> Any:  # noqa: ANN401 - what the function returns
-        """Call a function and keep what it returns, unless that is kept already."""
-        made_up = str(uuid.uuid5(_RUNS, f"{self.run}\n{position}\n{call}"))
-        step = StepRow(
-            thread_id=self.thread_id,
-            run=self.run,
-            position=position,
-            call=call,
-            key=key or made_up,
-            at=self.clock.now(),
-        )
-        noted = await self.store.start_step(step)
-        if noted is not None and noted.result is not None:
-            return orjson.loads(noted.result)
-        step = noted or step
-        named = {"key": step.key} if _takes_key(function) else {}
-        value = await _called(self.executor, function, arguments, named)
-        if problem := not_json(value, f"the result of {name_of(function)}"):
-            raise HandlerError(f"a step's result is kept as JSON: {problem}")
-        result = orjson.dumps(value)
-        await self.store.end_step(replace(step, result=result))
-        return orjson.loads(result)
-
-    async def is_doubtful(self, position: int) -> bool:
-        """Whether a step was begun there and its end is not known."""
-        noted = await self.store.steps(self.thread_id)
-        return any(step.run == self.run and step.position == position and step.result is None for step in noted)
-
-
-async def _called(
-    executor: Executor, function: Callable[..., object], arguments: tuple[object, ...], named: dict[str, str]
-) -> object:
-    """Call a function; one that may block runs in the executor."""
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
-        awaited: Awaitable[object] = function(*arguments, **named)  # type: ignore[assignment]
-        return await awaited
-    blocking = Blocking(executor, name_of(function))
-    try:
-        value = await blocking.call(function, *arguments, **named)
-    finally:
-        blocking.end()
-    return await value if inspect.isawaitable(value) else value
-
-
-def _takes_key(function: Callable[..., object]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters.values()
-    except (TypeError, ValueError):
-        return False
-    return any(
-        parameter.kind is parameter.VAR_KEYWORD
-        or (parameter.name == "key" and parameter.kind is not parameter.POSITIONAL_ONLY)
-        for parameter in parameters
-    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.exceptions import Interrupted
+from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, returns
 from bridge.engine.lanes import Lanes
@@ -206,6 +207,7 @@ class Dispatcher:
 
     def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
         *older, event = batch.events
+        services = TurnServices(self._store, self._dialogs, batch)
         turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,
@@ -214,8 +216,9 @@ class Dispatcher:
             older=older,
             skipped=batch.skipped,
             dialog=thread.dialog,
-            services=TurnServices(self._store, self._dialogs, batch),
+            services=services,
         )
+        draft_of(turn).watch = services.watch
         return Invocation(
             turn=turn,
             thread=thread,
@@ -266,7 +269,10 @@ class Dispatcher:
             reason=kind_of(error),
             traceback=trace_of(error),
         )
-        recovered = await self._recovered(batch, thread, match, error)
+        try:
+            recovered = await self._recovered(batch, thread, match, error)
+        except StoreSignal as signal:
+            raise signal.error from None
         if recovered is not None:
             await self._commit(batch, recovered)
             return None
@@ -297,7 +303,7 @@ class Dispatcher:
         try:
             await invocation.recover(handler, error, match)
             return self._builder.of_turn(batch, draft, thread, handler)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, StoreSignal):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
             log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))

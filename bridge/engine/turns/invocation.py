@@ -7,6 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from bridge.conversation.exceptions import TookTooLong
+from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import as_messages, draft_of
 from bridge.engine.turns.execution import Blocking, run, run_task
 from bridge.errors import HandlerError
@@ -45,24 +47,42 @@ class Invocation:
 
         Raises:
             asyncio.CancelledError: the engine ends; the turn is closed.
+            StoreError: the store failed under the author's code, which does not hear of it; the turn is closed.
         """
-        run = _Run(self)
+        run, draft = _Run(self), draft_of(self.turn)
         try:
             self.turn.reply(*as_messages(await run.go()))
         except asyncio.CancelledError:
-            draft_of(self.turn).close()
+            draft.close()
             raise
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit
-            draft_of(self.turn).close()
+            draft.close()
+            if (failure := draft.watch.failure(ran_out=isinstance(error, TookTooLong))) is not None:
+                raise failure from None
             return Invoked(run.match, error)
+        if (failure := draft.watch.failure()) is not None:
+            draft.close()
+            raise failure
         return Invoked(run.match)
 
     async def recover(self, handler: Handler, error: BaseException, match: Match | None) -> None:
         """Run a handler of errors in this turn, which is a fresh one: the failed handler's effects are gone.
 
         Raises:
+            StoreSignal: the store failed under the handler.
             BaseException: whatever the handler raised, or TookTooLong.
         """
+        ran_out = False
+        try:
+            await self._recovered(handler, error, match)
+        except TookTooLong:
+            ran_out = True
+            raise
+        finally:
+            if (failure := draft_of(self.turn).watch.failure(ran_out=ran_out)) is not None:
+                raise StoreSignal(failure) from None
+
+    async def _recovered(self, handler: Handler, error: BaseException, match: Match | None) -> None:
         scope = match.scope if match else NO_SCOPE
         with suppress(HandlerError):  # where the model is what failed, the handler sees the mapping
             draft_of(self.turn).state.show_as(self.book.state_model_for_error(handler, scope))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
 from bridge.engine.turns.batching import MOST
 from bridge.events import decode_event
@@ -31,11 +32,14 @@ class TurnServices:
     store: Store
     dialogs: Dialogs
     batch: Batch
+    watch: StoreWatch = field(default_factory=StoreWatch)
+    """The watch of the turn's draft."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
         """The last things said, without the turn's own events and those that still wait."""
         own = {row.id for row in self.batch.rows}
-        rows = await self.store.history(self.batch.head.thread_id, limit=limit + len(own) + MOST)
+        with self.watch.signals():
+            rows = await self.store.history(self.batch.head.thread_id, limit=limit + len(own) + MOST)
         past = [row for row in rows if row.direction == "out" or (row.state != "open" and row.id not in own)]
         return [_entry(row) for row in past[-limit:]]
 
