@@ -9,7 +9,7 @@ from bridge.events import Timer
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from bridge.engine.turns.matching import Matcher
     from bridge.events import Event
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from bridge.routing.rulebook import RuleBook
     from bridge.routing.rules import Match
     from bridge.store.records import InboxRow, ThreadRow
-
-    Candidate = tuple[InboxRow, Handler | None]
 
 MOST: Final = 200
 """Events that one turn answers: a bound on the memory a batch takes. The events beyond wait for the next turn."""
@@ -111,16 +109,18 @@ def single(row: InboxRow, thread: ThreadRow, book: RuleBook, matcher: Matcher) -
     return replace(batch, options=handler.options, handler=handler)
 
 
-def grown(batch: Batch, waiting: Iterable[Candidate], attempts: int) -> Batch:
+def grown(
+    batch: Batch, waiting: Iterable[InboxRow], attempts: int, match: Callable[[InboxRow], Handler | None]
+) -> Batch:
     """A batch with the events that follow its head without a gap and lead to the same handler.
 
     `waiting` begins with the head itself. An event on the last of its `attempts`, after others failed, stands alone:
-    so a poisonous one fails alone.
+    so a poisonous one fails alone. `match` finds the handler of one that follows.
     """
     rows: list[InboxRow] = []
     closed = False
-    for row, handler in waiting:
-        if rows and (len(rows) >= MOST or _stands_alone(row.attempt + 1, attempts) or not _fits(handler, batch)):
+    for row in waiting:
+        if rows and (len(rows) >= MOST or _stands_alone(row.attempt + 1, attempts) or not _fits(match(row), batch)):
             closed = True
             break
         rows.append(row)

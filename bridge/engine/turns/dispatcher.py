@@ -19,6 +19,7 @@ from bridge.engine.turns.failure import Failures
 from bridge.engine.turns.interruption import Interruptions
 from bridge.engine.turns.invocation import Invocation
 from bridge.engine.turns.judging import DOUBT, Judge
+from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor, Stop
+    from bridge.routing.handlers import Handler
     from bridge.routing.router import Router
     from bridge.routing.rules import Match
     from bridge.store.port import Store
@@ -85,7 +87,8 @@ class Dispatcher:
         self._judge = Judge(store, self._signer, clock)
         self._dialogs = Dialogs(store, self._book, clock, executor)
         self._matcher = Matcher(self._book, self._dialogs)
-        self._interruptions = Interruptions(self._matcher)
+        self._marks = Marks(store)
+        self._interruptions = Interruptions(self._matcher, self._marks)
         self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
         self._suspects: frozenset[int] = frozenset()
@@ -164,7 +167,9 @@ class Dispatcher:
 
     async def _batch(self, row: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
-        batch = single(await self._judge.meant(row, thread), thread, self._book, self._matcher)
+        meant = await self._judge.meant(row, thread)
+        with self._marks.around(row):
+            batch = single(meant, thread, self._book, self._matcher)
         if batch.handler is None or not batch.options.overlap.gathers:
             return batch
         if batch.is_interruptible:
@@ -174,25 +179,27 @@ class Dispatcher:
         waiting = await self._store.inbox_after(row.thread_id, row.seq - 1, MOST + 1)
         if not waiting or waiting[0].id != row.id:
             return batch
-        meant = [await self._judge.meant(candidate, thread) for candidate in waiting]
-        handlers = (self._matcher.handler(candidate.event, thread) for candidate in meant)
-        return grown(batch, zip(meant, handlers, strict=True), self._policy.backoff.attempts)
+        candidates = [await self._judge.meant(candidate, thread) for candidate in waiting]
+
+        def match(candidate: InboxRow) -> Handler | None:
+            with self._marks.around(candidate):
+                return self._matcher.handler(candidate.event, thread)
+
+        with self._marks.around(row):
+            return grown(batch, candidates, self._policy.backoff.attempts, match)
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
-        invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
-        self._mark(batch, running=True)
-        try:
+        with self._marks.around(*batch.rows):
+            invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
             invoked = await invocation.run()
             match = invoked.match
-            if invoked.error is None and not batch.led_to(match):
-                draft_of(invocation.turn).close()
-                return await self._turn(row, batch.alone(), thread)
+            fits = invoked.error is not None or batch.led_to(match)
             prepared = invoked.error if invoked.error is not None else self._prepared(batch, invocation, match)
-            if isinstance(prepared, BaseException):
-                return await self._failed(row, batch, thread, match, prepared)
-        finally:
-            self._mark(batch, running=False)
+        if not fits:
+            return await self._turn(row, batch.alone(), thread)
+        if isinstance(prepared, BaseException):
+            return await self._failed(row, batch, thread, match, prepared)
         try:
             await self._commit(batch, prepared)
         except (Unavailable, ClaimLost, Broken):
@@ -236,10 +243,6 @@ class Dispatcher:
         except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
             draft.close()
             return error
-
-    def _mark(self, batch: Batch, *, running: bool) -> None:
-        for row in batch.rows:
-            self._store.mark("in", row.id, running=running)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
@@ -301,8 +304,9 @@ class Dispatcher:
         invocation = self._invocation(batch, thread)
         draft = draft_of(invocation.turn)
         try:
-            await invocation.recover(handler, error, match)
-            return self._builder.of_turn(batch, draft, thread, handler)
+            with self._marks.around(*batch.rows):
+                await invocation.recover(handler, error, match)
+                return self._builder.of_turn(batch, draft, thread, handler)
         except (asyncio.CancelledError, StoreSignal):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Stop
+    from bridge.engine.turns.marks import Marks
     from bridge.engine.turns.matching import Matcher
     from bridge.routing.handlers import Handler
     from bridge.store.records import InboxRow, ThreadRow
@@ -35,9 +36,10 @@ class _Live:
 class Interruptions:
     """Watches the turns that may be interrupted, at most one in each thread."""
 
-    def __init__(self, matcher: Matcher) -> None:
+    def __init__(self, matcher: Matcher, marks: Marks) -> None:
         """`matcher` tells whether a newer event is for the same handler."""
         self._matcher = matcher
+        self._marks = marks
         self._live: dict[int, _Live] = {}
         self._counts: dict[int, int] = {}
         """How often a turn began again, by the head of its batch."""
@@ -87,5 +89,7 @@ class Interruptions:
                 del self._live[row.thread_id]
 
     def _joins(self, row: InboxRow, live: _Live) -> bool:
-        handler, own = self._matcher.handler(row.event, live.thread), live.handler
+        with self._marks.around(row):
+            handler = self._matcher.handler(row.event, live.thread)
+        own = live.handler
         return handler is not None and handler.function is own.function and handler.options == own.options

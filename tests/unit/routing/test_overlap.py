@@ -30,8 +30,8 @@ def test_a_burst_is_the_longest_run_of_events_that_fit(rows: list[tuple[int, boo
     row = InboxRow(id=0, seq=0, thread_id=1, ref=ref_of("ann"), key="", event=message(text="x"), attempt=0)
     waiting = [replace(row, id=at, attempt=tried) for at, (tried, _) in enumerate(rows)]
     handler = handler_of(account_for, None, call_site())
-    candidates = [(each, handler if rows[each.id][1] else None) for each in waiting]
-    batch = grown(Batch(rows=(waiting[0],), handler=handler), candidates, attempts)
+    head = Batch(rows=(waiting[0],), handler=handler)
+    batch = grown(head, waiting, attempts, lambda each: handler if rows[each.id][1] else None)
     taken = [each.id for each in batch.rows]
     assert taken == list(range(len(taken)))
     assert all(rows[at][1] for at in taken[1:])
