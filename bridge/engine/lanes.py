@@ -144,15 +144,18 @@ class Lanes(Generic[R]):
                 self._next(lane)
         self._pump()
 
-    def wake(self, row_ids: Iterable[int]) -> None:
-        """What these rows wait for has come: each is worked on before its time."""
+    def wake(self, row_ids: Iterable[int]) -> int:
+        """What these rows wait for has come: each is worked on before its time. Returns how many did wait."""
+        woken = 0
         for row_id in row_ids:
             if row_id in self._waiting:
                 lane, alarm = self._waiting.pop(row_id)
                 alarm.cancel()
                 lane.due = True
                 self._ready.append(lane)
+                woken += 1
         self._pump()
+        return woken
 
     def done(self, thread_id: int, seq: int) -> None:
         """The row that a thread is worked on with took along those behind it, up to `seq`: they are settled too."""

@@ -21,6 +21,7 @@ from bridge.engine.turns.invocation import Invocation
 from bridge.engine.turns.judging import DOUBT, Judge
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
+from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
@@ -58,6 +59,8 @@ class TurnPolicy:
     backoff: Backoff
     slow_concurrency: int = 64
     return_after: float | None = 3600.0
+    give_up_after: float = 24 * 3600.0
+    """For how many seconds an event waits for a handler that fails for everybody."""
 
 
 class Dispatcher:
@@ -94,6 +97,7 @@ class Dispatcher:
         self._suspects: frozenset[int] = frozenset()
         self._slow = asyncio.Semaphore(policy.slow_concurrency)
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
+        self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
 
     async def start(self) -> None:
         """Take up what waits in the store; what was running when the last process died starts last, one at a time."""
@@ -127,13 +131,16 @@ class Dispatcher:
         survivor = await self._survived(judged)
         if survivor is None:
             return None
-        row = survivor
+        return await self._begin(survivor)
+
+    async def _begin(self, row: InboxRow, *, aside: bool = False) -> InboxRow | None:
+        """The turn that begins with a row, as its thread stands now."""
         thread = await self._store.thread(row.thread_id)
         try:
             if thread.is_held != returns(row.event) or is_too_late(row, thread):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
-            return await self._answer(row, thread)
+            return await self._answer(row, thread, aside=aside)
         except ThreadMoved:
             log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
@@ -159,11 +166,25 @@ class Dispatcher:
         now = self._clock.now()
         if (due_at := batch.due_at(now)) > now:
             return replace(row, attempt=batch.head.attempt, available_at=due_at)
-        if (batch.options.timeout or 0) <= self._policy.timeout or aside:
-            return await self._turn(row, batch, thread)
-        with self.lanes.aside():
-            async with self._slow:
-                return await self._answer(row, thread, aside=True)
+        handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
+        if (parked := self._outages.parked(handler, row)) is not None:
+            return replace(parked, attempt=batch.head.attempt)
+        try:
+            if (batch.options.timeout or 0) <= self._policy.timeout or aside:
+                return await self._turn(row, batch, thread)
+            with self.lanes.aside():
+                async with self._slow:
+                    return await self._begin(row, aside=True)  # the thread may be another one after that wait
+        finally:
+            self._outages.ended(handler, row)
+
+    def _handler(self, batch: Batch, thread: ThreadRow) -> str:
+        """The name of the handler that a batch leads to, as far as that is known before its turn."""
+        handler = batch.handler
+        if handler is None:
+            with self._marks.around(batch.head):
+                handler = self._matcher.handler(batch.head.event, thread)
+        return handler.name if handler is not None else ""
 
     async def _batch(self, row: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
@@ -198,6 +219,8 @@ class Dispatcher:
             prepared = invoked.error if invoked.error is not None else self._prepared(batch, invocation, match)
         if not fits:
             return await self._turn(row, batch.alone(), thread)
+        if match is not None and invoked.error is None:
+            self._outages.worked(match.handler.name)
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
         try:
@@ -263,7 +286,8 @@ class Dispatcher:
             return row
         if isinstance(error, Misfit):
             return await self._without(row, batch, thread, error)
-        log.warning(
+        tell = log.debug if match is not None and self._outages.reason(match.handler.name) else log.warning
+        tell(
             "turn_failed",
             thread=row.thread_id,
             event_key=row.key,
@@ -279,6 +303,12 @@ class Dispatcher:
         if recovered is not None:
             await self._commit(batch, recovered)
             return None
+        name = match.handler.name if match is not None else ""
+        if overdue := self._outages.overdue(name, row):
+            await self._failures.give_up(row, overdue, error)
+            return None
+        if match is not None and (parked := self._outages.failed(name, row, error)) is not None:
+            return parked
         again = await self._failures.retry(batch, row, error)
         if again is None:
             self._interruptions.forget(batch)

@@ -81,8 +81,9 @@ class Failures:
         )
         return again
 
-    async def give_up(self, row: InboxRow, reason: str) -> None:
+    async def give_up(self, row: InboxRow, reason: str, error: BaseException | None = None) -> None:
         """Make an event a dead letter. A person who takes a thread by such an event has it all the same."""
+        reason = reason if error is None else f"{reason}: {_reason(error)}"
         thread = await self._store.thread(row.thread_id)
         if takes_over(row.event) and not thread.is_held:
             await self._store.commit_turn(self._builder.of_taking(row, thread, reason))
