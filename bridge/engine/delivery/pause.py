@@ -23,7 +23,9 @@ _DOUBTS: Final = 3
 class Pause:
     """Whether an account's messages may leave. It compares no times, so that setting the clock changes nothing."""
 
-    def __init__(self, account: str, clock: Clock, rng: random.Random, wake: Callable[[Collection[int]], None]) -> None:
+    def __init__(
+        self, account: str, clock: Clock, rng: random.Random, wake: Callable[[Collection[int]], object]
+    ) -> None:
         """`wake` is called with the rows that may try again."""
         self._account = account
         self._clock = clock
