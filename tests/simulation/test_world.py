@@ -179,7 +179,10 @@ async def test_a_provider_that_is_down_is_tried_again_when_it_is_up(counter: Wor
     counter.up("konnek")
     await counter.settle()
     ann.saw_once("1: a")
-    assert any(line["event"] == "message_not_sent" for line in counter.log)
+    assert [line["event"] for line in counter.log if line["event"].startswith("account_")] == [
+        "account_paused",
+        "account_resumed",
+    ]
 
 
 async def test_what_is_committed_outlives_a_crash(counter: World) -> None:

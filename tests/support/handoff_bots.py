@@ -83,9 +83,14 @@ async def begun(world: World, account: str = "konnek", channel: str = "whatsapp"
     return ann
 
 
-async def tried(world: World, times: int = 1) -> None:
-    """Wait until a message could not be sent so often."""
-    assert await world.until(lambda: [line["event"] for line in world.log].count("message_not_sent") >= times)
+async def tried(world: World, turns: int = 2) -> None:
+    """Wait until that many turns are committed, and a message of theirs could not be sent."""
+
+    def is_paused() -> bool:
+        events = [line["event"] for line in world.log]
+        return events.count("turn_committed") >= turns and "account_paused" in events
+
+    assert await world.until(is_paused)
 
 
 async def held(world: World) -> None:

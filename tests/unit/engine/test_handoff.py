@@ -104,7 +104,7 @@ async def test_what_waits_in_the_outbox_is_not_sent_once_a_person_has_the_thread
     world.down("aelyst")
     await ann.says("a")
     await ann.says("b")
-    await tried(world, times=2)
+    await tried(world, turns=3)
     await (world.agent(ann).says("let me see") if told else world.agent(ann).takes())
     await held(world)
     world.up("aelyst")
