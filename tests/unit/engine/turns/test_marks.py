@@ -43,7 +43,8 @@ class Author:
             self.note(f"filter {event.text}", int(event.text))
             return True
 
-        def supplied(turn: Turn[Any]) -> str:
+        # A coroutine: a blocking function may begin in its thread after an interruption has ended its turn.
+        async def supplied(turn: Turn[Any]) -> str:
             self.note("dependency", int(turn.event.text))
             return "so"
 
