@@ -166,7 +166,7 @@ async def test_answers_come_back_as_what_parse_made_of_them() -> None:
 
 async def test_the_answers_own_event_is_at_hand_whenever_the_dialog_is_played_again() -> None:
     async def script(d: Dialog) -> str:
-        await d.ask("A photo?")
+        await d.ask("A photo?", accept="image")
         media = d.turn.event.media
         await d.ask("And why?")
         return f"{media and media.url}, {d.turn.event.text}"
