@@ -179,7 +179,7 @@ async def test_a_provider_that_is_down_is_tried_again_when_it_is_up(counter: Wor
     counter.up("konnek")
     await counter.settle()
     ann.saw_once("1: a")
-    assert [line["event"] for line in counter.log if line["event"].startswith("account_")] == [
+    assert [line["event"] for line in counter.log if str(line["event"]).startswith("account_")] == [
         "account_paused",
         "account_resumed",
     ]
