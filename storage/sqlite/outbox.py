@@ -122,6 +122,8 @@ def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Res
 
 def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> list[Result | StoreError]:
     """Messages at the end of their journey, joined with any news of them that came early."""
+    for state in {end.state for end in settled}:
+        OUTBOX.reach(OutboxState.OPEN, OutboxState(state))
     freed = {end.thread_id for end in settled if _end(db, end)}
     db.executemany(
         _ATTEMPT,
@@ -142,9 +144,7 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
 
 def _end(db: sqlite3.Connection, end: Settled) -> bool:
     """Whether this ended the message's journey, and a status had not done so before."""
-    assert isinstance(end.state, OutboxState)
-    state = OUTBOX.reach(OutboxState.OPEN, end.state)
-    values = (state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
+    values = (end.state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
     ended = db.execute(_SETTLE, values).rowcount == 1
     if not ended and end.message_id is not None:
         db.execute(_NAME, (end.message_id, end.row_id))
