@@ -7,6 +7,7 @@ from dataclasses import replace
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from bridge.equal_text import is_blank
 from bridge.events import Contact, Message
 from bridge.messages import (
     Button,
@@ -38,8 +39,8 @@ def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
 letters = st.sampled_from(
     ["a", "b", "5", " ", "\n", ". ", "。", "é", "e\u0301", "👨‍👩‍👧‍👦", "🇩🇪", "한", "क्षि", " \u0301", "\r\n"]
 )
-prose = st.lists(letters, min_size=1, max_size=60).map("".join)
-words = st.lists(letters, min_size=1, max_size=30).map("".join).filter(lambda text: bool(text.strip()))
+prose = st.lists(letters, min_size=1, max_size=60).map("".join).filter(lambda text: not is_blank(text))
+words = st.lists(letters, min_size=1, max_size=30).map("".join).filter(lambda text: not is_blank(text))
 keys = st.text("abc", min_size=1, max_size=8)
 urls = st.text("abc/", max_size=30).map("https://x/".__add__)
 media = st.sampled_from([Image, Video, Document])
