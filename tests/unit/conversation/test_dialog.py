@@ -10,7 +10,7 @@ import pytest
 from bridge import Button, Buttons, Dialog, NoAnswer, Router, Turn
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, asking, play, refunds
-from tests.support.worlds import ALL, CHANNELS
+from tests.support.worlds import CHANNELS
 
 if TYPE_CHECKING:
     import bridge as only_for_type_checkers
@@ -42,26 +42,6 @@ async def test_a_dialog_goes_on_where_it_waits(channel: tuple[str, str], *, cras
         kept = {"orders": 1, "begun": 1, "reasons": ["broken"], "stars": 5}
         assert await ann.state() == kept
     assert (payments.by_key, payments.asked) == ({"refund-7": 7}, ["refund-7"])
-
-
-def test_a_dialog_survives_whatever_goes_wrong() -> None:
-    async def scenario(world: World) -> None:
-        payments.by_key.clear()
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("order 7")
-        await ann.sees("~wrong?")
-        await ann.says("broken")
-        await ann.clicks("yes")
-        await ann.sees("~stars?")
-        await ann.says("5")
-        await world.settle()
-        assert ann.texts == [each for each in SAID if "please" not in each], ann.phone()
-        assert payments.by_key == {"refund-7": 7}
-        assert await ann.state() == {"orders": 1, "begun": 1, "reasons": ["broken"], "stars": 5}
-
-    payments = Payments()
-    with World(refunds(payments)) as world:
-        assert world.explore(scenario, seeds=200, faults=ALL).runs == 200
 
 
 async def test_what_is_marked_anytime_goes_before_a_dialog_and_all_else_after_it() -> None:
