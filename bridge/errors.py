@@ -67,12 +67,16 @@ class StepFailed(BridgeError):
 class WebhookError(BridgeError):
     """A refused request."""
 
-    def __init__(self, status: int, reason: str, *, retry_after: int | None = None) -> None:
-        """Answer with `status` and {"error": reason}; `retry_after` is in seconds."""
+    def __init__(self, status: int, reason: str, *, retry_after: int | None = None, logged: str = "") -> None:
+        """Answer with `status` and {"error": reason}; `retry_after` is in seconds.
+
+        `logged` is the reason for the log, where the answer must not tell it.
+        """
         super().__init__(reason)
         self.status = status
         self.reason = reason
         self.retry_after = retry_after
+        self.logged = logged or reason
 
 
 class Unmappable(BridgeError):

@@ -12,14 +12,15 @@ import time
 import traceback
 from collections import deque
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 
 import structlog
 
 from bridge.errors import NotSent, Rejected, SendError
+from bridge.log_limit import LogLimit
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, Iterable, MutableMapping
 
 FIELDS: Final = frozenset(
     {
@@ -68,16 +69,29 @@ log: Final = structlog.get_logger("threadbridge")
 def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) -> None:
     """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal."""
     as_json = not sys.stderr.isatty() if as_json is None else as_json
-    writer = LineWriter(sys.stderr)
-    _current.append(writer)
+    stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     renderer: Any = (
         structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(event_key="action")
     )
+    limit = LogLimit()
+
+    def admitted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        if limit.admits(line):
+            return line
+        raise structlog.DropEvent
+
+    def counts(*, all_of_them: bool = False) -> list[str]:
+        lines = limit.due(all_of_them=all_of_them)
+        return [f"{renderer(None, '', known_fields(None, '', stamp(None, '', line)))}\n" for line in lines]
+
+    writer = LineWriter(sys.stderr, counts=counts, seconds=limit.seconds)
+    _current.append(writer)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.EventRenamer("action"),
+            admitted,
+            stamp,
             known_fields,
             renderer,
         ],
@@ -146,14 +160,32 @@ def trace_of(error: BaseException) -> str:
     return "\nwhich came of\n".join(parts)[-_LONGEST_TRACEBACK + 1 :]
 
 
+class Counts(Protocol):
+    """Gives the lines about what was counted and not written; `all_of_them` at the end of the process."""
+
+    def __call__(self, *, all_of_them: bool = False) -> Iterable[str]:
+        """The lines; none for as long as nothing is due."""
+        ...
+
+
+def _no_counts(*, all_of_them: bool = False) -> Iterable[str]:
+    del all_of_them
+    return ()
+
+
 class LineWriter:
     """Writes lines on its own thread: a blocked pipe, a full disk or a closed file delays no conversation.
 
     A full queue drops lines; their number gets a line.
     """
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(
+        self, file: TextIO, *, counts: Counts = _no_counts, seconds: Callable[[], float | None] = lambda: None
+    ) -> None:
+        """`seconds` tells how long until `counts` may have a line."""
         self._file = file
+        self._counts = counts
+        self._seconds = seconds
         self._queue: queue.Queue[str] = queue.Queue(_QUEUE)
         self._thread: threading.Thread | None = None
         self._dropped = 0
@@ -173,21 +205,33 @@ class LineWriter:
         """Does nothing: the thread flushes."""
 
     def finish(self, seconds: float = _LAST) -> None:
-        """Wait until the queue is written, at most `seconds`."""
+        """Wait until the queue is written, and what was counted, at most `seconds`."""
         deadline = time.monotonic() + seconds
+        for line in self._counts(all_of_them=True):
+            self.write(line)
         while self._queue.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.005)
 
     def _work(self) -> None:
         while True:
-            line = self._queue.get()
             try:
-                if self._dropped:
-                    line = f"{self._dropped} lines of the log were dropped\n{line}"
-                    self._dropped = 0
-                self._file.write(line)
-                self._file.flush()
-            except (OSError, ValueError):
-                self._dropped += 1
-            finally:
-                self._queue.task_done()
+                line = self._queue.get(timeout=self._seconds())
+            except queue.Empty:
+                pass
+            else:
+                try:
+                    self._put(line)
+                finally:
+                    self._queue.task_done()
+            for line in self._counts():
+                self._put(line)
+
+    def _put(self, line: str) -> None:
+        try:
+            if self._dropped:
+                line = f"{self._dropped} lines of the log were dropped\n{line}"
+                self._dropped = 0
+            self._file.write(line)
+            self._file.flush()
+        except (OSError, ValueError):
+            self._dropped += 1

@@ -13,7 +13,7 @@ from bridge.config.load import Config, as_config
 from bridge.log import configure_logs
 from bridge.units import is_loopback
 from bridge.web.health import add_health
-from bridge.web.limits import clean_errors
+from bridge.web.refusals import clean_errors
 from bridge.web.server import KEEPALIVE_SECONDS, name_server, runner_of
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.A
 def _app_of(bridge: Bridge) -> web.Application:
     if not structlog.is_configured():
         configure_logs()
-    app = web.Application(middlewares=[clean_errors], client_max_size=bridge.config.limits.body)
+    app = web.Application(middlewares=[clean_errors(bridge.peers.named)], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)

@@ -139,6 +139,7 @@ def assemble(base: Base) -> Parts:
             clock,
             limit=config.limits.body,
             bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
+            peers=base.peers,
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),

@@ -120,7 +120,7 @@ class PathSecret:
     def verify(self, request: Signed) -> None:
         """See Verifier."""
         if not _is_one_of(request.path_secret or "", self.digests):
-            raise WebhookError(404, NOT_FOUND)
+            raise WebhookError(404, NOT_FOUND, logged="wrong path secret")
 
 
 DUMMY: Final[Verifier] = PathSecret((bytes(32),))

@@ -1,25 +1,18 @@
-"""Limits on a request before it is read: size, encoding, type, HTTP version; and clean refusals."""
+"""Limits on a request before it is read: size, encoding, type, HTTP version."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import zlib
 from typing import TYPE_CHECKING, Final
 
-import orjson
 from aiohttp import HttpVersion10, hdrs, web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from bridge.errors import WebhookError
-from bridge.log import kind_of, log
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
     from multidict import CIMultiDictProxy
-
-    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 BODY_SECONDS: Final = 10.0
 _ENCODINGS: Final = frozenset({"", "identity", "gzip"})
@@ -29,43 +22,6 @@ _MEMBERS: Final = 16
 """Members of gzip that are looked at: each one costs a copy of all that is behind it."""
 _CONTINUE: Final = "100-continue"
 _TRANSFERS: Final = frozenset({"", "chunked", "identity"})
-
-
-def refusal(error: WebhookError) -> web.Response:
-    """{"error": reason} with the error's status; nothing of the request is in it."""
-    headers = {} if error.retry_after is None else {hdrs.RETRY_AFTER: str(error.retry_after)}
-    return web.Response(
-        status=error.status,
-        body=orjson.dumps({"error": error.reason}),
-        content_type="application/json",
-        headers=headers,
-    )
-
-
-def busy(reason: str) -> WebhookError:
-    """503, and when to come again."""
-    return WebhookError(503, reason, retry_after=random.randint(5, 30))  # noqa: S311 - spreads the retries, no secret
-
-
-@web.middleware
-async def clean_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever goes wrong is answered in JSON, says nothing of our insides, and leaves one line in the log."""
-    try:
-        return await handler(request)
-    except WebhookError as error:
-        return refusal(error)
-    except web.HTTPException as error:
-        if error.status < 400:  # noqa: PLR2004 - redirects are answers
-            raise
-        answer = refusal(WebhookError(error.status, error.reason.lower()))
-        if hdrs.ALLOW in error.headers:
-            answer.headers[hdrs.ALLOW] = error.headers[hdrs.ALLOW]
-        return answer
-    except (asyncio.CancelledError, ConnectionResetError):
-        raise
-    except Exception as error:  # noqa: BLE001 - the last line of defence
-        log.error("request_failed", reason=kind_of(error))
-        return refusal(WebhookError(500, "internal error"))
 
 
 def check_line(request: web.BaseRequest) -> None:

@@ -14,7 +14,7 @@ from aiohttp import hdrs
 
 from bridge.log import log
 from bridge.units import is_loopback
-from bridge.web.limits import busy
+from bridge.web.refusals import busy
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
@@ -54,10 +54,17 @@ class Peers:
         From the right, the addresses in X-Forwarded-For, or where there is none in Forwarded (RFC 7239), are those that
         trusted proxies saw; the first one that is no such proxy is the peer, and what stands left of it is hearsay.
         """
+        address = self._address_of(request)
+        return None if address is None or self._is_exempt(address) else _share_of(address)
+
+    def named(self, request: web.BaseRequest) -> str | None:
+        """Who asks, for the log: near addresses too."""
+        address = self._address_of(request)
+        return None if address is None else str(address)
+
+    def _address_of(self, request: web.BaseRequest) -> Address | None:
         address = _address(request.remote or "")
-        if address is None:
-            return None
-        if self._is_trusted(address):
+        if address is not None and self._is_trusted(address):
             for word in _hops(request.headers):
                 hop = _address(word)
                 if hop is None:
@@ -65,7 +72,7 @@ class Peers:
                 address = hop
                 if not self._is_trusted(address):
                     break
-        return None if self._is_exempt(address) else _share_of(address)
+        return address
 
     def _is_trusted(self, address: Address) -> bool:
         return any(address in network for network in self._trusted)

@@ -11,8 +11,9 @@ from aiohttp import hdrs, web
 from bridge.errors import WebhookError
 from bridge.log import log
 from bridge.web.ack import SERVER
-from bridge.web.limits import check_line, refusal
+from bridge.web.limits import check_line
 from bridge.web.peers import Peers, Shares
+from bridge.web.refusals import log_refusal, refusal
 
 if TYPE_CHECKING:
     import asyncio
@@ -77,7 +78,7 @@ class _Runner(web.AppRunner):
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
         server = _Server(
-            _guarded(made.request_handler),
+            _guarded(made.request_handler, self._peers),
             request_factory=made.request_factory,
             handler_cancellation=made.handler_cancellation,
             loop=made._loop,  # noqa: SLF001 - as aiohttp itself hands it on
@@ -87,13 +88,14 @@ class _Runner(web.AppRunner):
         return server
 
 
-def _guarded(handler: _Handler) -> _Handler:
+def _guarded(handler: _Handler, peers: Peers) -> _Handler:
     """The application, reached only by requests that are fit for it: what it does itself comes after routing."""
 
     async def guarded(request: web.BaseRequest) -> web.StreamResponse:
         try:
             check_line(request)
         except WebhookError as error:
+            log_refusal(error.status, error.logged, peers.named(request))
             return _last(error)
         return await handler(request)
 
@@ -119,18 +121,20 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
-    __slots__ = ("_peer", "_shares")
+    __slots__ = ("_host", "_peer", "_shares")
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         super().__init__(server, **settings)
         self._shares: Shares | None = None
         self._peer: str | None = None
+        self._host: str | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio. One connection more than the peer's share hears so at once, whatever it wants."""
         server = self._manager
         assert isinstance(server, _Server)
-        peer = server.peers.connected(_host_of(transport))
+        self._host = _host_of(transport)
+        peer = server.peers.connected(self._host)
         if server.shares.take(peer):
             self._shares, self._peer = server.shares, peer
             super().connection_made(transport)
@@ -155,7 +159,8 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - it repeats what came in
     ) -> web.StreamResponse:
         """See aiohttp; called for requests that are none, and for what no middleware caught."""
-        log.warning("request_refused", status=status, reason=type(exc).__name__ if exc is not None else "")
+        kind = "" if exc is None else type(exc).__name__
+        log_refusal(status, f"not HTTP: {kind}" if status == 400 else kind, self._host)  # noqa: PLR2004
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
         return _last(WebhookError(status, "not HTTP/1.1" if status == 400 else "internal error"))  # noqa: PLR2004

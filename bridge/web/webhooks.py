@@ -11,10 +11,13 @@ from bridge.log import log
 from bridge.providers.port import Webhook
 from bridge.providers.schemes import DUMMY, NOT_FOUND, Signed
 from bridge.providers.signatures import verifier_for
+from bridge.store.lifecycle import InboxState
+from bridge.store.records import Receipt
 from bridge.strict_json import read_object
 from bridge.web.ack import Acks
-from bridge.web.limits import busy, check_head, check_line, read_body, refusal
+from bridge.web.limits import check_head, check_line, read_body
 from bridge.web.patience import Patience
+from bridge.web.refusals import busy, log_refusal, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,13 +28,19 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.providers.schemes import Verifier
     from bridge.store.port import Store
-    from bridge.store.records import Receipt
-    from bridge.web.peers import Bodies
+    from bridge.store.records import Arrival
+    from bridge.web.peers import Bodies, Peers
 
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
 IN_FLIGHT: Final = 256
 """Webhooks that are all here and not yet answered."""
+_TAKEN: Final = 200
+_NOT_FOUND: Final = 404
+
+
+class _NotStored(WebhookError):
+    """503, after a line of its own in the log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +61,7 @@ class Webhooks:
         *,
         limit: int,
         bodies: Bodies,
+        peers: Peers,
     ) -> None:
         """`limit` is in bytes. Accounts without inbound settings have no door."""
         self._store = store
@@ -59,6 +69,7 @@ class Webhooks:
         self._clock = clock
         self._limit = limit
         self._bodies = bodies
+        self._peers = peers
         self._in_flight = 0
         self._doors = {
             name: _Door(account, verifier_for(account.inbound))
@@ -71,6 +82,16 @@ class Webhooks:
 
     async def answer(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse:
         """Take one webhook; `path` is what stands behind /webhooks/, wherever that is mounted."""
+        try:
+            await self._take(request, path)
+        except _NotStored as error:
+            return refusal(error)
+        except WebhookError as error:
+            self._log_refusal(error, path[0], request)
+            return refusal(error)
+        return self._acks.answer(request, self._clock.now())
+
+    async def _take(self, request: web.Request, path: tuple[str, ...]) -> None:
         if self.draining:
             raise busy("shutting down")
         check_head(request, self._limit)
@@ -80,13 +101,14 @@ class Webhooks:
         self._in_flight += 1
         try:
             account, channel = self._enter(request, path, body)
-            await self.accept(account, body, channel)
+            await self.accept(account, body, channel, request)
         finally:
             self._in_flight -= 1
-        return self._acks.answer(request, self._clock.now())
 
-    async def accept(self, account: Account, body: bytes, channel: str | None) -> list[Receipt]:
-        """Store what an authenticated body brings; returns after the commit.
+    async def accept(
+        self, account: Account, body: bytes, channel: str | None, request: web.Request | None = None
+    ) -> list[Receipt]:
+        """Store what an authenticated body brings; returns after the commit. `request` brought it, for the log.
 
         Raises:
             WebhookError: 400 when it is no JSON object; 503 when it is not stored.
@@ -96,10 +118,27 @@ class Webhooks:
         if not arrivals:
             return []
         try:
-            return await self._patience.wait(self._store.receive(arrivals))
+            receipts = await self._patience.wait(self._store.receive(arrivals))
         except (StoreError, TimeoutError) as error:
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
-            raise busy("not stored") from None
+            raise _NotStored(503, "not stored", retry_after=busy("").retry_after) from None
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            if receipt is Receipt.CONFLICT:
+                self._log_quarantine(arrival, "its event key is known with another content", request)
+            elif arrival.state is InboxState.QUARANTINED and receipt is Receipt.STORED:
+                self._log_quarantine(arrival, "not understood; the dead letter has the reason", request)
+        return receipts
+
+    def _log_refusal(self, error: WebhookError, name: str, request: web.Request) -> None:
+        """A line about a refusal; a name that is no account's is the peer's own word, and stays out."""
+        known = name in self._doors
+        reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
+        log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
+
+    def _log_quarantine(self, arrival: Arrival, reason: str, request: web.Request | None) -> None:
+        peer = self._peers.named(request) if request is not None else None
+        about = {"account": arrival.account, "event_key": arrival.key, "status": _TAKEN, "reason": reason}
+        log.warning("webhook_quarantined", **about, **({"peer": peer} if peer else {}))
 
     async def _read(self, request: web.Request) -> bytes:
         """The body; one that is still to come must not keep the door from those that are here."""
@@ -120,7 +159,7 @@ class Webhooks:
         secret = segments.pop(0) if verifier.needs_path_secret and segments else None
         verifier.verify(Signed(headers=request.headers, body=body, path_secret=secret, now=self._clock.now()))
         if door is None or len(segments) > 1:
-            raise WebhookError(404, NOT_FOUND)
+            raise WebhookError(404, NOT_FOUND, logged="the URL has too many parts")
         return door.account, _channel(door.account.provider.channels, segments)
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
@@ -139,9 +178,10 @@ def _channel(channels: tuple[str, ...] | None, segments: list[str]) -> str | Non
     """The route's channel: one of the account's, and to be left out only where there is no doubt."""
     if channels is None:
         if segments:
-            raise WebhookError(404, NOT_FOUND)
+            raise WebhookError(404, NOT_FOUND, logged="the URL has a channel, and the provider has none")
         return None
     channel = segments[0] if segments else channels[0]
     if channel not in channels or (not segments and len(channels) > 1):
-        raise WebhookError(404, NOT_FOUND)
+        reason = "the URL's channel is none of the account's" if segments else "the URL names no channel"
+        raise WebhookError(404, NOT_FOUND, logged=reason)
     return channel

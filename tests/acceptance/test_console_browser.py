@@ -15,7 +15,7 @@ from bridge.events import Postback
 from bridge.messages import Button, Buttons, Card, Cards, Document, Image, Location, Menu, Raw, Row, Section, Text
 from bridge.store.lifecycle import OutboxState
 from bridge.web.console.routes import add_console
-from bridge.web.limits import clean_errors
+from bridge.web.refusals import clean_errors
 from tests.support.console_bridge import ACCOUNT, MemoryBridge, silent
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class Served:
         self.url = ""
 
     async def start(self) -> None:
-        app = web.Application(middlewares=[clean_errors])
+        app = web.Application(middlewares=[clean_errors(lambda _: None)])
         add_console(app, self.bridge, account=ACCOUNT, hosts=frozenset({"127.0.0.1"}))
         self.runner = web.AppRunner(app, shutdown_timeout=1)
         await self.runner.setup()

@@ -12,7 +12,7 @@ from bridge.events import Contact, Message
 from bridge.units import moment
 from bridge.web.console.routes import add_console
 from bridge.web.console.stream import HEARTBEAT
-from bridge.web.limits import clean_errors
+from bridge.web.refusals import clean_errors
 from tests.support.console_bridge import ACCOUNT, MemoryBridge
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ HOST = "bot.example:8080"
 
 async def console_of(bridge: MemoryBridge, aiohttp_client: AiohttpClient, heartbeat: float = HEARTBEAT) -> Page:
     """A served console and a page that talks to it."""
-    app = web.Application(middlewares=[clean_errors])
+    app = web.Application(middlewares=[clean_errors(lambda _: None)])
     add_console(app, bridge, account=ACCOUNT, hosts=frozenset({HOST, "localhost"}), heartbeat=heartbeat)
     return Page(await aiohttp_client(app))
 

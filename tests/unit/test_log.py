@@ -7,7 +7,9 @@ import threading
 from io import StringIO
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
+import structlog
 
 from bridge import log
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
@@ -99,3 +101,37 @@ def test_errors_that_came_of_each_other_come_to_an_end() -> None:
 )
 def test_of_a_message_that_was_not_sent_the_log_shows_our_own_words_and_a_code(error: SendError, told: str) -> None:
     assert outcome_of(error) == told
+
+
+def test_a_flood_is_written_as_one_line_and_its_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    file = StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    before = structlog.get_config()
+    try:
+        log.configure_logs(as_json=True)
+        for number in range(40):
+            log.log.warning("request_refused", account="shop", status=401, reason="wrong", peer=f"192.0.2.{number}")
+        log.log.info("serving")
+        log.finish_logs()
+    finally:
+        structlog.configure(**before)
+    lines = [orjson.loads(written) for written in file.getvalue().splitlines()]
+    assert [(each["action"], each.get("peer"), each.get("count")) for each in lines] == [
+        ("request_refused", "192.0.2.0", None),
+        ("serving", None, None),
+        ("request_refused", "192.0.2.39", 39),
+    ]
+
+
+def test_what_was_counted_is_written_when_its_minute_is_over() -> None:
+    file, told = StringIO(), threading.Event()
+
+    def counts(*, all_of_them: bool = False) -> list[str]:
+        del all_of_them
+        if told.is_set() or not file.getvalue():
+            return []
+        told.set()
+        return ["the count\n"]
+
+    LineWriter(file, counts=counts, seconds=lambda: None if told.is_set() else 0.001).write("the first\n")
+    assert told.wait(10)

@@ -105,6 +105,48 @@ async def test_a_refusal_says_nothing_and_leaves_nothing(
     assert len(lines) <= 1
 
 
+@pytest.mark.parametrize(
+    ("path", "content", "headers", "line"),
+    [
+        (SHOP_HOOK, GOOD, {"Auth_password": "x"}, ("shop", 401, "wrong credentials")),
+        (SHOP_HOOK, GOOD, {"Auth_password": ""}, ("shop", 401, "auth-password is missing")),
+        (SHOP_HOOK, b"[]", {}, ("shop", 400, "not a JSON object")),
+        (
+            SHOP_HOOK,
+            GOOD,
+            {"Content_Type": "text/plain"},
+            ("shop", 415, "not JSON: want content type application/json"),
+        ),
+        (SHOP_HOOK, GOOD + b" " * 262_144, {}, ("shop", 413, "larger than 262144 bytes")),
+        (f"/webhooks/desk/{SECRET[:-1]}/whatsapp", GOOD, {}, ("desk", 404, "wrong path secret")),
+        ("/webhooks/shop/fax", GOOD, {}, ("shop", 404, "the URL's channel is none of the account's")),
+        ("/webhooks/shop", GOOD, {}, ("shop", 404, "the URL names no channel")),
+        ("/webhooks/nope", GOOD, {}, (None, 404, "no account of this name with a secret")),
+        ("/webhook/shop", GOOD, {}, (None, 404, "not found")),
+    ],
+)
+async def test_a_refusal_leaves_a_line_that_names_account_status_reason_and_peer(
+    door: Door, path: str, content: bytes, headers: dict[str, str], line: tuple[str | None, int, str]
+) -> None:
+    with capture_logs() as lines:
+        await door.post(path, content, **headers)
+    assert [(each.get("account"), each["status"], each["reason"]) for each in lines] == [line]
+    assert [(each["event"], each["peer"]) for each in lines] == [("request_refused", "127.0.0.1")]
+
+
+async def test_quarantine_leaves_a_line_without_a_word_of_the_webhook(door: Door) -> None:
+    with capture_logs() as lines:
+        for content in (GOOD, b'{"canary": 1}', body(konnek_text(text="canary"))) * 2:
+            assert await door.status(SHOP_HOOK, content) == 200
+    told = [line for line in lines if line["event"] == "webhook_quarantined"]
+    assert {(line["account"], line["status"], line["peer"]) for line in told} == {("shop", 200, "127.0.0.1")}
+    assert [line["reason"] for line in told[:2]] == [
+        "not understood; the dead letter has the reason",
+        "its event key is known with another content",
+    ]
+    assert "canary" not in str(lines)
+
+
 async def test_all_that_is_not_there_looks_alike(door: Door) -> None:
     """To the byte, headers included: an unknown account, a wrong secret, a channel that is none."""
     seen = []
