@@ -11,7 +11,7 @@ from bridge.errors import Broken, StoreError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from storage.results import Result
+    from .results import Result
 
 
 BATCH: Final = 256

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from bridge.errors import HandlerError
 from bridge.events import decode_event, encode_event
+from bridge.own import lasting_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -160,8 +161,7 @@ def name_of(function: Callable[..., object]) -> str:
     """module:qualname of a function, or of the class of what can be called; of a partial, of what is behind it."""
     while isinstance(function, partial):
         function = function.func
-    named = function if hasattr(function, "__qualname__") else type(function)
-    return f"{named.__module__}:{named.__qualname__}"
+    return lasting_name(function if hasattr(function, "__qualname__") else type(function))
 
 
 def as_kept(event: Event) -> Event:

@@ -10,6 +10,7 @@ import orjson
 from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from bridge.errors import HandlerError
+from bridge.own import lasting_name
 from bridge.strict_json import not_json
 
 STATE_LIMIT: Final = 64 * 1024
@@ -37,7 +38,7 @@ class StateModel:
     @property
     def name(self) -> str:
         """module:qualname of the model: how timers know it again."""
-        return f"{self.model.__module__}:{self.model.__qualname__}"
+        return lasting_name(self.model)
 
     def read(self, values: dict[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
         """The model, and the values that it was read from, migrated.

@@ -6,18 +6,20 @@ import sys
 import traceback
 from difflib import get_close_matches
 from functools import reduce
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import ConfigError, HandlerError, Problem
+from bridge.own import author_module, make_way
 from bridge.routing.router import Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-_OURS: Final = ("bridge", "handlers", "storage")
-_HOME: Final = Path(__file__).resolve().parents[2]
+_BRIDGE: Final = Path(__file__).resolve().parents[1]
+
+
+_HIDDEN: Final = "a module beside it is named bridge like threadbridge's own; rename it"
 
 
 class _NotLoaded(Exception):
@@ -28,11 +30,12 @@ def load_routers(entries: Sequence[str], folder: Path, *, file: str = "configura
     """The routers of `handlers.load`, in order. `folder` goes on sys.path, which makes its modules importable.
 
     Raises:
-        ConfigError: a line for each entry that cannot be used, and for a module that hides one of ours.
+        ConfigError: a line for each entry that cannot be used, and for a module that hides `bridge`.
     """
-    problems = [Problem(file, "handlers.load", _shadow(name)) for name in _OURS if _is_hidden(name, folder)]
+    problems = [Problem(file, "handlers.load", _HIDDEN)] if _hides_bridge(folder) else []
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
+    make_way(folder)
     routers = []
     for number, entry in enumerate(entries):
         if entry in entries[:number]:
@@ -47,15 +50,9 @@ def load_routers(entries: Sequence[str], folder: Path, *, file: str = "configura
     return routers
 
 
-def _shadow(name: str) -> str:
-    return f"a module beside it is named {name} like one of threadbridge's own; rename it"
-
-
-def _is_hidden(name: str, folder: Path) -> bool:
-    """Whether `folder` has another module `name` than ours."""
-    ours = _HOME / name / "__init__.py"
-    files = (folder / f"{name}.py", folder / name / "__init__.py")
-    return any(file.is_file() and file.resolve() != ours for file in files)
+def _hides_bridge(folder: Path) -> bool:
+    files = (folder / "bridge.py", folder / "bridge" / "__init__.py")
+    return any(file.is_file() and file.resolve().parent != _BRIDGE for file in files)
 
 
 def _router(entry: str, folder: Path) -> Router:
@@ -77,7 +74,7 @@ def _router(entry: str, folder: Path) -> Router:
 
 def _module(name: str, folder: Path) -> object:
     try:
-        return import_module(name)
+        return author_module(name)
     except ModuleNotFoundError as error:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             raise _NotLoaded(_missing(name, folder)) from None
@@ -121,7 +118,7 @@ def named_function(name: str) -> Callable[..., Any]:
     """
     module, _, path = name.partition(":")
     try:
-        function: object = reduce(getattr, path.split("."), import_module(module))
+        function: object = reduce(getattr, path.split("."), author_module(module))
     except (ImportError, AttributeError) as error:
         raise HandlerError(f"the timer's handler {name} is not there any more: {error}") from None
     if not callable(function):

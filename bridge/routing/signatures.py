@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from bridge.conversation.turn import Turn
 from bridge.errors import HandlerError
 from bridge.events import EVENT_TYPES, Event
+from bridge.own import lasting_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ def author_function(function: Callable[..., Any], site: Site, *, role: str) -> A
     code = getattr(source, "__code__", None)
     return AuthorFunction(
         function=function,
-        name=f"{getattr(source, '__module__', '?')}:{getattr(source, '__qualname__', type(function).__qualname__)}",
+        name=lasting_name(source),
         file=code.co_filename if code else site.file,
         line=code.co_firstlineno if code else site.line,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(source),

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.errors import ConfigError, Problem
+from bridge.own import own_module
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,7 +40,9 @@ def store_type(url: str) -> StoreType:
     if scheme not in known:
         reason = f"no store for {scheme or 'this'}: URLs; there is {', '.join(sorted(known)) or 'none installed'}"
         raise ConfigError([Problem("storage", "storage.url", reason)])
-    module: StoreType = known[scheme].load()
+    entry = known[scheme]
+    is_own = entry.dist is not None and entry.dist.name == "threadbridge"
+    module: StoreType = own_module(entry.value) if is_own else entry.load()
     return module
 
 

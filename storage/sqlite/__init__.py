@@ -1,6 +1,6 @@
 """The Store in one SQLite file."""
 
-from storage.sqlite.simulation import Volatile
-from storage.sqlite.store import SqliteReader, SqliteStore, open_reader, open_store
+from .simulation import Volatile
+from .store import SqliteReader, SqliteStore, open_reader, open_store
 
 __all__ = ["SqliteReader", "SqliteStore", "Volatile", "open_reader", "open_store"]

@@ -12,7 +12,8 @@ from urllib.parse import quote, unquote_to_bytes
 import aiosqlite
 
 from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
-from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
+
+from .schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
-    from storage.writer import Unit
+    from ..writer import Unit
 
     T = TypeVar("T")
 

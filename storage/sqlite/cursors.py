@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from storage.results import Result
+from ..results import Result
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,17 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
 from bridge.store.replay import letter_of, replay_of, replayed_key
-from storage.results import Result
-from storage.sqlite import records
-from storage.sqlite.heads import is_idle
-from storage.sqlite.inbox import receive
+
+from ..results import Result
+from . import records
+from .heads import is_idle
+from .inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import Arrival
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _EVENT: Final = "SELECT status, kind, thread_id, event_key FROM inbox WHERE id = ?"
 _REREAD: Final = "UPDATE inbox SET status = ?, event_key = ?, done_at = ? WHERE id = ?"

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.messages import decode_message
 from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
-from storage.sqlite import records
+
+from . import records
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,16 +9,18 @@ import orjson
 from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove
 from bridge.store.takeover import MISSED, given_back, restarted
-from storage.sqlite import records
-from storage.sqlite.timers import CANCEL_EVENT, NAMED
+
+from . import records
+from .timers import CANCEL_EVENT, NAMED
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import TurnCommit
-    from storage.results import Result
-    from storage.sqlite.cache import Cache
+
+    from ..results import Result
+    from .cache import Cache
 
 _KEPT: Final = f"SELECT id, kind FROM inbox WHERE thread_id = ? AND {records.EVENT_HELD} ORDER BY seq"
 _REOPEN: Final = "UPDATE inbox SET status = ?, seq = ?, attempt = 0, available_at = 0, done_at = NULL WHERE id = ?"

@@ -14,10 +14,11 @@ from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import InboxRow
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
-from storage.results import Result
-from storage.sqlite import records, statuses, threads
-from storage.sqlite.evidence import ThreadEvidence
-from storage.sqlite.heads import busy
+
+from ..results import Result
+from . import records, statuses, threads
+from .evidence import ThreadEvidence
+from .heads import busy
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
     from bridge.store.admission import Key
     from bridge.store.records import Arrival, ThreadRow
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _KNOWN: Final = """
 SELECT i.account, i.event_key, i.event, i.raw FROM json_each(?) j

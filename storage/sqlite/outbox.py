@@ -8,16 +8,18 @@ from bridge.errors import ClaimLost, StoreError
 from bridge.store.heads import begins
 from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome
 from bridge.store.records import OutboxRow
-from storage.results import Result
-from storage.sqlite import records, statuses
-from storage.sqlite.heads import begin_next, busy
+
+from ..results import Result
+from . import records, statuses
+from .heads import begin_next, busy
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import Retry, Saying, Settled, TurnCommit
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _SAY: Final = """
 INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,

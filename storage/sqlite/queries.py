@@ -11,10 +11,11 @@ from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxM
 from bridge.store.records import DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
-from storage.sqlite.records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+
+from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
-    from storage.sqlite.records import Row
+    from .records import Row
 
 _DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
 _DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"

@@ -11,10 +11,11 @@ from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
-from storage.sqlite import queries, records
-from storage.sqlite.connection import execute
-from storage.sqlite.evidence import ThreadEvidence
-from storage.sqlite.steps import COLUMNS, step_row
+
+from . import queries, records
+from .connection import execute
+from .evidence import ThreadEvidence
+from .steps import COLUMNS, step_row
 
 if TYPE_CHECKING:
     import sqlite3
@@ -31,7 +32,8 @@ if TYPE_CHECKING:
         ThreadSummary,
         Unconfirmed,
     )
-    from storage.sqlite.connection import Connection
+
+    from .connection import Connection
 
 T = TypeVar("T")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
-from storage.sqlite.connection import MEMORY, execute, prepare
-from storage.sqlite.records import EVENT_OPEN, MESSAGE_OPEN
-from storage.sqlite.store import SqliteStore
+from .connection import MEMORY, execute, prepare
+from .records import EVENT_OPEN, MESSAGE_OPEN
+from .store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Sequence
     from typing import Any, TypeVar
 
-    from storage.writer import Unit
+    from ..writer import Unit
 
     T = TypeVar("T")
 

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Final
 from bridge.events import Status
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
-from storage.sqlite import records
-from storage.sqlite.heads import begin_next, is_idle
+
+from . import records
+from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
     import sqlite3
 
     from bridge.store.records import Arrival
-    from storage.results import Result
-    from storage.sqlite.cache import Cache
+
+    from ..results import Result
+    from .cache import Cache
 
 _SPOKEN_OF: Final = """
 SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ?1 AND account = ?2

@@ -8,7 +8,8 @@ import orjson
 
 from bridge.store.records import StepRow
 from bridge.units import SECOND
-from storage.results import Result
+
+from ..results import Result
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.errors import StoreError
-from storage.sqlite import cursors, dead_letters, inbox, outbox, steps, timers, turns
-from storage.sqlite.cache import Cache
-from storage.sqlite.connection import MEMORY, FileLock, connect, execute, path_of, sync_folder, translate
-from storage.sqlite.reader import Reader
-from storage.sqlite.records import OPEN
-from storage.sqlite.suspects import SuspectsFile
-from storage.writer import Unit, Writer
+
+from ..writer import Unit, Writer
+from . import cursors, dead_letters, inbox, outbox, steps, timers, turns
+from .cache import Cache
+from .connection import MEMORY, FileLock, connect, execute, path_of, sync_folder, translate
+from .reader import Reader
+from .records import OPEN
+from .suspects import SuspectsFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
-    from storage.results import Result
-    from storage.sqlite.connection import Connection
-    from storage.sqlite.suspects import Suspects
+
+    from ..results import Result
+    from .connection import Connection
+    from .suspects import Suspects
 
     Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
 

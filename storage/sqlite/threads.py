@@ -10,7 +10,8 @@ import orjson
 from bridge.events import Message, Postback
 from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
-from storage.sqlite import records
+
+from . import records
 
 if TYPE_CHECKING:
     import sqlite3
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     from bridge.events import Contact, ThreadRef
     from bridge.store.records import Hold, TurnCommit
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _FIND: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.account = ? AND t.channel = ? AND t.conversation = ?"
 _INSERT: Final = """

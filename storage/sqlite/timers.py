@@ -11,16 +11,18 @@ from bridge.log import kind_of, log
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove, TimerState
 from bridge.store.records import Arrival
 from bridge.units import moment
-from storage.results import Result
-from storage.sqlite import records
-from storage.sqlite.inbox import receive
+
+from ..results import Result
+from . import records
+from .inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import InboxRow, TimerRow, TurnCommit
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _SET: Final = """
 INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model)

@@ -11,16 +11,18 @@ from bridge.errors import ClaimLost, StoreError
 from bridge.store.fencing import fence
 from bridge.store.lifecycle import INBOX, InboxState
 from bridge.store.takeover import after_silence
-from storage.results import Result
-from storage.sqlite import holds, outbox, records, steps, threads, timers
-from storage.sqlite.heads import begin_next
+
+from ..results import Result
+from . import holds, outbox, records, steps, threads, timers
+from .heads import begin_next
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from bridge.store.records import Retry, Settled, TurnCommit
-    from storage.sqlite.cache import Cache
+
+    from .cache import Cache
 
 _STANDING: Final = f"""
 SELECT i.id, t.version, t.spoken FROM json_each(?) j JOIN inbox i ON i.id = j.value JOIN threads t ON t.id = i.thread_id

@@ -92,13 +92,12 @@ def test_the_same_router_twice_is_a_mistake(tmp_path: Path) -> None:
     ]
 
 
-@pytest.mark.parametrize("place", ["storage.py", "handlers/__init__.py"])
-def test_a_module_that_hides_one_of_ours_is_told(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("place", ["bridge.py", "bridge/__init__.py"])
+def test_a_module_that_hides_bridge_is_told(tmp_path: Path, place: str) -> None:
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text("", "utf-8")
-    name = place.partition("/")[0].removesuffix(".py")
     assert lines([], tmp_path) == [
-        f"configuration: handlers.load: a module beside it is named {name} like one of threadbridge's own; rename it"
+        "configuration: handlers.load: a module beside it is named bridge like threadbridge's own; rename it"
     ]
 
 
