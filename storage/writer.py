@@ -79,7 +79,7 @@ class Writer:
             await self._task
 
     async def _write(self) -> None:
-        while True:
+        while self._failure is None:
             if not self._queue:
                 if self._closing:
                     return
@@ -90,8 +90,8 @@ class Writer:
             try:
                 await self._transact(batch)
             except Exception as error:  # noqa: BLE001 - without its writer the store is broken, whatever the reason
-                self._stop(error, batch)
-                return
+                self._queue.extendleft(reversed(batch))
+                self.fail(error)
 
     async def _transact(self, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
         try:
@@ -114,10 +114,13 @@ class Writer:
             else:
                 future.set_result(result)
 
-    def _stop(self, error: Exception, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
-        self._failure = error
-        for _, future in (*batch, *self._queue):
+    def fail(self, error: Exception) -> None:
+        """The store is broken: nothing is written any more, and `broken` hears of it once."""
+        is_first = self._failure is None
+        self._failure = self._failure or error
+        for _, future in self._queue:
             if not future.done():
                 future.set_exception(Broken(str(error)))
         self._queue.clear()
-        self._broken(error)
+        if is_first:
+            self._broken(error)

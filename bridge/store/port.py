@@ -60,7 +60,7 @@ class Listener(Protocol):
 class StoreReader(Protocol):
     """What a look into a store can do, also beside the process that owns it.
 
-    Every method raises Unavailable (may work later) and Broken (stop).
+    Every method raises Unavailable (may work later) and Broken (stop). The owner's listener hears of Broken first.
     """
 
     async def thread(self, thread_id: int) -> ThreadRow:
@@ -88,7 +88,10 @@ class StoreReader(Protocol):
         ...
 
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
-        """A thread's open events after `seq`, in order."""
+        """A thread's open events after `seq`, in order.
+
+        The owner makes dead letters of rows that it cannot read, here and below: nothing may wait behind them.
+        """
         ...
 
     async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
@@ -219,7 +222,11 @@ class Store(StoreReader, Protocol):
         ...
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
-        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
+        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold.
+
+        Raises:
+            Unmappable: this version cannot read it.
+        """
         ...
 
     async def drop(self, letter_id: str, at: int) -> bool:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 BUSY_MS: Final = 2_000
 """How long to wait for a foreign writer: less than the 2.5 s in which a webhook is answered."""
 _TRANSIENT: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_FULL})
+_NO_ROOM: Final = frozenset({sqlite3.SQLITE_IOERR_SHMSIZE})
+"""A full disk where the log's index has to grow."""
 _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("journal_mode", "WAL", "wal"),
     ("synchronous", "FULL", 2),
@@ -94,7 +96,11 @@ def path_of(url: str) -> str:
 def translate(error: sqlite3.Error) -> StoreError:
     """A SQLite error as what the engine does about it."""
     code = _code(error)
-    if isinstance(error, sqlite3.OperationalError) and code is not None and (code & 0xFF) in _TRANSIENT:
+    if (
+        isinstance(error, sqlite3.OperationalError)
+        and code is not None
+        and (code in _NO_ROOM or code & 0xFF in _TRANSIENT)
+    ):
         return Unavailable(f"SQLite: {error}")
     if isinstance(error, sqlite3.OperationalError | sqlite3.DatabaseError) and not isinstance(
         error, sqlite3.IntegrityError | sqlite3.ProgrammingError | sqlite3.DataError

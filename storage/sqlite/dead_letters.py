@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
+from bridge.errors import Unmappable
+from bridge.log import kind_of
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
 from bridge.store.replay import letter_of, replay_of, replayed_key
 
@@ -14,11 +16,13 @@ from .inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bridge.store.records import Arrival
 
     from .cache import Cache
+
+T = TypeVar("T")
 
 _EVENT: Final = "SELECT status, kind, thread_id, event_key FROM inbox WHERE id = ?"
 _REREAD: Final = "UPDATE inbox SET status = ?, event_key = ?, done_at = ? WHERE id = ?"
@@ -77,7 +81,7 @@ def _replay_event(
         return result
     idle = is_idle(db, "inbox", thread_id)
     db.execute(_REOPEN_EVENT, (INBOX.move(state, move), cache.number(), idle, row_id))
-    reopened = records.inbox_row(db.execute(records.ONE_EVENT, (row_id,)).fetchone())
+    reopened = _read(records.inbox_row, db.execute(records.ONE_EVENT, (row_id,)).fetchone())
     return Result(value=True, received=[reopened], threads={thread_id})
 
 
@@ -86,5 +90,13 @@ def _replay_message(db: sqlite3.Connection, cache: Cache, row_id: int) -> Result
     if row is None:
         return Result(value=False)
     db.execute(_REOPEN_MESSAGE, (cache.number(), is_idle(db, "outbox", row[0]), row_id))
-    reopened = records.outbox_row(db.execute(records.ONE_MESSAGE, (row_id,)).fetchone())
+    reopened = _read(records.outbox_row, db.execute(records.ONE_MESSAGE, (row_id,)).fetchone())
     return Result(value=True, queued=[reopened], threads={row[0]})
+
+
+def _read(make: Callable[[records.Row], T], row: records.Row) -> T:
+    """A row that is open again. Raises Unmappable, and so opens nothing, when this version cannot read it."""
+    try:
+        return make(row)
+    except records.UNREADABLE as error:
+        raise Unmappable(f"this threadbridge cannot read it: {kind_of(error)}") from None

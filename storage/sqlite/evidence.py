@@ -49,4 +49,8 @@ class ThreadEvidence:
     def tried(self) -> Iterator[Tried]:
         """The thread's last messages with an attempt."""
         for encoded, state, left_at, unanswered in self._db.execute(_TRIED, (self._thread_id,)).fetchall():
-            yield Tried(decode_message(encoded), OutboxState(state), left_at, bool(unanswered))
+            try:
+                message = decode_message(encoded)
+            except records.UNREADABLE:  # says nothing of an echo
+                continue
+            yield Tried(message, OutboxState(state), left_at, bool(unanswered))

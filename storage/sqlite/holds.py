@@ -10,7 +10,7 @@ from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove
 from bridge.store.takeover import MISSED, given_back, restarted
 
-from . import records
+from . import records, unreadable
 from .timers import CANCEL_EVENT, NAMED
 
 if TYPE_CHECKING:
@@ -57,8 +57,8 @@ def give_back(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit],
         if reopened:
             state = INBOX.move(InboxState.HELD, InboxMove.RETURNED)
             db.executemany(_REOPEN, [(state, cache.number(), row_id) for row_id in reopened])
-            rows = db.execute(_REOPENED, (orjson.dumps(reopened).decode(),))
-            result.received.extend(map(records.inbox_row, rows))
+            rows = db.execute(_REOPENED, (orjson.dumps(reopened).decode(),)).fetchall()
+            result.received.extend(unreadable.readable(db, cache, rows, records.inbox_row))
         state = INBOX.move(InboxState.HELD, InboxMove.MISSED)
         db.executemany(_MISSED, [(state, MISSED, turn.at, row_id) for row_id in missed])
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from bridge.errors import Unavailable
 from bridge.events import Echo
-from bridge.log import kind_of, log
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
 from bridge.store.replay import letter_of
@@ -16,10 +15,11 @@ from . import queries, records
 from .connection import execute
 from .evidence import ThreadEvidence
 from .steps import COLUMNS, step_row
+from .unreadable import sort_out
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
     from bridge.store.records import (
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     )
 
     from .connection import Connection
+    from .unreadable import Unreadable
 
 T = TypeVar("T")
 
@@ -60,28 +61,26 @@ class Reader:
         def fetch(db: sqlite3.Connection) -> list[T]:
             return [make(row) for row in db.execute(query, values)]
 
-        return await execute(self._connection, fetch)
+        return await self._look(fetch)
 
-    async def _readable(
-        self, make: Callable[[tuple[Any, ...]], T], query: str, *values: object, in_order: bool
-    ) -> list[T]:
-        """Rows of work. One that this version cannot read stays as it is, and holds up its own thread alone.
+    async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
+        """Rows of work. The owner gives up those that this version cannot read, and looks again."""
 
-        `in_order`: what comes behind it has to wait for it.
-        """
+        def fetch(db: sqlite3.Connection) -> tuple[list[T], list[Unreadable]]:
+            return sort_out(db.execute(query, values), make)
 
-        def fetch(db: sqlite3.Connection) -> list[T]:
-            readable = []
-            for row in db.execute(query, values):
-                try:
-                    readable.append(make(row))
-                except (ValueError, TypeError, KeyError) as error:
-                    log.error("row_unreadable", key=str(row[0]), thread=row[2], reason=kind_of(error))
-                    if in_order:
-                        break
-            return readable
+        while True:
+            readable, unreadable = await self._look(fetch)
+            if not unreadable or not await self._give_up(table, unreadable):
+                return readable
 
-        return await execute(self._connection, fetch)
+    async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:  # noqa: ARG002 - the owner's override asks
+        """Whether these rows are given up now; one that only looks leaves them."""
+        return False
+
+    async def _look(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
+        """Run `function(sqlite3 connection, ...)` on the reading connection."""
+        return await execute(self._connection, function, *arguments)
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed. Raises Unavailable when there is no such thread."""
@@ -97,7 +96,12 @@ class Reader:
     async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
         """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
         where = f"WHERE i.thread_id = ? AND i.{records.EVENT_HELD} AND {_SAID} ORDER BY i.seq DESC LIMIT ?"
-        return (await self._all(records.inbox_row, f"{_INBOX} {where}", thread_id, limit))[::-1]
+
+        def fetch(db: sqlite3.Connection) -> list[InboxRow]:
+            rows, _ = sort_out(db.execute(f"{_INBOX} {where}", (thread_id, limit)), records.inbox_row)
+            return rows[::-1]
+
+        return await self._look(fetch)
 
     async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
         """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
@@ -108,7 +112,7 @@ class Reader:
         def look(db: sqlite3.Connection) -> bool | None:
             return is_ours(echo, ThreadEvidence(db, row.ref.account, row.thread_id), at=came, waited=now - came)
 
-        return await execute(self._connection, look)
+        return await self._look(look)
 
     async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
         """Threads in which a dialog waits, by id from `after` on."""
@@ -124,22 +128,22 @@ class Reader:
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""
         where = f"WHERE i.thread_id = ? AND i.{records.EVENT_OPEN} AND i.seq > ? ORDER BY i.seq LIMIT ?"
-        return await self._readable(records.inbox_row, f"{_INBOX} {where}", thread_id, seq, limit, in_order=True)
+        return await self._readable("inbox", records.inbox_row, f"{_INBOX} {where}", thread_id, seq, limit)
 
     async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
         """A thread's open messages after `seq`, in order."""
         where = f"WHERE o.thread_id = ? AND o.{records.MESSAGE_OPEN} AND o.seq > ? ORDER BY o.seq LIMIT ?"
-        return await self._readable(records.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit, in_order=True)
+        return await self._readable("outbox", records.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit)
 
     async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
         """The first open event of each thread that has one, by seq."""
         where = f"{_INBOX_HEADS} ORDER BY i.seq LIMIT ?2"
-        return await self._readable(records.inbox_row, f"{_INBOX} {where}", after_seq, limit, in_order=False)
+        return await self._readable("inbox", records.inbox_row, f"{_INBOX} {where}", after_seq, limit)
 
     async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
         """The first open message of each thread that has one, by seq."""
         where = f"{_OUTBOX_HEADS} AND (?2 IS NULL OR t.account = ?2) ORDER BY o.seq LIMIT ?3"
-        return await self._readable(records.outbox_row, f"{_OUTBOX} {where}", after_seq, account, limit, in_order=False)
+        return await self._readable("outbox", records.outbox_row, f"{_OUTBOX} {where}", after_seq, account, limit)
 
     async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
@@ -149,7 +153,7 @@ class Reader:
             letters = [queries.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
             return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
 
-        return await execute(self._connection, fetch)
+        return await self._look(fetch)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -177,7 +181,7 @@ class Reader:
             values = {"account": account, "since": since, "after": after, "limit": limit}
             return [queries.unconfirmed(row) for row in db.execute(queries.UNCONFIRMED, values)]
 
-        return await execute(self._connection, fetch)
+        return await self._look(fetch)
 
     async def threads(
         self, *, account: str | None = None, limit: int = 1000, held: bool = False
@@ -188,7 +192,7 @@ class Reader:
             values = {"account": account, "limit": limit, "held": held}
             return [queries.summary(row) for row in db.execute(queries.SUMMARY, values)]
 
-        return await execute(self._connection, fetch)
+        return await self._look(fetch)
 
     async def find_thread(self, ref: ThreadRef) -> int | None:
         """The id of a thread."""
@@ -203,7 +207,7 @@ class Reader:
             values = {"thread": thread_id, "after": after, "limit": limit}
             return [queries.history_entry(row) for row in db.execute(queries.HISTORY, values)]
 
-        return await execute(self._connection, fetch)
+        return await self._look(fetch)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

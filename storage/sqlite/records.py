@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.events import ThreadRef, decode_event
+from bridge.log import kind_of, log
 from bridge.messages import decode_message
 from bridge.planning.choices import Choice
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Row = tuple[Any, ...]
+UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
+"""What reading a row raises that another version wrote, or a foreign hand."""
 
 
 def literal(text: str) -> str:
@@ -71,10 +74,14 @@ def pack_choices(choices: Sequence[Choice]) -> bytes:
 
 
 def unpack_choices(value: bytes | str) -> tuple[Choice, ...]:
-    """The inverse of `pack_choices`."""
+    """The inverse of `pack_choices`. Choices in another version's form are closed: their thread has to go on."""
     if len(value) == len("[]"):
         return ()
-    return tuple(Choice(number=number, key=key, title=title) for number, key, title in orjson.loads(value))
+    try:
+        return tuple(Choice(number=number, key=key, title=title) for number, key, title in orjson.loads(value))
+    except UNREADABLE as error:
+        log.error("choices_unreadable", reason=kind_of(error))
+        return ()
 
 
 def thread_row(row: Row) -> ThreadRow:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.errors import StoreError
+from bridge.errors import Broken, StoreError
 
 from ..writer import Unit, Writer
-from . import cursors, dead_letters, inbox, outbox, steps, timers, turns
+from . import cursors, dead_letters, inbox, outbox, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, FileLock, connect, execute, path_of, sync_folder, translate
 from .reader import Reader
@@ -20,6 +20,7 @@ from .suspects import SuspectsFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from typing import TypeVar
 
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
     from ..results import Result
     from .connection import Connection
     from .suspects import Suspects
+    from .unreadable import Unreadable
 
+    T = TypeVar("T")
     Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
 
 
@@ -43,6 +46,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "receive": inbox.receive,
     "advance": lambda db, _, values: cursors.advance(db, values),
     "keep secret": lambda db, _, values: cursors.keep_secrets(db, values),
+    "give up unreadable": lambda db, cache, calls: [unreadable.give_up(db, cache, *call) for call in calls],
     "fire timers": lambda db, cache, calls: [timers.fire(db, cache, *call) for call in calls],
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
@@ -173,6 +177,18 @@ class SqliteStore(Reader):
             self._suspects.close()
         if self._lock is not None:
             self._lock.release()
+
+    async def _look(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
+        """A disk that cannot be read is as broken as one that cannot be written: the process has to hear of it."""
+        try:
+            return await super()._look(function, *arguments)
+        except Broken as error:
+            self._writer.fail(error)
+            raise
+
+    async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:
+        await self._writer.submit(Unit("give up unreadable", (table, rows)))
+        return True
 
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         try:

@@ -6,9 +6,13 @@ written, so the next process knows the suspects. A power cut may lose the note; 
 
 from __future__ import annotations
 
+import errno
 import mmap
+import os
 import struct
 from typing import TYPE_CHECKING, Final, Protocol
+
+from bridge.log import log
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
 SLOTS: Final = 2048
 _CELL: Final = struct.Struct("<q")
 _KINDS: Final = ("in", "out")
+_SIZE: Final = SLOTS * _CELL.size * len(_KINDS)
 
 
 class Suspects(Protocol):
@@ -41,30 +46,25 @@ class SuspectsFile:
     """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"); 0 is an empty cell."""
 
     def __init__(self, path: Path) -> None:
-        """Read what the last process left behind. Its suspects stay noted until they are marked, or not kept.
+        """Go on with the note that the last process left, in place: a kill in here loses no suspect.
 
-        So a process that dies again before it came to them leaves them to the next one.
+        Its suspects stay noted until they are marked, or not kept. So a process that dies again before it came to
+        them leaves them to the next one.
         """
-        size = SLOTS * _CELL.size * len(_KINDS)
-        old = path.read_bytes() if path.exists() else b""
-        self.suspects: dict[str, frozenset[int]] = {}
-        for index, kind in enumerate(_KINDS):
-            part = old[index * SLOTS * _CELL.size : (index + 1) * SLOTS * _CELL.size]
-            whole = part[: len(part) // _CELL.size * _CELL.size]
-            self.suspects[kind] = frozenset(row for (row,) in _CELL.iter_unpack(whole) if row)
         self._path = path
-        self._free = {kind: list(range(index * SLOTS, (index + 1) * SLOTS)) for index, kind in enumerate(_KINDS)}
+        self._note = _opened(path)
+        self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
         self._cells: dict[tuple[str, int], int] = {}
-        fresh = path.with_name(f"{path.name}.new")
-        fresh.touch(mode=0o600)
-        with fresh.open("r+b") as file:
-            file.truncate(0)
-            file.truncate(size)
-            self._map = mmap.mmap(file.fileno(), size)
-        for kind, rows in self.suspects.items():
-            for row in rows:
-                self.mark(kind, row, running=True)
-        fresh.replace(path)  # whole, or not at all: a kill in here loses no suspect
+        for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:])):
+            kind = _KINDS[cell // SLOTS]
+            if row_id and (kind, row_id) not in self._cells:
+                self._cells[kind, row_id] = cell
+            else:
+                _CELL.pack_into(self._note, cell * _CELL.size, 0)
+                self._free[kind].append(cell)
+        self.suspects: dict[str, frozenset[int]] = {
+            kind: frozenset(row for of_kind, row in self._cells if of_kind == kind) for kind in _KINDS
+        }
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more: the others came to their end."""
@@ -77,16 +77,38 @@ class SuspectsFile:
         if running:
             if self._free[kind] and (kind, row_id) not in self._cells:
                 cell = self._cells[kind, row_id] = self._free[kind].pop()
-                _CELL.pack_into(self._map, cell * _CELL.size, row_id)
+                _CELL.pack_into(self._note, cell * _CELL.size, row_id)
             return
         cell = self._cells.pop((kind, row_id), -1)
         if cell >= 0:
-            _CELL.pack_into(self._map, cell * _CELL.size, 0)
+            _CELL.pack_into(self._note, cell * _CELL.size, 0)
             self._free[kind].append(cell)
 
     def close(self) -> None:
         """A clean end: nobody is a suspect but rows still marked, like a handler that would not stop."""
-        left = bool(self._cells)
-        self._map.close()
-        if not left:
+        if isinstance(self._note, mmap.mmap):
+            self._note.close()
+        if not self._cells:
             self._path.unlink(missing_ok=True)
+
+
+def _opened(path: Path) -> mmap.mmap | bytearray:
+    """The note as the last process left it: mapped, or in memory alone where the disk has no room for it.
+
+    Each byte of the file is written once: a page of a sparse file that finds the disk full is a SIGBUS.
+    """
+    left = b""
+    try:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            left = os.pread(file, _SIZE, 0)
+            left = left[: len(left) // _CELL.size * _CELL.size]
+            if os.pwrite(file, left.ljust(_SIZE, b"\0"), 0) < _SIZE:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            os.ftruncate(file, _SIZE)
+            return mmap.mmap(file, _SIZE)
+        finally:
+            os.close(file)
+    except OSError as error:
+        log.warning("crash_note_unavailable", file=str(path), reason=error.strerror)
+    return bytearray(left.ljust(_SIZE, b"\0"))

@@ -174,6 +174,7 @@ async def test_a_full_disk_makes_it_unavailable_until_there_is_room(desk: Desk) 
         (sqlite3.SQLITE_BUSY, Unavailable),
         (sqlite3.SQLITE_BUSY_SNAPSHOT, Unavailable),
         (sqlite3.SQLITE_FULL, Unavailable),
+        (sqlite3.SQLITE_IOERR_SHMSIZE, Unavailable),
         (sqlite3.SQLITE_NOMEM, Unavailable),
         (sqlite3.SQLITE_IOERR, Broken),
         (sqlite3.SQLITE_IOERR_FSYNC, Broken),
@@ -214,6 +215,26 @@ async def test_a_disk_that_fails_is_told_to_all_who_wait_and_all_who_come(
     with pytest.raises(Broken, match="disk I/O error"):
         await desk.receive(arrival("later"))
     assert desk.told.events == []
+
+
+async def test_a_disk_that_cannot_be_read_breaks_the_store_as_one_that_cannot_be_written_does(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = await desk.hear("1")
+
+    def fail(*_: object) -> None:
+        error = sqlite3.OperationalError("disk I/O error")
+        error.sqlite_errorcode = sqlite3.SQLITE_IOERR_READ
+        raise error
+
+    with monkeypatch.context() as sick:
+        sick.setattr(sqlite_of(desk)._connection, "run", fail)
+        for _ in range(2):
+            with pytest.raises(Broken, match="disk I/O error"):
+                await desk.store.inbox_after(row.thread_id, 0, 10)
+    assert [str(error) for error in desk.told.failures] == ["SQLite: disk I/O error"]
+    with pytest.raises(Broken, match="disk I/O error"):
+        await desk.receive(arrival("later"))
 
 
 async def test_a_listener_that_fails_breaks_the_store_and_leaves_nobody_waiting(desk: Desk) -> None:
@@ -363,16 +384,6 @@ async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(d
     assert any(f"INDEX {side}_open" in step for step in steps)
     assert any(f"INDEX {side}_dead" in step for step in steps)
     assert not any("TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step) for step in steps)
-
-
-async def test_a_row_that_cannot_be_read_holds_up_its_own_thread_and_no_other(desk: Desk) -> None:
-    """Written by a later version, say: the start does not fail of it, and what is behind it does not overtake it."""
-    bad, good = await desk.hear("bad"), await desk.hear("good", conversation="bob")
-    await desk.hear("behind")
-    await on_writer(desk, lambda db: db.execute("UPDATE inbox SET event = ? WHERE id = ?", (b'{"new": 1}', bad[0].id)))
-    assert [row.key for row in await desk.store.inbox_heads(0, 10)] == ["good"]
-    assert await desk.store.inbox_after(bad[0].thread_id, 0, 10) == []
-    assert await desk.store.inbox_after(good[0].thread_id, 0, 10) == good
 
 
 @pytest.mark.parametrize(

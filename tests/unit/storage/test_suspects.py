@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import struct
 from typing import TYPE_CHECKING
 
 import pytest
+from structlog.testing import capture_logs
 
 from storage.sqlite.suspects import SLOTS, SuspectsFile
 
@@ -84,6 +87,46 @@ def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
     note = SuspectsFile(path)
     note.mark("in", 1, running=True)
     assert suspects(path)["in"] >= {1}
+
+
+def test_the_disk_has_room_for_all_of_the_note_from_the_start(path: Path) -> None:
+    """A page of a sparse file that finds the disk full is a SIGBUS."""
+    path.write_bytes(b"")
+    os.truncate(path, 16 * SLOTS)
+    note = SuspectsFile(path)
+    assert path.stat().st_blocks * 512 >= path.stat().st_size == 16 * SLOTS
+    note.close()
+
+
+@pytest.mark.parametrize("written", [None, 4096])
+def test_without_room_the_note_is_kept_in_memory_and_the_last_one_stays(
+    path: Path, monkeypatch: pytest.MonkeyPatch, written: int | None
+) -> None:
+    path.write_bytes(struct.pack("<q", 42))
+
+    def full(*_: object) -> int:
+        if written is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return written
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with capture_logs() as lines:
+        note = SuspectsFile(path)
+    assert [line["event"] for line in lines] == ["crash_note_unavailable"]
+    assert note.suspects == {"in": {42}, "out": frozenset()}
+    note.mark("in", 7, running=True)
+    note.mark("in", 7, running=False)
+    note.close()
+    monkeypatch.undo()
+    assert suspects(path)["in"] == {42}
+
+
+def test_the_note_goes_through_no_link(path: Path) -> None:
+    elsewhere = path.with_name("elsewhere")
+    elsewhere.write_bytes(b"somebody else's")
+    path.symlink_to(elsewhere)
+    SuspectsFile(path).mark("in", 1, running=True)
+    assert elsewhere.read_bytes() == b"somebody else's"
 
 
 def test_the_note_is_for_our_eyes_only(path: Path) -> None:
