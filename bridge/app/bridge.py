@@ -122,6 +122,10 @@ class Bridge:
             raise
         self.ready = True
 
+    async def takes_webhooks(self) -> bool:
+        """Whether a webhook that came now would be stored."""
+        return self.ready and await self.webhooks.intake.takes() and self.ready
+
     def drain(self) -> None:
         """Take nothing new; also while it is still starting."""
         self.ready = False

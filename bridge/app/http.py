@@ -58,7 +58,7 @@ def _app_of(bridge: Bridge) -> web.Application:
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
-    add_health(app, lambda: app[BRIDGE].ready)
+    add_health(app, bridge.takes_webhooks)
     for segments in _known_paths(bridge.config):
         app.router.add_post(
             "/".join(("/webhooks", *map(quote, segments))), _answer_at(segments), expect_handler=_expect

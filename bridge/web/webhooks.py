@@ -15,6 +15,7 @@ from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.strict_json import read_object
 from bridge.web.ack import Acks
+from bridge.web.intake import Intake
 from bridge.web.limits import check_head, check_line, read_body
 from bridge.web.patience import Patience
 from bridge.web.refusals import busy, log_refusal, refusal
@@ -78,6 +79,7 @@ class Webhooks:
         }
         self._patience = Patience(COMMIT_SECONDS)
         self._acks = Acks()
+        self.intake = Intake(store)
         self.draining = False
 
     async def answer(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse:
@@ -120,8 +122,10 @@ class Webhooks:
         try:
             receipts = await self._patience.wait(self._store.receive(arrivals))
         except (StoreError, TimeoutError) as error:
+            self.intake.failed()
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
             raise _NotStored(503, "not stored", retry_after=busy("").retry_after) from None
+        self.intake.took()
         for arrival, receipt in zip(arrivals, receipts, strict=True):
             if receipt is Receipt.CONFLICT:
                 self._log_quarantine(arrival, "its event key is known with another content", request)
