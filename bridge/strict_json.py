@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any, Final, NoReturn
 
 from bridge.errors import WebhookError
 
 DEPTH: Final = 64
 """Levels of objects and arrays in a body, and below the top of a stored value."""
+VALUES: Final = 10_000
+"""Values in a body: many small ones cost far more time than their bytes say."""
+_STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+"""A text, also one that does not end: so each byte is looked at once."""
 
 
 def read_object(body: bytes) -> dict[str, Any]:
-    """A JSON object in UTF-8, without duplicate keys, NaN, Infinity, numbers out of range, or too many levels.
+    """A JSON object in UTF-8, without duplicate keys, NaN, Infinity, numbers out of range, too many values or levels.
 
     Raises:
         WebhookError: 400. Its text holds nothing of the body.
     """
+    if _values(body) > VALUES and _values(_STRINGS.sub(b"", body)) > VALUES:
+        raise WebhookError(400, f"more than {VALUES} values")
     try:
         value = _DECODER.decode(body.decode())
     except UnicodeDecodeError:
@@ -88,6 +95,11 @@ def _finite(text: str) -> float:
 
 def _refuse(_: str) -> NoReturn:
     raise ValueError("not a number")
+
+
+def _values(body: bytes) -> int:
+    """At least as many values as there are; more where texts hold brackets and commas."""
+    return body.count(b"{") + body.count(b"[") + body.count(b",")
 
 
 def _depth(value: object) -> int:

@@ -11,6 +11,7 @@ from aiohttp import web
 from bridge.app.console import add_playground
 from bridge.config.load import Config, as_config
 from bridge.log import configure_logs
+from bridge.providers.signatures import PathAuth
 from bridge.units import is_loopback
 from bridge.web.health import add_health
 from bridge.web.refusals import clean_errors
@@ -71,8 +72,13 @@ def _app_of(bridge: Bridge) -> web.Application:
 
 
 def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
-    """The doors whose whole path is known: aiohttp finds those in a table, and tries patterns only for the rest."""
+    """The doors whose whole path is known: aiohttp finds those in a table, and tries patterns only for the rest.
+
+    Where the path holds a secret, the bare name has to take as long as a name that is none.
+    """
     for name, account in config.accounts.items():
+        if isinstance(account.inbound, PathAuth):
+            continue
         yield (name,)
         for channel in account.provider.channels or ():
             yield name, channel

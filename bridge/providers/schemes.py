@@ -41,6 +41,7 @@ _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_SIGNATURES: Final = 8
 _MAX_TOKEN: Final = 8192
 _ES256_BYTES: Final = 64
+_DIGEST_BYTES: Final = {"sha1": 20, "sha256": 32, "sha512": 64}
 _LEEWAY: Final = 60
 
 
@@ -72,23 +73,55 @@ class Verifier(Protocol):
         """Whether the account's route holds its {secret}."""
         ...
 
-    def verify(self, request: Signed) -> None:
-        """Return if the request is authentic.
+    @property
+    def needs_body(self) -> bool:
+        """Whether the body is signed, so that its head alone proves nothing."""
+        ...
+
+    def verify_head(self, request: Signed) -> None:
+        """Return if the request is authentic, as far as that shows without its body, which is not looked at.
 
         Raises:
             WebhookError: 401 when it is not; 404 when the path's secret is wrong. Nothing else is ever raised.
         """
         ...
 
-
-@dataclass(frozen=True, slots=True)
-class HeaderPairs:
-    """Headers, each with one of its accepted values."""
-
-    needs_path_secret: ClassVar[bool] = False
-    wanted: tuple[tuple[str, tuple[bytes, ...]], ...]
+    def verify_body(self, request: Signed) -> None:
+        """Return if the body is authentic too; to be called after `verify_head`. Raises WebhookError 401."""
+        ...
 
     def verify(self, request: Signed) -> None:
+        """Both in one: return if the request is authentic. Raises WebhookError."""
+        ...
+
+
+class _Scheme:
+    """A scheme that does not need the body, unless it says otherwise."""
+
+    __slots__ = ()
+    needs_path_secret: ClassVar[bool] = False
+    needs_body: ClassVar[bool] = False
+
+    def verify_head(self, request: Signed) -> None:
+        """See Verifier."""
+        raise NotImplementedError
+
+    def verify_body(self, request: Signed) -> None:
+        """See Verifier. The head has said it all."""
+
+    def verify(self, request: Signed) -> None:
+        """See Verifier."""
+        self.verify_head(request)
+        self.verify_body(request)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderPairs(_Scheme):
+    """Headers, each with one of its accepted values."""
+
+    wanted: tuple[tuple[str, tuple[bytes, ...]], ...]
+
+    def verify_head(self, request: Signed) -> None:
         """See Verifier."""
         fine = True
         for name, digests in self.wanted:
@@ -98,26 +131,25 @@ class HeaderPairs:
 
 
 @dataclass(frozen=True, slots=True)
-class Bearer:
+class Bearer(_Scheme):
     """Authorization: Bearer SECRET."""
 
-    needs_path_secret: ClassVar[bool] = False
     digests: tuple[bytes, ...]
 
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
         """See Verifier."""
         if not _is_one_of(_bearer(request), self.digests):
             raise _unauthorised("wrong credentials")
 
 
 @dataclass(frozen=True, slots=True)
-class PathSecret:
+class PathSecret(_Scheme):
     """The route holds the secret."""
 
     needs_path_secret: ClassVar[bool] = True
     digests: tuple[bytes, ...]
 
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
         """See Verifier."""
         if not _is_one_of(request.path_secret or "", self.digests):
             raise WebhookError(404, NOT_FOUND, logged="wrong path secret")
@@ -128,17 +160,26 @@ DUMMY: Final[Verifier] = PathSecret((bytes(32),))
 
 
 @dataclass(frozen=True, slots=True)
-class BodyHmac:
+class BodyHmac(_Scheme):
     """A header with the HMAC of the raw body, text for text as we would write it."""
 
-    needs_path_secret: ClassVar[bool] = False
+    needs_body: ClassVar[bool] = True
     keys: tuple[bytes, ...]
     header: str
     algorithm: str
     encode: Callable[[bytes], bytes]
     prefix: bytes
 
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
+        """See Verifier. A signature that can be none costs no reading of the body."""
+        if len(as_bytes(_only(request, self.header))) != len(self.prefix) + len(self.encode(bytes(self._size))):
+            raise _unauthorised("wrong signature")
+
+    @property
+    def _size(self) -> int:
+        return _DIGEST_BYTES[self.algorithm]
+
+    def verify_body(self, request: Signed) -> None:
         """See Verifier."""
         # The text is compared, not what it decodes to: so there is one spelling, and no base64 to be lenient about.
         given = as_bytes(_only(request, self.header))
@@ -151,22 +192,27 @@ class BodyHmac:
 
 
 @dataclass(frozen=True, slots=True)
-class StandardWebhooks:
+class StandardWebhooks(_Scheme):
     """An id, a time and the body, signed together; `tolerance` is in microseconds."""
 
-    needs_path_secret: ClassVar[bool] = False
+    needs_body: ClassVar[bool] = True
     secrets: tuple[bytes, ...]
     public_keys: tuple[Ed25519PublicKey, ...]
     tolerance: int
 
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
         """See Verifier."""
-        message_id, timestamp = _only(request, "webhook-id"), _only(request, "webhook-timestamp")
-        signatures = _only(request, "webhook-signature").split(" ", _MAX_SIGNATURES)
+        message_id, timestamp, signatures = self._read(request)
         if not _MESSAGE_ID.fullmatch(message_id) or not _TIMESTAMP.fullmatch(timestamp):
             raise _unauthorised("webhook-id or webhook-timestamp is malformed")
         if len(signatures) > _MAX_SIGNATURES:
             raise _unauthorised("too many signatures")
+        if abs(request.now - int(timestamp) * SECOND) > self.tolerance:
+            raise _unauthorised("webhook-timestamp is too far from now")
+
+    def verify_body(self, request: Signed) -> None:
+        """See Verifier."""
+        message_id, timestamp, signatures = self._read(request)
         content = b"%b.%b.%b" % (message_id.encode(), timestamp.encode(), request.body)
         wanted = [b64encode(hmac.digest(key, content, "sha256")) for key in self.secrets]
         fine = False
@@ -181,20 +227,21 @@ class StandardWebhooks:
                     fine |= _ed25519_fits(key, signature, content)
         if not fine:
             raise _unauthorised("wrong signature")
-        if abs(request.now - int(timestamp) * SECOND) > self.tolerance:
-            raise _unauthorised("webhook-timestamp is too far from now")
+
+    def _read(self, request: Signed) -> tuple[str, str, list[str]]:
+        message_id, timestamp = _only(request, "webhook-id"), _only(request, "webhook-timestamp")
+        return message_id, timestamp, _only(request, "webhook-signature").split(" ", _MAX_SIGNATURES)
 
 
 @dataclass(frozen=True, slots=True)
-class Es256:
+class Es256(_Scheme):
     """Authorization: Bearer JWT. Times in claims are in seconds since 1970."""
 
-    needs_path_secret: ClassVar[bool] = False
     keys: tuple[EllipticCurvePublicKey, ...]
     issuer: str
     subjects: tuple[str, ...] | None
 
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
         """See Verifier."""
         token = _bearer(request)
         parts = token.split(".") if len(token) <= _MAX_TOKEN else []
@@ -238,12 +285,10 @@ class Es256:
 
 
 @dataclass(frozen=True, slots=True)
-class Open:
+class Open(_Scheme):
     """Anybody."""
 
-    needs_path_secret: ClassVar[bool] = False
-
-    def verify(self, request: Signed) -> None:
+    def verify_head(self, request: Signed) -> None:
         """Accept it."""
 
 

@@ -20,7 +20,7 @@ _NAME: Final = "intake"
 
 
 class Intake:
-    """What /health/ready answers by. It writes only when it is asked and the last proof is old, one commit at a time."""
+    """What /health/ready answers by. It writes when it is asked and the last proof is old, one commit at a time."""
 
     def __init__(self, store: Store) -> None:
         """Nothing is proven yet."""

@@ -86,8 +86,11 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise WebhookError(408, "the body did not come in time") from None
     except (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ConnectionError, ValueError):
         raise WebhookError(400, "the body cannot be read") from None
-    if body[:2] == _GZIP and _joined(request.headers, hdrs.CONTENT_ENCODING) == "gzip":
-        body = inflate(body, limit)
+    if hdrs.CONTENT_ENCODING in request.headers and _joined(request.headers, hdrs.CONTENT_ENCODING) == "gzip":
+        if body[:2] == _GZIP:
+            body = inflate(body, limit)
+        elif not getattr(request.protocol, "inflates", True):
+            raise WebhookError(400, "the body is not gzip")
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
     return body

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from aiohttp import hdrs, web
 
@@ -122,6 +122,8 @@ class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
     __slots__ = ("_host", "_peer", "_shares")
+    inflates: ClassVar[bool] = False
+    """A body comes as it was sent: limits.read_body inflates it, and the server does not."""
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         super().__init__(server, **settings)

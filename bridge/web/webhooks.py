@@ -97,13 +97,17 @@ class Webhooks:
         if self.draining:
             raise busy("shutting down")
         check_head(request, self._limit)
+        door, segments = self._enter(request, path)
+        channel = None if door.verifier.needs_body else _channel_of(door, segments)
         body = await self._read(request)
         if self._in_flight >= IN_FLIGHT:
             raise busy("too many requests at once")
         self._in_flight += 1
         try:
-            account, channel = self._enter(request, path, body)
-            await self.accept(account, body, channel, request)
+            if door.verifier.needs_body:
+                door.verifier.verify_body(Signed(headers=request.headers, body=body, now=self._clock.now()))
+                channel = _channel_of(door, segments)
+            await self.accept(door.account, body, channel, request)
         finally:
             self._in_flight -= 1
 
@@ -151,8 +155,10 @@ class Webhooks:
         async with self._bodies.place(request):
             return await read_body(request, self._limit)
 
-    def _enter(self, request: web.Request, path: tuple[str, ...], body: bytes) -> tuple[Account, str | None]:
-        """The account and channel a request is for, once it has proved who it is from.
+    def _enter(self, request: web.Request, path: tuple[str, ...]) -> tuple[_Door, list[str]]:
+        """The door a request is for, and the rest of its path, once its head has proved who it is from.
+
+        Nothing of the body is read or inflated for a peer that proves nothing.
 
         Raises:
             WebhookError: 401, or 404 for everything that is not there, all alike.
@@ -161,10 +167,10 @@ class Webhooks:
         door = self._doors.get(name)
         verifier = DUMMY if door is None else door.verifier
         secret = segments.pop(0) if verifier.needs_path_secret and segments else None
-        verifier.verify(Signed(headers=request.headers, body=body, path_secret=secret, now=self._clock.now()))
-        if door is None or len(segments) > 1:
-            raise WebhookError(404, NOT_FOUND, logged="the URL has too many parts")
-        return door.account, _channel(door.account.provider.channels, segments)
+        verifier.verify_head(Signed(headers=request.headers, body=b"", path_secret=secret, now=self._clock.now()))
+        if door is None:
+            raise WebhookError(404, NOT_FOUND)
+        return door, segments
 
     async def expect(self, request: web.Request) -> web.StreamResponse | None:
         """Expect: 100-continue is answered only when the body would be taken."""
@@ -178,14 +184,18 @@ class Webhooks:
         return None
 
 
-def _channel(channels: tuple[str, ...] | None, segments: list[str]) -> str | None:
+def _channel_of(door: _Door, segments: list[str]) -> str | None:
     """The route's channel: one of the account's, and to be left out only where there is no doubt."""
-    if channels is None:
-        if segments:
-            raise WebhookError(404, NOT_FOUND, logged="the URL has a channel, and the provider has none")
-        return None
-    channel = segments[0] if segments else channels[0]
-    if channel not in channels or (not segments and len(channels) > 1):
-        reason = "the URL's channel is none of the account's" if segments else "the URL names no channel"
+    channels = door.account.provider.channels
+    reason = ""
+    if len(segments) > 1:
+        reason = "the URL has too many parts"
+    elif channels is None and segments:
+        reason = "the URL has a channel, and the provider has none"
+    elif channels is not None and segments and segments[0] not in channels:
+        reason = "the URL's channel is none of the account's"
+    elif channels is not None and not segments and len(channels) > 1:
+        reason = "the URL names no channel"
+    if reason:
         raise WebhookError(404, NOT_FOUND, logged=reason)
-    return channel
+    return (segments[0] if segments else channels[0]) if channels else None

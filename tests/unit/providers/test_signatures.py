@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from bridge.errors import WebhookError
 from bridge.providers.schemes import DUMMY, Signed
-from tests.support.signed_posts import BODY, NEW, NOW, OLD, OTHER, built, mac, verify
+from tests.support.signed_posts import BODY, NEW, NOW, OLD, OTHER, PEM, STAMP, WHSEC, built, mac, verify
 
 
 @pytest.mark.parametrize(
@@ -69,6 +69,46 @@ def test_an_unknown_account_is_refused_just_as_a_wrong_path_secret() -> None:
             verifier.verify(Signed(headers=(), body=BODY, path_secret="guess", now=NOW))
         refusals.append((refused.value.status, refused.value.reason))
     assert refusals[0] == refusals[1] == (404, "not found")
+
+
+@pytest.mark.parametrize(
+    ("inbound", "headers"),
+    [
+        ({"auth": "hmac", "keys": NEW}, {}),
+        ({"auth": "hmac", "keys": NEW}, {"X-Webhook-Signature": mac(NEW)[:-1]}),
+        ({"auth": "hmac", "keys": NEW, "encoding": "hex"}, {"X-Webhook-Signature": mac(NEW)}),
+        ({"auth": "hmac", "keys": NEW, "prefix": "sha256="}, {"X-Webhook-Signature": mac(NEW)}),
+        ({"auth": "standard-webhooks", "secrets": SecretStr(WHSEC)}, {}),
+        (
+            {"auth": "standard-webhooks", "secrets": SecretStr(WHSEC)},
+            {"webhook-id": "m", "webhook-timestamp": str(STAMP - 400), "webhook-signature": "v1,x"},
+        ),
+    ],
+)
+def test_a_signature_that_can_be_none_is_refused_without_the_body(
+    inbound: dict[str, Any], headers: dict[str, str]
+) -> None:
+    verifier = built(**inbound)
+    assert verifier.needs_body
+    with pytest.raises(WebhookError) as refused:
+        verifier.verify_head(Signed(headers=[*headers.items()], body=b"", now=NOW))
+    assert refused.value.status == 401
+
+
+@pytest.mark.parametrize(
+    "inbound",
+    [
+        {"auth": "headers", "username": OLD, "password": NEW},
+        {"auth": "bearer", "secret": NEW},
+        {"auth": "path", "secret": NEW},
+        {"auth": "es256", "public_key": PEM},
+    ],
+)
+def test_a_secret_in_the_head_is_refused_without_the_body(inbound: dict[str, Any]) -> None:
+    verifier = built(**inbound)
+    assert not verifier.needs_body
+    with pytest.raises(WebhookError):
+        verifier.verify_head(Signed(headers=[("Authorization", "Bearer x")], body=b"", path_secret="x", now=NOW))
 
 
 @pytest.mark.parametrize(

@@ -261,6 +261,26 @@ async def test_what_fails_inside_is_500_without_a_word_of_it(door: Door, monkeyp
 
 
 @pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        (SHOP_HOOK, {"Auth_password": "x"}, 401),
+        (RELAY_HOOK, {"Authorization": "Bearer x"}, 401),
+        (f"/webhooks/desk/{SECRET[:-1]}/whatsapp", {}, 404),
+        ("/webhooks/shop/fax", {}, 404),
+        ("/webhooks/nope", {}, 404),
+    ],
+)
+async def test_nothing_is_inflated_for_a_peer_that_proves_nothing(
+    door: Door, monkeypatch: pytest.MonkeyPatch, path: str, headers: dict[str, str], status: int
+) -> None:
+    def inflate(*_: object) -> bytes:
+        raise AssertionError("inflated")
+
+    monkeypatch.setattr("bridge.web.limits.inflate", inflate)
+    assert await door.status(path, BOMB, Content_Encoding="gzip", **headers) == status
+
+
+@pytest.mark.parametrize(
     ("content", "status"),
     [(gzip.compress(GOOD), 200), (b"not gzip", 400), (gzip.compress(GOOD)[:40], 400), (BOMB, 413)],
     ids=["gzip", "none", "cut", "a bomb"],
@@ -273,6 +293,19 @@ async def test_a_server_that_inflates_by_itself_changes_nothing(
     headers = {**JSON, **SHOP, "Content-Encoding": "gzip"}
     answer = await client.post(SHOP_HOOK, data=content, headers=headers)
     assert answer.status == status
+
+
+@pytest.mark.parametrize("content", [b"", GOOD, b"\x1f", b"\x1f\x8b"], ids=["none", "JSON", "a byte", "two bytes"])
+async def test_gzip_that_is_announced_has_to_be_there(door: Door, content: bytes) -> None:
+    assert await door.status(SHOP_HOOK, content, Content_Encoding="gzip") == 400
+
+
+async def test_gzip_that_is_cut_anywhere_is_refused(door: Door) -> None:
+    """Within its trailer too, where all of the JSON is there."""
+    whole = gzip.compress(GOOD)
+    for kept in range(len(whole) - 10, len(whole)):
+        assert await door.status(SHOP_HOOK, whole[:kept], Content_Encoding="gzip") == 400
+    assert await door.status(SHOP_HOOK, whole, Content_Encoding="gzip") == 200
 
 
 def test_no_more_is_inflated_than_is_taken() -> None:

@@ -139,6 +139,15 @@ async def test_broken_http_is_refused_in_silence(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+async def test_a_peer_that_proves_nothing_is_refused_before_its_body_comes(door: Served) -> None:
+    head, _, _ = http(GOOD).replace(b"Auth-password: ", b"Auth-password: x").partition(b"\r\n\r\n")
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(head + b"\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
 async def test_405_says_what_is_allowed(door: Served) -> None:
     for method in ("GET", "HEAD", "PUT"):
         (answer,) = await door.send(http(method=method))

@@ -1,0 +1,55 @@
+"""A body of many small values is refused before it is read; one of long texts is not."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+
+from bridge.errors import WebhookError
+from bridge.strict_json import VALUES, read_object
+
+_BYTES: Final = 250_000
+
+
+def _list_of(value: bytes, count: int) -> bytes:
+    return b'{"a": [' + b",".join([value] * count) + b"]}"
+
+
+def _filled(value: bytes) -> bytes:
+    return _list_of(value, _BYTES // (len(value) + 1))
+
+
+WORST: Final = {
+    "empty objects": b"{}",
+    "empty lists": b"[]",
+    "small numbers": b"1",
+    "objects of one key": b'{"a":1}',
+    "texts of one letter": b'"a"',
+    "60 levels, and wide": b"[" * 60 + b"]" * 60,
+    "objects in objects": b'{"a":' * 58 + b"1" + b"}" * 58,
+    "texts with quotes and brackets, and values": b'"\\"[{,\\\\",1,1,1',
+}
+
+
+@pytest.mark.parametrize("value", WORST.values(), ids=WORST.keys())
+def test_a_body_of_too_many_values_is_refused(value: bytes) -> None:
+    with pytest.raises(WebhookError, match=f"more than {VALUES} values"):
+        read_object(_filled(value))
+
+
+@pytest.mark.parametrize("value", WORST.values(), ids=WORST.keys())
+def test_a_body_of_as_many_values_as_may_be_is_read(value: bytes) -> None:
+    values = value.count(b"{") + value.count(b"[") + value.count(b",") + 1
+    assert read_object(_list_of(value, VALUES // values - 2))
+
+
+@pytest.mark.parametrize("text", [b"{[," * 80_000, b'\\"' * 100_000 + b"[" * 20_000, b"\\\\" * 100_000 + b"," * 20_000])
+def test_what_stands_in_a_text_is_no_value(text: bytes) -> None:
+    assert set(read_object(b'{"a": "' + text + b'"}')) == {"a"}
+
+
+@pytest.mark.parametrize("body", [b'{"' + b'\\"' * 100_000 + b"[" * 20_000, b'"' * 20_001 + b"," * 20_000])
+def test_a_text_without_an_end_is_looked_at_once(body: bytes) -> None:
+    with pytest.raises(WebhookError, match="not JSON"):
+        read_object(body)
