@@ -98,6 +98,8 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
     try:
         encoded = encode_event(event)
         _check_name(inbound.key, "event key")
+        for key in inbound.former_keys:
+            _check_text(key, "event key")
         if inbound.conversation_id is not None:
             _check_name(inbound.conversation_id, "conversation id")
         _check_name(inbound.channel, "channel")
@@ -118,7 +120,7 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
         account=account,
-        key=_gateways(inbound.key),
+        key=_gateways(_event_key(inbound)),
         ref=ref,
         event=event,
         encoded=encoded,
@@ -129,7 +131,17 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         reason=_shown(reason),
         received_at=webhook.received_at,
         with_person=inbound.with_person,
+        former_keys=tuple(map(_gateways, inbound.former_keys or (inbound.key,))),
     )
+
+
+def _event_key(inbound: Inbound) -> str:
+    """The event's name with its conversation: a messenger numbers the messages of each chat anew."""
+    return f"{_escaped(inbound.channel)}/{_escaped(inbound.conversation_id or '')}/{inbound.key}"
+
+
+def _escaped(name: str) -> str:
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def _gateways(key: str) -> str:

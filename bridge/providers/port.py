@@ -41,7 +41,9 @@ class Webhook:
 class Inbound:
     """One event out of a webhook.
 
-    `key` is the event key: the same on every redelivery, unique within the account.
+    `key` names the event, the same on every redelivery; it is unique within the conversation. A gateway may give
+    several event ids to one message, so the message's own id is the better name. `former_keys` are the names that
+    earlier releases gave the same event, where that differs from `key`.
     `conversation_id` is None where only the message that a Status speaks of tells the thread.
     `address` is whatever an answer has to carry beside the thread (a reply token); opaque to everybody else.
     `with_person` is whether the gateway says that a person has the conversation; None: it does not say.
@@ -53,6 +55,7 @@ class Inbound:
     event: Event
     address: Mapping[str, str] = field(default_factory=dict)
     with_person: bool | None = None
+    former_keys: tuple[str, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

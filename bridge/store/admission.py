@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bridge.events import Status
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
+
+REDELIVERED: Final = 8 * 86_400 * SECOND
+"""How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.
+"""
 
 EARLIER: Final = -1
 """The unit of an event that was stored before all units at hand."""
@@ -34,9 +39,16 @@ class Known(NamedTuple):
     unit: int = EARLIER
 
 
-def keys_of(units: Sequence[Sequence[Arrival]]) -> list[Key]:
-    """The keys to look up before units are admitted."""
-    return [(arrival.account, arrival.key) for unit in units for arrival in unit]
+def keys_of(units: Sequence[Sequence[Arrival]], former_until: int) -> list[Key]:
+    """The keys to look up before units are admitted; the former ones too, of arrivals before `former_until`."""
+    keys = [(arrival.account, arrival.key) for unit in units for arrival in unit]
+    return keys + [
+        (arrival.account, key)
+        for unit in units
+        for arrival in unit
+        if arrival.received_at < former_until
+        for key in arrival.former_keys
+    ]
 
 
 def conflict_keys_of(units: Sequence[Sequence[Arrival]], known: Mapping[Key, Known]) -> list[Key]:
@@ -58,6 +70,8 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
     """
     key = (arrival.account, arrival.key)
     stored = known.get(key)
+    if stored is None and _has_former_key(known, arrival, unit):
+        return None, Receipt.REPEATED
     if stored is None:
         known[key] = Known(arrival.encoded, arrival.raw, unit)
         return arrival, Receipt.STORED
@@ -69,6 +83,14 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
     known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
     return replace(arrival, key=own_key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
+
+
+def _has_former_key(known: Mapping[Key, Known], arrival: Arrival, unit: int) -> bool:
+    """Whether an arrival is stored under a key without its conversation, which another one's event may have had."""
+    return any(
+        (stored := known.get((arrival.account, key))) is not None and is_repeated(stored, arrival, unit)
+        for key in arrival.former_keys
+    )
 
 
 def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:

@@ -81,7 +81,8 @@ class Arrival:
     `key` begins with one of admission.OWN_KEYS if and only if it was made here. `ref` is None where only the message a
     Status speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
     stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
-    that is news, a Handoff or a Returned is stored right before.
+    that is news, a Handoff or a Returned is stored right before. `former_keys` are the keys of the same event in
+    databases from before keys held their conversation.
     """
 
     account: str
@@ -96,6 +97,7 @@ class Arrival:
     reason: str = ""
     received_at: int
     with_person: bool | None = None
+    former_keys: tuple[str, ...] = ()
 
 
 class Receipt(StrEnum):

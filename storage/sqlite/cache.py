@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.store.admission import REDELIVERED
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.events import ThreadRef
     from bridge.store.records import ThreadRow
 
+FORMER_KEYS: Final = "SELECT value FROM cursors WHERE account = '' AND name = 'former keys until'"
 THREADS: Final = 4096
 """Threads remembered, at most."""
 STATES: Final = 32 << 20
@@ -33,6 +36,8 @@ class Cache:
         self._by_ref: dict[ThreadRef, int] = {}
         self._staged: dict[int, ThreadRow] = {}
         self._staged_refs: dict[ThreadRef, int] = {}
+        self.former_until = 0
+        """Events that arrive before may be stored under a former key (microseconds; see bridge.store.admission)."""
 
     def load(self, db: sqlite3.Connection) -> None:
         """Continue the numbers where the file ends. Events and messages share one row of them."""
@@ -41,6 +46,8 @@ class Cache:
             for table in ("inbox", "outbox")
             for column in ("id", "seq")
         )
+        if upgraded := db.execute(FORMER_KEYS).fetchone():
+            self.former_until = int(upgraded[0]) + REDELIVERED
         self._next_thread = 1 + db.execute("SELECT coalesce(max(id), 0) FROM threads").fetchone()[0]
 
     def number(self) -> int:

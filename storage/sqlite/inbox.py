@@ -42,7 +42,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 
 def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
-    known = _look_up(db, keys_of(units))
+    known = _look_up(db, keys_of(units, cache.former_until))
     if conflicts := conflict_keys_of(units, known):
         known |= _look_up(db, conflicts)
     inserts: list[tuple[Any, ...]] = []

@@ -188,5 +188,10 @@ DELETE FROM cursors WHERE (account = '' AND name = 'postback secret') OR name GL
 """
 """What signs postback keys, and the keys too long for their channel: out of the polling cursors."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN, _SECRETS)
+_FORMER_KEYS: Final = """
+INSERT INTO cursors SELECT '', 'former keys until', received_at FROM inbox ORDER BY id DESC LIMIT 1;
+"""
+"""When the last event arrived whose key does not hold its conversation; a new file has none."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN, _SECRETS, _FORMER_KEYS)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

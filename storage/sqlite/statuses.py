@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 _SPOKEN_OF: Final = """
 SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ?1 AND account = ?2
 UNION ALL
-SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE account = ?2 AND message_id = ?1
+SELECT * FROM (
+    SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome
+    FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.account = ?2 AND o.message_id = ?1
+    ORDER BY t.channel = ?3 AND t.conversation = ?4 DESC, o.id
+)
 LIMIT 1
 """
+"""By its key, which no other message has; else by the gateway's id, in the status's own conversation first."""
 _NOTE: Final = "UPDATE outbox SET delivery = ?, delivery_error = ? WHERE id = ?"
 _RESOLVE: Final = f"""
 UPDATE outbox SET status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))},
@@ -48,7 +53,8 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
     """Note a status at the message it speaks of, or keep it until that is known; its thread and its own state."""
     status = arrival.event
     assert isinstance(status, Status)
-    message = db.execute(_SPOKEN_OF, (status.message_id, arrival.account)).fetchone()
+    place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else (None, None)
+    message = db.execute(_SPOKEN_OF, (status.message_id, arrival.account, *place)).fetchone()
     if message is None:
         early = (arrival.account, status.message_id, number, status.value, status.error, is_wanted(arrival))
         db.execute(_KEEP, early)

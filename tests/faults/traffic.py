@@ -51,10 +51,12 @@ class Traffic:
         """A message that is not posted yet."""
         if account == "shop":
             hook = self._gateways.konnek.says(CHANNELS[account], contact, text)
-            key = orjson.loads(hook.body)["message"]["id"]
+            place, told = contact, orjson.loads(hook.body)["message"]
         else:
             hook = self._gateways.relationlabs.says(CHANNELS[account], contact, text)
-            key = orjson.loads(hook.body)["im-message"]["id"]
+            told = orjson.loads(hook.body)["im-message"]
+            place = told.get("channelUuid") or told["from"]
+        key = f"{CHANNELS[account]}/{place}/{told['id']}"
         said = self.said[account, key] = Said(account, contact, text, key, hook)
         return said
 

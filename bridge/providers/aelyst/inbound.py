@@ -35,8 +35,9 @@ _WORDED: Final = frozenset({"story_reply", "quick_reply", "whatsapp_interactive"
 def parse(webhook: Webhook) -> list[Inbound]:
     """The one event in a webhook, or none where it means nothing to a bot.
 
-    `message.received` is a Message; `message.sent`, and whatever else has outgoing traffic, an Echo. The key is
-    `event_id`, else `message.messageId`. The thread is `channel.id` and `contact.id`. A pressed quick reply comes as
+    `message.received` is a Message; `message.sent`, and whatever else has outgoing traffic, an Echo. The key is that of
+    the message, else `event_id`: two webhooks of one workspace tell the same message under two ids. The thread is
+    `channel.id` and `contact.id`. A pressed quick reply comes as
     the text of its title: Aelyst knows no other trace of it.
 
     Raises:
@@ -55,17 +56,32 @@ def parse(webhook: Webhook) -> list[Inbound]:
     if wire.conversation(conversation_id) is None:
         raise Unmappable("channel.id or contact.id is nothing a message could be sent to")
     message_id = wire.identifier(message.get("messageId"))
-    key = wire.identifier(told.get("event_id")) or message_id
-    if not key:
+    event_id = wire.identifier(told.get("event_id"))
+    if not (event_id or message_id):
         raise Unmappable("neither event_id nor message.messageId is there")
     about = {
-        "id": message_id or key,
+        "id": message_id or event_id,
         "contact": person,
         "at": at(message.get("timestamp"), webhook.received_at),
         "raw": told,
     }
     event = _event(named, message, about)
-    return [Inbound(key=key, channel=wire.source(channel.get("source")), conversation_id=conversation_id, event=event)]
+    return [
+        Inbound(
+            key=_message_key(event) if message_id and not isinstance(event, Unrecognised) else event_id or message_id,
+            channel=wire.source(channel.get("source")),
+            conversation_id=conversation_id,
+            event=event,
+            former_keys=(event_id or message_id,),
+        )
+    ]
+
+
+def _message_key(event: Event) -> str:
+    """The message's id and its way; a medium that is pending comes again when it is there, and is an event then."""
+    way = "sent" if isinstance(event, Echo) else "received"
+    media = event.media if isinstance(event, Message | Echo) else None
+    return f"{event.id}:{way}:pending" if media and not media.url else f"{event.id}:{way}"
 
 
 def _event(named: str, message: Struct, about: Mapping[str, Any]) -> Event:

@@ -62,11 +62,17 @@ def parse(webhook: Webhook) -> list[Inbound]:
     elif way == "outgoing":
         events = _outgoing(message, about, event_id)
     else:
-        events = {event_id: _incoming(message, about)}
+        events = {_message_key(message, kind) or event_id: _incoming(message, about)}
     if not channel or not (contact.id or all(isinstance(each, Status) for each in events.values())):
         raise Unmappable(f"{kind}: no {'message.contact.id' if channel else 'message.channel'}, so no thread")
     return [
-        Inbound(key=key, channel=channel, conversation_id=contact.id or None, event=event)
+        Inbound(
+            key=key,
+            channel=channel,
+            conversation_id=contact.id or None,
+            event=event,
+            former_keys=(event_id,) if isinstance(event, Message) else (),
+        )
         for key, event in events.items()
     ]
 
@@ -83,6 +89,12 @@ def _event_id(told: Mapping[str, Any], message: Mapping[str, Any], kind: str, *,
         raise Unmappable(f"{kind}: neither event.id nor message.id")
     status = text(message, "status").strip().lower() if outgoing else ""
     return ":".join(filter(None, (message_id, kind, status)))
+
+
+def _message_key(message: Mapping[str, Any], kind: str) -> str:
+    """The name of a contact's message: two webhooks of one workspace tell it under two event ids."""
+    message_id = identifier(message, "id")
+    return f"{message_id}:{kind}" if message_id else ""
 
 
 def _contact(message: Mapping[str, Any], *, outgoing: bool) -> Contact:

@@ -74,7 +74,9 @@ def text(words: str = "Can I change my booking?") -> dict[str, Any]:
     return {"type": "text", "text": words}
 
 
-def one(event: Event, key: str = KEY, channel: str = "whatsapp", conversation_id: str = "87:40211907") -> list[Inbound]:
+def one(event: Event, key: str = "", channel: str = "whatsapp", conversation_id: str = "87:40211907") -> list[Inbound]:
+    way = {Message: ":received", Echo: ":sent"}.get(type(event), "") if event.id != KEY else ""
+    key = key or f"{event.id}{way}"
     return [Inbound(key=key, channel=channel, conversation_id=conversation_id, event=event)]
 
 
@@ -113,7 +115,7 @@ TEXTS: Final = (
     Received(
         name="a message without event_id goes by its own id",
         webhook=WITHOUT_IDS,
-        expected=one(Message(id=ID, contact=WHO, at=AT, text=QUESTION), key=ID),
+        expected=one(Message(id=ID, contact=WHO, at=AT, text=QUESTION), key=f"{ID}:received"),
     ),
     Received(
         name="a message without its own id goes by event_id",
@@ -178,7 +180,16 @@ CONTENTS: Final = (
     Received(
         name="an image that is still pending",
         webhook=hook(attached(isPending=True, url="https://files.example/soon")),
-        expected=said(kind="image", media=Media(url="", name="a.jpg", mime_type="image/jpeg", size=88412)),
+        expected=one(
+            Message(
+                id=ID,
+                contact=WHO,
+                at=AT,
+                kind="image",
+                media=Media(url="", name="a.jpg", mime_type="image/jpeg", size=88412),
+            ),
+            key=f"{ID}:received:pending",
+        ),
     ),
     *(
         Received(

@@ -47,7 +47,8 @@ def outgoing(status: str = "", event: dict[str, Any] | None = None, **said: Any)
     return hook("outgoing_whatsapp_message", event, **{**ours, **said})
 
 
-def inbound(event: Event, *, key: str = "evt_7c1f20", channel: str = "whatsapp") -> Inbound:
+def inbound(event: Event, *, key: str = "", channel: str = "whatsapp") -> Inbound:
+    key = key or (f"msg_91ab44:incoming_{channel}_message" if isinstance(event, Message) else "evt_7c1f20")
     return Inbound(key=key, channel=channel, conversation_id="cnt_3302", event=event)
 
 
@@ -119,7 +120,7 @@ TEXTS: Final = (
         webhook=hook(id=91, contact={"id": 3302, "phoneNumber": 919800001111}, event={"id": 7}),
         expected=[
             Inbound(
-                key="7",
+                key="91:incoming_whatsapp_message",
                 channel="whatsapp",
                 conversation_id="3302",
                 event=Message(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,20 +77,40 @@ def heard_from(provider: str) -> tuple[Provider, Webhook, Inbound]:
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_no_providers_event_can_have_a_key_of_ours(provider: str, name: str) -> None:
     found, told, inbound = heard_from(provider)
-    renamed = webhook(told.body.replace(inbound.key.encode(), name.encode()), told.channel)
+    of_gateway = inbound.former_keys[0] if inbound.former_keys else inbound.key
+    renamed = webhook(told.body.replace(of_gateway.encode(), name.encode()), told.channel)
     (arrival,) = arrivals(found, renamed)
-    assert (arrival.key, arrival.state) == (f"gateway:{name}", InboxState.OPEN)
-    assert arrivals(found, told)[0].key == inbound.key
+    assert arrival.state is InboxState.OPEN
+    assert not arrival.key.startswith(OWN_KEYS)
+    assert arrival.former_keys == (f"gateway:{name}",)
 
 
-def test_a_topic_named_timer_is_a_topic_and_no_timer() -> None:
-    """Without an event_id Ginalne's messages are known by topic and number, here "timer:7"."""
+def test_a_contact_type_named_timer_is_no_timer() -> None:
+    """Ginalne's contact types are free texts, and begin the event key."""
     body = (
-        b'{"event":"message.created","username":"bot","topic":{"type":"persona","name":"timer"},"message":"hello",'
-        b'"sender":{"name":"ann","contact":[{"type":"whatsapp","name":"Ann","key":"+62819"}]},"chat_id":7}'
+        b'{"event":"message.created","username":"bot","topic":{"type":"persona","name":"t"},"message":"hello",'
+        b'"sender":{"name":"ann","contact":[{"type":"timer:","name":"Ann","key":"+62819"}]},"chat_id":7}'
     )
     (arrival,) = arrivals(PLAN.config.accounts["ginalne"].provider, webhook(body))
-    assert arrival.key == "gateway:timer:7"
+    assert arrival.key == "gateway:timer:/+62819/t:7"
+
+
+@pytest.mark.parametrize(("provider", "name"), [("aelyst", "event_id"), ("whautochat", "id")])
+def test_two_webhooks_of_a_gateway_tell_one_message_under_one_key(provider: str, name: str) -> None:
+    found, told, inbound = heard_from(provider)
+    (event_id,) = inbound.former_keys
+    second = webhook(told.body.replace(f'"{name}":"{event_id}"'.encode(), f'"{name}":"second"'.encode()), told.channel)
+    assert second.body != told.body
+    (one,), (other,) = arrivals(found, told), arrivals(found, second)
+    assert (one.key, one.encoded) == (other.key, other.encoded)
+
+
+def test_an_event_key_holds_its_conversation() -> None:
+    _, told, inbound = heard_from("konnek")
+    places = [("a", "b"), ("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("a", "b%2Fc")]
+    two = [replace(inbound, key="42", channel=channel, conversation_id=name) for channel, name in places]
+    assert len({arrival.key for arrival in arrivals(Says(*two), told)}) == len(places)
+    assert {arrival.former_keys for arrival in arrivals(Says(*two), told)} == {("42",)}
 
 
 def test_what_is_asked_for_has_the_same_key_as_what_is_posted() -> None:
@@ -97,7 +118,7 @@ def test_what_is_asked_for_has_the_same_key_as_what_is_posted() -> None:
     inbound = type(inbound)(key="timer:7", channel="whatsapp", conversation_id="ann", event=inbound.event)
     (posted,) = arrivals(Says(inbound), told)
     (asked,) = arrivals_asked_for("shop", "konnek", Polled(inbound=[inbound]), lambda _: True, START)
-    assert posted.key == asked.key == "gateway:timer:7"
+    assert posted.key == asked.key == "whatsapp/ann/timer:7"
 
 
 @given(st.lists(st.sampled_from(NAMES) | st.text(min_size=1, max_size=9), min_size=2, max_size=9, unique=True))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import sqlite3
 from base64 import urlsafe_b64encode
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,6 +14,7 @@ import pytest
 
 from bridge.engine.turns.signing import Signer
 from bridge.events import Contact, Postback, Timer, encode_event
+from bridge.store.admission import REDELIVERED
 from bridge.store.records import Receipt
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, ref_of
 from bridge.units import SECOND
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival
 
 RELEASED: Final = range(1, len(MIGRATIONS))
+SECRETS: Final = 6
+"""The schema from which on secrets have a table of their own."""
 SECRET: Final = bytes(range(32))
 LONG_KEY: Final = "postback 1 aBcDeFgHiJkLmNoP"
 """Where earlier versions kept a key too long for its channel: thread 1, under its digest."""
@@ -86,13 +90,10 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
     if old.schema >= 3:
         old.db.execute("UPDATE threads SET heard = 2, dialog = ?, note = 'hers' WHERE id = 1", (DIALOG,))
         old.add("steps", thread_id=1, run="r", position=0, call="c", key="k", at=AT, result=b"7")
-    for account, name, value in (
-        ("", "postback secret", SECRET.hex()),
-        ("shop", LONG_KEY, "Refund[7]"),
-        ("shop", "group:1", "5"),
-        ("shop", "postback", "6"),
-    ):
-        old.add("cursors", account=account, name=name, value=value)
+    for account, name, value in (("", "postback secret", SECRET.hex()), ("shop", LONG_KEY, "Refund[7]")):
+        old.add("cursors" if old.schema < SECRETS else "secrets", account=account, name=name, value=value)
+    for name, value in (("group:1", "5"), ("postback", "6")):
+        old.add("cursors", account="shop", name=name, value=value)
     old.db.close()
     opened = await Desk(f"sqlite:///{file}").open()
     yield opened
@@ -122,6 +123,13 @@ async def test_what_came_is_known_again_and_what_is_new_is_stored(desk: Desk) ->
         Receipt.REPEATED,
         Receipt.STORED,
     ]
+
+
+async def test_what_came_is_known_again_under_a_key_that_holds_its_conversation(desk: Desk) -> None:
+    again = replace(arrival("done"), key="whatsapp/ann/done", former_keys=("done",))
+    late = replace(again, received_at=AT + REDELIVERED)
+    assert await desk.receive(again) == [Receipt.REPEATED]
+    assert await desk.receive(late) == [Receipt.STORED]
 
 
 async def test_turns_go_on_and_timers_become_due(desk: Desk) -> None:

@@ -52,8 +52,27 @@ def test_another_content_is_quarantined_once_under_a_key_of_its_own() -> None:
 
 
 def test_nothing_is_looked_up_for_conflicts_where_nothing_is_known() -> None:
-    assert keys_of([[FIRST], [OTHER]]) == [("shop", "1"), ("shop", "1")]
+    assert keys_of([[FIRST], [OTHER]], 0) == [("shop", "1"), ("shop", "1")]
     assert conflict_keys_of([[FIRST], [OTHER]], {}) == []
+
+
+FORMER = replace(FIRST, key="whatsapp/ann/1", former_keys=("1",))
+"""As today's version names what an earlier one stored as "1"."""
+
+
+def test_former_keys_are_looked_up_for_as_long_as_a_gateway_may_deliver_again() -> None:
+    assert keys_of([[FORMER]], AT + 1) == [("shop", "whatsapp/ann/1"), ("shop", "1")]
+    assert keys_of([[FORMER]], AT) == [("shop", "whatsapp/ann/1")]
+
+
+def test_what_is_stored_under_its_former_key_is_a_repetition() -> None:
+    known = {("shop", "1"): Known(FIRST.encoded, FIRST.raw)}
+    assert admit(known, FORMER, 0) == (None, Receipt.REPEATED)
+
+
+def test_a_former_key_may_be_another_persons_message() -> None:
+    known = {("shop", "1"): Known(OTHER.encoded, OTHER.raw)}
+    assert admit(known, FORMER, 0) == (FORMER, Receipt.STORED)
 
 
 def test_a_status_belongs_to_its_message_unless_it_was_not_understood() -> None:

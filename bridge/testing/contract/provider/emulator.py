@@ -10,11 +10,12 @@ import orjson
 import pytest
 from pydantic import SecretStr
 
+from bridge.engine.ingest import arrivals_of
 from bridge.errors import OutcomeUnknown, SendError
 from bridge.events import Message, Postback, Status, StatusValue
 from bridge.messages import Button, Text
 from bridge.providers.port import Request, Sent, Webhook
-from bridge.testing.contract.provider.cases import CREATED_AT, RECEIVED_AT, exchange, outbound
+from bridge.testing.contract.provider.cases import ACCOUNT, CREATED_AT, RECEIVED_AT, exchange, outbound
 from bridge.testing.contract.provider.suite import Suite
 
 if TYPE_CHECKING:
@@ -30,10 +31,13 @@ def emulator_of(cases: ProviderCases) -> Emulator:
 
 def parsed(provider: Provider, hook: Hook) -> Inbound:
     """The one event that a webhook of an emulator holds."""
-    json: dict[str, Any] = orjson.loads(hook.body)
-    given = Webhook(channel=hook.channel, body=hook.body, json=json, received_at=RECEIVED_AT)
-    (inbound,) = provider.parse(given)
+    (inbound,) = provider.parse(webhook_of(hook))
     return inbound
+
+
+def webhook_of(hook: Hook) -> Webhook:
+    json: dict[str, Any] = orjson.loads(hook.body)
+    return Webhook(channel=hook.channel, body=hook.body, json=json, received_at=RECEIVED_AT)
 
 
 def spoken_to(cases: ProviderCases, case: Spoken, emulator: Emulator, bend: Callable[[Request], Request]) -> object:
@@ -169,6 +173,14 @@ class EmulatorContract(Suite):
         assert once.key != again.key
         assert (once.channel, once.conversation_id) == (again.channel, again.conversation_id)
         assert once.conversation_id != other.conversation_id
+
+    def test_the_same_ids_from_two_people_are_two_events(self) -> None:
+        keys = set()
+        for contact in (self.cases.contact, "another"):  # two emulators of one seed give the same ids
+            hook = emulator_of(self.cases).says(self.cases.channel, contact, "hi")
+            (arrival,) = arrivals_of(ACCOUNT, self.cases.build(), webhook_of(hook), lambda _: True)
+            keys.add(arrival.key)
+        assert len(keys) == 2
 
     def test_an_answer_reaches_the_one_who_asked(self) -> None:
         provider, emulator = self.cases.build(), emulator_of(self.cases)

@@ -130,6 +130,13 @@ class DeliveryContract(StoreSuite):
         await desk.receive(news("m-1", "read", account="other"))
         assert await desk.fate(row) == ("sent", "")
 
+    async def test_news_goes_to_the_message_of_its_own_conversation_where_two_have_one_id(self, desk: Desk) -> None:
+        rows = [(await desk.said("a", conversation=name))[0] for name in ("ann", "bob")]
+        for row in rows:
+            await desk.store.settle_delivery(sent(row, "42"))
+        await desk.receive(news("42", "read", ref=ref_of("bob")))
+        assert [await desk.fate(row) for row in rows] == [("sent", ""), ("sent", "read")]
+
     @pytest.mark.parametrize("early", [False, True])
     async def test_news_that_a_rule_waits_for_gets_its_turn_in_the_thread_of_the_message(
         self, desk: Desk, *, early: bool
