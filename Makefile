@@ -21,10 +21,12 @@ test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" o
 fast: .venv/tested ## Run the unit tests alone, in under a minute
 	$(BIN)/pytest -q -m "not soak" $(BESIDE) tests/unit $(ARGS)
 
-check: .venv/tested ## Types, lint, formatting, architecture
+check: .venv/tested ## Types (mypy; pyright for what authors write), lint, formatting, architecture
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python -m tests.docs.code_of_pages build/pages
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 
 format: .venv/tested ## Format the code

@@ -26,6 +26,8 @@ from bridge import (
     debounce,
 )
 
+NUMBERS: tuple[int, ...] = (1, 2)
+
 router = Router()
 
 
@@ -160,7 +162,7 @@ async def refund(d: Dialog, no: int, why: str = "") -> str | None:
     assert_type(await d.ask("Which size?", parse=Size), Size)
     assert_type(await d.ask("Which one?", parse=look_up), Size | None)
     assert_type(await d.ask("Which?", choices=["tea", "coffee"]), str)
-    assert_type(await d.ask("Which?", choices=(1, 2)), int)
+    assert_type(await d.ask("Which?", choices=NUMBERS), int)
     assert_type(await d.ask("Which?", choices=["tea"], parse=int), int | str)
     assert_type(await d.choose("Sure?", yes=True, no=False), bool)
     assert_type(await d.choose("Which?", small=Size.SMALL, large=Size.LARGE, timeout=60), Size)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -10,23 +13,40 @@ from mypy import api
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
+GOOD, WRONG = HERE / "good.py", HERE / "wrong.py"
 _ERROR: Final = re.compile(r"^(.+?):(\d+): error: .*\[([a-z-]+)\]$", re.MULTILINE)
 _WANTED: Final = re.compile(r"# E: ([a-z|-]+)$")
 
 
 def test_good_functions_are_silent_and_each_mistake_is_an_error_in_its_line() -> None:
     """One run of mypy, for it takes seconds."""
-    good, wrong = HERE / "good.py", HERE / "wrong.py"
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
-    told, trouble, _ = api.run([*options, "--follow-imports", "silent", str(good), str(wrong)])
+    output, trouble, _ = api.run([*options, "--follow-imports", "silent", str(GOOD), str(WRONG)])
     assert trouble == ""
-    found = {(Path(file).name, int(line), code) for file, line, code in _ERROR.findall(told)}
-    lines = enumerate(wrong.read_text("utf-8").splitlines(), 1)
-    wanted = {("wrong.py", number, match[1]) for number, line in lines if (match := _WANTED.search(line))}
-    missed = [each for each in wanted if not any(_is(each, error) for error in found)]
-    surplus = [error for error in found if not any(_is(each, error) for each in wanted)]
-    assert (missed, surplus) == ([], []), told
+    errors = {(Path(file).name, int(line), code) for file, line, code in _ERROR.findall(output)}
+    expected = {("wrong.py", line, code) for line, code in mistakes().items()}
+    missed = [mistake for mistake in expected if not any(_is(mistake, error) for error in errors)]
+    surplus = [error for error in errors if not any(_is(mistake, error) for mistake in expected)]
+    assert (missed, surplus) == ([], []), output
 
 
-def _is(wanted: tuple[str, int, str], error: tuple[str, int, str]) -> bool:
-    return wanted[:2] == error[:2] and error[2] in wanted[2].split("|")
+def test_pyright_agrees(tmp_path: Path) -> None:
+    settings = {"typeCheckingMode": "standard", "include": [str(GOOD), str(WRONG)], "extraPaths": [str(ROOT)]}
+    project = tmp_path / "pyrightconfig.json"
+    project.write_text(json.dumps(settings), "utf-8")
+    command = [str(Path(sys.executable).with_name("basedpyright")), "--outputjson", "--project", str(project)]
+    command += ["--pythonpath", sys.executable]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    problems = json.loads(output)["generalDiagnostics"]
+    errors = {(Path(problem["file"]).name, problem["range"]["start"]["line"] + 1) for problem in problems}
+    assert errors == {("wrong.py", line) for line in mistakes()}, output
+
+
+def mistakes() -> dict[int, str]:
+    """The lines of `wrong.py` that are wrong, and mypy's code for each."""
+    lines = enumerate(WRONG.read_text("utf-8").splitlines(), 1)
+    return {number: match[1] for number, line in lines if (match := _WANTED.search(line))}
+
+
+def _is(mistake: tuple[str, int, str], error: tuple[str, int, str]) -> bool:
+    return mistake[:2] == error[:2] and error[2] in mistake[2].split("|")
