@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 KEEPALIVE_SECONDS: Final = 15.0
 """How long a connection may be idle, and a request's head may take."""
 DRAIN_SECONDS: Final = 10.0
+WRITE_SECONDS: Final = 10.0
+"""How long a peer may leave unread what it is answered, without reading any of it."""
 CONNECTIONS: Final = 64
 """Of one peer, unless [limits] says otherwise."""
 
@@ -121,7 +123,7 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
-    __slots__ = ("_host", "_peer", "_shares")
+    __slots__ = ("_ending", "_host", "_peer", "_shares", "_unread")
     inflates: ClassVar[bool] = False
     """A body comes as it was sent: limits.read_body inflates it, and the server does not."""
 
@@ -130,6 +132,8 @@ class _Connection(web.RequestHandler):
         self._shares: Shares | None = None
         self._peer: str | None = None
         self._host: str | None = None
+        self._unread: asyncio.TimerHandle | None = None
+        self._ending = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio. One connection more than the peer's share hears so at once, whatever it wants."""
@@ -146,8 +150,38 @@ class _Connection(web.RequestHandler):
         stream.write(_TOO_MANY)
         stream.close()
 
+    def pause_writing(self) -> None:
+        """See asyncio: the peer does not read. It is given time, and none once the server ends."""
+        super().pause_writing()
+        self._watch_reading(-1)
+
+    def resume_writing(self) -> None:
+        """See asyncio."""
+        if self._unread is not None:
+            self._unread.cancel()
+        super().resume_writing()
+
+    def _watch_reading(self, before: int) -> None:
+        """Close a connection on which as much is unread as `before`, or more."""
+        if self.transport is None:
+            return
+        unread = self.transport.get_write_buffer_size()
+        if self._ending or 0 <= before <= unread:
+            self.transport.abort()
+        else:
+            self._unread = self._loop.call_later(WRITE_SECONDS, self._watch_reading, unread)
+
+    async def shutdown(self, timeout: float | None = DRAIN_SECONDS) -> None:  # noqa: ASYNC109 - as aiohttp has it
+        """See aiohttp. An answer that the peer does not read holds up no end."""
+        self._ending = True
+        if self.writing_paused:
+            self._watch_reading(-1)
+        await super().shutdown(timeout)
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio."""
+        if self._unread is not None:
+            self._unread.cancel()
         if self._shares is not None:
             self._shares.give_back(self._peer)
             self._shares = None

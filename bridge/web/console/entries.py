@@ -51,6 +51,8 @@ _WORDS: Final[Mapping[str, str]] = {
 }
 
 
+_LONGEST_NAME: Final = 200
+"""Characters of a name in the list."""
 _SAID: Final = frozenset({Message.tag, Postback.tag, Echo.tag, Unrecognised.tag})
 """Events that a person said."""
 
@@ -80,7 +82,7 @@ def shown_conversation(thread: ThreadSummary) -> dict[str, Any]:
     """A line of the list: {"conversation", "name", "at", "waiting": whether something is still to be done}."""
     return {
         "conversation": thread.ref.conversation_id,
-        "name": thread.contact.name if thread.contact else "",
+        "name": thread.contact.name[:_LONGEST_NAME] if thread.contact else "",
         "at": moment(thread.last_at).isoformat(timespec="milliseconds"),
         "waiting": bool(thread.open_events or thread.open_messages),
     }

@@ -23,9 +23,10 @@ from bridge.messages import (
     Text,
 )
 from bridge.store.lifecycle import OutboxState
-from bridge.web.console.stream import HISTORY, STREAMS, TAIL
+from bridge.web.console import stream as module
+from bridge.web.console.stream import AT_ONCE, HISTORY, STREAMS, TAIL, Feed, Streams
 from tests.support.console_bridge import ACCOUNT, MemoryBridge, parrot
-from tests.support.console_client import Page, console_of, heard
+from tests.support.console_client import HOST, Page, console_of, heard
 
 if TYPE_CHECKING:
     from pytest_aiohttp import AiohttpClient
@@ -189,6 +190,69 @@ async def test_there_are_only_so_many_streams(page: Page) -> None:
     assert (await page.get("/console/stream?conversation=ann")).status == 503
     for stream in streams:
         stream.response.close()
+
+
+# A page that is given much, or reads nothing.
+
+
+def long_texts(bridge: MemoryBridge, count: int, first: int = 0) -> None:
+    for number in range(first, first + count):
+        bridge.answer("ann", Text(f"{number} {'x' * 10_000}"))
+
+
+async def test_of_a_large_past_a_page_is_given_the_latest(page: Page, bridge: MemoryBridge) -> None:
+    long_texts(bridge, 100)
+    stream = await page.stream()
+    assert (await stream.next())[0] == "earlier"
+    given = await stream.entries(AT_ONCE // 10_000 + 1)
+    assert given[-1]["text"].startswith("99 ")
+    assert sum(len(entry["text"]) for entry in given) < AT_ONCE + 20_000
+
+
+async def test_a_large_burst_comes_whole_and_in_pieces(page: Page, bridge: MemoryBridge) -> None:
+    stream = await page.stream()
+    await stream.named("conversations")
+    long_texts(bridge, 100)
+    given = await stream.entries(100)
+    assert [int(entry["text"].partition(" ")[0]) for entry in given] == [*range(100)]
+
+
+def test_a_page_costs_little_while_it_waits(bridge: MemoryBridge) -> None:
+    long_texts(bridge, 40)
+    feed = Feed(0)
+    for _ in range(10):
+        piece = feed.news(bridge.entries["ann"][-HISTORY:])
+        assert len(piece) < AT_ONCE + 20_000
+    assert piece == b""
+    assert sum(len(key) + len(told) for key, told in feed._told.items()) < 2_000
+
+
+@pytest.mark.parametrize("ends", [False, True], ids=["in time", "at the end"])
+async def test_a_page_that_does_not_read_is_closed(
+    page: Page, bridge: MemoryBridge, monkeypatch: pytest.MonkeyPatch, *, ends: bool
+) -> None:
+    monkeypatch.setattr(module, "AT_ONCE", 1 << 26)
+    if not ends:
+        monkeypatch.setattr(module, "WRITE_SECONDS", 0.05)
+    for _ in range(20):
+        bridge.answer("ann", Text("x" * 1_000_000))
+    serve, ended = Streams.serve, asyncio.Event()
+
+    async def noted(*arguments: Any) -> Any:
+        try:
+            return await serve(*arguments)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(Streams, "serve", noted)
+    reader, writer = await asyncio.open_connection("127.0.0.1", page.client.server.port, limit=1024)
+    writer.write(f"GET /console/stream?conversation=ann HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+    await reader.readuntil(b"\r\n\r\n")
+    async with asyncio.timeout(10):
+        if ends:
+            await page.client.app.shutdown()
+        await ended.wait()
+    writer.close()
 
 
 # What is shown.
