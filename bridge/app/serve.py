@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
-from bridge.errors import Broken
-from bridge.log import finish_logs, log
+from bridge.errors import Broken, StoreError
+from bridge.log import finish_logs, kind_of, log
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
 from bridge.web.server import calm_collector
@@ -27,7 +27,7 @@ _FORCED: Final = 1
 
 
 async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT, then drain; a second signal exits at once.
+    """Serve until SIGTERM, SIGINT or SIGHUP, then drain; a second signal exits at once.
 
     Raises:
         ConfigError, StoreInUse, NewerSchema, Unavailable: it cannot start.
@@ -52,11 +52,22 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         if bridge.failed is not None:
             raise Broken(str(bridge.failed))
     finally:
-        if control is not None:
-            await control.cleanup()
-        await runner.cleanup()
+        try:
+            await _end(control, runner)
+        except (OSError, StoreError) as error:
+            if bridge.failed is None:
+                raise
+            log.error("stop_failed", reason=kind_of(error))  # it must not hide that the store is broken
         log.info("stopped", pid=os.getpid())
         finish_logs()
+
+
+async def _end(control: web.AppRunner | None, runner: web.AppRunner) -> None:
+    try:
+        if control is not None:
+            await control.cleanup()
+    finally:
+        await runner.cleanup()
 
 
 def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:
@@ -74,5 +85,7 @@ def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:
             stopping.set_result(None)
 
     bridge.on_failure = fail
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # as nohup has it
         asyncio.get_running_loop().add_signal_handler(number, stop, number)

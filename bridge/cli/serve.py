@@ -24,8 +24,8 @@ _DEMO_STORE: Final = "threadbridge-demo.db"
 def run(config: ConfigFile = DEFAULT) -> None:
     """Serve: take webhooks, run the handlers, send the replies.
 
-    SIGTERM or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds. The
-    next start continues with the rest. A second signal stops at once. Neither loses an acknowledged event.
+    SIGTERM, SIGHUP or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds.
+    The next start continues with the rest. A second signal stops at once. Neither loses an acknowledged event.
 
     Example: `threadbridge run -c shop/threadbridge.toml`
     """

@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 SIDES: Final = ("in", "out")
 """How the ids of dead letters begin: those of events and those of messages."""
+_DIGITS: Final = 18
+"""A number of more digits is the id of no row."""
 
 
 def letter_of(letter_id: str) -> tuple[str, int | None]:
     """The side and the number of "in-7"; the number is None when it is no id of a dead letter."""
     side, _, number = letter_id.partition("-")
-    return side, int(number) if side in SIDES and number.isascii() and number.isdecimal() else None
+    is_number = number.isascii() and number.isdecimal() and len(number) <= _DIGITS
+    return side, int(number) if side in SIDES and is_number else None
 
 
 def replay_of(

@@ -10,18 +10,25 @@ import os
 import socket
 import stat
 from contextlib import suppress
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, WebhookError
 from bridge.web.control_protocol import NO_THREAD, NOT_FOUND, reachable, thread_number
+from bridge.web.limits import read_body
+from bridge.web.refusals import clean_errors
+from bridge.web.server import runner_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
     _Act = Callable[[str, str], Awaitable[bool]]
+
+_LONGEST_TEXT: Final = 64 * 1024
+_DRAIN_SECONDS: Final = 1.0
+"""What is asked takes a commit; a request that was sent by half must not hold up the end."""
 
 
 class DeadLetters(Protocol):
@@ -56,15 +63,16 @@ async def start_control(path: Path, letters: DeadLetters, threads: Conversations
     Raises:
         OSError: the socket cannot be made there.
     """
-    app = web.Application(client_max_size=64 * 1024)
+    app = web.Application(middlewares=[clean_errors(lambda _: None)])
     for where, (act, missing) in _acts(letters, threads).items():
         app.router.add_post(where, _route(act, missing))
 
     async def remove(_: web.Application) -> None:
-        path.unlink(missing_ok=True)  # noqa: ASYNC240 - one quick call, at the end
+        with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it
+            path.unlink(missing_ok=True)  # noqa: ASYNC240 - one quick call, at the end
 
     app.on_cleanup.append(remove)
-    runner = web.AppRunner(app, access_log=None)
+    runner = runner_of(app, drain=_DRAIN_SECONDS)
     await runner.setup()
     await web.SockSite(runner, _listen(path)).start()
     return runner
@@ -104,8 +112,9 @@ async def _with(thread_id: str, act: Callable[[int], Awaitable[bool]]) -> bool:
 
 def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Response]]:
     async def answer(request: web.Request) -> web.Response:
+        text = await _text_of(request)
         try:
-            found = await act(request.match_info["id"], await request.text())
+            found = await act(request.match_info["id"], text)
         except BridgeError as error:
             return web.json_response({"error": " ".join(str(error).split())}, status=409)
         if not found:
@@ -113,3 +122,14 @@ def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Res
         return web.json_response({"ok": True})
 
     return answer
+
+
+async def _text_of(request: web.Request) -> str:
+    """The text that goes with a request. Raises WebhookError 400, 408 or 413."""
+    try:
+        text = (await read_body(request, _LONGEST_TEXT)).decode()
+    except UnicodeDecodeError:
+        raise WebhookError(400, "the text is not UTF-8") from None
+    if "\0" in text:
+        raise WebhookError(400, "the text holds a NUL character")
+    return text

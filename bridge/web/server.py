@@ -38,8 +38,9 @@ def runner_of(
     keepalive: float = KEEPALIVE_SECONDS,
     peers: Peers | None = None,
     per_peer: int = CONNECTIONS,
+    drain: float = DRAIN_SECONDS,
 ) -> web.AppRunner:
-    """What serves `app` to the world; `keepalive` is in seconds, `per_peer` connections of each of `peers`."""
+    """What serves `app`; `keepalive` and `drain` are in seconds, `per_peer` connections of each of `peers`."""
     return _Runner(
         app,
         peers or Peers(()),
@@ -47,7 +48,7 @@ def runner_of(
         access_log=None,
         keepalive_timeout=keepalive,
         lingering_time=1,
-        shutdown_timeout=DRAIN_SECONDS,
+        shutdown_timeout=drain,
         handler_cancellation=False,
         auto_decompress=False,
         logger=_silent,

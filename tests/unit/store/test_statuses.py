@@ -69,6 +69,8 @@ def test_the_highest_of_several_is_what_counts() -> None:
 def test_the_id_of_a_dead_letter(letter_id: str, split: tuple[str, int | None]) -> None:
     assert letter_of(letter_id) == split
     assert letter_of("up-7")[1] is None
+    assert letter_of(f"in-{'9' * 18}")[1] == 10**18 - 1
+    assert letter_of(f"in-{'9' * 23}")[1] is None, "SQLite knows no such number"
     assert letter_of("in-\N{ARABIC-INDIC DIGIT SEVEN}")[1] is None
 
 

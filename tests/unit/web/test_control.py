@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import stat
 from typing import TYPE_CHECKING
 
@@ -129,3 +130,71 @@ async def test_no_bridge_is_told_from_one_that_does_not_answer(tmp_path: Path) -
     async with server:
         with pytest.raises(Unavailable):
             await asyncio.to_thread(asked, Control(database), "in-1", "drop")
+
+
+async def spoken_to(path: Path, request: bytes) -> bytes:
+    reader, writer = await asyncio.open_unix_connection(path)
+    writer.write(request)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
+def posted(target: str, text: bytes) -> bytes:
+    head = f"POST {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {len(text)}\r\n\r\n"
+    return head.encode() + text
+
+
+@pytest.mark.parametrize(
+    ("target", "text", "status", "reason"),
+    [
+        ("/threads/7/handoff", b"\xff\xfe", b"400", b"the text is not UTF-8"),
+        ("/threads/7/handoff", b"a\0b", b"400", b"the text holds a NUL character"),
+        ("/threads/7/handoff", b"x" * 70_000, b"413", b"larger than 65536 bytes"),
+        (f"/threads/{'9' * 23}/return", b"", b"404", b"there is no conversation of that id"),
+        ("/dead/%ff/replay", b"", b"404", b"there is no dead letter of that id"),
+        ("/nothing", b"", b"404", b"not found"),
+    ],
+)
+async def test_what_cannot_be_asked_is_refused_in_words(
+    tmp_path: Path, target: str, text: bytes, status: bytes, reason: bytes
+) -> None:
+    path, threads = socket_path(tmp_path / "x.db"), Threads()
+    runner = await start_control(path, Letters(), threads)
+    try:
+        answer = await spoken_to(path, posted(target, text))
+    finally:
+        await runner.cleanup()
+    assert answer.split(b" ", 2)[1] == status
+    assert reason in answer
+    assert threads.done == []
+
+
+async def test_a_request_sent_by_half_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.web.control._DRAIN_SECONDS", 0.05)
+    path = socket_path(tmp_path / "x.db")
+    runner = await start_control(path, Letters(), Threads())
+    _, writer = await asyncio.open_unix_connection(path)
+    writer.write(posted("/threads/7/handoff", b"a note")[:-3])
+    await spoken_to(path, posted("/threads/8/return", b""))
+    async with asyncio.timeout(5):
+        await runner.cleanup()
+    writer.close()
+
+
+async def test_a_socket_that_cannot_be_removed_is_left_for_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = socket_path(tmp_path / "x.db")
+    runner = await start_control(path, Letters(), Threads())
+
+    def unlink(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.unlink", unlink)
+        await runner.cleanup()
+    assert path.exists()
+    await (await start_control(path, Letters(), Threads())).cleanup()
+    assert not path.exists()

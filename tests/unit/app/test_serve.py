@@ -1,0 +1,81 @@
+"""The process: which signals end it, and with what it ends."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.app.bridge import Bridge
+from bridge.app.serve import serve
+from bridge.config.load import as_config
+from bridge.errors import Broken
+from tests.support.free_ports import free_port
+from tests.support.whole_bridges import configuration
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bridge.config.load import Config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    return as_config(configuration(tmp_path, server={"port": free_port()}))
+
+
+@pytest.fixture(autouse=True)
+def handlers() -> Iterator[None]:
+    """The signals' handlers are those of before."""
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    before = [signal.getsignal(number) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_drains(config: Config, number: signal.Signals) -> None:
+    """SIGHUP is what a closed terminal sends."""
+    await serve(config, ready=lambda: os.kill(os.getpid(), number))
+
+
+async def test_nohup_is_respected(config: Config) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    def ready() -> None:
+        os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    await serve(config, ready=ready)
+
+
+async def test_what_fails_at_the_end_does_not_hide_that_the_store_is_broken(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a file system that turned read-only, where the end has files to remove."""
+    bridges: list[Bridge] = []
+
+    class Watched(Bridge):
+        def __init__(self, config: Config) -> None:
+            super().__init__(config)
+            bridges.append(self)
+
+    class Control:
+        async def cleanup(self) -> None:
+            raise OSError(errno.EROFS, "Read-only file system", "threadbridge.db.sock")
+
+    async def start_control(*_: object) -> Control:
+        return Control()
+
+    module = import_module("bridge.app.serve")
+    monkeypatch.setattr(module, "Bridge", Watched)
+    monkeypatch.setattr(module, "start_control", start_control)
+    with pytest.raises(Broken, match="disk I/O error"):
+        await serve(config, ready=lambda: bridges[0].broken(Broken("disk I/O error")))
