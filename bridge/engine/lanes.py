@@ -7,9 +7,11 @@ the store holds more; a row that has to be tried again holds up its own lane onl
 from __future__ import annotations
 
 import asyncio
+from bisect import insort
 from collections import deque
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from bridge.errors import Broken, ClaimLost, StoreError
@@ -17,7 +19,7 @@ from bridge.log import kind_of, log
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterable, Iterator
+    from collections.abc import Coroutine, Iterable, Iterator, Mapping
 
     from bridge.clock import Alarm, Clock
 
@@ -105,23 +107,21 @@ class Lanes(Generic[R]):
         self._filling = False
         self._ended: set[int] = set()
         """Threads that ran dry while heads were read: what was read of them is done already."""
-        self._suspects: Collection[int] = ()
         self._waiting: dict[int, tuple[_Lane[R], Alarm]] = {}
         """By the row at its head, each lane that waits for its time."""
-        self._held: deque[_Lane[R]] = deque()
-        self._first: set[int] = set()
-        self._on_probation: _Lane[R] | None = None
+        self._widths: dict[int, int] = {}
+        """By row, of each suspect that did not run yet, how many suspects may run side by side while it does."""
+        self._held: list[_Lane[R]] = []
+        """Lanes of suspects in line for their probation, the least suspected first."""
+        self._on_probation: set[_Lane[R]] = set()
         self._idle = asyncio.Event()
 
-    async def start(self, suspects: Collection[int] = ()) -> None:
-        """Take up what the store holds. Rows in `suspects` start last and one at a time."""
-        self._suspects = suspects
+    async def start(self, suspects: Mapping[int, int] = MappingProxyType({})) -> None:
+        """Take up what the store holds. `suspects`: rows, each with how many of them may run while it does."""
+        self._widths = dict(suspects)
         await self._fill()
-        self._held = deque(sorted(self._held, key=lambda lane: (lane.rows[0].attempt, lane.rows[0].seq)))
-        self._first = {lane.thread_id for lane in self._ready}
-        if not self._first:
-            self._release()
         self._running = True
+        self._release()
         self._pump()
 
     def offer(self, rows: Iterable[R]) -> None:
@@ -152,7 +152,7 @@ class Lanes(Generic[R]):
                 lane, alarm = self._waiting.pop(row_id)
                 alarm.cancel()
                 lane.due = True
-                self._ready.append(lane)
+                self._line_up(lane)
                 woken += 1
         self._pump()
         return woken
@@ -255,19 +255,31 @@ class Lanes(Generic[R]):
         """One row of one lane."""
         if not lane.rows:
             await self._refill(lane)
-        if lane.rows and (lane.due or lane.rows[0].available_at <= self._clock.now()):
-            lane.due = False
-            try:
-                again = await self._source.work(lane.rows[0])
-            except ClaimLost as error:
-                log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
-                again = None
-            if again is None:
-                lane.rows.popleft()
-            else:
-                lane.rows[0] = again
-        self._pass(lane)
+        try:
+            if lane.rows and self._may_begin(lane):
+                await self._work_on(lane, lane.rows[0])
+        finally:
+            self._end_probation(lane)
         self._next(lane)
+
+    def _may_begin(self, lane: _Lane[R]) -> bool:
+        if self._width(lane) and lane not in self._on_probation:
+            return False  # it came out of the store only now
+        return lane.due or lane.rows[0].available_at <= self._clock.now()
+
+    async def _work_on(self, lane: _Lane[R], head: R) -> None:
+        lane.due = False
+        try:
+            again = await self._source.work(head)
+        except ClaimLost as error:
+            log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
+            again = None
+        if again is None:
+            lane.rows.popleft()
+        else:
+            lane.rows[0] = again
+        if again is None or again.attempt != head.attempt:
+            self._widths.pop(head.id, None)
 
     async def _refill(self, lane: _Lane[R]) -> None:
         """The next window out of the store; what is offered meanwhile is left for the window after it."""
@@ -283,7 +295,7 @@ class Lanes(Generic[R]):
         if lane.rows and lane.rows[0].available_at > self._clock.now():
             self._wait(lane, lane.rows[0].available_at)
         elif lane.rows or lane.more:
-            self._ready.append(lane)
+            self._line_up(lane)
         else:
             del self._lanes[lane.thread_id]
             if self._filling:
@@ -296,7 +308,7 @@ class Lanes(Generic[R]):
         def due() -> None:
             self._waiting.pop(head, None)
             lane.due = bool(lane.rows) and lane.rows[0].available_at <= until
-            self._ready.append(lane)
+            self._line_up(lane)
             self._pump()
 
         alarm = self._clock.call_at(until, due)
@@ -323,8 +335,6 @@ class Lanes(Generic[R]):
             self._clock.call_at(self._clock.now() + _PAUSE, lambda: self._spawn(self._fill_again()))
             return
         self._filling = False
-        if not self._first:
-            self._release()
         self._fill_up()
 
     async def _fill(self) -> None:
@@ -344,20 +354,30 @@ class Lanes(Generic[R]):
 
     def _take_up(self, row: R) -> None:
         lane = self._lanes[row.thread_id] = _Lane(row.thread_id, deque([row]), last_seq=row.seq, more=True)
-        if row.id in self._suspects:
-            self._held.append(lane)
+        self._line_up(lane)
+
+    def _line_up(self, lane: _Lane[R]) -> None:
+        if self._width(lane):
+            insort(self._held, lane, key=lambda held: (-self._width(held), held.rows[0].seq))
+            self._release()
         else:
             self._ready.append(lane)
 
-    def _pass(self, lane: _Lane[R]) -> None:
-        """A lane had its turn: when the last of the first ones had, the suspects follow, one after the other."""
-        if lane is self._on_probation:
-            self._on_probation = None
-        self._first.discard(lane.thread_id)
-        if not self._first:
-            self._release()
+    def _width(self, lane: _Lane[R]) -> int:
+        return self._widths.get(lane.rows[0].id, 0) if self._widths and lane.rows else 0
 
     def _release(self) -> None:
-        if self._held and self._on_probation is None:
-            self._on_probation = self._held.popleft()
-            self._ready.append(self._on_probation)
+        """Let suspects begin: a lane that waits for its time meanwhile goes back into the line, and takes no place."""
+        while self._running and self._held:
+            lane = self._held[0]
+            if len(self._on_probation) >= min(map(self._width, (lane, *self._on_probation))):
+                return
+            del self._held[0]
+            self._on_probation.add(lane)
+            self._ready.append(lane)
+
+    def _end_probation(self, lane: _Lane[R]) -> None:
+        if lane in self._on_probation:
+            self._on_probation.remove(lane)
+            self._release()
+            self._pump()

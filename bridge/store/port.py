@@ -218,7 +218,11 @@ class Store(StoreReader, Protocol):
         ...
 
     def suspects(self, slot: str) -> frozenset[int]:
-        """The rows that were being worked on when the last process died."""
+        """The rows that were being worked on when the last process died, or before and not again since."""
+        ...
+
+    def deaths(self, slot: str, row_id: int) -> int:
+        """At how many deaths of a process a suspect was being worked on; 0: it is none."""
         ...
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:

@@ -56,22 +56,34 @@ class Inline:
 class SuspectsInMemory:
     """As storage.sqlite.suspects.SuspectsFile, in memory that survives a bridge."""
 
-    def __init__(self, cells: dict[str, set[int]]) -> None:
-        """`cells` holds what the last bridge left behind, and what this one will."""
+    def __init__(self, cells: dict[str, dict[int, int]], running: set[tuple[str, int]]) -> None:
+        """What the last bridge left behind, and what this one will: deaths by kind and row, and which rows ran."""
+        for kind, row_id in running:
+            cells[kind][row_id] += 1
+        running.clear()
         self._cells = cells
+        self._running = running
+        self._deaths = {kind: dict(deaths) for kind, deaths in cells.items()}
         self.suspects: dict[str, frozenset[int]] = {kind: frozenset(rows) for kind, rows in cells.items()}
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more."""
-        self._cells[kind].intersection_update(rows)
+        for row_id in self.suspects[kind].difference(rows):
+            self.mark(kind, row_id, running=False)
         self.suspects[kind] = self.suspects[kind].intersection(rows)
+
+    def deaths(self, kind: str, row_id: int) -> int:
+        """At how many deaths of a bridge the row was running."""
+        return self._deaths[kind].get(row_id, 0)
 
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row."""
         if running:
-            self._cells[kind].add(row_id)
+            self._cells[kind][row_id] = self.deaths(kind, row_id)
+            self._running.add((kind, row_id))
         else:
-            self._cells[kind].discard(row_id)
+            self._cells[kind].pop(row_id, None)
+            self._running.discard((kind, row_id))
 
     def close(self) -> None:
         """A clean end leaves what is marked."""
@@ -84,13 +96,14 @@ class Volatile:
         """An empty database."""
         # Whichever thread happens to collect the garbage closes what nobody closed.
         self._db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
-        self._cells: dict[str, set[int]] = {"in": set(), "out": set()}
+        self._cells: dict[str, dict[int, int]] = {"in": {}, "out": {}}
+        self._running: set[tuple[str, int]] = set()
 
     async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:
         """The store as it was last committed; see Inline for `pause`."""
         connection = Inline(self._db, pause)
         await execute(connection, prepare)
-        return await SqliteStore.started(connection, connection, SuspectsInMemory(self._cells), None)
+        return await SqliteStore.started(connection, connection, SuspectsInMemory(self._cells, self._running), None)
 
     def open_rows(self) -> int:
         """How many events and messages are not settled."""

@@ -167,6 +167,10 @@ class SqliteStore(Reader):
         """The rows that were being worked on when the last process died."""
         return self._suspects.suspects[slot] if self._suspects is not None else frozenset()
 
+    def deaths(self, slot: str, row_id: int) -> int:
+        """At how many deaths of a process a suspect was being worked on; 0: it is none."""
+        return self._suspects.deaths(slot, row_id) if self._suspects is not None else 0
+
     async def close(self) -> None:
         """Finish what was accepted, write the log back, let go of the lock."""
         await self._writer.close()

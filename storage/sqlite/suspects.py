@@ -2,6 +2,8 @@
 
 A small file mapped into memory. When the process dies (kill -9, a crash in C), the kernel still holds what was
 written, so the next process knows the suspects. A power cut may lose the note; no event causes a power cut.
+
+Behind the cells, a byte for each: at how many deaths its row was running, and whether it waits for its next run.
 """
 
 from __future__ import annotations
@@ -21,7 +23,12 @@ if TYPE_CHECKING:
 SLOTS: Final = 2048
 _CELL: Final = struct.Struct("<q")
 _KINDS: Final = ("in", "out")
-_SIZE: Final = SLOTS * _CELL.size * len(_KINDS)
+_CELLS: Final = SLOTS * len(_KINDS)
+_TAIL: Final = _CELLS * _CELL.size
+"""Where the bytes begin; the note of an older release ends here."""
+_SIZE: Final = _TAIL + _CELLS
+_WAITS: Final = 0x80
+_MOST_DEATHS: Final = 0x7F
 
 
 class Suspects(Protocol):
@@ -31,6 +38,10 @@ class Suspects(Protocol):
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more."""
+        ...
+
+    def deaths(self, kind: str, row_id: int) -> int:
+        """At how many deaths of a process the row was running."""
         ...
 
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
@@ -49,16 +60,19 @@ class SuspectsFile:
         """Go on with the note that the last process left, in place: a kill in here loses no suspect.
 
         Its suspects stay noted until they are marked, or not kept. So a process that dies again before it came to
-        them leaves them to the next one.
+        them leaves them to the next one, and counts no death for them.
         """
         self._path = path
         self._note = _opened(path)
         self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
         self._cells: dict[tuple[str, int], int] = {}
-        for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:])):
+        self._deaths: dict[tuple[str, int], int] = {}
+        for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:_TAIL])):
             kind = _KINDS[cell // SLOTS]
             if row_id and (kind, row_id) not in self._cells:
                 self._cells[kind, row_id] = cell
+                deaths = self._deaths[kind, row_id] = _deaths(self._note[_TAIL + cell])
+                self._note[_TAIL + cell] = _WAITS | deaths
             else:
                 _CELL.pack_into(self._note, cell * _CELL.size, 0)
                 self._free[kind].append(cell)
@@ -72,11 +86,19 @@ class SuspectsFile:
             self.mark(kind, row, running=False)
         self.suspects[kind] = self.suspects[kind].intersection(rows)
 
+    def deaths(self, kind: str, row_id: int) -> int:
+        """At how many deaths of a process the row was running."""
+        return self._deaths.get((kind, row_id), 0)
+
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
         if running:
-            if self._free[kind] and (kind, row_id) not in self._cells:
+            cell = self._cells.get((kind, row_id), -1)
+            if cell >= 0:
+                self._note[_TAIL + cell] = self.deaths(kind, row_id)
+            elif self._free[kind]:
                 cell = self._cells[kind, row_id] = self._free[kind].pop()
+                self._note[_TAIL + cell] = self.deaths(kind, row_id)  # first: no row has another row's byte
                 _CELL.pack_into(self._note, cell * _CELL.size, row_id)
             return
         cell = self._cells.pop((kind, row_id), -1)
@@ -90,6 +112,11 @@ class SuspectsFile:
             self._note.close()
         if not self._cells:
             self._path.unlink(missing_ok=True)
+
+
+def _deaths(byte: int) -> int:
+    """Of a row that the last process left behind: its death counts unless the row waited."""
+    return byte & _MOST_DEATHS if byte & _WAITS else min(byte + 1, _MOST_DEATHS)
 
 
 def _opened(path: Path) -> mmap.mmap | bytearray:

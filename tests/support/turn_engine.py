@@ -121,15 +121,17 @@ async def turns(
     seconds: float = 5.0,
     attempts: int = ATTEMPTS,
     url: str = "sqlite://",
+    concurrency: int = 8,
+    store: Store | None = None,
     wrap: Callable[[Store], Store] | None = None,
 ) -> AsyncIterator[Turns]:
-    """A running dispatcher; a turn may take `seconds` of real time; `wrap` puts something before the store it sees."""
-    store = await open_store(url)
+    """A running dispatcher; a turn may take `seconds` of real time; `wrap` puts something before the store."""
+    store = await open_store(url) if store is None else store
     clock = ManualClock()
     config = Config.from_dict(configuration(Path("/nowhere")))
     policy = TurnPolicy(router=router, timeout=seconds, backoff=Backoff(attempts=attempts))
     seen = wrap(store) if wrap else store
-    dispatcher = Dispatcher(seen, config.accounts, policy, clock, Random(4), concurrency=8)
+    dispatcher = Dispatcher(seen, config.accounts, policy, clock, Random(4), concurrency=concurrency)
     found = Turns(store, dispatcher, clock, config)
     store.listen(found)
     await dispatcher.start()

@@ -9,7 +9,7 @@ from bridge.events import Timer
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from bridge.engine.turns.matching import Matcher
     from bridge.events import Event
@@ -110,21 +110,27 @@ def single(row: InboxRow, thread: ThreadRow, book: RuleBook, matcher: Matcher) -
 
 
 def grown(
-    batch: Batch, waiting: Iterable[InboxRow], attempts: int, match: Callable[[InboxRow], Handler | None]
+    batch: Batch,
+    waiting: Iterable[InboxRow],
+    attempts: int,
+    match: Callable[[InboxRow], Handler | None],
+    *,
+    alone: Collection[int] = (),
 ) -> Batch:
     """A batch with the events that follow its head without a gap and lead to the same handler.
 
     `waiting` begins with the head itself. An event on the last of its `attempts`, after others failed, stands alone:
-    so a poisonous one fails alone. `match` finds the handler of one that follows.
+    so a poisonous one fails alone; so does one of `alone`. `match` finds the handler of one that follows.
     """
     rows: list[InboxRow] = []
     closed = False
     for row in waiting:
-        if rows and (len(rows) >= MOST or _stands_alone(row.attempt + 1, attempts) or not _fits(match(row), batch)):
+        lonely = row.id in alone or _stands_alone(row.attempt + bool(rows), attempts)
+        if rows and (len(rows) >= MOST or lonely or not _fits(match(row), batch)):
             closed = True
             break
         rows.append(row)
-        if len(rows) == 1 and _stands_alone(row.attempt, attempts):
+        if lonely:
             closed = True
             break
     return replace(batch, rows=tuple(rows), closed=closed)

@@ -22,6 +22,7 @@ from bridge.engine.turns.judging import DOUBT, Judge
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
 from bridge.engine.turns.outages import Outages
+from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
@@ -94,16 +95,15 @@ class Dispatcher:
         self._interruptions = Interruptions(self._matcher, self._marks)
         self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
-        self._suspects: frozenset[int] = frozenset()
+        self._probation = Probation(store, self._failures, policy.backoff.attempts)
         self._slow = asyncio.Semaphore(policy.slow_concurrency)
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
 
     async def start(self) -> None:
-        """Take up what waits in the store; what was running when the last process died starts last, one at a time."""
+        """Take up what waits in the store; what was running when the last process died is on probation."""
         await self._signer.start()
-        self._suspects = self._store.suspects("in")
-        await self.lanes.start(self._suspects)
+        await self.lanes.start(self._probation.start())
 
     def offer(self, rows: Sequence[InboxRow]) -> None:
         """Rows that were just committed, in commit order."""
@@ -128,10 +128,8 @@ class Dispatcher:
         judged = await self._judge.judged(row)
         if judged is None:
             return replace(row, available_at=self._clock.now() + DOUBT)
-        survivor = await self._survived(judged)
-        if survivor is None:
-            return None
-        return await self._begin(survivor)
+        admitted = await self._probation.admitted(judged)
+        return None if admitted is None else await self._begin(admitted)
 
     async def _begin(self, row: InboxRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, as its thread stands now."""
@@ -146,19 +144,6 @@ class Dispatcher:
             return row
         finally:
             self._interruptions.end(thread.id)
-
-    async def _survived(self, row: InboxRow) -> InboxRow | None:
-        """An event whose turn the last process may have died in, with that attempt counted; any other as it is."""
-        if row.id not in self._suspects:
-            return row
-        self._suspects -= {row.id}
-        behind = await self._store.inbox_after(row.thread_id, row.seq, MOST) if self._suspects else ()
-        others = [other.id for other in behind if other.id in self._suspects]
-        survivor = await self._failures.survived(row, others)
-        self._suspects -= set(others)
-        for other in others:
-            self._store.mark("in", other, running=False)
-        return survivor
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
@@ -207,7 +192,8 @@ class Dispatcher:
                 return self._matcher.handler(candidate.event, thread)
 
         with self._marks.around(row):
-            return grown(batch, candidates, self._policy.backoff.attempts, match)
+            alone = self._probation.on_last_try(candidates)
+            return grown(batch, candidates, self._policy.backoff.attempts, match, alone=alone)
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""

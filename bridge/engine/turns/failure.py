@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.errors import HandlerError
 from bridge.events import takes_over
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bridge.engine.turns.commit import CommitBuilder
     from bridge.store.port import Store
     from bridge.store.records import InboxRow
+
+DIED: Final = "the process died while it was handled"
 
 
 class Failures:
@@ -53,18 +55,17 @@ class Failures:
             return None
         return await self._again(row, reason, now, again_at, [other.id for other in batch.others])
 
-    async def survived(self, row: InboxRow, others: Sequence[int]) -> InboxRow | None:
-        """An event in whose turn the last process died, for its next try: nothing else has counted that attempt.
+    async def survived(self, row: InboxRow, deaths: int) -> InboxRow | None:
+        """An event that ran alone when the last process died, for its next try: nothing else has counted that one.
 
-        `others` had a part in the same turn. None: the event is given up.
+        None: the event is given up.
         """
-        reason = "the process died while it was handled"
-        log.warning("turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, reason=reason)
-        if row.attempt >= self._backoff.attempts and not others:
-            await self.give_up(row, f"given up after {row.attempt} tries: {reason}")
-            return None
-        await self._again(row, reason, self._clock.now(), 0, others)
-        return replace(row, attempt=row.attempt + 1)
+        tries, now = max(row.attempt, deaths), self._clock.now()
+        if tries < self._backoff.attempts:
+            return await self._again(replace(row, attempt=tries), DIED, now, 0, ())
+        counted = await self._again(replace(row, attempt=tries - 1), DIED, now, 0, ())  # those in company were not
+        await self.give_up(counted, f"given up after {tries} tries: {DIED}")
+        return None
 
     async def _again(self, row: InboxRow, reason: str, now: int, available_at: int, others: Sequence[int]) -> InboxRow:
         again = replace(row, attempt=row.attempt + 1, available_at=available_at)

@@ -73,13 +73,46 @@ def test_the_two_kinds_have_cells_of_their_own(path: Path) -> None:
     assert suspects(path)["out"] == {7}
 
 
-@pytest.mark.parametrize("size", [0, 1, 7, 8, 11, 8 * SLOTS - 3, 8 * SLOTS + 5, 16 * SLOTS, 16 * SLOTS + 100])
+@pytest.mark.parametrize(
+    "size", [0, 1, 7, 8, 11, 8 * SLOTS - 3, 8 * SLOTS + 5, 16 * SLOTS, 16 * SLOTS + 100, 18 * SLOTS]
+)
 def test_a_file_of_any_size_is_read_as_far_as_it_goes(path: Path, size: int) -> None:
     path.write_bytes((struct.pack("<q", 42) * 2 * SLOTS + b"more" * 50)[:size])
     found = suspects(path)
     assert found["in"] == ({42} if size >= 8 else set())
     assert found["out"] == ({42} if size >= 8 * SLOTS + 8 else set())
-    assert path.stat().st_size == 16 * SLOTS
+    assert path.stat().st_size == 18 * SLOTS
+
+
+def test_a_death_counts_for_what_ran_and_for_no_suspect_that_waited(path: Path) -> None:
+    note = SuspectsFile(path)
+    for row_id in (1, 2):
+        note.mark("in", row_id, running=True)
+    note = SuspectsFile(path)
+    assert (note.deaths("in", 1), note.deaths("in", 2), note.deaths("in", 3)) == (1, 1, 0)
+    note.mark("in", 1, running=True)
+    note.mark("in", 3, running=True)
+    note = SuspectsFile(path)
+    assert [note.deaths("in", row_id) for row_id in (1, 2, 3)] == [2, 1, 1]
+
+
+def test_a_suspect_that_comes_to_its_end_leaves_its_deaths_to_no_other(path: Path) -> None:
+    for _ in range(200):
+        SuspectsFile(path).mark("in", 1, running=True)
+    note = SuspectsFile(path)
+    assert note.deaths("in", 1) == 127
+    note.mark("in", 1, running=True)
+    note.mark("in", 1, running=False)
+    note.mark("in", 2, running=True)
+    note = SuspectsFile(path)
+    assert (note.deaths("in", 1), note.deaths("in", 2)) == (0, 1)
+
+
+def test_the_note_of_an_older_release_names_the_suspects_of_one_death(path: Path) -> None:
+    path.write_bytes(struct.pack("<q", 7).ljust(16 * SLOTS, b"\0"))
+    note = SuspectsFile(path)
+    assert note.suspects["in"] == {7}
+    assert note.deaths("in", 7) == 1
 
 
 def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
@@ -92,9 +125,9 @@ def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
 def test_the_disk_has_room_for_all_of_the_note_from_the_start(path: Path) -> None:
     """A page of a sparse file that finds the disk full is a SIGBUS."""
     path.write_bytes(b"")
-    os.truncate(path, 16 * SLOTS)
+    os.truncate(path, 18 * SLOTS)
     note = SuspectsFile(path)
-    assert path.stat().st_blocks * 512 >= path.stat().st_size == 16 * SLOTS
+    assert path.stat().st_blocks * 512 >= path.stat().st_size == 18 * SLOTS
     note.close()
 
 
