@@ -103,6 +103,7 @@ class Lanes(Generic[R]):
         """How many of the active ones do not count, because they take long."""
         self._starting = 0
         self._running = False
+        self._stopped = False
         self._beyond = False
         self._filling = False
         self._ended: set[int] = set()
@@ -120,7 +121,7 @@ class Lanes(Generic[R]):
         """Take up what the store holds. `suspects`: rows, each with how many of them may run while it does."""
         self._widths = dict(suspects)
         await self._fill()
-        self._running = True
+        self._running = not self._stopped
         self._release()
         self._pump()
 
@@ -180,7 +181,7 @@ class Lanes(Generic[R]):
 
     async def stop(self, seconds: float) -> None:
         """Begin nothing new; let what runs finish within `seconds`, then cancel it."""
-        self._running = False
+        self._running, self._stopped = False, True
         if self._active:
             await asyncio.wait(self._active, timeout=seconds)
         for task in self._active:
@@ -342,7 +343,7 @@ class Lanes(Generic[R]):
         after = 0
         self._beyond = False
         self._ended.clear()
-        while rows := await self._source.heads(after, PAGE):
+        while (rows := await self._source.heads(after, PAGE)) and not self._stopped:
             for row in rows:
                 if row.thread_id not in self._lanes and row.thread_id not in self._ended:
                     if len(self._lanes) >= self._capacity:

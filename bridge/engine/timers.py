@@ -66,11 +66,7 @@ class Timers:
 
     async def _fire(self) -> None:
         try:
-            while True:
-                now = self._clock.now()
-                due = await self._store.fire_timers(now, _AT_ONCE)
-                if due is None or due > now:
-                    break
+            due = await self._fire_due()
         except Broken:
             return
         except StoreError as error:
@@ -84,3 +80,13 @@ class Timers:
         self._next = None
         if due is not None:
             self.set(due)
+
+    async def _fire_due(self) -> int | None:
+        """A part at a time, as long as any is due and nothing stops them; when the next one is due."""
+        due: int | None = 0
+        while not self._stopped:
+            now = self._clock.now()
+            due = await self._store.fire_timers(now, _AT_ONCE)
+            if due is None or due > now:
+                break
+        return due

@@ -335,6 +335,21 @@ async def test_stopping_lets_what_runs_finish_and_begins_nothing_new() -> None:
     assert line.done == {1: [1]}
 
 
+async def test_a_stop_ends_the_search_for_threads_that_wait_in_the_store() -> None:
+    class Endless(LineOfWork):
+        async def heads(self, after_seq: int, _: int) -> list[Piece]:
+            self.reads += 1
+            await asyncio.sleep(0)
+            return [Piece(id=after_seq + 1, seq=after_seq + 1, thread_id=1)]
+
+    lanes = Lanes(Endless(), ManualClock(), concurrency=1, capacity=1)
+    starting = asyncio.create_task(lanes.start())
+    for _ in range(10):
+        await asyncio.sleep(0)
+    await lanes.stop(0)
+    await asyncio.wait_for(starting, 5)
+
+
 async def test_what_will_not_end_is_cancelled() -> None:
     clock, line = ManualClock(), LineOfWork(do=lambda _: asyncio.Event().wait())  # type: ignore[arg-type, return-value]
     lanes = await lanes_of(line, clock)

@@ -6,7 +6,7 @@ import asyncio
 import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
@@ -145,6 +145,29 @@ async def test_ten_thousand_due_at_once_come_in_pages_and_hold_nobody_up() -> No
     assert fired == [each.name for each in many]
     await timers.stop()
     await desk.store.close()
+
+
+async def test_a_stop_ends_the_firing_of_many_after_the_part_that_runs() -> None:
+    class Endless:
+        """A store with a timer that is due whenever it is asked."""
+
+        fired = 0
+
+        async def fire_timers(self, now: int, _limit: int) -> int | None:
+            self.fired += 1
+            await asyncio.sleep(0)
+            return now
+
+    store = cast("Any", Endless())
+    timers = Timers(store, ManualClock())
+    timers.start()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    fired = store.fired
+    assert fired > 2
+    await asyncio.wait_for(timers.stop(), 5)
+    assert store.fired <= fired + 1
+    assert timers._alarm is None
 
 
 async def test_a_store_that_fails_for_a_moment_makes_them_late_and_loses_none(monkeypatch: pytest.MonkeyPatch) -> None:
