@@ -11,7 +11,7 @@ from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError
-from bridge.providers.optional import Warns
+from bridge.providers.optional import Warns, WarnsOfSettings
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
 from bridge.store.opening import open_reader
@@ -36,7 +36,7 @@ def check(config: ConfigFile = DEFAULT) -> None:
     except ConfigError as error:
         _finish(error.problems, "")
     handlers, handler_problems = _handlers(read)
-    problems = [*read.warnings, *_tokens(read), *handler_problems, *_store(read)]
+    problems = [*read.warnings, *_tokens(read), *_settings(read), *handler_problems, *_store(read)]
     if not read.accounts:
         problems.append(
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
@@ -65,6 +65,16 @@ def _tokens(config: Config) -> list[Problem]:
         if isinstance(account.provider, Warns)
     ]
     return [Problem(config.file, f"accounts.{name}.token", why, warning=True) for name, why in warnings if why]
+
+
+def _settings(config: Config) -> list[Problem]:
+    """Warnings about settings that are valid and yet surprise."""
+    return [
+        Problem(config.file, f"accounts.{name}.{key}", why, warning=True)
+        for name, account in config.accounts.items()
+        if isinstance(account.provider, WarnsOfSettings)
+        for key, why in account.provider.setting_warnings().items()
+    ]
 
 
 def _handlers(config: Config) -> tuple[int, list[Problem]]:

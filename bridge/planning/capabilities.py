@@ -11,7 +11,8 @@ class Capabilities:
 
     `kinds` are the message kinds (bridge.messages) that the channel sends natively; `header` are the kinds of a
     header. Lengths are in characters. `keys_return`: a press brings its key, and not only its title. `window` is the
-    time for free text after the contact's last message, in seconds.
+    time for free text after the contact's last message, in seconds. `template_params`: a template may have params;
+    `template_language`: it needs a language.
     """
 
     kinds: frozenset[str]
@@ -31,3 +32,5 @@ class Capabilities:
     idempotency_key: bool = False
     window: float | None = None
     tags: frozenset[str] = frozenset()
+    template_params: bool = True
+    template_language: bool = False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.messages import Audio, Buttons, Cards, Document, Image, Location, Menu, Text, Video, Voice
+from bridge.messages import Audio, Buttons, Cards, Document, Image, Location, Menu, Template, Text, Video, Voice
 from bridge.planning.cards import degrade_cards
 from bridge.planning.menus import degrade_choices
 from bridge.planning.plain import Degraded, degrade_medium, degrade_text, map_link, noted
+from bridge.planning.templates import degrade_template
 
 if TYPE_CHECKING:
     from bridge.messages import Outgoing
@@ -29,6 +30,8 @@ def degrade(message: Outgoing, capabilities: Capabilities) -> Degraded:
             return degrade_choices(message, capabilities)
         case Cards():
             return degrade_cards(message, capabilities)
+        case Template():
+            return degrade_template(message, capabilities)
         case _:
             return _as_it_is(message, capabilities)
 

@@ -5,7 +5,7 @@ All of it is as pure as the port: generators that yield requests and are sent re
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
@@ -128,6 +128,15 @@ class Warns(Protocol):
         ...
 
 
+@runtime_checkable
+class WarnsOfSettings(Protocol):
+    """Knows of settings that are valid and yet surprise."""
+
+    def setting_warnings(self) -> Mapping[str, str]:
+        """Why, by the account's key; `threadbridge check` shows them."""
+        ...
+
+
 __all__ = [
     "Exchange",
     "LimitsPaths",
@@ -138,4 +147,5 @@ __all__ = [
     "Registrations",
     "TellsFates",
     "Warns",
+    "WarnsOfSettings",
 ]

@@ -36,6 +36,7 @@ def _capabilities(source: str, text: int, buttons: int) -> Capabilities:
         button_title=20 if buttons else None,
         window=_DAY if source in {wire.TEMPLATE_SOURCE, *wire.TAGGED_SOURCES} else None,
         tags=wire.TAGS if source in wire.TAGGED_SOURCES else frozenset(),
+        template_language=True,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import Field
 
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
     from bridge.planning.capabilities import Capabilities
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
+
+
+TEMPLATES_UNSET: Final = (
+    'is not set: templates leave without params; "object" is the newer revision of the API, "string" the older'
+)
 
 
 class WhautoChatSettings(AccountSettings):
@@ -47,12 +53,18 @@ class WhautoChat:
         self.channels: tuple[str, ...] | None = None
         self._workspace_id = settings.workspace_id
         self._template_as: TemplateAs = settings.template_as
+        self._template_chosen = "template_as" in settings.model_fields_set
         self._headers = {wire.API_KEY: settings.api_key.get_secret_value(), "Content-Type": "application/json"}
         self.webhooks = Webhooks(self._headers)
 
     def capabilities(self, channel: str) -> Capabilities:
         """What `channel` can carry: nothing where there is no endpoint, as for the live chat."""
-        return self.relays.get(channel, NOTHING)
+        carries = self.relays.get(channel, NOTHING)
+        return replace(carries, template_params=True) if self._template_as == "object" else carries
+
+    def setting_warnings(self) -> Mapping[str, str]:
+        """A revision of the API that was never chosen sends templates without params."""
+        return {} if self._template_chosen else {"template_as": TEMPLATES_UNSET}
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
         """The event of a message webhook; none for a contact's (wire.py). Raises Unmappable."""

@@ -36,7 +36,12 @@ _CHOOSING: Final = frozenset({"text", "buttons", "cards", "raw"})
 
 CAPABILITIES: Final[Mapping[str, Capabilities]] = {
     wire.WHATSAPP: Capabilities(
-        kinds=_MEDIA | {"text", "template", "raw"}, text=4_096, schedule=True, statuses=True, window=_DAY
+        kinds=_MEDIA | {"text", "template", "raw"},
+        text=4_096,
+        schedule=True,
+        statuses=True,
+        window=_DAY,
+        template_params=False,
     ),
     wire.MESSENGER: Capabilities(
         kinds=_MEDIA | _CHOOSING,

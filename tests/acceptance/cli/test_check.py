@@ -140,3 +140,16 @@ def test_a_token_that_expires_soon_is_a_warning_and_no_failure(tmp_path: Path, m
     assert code == 0
     assert any(line.startswith("accounts.r.token: warning: the token expired on 2020-01-02") for line in lines)
     assert not any("accounts.r.token" in line for line in check(tmp_path, f"{account}2999-01-02")[1])
+
+
+def test_templates_without_params_are_a_warning_until_they_are_chosen(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_KEY", "k" * 32)
+    account = '[accounts.w]\nprovider = "whautochat"\napi_key = "env:TEST_KEY"\nworkspace_id = "w-1"\n'
+    code, lines = check(tmp_path, account)
+    assert code == 0
+    assert any(
+        line.startswith("accounts.w.template_as: warning: is not set: templates leave without") for line in lines
+    )
+    assert not any("template_as" in line for line in check(tmp_path, f'{account}template_as = "string"')[1])
