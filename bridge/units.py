@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
+from enum import Enum, auto
+from ipaddress import IPv6Address, ip_address
 from math import inf
 from typing import Final
 
@@ -52,3 +53,27 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+class Reach(Enum):
+    """Who can be reached at an address."""
+
+    LOOPBACK = auto()
+    LINK_LOCAL = auto()
+    PRIVATE = auto()
+    PUBLIC = auto()
+
+
+def reach_of(host: str) -> Reach | None:
+    """Who can be reached at an address; None for a name."""
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return Reach.LOOPBACK if is_loopback(host) else None
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    if address.is_loopback or address.is_unspecified:
+        return Reach.LOOPBACK
+    if address.is_link_local:
+        return Reach.LINK_LOCAL
+    return Reach.PUBLIC if address.is_global else Reach.PRIVATE

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
@@ -43,7 +44,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     try:
         if (file := config.storage.file) is not None:
             control = await start_control(socket_path(file), bridge.parts.letters, bridge.parts.handoffs)
-        await web.TCPSite(runner, config.server.host, config.server.port, backlog=512).start()
+        await _listen(runner, config.server.host, config.server.port)
         log.info("serving", url=config.server.local_url, pid=os.getpid())
         calm_collector()
         if ready is not None:
@@ -60,6 +61,13 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
             log.error("stop_failed", reason=kind_of(error))  # it must not hide that the store is broken
         log.info("stopped", pid=os.getpid())
         finish_logs()
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port, backlog=512).start()
+    except UnicodeError:  # no name at all, like a..b
+        raise socket.gaierror(socket.EAI_NONAME, f"{host} is no host name") from None
 
 
 async def _end(control: web.AppRunner | None, runner: web.AppRunner) -> None:

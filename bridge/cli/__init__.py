@@ -74,6 +74,6 @@ def about(
 
     Begin with `threadbridge demo`: it needs no account and no configuration.
 
-    Exit codes: 0 ok, 1 not found or refused, 2 usage, 69 provider failed, 70 store broken, 73 store in use,
-    78 configuration.
+    Exit codes: 0 ok, 1 not found or refused, 2 usage, 69 provider failed, 70 store broken, 71 no address to listen on,
+    73 store in use, 78 configuration.
     """

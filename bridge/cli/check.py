@@ -4,21 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import threading
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
 from bridge.clock import SystemClock
+from bridge.config.exposure import urls_of
 from bridge.config.load import load_config
+from bridge.config.problems import key_path
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError
 from bridge.providers.optional import Warns, WarnsOfSettings
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
 from bridge.store.opening import open_reader
+from bridge.units import Reach, reach_of
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from bridge.config.load import Config
 
+_RESOLVE_SECONDS: Final = 2.0
+_ELSEWHERE: Final = {
+    Reach.LOOPBACK: "this machine",
+    Reach.LINK_LOCAL: "a link-local address",
+    Reach.PRIVATE: "a private address",
+}
 _FLEETING = frozenset({"tmpfs", "ramfs"})
 _REMOTE = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "fuse.sshfs"})
 
@@ -27,7 +43,8 @@ def check(config: ConfigFile = DEFAULT) -> None:
     """Check the configuration, the handlers and the store without starting them.
 
     Prints one line for each problem (file: key: reason) and exits with 78. Without problems it prints "ok" and exits
-    with 0. Warnings do not change the exit code. The check takes no lock, and works while the bridge runs.
+    with 0. Warnings do not change the exit code. The check takes no lock, and works while the bridge runs. It asks no
+    gateway, and looks up the names of base URLs for two seconds at most.
 
     Example: `threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge`
     """
@@ -36,7 +53,8 @@ def check(config: ConfigFile = DEFAULT) -> None:
     except ConfigError as error:
         _finish(error.problems, "")
     handlers, handler_problems = _handlers(read)
-    problems = [*read.warnings, *_tokens(read), *_settings(read), *handler_problems, *_store(read)]
+    warnings = [*read.warnings, *_tokens(read), *_settings(read), *_names(read)]
+    problems = [*warnings, *handler_problems, *_store(read)]
     if not read.accounts:
         problems.append(
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
@@ -75,6 +93,40 @@ def _settings(config: Config) -> list[Problem]:
         if isinstance(account.provider, WarnsOfSettings)
         for key, why in account.provider.setting_warnings().items()
     ]
+
+
+def _names(config: Config) -> list[Problem]:
+    """Warnings about host names behind which there is no gateway, as far as they resolve soon."""
+    urls = {
+        key_path(path): urlsplit(url).hostname or "" for path, url in urls_of(config.server.public_url, config.accounts)
+    }
+    names = {host for host in urls.values() if reach_of(host) is None}
+    reaches = resolved(names)
+    return [
+        Problem(config.file, key, f"{host} resolves to {_ELSEWHERE[reach]}", warning=True)
+        for key, host in urls.items()
+        if (reach := reaches.get(host)) in _ELSEWHERE
+    ]
+
+
+def resolved(names: Collection[str], seconds: float = _RESOLVE_SECONDS) -> dict[str, Reach]:
+    """Who can be reached at each name: the worst of its addresses. Names that do not resolve in time are left out."""
+    reaches: dict[str, Reach] = {}
+
+    def resolve(name: str) -> None:
+        with suppress(OSError, UnicodeError):
+            addresses = {str(info[4][0]) for info in socket.getaddrinfo(name, 443, type=socket.SOCK_STREAM)}
+            for reach in filter(None, map(reach_of, addresses)):
+                if name not in reaches or reach.value < reaches[name].value:
+                    reaches[name] = reach
+
+    threads = [threading.Thread(target=resolve, args=(name,), daemon=True) for name in names]
+    for thread in threads:
+        thread.start()
+    until = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return dict(reaches)
 
 
 def _handlers(config: Config) -> tuple[int, list[Problem]]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PROVIDER_FAILED: Final = 69
 STORE_BROKEN: Final = 70
+NO_ADDRESS: Final = 71
 STORE_IN_USE: Final = 73
 CONFIGURATION: Final = 78
 
@@ -30,12 +31,15 @@ ConfigFile = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DEFAULT: Final = Path(DEFAULT_FILE)
 
-_REFUSED: Final = {
+_TAKEN: Final = {
     errno.EADDRINUSE: "is in use by another program; choose another port",
-    errno.EACCES: "is not allowed for this user; choose a port from 1024 on",
     errno.EADDRNOTAVAIL: "is not an address of this machine",
 }
 _JOINERS: Final = "\u200c\u200d"
+
+
+class NoAddress(Exception):
+    """The address to listen on cannot be had now, and may be had later."""
 
 
 @contextmanager
@@ -59,6 +63,9 @@ def exits() -> Iterator[None]:
     except HandlerError as error:
         complain(str(error))
         leave(CONFIGURATION)
+    except NoAddress as error:
+        complain(str(error))
+        leave(NO_ADDRESS)
     except OSError as error:
         if error.filename is None:
             raise
@@ -67,9 +74,15 @@ def exits() -> Iterator[None]:
 
 
 def no_such_port(error: OSError, place: Problem) -> Exception:
-    """A refused port as a problem of the configuration; `place.reason` is the address. Other errors stay."""
-    reason = _REFUSED.get(error.errno or 0) if error.filename is None else None
-    return ConfigError([replace(place, reason=f"{place.reason} {reason}")]) if reason else error
+    """A refused address in words; `place.reason` is the address. Other errors stay."""
+    if error.filename is not None:
+        return error
+    if error.errno == errno.EACCES:
+        return ConfigError(
+            [replace(place, reason=f"{place.reason} is not allowed for this user; choose a port from 1024 on")]
+        )
+    reason = _TAKEN.get(error.errno or 0)
+    return NoAddress(str(replace(place, reason=f"{place.reason} {reason}"))) if reason else error
 
 
 def leave(code: int) -> NoReturn:

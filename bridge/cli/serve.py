@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -11,7 +12,7 @@ from urllib.parse import quote
 
 import typer
 
-from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, no_such_port, say
+from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, complain, exits, no_such_port, say
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 
@@ -93,6 +94,9 @@ def _serve(config: Config, ready: Callable[[str], None]) -> None:
 
     try:
         _run(serve(config, ready=is_ready))
+    except socket.gaierror:
+        reason = f"{config.server.host} does not resolve to an address"
+        raise NoAddress(str(Problem(config.file, "server.host", reason))) from None
     except OSError as error:
         place = f"{config.server.host}:{config.server.port}"
         raise no_such_port(error, Problem(config.file, "server.port", place)) from None

@@ -15,10 +15,10 @@ from pydantic import ValidationError
 
 from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
+from bridge.config.exposure import check_exposure, check_files
 from bridge.config.problems import Report, problems_of, unknown
 from bridge.config.schema import SQLITE, Delivery, FileSchema, Handlers, Limits, Server, Storage
 from bridge.errors import ConfigError, Problem
-from bridge.units import is_loopback
 
 DEFAULT_FILE: Final = "threadbridge.toml"
 _LARGEST_FILE: Final = 1024 * 1024
@@ -114,7 +114,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
     except ValidationError as error:
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
-    _check_exposure(sections, accounts, report)
+    check_exposure(sections, accounts, report)
     storage = sections.storage.model_copy(update={"url": _absolute(sections.storage.url, folder)})
     if not _is_utf8(storage.file):
         report.problem(("storage", "url"), "its path is not UTF-8, and SQLite wants it to be")
@@ -146,7 +146,10 @@ def _accounts(tables: object, environment: object, folder: Path, report: Report)
     accounts = {}
     for name, table in tables.items():
         variables = environment.get(name) if isinstance(environment, Mapping) else None
-        account = read_account(name, _resolved(table, variables, folder), report)
+        resolved = _resolved(table, variables, folder)
+        account = read_account(name, resolved, report)
+        if isinstance(resolved, Mapping):
+            check_files(name, resolved, report)
         if account:
             accounts[name] = account
     return accounts
@@ -170,19 +173,6 @@ def _with_absolute_files(value: object, folder: Path) -> object:
             return f"file:{folder / value.removeprefix('file:')}"
         case _:
             return value
-
-
-def _check_exposure(sections: FileSchema, accounts: Mapping[str, Account], report: Report) -> None:
-    """Report accounts that only a loopback address may serve."""
-    if is_loopback(sections.server.host):
-        return
-    for name, account in accounts.items():
-        if account.inbound is not None and account.inbound.auth == "none":
-            report.problem(
-                ("accounts", name, "inbound", "auth"), "none is only for a server.host on a loopback address"
-            )
-        if account.provider.name == "playground":
-            report.warn(("accounts", name), "the console is only served when server.host is a loopback address")
 
 
 def _absolute(url: str, folder: Path) -> str:

@@ -48,6 +48,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
 _STRONG: Final = 24
+"""Bytes of a secret that we generate, and of one by which a body is signed."""
+_GUESSED: Final = 8
+"""Bytes below which a value that a vendor gave is guessed soon."""
+_TOLERANT: Final = 3600.0
 _PLACEHOLDER: Final = re.compile(
     r"change[-_ ]?me|secret|password|token|x{3,}|\.{3,}|<[^>]*>|(your|my)[-_ ].*|example.*", re.IGNORECASE
 )
@@ -175,7 +179,7 @@ class StandardWebhooksAuth(_Settings):
 
     auth: Literal["standard-webhooks"]
     secrets: StandardSecrets
-    tolerance: Annotated[Seconds, Field(gt=0)] = 300.0
+    tolerance: Annotated[Seconds, Field(gt=0, le=86_400)] = 300.0
 
     def verifier(self) -> Verifier:
         """Checks id, time and body with each key of the signature's kind."""
@@ -205,17 +209,43 @@ INBOUND: Final[TypeAdapter[InboundSettings]] = TypeAdapter(InboundSettings)
 def weakness(settings: InboundSettings) -> list[tuple[str, str]]:
     """What is worth a warning: the key below `inbound`, and the reason. Never a value."""
     found = [("auth", "whoever reaches the port may post webhooks")] if isinstance(settings, NoAuth) else []
+    if isinstance(settings, StandardWebhooksAuth) and settings.tolerance > _TOLERANT:
+        found.append(("tolerance", "more than an hour: for so long a webhook that was overheard can be repeated"))
     for name in type(settings).model_fields:
         values = getattr(settings, name)
         for secret in values if isinstance(values, tuple) else ():
             text = secret.get_secret_value() if isinstance(secret, SecretStr) else ""
-            if isinstance(settings, BearerAuth | PathAuth) and len(as_bytes(text)) < _STRONG:
-                found.append((name, f"shorter than {_STRONG} bytes"))
+            least = _least_bytes(settings, name)
+            if _bytes_of(settings, text) < least:
+                found.append((name, f"shorter than {least} bytes"))
             if _PLACEHOLDER.fullmatch(text):
                 found.append((name, "looks like a placeholder"))
             if text != text.strip():
                 found.append((name, "begins or ends with white space, which no header can carry"))
     return found
+
+
+def _least_bytes(settings: InboundSettings, key: str) -> int:
+    """The fewest bytes of a secret that is not weak."""
+    match settings:
+        case BearerAuth() | PathAuth() | StandardWebhooksAuth():
+            return _STRONG
+        case HmacAuth():
+            return _STRONG // 2  # a vendor may give it, and some give 16
+        case HeadersAuth() if key != "username":
+            return _GUESSED
+        case _:
+            return 0
+
+
+def _bytes_of(settings: InboundSettings, text: str) -> int:
+    """The bytes of a secret, read as its verifier reads it."""
+    if isinstance(settings, StandardWebhooksAuth):
+        key = standard_key(text)
+        return len(key) if isinstance(key, bytes) else _STRONG
+    if isinstance(settings, HmacAuth) and settings.key_encoding == "base64":
+        return len(key_bytes(text))
+    return len(as_bytes(text))
 
 
 def verifier_for(settings: InboundSettings) -> Verifier:

@@ -37,6 +37,7 @@ When no bridge runs, they open the store themselves.
 | 2 | the command line is wrong |
 | 69 | the provider refused or failed |
 | 70 | the store is broken: the disk or the database file failed |
+| 71 | the address to listen on cannot be had: the port is taken, or the host does not resolve |
 | 73 | another process owns the store |
 | 78 | the configuration cannot be used, or a later version wrote the store |
 """

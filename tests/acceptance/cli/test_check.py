@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,9 @@ def check(folder: Path, text: str = PLAYGROUND) -> tuple[int, list[str]]:
 
 @pytest.fixture(autouse=True)
 def _durable(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lasting disk, and no network."""
     monkeypatch.setattr(module, "filesystem", lambda _: "ext4")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [])
 
 
 def test_all_is_well(tmp_path: Path) -> None:
@@ -153,3 +156,39 @@ def test_templates_without_params_are_a_warning_until_they_are_chosen(
         line.startswith("accounts.w.template_as: warning: is not set: templates leave without") for line in lines
     )
     assert not any("template_as" in line for line in check(tmp_path, f'{account}template_as = "string"')[1])
+
+
+@pytest.mark.parametrize(
+    ("addresses", "words"),
+    [
+        (["10.0.0.7"], "resolves to a private address"),
+        (["203.0.114.9", "127.0.0.1"], "resolves to this machine"),
+        (["169.254.169.254", "8.8.8.8"], "resolves to a link-local address"),
+        (["8.8.8.8"], None),
+        ([], None),
+    ],
+)
+def test_a_name_behind_which_there_is_no_gateway_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, addresses: list[str], words: str | None
+) -> None:
+    def getaddrinfo(name: str, *_: object, **__: object) -> list[tuple[object, ...]]:
+        assert name == "g.example"
+        if not addresses:
+            raise OSError("no such name")
+        return [(2, 1, 6, "", (address, 443)) for address in addresses]
+
+    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    code, lines = check(
+        tmp_path,
+        '[accounts.r]\nprovider = "ginalne"\nbase_url = "https://g.example"\nusername = "b"\ntoken = "env:TEST_TOKEN"',
+    )
+    expected = [f"accounts.r.base_url: warning: g.example {words}"] if words else []
+    assert (code, [line for line in lines if "base_url" in line]) == (0, expected)
+
+
+def test_a_name_that_does_not_resolve_soon_delays_no_check(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = threading.Event()
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: asked.wait(10) and [])
+    assert module.resolved(["slow.example"], seconds=0.01) == {}
+    asked.set()

@@ -180,6 +180,6 @@ def test_a_port_in_use_is_one_line() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         result = CliRunner().invoke(app, ["emulate", "konnek", "--port", str(taken.getsockname()[1])])
-    assert result.exit_code == 78
+    assert result.exit_code == 71
     assert result.stderr.endswith(" is in use by another program; choose another port\n")
     assert result.stderr.count("\n") == 1

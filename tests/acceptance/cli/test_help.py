@@ -29,7 +29,7 @@ def test_the_exit_codes_in_help_are_those_of_the_commands() -> None:
     said = " ".join(CliRunner().invoke(app, ["--help"], env={"COLUMNS": "300"}).stdout.split())
     found = re.search(r"Exit codes: ([^.]*)\.", said)
     assert found
-    own = {output.PROVIDER_FAILED, output.STORE_BROKEN, output.STORE_IN_USE, output.CONFIGURATION}
+    own = {output.PROVIDER_FAILED, output.STORE_BROKEN, output.NO_ADDRESS, output.STORE_IN_USE, output.CONFIGURATION}
     assert {int(code) for code in re.findall(r"\d+", found[1])} == {0, 1, 2} | own
 
 

@@ -126,8 +126,17 @@ def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
         project(tmp_path, port)
         code, out, err = finished(tmp_path, "run")
     line = f"threadbridge.toml: server.port: 127.0.0.1:{port} is in use by another program; choose another port"
-    assert (code, out) == (78, "")
+    assert (code, out) == (71, "")
     assert err.splitlines()[-1] == line
+    assert "Traceback" not in err
+
+
+def test_a_host_that_does_not_resolve_is_one_clear_line(tmp_path: Path) -> None:
+    """A name that no resolver has to ask anybody about."""
+    (tmp_path / "threadbridge.toml").write_text('[server]\nhost = "a..b"\n', "utf-8")
+    code, out, err = finished(tmp_path, "run")
+    assert (code, out) == (71, "")
+    assert err.splitlines()[-1] == "threadbridge.toml: server.host: a..b does not resolve to an address"
     assert "Traceback" not in err
 
 
