@@ -34,6 +34,7 @@ FIELDS: Final = frozenset(
         "key",
         "lane",
         "level",
+        "logger",
         "message_id",
         "outcome",
         "peer",

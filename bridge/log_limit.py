@@ -13,12 +13,17 @@ if TYPE_CHECKING:
 LIMITED: Final = frozenset(
     {
         "connection_failed",
+        "error_ignored",
+        "foreign_log",
         "lane_failed",
         "peer_limited",
+        "python_warning",
         "request_failed",
         "request_refused",
         "round_failed",
         "store_unavailable",
+        "task_failed",
+        "thread_failed",
         "timers_late",
         "webhook_not_stored",
         "webhook_quarantined",
@@ -26,7 +31,7 @@ LIMITED: Final = frozenset(
 )
 """Actions that a peer, a full disk or an outage can cause at any rate."""
 MINUTE: Final = 60.0
-_KIND: Final = ("action", "level", "account", "lane", "status", "reason")
+_KIND: Final = ("action", "level", "account", "lane", "status", "reason", "logger", "file", "handler")
 """Lines of one kind have all these in common. A peer or a thread is no kind: the line names the latest."""
 _KINDS: Final = 1000
 """The most kinds; the lines beyond share one for each action."""

@@ -12,6 +12,7 @@ from aiohttp import web
 
 from bridge.errors import Broken, StoreError
 from bridge.log import finish_logs, kind_of, log
+from bridge.log_foreign import task_failed
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
 from bridge.web.server import calm_collector
@@ -37,7 +38,9 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     """
     bridge = Bridge(config)
     runner = runner_for(bridge)
-    stopping: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(task_failed)
+    stopping: asyncio.Future[None] = loop.create_future()
     _watch_signals(bridge, stopping)
     await runner.setup()
     control: web.AppRunner | None = None

@@ -15,6 +15,7 @@ import typer
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, complain, exits, no_such_port, say
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
+from bridge.log_foreign import foreign_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -93,7 +94,8 @@ def _serve(config: Config, ready: Callable[[str], None]) -> None:
         sys.stdout.flush()
 
     try:
-        _run(serve(config, ready=is_ready))
+        with foreign_logs():
+            _run(serve(config, ready=is_ready))
     except socket.gaierror:
         reason = f"{config.server.host} does not resolve to an address"
         raise NoAddress(str(Problem(config.file, "server.host", reason))) from None
