@@ -48,6 +48,7 @@ FIELDS: Final = frozenset(
         "timestamp",
         "traceback",
         "url",
+        "waiting",
     }
 )
 """The fields of a log line. Texts, contacts, headers and bodies have none."""
@@ -67,12 +68,14 @@ _current: Final[deque[LineWriter]] = deque(maxlen=1)
 log: Final = structlog.get_logger("threadbridge")
 
 
-def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) -> None:
+def configure_logs(*, level: str = "info", as_json: bool | None = None) -> None:
     """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal."""
     as_json = not sys.stderr.isatty() if as_json is None else as_json
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     renderer: Any = (
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(event_key="action")
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(event_key="action", colors=sys.stderr.isatty())
     )
     limit = LogLimit()
 
@@ -96,7 +99,7 @@ def configure_logs(*, level: int = logging.INFO, as_json: bool | None = None) ->
             known_fields,
             renderer,
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(level),
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=lambda *_: structlog.WriteLogger(file=cast("TextIO", writer)),  # it writes and flushes
         cache_logger_on_first_use=False,
     )

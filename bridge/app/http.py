@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bridge.routing.router import Router
 from bridge.app.bridge import Bridge
 
+_AS_JSON: Final = {"json": True, "text": False, "auto": None}
 _TAILS: Final = ("", "/{first}", "/{first}/{second}")
 
 
@@ -54,7 +55,8 @@ def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.A
 
 def _app_of(bridge: Bridge) -> web.Application:
     if not structlog.is_configured():
-        configure_logs()
+        wanted = bridge.config.log
+        configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format])
     app = web.Application(middlewares=[clean_errors(bridge.peers.named)], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)

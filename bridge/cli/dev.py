@@ -19,7 +19,7 @@ from urllib.parse import quote
 import typer
 
 from bridge.cli.emulate import emulator_for
-from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, say
+from bridge.cli.output import DEFAULT, ConfigFile, Verbose, complain, exits, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config, read_file
@@ -54,6 +54,7 @@ def dev(
         ),
     ] = None,
     browser: Annotated[bool, typer.Option("--open", help="Open the console in the browser.")] = False,
+    verbose: Verbose = False,
 ) -> None:
     """Work on a bot: emulated gateways, the console, and a restart at every change.
 
@@ -66,6 +67,8 @@ def dev(
 
     Example: `threadbridge dev -c shop/threadbridge.toml --open`
     """
+    if verbose:
+        os.environ[f"{PREFIX}LOG__LEVEL"] = "debug"
     with exits():
         asyncio.run(_Development(config, port).run(browser=browser))
 

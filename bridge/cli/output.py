@@ -29,6 +29,7 @@ ConfigFile = Annotated[
     Path, typer.Option("-c", "--config", metavar="FILE", help="The configuration file.", show_default=True)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Log each turn and each message sent too.")]
 DEFAULT: Final = Path(DEFAULT_FILE)
 
 _TAKEN: Final = {

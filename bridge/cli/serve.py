@@ -6,13 +6,14 @@ import asyncio
 import os
 import socket
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import quote
 
 import typer
 
-from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, complain, exits, no_such_port, say
+from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 from bridge.log_foreign import foreign_logs
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 _DEMO_STORE: Final = "threadbridge-demo.db"
 
 
-def run(config: ConfigFile = DEFAULT) -> None:
+def run(config: ConfigFile = DEFAULT, verbose: Verbose = False) -> None:
     """Serve: take webhooks, run the handlers, send the replies.
 
     SIGTERM, SIGHUP or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds.
@@ -33,6 +34,8 @@ def run(config: ConfigFile = DEFAULT) -> None:
     """
     with exits():
         read = load_config(config)
+        if verbose:
+            read = replace(read, log=read.log.model_copy(update={"level": "debug"}))
         for warning in read.warnings:
             complain(str(warning))
         _serve(read, lambda url: say(f"listening on {url} for {_named(read)}"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bridge.config.accounts import Account
 from bridge.config.load import DEFAULT_FILE, Config, as_config, load_config, read_file
-from bridge.config.schema import Delivery, Handlers, Limits, Server, Storage
+from bridge.config.schema import Delivery, Handlers, Limits, Log, Server, Storage
 
 __all__ = [
     "DEFAULT_FILE",
@@ -13,6 +13,7 @@ __all__ = [
     "Delivery",
     "Handlers",
     "Limits",
+    "Log",
     "Server",
     "Storage",
     "as_config",

@@ -17,7 +17,7 @@ from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.problems import Report, problems_of, unknown
-from bridge.config.schema import SQLITE, Delivery, FileSchema, Handlers, Limits, Server, Storage
+from bridge.config.schema import SQLITE, Delivery, FileSchema, Handlers, Limits, Log, Server, Storage
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
@@ -35,6 +35,7 @@ class Config:
     handlers: Handlers = field(default_factory=Handlers)
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
+    log: Log = field(default_factory=Log)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -126,6 +127,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         handlers=sections.handlers,
         delivery=sections.delivery,
         limits=sections.limits,
+        log=sections.log,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
@@ -120,6 +120,13 @@ class Limits(_Section):
     bodies_per_peer: Annotated[int, Field(ge=1, le=256)] = 64
 
 
+class Log(_Section):
+    """[log]: the least `level` of a line; `format` "auto" is readable on a terminal, and JSON elsewhere."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "json", "text"] = "auto"
+
+
 class FileSchema(BaseSettings):
     """The whole file. bridge.config.accounts reads the tables of accounts."""
 
@@ -130,6 +137,7 @@ class FileSchema(BaseSettings):
     handlers: Handlers = Handlers()
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
+    log: Log = Log()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

@@ -12,11 +12,14 @@ import pytest
 import structlog
 
 from bridge import log
+from bridge.app.http import create_app
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.log import LineWriter, kind_of, outcome_of, trace_of
+from tests.support.whole_bridges import configuration, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -101,6 +104,32 @@ def test_errors_that_came_of_each_other_come_to_an_end() -> None:
 )
 def test_of_a_message_that_was_not_sent_the_log_shows_our_own_words_and_a_code(error: SendError, told: str) -> None:
     assert outcome_of(error) == told
+
+
+@pytest.mark.parametrize(
+    ("section", "written"),
+    [
+        ({}, ['{"', '{"']),
+        ({"level": "debug"}, ['{"', '{"', '{"']),
+        ({"level": "error", "format": "json"}, ['{"']),
+        ({"level": "error", "format": "text"}, ["20"]),
+    ],
+)
+async def test_level_and_format_are_those_of_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: dict[str, str], written: list[str]
+) -> None:
+    file = StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    before = structlog.get_config()
+    structlog.reset_defaults()
+    try:
+        create_app(configuration(tmp_path, log=section), router=silent())
+        for level in ("debug", "info", "error"):
+            getattr(log.log, level)("said")
+        log.finish_logs()
+    finally:
+        structlog.configure(**before)
+    assert [line[:2] for line in file.getvalue().splitlines()] == written
 
 
 def test_a_flood_is_written_as_one_line_and_its_count(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
+import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pytest
+    from bridge.config.load import Config
 
 SECRET = "s" * 32
 
@@ -107,6 +108,17 @@ def test_what_was_quarantined_is_seen_and_dropped_while_the_bridge_runs(
         assert (code, err.startswith(f"{letter_id}: ")) == (1, True)
         assert called(tmp_path, "dead", "drop", letter_id) == (0, f"{letter_id}: dropped\n", "")
         assert called(tmp_path, "dead", "list", "--json")[1] == "[]\n"
+
+
+@pytest.mark.parametrize(("option", "level"), [((), "warning"), (("-v",), "debug"), (("--verbose",), "debug")])
+def test_verbose_logs_more_than_the_configuration_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], level: str
+) -> None:
+    served: list[Config] = []
+    monkeypatch.setattr("bridge.cli.serve._serve", lambda config, _: served.append(config))
+    project(tmp_path, 8080, '[log]\nlevel = "warning"\n')
+    assert called(tmp_path, "run", *option)[0] == 0
+    assert [config.log.level for config in served] == [level]
 
 
 def test_a_second_process_on_one_store_is_refused(tmp_path: Path) -> None:

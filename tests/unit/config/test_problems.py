@@ -272,3 +272,9 @@ def test_a_careless_provider_cannot_print_what_was_written() -> None:
     with pytest.raises(ValidationError) as caught:
         _Careless(token=CANARY)
     assert problems_of(caught.value, _Careless) == [(("token",), "not valid here")]
+
+
+def test_an_unknown_level_of_the_log_is_a_problem(tmp_path: Path) -> None:
+    file = written(tmp_path, '[accounts.demo]\nprovider = "playground"\n[log]\nlevel = "loud"')
+    with pytest.raises(ConfigError, match="'debug', 'info', 'warning' or 'error'"):
+        load_config(file)
