@@ -46,7 +46,8 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     control: web.AppRunner | None = None
     try:
         if (file := config.storage.file) is not None:
-            control = await start_control(socket_path(file), bridge.parts.letters, bridge.parts.handoffs)
+            parts = bridge.parts
+            control = await start_control(socket_path(file), parts.letters, parts.handoffs, lambda: _status(bridge))
         await _listen(runner, config.server.host, config.server.port)
         log.info("serving", url=config.server.local_url, pid=os.getpid())
         calm_collector()
@@ -64,6 +65,17 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
             log.error("stop_failed", reason=kind_of(error))  # it must not hide that the store is broken
         log.info("stopped", pid=os.getpid())
         finish_logs()
+
+
+async def _status(bridge: Bridge) -> dict[str, object]:
+    """See control_protocol.STATUS."""
+    workers = bridge.parts.delivery.workers
+    return {
+        "pid": os.getpid(),
+        "ready": await bridge.takes_webhooks(),
+        "accounts": {name: worker.paused for name, worker in workers.items() if worker.paused},
+        "handlers": bridge.parts.dispatcher.paused,
+    }
 
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:

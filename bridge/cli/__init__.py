@@ -24,6 +24,7 @@ COMMANDS: Final = {
         Entry("webhooks", "webhooks:webhooks", "Register webhook URLs at providers that have an API for it."),
     ),
     "Look inside": (
+        Entry("status", "status:status", "Show what waits at each account, and whether the bridge is ready."),
         Entry("threads", "threads:threads", "List the conversations, the latest first."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),

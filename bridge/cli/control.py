@@ -5,11 +5,11 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bridge.errors import Unavailable
-from bridge.web.control_protocol import reachable, socket_path
+from bridge.web.control_protocol import STATUS, reachable, socket_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +33,34 @@ class Control:
             ConnectionRefusedError: no bridge listens there.
             Unavailable: the bridge did not answer.
         """
+        status, answer = self._exchange("POST", f"/{kind}/{quote(id_, safe='')}/{verb}", body)
+        if status == http.client.OK:
+            return None
+        return missing if status == http.client.NOT_FOUND else str(answer.get("error", f"refused ({status})"))
+
+    def status(self) -> dict[str, Any]:
+        """What control_protocol.STATUS answers.
+
+        Raises:
+            ConnectionRefusedError: no bridge listens there.
+            OSError: this user may not ask.
+            Unavailable: the bridge did not answer.
+        """
+        status, answer = self._exchange("GET", STATUS)
+        if status != http.client.OK:
+            raise Unavailable(f"the running bridge did not answer ({status})")
+        return answer
+
+    def _exchange(self, method: str, target: str, body: str = "") -> tuple[int, dict[str, Any]]:
         connection = _UnixConnection(self._path)
         try:
-            connection.request("POST", f"/{kind}/{quote(id_, safe='')}/{verb}", body=body.encode())
+            connection.request(method, target, body=body.encode())
             answer = connection.getresponse()
-            refusal = {"error": missing}
-            if answer.status != http.client.NOT_FOUND:
-                refusal = json.loads(answer.read() or b"{}")
+            return answer.status, json.loads(answer.read() or b"{}")
         except (http.client.HTTPException, ConnectionResetError, BrokenPipeError, TimeoutError, ValueError) as error:
             raise Unavailable(f"the running bridge did not answer ({type(error).__name__})") from None
         finally:
             connection.close()
-        return None if answer.status == http.client.OK else str(refusal.get("error", f"refused ({answer.status})"))
 
 
 class _UnixConnection(http.client.HTTPConnection):

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     Cell = Callable[[object], str]
 
 _REASON: Final = "reason"
-_TITLED: Final = frozenset({"step", "attempt", "kept_events", "open_events", "open_messages", "active", "events"})
+_TITLED: Final = frozenset(
+    {"step", "attempt", "kept_events", "open_events", "open_messages", "oldest", "dead", "active", "events"}
+)
 """Columns whose values need their title."""
 _ANY_WIDTH: Final = 100_000
 

@@ -6,6 +6,7 @@ from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState, Outcome
 from bridge.store.port import Listener, Store, StoreReader
 from bridge.store.records import (
+    AccountSummary,
     Arrival,
     DeadLetter,
     HistoryEntry,
@@ -29,6 +30,7 @@ __all__ = [
     "OUTBOX_MOVES",
     "OWN_KEYS",
     "STATUS_RANK",
+    "AccountSummary",
     "Arrival",
     "DeadLetter",
     "HistoryEntry",

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.events import Status
+from bridge.events import Handoff, Returned, Status, Timer
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
-
+OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag)
+"""Events that are made here: no gateway sent them."""
 REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.
 """

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.store.records import (
+        AccountSummary,
         Arrival,
         DeadLetter,
         HistoryEntry,
@@ -133,6 +134,10 @@ class StoreReader(Protocol):
         self, *, account: str | None = None, limit: int = 1000, held: bool = False
     ) -> list[ThreadSummary]:
         """Threads, the latest first; with `held` those that a person has."""
+        ...
+
+    async def accounts(self) -> list[AccountSummary]:
+        """What waits and what was given up, by account. Its cost grows with that, and not with history."""
         ...
 
     async def find_thread(self, ref: ThreadRef) -> int | None:

@@ -331,6 +331,21 @@ class ThreadSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AccountSummary:
+    """What waits at an account since `oldest` (microseconds; None: nothing does), and how much was given up.
+
+    `last_received` is None when no event of the account is among the latest of the store.
+    """
+
+    account: str
+    last_received: int | None = None
+    open_events: int = 0
+    open_messages: int = 0
+    oldest: int | None = None
+    dead: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryEntry:
     """One thing said in a thread, by the contact ("in") or by us ("out"); `position` pages through them."""
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from bridge.errors import BridgeError, WebhookError
-from bridge.web.control_protocol import NO_THREAD, NOT_FOUND, reachable, thread_number
+from bridge.web.control_protocol import NO_THREAD, NOT_FOUND, STATUS, reachable, thread_number
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
 from bridge.web.server import runner_of
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     _Act = Callable[[str, str], Awaitable[bool]]
+    Status = Callable[[], Awaitable[Mapping[str, object]]]
 
 _LONGEST_TEXT: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 1.0
@@ -55,7 +56,9 @@ class Conversations(Protocol):
         ...
 
 
-async def start_control(path: Path, letters: DeadLetters, threads: Conversations) -> web.AppRunner:
+async def start_control(
+    path: Path, letters: DeadLetters, threads: Conversations, status: Status | None = None
+) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
     Call it while holding the store's lock: a socket that a dead process left at `path` is replaced.
@@ -66,6 +69,8 @@ async def start_control(path: Path, letters: DeadLetters, threads: Conversations
     app = web.Application(middlewares=[clean_errors(lambda _: None)])
     for where, (act, missing) in _acts(letters, threads).items():
         app.router.add_post(where, _route(act, missing))
+    if status is not None:
+        app.router.add_get(STATUS, _answer_with(status))
 
     async def remove(_: web.Application) -> None:
         with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it
@@ -120,6 +125,16 @@ def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Res
         if not found:
             return web.json_response({"error": missing}, status=404)
         return web.json_response({"ok": True})
+
+    return answer
+
+
+def _answer_with(status: Status) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(_: web.Request) -> web.Response:
+        try:
+            return web.json_response(await status())
+        except BridgeError as error:
+            return web.json_response({"error": " ".join(str(error).split())}, status=409)
 
     return answer
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 NOT_FOUND: Final = "there is no dead letter of that id"
 NO_THREAD: Final = "there is no conversation of that id"
+STATUS: Final = "/status"
+"""GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""
 _DIGITS: Final = 18
 """A number of more is the id of nothing."""
 _LONGEST: Final = 100

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.events import Contact, ThreadRef
+from bridge.store.admission import OWN_KINDS
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
-from bridge.store.records import DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
 from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from .records import Row
 
 _DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
@@ -29,6 +32,55 @@ SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {lite
 SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
 SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
 """
+
+LATEST: Final = 5000
+"""Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
+LAST_RECEIVED: Final = f"""
+SELECT account, max(received_at)
+FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {LATEST})
+WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
+"""
+OPEN_EVENTS: Final = f"""
+SELECT account, events, (SELECT received_at FROM inbox WHERE id = first)
+FROM (SELECT account, count(*) AS events, min(id) AS first FROM inbox INDEXED BY inbox_open WHERE {EVENT_OPEN}
+      GROUP BY account)
+"""
+OPEN_MESSAGES: Final = f"""
+SELECT account, messages, (SELECT created_at FROM outbox WHERE id = first)
+FROM (SELECT account, count(*) AS messages, min(id) AS first FROM outbox INDEXED BY outbox_open WHERE {MESSAGE_OPEN}
+      GROUP BY account)
+"""
+DEAD: Final = f"""
+SELECT account, sum(dead) FROM (
+    SELECT account, count(*) AS dead FROM inbox INDEXED BY inbox_dead WHERE {_DEAD_EVENT} GROUP BY account UNION ALL
+    SELECT account, count(*) FROM outbox INDEXED BY outbox_dead WHERE {_DEAD_MESSAGE} GROUP BY account)
+GROUP BY account
+"""
+"""Grouped by account, an index that begins with the account would be tempting, and reads all of history."""
+
+
+def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
+    """Every account of which the store holds something that these queries find, by name."""
+    last: dict[str, int] = dict(db.execute(LAST_RECEIVED))
+    events = {account: (count, at) for account, count, at in db.execute(OPEN_EVENTS)}
+    messages = {account: (count, at) for account, count, at in db.execute(OPEN_MESSAGES)}
+    dead: dict[str, int] = dict(db.execute(DEAD))
+    nothing = (0, None)
+    return [
+        AccountSummary(
+            account=account,
+            last_received=last.get(account),
+            open_events=events.get(account, nothing)[0],
+            open_messages=messages.get(account, nothing)[0],
+            oldest=min(
+                (at for _, at in (events.get(account, nothing), messages.get(account, nothing)) if at is not None),
+                default=None,
+            ),
+            dead=dead.get(account, 0),
+        )
+        for account in sorted({*last, *events, *messages, *dead})
+    ]
+
 
 SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,

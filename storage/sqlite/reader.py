@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.store.records import (
+        AccountSummary,
         DeadLetter,
         HistoryEntry,
         InboxRow,
@@ -193,6 +194,10 @@ class Reader:
             return [queries.summary(row) for row in db.execute(queries.SUMMARY, values)]
 
         return await self._look(fetch)
+
+    async def accounts(self) -> list[AccountSummary]:
+        """What waits and what was given up, by account."""
+        return await self._look(queries.account_summaries)
 
     async def find_thread(self, ref: ThreadRef) -> int | None:
         """The id of a thread."""

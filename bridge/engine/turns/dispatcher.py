@@ -100,6 +100,11 @@ class Dispatcher:
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
 
+    @property
+    def paused(self) -> dict[str, str]:
+        """The handlers whose events wait because they fail for everybody, each with the reason."""
+        return self._outages.paused
+
     async def start(self) -> None:
         """Take up what waits in the store; what was running when the last process died is on probation."""
         await self._signer.start()

@@ -62,6 +62,11 @@ class Outages:
         """Whether a handler is paused."""
         return any(outage.paused for outage in self._by_name.values())
 
+    @property
+    def paused(self) -> dict[str, str]:
+        """The paused handlers, each with the reason."""
+        return {name: outage.reason for name, outage in self._by_name.items() if outage.paused}
+
     def parked(self, handler: str, row: InboxRow) -> InboxRow | None:
         """The event as it waits for its paused handler; None: it may begin now, perhaps as the probe."""
         outage = self._by_name.get(handler)

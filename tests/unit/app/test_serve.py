@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import threading
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from bridge.app.bridge import Bridge
 from bridge.app.serve import serve
+from bridge.cli.control import Control
 from bridge.config.load import as_config
 from bridge.errors import Broken
 from tests.support.free_ports import free_port
@@ -79,3 +81,18 @@ async def test_what_fails_at_the_end_does_not_hide_that_the_store_is_broken(
     monkeypatch.setattr(module, "start_control", start_control)
     with pytest.raises(Broken, match="disk I/O error"):
         await serve(config, ready=lambda: bridges[0].broken(Broken("disk I/O error")))
+
+
+async def test_the_control_socket_tells_how_the_process_is(config: Config) -> None:
+    told: list[dict[str, object]] = []
+    file = config.storage.file
+    assert file is not None
+
+    def look() -> None:
+        told.append(Control(file).status())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    looking = threading.Thread(target=look)
+    await serve(config, ready=looking.start)
+    looking.join()
+    assert told == [{"pid": os.getpid(), "ready": True, "accounts": {}, "handlers": {}}]

@@ -20,7 +20,7 @@ from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.events import Timer
 from bridge.store.records import Receipt, TimerRow, TurnCommit
 from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of, sent
-from storage.sqlite import cache, connection
+from storage.sqlite import cache, connection, queries
 from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
@@ -384,6 +384,20 @@ async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(d
     assert any(f"INDEX {side}_open" in step for step in steps)
     assert any(f"INDEX {side}_dead" in step for step in steps)
     assert not any("TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step) for step in steps)
+
+
+async def test_what_waits_at_each_account_is_counted_without_reading_history(desk: Desk) -> None:
+    """But for the latest events, among which the last one of an account is looked for."""
+    looked_at: list[str] = []
+    await execute(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
+    await desk.store.accounts()
+    explained = ";".join(looked_at)
+    scans = [step for step in await on_writer(desk, lambda db: plan_of(db, explained)) if step.startswith("SCAN")]
+    indexes = [scan.partition("INDEX ")[2] for scan in scans if "INDEX" in scan]
+    assert sorted(indexes) == ["inbox_dead", "inbox_open", "outbox_dead", "outbox_open"]
+    whole = [scan for scan in scans if scan in {"SCAN inbox", "SCAN outbox"}]
+    assert whole == ["SCAN inbox"]
+    assert f"ORDER BY id DESC LIMIT {queries.LATEST}" in looked_at[0]
 
 
 @pytest.mark.parametrize(

@@ -132,6 +132,19 @@ async def test_no_bridge_is_told_from_one_that_does_not_answer(tmp_path: Path) -
             await asyncio.to_thread(asked, Control(database), "in-1", "drop")
 
 
+async def test_it_tells_how_the_process_is(tmp_path: Path) -> None:
+    async def status() -> dict[str, object]:
+        return {"pid": 7, "ready": True}
+
+    runner = await start_control(socket_path(tmp_path / "x.db"), Letters(), Threads(), status)
+    try:
+        assert await asyncio.to_thread(Control(tmp_path / "x.db").status) == {"pid": 7, "ready": True}
+    finally:
+        await runner.cleanup()
+    with pytest.raises(ConnectionRefusedError):
+        Control(tmp_path / "x.db").status()
+
+
 async def spoken_to(path: Path, request: bytes) -> bytes:
     reader, writer = await asyncio.open_unix_connection(path)
     writer.write(request)

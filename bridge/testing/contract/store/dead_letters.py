@@ -9,7 +9,7 @@ import pytest
 
 from bridge.events import Message
 from bridge.store.lifecycle import OutboxState, Outcome
-from bridge.store.records import Receipt
+from bridge.store.records import AccountSummary, Receipt
 from bridge.testing.contract.store.desk import (
     AT,
     NOON,
@@ -175,6 +175,20 @@ class DeadLetterContract(StoreSuite):
         assert (found[0].contact.id, found[0].last_at) == ("ann", AT + 60_000_000)
         assert len(await desk.store.threads()) == 3
         assert len(await desk.store.threads(limit=1)) == 1
+
+    async def test_each_account_tells_what_waits_since_when_and_what_was_given_up(self, desk: Desk) -> None:
+        later = AT + 60_000_000
+        await desk.receive(arrival("1", received_at=AT), arrival("2", "bob", received_at=later))
+        await desk.receive(riddle("?", account="desk", received_at=later))
+        (row,) = await desk.hear("3", conversation="carl", account="mute")
+        await desk.turn(row, "one", "two")
+        (refused_one, _) = await desk.messages(row.thread_id)
+        await desk.store.settle_delivery(refused(refused_one))
+        assert await desk.store.accounts() == [
+            AccountSummary(account="desk", last_received=later, dead=1),
+            AccountSummary(account="mute", last_received=AT, open_messages=1, oldest=AT, dead=1),
+            AccountSummary(account="shop", last_received=later, open_events=2, oldest=AT),
+        ]
 
     async def test_a_thread_is_found_by_its_account_channel_and_conversation(self, desk: Desk) -> None:
         (row,) = await desk.hear("1")
