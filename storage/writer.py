@@ -51,6 +51,11 @@ class Writer:
         self._closing = False
         self._failure: Exception | None = None
 
+    @property
+    def failed(self) -> bool:
+        """Whether the store is broken."""
+        return self._failure is not None
+
     def start(self) -> None:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._write(), name="writer")

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.store.admission import REDELIVERED
 
+from .records import OPEN
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterable
@@ -30,6 +32,9 @@ class Cache:
     def __init__(self) -> None:
         """Empty until `load`."""
         self._next = 1
+        self.last_row = 0
+        """The number of the newest row that is committed."""
+        self._staged_row = 0
         self._next_thread = 1
         self._by_id: dict[int, ThreadRow] = {}
         self._states = 0
@@ -40,18 +45,26 @@ class Cache:
         """Events that arrive before may be stored under a former key (microseconds; see bridge.store.admission)."""
 
     def load(self, db: sqlite3.Connection) -> None:
-        """Continue the numbers where the file ends. Events and messages share one row of them."""
-        self._next = 1 + max(
-            db.execute(f"SELECT coalesce(max({column}), 0) FROM {table}").fetchone()[0]
-            for table in ("inbox", "outbox")
-            for column in ("id", "seq")
-        )
+        """Continue the numbers where the file ends. Events and messages share one row of them.
+
+        The places of rows that are settled do not count: only open rows are compared by them.
+        """
+        self.last_row = self._staged_row = newest_row(db)
+        places = [
+            db.execute(f"SELECT max(seq) FROM {table} WHERE {is_open}").fetchone()[0] for table, is_open in OPEN.items()
+        ]
+        self._next = 1 + max(self.last_row, *(place or 0 for place in places))
         if upgraded := db.execute(FORMER_KEYS).fetchone():
             self.former_until = int(upgraded[0]) + REDELIVERED
         self._next_thread = 1 + db.execute("SELECT coalesce(max(id), 0) FROM threads").fetchone()[0]
 
-    def number(self) -> int:
+    def row_number(self) -> int:
         """The next id of a row, which is its first place in the order too."""
+        self._staged_row = self.number()
+        return self._staged_row
+
+    def number(self) -> int:
+        """The next place in the order."""
         self._next += 1
         return self._next - 1
 
@@ -92,13 +105,20 @@ class Cache:
             oldest = self._by_id.pop(next(iter(self._by_id)))
             self._by_ref.pop(oldest.ref, None)
             self._states -= _size(oldest)
+        self.last_row = self._staged_row
         self.rollback()
 
     def rollback(self) -> None:
         """Forget what was staged."""
+        self._staged_row = self.last_row
         if self._staged:
             self._staged = {}
             self._staged_refs = {}
+
+
+def newest_row(db: sqlite3.Connection) -> int:
+    """The number of the newest event or message."""
+    return max(db.execute(f"SELECT max(id) FROM {table}").fetchone()[0] or 0 for table in OPEN)
 
 
 def _size(row: ThreadRow) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import sqlite3
@@ -11,13 +10,12 @@ from urllib.parse import quote, unquote_to_bytes
 
 import aiosqlite
 
-from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
+from bridge.errors import Broken, NewerSchema, StoreError, Unavailable
 
 from .schema import APPLICATION_ID, MIGRATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from io import TextIOWrapper
     from pathlib import Path
     from typing import TypeVar
 
@@ -107,30 +105,6 @@ def translate(error: sqlite3.Error) -> StoreError:
     ):
         return Broken(f"SQLite: {error}")
     return StoreError(f"SQLite: {error}")
-
-
-class FileLock:
-    """An exclusive lock on `<database>.lock`, held while the file is ours; it names the process that holds it."""
-
-    def __init__(self, database: Path) -> None:
-        """Take the lock. Raises StoreInUse when another process has it."""
-        path = database.with_name(f"{database.name}.lock")
-        path.touch(mode=0o600)  # whoever can open it can take it, and lock us out
-        self._file: TextIOWrapper = path.open("a+")
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            holder = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise StoreInUse(f"{database} is in use by process {holder}") from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let go; the kernel does the same when the process dies."""
-        self._file.close()
 
 
 async def connect(path: str, *, read_only: bool) -> ThreadConnection:

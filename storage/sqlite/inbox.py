@@ -71,7 +71,7 @@ def _place(
     """Give an arrival its number and its thread; rows that want a turn go to the listener."""
     if arrival.with_person is not None:
         _place_news(db, cache, arrival, result, inserts)
-    number = cache.number()
+    number = cache.row_number()
     event, state = arrival.event, arrival.state
     thread: ThreadRow | None = None
     thread_id: int | None = None

@@ -55,7 +55,7 @@ def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], resul
         for saying in turn.sayings:
             state = saying.state
             leaves = state is OutboxState.OPEN
-            row = _row(turn, saying, cache.number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
+            row = _row(turn, saying, cache.row_number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
             if leaves:
                 result.queued.append(row)
             values.append(_values(turn, saying, row, state))

@@ -65,6 +65,7 @@ class SuspectsInMemory:
         self._running = running
         self._deaths = {kind: dict(deaths) for kind, deaths in cells.items()}
         self.suspects: dict[str, frozenset[int]] = {kind: frozenset(rows) for kind, rows in cells.items()}
+        self.newest = 0
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more."""
@@ -85,8 +86,11 @@ class SuspectsInMemory:
             self._cells[kind].pop(row_id, None)
             self._running.discard((kind, row_id))
 
-    def close(self) -> None:
-        """A clean end leaves what is marked."""
+    def reach(self, number: int) -> None:
+        """Nothing: the database is lost with the note, or not at all."""
+
+    def close(self, *, clean: bool) -> None:
+        """Leaves what is marked."""
 
 
 class Volatile:

@@ -13,10 +13,13 @@ from bridge.errors import Broken, StoreError
 from ..writer import Unit, Writer
 from . import cursors, dead_letters, inbox, outbox, steps, timers, turns, unreadable
 from .cache import Cache
-from .connection import MEMORY, FileLock, connect, execute, path_of, sync_folder, translate
+from .connection import MEMORY, connect, execute, path_of, sync_folder, translate
+from .lock import FileLock
 from .reader import Reader
 from .records import OPEN
+from .recovery import refuse_loss
 from .suspects import SuspectsFile
+from .wal import WalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -69,6 +72,7 @@ class SqliteStore(Reader):
         self._writing = writing
         self._suspects = suspects
         self._lock = lock
+        self._wal = WalWatch(lock.database) if lock is not None else None
         self._cache = Cache()
         self._listener: Listener | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
@@ -178,7 +182,7 @@ class SqliteStore(Reader):
             await self._connection.close()
         await self._writing.close()
         if self._suspects is not None:
-            self._suspects.close()
+            self._suspects.close(clean=self._lock is not None and not self._writer.failed and not self._lock.has_log())
         if self._lock is not None:
             self._lock.release()
 
@@ -195,6 +199,8 @@ class SqliteStore(Reader):
         return True
 
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
+        if self._lock is not None:
+            self._lock.check()
         try:
             return await self._writing.transact(self._execute, units)
         except sqlite3.Error as error:
@@ -203,9 +209,11 @@ class SqliteStore(Reader):
     def _execute(self, db: sqlite3.Connection, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction, on the connection's thread; nothing is awaited in between."""
         results: list[Result | StoreError] = [StoreError("not run")] * len(units)
-        by_kind: dict[str, list[int]] = {}
-        for index, unit in enumerate(units):
-            by_kind.setdefault(unit.kind, []).append(index)
+        by_kind = _by_kind(units)
+        refusal = self._wal.refusal(db) if self._wal is not None and "receive" in by_kind else None
+        if refusal is not None:
+            for index in by_kind.pop("receive"):
+                results[index] = refusal
         try:
             db.execute("BEGIN IMMEDIATE")
             for kind, bulk in _BULK.items():
@@ -219,8 +227,16 @@ class SqliteStore(Reader):
             if db.in_transaction:
                 db.execute("ROLLBACK")
             raise
-        self._cache.commit()
+        self._committed(db)
         return results
+
+    def _committed(self, db: sqlite3.Connection) -> None:
+        """A transaction is durable."""
+        self._cache.commit()
+        if self._suspects is not None:
+            self._suspects.reach(self._cache.last_row)
+        if self._wal is not None:
+            self._wal.committed(db)
 
     def _tell(self, results: Sequence[Result]) -> None:
         """Hand on what a transaction brought, in the order of its numbers."""
@@ -262,7 +278,7 @@ async def open_store(url: str) -> SqliteStore:
     """
     path = path_of(url)
     if path != MEMORY:
-        return await _open_file(Path(path))
+        return await _open_file(_without_links(path))
     connection = await connect(MEMORY, read_only=False)
     return await SqliteStore.started(connection, connection, None, None)
 
@@ -272,23 +288,46 @@ async def open_reader(url: str) -> SqliteReader:
     return SqliteReader(await connect(path_of(url), read_only=True))
 
 
+def _without_links(path: str) -> Path:
+    """SQLite names its log after the file that a link leads to, and so are the lock and the note."""
+    return Path(path).resolve()
+
+
 async def _open_file(path: Path) -> SqliteStore:
     lock = FileLock(path)
     try:
-        new = _create(path)
-        writing = await connect(str(path), read_only=False)
-        try:
-            if new:
-                sync_folder(path)
-            reading = await connect(str(path), read_only=True)
-        except BaseException:
-            await writing.close()
-            raise
         suspects = SuspectsFile(path.with_name(f"{path.name}.running"))
-        return await SqliteStore.started(writing, reading, suspects, lock)
+        try:
+            await refuse_loss(path, suspects.newest)
+            return await _own(path, lock, suspects)
+        except BaseException:
+            suspects.close(clean=False)
+            raise
     except BaseException:
         lock.release()
         raise
+
+
+async def _own(path: Path, lock: FileLock, suspects: SuspectsFile) -> SqliteStore:
+    new = _create(path)
+    lock.take_database()
+    writing = await connect(str(path), read_only=False)
+    try:
+        if new:
+            sync_folder(path)
+        reading = await connect(str(path), read_only=True)
+    except BaseException:
+        await writing.close()
+        raise
+    return await SqliteStore.started(writing, reading, suspects, lock)
+
+
+def _by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:
+    """The indexes of units, by their kinds."""
+    indexes: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        indexes.setdefault(unit.kind, []).append(index)
+    return indexes
 
 
 def _open_among(db: sqlite3.Connection, table: str, row_ids: Collection[int]) -> set[int]:

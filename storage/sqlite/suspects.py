@@ -1,4 +1,4 @@
-"""Which rows are being worked on in this very moment: a note that outlives the process, at no disk wait.
+"""What a process that dies leaves behind: which rows it worked on, and the newest row that it committed.
 
 A small file mapped into memory. When the process dies (kill -9, a crash in C), the kernel still holds what was
 written, so the next process knows the suspects. A power cut may lose the note; no event causes a power cut.
@@ -26,7 +26,8 @@ _KINDS: Final = ("in", "out")
 _CELLS: Final = SLOTS * len(_KINDS)
 _TAIL: Final = _CELLS * _CELL.size
 """Where the bytes begin; the note of an older release ends here."""
-_SIZE: Final = _TAIL + _CELLS
+_NEWEST: Final = _TAIL + _CELLS
+_SIZE: Final = _NEWEST + _CELL.size
 _WAITS: Final = 0x80
 _MOST_DEATHS: Final = 0x7F
 
@@ -35,6 +36,7 @@ class Suspects(Protocol):
     """Which rows are being worked on, and which were when the last process died."""
 
     suspects: dict[str, frozenset[int]]
+    newest: int
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more."""
@@ -48,13 +50,20 @@ class Suspects(Protocol):
         """Begin or end work on a row."""
         ...
 
-    def close(self) -> None:
-        """A clean end."""
+    def reach(self, number: int) -> None:
+        """Note the number of the newest row that is committed."""
+        ...
+
+    def close(self, *, clean: bool) -> None:
+        """The end; when it is `clean`, all that was committed is in the database itself."""
         ...
 
 
 class SuspectsFile:
-    """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"); 0 is an empty cell."""
+    """The note of one store: `SLOTS` cells for events ("in"), as many for messages ("out"), one for the newest row.
+
+    0 is an empty cell.
+    """
 
     def __init__(self, path: Path) -> None:
         """Go on with the note that the last process left, in place: a kill in here loses no suspect.
@@ -67,6 +76,7 @@ class SuspectsFile:
         self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
         self._cells: dict[tuple[str, int], int] = {}
         self._deaths: dict[tuple[str, int], int] = {}
+        (self.newest,) = _CELL.unpack_from(self._note, _NEWEST)
         for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:_TAIL])):
             kind = _KINDS[cell // SLOTS]
             if row_id and (kind, row_id) not in self._cells:
@@ -106,11 +116,18 @@ class SuspectsFile:
             _CELL.pack_into(self._note, cell * _CELL.size, 0)
             self._free[kind].append(cell)
 
-    def close(self) -> None:
-        """A clean end: nobody is a suspect but rows still marked, like a handler that would not stop."""
+    def reach(self, number: int) -> None:
+        """Note the number of the newest row that is committed."""
+        _CELL.pack_into(self._note, _NEWEST, number)
+
+    def close(self, *, clean: bool) -> None:
+        """After a `clean` end nobody is a suspect but rows still marked, like a handler that would not stop."""
+        if clean:
+            self.reach(0)
+        (newest,) = _CELL.unpack_from(self._note, _NEWEST)
         if isinstance(self._note, mmap.mmap):
             self._note.close()
-        if not self._cells:
+        if not newest and not self._cells:
             self._path.unlink(missing_ok=True)
 
 

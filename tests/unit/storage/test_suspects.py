@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+SIZE = 18 * SLOTS + 8
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store.db.running"
@@ -43,14 +46,14 @@ def test_a_clean_end_leaves_no_suspects_and_no_file(path: Path) -> None:
     note = SuspectsFile(path)
     note.mark("in", 1, running=True)
     note.mark("in", 1, running=False)
-    note.close()
+    note.close(clean=True)
     assert not path.exists()
 
 
 def test_what_would_not_stop_is_suspected_after_a_clean_end_too(path: Path) -> None:
     note = SuspectsFile(path)
     note.mark("in", 1, running=True)
-    note.close()
+    note.close(clean=True)
     assert suspects(path)["in"] == {1}
 
 
@@ -74,14 +77,14 @@ def test_the_two_kinds_have_cells_of_their_own(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "size", [0, 1, 7, 8, 11, 8 * SLOTS - 3, 8 * SLOTS + 5, 16 * SLOTS, 16 * SLOTS + 100, 18 * SLOTS]
+    "size", [0, 1, 7, 8, 11, 8 * SLOTS - 3, 8 * SLOTS + 5, 16 * SLOTS, 16 * SLOTS + 100, 18 * SLOTS, SIZE + 100]
 )
 def test_a_file_of_any_size_is_read_as_far_as_it_goes(path: Path, size: int) -> None:
     path.write_bytes((struct.pack("<q", 42) * 2 * SLOTS + b"more" * 50)[:size])
     found = suspects(path)
     assert found["in"] == ({42} if size >= 8 else set())
     assert found["out"] == ({42} if size >= 8 * SLOTS + 8 else set())
-    assert path.stat().st_size == 18 * SLOTS
+    assert path.stat().st_size == SIZE
 
 
 def test_a_death_counts_for_what_ran_and_for_no_suspect_that_waited(path: Path) -> None:
@@ -125,10 +128,10 @@ def test_garbage_in_the_file_harms_nobody(path: Path) -> None:
 def test_the_disk_has_room_for_all_of_the_note_from_the_start(path: Path) -> None:
     """A page of a sparse file that finds the disk full is a SIGBUS."""
     path.write_bytes(b"")
-    os.truncate(path, 18 * SLOTS)
+    os.truncate(path, SIZE)
     note = SuspectsFile(path)
-    assert path.stat().st_blocks * 512 >= path.stat().st_size == 18 * SLOTS
-    note.close()
+    assert path.stat().st_blocks * 512 >= path.stat().st_size == SIZE
+    note.close(clean=True)
 
 
 @pytest.mark.parametrize("written", [None, 4096])
@@ -149,9 +152,21 @@ def test_without_room_the_note_is_kept_in_memory_and_the_last_one_stays(
     assert note.suspects == {"in": {42}, "out": frozenset()}
     note.mark("in", 7, running=True)
     note.mark("in", 7, running=False)
-    note.close()
+    note.close(clean=True)
     monkeypatch.undo()
     assert suspects(path)["in"] == {42}
+
+
+def test_the_newest_row_is_known_after_a_death_and_forgotten_after_a_clean_end(path: Path) -> None:
+    SuspectsFile(path).reach(41)
+    note = SuspectsFile(path)
+    assert note.newest == 41
+    note.reach(42)
+    note.close(clean=False)
+    last = SuspectsFile(path)
+    assert last.newest == 42
+    last.close(clean=True)
+    assert SuspectsFile(path).newest == 0
 
 
 def test_the_note_goes_through_no_link(path: Path) -> None:
