@@ -13,6 +13,7 @@ BridgeError
 |  `- OutcomeUnknown             written, without an answer of a known form
 `- StoreError
    |- Unavailable                not stored, and may work later: 503
+   |  `- NoThread                there is no thread of that id
    |- ClaimLost                  another process holds the thread: drop the work silently
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StoreInUse                 another process owns the file: exit 73
@@ -143,6 +144,10 @@ class StoreError(BridgeError):
 
 class Unavailable(StoreError):
     """Not stored; a later try may work (disk full, database busy or away)."""
+
+
+class NoThread(Unavailable):
+    """There is no thread of that id."""
 
 
 class ClaimLost(StoreError):

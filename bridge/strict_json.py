@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from enum import Enum
 from typing import Any, Final, NoReturn
 
 from bridge.errors import WebhookError
@@ -38,19 +39,32 @@ def read_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def not_json(value: object, path: str, depth: int = 0) -> str | None:
-    """The first part of `value` that JSON would change or refuse, as a reason; None when JSON keeps all of it."""
+def not_json(value: object, path: str, depth: int = 0, *, exact: bool = False) -> str | None:
+    """The first part of `value` that JSON would refuse or change, as a reason; None when JSON keeps all of it.
+
+    A tuple comes back as a list, and a member of an enum as its value: only `exact` minds these.
+    """
+    if exact and isinstance(value, tuple | Enum):
+        return f"{path} is {_changed(value)}"
     if not isinstance(value, dict | list | tuple):
         problem = _not_scalar(value)
         return problem and f"{path} {problem}"
     if depth > DEPTH:
         return f"{path} is nested more than {DEPTH} deep"
     for key, item in value.items() if isinstance(value, dict) else enumerate(value):
-        if isinstance(value, dict) and (not isinstance(key, str) or _not_scalar(key)):
+        if isinstance(value, dict) and (
+            not isinstance(key, str) or _not_scalar(key) or (exact and isinstance(key, Enum))
+        ):
             return f"{path} has the key {key!r}, a {type(key).__name__}; a key is a text"
-        if problem := not_json(item, f"{path}[{key!r}]", depth + 1):
+        if problem := not_json(item, f"{path}[{key!r}]", depth + 1, exact=exact):
             return problem
     return None
+
+
+def _changed(value: object) -> str:
+    if isinstance(value, Enum):
+        return f"{value!r}, which would come back as {value.value!r}: keep its value"
+    return "a tuple, which would come back as a list: keep a list"
 
 
 def _not_scalar(value: object) -> str | None:

@@ -181,10 +181,11 @@ class State(MutableMapping[str, Any]):
         """As JSON; the values are looked at one by one, because orjson takes more than JSON gives back.
 
         Raises:
-            HandlerError: it is not JSON (the text names the key), does not fit its model, or is larger than 64 KiB.
+            HandlerError: it is not JSON or would come back as something else (the text names the key), does not fit
+                its model, or is larger than 64 KiB.
         """
         values = self.values_now()
-        if problem := not_json(values, "state"):
+        if problem := not_json(values, "state", exact=True):
             raise HandlerError(problem)
         data = orjson.dumps(values)
         if len(data) > STATE_LIMIT:

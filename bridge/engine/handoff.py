@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import QUIET
-from bridge.errors import Unavailable
+from bridge.errors import NoThread
 from bridge.events import Contact, Handoff, Returned, Timer, encode_event, takes_over
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival
@@ -47,7 +47,7 @@ class Handoffs:
     async def _tell(self, thread_id: int, make: Callable[..., Event]) -> bool:
         try:
             thread = await self._store.thread(thread_id)
-        except Unavailable:
+        except NoThread:
             return False
         now = self._clock.now()
         key = f"by hand:{self._name()}"

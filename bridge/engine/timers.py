@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 _AT_ONCE: Final = 256
 _PAUSE: Final = SECOND
 _LONG_PAUSE: Final = 60 * SECOND
-_LONGEST: Final = 3600 * SECOND
-"""The longest sleep: a wall clock that is set meanwhile shows within the hour."""
+_LONGEST: Final = 60 * SECOND
+"""The longest sleep: a wall clock that is set meanwhile shows within the minute."""
 
 
 class Timers:

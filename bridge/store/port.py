@@ -65,7 +65,7 @@ class StoreReader(Protocol):
     """
 
     async def thread(self, thread_id: int) -> ThreadRow:
-        """A thread as last committed."""
+        """A thread as last committed. Raises NoThread when there is no such thread."""
         ...
 
     async def steps(self, thread_id: int) -> list[StepRow]:

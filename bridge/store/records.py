@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -113,7 +113,7 @@ class Receipt(StrEnum):
 class InboxRow:
     """An event that wants its turn. `replay` counts how often a person appended it again.
 
-    `received_at` is when it was stored (microseconds).
+    `received_at` is when it was stored, `tried_at` when it failed last (microseconds).
     """
 
     id: int
@@ -127,6 +127,13 @@ class InboxRow:
     available_at: int = 0
     address: Mapping[str, str] = field(default_factory=dict)
     received_at: int = 0
+    tried_at: int = 0
+
+    def as_of(self, now: int) -> InboxRow:
+        """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
+        if self.tried_at <= now:
+            return self
+        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +176,10 @@ class TimerRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """A message that wants to leave. Times are in microseconds."""
+    """A message that wants to leave. Times are in microseconds, `tried_at` is when it failed last.
+
+    `unanswered`: a try of it had no answer, so the contact may have it.
+    """
 
     id: int
     seq: int
@@ -183,6 +193,14 @@ class OutboxRow:
     available_at: int = 0
     expires_at: int | None = None
     claimed: bool = False
+    tried_at: int = 0
+    unanswered: bool = False
+
+    def as_of(self, now: int) -> OutboxRow:
+        """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
+        if self.tried_at <= now:
+            return self
+        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,10 +27,11 @@ INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, g
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _RETRY: Final = f"""
-UPDATE outbox SET attempt = ?, available_at = ?, error = ?, outcome = ? WHERE id = ? AND {records.MESSAGE_OPEN}
+UPDATE outbox SET attempt = ?, available_at = ?, tried_at = ?, error = ?, outcome = ?
+WHERE id = ? AND {records.MESSAGE_OPEN}
 """
 _SETTLE: Final = f"""
-UPDATE outbox SET status = ?, outcome = ?, message_id = ?, error = ?, done_at = ?
+UPDATE outbox SET status = ?, outcome = coalesce(?, outcome), message_id = ?, error = ?, done_at = ?
 WHERE id = ? AND {records.MESSAGE_OPEN}
 """
 _NAME: Final = f"""
@@ -104,7 +105,7 @@ def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | Sto
     """Messages that did not leave wait for their next attempt, which is counted now."""
     results: list[Result | StoreError] = []
     for again in retries:
-        values = (again.attempt, again.available_at, again.reason, again.outcome, again.row_id)
+        values = (again.attempt, again.available_at, again.at, again.reason, again.outcome, again.row_id)
         if db.execute(_RETRY, values).rowcount == 0:
             results.append(ClaimLost(f"message {again.row_id} is settled"))
             continue

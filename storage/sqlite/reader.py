@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from bridge.errors import Unavailable
+from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
@@ -84,10 +84,10 @@ class Reader:
         return await execute(self._connection, function, *arguments)
 
     async def thread(self, thread_id: int) -> ThreadRow:
-        """A thread as last committed. Raises Unavailable when there is no such thread."""
+        """A thread as last committed. Raises NoThread when there is no such thread."""
         threads = await self._all(records.thread_row, records.ONE_THREAD, thread_id)
         if not threads:
-            raise Unavailable(f"there is no thread {thread_id}")
+            raise NoThread(f"there is no thread {thread_id}")
         return threads[0]
 
     async def steps(self, thread_id: int) -> list[StepRow]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 Row = tuple[Any, ...]
+_LONG_NUMBER: Final = re.compile(rb"[0-9]{19}")
 UNREADABLE: Final = (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError)
 """What reading a row raises that another version wrote, or a foreign hand."""
 
@@ -47,11 +49,12 @@ THREAD: Final = (
 )
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
-    "i.replay, i.available_at, i.address, i.received_at"
+    "i.replay, i.available_at, i.address, i.received_at, i.tried_at"
 )
 OUTBOX: Final = (
     f"o.id, o.seq, o.thread_id, {REF}, o.key, o.message, o.attempt, o.address, o.created_at, o.available_at, "
-    f"o.expires_at, o.outcome = {literal(Outcome.CLAIMED)}"
+    f"o.expires_at, o.outcome = {literal(Outcome.CLAIMED)}, o.tried_at, "
+    f"EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {literal(Outcome.UNKNOWN)})"
 )
 ONE_THREAD: Final = f"SELECT {THREAD} FROM threads t WHERE t.id = ?"
 ONE_EVENT: Final = f"SELECT {INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
@@ -116,6 +119,7 @@ def inbox_row(row: Row) -> InboxRow:
         available_at=row[13],
         address=unpack(row[14]),
         received_at=row[15],
+        tried_at=row[16],
     )
 
 
@@ -134,6 +138,8 @@ def outbox_row(row: Row) -> OutboxRow:
         available_at=row[12],
         expires_at=row[13],
         claimed=bool(row[14]),
+        tried_at=row[15],
+        unanswered=bool(row[16]),
     )
 
 
@@ -141,6 +147,8 @@ def raw_json(raw: bytes) -> dict[str, Any]:
     """A stored webhook body as the mapping it was: read as the door read it, where orjson would not."""
     if not raw:
         return {}
+    if _LONG_NUMBER.search(raw) is not None:  # orjson makes a float of an integer over 64 bits
+        return json.loads(raw)  # type: ignore[no-any-return] # the same
     try:
         return orjson.loads(raw)  # type: ignore[no-any-return] # the door takes objects only
     except orjson.JSONDecodeError:

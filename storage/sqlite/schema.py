@@ -193,5 +193,20 @@ INSERT INTO cursors SELECT '', 'former keys until', received_at FROM inbox ORDER
 """
 """When the last event arrived whose key does not hold its conversation; a new file has none."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _BY_TIME, _DIALOGS, _OWN_KEYS, _SPOKEN, _SECRETS, _FORMER_KEYS)
+_TRIED: Final = """
+ALTER TABLE inbox ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE outbox ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0;
+"""
+"""When a row failed last: with that, a wait that was written down while the clock was ahead is known for what it is."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (
+    _INITIAL,
+    _BY_TIME,
+    _DIALOGS,
+    _OWN_KEYS,
+    _SPOKEN,
+    _SECRETS,
+    _FORMER_KEYS,
+    _TRIED,
+)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

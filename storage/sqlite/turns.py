@@ -30,7 +30,9 @@ WHERE i.{records.EVENT_OPEN}
 """
 _DONE: Final = "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?"
 _SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
-_RETRY: Final = f"UPDATE inbox SET attempt = ?, available_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}"
+_RETRY: Final = f"""
+UPDATE inbox SET attempt = ?, available_at = ?, tried_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}
+"""
 _TOOK_PART: Final = f"""
 UPDATE inbox SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND {records.EVENT_OPEN}
     AND id IN (SELECT value FROM json_each(?))
@@ -72,7 +74,7 @@ def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | Sto
     """Failed events wait for their next attempt, which is counted now."""
     results: list[Result | StoreError] = []
     for again in retries:
-        values = (again.attempt, again.available_at, again.reason, again.row_id)
+        values = (again.attempt, again.available_at, again.at, again.reason, again.row_id)
         changed = db.execute(_RETRY, values).rowcount
         if changed and again.others:
             db.execute(_TOOK_PART, (again.reason, again.thread_id, orjson.dumps(list(again.others)).decode()))

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from bridge.store.records import OutboxRow
 
 SILENCED: Final = "a person took the conversation before it could leave"
+TAKEN: Final = "a person took the conversation"
+MAY_BE_OUT: Final = "; an earlier try had no answer, so the contact may have it"
 _STORE_SECONDS: Final = 0.5
 """How long to wait for a store that is unavailable."""
 
@@ -108,8 +110,9 @@ class Outcomes:
 
     async def silence(self, row: OutboxRow, now: int) -> None:
         """A person spoke in the conversation: an earlier message of the bot becomes a dead letter."""
-        await self._end(row, OutboxState.DEAD, now, None, SILENCED, b"")
-        log.warning("message_dropped", thread=row.thread_id, key=row.key, reason=SILENCED)
+        reason = TAKEN + MAY_BE_OUT if row.unanswered else SILENCED
+        await self._end(row, OutboxState.DEAD, now, None, reason, b"")
+        log.warning("message_dropped", thread=row.thread_id, key=row.key, reason=reason)
 
     async def _end(
         self, row: OutboxRow, state: OutboxState, at: int, outcome: Outcome | None, reason: str, exchange: bytes

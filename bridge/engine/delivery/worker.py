@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.engine.delivery.blame import Blame, blame_of
 from bridge.engine.delivery.client import Attempt, Withheld
 from bridge.engine.delivery.fitness import Unfit, fit
-from bridge.engine.delivery.outcomes import Outcomes
+from bridge.engine.delivery.outcomes import MAY_BE_OUT, Outcomes
 from bridge.engine.delivery.pause import Pause
 from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError
@@ -78,11 +78,13 @@ class DeliveryWorker:
 
     async def heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
         """See lanes.Source."""
-        return await self._tools.store.outbox_heads(after_seq, limit, self.account)
+        now = self._tools.clock.now()
+        return [row.as_of(now) for row in await self._tools.store.outbox_heads(after_seq, limit, self.account)]
 
     async def more(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
         """See lanes.Source."""
-        return await self._tools.store.outbox_after(thread_id, seq, limit)
+        now = self._tools.clock.now()
+        return [row.as_of(now) for row in await self._tools.store.outbox_after(thread_id, seq, limit)]
 
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
@@ -120,7 +122,7 @@ class DeliveryWorker:
             return None
         if row.id in self._suspects and not self._at_most_once:
             self._suspects = {row_id for row_id in self._suspects if row_id != row.id}
-            row = replace(row, attempt=row.attempt + 1)
+            row = replace(row, attempt=row.attempt + 1, unanswered=True)
             await self._outcomes.retry(row, now, Outcome.UNKNOWN, _DIED)
         return await self._try(row)
 
@@ -135,7 +137,7 @@ class DeliveryWorker:
         if unfit.silenced:
             await self._outcomes.silence(row, self._tools.clock.now())
         else:
-            await self._outcomes.end(row, unfit.state, reason=unfit.reason)
+            await self._outcomes.end(row, unfit.state, reason=unfit.reason + (MAY_BE_OUT if row.unanswered else ""))
 
     async def _look(self, row: OutboxRow, attempt: Attempt) -> None:
         """After the last wait, right before the bytes leave: may the message still leave, and as it is?"""
@@ -219,7 +221,8 @@ class DeliveryWorker:
                 row, OutboxState.DEAD, outcome, f"{tries}: {reason}", exchange, logged=f"{tries}: {logged}"
             )
             return None
-        again = replace(row, attempt=row.attempt + counts, available_at=again_at)
+        unanswered = row.unanswered or outcome is Outcome.UNKNOWN
+        again = replace(row, attempt=row.attempt + counts, available_at=again_at, unanswered=unanswered)
         if self.paused and not self._resolves_later(error):
             again = replace(again, available_at=now)
             await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)

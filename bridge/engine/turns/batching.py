@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST: Final = 200
 """Events that one turn answers: a bound on the memory a batch takes. The events beyond wait for the next turn."""
 
+PAGES: Final = (4, 28, MOST - 31)
+"""How many events are read at a time; in all, one more than a turn answers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:

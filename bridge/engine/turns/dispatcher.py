@@ -11,7 +11,7 @@ from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, returns
 from bridge.engine.lanes import Lanes
-from bridge.engine.turns.batching import MOST, grown, single
+from bridge.engine.turns.batching import MOST, PAGES, grown, single
 from bridge.engine.turns.commit import CommitBuilder, Prepared
 from bridge.engine.turns.dialogs import Dialogs, Misfit
 from bridge.engine.turns.execution import Bounds, Threads
@@ -117,11 +117,13 @@ class Dispatcher:
 
     async def heads(self, after_seq: int, limit: int) -> list[InboxRow]:
         """See lanes.Source."""
-        return await self._store.inbox_heads(after_seq, limit)
+        now = self._clock.now()
+        return [row.as_of(now) for row in await self._store.inbox_heads(after_seq, limit)]
 
     async def more(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """See lanes.Source."""
-        return await self._store.inbox_after(thread_id, seq, limit)
+        now = self._clock.now()
+        return [row.as_of(now) for row in await self._store.inbox_after(thread_id, seq, limit)]
 
     async def work(self, row: InboxRow) -> InboxRow | None:
         """One turn: None when its event is settled, else the event as it is to be tried again."""
@@ -185,20 +187,36 @@ class Dispatcher:
             return batch
         if batch.is_interruptible:
             self._interruptions.begin(thread, batch.handler)
-        # Out of the store also the head: those behind it may have taken part in a turn that failed, and only the
-        # store has counted that.
-        waiting = await self._store.inbox_after(row.thread_id, row.seq - 1, MOST + 1)
-        if not waiting or waiting[0].id != row.id:
-            return batch
-        candidates = [await self._judge.meant(candidate, thread) for candidate in waiting]
+        return await self._gathered(row, batch, thread)
+
+    async def _gathered(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> Batch:
+        """The batch with the events behind its head, read page by page: mostly the first ones tell where it ends.
+
+        Out of the store also the head: those behind it may have taken part in a turn that failed, and only the store
+        has counted that.
+        """
+        candidates: list[InboxRow] = []
+        handlers: dict[int, Handler | None] = {}
 
         def match(candidate: InboxRow) -> Handler | None:
-            with self._marks.around(candidate):
-                return self._matcher.handler(candidate.event, thread)
+            if candidate.id not in handlers:
+                with self._marks.around(candidate):
+                    handlers[candidate.id] = self._matcher.handler(candidate.event, thread)
+            return handlers[candidate.id]
 
-        with self._marks.around(row):
-            alone = self._probation.on_last_try(candidates)
-            return grown(batch, candidates, self._policy.backoff.attempts, match, alone=alone)
+        after = row.seq - 1
+        for page in PAGES:
+            waiting = await self._store.inbox_after(row.thread_id, after, page)
+            if not candidates and (not waiting or waiting[0].id != row.id):
+                break
+            candidates += [await self._judge.meant(candidate, thread) for candidate in waiting]
+            with self._marks.around(row):
+                alone = self._probation.on_last_try(candidates)
+                batch = grown(batch, candidates, self._policy.backoff.attempts, match, alone=alone)
+            if batch.closed or len(waiting) < page:
+                break
+            after = waiting[-1].seq
+        return batch
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""

@@ -6,8 +6,8 @@ import json
 import math
 import uuid
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from enum import IntEnum, StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -155,9 +155,27 @@ class Colour(StrEnum):
     RED = "red"
 
 
-def test_texts_that_are_more_than_texts_come_back_as_texts() -> None:
-    turn = turn_of({"colour": Colour.RED, "pair": (1, 2)})
-    assert draft_of(turn).state.encode() == b'{"colour":"red","pair":[1,2]}'
+class Size(IntEnum):
+    LARGE = 3
+
+
+class Point(NamedTuple):
+    x: int
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        ((1, 2), r"state\['kept'\] is a tuple, which would come back as a list: keep a list"),
+        ([{"at": Point(1)}], r"state\['kept'\]\[0\]\['at'\] is a tuple"),
+        (Colour.RED, r"state\['kept'\] is <Colour.RED: 'red'>, which would come back as 'red': keep its value"),
+        ({"n": [Size.LARGE]}, r"state\['kept'\]\['n'\]\[0\] is <Size.LARGE: 3>, which would come back as 3"),
+        ({Colour.RED: 1}, r"state\['kept'\] has the key <Colour.RED: 'red'>, a Colour; a key is a text"),
+    ],
+)
+def test_what_would_come_back_as_something_else_is_refused(value: object, reason: str) -> None:
+    with pytest.raises(HandlerError, match=reason):
+        draft_of(turn_of({"kept": value})).state.encode()
 
 
 def nested(depth: int) -> object:

@@ -421,3 +421,11 @@ async def test_nothing_that_is_stored_is_logged_where_everything_is(
     caplog.set_level(logging.DEBUG)
     await desk.hear("canary")
     assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize("number", ["18446744073709551616", "-9223372036854775809", "123456789012345678901234567890"])
+async def test_an_integer_over_64_bits_comes_back_as_it_came(desk: Desk, number: str) -> None:
+    came = arrival("1")
+    await desk.receive(replace(came, raw=b'{"id":"1","text":"1","n":[%b]}' % number.encode()))
+    (kept,) = await desk.events(desk.told.events[0].thread_id)
+    assert kept.event.raw["n"] == [int(number)]

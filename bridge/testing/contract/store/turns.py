@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import ClaimLost, StoreError, ThreadMoved, Unavailable
+from bridge.errors import ClaimLost, NoThread, StoreError, ThreadMoved
 from bridge.planning.choices import Choice
 from bridge.testing.contract.store.desk import AT, Desk, again, given_up, saying
 from bridge.testing.contract.store.suite import StoreSuite
@@ -201,5 +201,5 @@ class TurnContract(StoreSuite):
         assert desk.store.peek(4711) is None
 
     async def test_a_thread_that_is_not_there_is_said_to_be_unavailable(self, desk: Desk) -> None:
-        with pytest.raises(Unavailable, match="no thread 4711"):
+        with pytest.raises(NoThread, match="no thread 4711"):
             await desk.store.thread(4711)

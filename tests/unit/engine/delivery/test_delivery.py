@@ -21,11 +21,13 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavaila
 from bridge.messages import Text
 from bridge.providers.port import Sent, Webhook
 from bridge.routing.router import Router
+from bridge.testing.contract.store.desk import news
 from tests.support.turn_engine import turns
 from tests.support.whole_bridges import body
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from pathlib import Path
 
     from bridge.clock import Clock
     from bridge.conversation.turn import Turn
@@ -401,3 +403,36 @@ async def test_what_a_gateway_says_is_kept_and_never_logged(error: SendError, ac
     assert not [line for line in lines if "Ann" in str(line) or "+62" in str(line)]
     assert all(error.reason in reason for reason in reasons)
     assert len(reasons) == ("message_dead" in actions)
+
+
+async def test_a_message_that_a_person_ends_after_a_try_without_answer_says_so_and_a_status_settles_it() -> None:
+    async with out({"hello": [OutcomeUnknown("no answer")]}) as sending:
+        await sending.say("hello")
+        assert await sending.world.handoffs.hand_off(1, "mine")
+        await sending.wait(60)
+        (letter,) = await sending.world.store.dead_letters()
+        assert letter.reason == (
+            "a person took the conversation; an earlier try had no answer, so the contact may have it"
+        )
+        assert sending.wire.texts == ["hello"]
+        await sending.world.store.receive([news(sending.wire.tried[0][1], "delivered")])
+        assert await sending.states() == ["sent"]
+
+
+@pytest.mark.parametrize("outcome", [NotSent("not now"), OutcomeUnknown("no answer")])
+async def test_a_pause_from_while_the_clock_was_ahead_lasts_no_longer_than_it_was_meant_to(
+    tmp_path: Path, outcome: SendError
+) -> None:
+    url = f"sqlite:///{tmp_path}/x.db"
+    async with turns(parrot(), url=url) as world:
+        world.clock.set_by(7200)
+        sending = attached(world, {"hello": [outcome]}, Backoff(attempts=12), {})
+        await sending.account.start()
+        await sending.say("hello")
+        await sending.account.lanes.stop(1)
+    async with turns(parrot(), url=url) as world:
+        sending = attached(world, {}, Backoff(attempts=12), {})
+        await sending.account.start()
+        await sending.wait(60)
+        assert sending.wire.texts == ["hello"]
+        await sending.account.lanes.stop(1)

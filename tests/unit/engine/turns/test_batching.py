@@ -17,6 +17,9 @@ from tests.support.turn_engine import ATTEMPTS, turns
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow
+
 
 @pytest.mark.parametrize(
     ("overlap", "turns_made", "replies"),
@@ -276,3 +279,29 @@ async def test_outer_middleware_that_leads_elsewhere_takes_no_burst_along() -> N
         await world.settle()
         assert await answered(world) == [["m-0"], ["m-1"], ["m-2"], ["m-3"]]
         assert await world.said() == ["0+1 m-0", "elsewhere", "0+1 m-2", "elsewhere"]
+
+
+async def test_where_events_alternate_a_turn_reads_few_of_those_behind_it() -> None:
+    gate, pages = Gate(), []
+
+    class Counting:
+        def __init__(self, store: Store) -> None:
+            self._store = store
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._store, name)
+
+        async def inbox_after(self, *asked: int) -> list[InboxRow]:
+            rows = await self._store.inbox_after(*asked)
+            pages.append(len(rows))
+            return rows
+
+    async with turns(bot(gate, "merge"), wrap=Counting) as world:
+        await world.heard("m-0", "m-0")
+        await gate.entered.wait()
+        for at in range(60):
+            await world.heard("stop" if at % 2 else "go", f"m-{at + 1}")
+        gate.open.set()
+        await world.settle()
+        assert len(await answered(world)) == 61
+        assert sum(pages) < 61 * 6

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import Dialog, Router, Turn
+from bridge.engine.handoff import Handoffs
 from bridge.errors import Unavailable
 from tests.support.dialog_bots import asking
 from tests.support.turn_engine import turns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from bridge.store.port import Store
 
@@ -130,3 +132,35 @@ async def test_no_handler_hears_that_the_history_could_not_be_read(
         await world.settle()
         await world.wait_out()
         assert (await world.said(), await world.reasons()) == (["0 said"], [])
+
+
+async def test_a_store_that_is_away_is_no_missing_conversation() -> None:
+    router = Router("bot")
+    router.default()(lambda _: "hello")
+    async with turns(router) as world:
+        await world.heard("hi", "m-1")
+        away: Any = Failing(world.store, "thread", 1)
+        with pytest.raises(Unavailable, match="the database is busy"):
+            await Handoffs(away, world.clock).hand_off(1, "")
+        assert not await Handoffs(world.store, world.clock).hand_off(4711, "")
+
+
+async def test_a_pause_from_while_the_clock_was_ahead_silences_no_conversation(tmp_path: Path) -> None:
+    url, fails = f"sqlite:///{tmp_path}/x.db", [True]
+    router = Router("bot")
+
+    @router.message()
+    async def answer(_: Turn) -> str:
+        if fails.pop() if fails else False:
+            raise RuntimeError("not now")
+        return "hello"
+
+    async with turns(router, url=url) as world:
+        world.clock.set_by(7200)
+        await world.heard("hi", "m-1")
+        await world.settle()
+    async with turns(router, url=url) as world:
+        await world.heard("hi", "m-2")
+        world.clock.advance(60)
+        await world.settle()
+        assert await world.said() == ["hello", "hello"]
