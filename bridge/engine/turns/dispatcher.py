@@ -11,7 +11,7 @@ from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, returns
 from bridge.engine.lanes import Lanes
-from bridge.engine.turns.batching import MOST, PAGES, grown, single
+from bridge.engine.turns.batching import PAGES, grown, single
 from bridge.engine.turns.commit import CommitBuilder, Prepared
 from bridge.engine.turns.dialogs import Dialogs, Misfit
 from bridge.engine.turns.execution import Bounds, Threads
