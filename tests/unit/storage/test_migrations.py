@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 RELEASED: Final = range(1, len(MIGRATIONS))
 SECRETS: Final = 6
 """The schema from which on secrets have a table of their own."""
+FORMER_KEYS: Final = 7
+"""The schema from which on it is noted when the last event came whose key does not hold its conversation."""
 SECRET: Final = bytes(range(32))
 LONG_KEY: Final = "postback 1 aBcDeFgHiJkLmNoP"
 """Where earlier versions kept a key too long for its channel: thread 1, under its digest."""
@@ -94,6 +96,8 @@ async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[
         old.add("cursors" if old.schema < SECRETS else "secrets", account=account, name=name, value=value)
     for name, value in (("group:1", "5"), ("postback", "6")):
         old.add("cursors", account="shop", name=name, value=value)
+    if old.schema >= FORMER_KEYS:
+        old.add("cursors", account="", name="former keys until", value=str(AT))
     old.db.close()
     opened = await Desk(f"sqlite:///{file}").open()
     yield opened
