@@ -70,7 +70,7 @@ class Bridge:
         self.clock = clock or SystemClock()
         self._outside = outside or Outside()
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
-        self.router = router or combine(load_routers(config.handlers.load, config.folder, file=config.file))
+        self.router = router or combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         rulebook_of(self.router).check_models()
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""

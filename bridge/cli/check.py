@@ -55,6 +55,9 @@ def check(config: ConfigFile = DEFAULT) -> None:
     handlers, handler_problems = _handlers(read)
     warnings = [*read.warnings, *_tokens(read), *_settings(read), *_names(read)]
     problems = [*warnings, *handler_problems, *_store(read)]
+    if not handlers and not handler_problems:
+        reason = "no handler: `run` answers nobody; an application that embeds the bridge gives its own to create_app"
+        problems.append(Problem(read.file, "handlers.load", reason, warning=True))
     if not read.accounts:
         problems.append(
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
@@ -131,7 +134,7 @@ def resolved(names: Collection[str], seconds: float = _RESOLVE_SECONDS) -> dict[
 
 def _handlers(config: Config) -> tuple[int, list[Problem]]:
     try:
-        routers = load_routers(config.handlers.load, config.folder, file=config.file)
+        routers = load_routers(config.handlers_to_load(), config.folder, file=config.file)
         return len(rulebook_of(combine(routers)).handlers()), []
     except ConfigError as error:
         return 0, error.problems

@@ -229,7 +229,7 @@ def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:
     def reread(letter: DeadLetter) -> Sequence[Arrival]:
         from bridge.engine import ingest  # noqa: PLC0415 - see above
 
-        router = combine(load_routers(config.handlers.load, config.folder, file=config.file))
+        router = combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         return ingest.reread(config, router, SystemClock(), letter)
 
     return reread

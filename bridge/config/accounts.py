@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bridge.config.problems import KeyPath, problems_of
 from bridge.providers.registry import provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
+from bridge.units import is_loopback
 
 if TYPE_CHECKING:
     from bridge.config.problems import Report
@@ -34,6 +36,13 @@ class Account:
     provider: Provider
     settings: AccountSettings
     inbound: InboundSettings | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether it is at a gateway, and neither at the playground nor at an emulator on this machine."""
+        if self.provider.name == "playground":
+            return False
+        return not is_loopback(urlsplit(self.provider.base_url).hostname or "")
 
 
 def read_account(name: str, table: object, report: Report) -> Account | None:

@@ -50,6 +50,18 @@ class Config:
         """
         return _build(values, folder=folder or Path.cwd(), file=file, environment={})
 
+    def handlers_to_load(self) -> tuple[str, ...]:
+        """The handlers; the menu where none are named, and only the playground or emulators would meet it.
+
+        Raises:
+            ConfigError: none are named, and an account is at a real gateway.
+        """
+        real = [name for name, account in self.accounts.items() if account.is_real]
+        if "load" in self.handlers.model_fields_set or not real:
+            return self.handlers.load
+        reason = f'missing: name your handlers, like ["mybot"]; the account {real[0]} is at a real gateway'
+        raise ConfigError([Problem(self.file, "handlers.load", reason)])
+
 
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.

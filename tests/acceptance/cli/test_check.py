@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PLAYGROUND = '[accounts.demo]\nprovider = "playground"\n'
+REAL = '[accounts.r]\nprovider = "ginalne"\nbase_url = "%s"\nusername = "b"\ntoken = "env:TEST_TOKEN"\n'
+MENU = '[handlers]\nload = ["handlers.menu"]\n'
 
 
 def check(folder: Path, text: str = PLAYGROUND) -> tuple[int, list[str]]:
@@ -69,7 +71,7 @@ def test_an_account_without_a_secret_says_that_it_has_no_route(tmp_path: Path, m
     text = (
         '[accounts.r]\nprovider = "ginalne"\nbase_url = "https://g.example"\nusername = "bot"\ntoken = "env:TEST_TOKEN"'
     )
-    code, lines = check(tmp_path, text)
+    code, lines = check(tmp_path, MENU + text)
     assert code == 0
     reason = "no inbound secret, so no route: it receives nothing (bearer wants secret)"
     assert lines[0] == f"accounts.r.inbound: warning: {reason}"
@@ -138,7 +140,7 @@ def test_the_filesystem_is_told_by_the_longest_mount(tmp_path: Path) -> None:
 
 def test_a_token_that_expires_soon_is_a_warning_and_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TEST_TOKEN", "t" * 32)
-    account = '[accounts.r]\nprovider = "ginalne"\nusername = "bot"\ntoken = "env:TEST_TOKEN"\ntoken_expires = '
+    account = f'{MENU}[accounts.r]\nprovider = "ginalne"\nusername = "bot"\ntoken = "env:TEST_TOKEN"\ntoken_expires = '
     code, lines = check(tmp_path, f"{account}2020-01-02")
     assert code == 0
     assert any(line.startswith("accounts.r.token: warning: the token expired on 2020-01-02") for line in lines)
@@ -149,7 +151,7 @@ def test_templates_without_params_are_a_warning_until_they_are_chosen(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEST_KEY", "k" * 32)
-    account = '[accounts.w]\nprovider = "whautochat"\napi_key = "env:TEST_KEY"\nworkspace_id = "w-1"\n'
+    account = f'{MENU}[accounts.w]\nprovider = "whautochat"\napi_key = "env:TEST_KEY"\nworkspace_id = "w-1"\n'
     code, lines = check(tmp_path, account)
     assert code == 0
     assert any(
@@ -179,10 +181,7 @@ def test_a_name_behind_which_there_is_no_gateway_is_a_warning(
 
     monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
     monkeypatch.setenv("TEST_TOKEN", "t" * 32)
-    code, lines = check(
-        tmp_path,
-        '[accounts.r]\nprovider = "ginalne"\nbase_url = "https://g.example"\nusername = "b"\ntoken = "env:TEST_TOKEN"',
-    )
+    code, lines = check(tmp_path, MENU + REAL % "https://g.example")
     expected = [f"accounts.r.base_url: warning: g.example {words}"] if words else []
     assert (code, [line for line in lines if "base_url" in line]) == (0, expected)
 
@@ -192,3 +191,29 @@ def test_a_name_that_does_not_resolve_soon_delays_no_check(monkeypatch: pytest.M
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: asked.wait(10) and [])
     assert module.resolved(["slow.example"], seconds=0.01) == {}
     asked.set()
+
+
+def test_a_real_account_without_handlers_is_a_problem_and_no_tea_shop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    code, lines = check(tmp_path, PLAYGROUND + REAL % "https://g.example")
+    assert code == 78
+    assert lines[-1] == (
+        'handlers.load: missing: name your handlers, like ["mybot"]; the account r is at a real gateway'
+    )
+
+
+def test_an_application_that_brings_its_own_handlers_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    code, lines = check(tmp_path, "[handlers]\nload = []\n" + REAL % "https://g.example")
+    assert (code, lines[-1]) == (0, "ok: 1 account, 0 handlers")
+    assert lines[-2].startswith("handlers.load: warning: no handler: ")
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:9000", "http://localhost:9000"])
+def test_an_emulated_account_meets_the_menu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    monkeypatch.setenv("TEST_TOKEN", "t" * 32)
+    code, lines = check(tmp_path, REAL % url)
+    assert code == 0
+    assert not lines[-1].endswith(" 0 handlers")
