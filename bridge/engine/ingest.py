@@ -120,7 +120,7 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
         account=account,
-        key=_gateways(_event_key(inbound)),
+        key=event_key(inbound.channel, inbound.conversation_id, inbound.key),
         ref=ref,
         event=event,
         encoded=encoded,
@@ -135,17 +135,17 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
     )
 
 
-def _event_key(inbound: Inbound) -> str:
-    """The event's name with its conversation: a messenger numbers the messages of each chat anew."""
-    return f"{_escaped(inbound.channel)}/{_escaped(inbound.conversation_id or '')}/{inbound.key}"
+def event_key(channel: str, conversation_id: str | None, name: str) -> str:
+    """The event's name with its conversation: a messenger numbers the messages of each chat anew.
 
-
-def _escaped(name: str) -> str:
-    return name.replace("%", "%25").replace("/", "%2F")
+    A digest stands for the conversation, because keys are logged and a conversation's id may be a phone number.
+    """
+    place = hashlib.blake2b(f"{channel}\0{conversation_id or ''}".encode(), digest_size=8)
+    return f"{place.hexdigest()}/{name}"
 
 
 def _gateways(key: str) -> str:
-    """A gateway's event key in a form that none of ours has, also when its own begins like one."""
+    """A former key of a gateway's event, in a form that none of ours has, also when its own begins like one."""
     return f"gateway:{key}" if key.startswith(OWN_KEYS) else key
 
 

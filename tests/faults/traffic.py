@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 import orjson
 
+from bridge.engine.ingest import event_key
 from tests.faults.harness import CHANNELS, RELAY_HEADERS, SHOP_HEADERS
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Traffic:
             hook = self._gateways.relationlabs.says(CHANNELS[account], contact, text)
             told = orjson.loads(hook.body)["im-message"]
             place = told.get("channelUuid") or told["from"]
-        key = f"{CHANNELS[account]}/{place}/{told['id']}"
+        key = event_key(CHANNELS[account], place, told["id"])
         said = self.said[account, key] = Said(account, contact, text, key, hook)
         return said
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.engine.ingest import event_key
 from bridge.engine.turns.commit import KEYS, idempotency_key
 from bridge.errors import Unavailable
 from bridge.events import ThreadRef
@@ -149,7 +150,7 @@ async def test_a_replayed_event_speaks_under_new_keys() -> None:
         assert (await world.said(), await world.reasons()) == (["at last"], [])
         (row,) = world.queue
         handler = f"{reply.__module__}:{reply.__qualname__}"
-        assert row.key == idempotency_key("shop", "m-1", 1, handler, 0, 0)
+        assert row.key == idempotency_key("shop", event_key("whatsapp", "ann", "m-1"), 1, handler, 0, 0)
 
 
 CHOOSING: Final = {
