@@ -148,7 +148,7 @@ class Timer(Event):
     `message` (JSON text) is said, or the function `handler` ("module:qualname") is called with `arguments`. Neither
     happens if `unless` is "replied" and the contact wrote in a later version of the thread than `since`. `set_at` is
     in microseconds. `model` ("module:qualname") is the model of the state in the turn that set the timer: the function
-    sees the same.
+    sees the same. A timer with `held` has its turn while a person has the thread too, until they do something there.
     """
 
     tag: ClassVar[str] = "timer"
@@ -161,6 +161,7 @@ class Timer(Event):
     handler: str | None = None
     arguments: Mapping[str, Any] = field(default_factory=dict)
     model: str | None = None
+    held: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

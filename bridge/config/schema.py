@@ -90,7 +90,7 @@ class Handlers(_Section):
     """[handlers]: the modules to load, in order of priority; seconds a turn (`timeout`), turns at once (`concurrency`).
 
     `slow_concurrency` bounds the turns of handlers with more time than `timeout`; they count on their own. After
-    `return_after` quiet seconds a thread goes back from a person to the bot; 0: never.
+    `return_after` seconds without a word of the person a thread goes back from them to the bot; 0: never.
     """
 
     load: Words = ("handlers.menu",)

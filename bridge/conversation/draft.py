@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bridge.conversation.effects import Effects, Shelf
+from bridge.conversation.journal import decode_journal
 from bridge.conversation.state import State, over
-from bridge.conversation.suspension import StoreWatch
+from bridge.conversation.suspension import Ended, StoreWatch
 from bridge.errors import HandlerError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Draft:
         self.in_step = False
         """A step of the dialog runs right now."""
         self.asked = False
-        """A dialog put a question, which closes the choices that were open before."""
+        """A dialog put a question or ended, which closes the choices that were open before."""
         self.begun = 0
         """How many dialogs began in this turn."""
         self.unbegun: list[Coroutine[Any, Any, None]] = []
@@ -130,6 +131,25 @@ class Draft:
             self.step = shelf.step
         self.effects = shelf.effects
         return differs
+
+    def end_dialog(self) -> None:
+        """End the dialog that waits, its question and the time for that; see Turn.end.
+
+        Raises:
+            HandlerError: it runs, in a step.
+            Ended: it runs.
+        """
+        if self.in_step:
+            raise HandlerError("a step cannot end its dialog: return from the dialog after it")
+        if self.plays:
+            raise Ended
+        if self.dialog is None:
+            return
+        journal = decode_journal(self.dialog)
+        self.effects.forget(journal.waiting)
+        self.stepped.add(journal.run)
+        self.dialog = None
+        self.asked = True
 
     def close(self) -> None:
         """End the turn: a handler that was left behind gets an error for whatever it still does."""

@@ -269,6 +269,18 @@ class Turn(Generic[E_co, S_co]):
         self._draft.effects.handoff = note
         return self
 
+    def end(self) -> Self:
+        """End the dialog that waits in this thread: the next words are no answer to its question.
+
+        Without one nothing happens. Inside of a dialog it ends that, like a return.
+
+        Raises:
+            HandlerError: a step of the dialog calls it, or the turn is over.
+        """
+        self._draft.want_open()
+        self._draft.end_dialog()
+        return self
+
     def begin(self, dialog: Callable[[D, *Ts], Awaitable[object]], *arguments: *Ts) -> Awaitable[None]:
         """Begin a dialog in this thread, to be awaited: it runs up to its first question. One that waits here ends.
 

@@ -61,6 +61,11 @@ def returns(event: Event) -> bool:
     return isinstance(event, Returned) or (isinstance(event, Timer) and event.name == QUIET)
 
 
+def is_with_person(event: Event, thread: ThreadRow) -> bool:
+    """Whether a person has the thread before and after the turn of an event."""
+    return thread.is_held and not returns(event)
+
+
 def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
     """Whether a person took the thread after this event, and before it had its turn: it is theirs too."""
     return thread.hold.takes(row.seq) and not takes_over(row.event)

@@ -231,6 +231,14 @@ class Router:
         """A message or press that no rule of any router matches; the first default wins."""
         return self._rule(call_site(), {Message.tag, *PRESS_TAGS}, rank=Rank.DEFAULT, options=options)
 
+    def on_held(self, *filters: Condition, **options: Unpack[RuleKeywords]) -> Callable[[OnAnything], OnAnything]:
+        """What the contact says or presses while a person has the thread: no other rule takes it.
+
+        The handler's replies leave, and the person keeps the thread. The event is kept for the return as well.
+        """
+        tags = {Message.tag, *PRESS_TAGS}
+        return self._rule(call_site(), tags, filters, rank=Rank.HELD, options=options)
+
     @overload
     def error(self, only: type[X], /) -> OnError[X]: ...
     @overload

@@ -9,7 +9,18 @@ from bridge.errors import HandlerError
 from bridge.events import Postback
 from bridge.routing.index import RuleIndex
 from bridge.routing.overlap import DEFAULT_OPTIONS
-from bridge.routing.rules import NO_SCOPE, PRESS_TAGS, Entry, ErrorRule, Match, RouterSettings, Rule, Scope, Script
+from bridge.routing.rules import (
+    NO_SCOPE,
+    PRESS_TAGS,
+    Entry,
+    ErrorRule,
+    Match,
+    Rank,
+    RouterSettings,
+    Rule,
+    Scope,
+    Script,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +38,7 @@ class _Compiled:
     """The answers that a book gives often."""
 
     index: RuleIndex
+    held: RuleIndex
     outer: tuple[tuple[Middleware, Scope], ...]
     scripts: Mapping[_ScriptId, tuple[Script, Scope]]
     has_default_options: bool
@@ -94,6 +106,14 @@ class RuleBook:
             HandlerError: a filter or a handler turns out to be written in a way that cannot work.
         """
         return self._compile().index.match(event, ref, step, anytime=anytime)
+
+    def match_held(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
+        """The first rule for what the contact says while a person has the thread.
+
+        Raises:
+            HandlerError: a filter or a handler turns out to be written in a way that cannot work.
+        """
+        return self._compile().held.match(event, ref, step, anytime=False)
 
     def match_error(self, error: BaseException, scope: Scope = NO_SCOPE) -> Handler | None:
         """The first handler for an exception of this class, from `scope` outwards; without a scope, any."""
@@ -194,8 +214,10 @@ class RuleBook:
         if self._compiled is None:
             entries = list(self.entries())
             scripts = [(entry, scope) for entry, scope in entries if isinstance(entry, Script)]
+            rules = [(entry, scope) for entry, scope in entries if isinstance(entry, Rule)]
             self._compiled = _Compiled(
-                index=RuleIndex((entry, scope) for entry, scope in entries if isinstance(entry, Rule)),
+                index=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is not Rank.HELD),
+                held=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is Rank.HELD),
                 outer=tuple((outer, scope) for scope in self.scopes() for outer in scope.settings[-1].outer),
                 scripts={(script.name, script.version): (script, scope) for script, scope in scripts},
                 has_default_options=all(entry.handler.options == DEFAULT_OPTIONS for entry, _ in entries),

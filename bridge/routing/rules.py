@@ -34,6 +34,8 @@ class Rank(IntEnum):
     ORDINARY = 0
     STALE = 1
     DEFAULT = 2
+    HELD = 3
+    """Only while a person has the thread, and then no other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ class TimerRow:
     """A timer of a thread, waiting: at `due_at` (microseconds) it becomes an inbox event with the key `timer:<id>`.
 
     `message` is a message as JSON, or `handler` a function ("module:qualname") with `arguments` (JSON), that sees the
-    state as `model`; see bridge.events.Timer.
+    state as `model`. `held` is the `taken_seq` of the hold for which it is set; see bridge.events.Timer.
     """
 
     due_at: int
@@ -172,6 +172,7 @@ class TimerRow:
     handler: str | None = None
     arguments: bytes = b"{}"
     model: str | None = None
+    held: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -199,6 +199,9 @@ ALTER TABLE outbox ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0;
 """
 """When a row failed last: with that, a wait that was written down while the clock was ahead is known for what it is."""
 
+_HELD_TIMERS: Final = "ALTER TABLE timers ADD COLUMN held INTEGER;"
+"""Timers that have their turns while a person has the thread."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -208,5 +211,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _SECRETS,
     _FORMER_KEYS,
     _TRIED,
+    _HELD_TIMERS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

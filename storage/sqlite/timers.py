@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 _SET: Final = """
-INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _CANCEL: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
@@ -50,7 +50,7 @@ WHERE id = ? AND status {records.one_of(*TIMERS.before(TimerMove.HANDLED))}
 _WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 _DUE: Final = f"""
 SELECT r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
-       t.contact, {records.REF}
+       r.held, t.contact, {records.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
 WHERE r.{_WAITING} AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
@@ -74,7 +74,7 @@ def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Seq
 
 def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
     set_by = turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
-    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model
+    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
 
 
 def _timers(turn: TurnCommit) -> list[InboxRow]:
@@ -102,7 +102,7 @@ def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
-    timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, contact, *ref = row
+    timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, held, contact, *ref = row
     event = Timer(
         id=f"timer:{timer_id}",
         contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
@@ -115,6 +115,7 @@ def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
         handler=handler,
         arguments=orjson.loads(arguments),
         model=model,
+        held=held,
     )
     return Arrival(
         account=ref[0],

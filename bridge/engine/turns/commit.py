@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
-from bridge.engine.handoff import returns
-from bridge.events import Echo, Event, Handoff, Message, Postback, Returned, takes_over
+from bridge.engine.handoff import is_with_person, returns
+from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
 from bridge.log import log
 from bridge.messages import Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
@@ -76,8 +76,11 @@ class CommitBuilder:
         plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
         left = _left(heard, batch, draft, plans, capabilities)
         draft.close()
-        given_back = thread.is_held and isinstance(draft.event, Returned)
-        scheduled = {} if capabilities.schedule else _scheduled(replies, now)
+        stays = is_with_person(batch.head.event, thread)
+        given_back = thread.is_held and not stays
+        taken = left.is_held and not stays
+        held = left.hold.taken_seq if left.is_held else None
+        scheduled = {} if capabilities.schedule else _scheduled(replies, now, held)
         name = handler.name if handler else ""
         sayings = [
             saying
@@ -85,14 +88,15 @@ class CommitBuilder:
             if ordinal not in scheduled
             for saying in _sayings(row, name, ordinal, message, planned, now)
         ]
-        timers = [*(_timer(later, now) for later in effects.laters), *scheduled.values()]
+        timers = [*(_timer(later, now, held) for later in effects.laters), *scheduled.values()]
         commit = TurnCommit(
             row=batch.newest,
             others=batch.rows[:-1],
             thread=left,
             sayings=sayings,
-            timers=[*timers, *(self._quiet_timer(now) if left.is_held else ())],
-            cancelled=[*effects.cancelled, *((QUIET,) if left.is_held or given_back else ())],
+            timers=[*timers, *(self._quiet_timer(now) if taken else ())],
+            cancelled=[*effects.cancelled, *((QUIET,) if taken or given_back else ())],
+            holds=stays and not isinstance(batch.head.event, Timer),
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=not thread.is_held and any(map(takes_over, events)),
@@ -102,14 +106,15 @@ class CommitBuilder:
         return Prepared(commit, long_keys)
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
-        """An event while a person has the thread: it is kept, and the contact's words restart the quiet time.
+        """An event while a person has the thread: it is kept, and the person's words restart the quiet time.
 
-        The person's own words, and events about the hold itself, are only recorded.
+        Those, and events about the hold itself, are only recorded. The contact's words restart nothing: whoever asks
+        again and again while nobody answers would keep the bot silent.
         """
         now = self._clock.now()
         recorded = isinstance(row.event, Echo | Handoff) or returns(row.event)
         note = row.event.note if isinstance(row.event, Handoff) else thread.hold.note
-        begins_quiet = thread.is_held and (isinstance(row.event, Message | Postback) or takes_over(row.event))
+        begins_quiet = thread.is_held and takes_over(row.event)
         if _person_spoke([row.event]):
             capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
             thread = replace(thread, choices=passed_over(thread.choices, keys_return=capabilities.keys_return))
@@ -152,7 +157,7 @@ def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], c
         choices=_choices(heard.choices, plans, events, asked=asked, keys_return=capabilities.keys_return),
         address=next((row.address for row in reversed(batch.rows) if row.address), heard.address),
         dialog=draft.dialog,
-        hold=after_turn(heard.hold, _taken(draft.effects.handoff, events)),
+        hold=after_turn(heard.hold, _note(draft.effects.handoff, heard, events)),
     )
 
 
@@ -164,8 +169,13 @@ def _heard(thread: ThreadRow, events: Sequence[Event]) -> ThreadRow:
     return replace(thread, last_heard=max(thread.last_heard or 0, *times), heard=thread.version + 1)
 
 
-def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
+def _note(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> str | None:
     """The note to the person who has the thread after this turn; None: the bot has it."""
+    return thread.hold.note if handoff is None and is_with_person(events[0], thread) else _taken(handoff, events)
+
+
+def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
+    """The note to the person who takes the thread in this turn; None: nobody does."""
     if handoff is not None:
         return handoff
     for event in events:
@@ -220,8 +230,8 @@ def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, plann
     ]
 
 
-def _timer(later: Later, now: int) -> TimerRow:
-    """A timer that the turn asked for, now that its delay begins to count."""
+def _timer(later: Later, now: int, held: int | None) -> TimerRow:
+    """A timer that the turn asked for, now that its delay begins to count; a question's is for the bot alone."""
     return TimerRow(
         due_at=now + later.delay if later.at is None else later.at,
         name=later.name,
@@ -229,13 +239,16 @@ def _timer(later: Later, now: int) -> TimerRow:
         handler=later.handler,
         arguments=later.arguments,
         model=later.model,
+        held=held if later.handler else None,
     )
 
 
-def _scheduled(replies: Sequence[Outgoing], now: int) -> dict[int, TimerRow]:
+def _scheduled(replies: Sequence[Outgoing], now: int, held: int | None) -> dict[int, TimerRow]:
     """Messages with `at=`, by their ordinal: each is a timer until then, so tomorrow's never holds up today's."""
     return {
-        ordinal: TimerRow(due_at=micros(message.at), name=AT, message=encode_message(replace(message, at=None)))
+        ordinal: TimerRow(
+            due_at=micros(message.at), name=AT, message=encode_message(replace(message, at=None)), held=held
+        )
         for ordinal, message in enumerate(replies)
         if message.at is not None and micros(message.at) > now
     }

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
-from bridge.engine.handoff import is_too_late, returns
+from bridge.engine.handoff import is_too_late, is_with_person, returns
 from bridge.engine.lanes import Lanes
 from bridge.engine.turns.batching import PAGES, grown, single
 from bridge.engine.turns.commit import CommitBuilder, Prepared
@@ -142,7 +142,7 @@ class Dispatcher:
         """The turn that begins with a row, as its thread stands now."""
         thread = await self._store.thread(row.thread_id)
         try:
-            if thread.is_held != returns(row.event) or is_too_late(row, thread):
+            if self._is_silent(row, thread):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
             return await self._answer(row, thread, aside=aside)
@@ -151,6 +151,15 @@ class Dispatcher:
             return row
         finally:
             self._interruptions.end(thread.id)
+
+    def _is_silent(self, row: InboxRow, thread: ThreadRow) -> bool:
+        """Whether the bot has nothing to say to an event, because of the person who has its thread or took it."""
+        if is_too_late(row, thread):
+            return True
+        if not thread.is_held or returns(row.event):
+            return thread.is_held != returns(row.event)
+        with self._marks.around(row):
+            return not self._matcher.speaks(row.event, thread)
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
@@ -246,7 +255,7 @@ class Dispatcher:
 
     def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
         *older, event = batch.events
-        services = TurnServices(self._store, self._dialogs, batch)
+        services = TurnServices(self._store, self._dialogs, batch, held=is_with_person(event, thread))
         turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.callsite import call_site
 from bridge.engine.turns.dialogs import is_for_a_dialog
-from bridge.events import Timer
+from bridge.events import Message, Postback, Timer
 from bridge.messages import decode_message
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
@@ -32,6 +32,8 @@ class Matcher:
 
     def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Outgoing | None:
         """The handler of an event while a thread is at `step` and `dialog` waits there; or a timer's own message."""
+        if thread.is_held and isinstance(event, Message | Postback):
+            return self._book.match_held(event, thread.ref, step)
         match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
         if match is not None or is_for_a_dialog(event):
             return match
@@ -46,6 +48,16 @@ class Matcher:
         if arguments is None:
             raise handler.error("the arguments it was to be called with do not fit it any more")
         return Match(handler=handler, arguments=arguments)
+
+    def speaks(self, event: Event, thread: ThreadRow) -> bool:
+        """Whether the bot has a turn for an event while a person has the thread.
+
+        The contact's words have one where a rule is for them. A timer has one if it was set for this while, until the
+        person does something: from then on the bot would talk over them.
+        """
+        if isinstance(event, Timer):
+            return event.held == thread.hold.taken_seq
+        return isinstance(event, Message | Postback) and self.handler(event, thread) is not None
 
     def handler(self, event: Event, thread: ThreadRow) -> Handler | None:
         """The handler of an event as the thread stands. What a filter raises is left to the turn itself."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
 from bridge.engine.turns.batching import MOST
+from bridge.errors import HandlerError
 from bridge.events import decode_event
 from bridge.messages import decode_message
 from bridge.routing.schedule import later
@@ -32,6 +33,8 @@ class TurnServices:
     store: Store
     dialogs: Dialogs
     batch: Batch
+    held: bool = False
+    """Whether a person has the thread."""
     watch: StoreWatch = field(default_factory=StoreWatch)
     """The watch of the turn's draft."""
 
@@ -45,6 +48,8 @@ class TurnServices:
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in the turn."""
+        if self.held:
+            raise HandlerError("a person has the conversation: a dialog begins after its return")
         await self.dialogs.begin(self.batch.head, turn, dialog, arguments)
 
 
