@@ -99,7 +99,7 @@ class StoreReader(Protocol):
         """A thread's open messages after `seq`, in order."""
         ...
 
-    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+    async def inbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[InboxRow]:
         """The first open event of each thread that has one, by seq, from `after_seq` on."""
         ...
 

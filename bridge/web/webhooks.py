@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.ingest import arrivals_of
+from bridge.engine.shares import Shares
 from bridge.errors import StoreError, WebhookError
 from bridge.log import log
 from bridge.providers.port import Webhook
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
 IN_FLIGHT: Final = 256
-"""Webhooks that are all here and not yet answered."""
+"""Webhooks that are all here and not yet answered; a flood on one account leaves room for the others' above it."""
 _TAKEN: Final = 200
 _NOT_FOUND: Final = 404
 
@@ -71,12 +72,12 @@ class Webhooks:
         self._limit = limit
         self._bodies = bodies
         self._peers = peers
-        self._in_flight = 0
         self._doors = {
             name: _Door(account, verifier_for(account.inbound))
             for name, account in accounts.items()
             if account.inbound is not None
         }
+        self._in_flight = Shares(IN_FLIGHT, len(self._doors))
         self._patience = Patience(COMMIT_SECONDS)
         self._acks = Acks()
         self.intake = Intake(store)
@@ -100,16 +101,17 @@ class Webhooks:
         door, segments = self._enter(request, path)
         channel = None if door.verifier.needs_body else _channel_of(door, segments)
         body = await self._read(request)
-        if self._in_flight >= IN_FLIGHT:
+        name = door.account.name
+        if not self._in_flight.has_room(name):
             raise busy("too many requests at once")
-        self._in_flight += 1
+        self._in_flight.take(name)
         try:
             if door.verifier.needs_body:
                 door.verifier.verify_body(Signed(headers=request.headers, body=body, now=self._clock.now()))
                 channel = _channel_of(door, segments)
             await self.accept(door.account, body, channel, request)
         finally:
-            self._in_flight -= 1
+            self._in_flight.give(name)
 
     async def accept(
         self, account: Account, body: bytes, channel: str | None, request: web.Request | None = None

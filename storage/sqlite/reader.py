@@ -136,10 +136,10 @@ class Reader:
         where = f"WHERE o.thread_id = ? AND o.{records.MESSAGE_OPEN} AND o.seq > ? ORDER BY o.seq LIMIT ?"
         return await self._readable("outbox", records.outbox_row, f"{_OUTBOX} {where}", thread_id, seq, limit)
 
-    async def inbox_heads(self, after_seq: int, limit: int) -> list[InboxRow]:
+    async def inbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[InboxRow]:
         """The first open event of each thread that has one, by seq."""
-        where = f"{_INBOX_HEADS} ORDER BY i.seq LIMIT ?2"
-        return await self._readable("inbox", records.inbox_row, f"{_INBOX} {where}", after_seq, limit)
+        where = f"{_INBOX_HEADS} AND (?2 IS NULL OR t.account = ?2) ORDER BY i.seq LIMIT ?3"
+        return await self._readable("inbox", records.inbox_row, f"{_INBOX} {where}", after_seq, account, limit)
 
     async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
         """The first open message of each thread that has one, by seq."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from bridge.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from bridge.engine.lanes import Lanes
 
@@ -34,13 +34,14 @@ async def at_once(_: Piece) -> Piece | None:
 
 @dataclass(slots=True, eq=False)
 class LineOfWork:
-    """Implements lanes.Source. `do` is the work; `before_reading` runs before and `after_reading` after each read."""
+    """Implements lane.Source. `do` is the work; `before_reading` runs before and `after_reading` after each read."""
 
     name: str = "pieces"
     do: Callable[[Piece], Awaitable[Piece | None]] = at_once
     before_reading: Callable[[], Awaitable[None]] | None = None
     after_reading: Callable[[], Awaitable[None]] | None = None
     refuse_reads: int = 0
+    groups: Sequence[str] = ("",)
     lanes: Lanes[Piece] | None = None
     untold: list[Piece] = field(default_factory=list)
     open: dict[int, list[Piece]] = field(default_factory=lambda: defaultdict(list))
@@ -79,10 +80,15 @@ class LineOfWork:
         """Rows that are not done."""
         return sum(map(len, self.open.values()))
 
-    async def heads(self, after_seq: int, limit: int) -> list[Piece]:
+    def group(self, row: Piece) -> str:
+        """Of `groups`, in turn by thread."""
+        return self.groups[row.thread_id % len(self.groups)]
+
+    async def heads(self, after_seq: int, limit: int, group: str | None = None) -> list[Piece]:
         """The first open row of each thread."""
         await self._read(self.before_reading)
         found = [rows[0] for rows in self.open.values() if rows and rows[0].seq > after_seq]
+        found = [row for row in found if group in {None, self.group(row)}]
         found = sorted(found, key=lambda piece: piece.seq)[:limit]
         await self._read(self.after_reading, refusing=False)
         return found

@@ -76,13 +76,17 @@ class DeliveryWorker:
         for row_id in row_ids:
             self._waits.pop(row_id, None)
 
-    async def heads(self, after_seq: int, limit: int) -> list[OutboxRow]:
-        """See lanes.Source."""
+    def group(self, row: OutboxRow) -> str:
+        """See lane.Source: all messages are of one account."""
+        return row.ref.account
+
+    async def heads(self, after_seq: int, limit: int, _: str | None = None) -> list[OutboxRow]:
+        """See lane.Source."""
         now = self._tools.clock.now()
         return [row.as_of(now) for row in await self._tools.store.outbox_heads(after_seq, limit, self.account)]
 
     async def more(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
-        """See lanes.Source."""
+        """See lane.Source."""
         now = self._tools.clock.now()
         return [row.as_of(now) for row in await self._tools.store.outbox_after(thread_id, seq, limit)]
 

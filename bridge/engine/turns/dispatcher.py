@@ -11,6 +11,7 @@ from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, is_with_person, returns
 from bridge.engine.lanes import Lanes
+from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.batching import PAGES, grown, single
 from bridge.engine.turns.commit import CommitBuilder, Prepared
 from bridge.engine.turns.dialogs import Dialogs, Misfit
@@ -32,7 +33,7 @@ from bridge.routing.rules import NO_SCOPE
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
@@ -96,8 +97,8 @@ class Dispatcher:
         self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
-        self._slow = asyncio.Semaphore(policy.slow_concurrency)
-        self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency)
+        self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
+        self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
 
     @property
@@ -115,13 +116,17 @@ class Dispatcher:
         self._interruptions.offer(rows)
         self.lanes.offer(rows)
 
-    async def heads(self, after_seq: int, limit: int) -> list[InboxRow]:
-        """See lanes.Source."""
+    def group(self, row: InboxRow) -> str:
+        """See lane.Source."""
+        return row.ref.account
+
+    async def heads(self, after_seq: int, limit: int, group: str | None) -> list[InboxRow]:
+        """See lane.Source."""
         now = self._clock.now()
-        return [row.as_of(now) for row in await self._store.inbox_heads(after_seq, limit)]
+        return [row.as_of(now) for row in await self._store.inbox_heads(after_seq, limit, group)]
 
     async def more(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
-        """See lanes.Source."""
+        """See lane.Source."""
         now = self._clock.now()
         return [row.as_of(now) for row in await self._store.inbox_after(thread_id, seq, limit)]
 
@@ -163,8 +168,11 @@ class Dispatcher:
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
-        batch = await self._batch(row, thread)
         now = self._clock.now()
+        meant = await self._judge.meant(row, thread)
+        if meant is None:
+            return replace(row, available_at=now + DOUBT)
+        batch = await self._batch(row, meant, thread)
         if (due_at := batch.due_at(now)) > now:
             return replace(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
@@ -173,8 +181,8 @@ class Dispatcher:
         try:
             if (batch.options.timeout or 0) <= self._policy.timeout or aside:
                 return await self._turn(row, batch, thread)
-            with self.lanes.aside():
-                async with self._slow:
+            with self.lanes.aside(row):
+                async with self._slow.place(row.ref.account):
                     return await self._begin(row, aside=True)  # the thread may be another one after that wait
         finally:
             self._outages.ended(handler, row)
@@ -187,9 +195,8 @@ class Dispatcher:
                 handler = self._matcher.handler(batch.head.event, thread)
         return handler.name if handler is not None else ""
 
-    async def _batch(self, row: InboxRow, thread: ThreadRow) -> Batch:
+    async def _batch(self, row: InboxRow, meant: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
-        meant = await self._judge.meant(row, thread)
         with self._marks.around(row):
             batch = single(meant, thread, self._book, self._matcher)
         if batch.handler is None or not batch.options.overlap.gathers:
@@ -218,14 +225,27 @@ class Dispatcher:
             waiting = await self._store.inbox_after(row.thread_id, after, page)
             if not candidates and (not waiting or waiting[0].id != row.id):
                 break
-            candidates += [await self._judge.meant(candidate, thread) for candidate in waiting]
+            known = [meant async for meant in self._known(waiting, thread)]
+            candidates += known
+            if not candidates:
+                return replace(batch, closed=True)
             with self._marks.around(row):
                 alone = self._probation.on_last_try(candidates)
                 batch = grown(batch, candidates, self._policy.backoff.attempts, match, alone=alone)
+            if len(known) < len(waiting):  # what is not known yet stands behind the batch, and no turn waits for it
+                return replace(batch, closed=True)
             if batch.closed or len(waiting) < page:
                 break
             after = waiting[-1].seq
         return batch
+
+    async def _known(self, rows: Iterable[InboxRow], thread: ThreadRow) -> AsyncIterator[InboxRow]:
+        """What rows mean, up to the first of which that is not known yet."""
+        for row in rows:
+            meant = await self._judge.meant(row, thread)
+            if meant is None:
+                return
+            yield meant
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""

@@ -37,13 +37,17 @@ class Judge:
         ours = await self._store.sent_by_us(row, self._clock.now())
         return None if ours is None else replace(row, event=replace(row.event, human=not ours))
 
-    async def meant(self, row: InboxRow, thread: ThreadRow) -> InboxRow:
-        """An event as its thread understands it: a text as the choice it names, a press with its key opened."""
+    async def meant(self, row: InboxRow, thread: ThreadRow) -> InboxRow | None:
+        """An event as its thread understands it: a text as the choice it names, a press with its key opened.
+
+        None while it is not known whether a person wrote it.
+        """
         event = row.event
         if returns(event):
             return replace(row, event=returned(event, await self._store.held(thread.id, MISSED)))
-        while (judged := await self.judged(row)) is None:  # the head is known already: one of those behind it
-            await self._clock.sleep(DOUBT / SECOND)
+        judged = await self.judged(row)
+        if judged is None:
+            return None
         event = _chosen(judged.event, thread)
         return replace(judged, event=await self._signer.open(event, thread))
 

@@ -11,9 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.app.http import create_app
+from bridge.engine.shares import Shares
 from bridge.errors import Unavailable, WebhookError
 from bridge.web.limits import inflate
 from bridge.web.patience import Patience
+from bridge.web.webhooks import IN_FLIGHT
 from tests.support.webhook_door import Door, opened
 from tests.support.whole_bridges import (
     DESK_HOOK,
@@ -240,11 +242,22 @@ async def test_a_store_that_takes_too_long_is_503_and_the_event_is_not_lost(
 
 
 async def test_more_than_can_be_held_is_503(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.web.webhooks.IN_FLIGHT", 0)
+    monkeypatch.setattr(door.bridge.webhooks, "_in_flight", Shares(0))
     status, answer, headers = await door.post(SHOP_HOOK, GOOD)
     assert (status, answer) == (503, b'{"error":"too many requests at once"}')
     assert int(headers["Retry-After"]) > 0
     monkeypatch.undo()
+    assert await door.status(SHOP_HOOK, GOOD) == 200
+
+
+async def test_a_flood_on_one_account_closes_the_door_to_no_other(door: Door) -> None:
+    in_flight = door.bridge.webhooks._in_flight
+    while in_flight.has_room("shop"):
+        in_flight.take("shop")
+    assert in_flight.total == IN_FLIGHT
+    assert await door.status(SHOP_HOOK, GOOD) == 503
+    assert await door.status(DESK_HOOK, GOOD) == 200
+    in_flight.give("shop")
     assert await door.status(SHOP_HOOK, GOOD) == 200
 
 

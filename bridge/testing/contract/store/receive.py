@@ -213,6 +213,12 @@ class ReceiveContract(StoreSuite):
             last = page[-1].seq
         assert [row.key for row in found] == [f"{number}" for number in range(25)]
 
+    async def test_heads_of_one_account_are_those_of_no_other(self, desk: Desk) -> None:
+        await desk.receive(arrival("1"), arrival("2", account="desk"), arrival("3", "bob"), arrival("4", "bob"))
+        assert [row.key for row in await desk.store.inbox_heads(0, 10, "shop")] == ["1", "3"]
+        assert [row.key for row in await desk.store.inbox_heads(0, 10, "desk")] == ["2"]
+        assert await desk.store.inbox_heads(0, 10, "nobody") == []
+
     async def test_what_waits_is_counted(self, desk: Desk) -> None:
         (row, _, _) = await desk.hear("1", "2", "3")
         await desk.turn(row, "a", "b")

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge import Router, Turn
+from bridge import Contact, Echo, Router, Turn
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.interruption import INTERRUPTIONS
+from bridge.events import encode_event
 from bridge.routing.overlap import debounce
-from bridge.testing.contract.store.desk import Desk
+from bridge.testing.contract.store.desk import NOON, Desk, arrival
 from tests.support.bursting_bots import BURST, Gate, account_for, answered, bot, say_burst
 from tests.support.turn_engine import ATTEMPTS, turns
 
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.store.port import Store
-    from bridge.store.records import InboxRow
+    from bridge.store.records import Arrival, InboxRow, ThreadRow
 
 
 @pytest.mark.parametrize(
@@ -305,3 +307,46 @@ async def test_where_events_alternate_a_turn_reads_few_of_those_behind_it() -> N
         await world.settle()
         assert len(await answered(world)) == 61
         assert sum(pages) < 61 * 6
+
+
+class Doubting:
+    """A store that gets an echo while a turn begins, and does not know yet whether a person wrote it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.doubts = True
+        self.echo: Arrival | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        row = await self._store.thread(thread_id)
+        if self.echo is not None:
+            echo, self.echo = self.echo, None
+            await self._store.receive([echo])
+        return row
+
+    async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
+        return None if self.doubts else await self._store.sent_by_us(row, now)
+
+
+@pytest.mark.parametrize("overlap", ["merge", "latest", "interrupt"])
+async def test_a_doubt_about_an_echo_behind_it_keeps_no_turn_in_its_place(overlap: str) -> None:
+    gate, stores = Gate(), list[Doubting]()
+    gate.open.set()
+    echo = Echo(id="e-1", contact=Contact(id="ann"), at=NOON, human=True)
+
+    def wrap(store: Store) -> Any:
+        stores.append(Doubting(store))
+        return stores[0]
+
+    async with turns(bot(gate, overlap), wrap=wrap) as world:
+        stores[0].echo = arrival("e-1", event=echo, encoded=encode_event(echo))
+        await world.store.receive([arrival("m-1")])
+        await asyncio.wait_for(world.settle(), 10)
+        assert gate.begun == [["m-1"]]
+        stores[0].doubts = False
+        world.clock.advance(60)
+        await world.settle()
+        assert (await world.store.counts())["open_events"] == 0

@@ -1,0 +1,120 @@
+"""Bounds that groups share: one that floods or hangs has nearly all of it, and leaves room for every other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+T = TypeVar("T")
+
+_RESERVE: Final = 4
+"""For each so many of the bound, one more for groups that have little."""
+
+
+class Shares:
+    """How much of a bound each group uses, and how much more it may.
+
+    One group alone may use all of the bound. Above it is a reserve for the first few of every other group.
+    """
+
+    def __init__(self, bound: int, groups: int = 1) -> None:
+        """A group without another needs no reserve."""
+        self.bound = bound
+        self.total = 0
+        self._used: Counter[str] = Counter()
+        self._reserve = bound // _RESERVE if groups > 1 else 0
+        self._own = max(1, self._reserve // (groups - 1)) if self._reserve else 0
+        """What is a group's first few."""
+        self._missing = self._own * groups
+        """How many of their first few all groups together do not use."""
+
+    def has_room(self, group: str) -> bool:
+        """Whether the group may use one more."""
+        if self.total < self.bound:
+            return True
+        free = self.bound + self._reserve - self.total
+        return free > 0 and (self._used[group] < self._own or free > self._missing)
+
+    def has_half(self, group: str) -> bool:
+        """Whether half of what the group may use is free."""
+        return self.total <= self.bound // 2 or (self.has_room(group) and self._used[group] <= self._own // 2)
+
+    def take(self, group: str) -> None:
+        """Use one more, whether there is room or not."""
+        self._missing -= self._used[group] < self._own
+        self._used[group] += 1
+        self.total += 1
+
+    def give(self, group: str) -> None:
+        """Use one less."""
+        self._used[group] -= 1
+        self._missing += self._used[group] < self._own
+        self.total -= 1
+
+
+class RoundRobin(Generic[T]):
+    """A queue for each group; the groups have their turns one after another."""
+
+    def __init__(self) -> None:
+        """Nothing waits."""
+        self._queues: dict[str, deque[T]] = {}
+        """Of the groups that have any; the one whose turn it is comes first."""
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._queues)
+
+    def add(self, group: str, item: T) -> None:
+        """Behind all of its group."""
+        queue = self._queues.get(group)
+        if queue is None:
+            self._queues[group] = deque((item,))
+        else:
+            queue.append(item)
+
+    def take(self, admits: Callable[[str], bool]) -> T | None:
+        """The next of the first group that is admitted."""
+        for group, queue in self._queues.items():
+            if admits(group):
+                item = queue.popleft()
+                if not queue:
+                    del self._queues[group]
+                elif len(self._queues) > 1:
+                    self._queues[group] = self._queues.pop(group)
+                return item
+        return None
+
+
+class Places:
+    """A semaphore whose places groups share."""
+
+    def __init__(self, shares: Shares) -> None:
+        """All places are free."""
+        self._shares = shares
+        self._waiting: RoundRobin[tuple[str, asyncio.Future[None]]] = RoundRobin()
+
+    @asynccontextmanager
+    async def place(self, group: str) -> AsyncIterator[None]:
+        """A place, as soon as the group may have one."""
+        taken = asyncio.get_running_loop().create_future()
+        self._waiting.add(group, (group, taken))
+        self._serve()
+        try:
+            await taken
+            yield
+        finally:
+            if taken.done() and not taken.cancelled():
+                self._shares.give(group)
+                self._serve()
+
+    def _serve(self) -> None:
+        while (waiter := self._waiting.take(self._shares.has_room)) is not None:
+            group, taken = waiter
+            if not taken.done():
+                self._shares.take(group)
+                taken.set_result(None)
