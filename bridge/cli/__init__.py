@@ -30,7 +30,7 @@ COMMANDS: Final = {
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
-        Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, and check them against changed code."),
+        Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),
 }
 """Panel by panel, as `threadbridge --help` lists them. A command's help begins with the same sentence."""

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from bridge.cli.commands import Command, Group
+from bridge.cli.handoff import ThreadId, change
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.config.load import load_config
@@ -20,6 +21,7 @@ from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
 from bridge.store.opening import open_reader
 from bridge.units import micros
+from bridge.web.control_protocol import NO_DIALOG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,7 +45,7 @@ _BREAKS: Final = (*_PLACE, "action", "reason")
 dialogs = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="List waiting dialogs, and check them against changed code.",
+    help="List waiting dialogs, check them against changed code, and end one.",
 )
 
 Handlers = Annotated[
@@ -91,6 +93,17 @@ def check(config: ConfigFile = DEFAULT, handlers: Handlers = None, as_json: AsJs
             leave(_BROKEN)
         if not as_json:
             say(f"ok: {_count(number)} can continue")
+
+
+@dialogs.command(cls=Command)
+def end(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
+    """End the dialog that waits in a conversation: the next answer goes to the rules.
+
+    Nothing is said, and the state stays as it is. A running bridge ends the dialog at once.
+
+    Example: `threadbridge dialogs end 7`
+    """
+    change(config, thread_id, "end-dialog", "its dialog is over", lambda by, id_: by.end_dialog(id_), missing=NO_DIALOG)
 
 
 def _count(number: int) -> str:

@@ -34,7 +34,7 @@ def handoff(thread_id: ThreadId, note: Note = "", config: ConfigFile = DEFAULT) 
 
     Example: `threadbridge handoff 7 --note "wants to talk about the invoice"`
     """
-    _change(config, thread_id, "handoff", note, lambda handoffs, number: handoffs.hand_off(number, note))
+    change(config, thread_id, "handoff", "with a person", lambda handoffs, id_: handoffs.hand_off(id_, note), note=note)
 
 
 def return_(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
@@ -45,31 +45,40 @@ def return_(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
 
     Example: `threadbridge return 7`
     """
-    _change(config, thread_id, "return", "", lambda handoffs, number: handoffs.give_back(number))
+    change(config, thread_id, "return", "returned to the bot", lambda handoffs, id_: handoffs.give_back(id_))
 
 
-def _change(path: Path, thread_id: str, verb: str, note: str, act: Callable[[Handoffs, int], Awaitable[bool]]) -> None:
+def change(
+    path: Path,
+    thread_id: str,
+    verb: str,
+    done: str,
+    act: Callable[[Handoffs, int], Awaitable[bool]],
+    *,
+    note: str = "",
+    missing: str = NO_THREAD,
+) -> None:
     """Ask the running bridge; when it does not run, change the store here."""
     with exits():
-        config = load_config(path)
-        refusal = _asked(config, thread_id, verb, note)
+        config = load_config(path, accounts=False)
+        refusal = _asked(config, thread_id, verb, note, missing)
         if refusal is None:
             number = thread_number(thread_id)
-            refusal = "" if number is not None and asyncio.run(_do(config, number, act)) else NO_THREAD
+            refusal = "" if number is not None and asyncio.run(_do(config, number, act)) else missing
         if refusal:
             complain(f"{thread_id}: {refusal}")
             leave(1)
-        say(f"{thread_id}: {'with a person' if verb == 'handoff' else 'returned to the bot'}")
+        say(f"{thread_id}: {done}")
 
 
-def _asked(config: Config, thread_id: str, verb: str, note: str) -> str | None:
+def _asked(config: Config, thread_id: str, verb: str, note: str, missing: str) -> str | None:
     """Why the running bridge refused, or "" when it did not; None when no bridge runs."""
     if (database := config.storage.file) is None:
         return None
     if no_store_yet(config):
-        return NO_THREAD
+        return missing
     try:
-        return Control(database).ask("threads", thread_id, verb, missing=NO_THREAD, body=note) or ""
+        return Control(database).ask("threads", thread_id, verb, missing=missing, body=note) or ""
     except ConnectionRefusedError:
         return None
 

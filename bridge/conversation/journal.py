@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from pydantic import BaseModel
 
-from bridge.errors import HandlerError
+from bridge.conversation.suspension import JournalFull
 from bridge.events import decode_event, encode_event
 from bridge.own import lasting_name
 
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 JOURNAL_LIMIT: Final = 128 * 1024
 """Bytes of JSON that a dialog's journal may have."""
 
+ROOM: Final = 16 * 1024
+"""Bytes that have to be free for the outcome of a step before it is taken."""
 _LABEL: Final = 40
 
 
@@ -79,7 +81,14 @@ class Journal:
         return any(entry.op == "step" for entry in self.entries)
 
     def encode(self) -> bytes:
-        """As JSON. Raises HandlerError when that is more than 128 KiB."""
+        """As JSON. Raises JournalFull when that is more than 128 KiB."""
+        return bytes(memoryview(self._checked(JOURNAL_LIMIT)))  # as State.encode does
+
+    def make_room(self) -> None:
+        """Refuse what acts outside while its outcome may find no room. Raises JournalFull."""
+        self._checked(JOURNAL_LIMIT - ROOM)
+
+    def _checked(self, limit: int) -> bytes:
         data = orjson.dumps(
             {
                 "name": self.name,
@@ -93,12 +102,9 @@ class Journal:
                 "entries": [[entry.op, entry.call, entry.label, entry.leg, entry.outcome] for entry in self.entries],
             }
         )
-        if len(data) > JOURNAL_LIMIT:
-            raise HandlerError(
-                f"the dialog {self.name} remembers {len(data)} bytes; it may {JOURNAL_LIMIT}: "
-                "let it begin another one (turn.begin) where it goes round"
-            )
-        return bytes(memoryview(data))  # as State.encode does
+        if len(data) > limit:
+            raise JournalFull(self.name, len(data), limit)
+        return data
 
 
 def decode_journal(data: bytes) -> Journal:

@@ -10,7 +10,7 @@ from bridge.conversation.effects import Later, span_of
 from bridge.conversation.exceptions import kept, made_again
 from bridge.conversation.journal import JournalEntry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
 from bridge.conversation.questions import WHOLE, Refused, mark_of
-from bridge.conversation.suspension import Ended, ScriptChanged, Suspended
+from bridge.conversation.suspension import Ended, JournalFull, ScriptChanged, Suspended
 from bridge.conversation.turn import draft_of
 from bridge.events import Timer
 from bridge.messages import encode_message
@@ -82,6 +82,7 @@ class Playback:
         """The dialog waits."""
         self.position = 0
         """How many operations the function came to so far."""
+        self._full: JournalFull | None = None
         self._draft = draft_of(turn)
         self._journal = journal
         self._side_effects = side_effects
@@ -165,6 +166,7 @@ class Playback:
             note = f"{self._journal.name}: nobody knows whether step {position + 1}, {done.label}, happened"
             self.turn.handoff(note)
             raise Ended
+        self._want_room(self._journal.make_room)
         self._draft.stepped.add(self._journal.run)
         self._draft.in_step = True
         try:
@@ -178,7 +180,16 @@ class Playback:
         finally:
             self._draft.in_step = False
         self._journal.entries.append(replace(done, outcome={"value": value}))
+        self._want_room(self._journal.encode)
         return deepcopy(value)
+
+    def _want_room(self, check: Callable[[], object]) -> None:
+        """Leave the function where its journal is full, and let nothing follow, whatever it makes of that."""
+        try:
+            check()
+        except JournalFull as full:
+            self._full = full
+            raise
 
     async def ask(self, question: Question, timeout: Delay | None) -> Answer:  # noqa: ASYNC109 - of an answer, days from now
         """Put a question, or return how it was answered."""
@@ -253,6 +264,11 @@ class Playback:
             self._shelf = None
         self._draft.happened = self._happened
 
+    def check_room(self) -> None:
+        """Raises JournalFull when the function was to be left for that."""
+        if self._full is not None:
+            raise self._full
+
     def check_end(self) -> None:
         """Check the end of the function. Raises ScriptChanged when the journal has more operations."""
         if self.position < len(self._journal.entries):
@@ -263,6 +279,7 @@ class Playback:
 
     def _past(self, done: JournalEntry) -> JournalEntry | None:
         """The journal's entry for the operation that the function comes to now; None: the operation is new."""
+        self.check_room()
         if self.suspended:
             raise Suspended
         number, self.position = self.position, self.position + 1

@@ -43,6 +43,20 @@ class ScriptChanged(BaseException):
         self.detail = detail or reason
 
 
+class JournalFull(BaseException):
+    """A dialog's journal has no room for what comes next, so its next run could not repeat this one."""
+
+    def __init__(self, name: str, size: int, limit: int) -> None:
+        """Say whose, and how much it holds and may hold (bytes)."""
+        super().__init__()
+        self.reason = f"its journal is full: {size} bytes, and it may have {limit}"
+        self.mistake = (
+            f"the dialog {name} remembers {size} bytes; it may {limit}: "
+            "let it begin another one (turn.begin) where it goes round"
+        )
+        """The same for the author of the turn that begins it."""
+
+
 class StoreSignal(BaseException):
     """The store failed in a call that the author's code made. The engine gets the store's error back."""
 
@@ -85,7 +99,7 @@ class StoreWatch:
 
 def signal_in(group: BaseExceptionGroup[BaseException]) -> BaseException:
     """What a task group has to say, if it is but that its dialog waits, has ended or was changed; else the group."""
-    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged, StoreSignal))
+    signals, others = group.split((Suspended, Ended, Superseded, ScriptChanged, JournalFull, StoreSignal))
     signal: BaseException = group if signals is None or others is not None else signals
     while signal is not group and isinstance(signal, BaseExceptionGroup):
         signal = signal.exceptions[0]

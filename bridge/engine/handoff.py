@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import QUIET
+from bridge.conversation.journal import decode_journal
 from bridge.errors import NoThread
 from bridge.events import Contact, Handoff, Returned, Timer, encode_event, takes_over
 from bridge.store.lifecycle import InboxState
@@ -44,6 +45,16 @@ class Handoffs:
         """Return a thread to the bot; False when the thread does not exist."""
         return await self._tell(thread_id, lambda about: Returned(**about))
 
+    async def end_dialog(self, thread_id: int) -> bool:
+        """End the dialog that waits in a thread; False when none waits there. No event of the thread waits for that."""
+        try:
+            thread = await self._store.thread(thread_id)
+        except NoThread:
+            return False
+        if thread.dialog is None:
+            return False
+        return await self._store.end_dialog(thread_id, _timer_of(thread.dialog), self._clock.now())
+
     async def _tell(self, thread_id: int, make: Callable[..., Event]) -> bool:
         try:
             thread = await self._store.thread(thread_id)
@@ -54,6 +65,14 @@ class Handoffs:
         event = make({"id": key, "contact": Contact(id=thread.ref.conversation_id), "at": moment(now)})
         await self._store.receive([_arrival(thread, event, now)])
         return True
+
+
+def _timer_of(dialog: bytes) -> str:
+    """The timer of a dialog's question; "" where a later version wrote the dialog."""
+    try:
+        return decode_journal(dialog).waiting
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def returns(event: Event) -> bool:

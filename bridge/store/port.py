@@ -183,6 +183,13 @@ class Store(StoreReader, Protocol):
         """
         ...
 
+    async def end_dialog(self, thread_id: int, timer: str, at: int) -> bool:
+        """End the dialog that waits in a thread, its open choices and the `timer` of its question; False: none waits.
+
+        A turn of the thread that runs meanwhile is fenced off as by another turn.
+        """
+        ...
+
     async def start_step(self, step: StepRow) -> StepRow | None:
         """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
         ...

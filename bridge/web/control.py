@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from bridge.errors import BridgeError, WebhookError
-from bridge.web.control_protocol import NO_THREAD, NOT_FOUND, STATUS, reachable, thread_number
+from bridge.web.control_protocol import NO_DIALOG, NO_THREAD, NOT_FOUND, STATUS, reachable, thread_number
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
 from bridge.web.server import runner_of
@@ -53,6 +53,10 @@ class Conversations(Protocol):
 
     async def give_back(self, thread_id: int) -> bool:
         """Return a thread to the bot; False when there is no such thread."""
+        ...
+
+    async def end_dialog(self, thread_id: int) -> bool:
+        """End the dialog that waits in a thread; False when none waits there."""
         ...
 
 
@@ -107,6 +111,7 @@ def _acts(letters: DeadLetters, threads: Conversations) -> Mapping[str, tuple[_A
         "/dead/{id}/drop": (lambda id_, _: letters.drop(id_), NOT_FOUND),
         "/threads/{id}/handoff": (lambda id_, note: _with(id_, lambda each: threads.hand_off(each, note)), NO_THREAD),
         "/threads/{id}/return": (lambda id_, _: _with(id_, threads.give_back), NO_THREAD),
+        "/threads/{id}/end-dialog": (lambda id_, _: _with(id_, threads.end_dialog), NO_DIALOG),
     }
 
 

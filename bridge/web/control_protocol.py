@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOT_FOUND: Final = "there is no dead letter of that id"
+NO_DIALOG: Final = "no dialog waits in a conversation of that id"
 NO_THREAD: Final = "there is no conversation of that id"
 STATUS: Final = "/status"
 """GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""

@@ -11,7 +11,7 @@ import orjson
 from bridge.errors import Broken, StoreError
 
 from ..writer import Unit, Writer
-from . import cursors, dead_letters, inbox, outbox, steps, timers, turns, unreadable
+from . import cursors, dead_letters, dialogs, inbox, outbox, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, connect, execute, path_of, sync_folder, translate
 from .lock import FileLock
@@ -43,6 +43,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "claim delivery": lambda db, _, claims: outbox.claim(db, claims),
     "settle turn": turns.settle,
     "retry turn": lambda db, _, retries: turns.retry(db, retries),
+    "end dialog": lambda db, cache, calls: [dialogs.end(db, cache, *call) for call in calls],
     "start step": lambda db, _, taken: steps.start(db, taken),
     "end step": lambda db, _, taken: steps.end(db, taken),
     "commit turn": turns.commit,
@@ -110,6 +111,10 @@ class SqliteStore(Reader):
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
         await self._writer.submit(Unit("commit turn", turn))
+
+    async def end_dialog(self, thread_id: int, timer: str, at: int) -> bool:
+        """End the dialog that waits in a thread; False: none waits."""
+        return bool((await self._writer.submit(Unit("end dialog", (thread_id, timer, at)))).value)
 
     async def start_step(self, step: StepRow) -> StepRow | None:
         """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""

@@ -64,12 +64,17 @@ def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Seq
         db.executemany(_HANDLED, had)
     for turn in turns:
         for name in turn.cancelled:
-            for (timer_id,) in db.execute(_CANCEL, (turn.thread.id, name)).fetchall():
-                db.execute(CANCEL_EVENT, (turn.at, turn.thread.ref.account, f"timer:{timer_id}"))
+            cancel(db, turn.thread.id, turn.thread.ref.account, name, turn.at)
     for turn, result in zip(turns, results, strict=True):
         if turn.timers:
             result.due = min(timer.due_at for timer in turn.timers)
             db.executemany(_SET, [_values(turn, timer) for timer in turn.timers])
+
+
+def cancel(db: sqlite3.Connection, thread_id: int, account: str, name: str, at: int) -> None:
+    """The timers of a name in a thread, waiting or due."""
+    for (timer_id,) in db.execute(_CANCEL, (thread_id, name)).fetchall():
+        db.execute(CANCEL_EVENT, (at, account, f"timer:{timer_id}"))
 
 
 def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:

@@ -14,7 +14,7 @@ import orjson
 from bridge.conversation.dialog import Dialog
 from bridge.conversation.journal import Journal, decode_journal, is_question_timer, name_of
 from bridge.conversation.playback import Playback
-from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended, signal_in
+from bridge.conversation.suspension import Ended, JournalFull, ScriptChanged, Superseded, Suspended, signal_in
 from bridge.conversation.turn import as_messages, draft_of
 from bridge.engine.turns.steps import RUNS, StepsInStore
 from bridge.errors import HandlerError, NoAnswer
@@ -62,11 +62,12 @@ class OneTask:
 class Misfit(BaseException):
     """The dialog that waits in a thread cannot go on."""
 
-    def __init__(self, journal: Journal, reason: str) -> None:
-        """Say which, and why."""
+    def __init__(self, journal: Journal, reason: str, mistake: str = "") -> None:
+        """Say which, and why. `mistake`: what an error handler hears of it, where the script is not what changed."""
         super().__init__(reason)
         self.journal = journal
         self.reason = reason
+        self.mistake = mistake
 
     @property
     def dialog(self) -> str:
@@ -135,7 +136,10 @@ class Dialogs:
         draft.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft.begun)
         playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id, draft), OneTask())
-        await self._run(playback, journal, script)
+        try:
+            await self._run(playback, journal, script)
+        except JournalFull as full:
+            raise HandlerError(full.mistake) from None
         if before is not None:  # only now: one that fails to begin leaves the other one waiting
             over = decode_journal(before)
             draft.effects.forget(over.waiting)
@@ -147,6 +151,8 @@ class Dialogs:
         script = newest(self._book.scripts(), journal.name)
         noted = await self._store.steps(thread.id)
         action = declared(script, journal, began_step=any(step.run == journal.run for step in noted))
+        if misfit.mistake and action == "restart":
+            action = "handoff"  # begun anew, it would only fill up again
         if script is not None and action == "restart":
             run = str(uuid.uuid5(RUNS, f"{journal.run}\nagain {script.version}"))
             anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
@@ -165,6 +171,8 @@ class Dialogs:
             await self._run(playback, journal, script)
         except ScriptChanged as changed:
             raise Misfit(journal, changed.reason) from None
+        except JournalFull as full:
+            raise Misfit(journal, full.reason, full.mistake) from None
 
     async def _run(self, playback: Playback, journal: Journal, script: Script) -> None:
         """Run the function of a dialog as far as it goes."""
@@ -173,12 +181,14 @@ class Dialogs:
         next_one: Superseded | None = None
         try:
             reply = await _played(script, playback, journal)
+            playback.check_room()
             if playback.suspended:
                 raise script.handler.error("it caught the end of its own turn: catch Exception, not BaseException")
             playback.check_end()
             turn.reply(*as_messages(reply))
             _end(draft, journal)
         except Suspended:
+            playback.check_room()
             playback.put_back()
             draft.dialog = journal.encode()
         except (Ended, NoAnswer):

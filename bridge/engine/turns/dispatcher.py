@@ -26,7 +26,7 @@ from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
-from bridge.errors import Broken, ClaimLost, ThreadMoved, Unavailable
+from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
 from bridge.log import kind_of, log, trace_of
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
@@ -323,7 +323,7 @@ class Dispatcher:
             log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
         if isinstance(error, Misfit):
-            return await self._without(row, batch, thread, error)
+            return await self._without(row, batch, thread, match, error)
         tell = log.debug if match is not None and self._outages.reason(match.handler.name) else log.warning
         tell(
             "turn_failed",
@@ -352,11 +352,20 @@ class Dispatcher:
             self._interruptions.forget(batch)
         return again
 
-    async def _without(self, row: InboxRow, batch: Batch, thread: ThreadRow, misfit: Misfit) -> InboxRow | None:
-        """The turn of a dialog that cannot go on, as its script declares."""
+    async def _without(
+        self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, misfit: Misfit
+    ) -> InboxRow | None:
+        """The turn of a dialog that cannot go on: as an error handler answers a mistake, or as the script declares."""
         fate = await self._dialogs.fate(misfit, thread)
+        recovered = None
+        if misfit.mistake:
+            ended = replace(thread, dialog=None)
+            recovered = await self._recovered(batch.alone(), ended, match, HandlerError(misfit.mistake))
         about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
-        log.error("dialog_changed", **about, reason=misfit.reason, outcome=fate.action)
+        log.error("dialog_changed", **about, reason=misfit.reason, outcome="finish" if recovered else fate.action)
+        if recovered is not None:
+            await self._commit(batch.alone(), recovered)
+            return None
         if fate.action != "handoff":
             return await self._turn(row, batch.alone(), fate.instead)
         await self._commit(batch.alone(), Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS))

@@ -205,6 +205,23 @@ def test_a_copy_of_the_store_is_checked_where_the_environment_says_so(
     assert project.call("check").exit_code == 1
 
 
+def test_a_dialog_is_ended_and_its_conversation_goes_on_with_the_rules(project: Project) -> None:
+    ended, again = project.call("end", "1"), project.call("end", "1")
+    assert (ended.exit_code, ended.stdout) == (0, "1: its dialog is over\n")
+    assert (again.exit_code, again.stderr) == (1, "1: no dialog waits in a conversation of that id\n")
+    assert project.call("end", "4711").exit_code == 1
+    (left,) = json.loads(project.call("list", "--json").stdout)
+    assert left["conversation"] == "bob"
+
+    async def goes_on() -> list[str]:
+        async with turns(asking(quiz), url=f"sqlite:///{project.folder}/threadbridge.db") as world:
+            await world.heard("L", "last", "ann")
+            await world.settle()
+            return await world.said("ann")
+
+    assert asyncio.run(goes_on())[-1] == "other: L"
+
+
 async def test_dialogs_are_looked_at_beside_a_running_bridge(project: Project) -> None:
     store = await open_store(f"sqlite:///{project.folder}/threadbridge.db")
     try:

@@ -221,6 +221,10 @@ class Letters:
         self.done.append(f"return {thread_id}")
         return thread_id == 1
 
+    async def end_dialog(self, thread_id: int) -> bool:
+        self.done.append(f"end {thread_id}")
+        return thread_id == 1
+
     async def replay(self, letter_id: str) -> bool:
         self.done.append(f"replay {letter_id}")
         return True

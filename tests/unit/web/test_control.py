@@ -49,6 +49,10 @@ class Threads:
         self.done.append((thread_id, None))
         return thread_id == 7
 
+    async def end_dialog(self, thread_id: int) -> bool:
+        self.done.append((thread_id, "its dialog"))
+        return thread_id == 7
+
 
 def asked(control: Control, letter_id: str, verb: str) -> str | None:
     return control.ask("dead", letter_id, verb, missing="there is no dead letter of that id")

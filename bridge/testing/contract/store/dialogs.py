@@ -10,6 +10,7 @@ import pytest
 
 from bridge.errors import ClaimLost, ThreadMoved
 from bridge.events import Timer
+from bridge.planning.choices import Choice
 from bridge.store.records import StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk
 from bridge.testing.contract.store.suite import StoreSuite
@@ -61,6 +62,27 @@ class DialogContract(StoreSuite):
         (row,) = await desk.hear("1")
         await desk.turn(row, note="")
         assert (await desk.store.thread(row.thread_id)).is_held
+
+    async def test_a_dialog_that_a_person_ends_is_over_with_its_choices_and_its_timer(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        first, second = await desk.hear("1", "2")
+        offered = (Choice(number=1, key="k", title="Yes"),)
+        begun = await desk.commit_of(first, dialog=b"{}", choices=offered, state=b'{"kept":1}')
+        timers = [TimerRow(due_at=AT + SECOND, name="ask"), TimerRow(due_at=AT + SECOND, name="other")]
+        await desk.store.commit_turn(replace(begun, timers=timers))
+        running = await desk.commit_of(second)
+        assert await desk.store.end_dialog(first.thread_id, "ask", AT)
+        with pytest.raises(ThreadMoved):
+            await desk.store.commit_turn(running)
+        for _ in range(2):
+            thread = await desk.store.thread(first.thread_id)
+            assert (thread.dialog, tuple(thread.choices), thread.state) == (None, (), b'{"kept":1}')
+            await desk.reopen()
+        await desk.store.fire_timers(AT + SECOND, 9)
+        due = [row.event.name for row in await desk.events(first.thread_id) if isinstance(row.event, Timer)]
+        assert due == ["other"]
+        assert not await desk.store.end_dialog(first.thread_id, "ask", AT)
+        assert not await desk.store.end_dialog(4711, "ask", AT)
 
     async def test_the_threads_with_a_dialog_come_page_by_page(self, lasting_desk: Desk) -> None:
         desk = lasting_desk
