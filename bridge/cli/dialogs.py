@@ -99,7 +99,7 @@ def check(config: ConfigFile = DEFAULT, handlers: Handlers = None, as_json: AsJs
 def end(thread_id: ThreadId, config: ConfigFile = DEFAULT) -> None:
     """End the dialog that waits in a conversation: the next answer goes to the rules.
 
-    Nothing is said, and the state stays as it is. A running bridge ends the dialog at once.
+    The bot sends no message, and the state stays as it is. A running bridge ends the dialog at once.
 
     Example: `threadbridge dialogs end 7`
     """
