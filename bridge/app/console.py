@@ -22,12 +22,16 @@ if TYPE_CHECKING:
     from bridge.store.records import HistoryEntry, ThreadSummary
 
 
-def add_playground(app: web.Application, bridge: Bridge) -> None:
-    """Serve the console for the first playground account, if any. The caller sees to it: on loopback only."""
+def add_playground(app: web.Application, bridge: Bridge, *, any_port: bool = False) -> None:
+    """Serve the console for the first playground account, if any. The caller sees to it: on loopback only.
+
+    `any_port`: the port is not the configured one, but that of the server that has `app`.
+    """
     server = bridge.config.server
     for name, account in bridge.config.accounts.items():
         if isinstance(account.provider, Playground):
-            hosts = frozenset({f"{host}:{server.port}" for host in ("127.0.0.1", "localhost", "[::1]", server.host)})
+            names = ("127.0.0.1", "localhost", "[::1]", server.host)
+            hosts = frozenset(names if any_port else (f"{name}:{server.port}" for name in names))
             backend = PlaygroundBackend(account, lambda: bridge.parts)
             bridge.changes.append(backend.changed)
             add_console(app, backend, account=name, hosts=hosts)
@@ -36,7 +40,7 @@ def add_playground(app: web.Application, bridge: Bridge) -> None:
 
 
 async def _to_console(_: web.Request) -> web.Response:
-    raise web.HTTPFound("/console")
+    raise web.HTTPFound("console")  # from here, wherever that is mounted
 
 
 class PlaygroundBackend:

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import web
 
 from bridge.app.console import add_playground
+from bridge.app.control import controlled
 from bridge.config.load import Config, as_config
 from bridge.log import configure_logs
 from bridge.providers.signatures import PathAuth
@@ -44,7 +45,7 @@ def create_app(
     Raises:
         ConfigError: the configuration cannot be used; one line for each reason.
     """
-    return _app_of(Bridge(as_config(config), router=router, clock=clock))
+    return _app_of(Bridge(as_config(config), router=router, clock=clock), any_port=True)
 
 
 def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
@@ -53,7 +54,8 @@ def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.A
     return runner_of(_app_of(bridge), keepalive=keepalive, peers=bridge.peers, per_peer=per_peer)
 
 
-def _app_of(bridge: Bridge) -> web.Application:
+def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
+    """The application of `bridge`; on `any_port` where somebody else's server has it."""
     if not structlog.is_configured():
         wanted = bridge.config.log
         configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format])
@@ -69,7 +71,7 @@ def _app_of(bridge: Bridge) -> web.Application:
     for tail in _TAILS:
         app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
     if is_loopback(bridge.config.server.host):
-        add_playground(app, bridge)
+        add_playground(app, bridge, any_port=any_port)
     return app
 
 
@@ -106,5 +108,8 @@ async def _expect(request: web.Request) -> web.StreamResponse | None:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     bridge = app[BRIDGE]
     await bridge.start()
-    yield
-    await bridge.stop()
+    try:
+        async with controlled(bridge):
+            yield
+    finally:
+        await bridge.stop()

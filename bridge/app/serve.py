@@ -1,4 +1,4 @@
-"""The bridge as a process: signals, draining, and the control socket."""
+"""The bridge as a process: its address, its signals, and how it ends."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from aiohttp import web
 from bridge.errors import Broken, StoreError
 from bridge.log import finish_logs, kind_of, log
 from bridge.log_foreign import task_failed
-from bridge.web.control import start_control
-from bridge.web.control_protocol import socket_path
 from bridge.web.server import calm_collector
 
 if TYPE_CHECKING:
@@ -43,11 +41,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     stopping: asyncio.Future[None] = loop.create_future()
     _watch_signals(bridge, stopping)
     await runner.setup()
-    control: web.AppRunner | None = None
     try:
-        if (file := config.storage.file) is not None:
-            parts = bridge.parts
-            control = await start_control(socket_path(file), parts.letters, parts.handoffs, lambda: _status(bridge))
         await _listen(runner, config.server.host, config.server.port)
         log.info("serving", url=config.server.local_url, pid=os.getpid())
         calm_collector()
@@ -58,7 +52,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
             raise Broken(str(bridge.failed))
     finally:
         try:
-            await _end(control, runner)
+            await runner.cleanup()
         except (OSError, StoreError) as error:
             if bridge.failed is None:
                 raise
@@ -67,30 +61,11 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
         finish_logs()
 
 
-async def _status(bridge: Bridge) -> dict[str, object]:
-    """See control_protocol.STATUS."""
-    workers = bridge.parts.delivery.workers
-    return {
-        "pid": os.getpid(),
-        "ready": await bridge.takes_webhooks(),
-        "accounts": {name: worker.paused for name, worker in workers.items() if worker.paused},
-        "handlers": bridge.parts.dispatcher.paused,
-    }
-
-
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
         await web.TCPSite(runner, host, port, backlog=512).start()
     except UnicodeError:  # no name at all, like a..b
         raise socket.gaierror(socket.EAI_NONAME, f"{host} is no host name") from None
-
-
-async def _end(control: web.AppRunner | None, runner: web.AppRunner) -> None:
-    try:
-        if control is not None:
-            await control.cleanup()
-    finally:
-        await runner.cleanup()
 
 
 def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:

@@ -21,9 +21,12 @@ _TEMPLATES: Final = jinja2.Environment(
 )
 
 
-def console_page(account: str, latest: str) -> str:
-    """The page; `latest` is the conversation it opens when its address names none ("": a new one)."""
-    return _TEMPLATES.get_template("console.html").render(account=account, latest=latest)
+def console_page(account: str, latest: str, below: str) -> str:
+    """The page; `latest` is the conversation it opens when its address names none ("": a new one).
+
+    `below` leads from the page's address to what is below it: the same behind any prefix and any proxy.
+    """
+    return _TEMPLATES.get_template("console.html").render(account=account, latest=latest, below=below)
 
 
 def static_files() -> dict[str, tuple[bytes, str]]:

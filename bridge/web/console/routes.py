@@ -49,10 +49,11 @@ class _Routes:
         self._streams = Streams(backend, account, heartbeat)
         self._static = static_files()
 
-    async def page(self, _request: web.Request) -> web.Response:
+    async def page(self, request: web.Request) -> web.Response:
         latest = await self._backend.conversations(self._account, limit=1)
         conversation = latest[0].ref.conversation_id if latest else ""
-        return web.Response(text=console_page(self._account, conversation), content_type="text/html")
+        below = "" if request.path.endswith("/") else f"{request.path.rpartition('/')[2]}/"
+        return web.Response(text=console_page(self._account, conversation, below), content_type="text/html")
 
     async def static(self, request: web.Request) -> web.Response:
         found = self._static.get(request.match_info["name"])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urljoin
 
 import orjson
 import pytest
@@ -11,6 +13,7 @@ from aiohttp import ClientSession, web
 from structlog.testing import capture_logs
 
 from bridge.app.http import BRIDGE, create_app
+from bridge.cli.control import Control
 from bridge.emulation.server import EmulatorServer
 from bridge.errors import Broken
 from bridge.messages import Button, Buttons, Document, Image, Location, Menu, Row, Section, Text
@@ -296,6 +299,35 @@ async def test_a_bridge_inside_an_application_of_ones_own(tmp_path: Path, aiohtt
     await client.close()
     async with served(configuration(tmp_path)) as again:
         assert len(await again.bridge.store.threads()) == 1
+
+
+@pytest.mark.parametrize(("page", "below"), [("/bot/console", "console/"), ("/bot/console/", "")])
+async def test_the_console_works_below_a_prefix_and_on_the_hosts_port(
+    tmp_path: Path, aiohttp_client: AiohttpClient, page: str, below: str
+) -> None:
+    outer = web.Application()
+    outer.add_subapp("/bot", create_app(configuration(tmp_path, accounts={"demo": {"provider": "playground"}})))
+    client: Any = await aiohttp_client(outer)
+    answer = await client.get("/bot/", allow_redirects=False)
+    assert (answer.status, answer.headers["Location"]) == (302, "console")
+    answer = await client.get(page)
+    links = re.findall(r'(?:src|href)="([^"#]+)"', await answer.text())
+    assert (answer.status, set(links)) == (
+        200,
+        {f"{below}static/{name}" for name in ("icon.svg", "console.css", "console.js")},
+    )
+    for link in links:
+        assert (await client.get(urljoin(page, link))).status == 200
+    script = await (await client.get("/bot/console/static/console.js")).text()
+    assert "/console/" not in script + await (await client.get("/bot/console/static/outbox.js")).text()
+    assert (await client.get(page, headers={"Host": f"evil.example:{client.port}"})).status == 421
+
+
+async def test_commands_reach_a_bridge_inside_an_application(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
+    await aiohttp_client(create_app(configuration(tmp_path), router=silent()))
+    control = Control(tmp_path / "test.db")
+    assert (await asyncio.to_thread(control.status))["ready"] is True
+    assert await asyncio.to_thread(lambda: control.ask("dead", "in-1", "drop", missing="none")) == "none"
 
 
 def test_the_hooks_of_the_tests_are_routes() -> None:

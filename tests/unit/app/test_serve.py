@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import threading
+from contextlib import asynccontextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ from tests.support.free_ports import free_port
 from tests.support.whole_bridges import configuration
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from bridge.config.load import Config
@@ -69,16 +70,14 @@ async def test_what_fails_at_the_end_does_not_hide_that_the_store_is_broken(
             super().__init__(config)
             bridges.append(self)
 
-    class Control:
-        async def cleanup(self) -> None:
-            raise OSError(errno.EROFS, "Read-only file system", "threadbridge.db.sock")
-
-    async def start_control(*_: object) -> Control:
-        return Control()
+    @asynccontextmanager
+    async def controlled(_: Bridge) -> AsyncIterator[None]:
+        yield
+        raise OSError(errno.EROFS, "Read-only file system", "threadbridge.db.sock")
 
     module = import_module("bridge.app.serve")
     monkeypatch.setattr(module, "Bridge", Watched)
-    monkeypatch.setattr(module, "start_control", start_control)
+    monkeypatch.setattr("bridge.app.http.controlled", controlled)
     with pytest.raises(Broken, match="disk I/O error"):
         await serve(config, ready=lambda: bridges[0].broken(Broken("disk I/O error")))
 

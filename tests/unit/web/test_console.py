@@ -91,7 +91,7 @@ async def test_the_page_has_no_inline_script_or_style(page: Page) -> None:
     assert "<script>" not in html
     assert "style=" not in html
     assert not re.search(r"\son\w+=", html)
-    assert html.count("<script") == html.count('src="/console/static/console.js"') == 1
+    assert html.count("<script") == html.count('src="console/static/console.js"') == 1
 
 
 async def test_the_page_opens_the_latest_conversation(page: Page, bridge: MemoryBridge) -> None:

@@ -65,7 +65,8 @@ function follow() {
 function connect() {
   disconnect();
   if (document.hidden) return;  // a browser grants a page few connections; it is opened again when looked at
-  source = new EventSource(`/console/stream?conversation=${encodeURIComponent(conversation)}&after=${resume}`);
+  const query = `conversation=${encodeURIComponent(conversation)}&after=${resume}`;
+  source = new EventSource(new URL(`../stream?${query}`, import.meta.url));
   source.addEventListener("open", () => {
     attempts = 0;
     linkIs("live", "live");

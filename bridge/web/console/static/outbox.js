@@ -73,7 +73,7 @@ function view({ body, ...kept }) {
 
 async function post(body) {
   try {
-    const answer = await fetch("/console/say", {
+    const answer = await fetch(new URL("../say", import.meta.url), {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: JSON.stringify(body),
