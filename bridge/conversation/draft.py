@@ -9,6 +9,7 @@ import orjson
 
 from bridge.conversation.effects import Effects, Shelf
 from bridge.conversation.journal import decode_journal
+from bridge.conversation.members import Members, is_for, person_of
 from bridge.conversation.state import State, over
 from bridge.conversation.suspension import Ended, StoreWatch
 from bridge.errors import HandlerError
@@ -33,6 +34,7 @@ class Draft:
         "effects",
         "event",
         "in_step",
+        "members",
         "older",
         "plays",
         "skipped",
@@ -41,6 +43,7 @@ class Draft:
         "stepped",
         "unbegun",
         "watch",
+        "whom",
     )
 
     def __init__(
@@ -52,6 +55,7 @@ class Draft:
         older: Sequence[Event],
         skipped: Sequence[Event],
         dialog: bytes | None,
+        members: bytes | None = None,
     ) -> None:
         """Begin with what the thread holds; see Turn."""
         self.event: Any = event
@@ -74,6 +78,9 @@ class Draft:
         """How many dialogs began in this turn."""
         self.unbegun: list[Coroutine[Any, Any, None]] = []
         """Calls of `turn.begin` that were not awaited yet."""
+        self.members = Members(members)
+        self.whom = person_of(event)
+        """The person to whom a dialog that begins now puts its questions; None: to anybody."""
         self.watch = StoreWatch()
         """Notes a failure of the store under the author's code."""
         self._over = False
@@ -133,7 +140,7 @@ class Draft:
         return differs
 
     def end_dialog(self) -> None:
-        """End the dialog that waits, its question and the time for that; see Turn.end.
+        """End the dialog that waits for this person, its question and the time for that; see Turn.end.
 
         Raises:
             HandlerError: it runs, in a step.
@@ -146,6 +153,8 @@ class Draft:
         if self.dialog is None:
             return
         journal = decode_journal(self.dialog)
+        if not is_for(journal.whom, self.event):
+            return
         self.effects.forget(journal.waiting)
         self.stepped.add(journal.run)
         self.dialog = None
@@ -155,3 +164,4 @@ class Draft:
         """End the turn: a handler that was left behind gets an error for whatever it still does."""
         self._over = True
         self.state.close()
+        self.members.close()

@@ -67,6 +67,8 @@ class Journal:
     version: int
     run: str
     arguments: list[Any]
+    whom: str | None = None
+    """The contact who is asked; None: whoever speaks in the thread."""
     legs: list[Leg] = field(default_factory=list)
     entries: list[JournalEntry] = field(default_factory=list)
 
@@ -95,6 +97,7 @@ class Journal:
                 "version": self.version,
                 "run": self.run,
                 "arguments": self.arguments,
+                "whom": self.whom,
                 "legs": [
                     [*_packed(leg.event), leg.values, leg.step, *map(_all_packed, (leg.older, leg.skipped))]
                     for leg in self.legs

@@ -120,12 +120,13 @@ class Turn(Generic[E_co, S_co]):
         older: Sequence[Event] = (),
         skipped: Sequence[Event] = (),
         dialog: bytes | None = None,
+        members: bytes | None = None,
         services: Services = _NO_SERVICES,
     ) -> None:
         """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
         self.thread = thread
         self._services = services
-        self._draft = Draft(event, state=state, step=step, older=older, skipped=skipped, dialog=dialog)
+        self._draft = Draft(event, state=state, step=step, older=older, skipped=skipped, dialog=dialog, members=members)
 
     def __repr__(self) -> str:
         return f"<Turn {self.event.tag} {self.event.id} in {self.thread}>"
@@ -164,6 +165,19 @@ class Turn(Generic[E_co, S_co]):
         """
         seen: S_co = self._draft.state.seen
         return seen
+
+    @property
+    def member_state(self) -> MutableMapping[str, Any]:
+        """What the conversation remembers of the person who speaks: JSON values under text keys, kept like the state.
+
+        In a group each member has their own, while `state` belongs to all.
+
+        Raises:
+            HandlerError: the turn is not of a message or a press, or a dialog asks for it.
+        """
+        if self._draft.plays:
+            raise HandlerError("a dialog has variables of its own: member_state is for handlers")
+        return self._draft.members.state_of(self._draft.event)
 
     @property
     def step(self) -> str | None:
@@ -272,7 +286,8 @@ class Turn(Generic[E_co, S_co]):
     def end(self) -> Self:
         """End the dialog that waits in this thread: the next words are no answer to its question.
 
-        Without one nothing happens. Inside of a dialog it ends that, like a return.
+        Without one nothing happens, nor where it waits for another member of a group. Inside of a dialog it ends that,
+        like a return.
 
         Raises:
             HandlerError: a step of the dialog calls it, or the turn is over.

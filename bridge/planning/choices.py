@@ -42,11 +42,15 @@ NO_NUMBER: Final = 0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """An open option of a thread: its number, if it has one, and the key that comes back. See NO_NUMBER."""
+    """An open option of a thread: its number, if it has one, and the key that comes back. See NO_NUMBER.
+
+    `whom` is the contact to whom it was offered; None: to anybody.
+    """
 
     number: int | None
     key: str
     title: str
+    whom: str | None = None
 
 
 def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
@@ -59,7 +63,8 @@ def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
     """
     if not choices or event.kind != "text" or len(event.text) > _MOST_TYPED:
         return None
-    choice = None if is_blank(event.text) else _meant(event.text, choices)
+    own = [choice for choice in choices if choice.whom in {None, event.contact.id}]
+    choice = None if is_blank(event.text) else _meant(event.text, own)
     if choice is None:
         return None
     return Postback(

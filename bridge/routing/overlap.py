@@ -65,11 +65,15 @@ def as_overlap(value: object) -> Overlap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleOptions:
-    """Options of one rule's turns. `timeout` is in seconds, None: as configured; `anytime`: also in a dialog."""
+    """Options of one rule's turns. `timeout` is in seconds, None: as configured; `anytime`: also in a dialog.
+
+    `anybody`: whoever speaks in a group may answer what the turn asks.
+    """
 
     overlap: Overlap = QUEUE
     timeout: float | None = None
     anytime: bool = False
+    anybody: bool = False
 
 
 DEFAULT_OPTIONS: Final = RuleOptions()
@@ -91,11 +95,14 @@ class RuleKeywords(TypedDict, total=False):
     takes no place among the others.
 
     `anytime=True`: the rule also takes events while a dialog waits in the thread; the dialog does not get them.
+
+    `anybody=True`: in a group, the choices that the turn offers are open to all, and not to the speaker alone.
     """
 
     overlap: Policy | Overlap
     timeout: str | float
     anytime: bool
+    anybody: bool
 
 
 def options_of(values: Mapping[str, Any]) -> RuleOptions:
@@ -111,5 +118,8 @@ def options_of(values: Mapping[str, Any]) -> RuleOptions:
     if timeout is not None and not 0 < timeout <= _LONGEST_TURN:
         raise ValueError("timeout is more than nothing and at most a day")
     return RuleOptions(
-        overlap=as_overlap(values.get("overlap", "queue")), timeout=timeout, anytime=bool(values.get("anytime"))
+        overlap=as_overlap(values.get("overlap", "queue")),
+        timeout=timeout,
+        anytime=bool(values.get("anytime")),
+        anybody=bool(values.get("anybody")),
     )

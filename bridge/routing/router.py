@@ -269,6 +269,7 @@ class Router:
         name: str | None = None,
         changed: Changed = "restart",
         timeout: str | float | None = None,
+        anybody: bool = False,
     ) -> Callable[[OnDialog], OnDialog]:
         """A dialog, `async def refund(d: Dialog, no: int)`, for `turn.begin(refund, 7)`.
 
@@ -278,14 +279,15 @@ class Router:
         first question (or "handoff", if a step was taken), "finish" (the event goes to the rules), or "handoff" (to a
         person, with a note).
 
-        `timeout` is the time of a turn that an answer begins, steps included.
+        `timeout` is the time of a turn that an answer begins, steps included. In a group it asks the person whose turn
+        began it; with `anybody=True` whoever speaks may answer.
         """
         site = call_site()
         if version < 1:
             raise site.error("the version of a dialog is a whole number from 1 on: @router.dialog(version=1)")
         if changed not in get_args(Changed):
             raise site.error(f"changed is one of {', '.join(get_args(Changed))}, not {changed!r}")
-        options = checked_options(site, {} if timeout is None else {"timeout": timeout})
+        options = checked_options(site, {"anybody": anybody} | ({} if timeout is None else {"timeout": timeout}))
 
         def register(function: OnDialog) -> OnDialog:
             handler = replace(dialog_handler_of(function, call_site()), options=options)

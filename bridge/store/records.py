@@ -53,7 +53,8 @@ class ThreadRow:
 
     `address` is what an answer has to carry beside the thread; `last_heard` when the contact last spoke (microseconds).
     `heard` is the version that the turn made in which the contact last did.
-    `dialog` is the dialog that waits in it, as bridge.conversation.journal writes it.
+    `dialog` is the dialog that waits in it, as bridge.conversation.journal writes it; `members` are the states of its
+    members, as bridge.conversation.members writes them.
     """
 
     id: int
@@ -66,6 +67,7 @@ class ThreadRow:
     last_heard: int | None = None
     heard: int = 0
     dialog: bytes | None = None
+    members: bytes | None = None
     hold: Hold = Hold()
 
     @property

@@ -123,4 +123,4 @@ def newest_row(db: sqlite3.Connection) -> int:
 
 def _size(row: ThreadRow) -> int:
     """Bytes of what may be large in a thread."""
-    return len(row.state) + len(row.dialog or b"")
+    return len(row.state) + len(row.dialog or b"") + len(row.members or b"")

@@ -45,7 +45,7 @@ OPEN: Final = {"inbox": EVENT_OPEN, "outbox": MESSAGE_OPEN}
 REF: Final = "t.account, t.provider, t.channel, t.conversation"
 THREAD: Final = (
     f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note, "
-    "t.spoken, t.silenced, t.taken"
+    "t.spoken, t.silenced, t.taken, t.members"
 )
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
@@ -73,7 +73,7 @@ def unpack(value: bytes | None) -> dict[str, str]:
 
 def pack_choices(choices: Sequence[Choice]) -> bytes:
     """Open choices as JSON."""
-    return orjson.dumps([[choice.number, choice.key, choice.title] for choice in choices])
+    return orjson.dumps([[choice.number, choice.key, choice.title, choice.whom] for choice in choices])
 
 
 def unpack_choices(value: bytes | str) -> tuple[Choice, ...]:
@@ -81,7 +81,10 @@ def unpack_choices(value: bytes | str) -> tuple[Choice, ...]:
     if len(value) == len("[]"):
         return ()
     try:
-        return tuple(Choice(number=number, key=key, title=title) for number, key, title in orjson.loads(value))
+        return tuple(
+            Choice(number=number, key=key, title=title, whom=next(iter(whom), None))
+            for number, key, title, *whom in orjson.loads(value)
+        )
     except UNREADABLE as error:
         log.error("choices_unreadable", reason=kind_of(error))
         return ()
@@ -102,6 +105,7 @@ def thread_row(row: Row) -> ThreadRow:
         heard=row[11],
         dialog=row[12],
         hold=Hold(note=row[13], taken_seq=row[14], silenced_seq=row[15], at_gateway=bool(row[16])),
+        members=row[17],
     )
 
 

@@ -202,6 +202,9 @@ ALTER TABLE outbox ADD COLUMN tried_at INTEGER NOT NULL DEFAULT 0;
 _HELD_TIMERS: Final = "ALTER TABLE timers ADD COLUMN held INTEGER;"
 """Timers that have their turns while a person has the thread."""
 
+_MEMBERS: Final = "ALTER TABLE threads ADD COLUMN members BLOB;"
+"""What a thread remembers of each of its members."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -212,5 +215,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _FORMER_KEYS,
     _TRIED,
     _HELD_TIMERS,
+    _MEMBERS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -30,7 +30,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 _HOLD: Final = "UPDATE threads SET spoken = ?, silenced = ?, taken = ? WHERE id = ?"
 _TURN: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
-                   heard = ?, dialog = ?, note = ?, silenced = ?, contact = coalesce(?, contact), updated_at = ?
+                   heard = ?, dialog = ?, members = ?, note = ?, silenced = ?,
+                   contact = coalesce(?, contact), updated_at = ?
 WHERE id = ?
 """
 _HEARD: Final = f"""
@@ -80,7 +81,7 @@ def _values(turn: TurnCommit) -> tuple[Any, ...]:
     thread, event = turn.thread, turn.row.event
     contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
     choices, address = records.pack_choices(thread.choices), records.pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.hold.note, thread.hold.silenced_seq)
+    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq)
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 

@@ -47,6 +47,7 @@ class Turns:
     queue: list[OutboxRow] = field(default_factory=list)
     delivery: Delivery | None = None
     timers: Timers | None = None
+    spoken: int = 0
 
     @property
     def handoffs(self) -> Handoffs:
@@ -84,6 +85,14 @@ class Turns:
         )
         provider = self.config.accounts[account].provider
         return await self.store.receive(arrivals_of(account, provider, webhook, lambda _: True))
+
+    async def heard_in_group(self, who: str, text: str, room: str = "room-1") -> None:
+        """A member says something in a group of the relay, and all that follows happens."""
+        self.spoken += 1
+        told = peer_text(f"{self.spoken}", text, channelUuid=room, **{"from": who})
+        webhook = Webhook(channel=None, body=body(told), json=told, received_at=self.clock.now())
+        await self.store.receive(arrivals_of("relay", self.config.accounts["relay"].provider, webhook, lambda _: True))
+        await self.settle()
 
     async def settle(self) -> None:
         if self.timers is not None:

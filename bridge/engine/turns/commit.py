@@ -74,6 +74,8 @@ class CommitBuilder:
         heard = _heard(thread, events)
         replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
         plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
+        anybody = handler is not None and handler.options.anybody and not draft.begun
+        plans = [_offered(planned, None if anybody else draft.whom) for planned in plans]
         left = _left(heard, batch, draft, plans, capabilities)
         draft.close()
         stays = is_with_person(batch.head.event, thread)
@@ -146,6 +148,13 @@ class CommitBuilder:
         return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
 
 
+def _offered(planned: Plan, whom: str | None) -> Plan:
+    """A plan with its choices open to one contact, or to anybody (None)."""
+    if not planned.choices or whom is None:
+        return planned
+    return replace(planned, choices=tuple(replace(choice, whom=whom) for choice in planned.choices))
+
+
 def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], capabilities: Capabilities) -> ThreadRow:
     """The thread as the turn leaves it."""
     events = [row.event for row in batch.rows]
@@ -157,6 +166,7 @@ def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], c
         choices=_choices(heard.choices, plans, events, asked=asked, keys_return=capabilities.keys_return),
         address=next((row.address for row in reversed(batch.rows) if row.address), heard.address),
         dialog=draft.dialog,
+        members=draft.members.encode(),
         hold=after_turn(heard.hold, _note(draft.effects.handoff, heard, events)),
     )
 

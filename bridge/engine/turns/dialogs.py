@@ -13,6 +13,7 @@ import orjson
 
 from bridge.conversation.dialog import Dialog
 from bridge.conversation.journal import Journal, decode_journal, is_question_timer, name_of
+from bridge.conversation.members import is_for
 from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, JournalFull, ScriptChanged, Superseded, Suspended, signal_in
 from bridge.conversation.turn import as_messages, draft_of
@@ -103,7 +104,7 @@ class Dialogs:
         if isinstance(event, Timer):
             if event.name != journal.waiting:
                 return None
-        elif not isinstance(event, Message | Postback):
+        elif not (isinstance(event, Message | Postback) and is_for(journal.whom, event)):
             return None
         elif (match := self._book.match(event, thread.ref, step, anytime=True)) is not None:
             return match
@@ -134,7 +135,8 @@ class Dialogs:
             raise script.handler.error(f"it cannot begin with {len(arguments)} arguments")
         before = draft.dialog
         draft.begun += 1
-        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft.begun)
+        journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft)
+        draft.whom = journal.whom
         playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id, draft), OneTask())
         try:
             await self._run(playback, journal, script)
@@ -155,7 +157,9 @@ class Dialogs:
             action = "handoff"  # begun anew, it would only fill up again
         if script is not None and action == "restart":
             run = str(uuid.uuid5(RUNS, f"{journal.run}\nagain {script.version}"))
-            anew = Journal(name=script.name, version=script.version, run=run, arguments=journal.arguments)
+            anew = Journal(
+                name=script.name, version=script.version, run=run, arguments=journal.arguments, whom=journal.whom
+            )
             return Fate(action=action, instead=replace(thread, dialog=anew.encode()))
         if action == "finish":
             return Fate(action=action, instead=replace(thread, dialog=None))
@@ -165,6 +169,7 @@ class Dialogs:
     async def _wake(self, turn: Turn[Any, Any], journal: Journal, script: Script, thread: ThreadRow) -> None:
         """Play a dialog up to its question, answer that, and go on."""
         # Without entries it begins again, and the words that woke it are no answer.
+        draft_of(turn).whom = journal.whom
         begin = Playback.resuming if journal.entries else Playback.opening
         playback = begin(turn, journal, self._steps(journal, thread.id, draft_of(turn)), OneTask())
         try:
@@ -211,9 +216,15 @@ class Dialogs:
             raise Misfit(journal, gone(journal))
         return script
 
-    def _new(self, script: Script, arguments: list[Any], row: InboxRow, number: int) -> Journal:
-        name = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{number}"
-        return Journal(name=script.name, version=script.version, run=str(uuid.uuid5(RUNS, name)), arguments=arguments)
+    def _new(self, script: Script, arguments: list[Any], row: InboxRow, draft: Draft) -> Journal:
+        name = f"{row.thread_id}\n{row.ref.account}\n{row.key}\n{script.name}\n{draft.begun}"
+        return Journal(
+            name=script.name,
+            version=script.version,
+            run=str(uuid.uuid5(RUNS, name)),
+            arguments=arguments,
+            whom=None if script.handler.options.anybody else draft.whom,
+        )
 
     def _steps(self, journal: Journal, thread_id: int, draft: Draft) -> StepsInStore:
         return StepsInStore(

@@ -284,6 +284,7 @@ class Dispatcher:
             older=older,
             skipped=batch.skipped,
             dialog=thread.dialog,
+            members=thread.members,
             services=services,
         )
         draft_of(turn).watch = services.watch
