@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.equal_text import is_blank
 from bridge.errors import Unmappable
 from bridge.providers.port import Webhook
 from bridge.routing.router import rulebook_of
@@ -19,9 +20,10 @@ if TYPE_CHECKING:
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bridge.events import Echo, Status, ThreadRef, Unrecognised, encode_event
+from bridge.events import Echo, Message, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of
 from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import InboxState
@@ -95,6 +97,8 @@ def _shown(reason: str) -> str:
 
 def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
     event = inbound.event
+    if isinstance(event, Message) and event.kind == "text" and is_blank(event.text):
+        event = replace(event, kind="unknown")  # nobody said anything: no rule or question for texts gets it
     try:
         encoded = encode_event(event)
         _check_name(inbound.key, "event key")

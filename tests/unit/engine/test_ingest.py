@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from bridge import Router, Timer, Turn
 from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_asked_for, arrivals_of, event_key
+from bridge.events import Message, decode_event
 from bridge.providers.optional import Polled
 from bridge.providers.port import Webhook
 from bridge.store.admission import OWN_KEYS
@@ -103,6 +104,17 @@ def test_an_event_key_holds_its_conversation() -> None:
     assert len(keys) == len(places)
     assert not any("62819" in key for key in keys), "keys are logged"
     assert {arrival.former_keys for arrival in arrivals(Says(*two), told)} == {("42",)}
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\u200b", "\u2800"])
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_a_blank_text_is_no_text(provider: str, text: str) -> None:
+    _, told, inbound = heard_from(provider)
+    blank = replace(inbound, event=replace(inbound.event, text=text))  # type: ignore[call-arg] # a message
+    (arrival,) = arrivals(Says(blank), told)
+    assert isinstance(arrival.event, Message)
+    assert (arrival.event.kind, arrival.event.text, arrival.state) == ("unknown", text, InboxState.OPEN)
+    assert decode_event("message", arrival.encoded) == arrival.event
 
 
 def test_what_is_asked_for_has_the_same_key_as_what_is_posted() -> None:
