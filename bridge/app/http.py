@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.routing.router import Router
+
+    _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+    _Expect = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 from bridge.app.bridge import Bridge
 
 _AS_JSON: Final = {"json": True, "text": False, "auto": None}
@@ -65,9 +68,8 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
     app.on_response_prepare.append(name_server)
     add_health(app, bridge.takes_webhooks)
     for segments in _known_paths(bridge.config):
-        app.router.add_post(
-            "/".join(("/webhooks", *map(quote, segments))), _answer_at(segments), expect_handler=_expect
-        )
+        answer, expect = _answer_at(segments)
+        app.router.add_post("/".join(("/webhooks", *map(quote, segments))), answer, expect_handler=expect)
     for tail in _TAILS:
         app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
     if is_loopback(bridge.config.server.host):
@@ -88,21 +90,27 @@ def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
             yield name, channel
 
 
-def _answer_at(path: tuple[str, ...]) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+def _answer_at(path: tuple[str, ...]) -> tuple[_Answer, _Expect]:
     async def answer(request: web.Request) -> web.StreamResponse:
         return await request.app[BRIDGE].webhooks.answer(request, path)
 
-    return answer
+    async def expect(request: web.Request) -> web.StreamResponse | None:
+        return await request.app[BRIDGE].webhooks.expect(request, path)
+
+    return answer, expect
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    names = request.match_info
-    path = tuple(names[name] for name in ("account", "first", "second") if name in names)
-    return await request.app[BRIDGE].webhooks.answer(request, path)
+    return await request.app[BRIDGE].webhooks.answer(request, _path_of(request))
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    return await request.app[BRIDGE].webhooks.expect(request)
+    return await request.app[BRIDGE].webhooks.expect(request, _path_of(request))
+
+
+def _path_of(request: web.Request) -> tuple[str, ...]:
+    names = request.match_info
+    return tuple(names[name] for name in ("account", "first", "second") if name in names)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -24,10 +24,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.events import Echo, Message, Status, ThreadRef, Unrecognised, encode_event
-from bridge.log import kind_of
+from bridge.log import kind_of, log
 from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import InboxState
-from bridge.store.records import Arrival
+from bridge.store.records import Arrival, Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,8 @@ _RECORDED: Final = (Status, Echo)
 _LONGEST_NAME: Final = 512
 """Characters an event key or a conversation id may have."""
 _LONGEST_REASON: Final = 2000
+_TAKEN: Final = 200
+"""What a webhook in quarantine is answered."""
 
 
 def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
@@ -88,6 +90,21 @@ def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
         reason=_shown(reason),
         received_at=webhook.received_at,
     )
+
+
+def log_quarantine(
+    arrivals: Sequence[Arrival], receipts: Sequence[Receipt], peer: Callable[[], str | None] = lambda: None
+) -> None:
+    """A line for each arrival that is in quarantine from now on; `peer` names who brought it."""
+    for arrival, receipt in zip(arrivals, receipts, strict=True):
+        if receipt is Receipt.CONFLICT:
+            reason = "its event key is known with another content"
+        elif arrival.state is InboxState.QUARANTINED and receipt is Receipt.STORED:
+            reason = "not understood; the dead letter has the reason"
+        else:
+            continue
+        about = {"account": arrival.account, "event_key": arrival.key, "status": _TAKEN, "reason": reason}
+        log.warning("webhook_quarantined", **about, **({"peer": name} if (name := peer()) else {}))
 
 
 def _shown(reason: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.backoff import MOST_PAUSE, Backoff
-from bridge.engine.ingest import arrivals_asked_for
+from bridge.engine.ingest import arrivals_asked_for, log_quarantine
 from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.events import Status
 from bridge.log import kind_of, log, outcome_of
@@ -136,7 +136,8 @@ async def _receive(account: Account, polled: Polled, tools: PollingTools) -> Non
     """Store the events in their order, as webhooks are stored."""
     arrivals = arrivals_asked_for(account.name, account.provider.name, polled, tools.wants, tools.clock.now())
     for start in range(0, len(arrivals), _BATCH):
-        await tools.store.receive(arrivals[start : start + _BATCH])
+        batch = arrivals[start : start + _BATCH]
+        log_quarantine(batch, await tools.store.receive(batch))
 
 
 class _Poller:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from bridge.engine.ingest import arrivals_of
+from bridge.engine.ingest import arrivals_of, log_quarantine
 from bridge.engine.shares import Shares
-from bridge.errors import StoreError, WebhookError
+from bridge.errors import Broken, StoreError, Unavailable, WebhookError
 from bridge.log import log
 from bridge.providers.port import Webhook
 from bridge.providers.schemes import DUMMY, NOT_FOUND, Signed
 from bridge.providers.signatures import verifier_for
-from bridge.store.lifecycle import InboxState
-from bridge.store.records import Receipt
 from bridge.strict_json import read_object
 from bridge.web.ack import Acks
 from bridge.web.intake import Intake
@@ -30,14 +28,13 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.providers.schemes import Verifier
     from bridge.store.port import Store
-    from bridge.store.records import Arrival
+    from bridge.store.records import Receipt
     from bridge.web.peers import Bodies, Peers
 
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
 IN_FLIGHT: Final = 256
 """Webhooks that are all here and not yet answered; a flood on one account leaves room for the others' above it."""
-_TAKEN: Final = 200
 _NOT_FOUND: Final = 404
 
 
@@ -128,15 +125,12 @@ class Webhooks:
         try:
             receipts = await self._patience.wait(self._store.receive(arrivals))
         except (StoreError, TimeoutError) as error:
-            self.intake.failed()
+            if isinstance(error, Unavailable | Broken | TimeoutError):
+                self.intake.failed()
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
             raise _NotStored(503, "not stored", retry_after=busy("").retry_after) from None
         self.intake.took()
-        for arrival, receipt in zip(arrivals, receipts, strict=True):
-            if receipt is Receipt.CONFLICT:
-                self._log_quarantine(arrival, "its event key is known with another content", request)
-            elif arrival.state is InboxState.QUARANTINED and receipt is Receipt.STORED:
-                self._log_quarantine(arrival, "not understood; the dead letter has the reason", request)
+        log_quarantine(arrivals, receipts, lambda: self._peers.named(request) if request is not None else None)
         return receipts
 
     def _log_refusal(self, error: WebhookError, name: str, request: web.Request) -> None:
@@ -144,11 +138,6 @@ class Webhooks:
         known = name in self._doors
         reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
         log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
-
-    def _log_quarantine(self, arrival: Arrival, reason: str, request: web.Request | None) -> None:
-        peer = self._peers.named(request) if request is not None else None
-        about = {"account": arrival.account, "event_key": arrival.key, "status": _TAKEN, "reason": reason}
-        log.warning("webhook_quarantined", **about, **({"peer": peer} if peer else {}))
 
     async def _read(self, request: web.Request) -> bytes:
         """The body; one that is still to come must not keep the door from those that are here."""
@@ -174,12 +163,14 @@ class Webhooks:
             raise WebhookError(404, NOT_FOUND)
         return door, segments
 
-    async def expect(self, request: web.Request) -> web.StreamResponse | None:
-        """Expect: 100-continue is answered only when the body would be taken."""
+    async def expect(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse | None:
+        """Expect: 100-continue is answered only when the body would be taken, and its peer has proved who it is."""
         try:
             check_line(request)
             check_head(request, self._limit)
+            self._enter(request, path)
         except WebhookError as error:
+            self._log_refusal(error, path[0], request)
             return refusal(error)
         if request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

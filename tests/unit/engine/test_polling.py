@@ -140,6 +140,24 @@ async def test_a_group_without_a_relay_is_read_in_order_once_and_from_the_first_
         assert here.texts == [*(f"you said {number}" for number in range(60)), "you said while you were away"]
 
 
+async def test_what_is_read_and_not_understood_leaves_a_line_without_its_words(tmp_path: Path) -> None:
+    clock = ManualClock()
+    gateway: Any = emulator_type("relationlabs")(clock.now, Random(3))
+    group = gateway._channel_of("group", "ann")
+    poll = {"poll": (f"group:{group}",), "poll_every": 15, "clock": clock, "gateway": gateway}
+    with capture_logs() as logs:
+        async with world(tmp_path, "relationlabs", **poll) as here:
+            await here.still()
+            clock.advance(1)
+            gateway._say("ann", "TEXT", 7, channel="group")
+            await here.later(15)
+            await here.still()
+            assert len(await here.bridge.store.dead_letters()) == 1
+    (line,) = [line for line in logs if line["event"] == "webhook_quarantined"]
+    assert (line["account"], line["reason"]) == ("shop", "not understood; the dead letter has the reason")
+    assert "peer" not in line
+
+
 async def test_a_gateway_that_cannot_be_asked_is_asked_less_and_less_and_nothing_is_lost(tmp_path: Path) -> None:
     clock = ManualClock()
     gateway: Any = emulator_type("relationlabs")(clock.now, Random(3))

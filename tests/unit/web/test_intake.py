@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.errors import Unavailable
+from bridge.errors import StoreError, Unavailable
 from bridge.web import intake as module
 from tests.support.webhook_door import Door, opened
 from tests.support.whole_bridges import SHOP_HOOK, body, konnek_text
@@ -91,3 +91,16 @@ async def test_webhooks_prove_it_without_a_commit_of_its_own(door: Door, monkeyp
     assert await door.status(SHOP_HOOK, GOOD) == 200
     disk = _Disk(door, monkeypatch)
     assert (await ready(door), disk.attempts) == (200, 0)
+
+
+async def test_an_event_that_cannot_be_stored_says_nothing_about_the_others(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await ready(door) == 200
+
+    async def receive(_: object) -> None:
+        raise StoreError("SQLite: a constraint failed")
+
+    monkeypatch.setattr(door.bridge.store, "receive", receive)
+    assert await door.status(SHOP_HOOK, GOOD) == 503
+    assert await ready(door) == 200

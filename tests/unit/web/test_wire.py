@@ -148,6 +148,15 @@ async def test_a_peer_that_proves_nothing_is_refused_before_its_body_comes(door:
     writer.close()
 
 
+async def test_a_peer_that_proves_nothing_is_not_asked_for_its_body(door: Served) -> None:
+    request = http(GOOD, SHOP_HOOK, "Expect: 100-continue").replace(b"Auth-password: ", b"Auth-password: x")
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(request.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    async with asyncio.timeout(5):
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 401 ")
+    writer.close()
+
+
 async def test_405_says_what_is_allowed(door: Served) -> None:
     for method in ("GET", "HEAD", "PUT"):
         (answer,) = await door.send(http(method=method))
