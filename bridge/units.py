@@ -25,6 +25,11 @@ class PerPeriod:
     seconds: float
 
 
+def utf16_length(text: str) -> int:
+    """The length in UTF-16 code units: an emoji beside the basic plane counts twice."""
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def moment(micros: int) -> datetime:
     """Stored microseconds as an aware datetime."""
     return _EPOCH + timedelta(microseconds=micros)

@@ -32,7 +32,11 @@ def degrade_cards(message: Cards, capabilities: Capabilities) -> Degraded:
 
 def _one_by_one(message: Cards, cards: list[Card], capabilities: Capabilities) -> Degraded | None:
     """A message for each card; None where a card has no form of its own, or two titles would read the same."""
-    if shorten_titles([button.title for button in choices_of(message)], capabilities.button_title) is None:
+    titles = [button.title for button in choices_of(message)]
+    if (
+        shorten_titles(titles, capabilities.button_title, capabilities.size, places=_places(message, capabilities))
+        is None
+    ):
         return None
     singles: list[Degraded] = []
     for card in cards:
@@ -67,14 +71,20 @@ def _numbered(cards: list[Card], capabilities: Capabilities) -> Degraded:
 
 def _misfit_cards(message: Cards, capabilities: Capabilities) -> str:
     """The reason why a channel cannot show these cards; "" when it can."""
-    buttons, longest = choices_of(message), capabilities.button_key
+    buttons = choices_of(message)
     titles = [button.title for button in buttons]
     if "cards" not in capabilities.kinds:
         return "cards: not carried here"
     if any(len(card.buttons) > capabilities.buttons for card in message.cards):
         return f"cards: one has more than {capabilities.buttons} buttons"
-    if longest is not None and any(len(button.key) > longest for button in buttons):
-        return f"cards: a key is longer than {longest} characters"
-    if shorten_titles(titles, capabilities.button_title) != titles:
+    if not all(capabilities.takes_key(button.key) for button in buttons):
+        return f"cards: a key is longer than {capabilities.button_key} bytes"
+    places = _places(message, capabilities)
+    if shorten_titles(titles, capabilities.button_title, capabilities.size, places=places) != titles:
         return "cards: two titles would read the same, or one is too long"
     return ""
+
+
+def _places(message: Cards, capabilities: Capabilities) -> list[int]:
+    """The card of each button, where a press brings its key: there each card may have the same buttons."""
+    return [at for at, card in enumerate(message.cards) for _ in card.buttons] if capabilities.keys_return else []

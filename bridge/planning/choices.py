@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from itertools import count
+from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
 import regex
 
 from bridge.equal_text import fold, is_blank, normalized, spelling
 from bridge.events import Postback
-from bridge.planning.split import cut_text
+from bridge.planning.split import Size, cut_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,10 +131,18 @@ def title_number(title: str) -> int | None:
     return _number(fold(title))
 
 
-def shorten_titles(titles: Sequence[str], limit: int | None) -> list[str] | None:
-    """The titles in at most `limit` characters; None when two would read the same, or one would be empty."""
-    short = [cut for title in titles if (cut := cut_text(title, limit)) is not None]
-    return short if len({spelling(title) for title in short}) == len(titles) else None
+def shorten_titles(
+    titles: Sequence[str], limit: int | None, size: Size = len, *, places: Sequence[object] = ()
+) -> list[str] | None:
+    """The titles in at most `limit`, as `size` counts; None when two would read the same, or one would be empty.
+
+    With `places`, one for each title, equal titles in different places do not read the same.
+    """
+    short = [cut for title in titles if (cut := cut_text(title, limit, size)) is not None]
+    if len(short) < len(titles):
+        return None
+    seen = set(zip(places or repeat(None), map(spelling, short)))  # noqa: B905 - as many places as there are titles
+    return short if len(seen) == len(titles) else None
 
 
 def _meant(typed: str, choices: Sequence[Choice]) -> Choice | None:

@@ -61,16 +61,26 @@ def misfit(form: Buttons | Menu, capabilities: Capabilities) -> str:
     """The reason why a channel cannot show these buttons or this list; "" when it can."""
     buttons = choices_of(form)
     most, room = _limits(form, capabilities)
-    longest = capabilities.button_key
     if form.kind not in capabilities.kinds or not most or capabilities.text == 0:
         return f"{form.kind}: not carried here"
     if len(buttons) > most:
         return f"{form.kind}: {len(buttons)} are more than {most}"
-    if longest is not None and any(len(button.key) > longest for button in buttons):
-        return f"{form.kind}: a key is longer than {longest} characters"
-    if shorten_titles([button.title for button in buttons], room) is None:
+    if not all(capabilities.takes_key(button.key) for button in buttons):
+        return f"{form.kind}: a key is longer than {capabilities.button_key} bytes"
+    if _titles(form, room, capabilities) is None:
         return f"{form.kind}: two titles would read the same"
     return ""
+
+
+def _titles(form: Buttons | Menu, room: int | None, capabilities: Capabilities) -> list[str] | None:
+    """The titles in `room`; None when two would read the same.
+
+    Where a press brings its key, rows of another section or description may have the same title.
+    """
+    places: list[tuple[int, str]] = []
+    if isinstance(form, Menu) and capabilities.keys_return:
+        places = [(at, row.description) for at, section in enumerate(form.sections) for row in section.rows]
+    return shorten_titles([button.title for button in choices_of(form)], room, capabilities.size, places=places)
 
 
 def _limits(form: Buttons | Menu, capabilities: Capabilities) -> tuple[int, int | None]:
@@ -82,11 +92,11 @@ def _limits(form: Buttons | Menu, capabilities: Capabilities) -> tuple[int, int 
 def _native(form: Buttons | Menu, capabilities: Capabilities) -> Degraded:
     """A form that fits. Text beyond the channel's length goes ahead of it."""
     frame = _frame(form, capabilities)
-    if capabilities.text is not None and len(frame.text) > capabilities.text:
+    if not capabilities.takes_text(frame.text):
         # The header belongs over the first words, and they go ahead in messages that have none.
         frame = _frame(form, replace(capabilities, header=frozenset()))
-    *texts, text = split_text(frame.text, capabilities.text)
-    form, notes = _retitled(form, _limits(form, capabilities)[1])
+    *texts, text = split_text(frame.text, capabilities.text, capabilities.size)
+    form, notes = _retitled(form, capabilities)
     if texts and "text" not in capabilities.kinds:
         return Degraded(dropped="text: not carried here")
     notes = (*notes, *split_notes(frame.text, [*texts, text]))
@@ -95,10 +105,10 @@ def _native(form: Buttons | Menu, capabilities: Capabilities) -> Degraded:
     return Degraded(parts=(*frame.ahead, *map(Text, texts), form), choices=choices, notes=(*frame.notes, *notes))
 
 
-def _retitled(form: Buttons | Menu, room: int | None) -> tuple[Buttons | Menu, tuple[str, ...]]:
-    """The form with its titles cut to `room` characters."""
-    buttons = choices_of(form)
-    titles = shorten_titles([button.title for button in buttons], room) or []
+def _retitled(form: Buttons | Menu, capabilities: Capabilities) -> tuple[Buttons | Menu, tuple[str, ...]]:
+    """The form with its titles cut to the channel's length."""
+    buttons, room = choices_of(form), _limits(form, capabilities)[1]
+    titles = _titles(form, room, capabilities) or []
     notes = tuple(
         f"title {button.title!r}: cut to {room} characters"
         for button, title in zip(buttons, titles, strict=True)

@@ -33,7 +33,7 @@ def degrade_text(text: str, capabilities: Capabilities) -> Degraded:
     """A text, split to the channel's length."""
     if "text" not in capabilities.kinds or capabilities.text == 0:
         return Degraded(dropped="text: not carried here")
-    pieces = split_text(text, capabilities.text)
+    pieces = split_text(text, capabilities.text, capabilities.size)
     return Degraded(parts=tuple(map(Text, pieces)), notes=split_notes(text, pieces))
 
 
@@ -46,11 +46,11 @@ def split_notes(text: str, pieces: Sequence[str]) -> tuple[str, ...]:
 
 def degrade_medium(medium: Medium, capabilities: Capabilities) -> Degraded:
     """A medium with its caption, with the caption as a text after it, or as a link."""
-    caption, most = medium.caption, capabilities.text
+    caption = medium.caption
     if medium.kind not in capabilities.kinds:
-        cut = () if most is None or len(medium.url) <= most else ("url: longer than a text may be, and cut",)
+        cut = () if capabilities.takes_text(medium.url) else ("url: longer than a text may be, and cut",)
         return noted(degrade_text(link(medium), capabilities), f"{medium.kind}: sent as a link", *cut)
-    if not caption or (capabilities.caption and (most is None or len(caption) <= most)):
+    if not caption or (capabilities.caption and capabilities.takes_text(caption)):
         return Degraded(parts=(medium,))
     after = degrade_text(caption, capabilities)
     fate = "lost, for text is not carried here" if after.dropped else "sent as a text after it"

@@ -53,7 +53,7 @@ def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard:
     if (
         type(message) is Text
         and not is_blank(message.text)
-        and (capabilities.text is None or len(message.text) <= capabilities.text)
+        and capabilities.takes_text(message.text)
         and (window is None or (last_heard is not None and now - last_heard <= window * SECOND))
         and message.expires is None
         and message.at is None

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, TypeAlias
 
 import regex
+
+Size: TypeAlias = Callable[[str], int]
+"""Counts a text as a channel does."""
 
 _GRAPHEME: Final = regex.compile(r"\p{RI}{1,2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*|\X")
 """A flag by itself: in a run of flags `\\X` counts back to the first one at each."""
@@ -25,18 +29,18 @@ def graphemes(text: str) -> list[str]:
     return _GRAPHEME.findall(text)
 
 
-def split_text(text: str, limit: int | None) -> list[str]:
-    """One or more pieces of at most `limit` characters (None: no limit), none of them empty.
+def split_text(text: str, limit: int | None, size: Size = len) -> list[str]:
+    """One or more pieces of at most `limit` (None: no limit), as `size` counts; none of them empty.
 
     A piece ends with a paragraph, line or sentence that ends in its second half, else between two words, else
     between two graphemes. White space at a seam is left out. A grapheme longer than `limit` is cut.
     """
-    if limit is None or len(text) <= limit:
+    if limit is None or (len(text) <= limit and size(text) <= limit):
         return [text]
-    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, limit)]
+    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, limit, size)]
     pieces, start = [], _past_space(letters, 0)
     while start < len(letters):
-        end = _seam(letters, start, limit)
+        end = _seam(letters, start, limit, size)
         last = end
         while letters[last - 1].isspace():
             last -= 1
@@ -45,22 +49,24 @@ def split_text(text: str, limit: int | None) -> list[str]:
     return pieces or [text[:limit]]
 
 
-def cut_text(text: str, limit: int | None) -> str | None:
-    """The text in at most `limit` characters, an ellipsis at a cut; None when nothing is left."""
-    if limit is None or len(text) <= limit:
+def cut_text(text: str, limit: int | None, size: Size = len) -> str | None:
+    """The text in at most `limit`, as `size` counts, an ellipsis at a cut; None when nothing is left."""
+    if limit is None or (len(text) <= limit and size(text) <= limit):
         return text
     kept, room = "", limit - 1
     for grapheme in graphemes(text):
-        if len(kept) + len(grapheme) > room:
+        room -= size(grapheme)
+        if room < 0:
             break
         kept += grapheme
     kept = kept.rstrip()
     return kept + "…" if kept else None
 
 
-def _fragments(grapheme: str, limit: int) -> list[str]:
+def _fragments(grapheme: str, limit: int, size: Size) -> list[str]:
     """A grapheme, in pieces if it is longer than a whole message."""
-    return [grapheme[at : at + limit] for at in range(0, len(grapheme), limit)]
+    step = limit if len(grapheme) == 1 or size(grapheme) == len(grapheme) else max(limit // 2, 1)
+    return [grapheme[at : at + step] for at in range(0, len(grapheme), step)]
 
 
 def _past_space(letters: list[str], start: int) -> int:
@@ -69,11 +75,11 @@ def _past_space(letters: list[str], start: int) -> int:
     return start
 
 
-def _seam(letters: list[str], start: int, limit: int) -> int:
+def _seam(letters: list[str], start: int, limit: int, size: Size) -> int:
     """The best end for the piece that begins at `start`."""
     end, room = start, limit
-    while end < len(letters) and len(letters[end]) <= room:
-        room -= len(letters[end])
+    while end < len(letters) and (end == start or size(letters[end]) <= room):
+        room -= size(letters[end])
         end += 1
     if end == len(letters):
         return end

@@ -37,6 +37,7 @@ def _capabilities(source: str, text: int, buttons: int) -> Capabilities:
         window=_DAY if source in {wire.TEMPLATE_SOURCE, *wire.TAGGED_SOURCES} else None,
         tags=wire.TAGS if source in wire.TAGGED_SOURCES else frozenset(),
         template_language=True,
+        utf16=source == wire.TELEGRAM,
     )
 
 

@@ -41,6 +41,7 @@ TAGGED_SOURCES: Final = frozenset({"facebook", "instagram"})
 PAYLOAD_SOURCES: Final = frozenset({"telegram", "facebook", "viber", "line"})
 """Where a custom payload is taken [seed]."""
 
+TELEGRAM: Final = "telegram"
 TEMPLATE_SOURCE: Final = "whatsapp"
 
 ATTACHMENT_OF: Final[Mapping[str, str]] = MappingProxyType(

@@ -26,7 +26,7 @@ _DAY: Final = 86_400.0
 _GATEWAY_TIMEOUT: Final = 504
 
 
-def _capabilities(text: int | None, button_key: int, window: float | None) -> Capabilities:
+def _capabilities(text: int | None, button_key: int, window: float | None, *, utf16: bool = False) -> Capabilities:
     return Capabilities(
         kinds=frozenset({"text", "image", "video", "audio", "voice", "document", "location", "buttons", "menu", "raw"}),
         text=text,
@@ -43,12 +43,13 @@ def _capabilities(text: int | None, button_key: int, window: float | None) -> Ca
         statuses=True,
         idempotency_key=True,
         window=window,
+        utf16=utf16,
     )
 
 
 CAPABILITIES: Final[Mapping[str, Capabilities]] = {
     "whatsapp": _capabilities(text=4_096, button_key=256, window=_DAY),
-    "telegram": _capabilities(text=4_096, button_key=64, window=None),
+    "telegram": _capabilities(text=4_096, button_key=64, window=None, utf16=True),
     "line": _capabilities(text=5_000, button_key=300, window=None),
     "messenger": _capabilities(text=2_000, button_key=1_000, window=_DAY),
 }
@@ -56,7 +57,7 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
 limit. Every number here is inferred: three buttons, ten rows and the lengths of titles are WhatsApp's, which the
 sample is shaped after; lengths of texts and keys and the windows are each channel's own."""
 
-ANY_CHANNEL: Final = _capabilities(text=2_000, button_key=64, window=None)
+ANY_CHANNEL: Final = _capabilities(text=2_000, button_key=64, window=None, utf16=True)
 """For a channel of a name we do not know: the least of the others. How Konnek spells its channels is not documented."""
 
 

@@ -69,6 +69,7 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
         buttons=10,
         button_title=64,
         button_key=64,
+        utf16=True,
         statuses=True,
     ),
 }

@@ -31,6 +31,7 @@ from bridge.messages import (
 from bridge.planning.capabilities import Capabilities
 from bridge.planning.choices import Choice
 from bridge.planning.plan import Plan, expires_at, plan
+from bridge.providers.konnek.outbound import CAPABILITIES as KONNEK
 from bridge.units import SECOND, moment
 from tests.support.channel_profiles import DAY, NOW, PICTURES, PLAIN, QUICK, RICH, SHOWCASE
 
@@ -167,7 +168,7 @@ def test_buttons_beyond_the_limit_become_a_list() -> None:
     ("message", "capabilities", "why"),
     [
         (Buttons("Pick", buttons(*"ABCDEFGHIJK")), RICH, "buttons: 11 are more than 3, menu: 11 are more than 10"),
-        (Buttons("Pick", [Button("k" * 257, "A")]), RICH, "buttons: a key is longer than 256 characters"),
+        (Buttons("Pick", [Button("k" * 257, "A")]), RICH, "buttons: a key is longer than 256 bytes"),
         (Buttons("Pick", [Button("1", "Same"), Button("2", "SAME")]), RICH, "buttons: two titles would read the same"),
         (
             Buttons("Pick", buttons("The very long title of one", "The very long title of two")),
@@ -249,6 +250,55 @@ def test_cards_whose_buttons_read_the_same_are_numbered_under_their_titles() -> 
         Text("A\n1. Buy\n\nB\n2. Buy"),
     )
     assert [choice.key for choice in made.choices] == ["buy-A", "buy-B"]
+
+
+TWICE: Final = Menu(
+    "What?", "Menu", [Section("Tea", [Row("t1", "Small"), Row("t2", "Large")]), Section("Coffee", [Row("c1", "Small")])]
+)
+KEYED: Final = replace(RICH, kinds=RICH.kinds | {"cards"}, keys_return=True)
+
+
+def test_rows_with_one_title_stay_native_where_a_press_brings_its_key() -> None:
+    assert planned(TWICE, KEYED).parts == (TWICE,)
+    assert "two titles would read the same" in planned(TWICE, replace(KEYED, keys_return=False)).given_up[0]
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        [Section("Tea", [Row("t1", "Small"), Row("t2", "Small")])],
+        [Section("Tea", [Row("t1", "A long title that ends in one"), Row("t2", "A long title that ends in two")])],
+    ],
+)
+def test_rows_that_nobody_could_tell_apart_are_numbered(sections: list[Section]) -> None:
+    assert "two titles would read the same" in planned(Menu("What?", "Menu", sections), KEYED).given_up[0]
+
+
+def test_each_card_may_have_the_same_buttons_where_a_press_brings_its_key() -> None:
+    cards = Cards([Card(name, buttons=[Button(f"buy-{name}", "Buy")]) for name in ("Tea", "Coffee")])
+    made = planned(cards, KEYED)
+    assert made.parts == (cards,)
+    assert [choice.key for choice in made.choices] == ["buy-Tea", "buy-Coffee"]
+    one_by_one = planned(cards, replace(KEYED, kinds=KEYED.kinds - {"cards"}))
+    assert [part.kind for part in one_by_one.parts] == ["buttons", "buttons"]
+    assert "two titles would read the same" in planned(cards, replace(KEYED, keys_return=False)).given_up[0]
+    double = Cards([Card("Tea", buttons=[Button("a", "Buy"), Button("b", "Buy")])])
+    assert "two titles would read the same" in planned(double, KEYED).given_up[0]
+
+
+def test_a_key_is_counted_in_bytes() -> None:
+    message = Buttons("What?", [Button("ключ", "Key")])
+    assert planned(message, replace(KEYED, button_key=8)).parts == (message,)
+    assert "longer than 7 bytes" in planned(message, replace(KEYED, button_key=7)).given_up[0]
+
+
+def test_telegram_counts_utf16_units() -> None:
+    text = "😀" * 2049
+    assert [len(part.text) for part in planned(Text(text), KONNEK["telegram"]).parts if isinstance(part, Text)] == [
+        2048,
+        1,
+    ]
+    assert planned(Text(text), KONNEK["whatsapp"]).parts == (Text(text),)
 
 
 PARAMS: Final = (

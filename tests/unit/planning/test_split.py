@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.planning.split import cut_text, graphemes, split_text
+from bridge.units import utf16_length
 
 
 @pytest.mark.parametrize(
@@ -56,3 +57,21 @@ def test_splitting_loses_no_grapheme(text: str, limit: int) -> None:
     assert all(0 < len(piece) <= limit for piece in pieces)
     seen = [each for piece in pieces for each in graphemes(piece) if not each.isspace()]
     assert seen == [each for each in graphemes(text) if not each.isspace()]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "pieces"),
+    [
+        ("😀😀😀", 4, ["😀😀", "😀"]),
+        ("one 😀 two", 6, ["one 😀", "two"]),
+        ("abcd", 4, ["abcd"]),
+        ("👩‍👩‍👧" * 2, 8, ["👩‍👩‍👧", "👩‍👩‍👧"]),
+        ("😀", 1, ["😀"]),
+    ],
+)
+def test_a_channel_may_count_utf16_units(text: str, limit: int, pieces: list[str]) -> None:
+    assert split_text(text, limit, utf16_length) == pieces
+
+
+def test_a_cut_title_fits_in_utf16_units() -> None:
+    assert cut_text("😀😀😀", 5, utf16_length) == "😀😀…"
