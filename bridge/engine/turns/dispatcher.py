@@ -26,6 +26,7 @@ from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
+from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
 from bridge.log import kind_of, log, trace_of
 from bridge.routing.router import rulebook_of
@@ -96,6 +97,7 @@ class Dispatcher:
         self._interruptions = Interruptions(self._matcher, self._marks)
         self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
+        self._unwritten = Unwritten()
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
@@ -134,6 +136,8 @@ class Dispatcher:
         """One turn: None when its event is settled, else the event as it is to be tried again."""
         if row.attempt == 0:
             row = replace(row, attempt=1)
+        if (end := self._unwritten.take(row.id)) is not None:
+            return await self._unwritten.again(row, end)
         if row.ref.account not in self._accounts:
             await self._failures.give_up(row, f"the account {row.ref.account} is not configured")
             return None
@@ -262,12 +266,11 @@ class Dispatcher:
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
         try:
-            await self._commit(batch, prepared)
+            await self._unwritten.write(row.id, lambda: self._commit(batch, prepared))
         except (Unavailable, ClaimLost, Broken):
             raise
         except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, batch, thread, match, error)
-        log.debug("turn_committed", thread=row.thread_id, event_key=row.key, attempt=batch.head.attempt)
         is_held = prepared.commit.thread.is_held
         if is_held != thread.is_held:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
@@ -313,6 +316,7 @@ class Dispatcher:
         self._interruptions.forget(batch)
         if batch.others:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
+        log.debug("turn_committed", thread=batch.head.thread_id, event_key=batch.head.key, attempt=batch.head.attempt)
 
     async def _failed(
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
@@ -340,14 +344,16 @@ class Dispatcher:
         except StoreSignal as signal:
             raise signal.error from None
         if recovered is not None:
-            await self._commit(batch, recovered)
-            return None
+            return await self._unwritten.write(row.id, lambda: self._commit(batch, recovered))
         name = match.handler.name if match is not None else ""
         if overdue := self._outages.overdue(name, row):
-            await self._failures.give_up(row, overdue, error)
-            return None
+            return await self._unwritten.write(row.id, lambda: self._failures.give_up(row, overdue, error))
         if match is not None and (parked := self._outages.failed(name, row, error)) is not None:
             return parked
+        return await self._unwritten.write(row.id, lambda: self._again(batch, row, error))
+
+    async def _again(self, batch: Batch, row: InboxRow, error: BaseException) -> InboxRow | None:
+        """The event as it is to be tried again; None: it is given up."""
         again = await self._failures.retry(batch, row, error)
         if again is None:
             self._interruptions.forget(batch)
@@ -364,13 +370,10 @@ class Dispatcher:
             recovered = await self._recovered(batch.alone(), ended, match, HandlerError(misfit.mistake))
         about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
         log.error("dialog_changed", **about, reason=misfit.reason, outcome="finish" if recovered else fate.action)
-        if recovered is not None:
-            await self._commit(batch.alone(), recovered)
-            return None
-        if fate.action != "handoff":
+        if recovered is None and fate.action != "handoff":
             return await self._turn(row, batch.alone(), fate.instead)
-        await self._commit(batch.alone(), Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS))
-        return None
+        left = recovered or Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS)
+        return await self._unwritten.write(row.id, lambda: self._commit(batch.alone(), left))
 
     async def _recovered(
         self, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException

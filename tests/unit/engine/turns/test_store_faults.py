@@ -164,3 +164,38 @@ async def test_a_pause_from_while_the_clock_was_ahead_silences_no_conversation(t
         world.clock.advance(60)
         await world.settle()
         assert await world.said() == ["hello", "hello"]
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@pytest.mark.parametrize("with_handler", [False, True])
+async def test_on_a_full_disk_a_handler_runs_once_and_only_its_end_is_written_again(
+    *, raises: bool, with_handler: bool
+) -> None:
+    calls: list[str] = []
+    router = Router("bot")
+
+    @router.message()
+    async def costs(_: Turn) -> str:
+        calls.append("hi")
+        if raises and len(calls) == 1:
+            raise RuntimeError("not now")
+        return "answer"
+
+    if with_handler:
+
+        @router.error(RuntimeError)
+        async def failed(_turn: Turn, _error: RuntimeError) -> str:
+            calls.append("error")
+            return "sorry"
+
+    writing = "commit_turn" if with_handler or not raises else "retry_turn"
+    async with turns(router, wrap=failing(writing, 20)) as world:
+        await world.heard("hi", "m-1")
+        for _ in range(19):
+            await world.settle()
+            world.clock.advance(0.5)
+        await world.settle()
+        assert calls == (["hi", "error"] if raises and with_handler else ["hi"])
+        await world.wait_out()
+        assert await world.said() == ["sorry" if raises and with_handler else "answer"]
+        assert calls.count("hi") == (2 if raises and not with_handler else 1)
