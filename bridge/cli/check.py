@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+import stat
 import threading
 import time
 from contextlib import suppress
@@ -155,14 +156,22 @@ def _store(config: Config) -> list[Problem]:
             reason = str(error)
     if reason is not None:
         return [Problem(config.file, "storage.url", reason)]
+    warnings = []
+    if database.exists() and _is_public(database):
+        warnings.append(_warning(config, f"every user of this machine can read {database}; chmod 700 its folder"))
     kind = filesystem(database.parent)
     if kind in _FLEETING:
-        return [_warning(config, f"{database.parent} is on {kind}: a restart of the machine deletes everything in it")]
+        reason = f"{database.parent} is on {kind}: a restart of the machine deletes everything in it"
+        warnings.append(_warning(config, reason))
     if kind in _REMOTE:
-        return [
-            _warning(config, f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk")
-        ]
-    return []
+        reason = f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk"
+        warnings.append(_warning(config, reason))
+    return warnings
+
+
+def _is_public(database: Path) -> bool:
+    """Whether others may read the file, and reach it through its folder."""
+    return bool(database.stat().st_mode & stat.S_IROTH and database.parent.stat().st_mode & stat.S_IXOTH)
 
 
 def _warning(config: Config, reason: str) -> Problem:

@@ -129,7 +129,7 @@ async def test_while_somebody_else_writes_webhooks_are_503_in_time_and_then_take
 ) -> None:
     async with Gateways().listening() as gateways:
         home = gateways.home(tmp_path)
-        async with home.running(), traffic(home, gateways) as talk:
+        async with home.running() as process, traffic(home, gateways) as talk:
             assert await talk.say("shop", "ann", "say before") == 200
             await home.settled()
             with closing(sqlite3.connect(home.store, isolation_level=None)) as foreign:
@@ -138,8 +138,10 @@ async def test_while_somebody_else_writes_webhooks_are_503_in_time_and_then_take
                 assert await asyncio.gather(*(talk.post(said) for said in during)) == [503] * 20
                 refused_after = talk.slowest
                 assert refused_after < 10, "before any gateway gives up"
+                assert not await asyncio.to_thread(home.is_ready)
                 foreign.execute("ROLLBACK")
             began = time.monotonic()
+            await home.ready(process)
             await talk.insist(talk.compose("shop", "ann", "say after"), tries=30)
             recovered_after = time.monotonic() - began
             assert recovered_after < 20

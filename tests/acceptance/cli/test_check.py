@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import threading
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.cli import check as module
 from bridge.cli.check import filesystem
+from bridge.store.opening import open_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,3 +219,23 @@ def test_an_emulated_account_meets_the_menu(tmp_path: Path, monkeypatch: pytest.
     code, lines = check(tmp_path, REAL % url)
     assert code == 0
     assert not lines[-1].endswith(" 0 handlers")
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "warned"), [(0o755, 0o644, True), (0o700, 0o644, False), (0o755, 0o600, False)]
+)
+def test_conversations_that_everybody_can_read_are_a_warning(
+    tmp_path: Path, folder: int, file: int, *, warned: bool
+) -> None:
+    database = tmp_path / "threadbridge.db"
+    asyncio.run(_made(database))
+    database.chmod(file)
+    tmp_path.chmod(folder)
+    code, lines = check(tmp_path)
+    assert code == 0
+    line = f"storage.url: warning: every user of this machine can read {database}; chmod 700 its folder"
+    assert (line in lines) is warned
+
+
+async def _made(database: Path) -> None:
+    await (await open_store(f"sqlite:///{database}")).close()
