@@ -129,6 +129,8 @@ class Streams:
         self._heartbeat = heartbeat
         self._open: set[asyncio.Event] = set()
         self._writing: set[asyncio.Transport] = set()
+        self._reading = asyncio.Lock()
+        """What is read may be large, and most of it is not given on: one page reads at a time."""
         self._closed = False
 
     async def serve(self, request: web.Request, conversation: str, after: int) -> web.StreamResponse:
@@ -199,9 +201,12 @@ class Streams:
 
     async def _read(self, feed: Feed, conversation: str, changed: asyncio.Event, *, first: bool = False) -> bytes:
         changed.clear()  # before reading: what is committed meanwhile sets it again
-        entries = await self._backend.history(self._account, conversation, after=feed.after, limit=HISTORY)
-        threads = await self._backend.conversations(self._account, limit=CONVERSATIONS)
-        news = feed.past(entries) if first else feed.news(entries)
+        async with self._reading:
+            entries = await self._backend.history(self._account, conversation, after=feed.after, limit=HISTORY)
+            news = feed.past(entries) if first else feed.news(entries)
+            del entries
+            threads = await self._backend.conversations(self._account, limit=CONVERSATIONS)
+            listing = feed.listing([shown_conversation(thread) for thread in threads])
         if feed.has_more:
             changed.set()
-        return news + feed.listing([shown_conversation(thread) for thread in threads])
+        return news + listing

@@ -227,6 +227,28 @@ def test_a_page_costs_little_while_it_waits(bridge: MemoryBridge) -> None:
     assert sum(len(key) + len(told) for key, told in feed._told.items()) < 2_000
 
 
+async def test_the_past_of_one_page_at_a_time_is_in_memory(
+    page: Page, bridge: MemoryBridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history, reading, most = bridge.history, 0, 0
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        nonlocal reading, most
+        reading += 1
+        most = max(most, reading)
+        await asyncio.sleep(0)
+        try:
+            return await history(*arguments, **options)
+        finally:
+            reading -= 1
+
+    monkeypatch.setattr(bridge, "history", counted)
+    streams = await asyncio.gather(*(page.stream() for _ in range(20)))
+    assert most == 1
+    for stream in streams:
+        stream.response.close()
+
+
 @pytest.mark.parametrize("ends", [False, True], ids=["in time", "at the end"])
 async def test_a_page_that_does_not_read_is_closed(
     page: Page, bridge: MemoryBridge, monkeypatch: pytest.MonkeyPatch, *, ends: bool
