@@ -87,7 +87,12 @@ def _seam(letters: list[str], start: int, limit: int, size: Size) -> int:
         return end
     latest: dict[int, int] = {}
     for at in range(end, start, -1):
-        latest.setdefault(_strength(letters, at), at)
+        if letters[at].isspace() or letters[at - 1] in _SHUT_ENDS:  # most are neither, and a call for each takes long
+            latest.setdefault(_strength(letters, at), at)
+            if _PARAGRAPH in latest:
+                break
+        if latest and (at - start) * 2 < end - start:
+            break
     for strength in (_PARAGRAPH, _LINE, _SENTENCE):
         at = latest.get(strength, start)
         if (at - start) * 2 >= end - start:

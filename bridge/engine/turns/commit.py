@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
+from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
 from bridge.log import log
-from bridge.messages import Text, encode_message
+from bridge.messages import Buttons, Cards, Menu, Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import BLANK, expires_at, plan
 from bridge.store.records import Saying, TimerRow, TurnCommit
@@ -37,6 +38,10 @@ if TYPE_CHECKING:
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
 
+REPLY_SIZE: Final = 128 * 1024
+"""Characters that one turn may say: they are split, planned and stored in one go, and nothing else runs meanwhile."""
+_OPTION: Final = 64
+"""Characters that an option counts as."""
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _SPOKE: Final = "a person spoke in the conversation"
 
@@ -69,6 +74,8 @@ class CommitBuilder:
         """
         draft.check_begun()
         now, effects = self._clock.now(), draft.effects
+        if (size := sum(map(_size, effects.replies))) > REPLY_SIZE:
+            raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
         row, events = batch.head, [row.event for row in batch.rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         heard = _heard(thread, events)
@@ -262,6 +269,21 @@ def _scheduled(replies: Sequence[Outgoing], now: int, held: int | None) -> dict[
         for ordinal, message in enumerate(replies)
         if message.at is not None and micros(message.at) > now
     }
+
+
+def _size(message: Outgoing) -> int:
+    """About how many characters a message makes work with."""
+    match message:
+        case Text():
+            return len(message.text)
+        case Buttons():
+            return len(message.text) + _OPTION * len(message.buttons)
+        case Menu():
+            return len(message.text) + _OPTION * sum(len(section.rows) for section in message.sections)
+        case Cards():
+            return sum(len(card.title) + _OPTION * len(card.buttons) for card in message.cards)
+        case _:
+            return len(getattr(message, "caption", ""))
 
 
 def _is_question(planned: Plan) -> bool:

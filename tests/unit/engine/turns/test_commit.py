@@ -11,10 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.engine.ingest import event_key
+from bridge.engine.turns import commit
 from bridge.engine.turns.commit import KEYS, idempotency_key
 from bridge.errors import Unavailable
 from bridge.events import ThreadRef
-from bridge.messages import Button, Buttons, Row, Section
+from bridge.messages import Button, Buttons, Card, Cards, Document, Row, Section
 from bridge.messages import Menu as List
 from bridge.routing.router import Router
 from bridge.store.records import TurnCommit
@@ -254,3 +255,29 @@ async def test_a_thread_that_waits_for_its_next_try_is_found_after_a_restart() -
         thread_id = await world.store.find_thread(ThreadRef("shop", "konnek", "whatsapp", "ann"))
         assert thread_id is not None
         assert orjson.loads((await world.store.thread(thread_id)).state) == {}
+
+
+@pytest.mark.parametrize(
+    "replies",
+    [
+        "word " * 30_000,
+        ["x" * 100_000, "x" * 100_000],
+        Buttons("Which?", [Button(f"k{number}", f"{number}") for number in range(20_000)]),
+        List("Which?", "All", [Section("", [Row(f"k{number}", f"{number}") for number in range(20_000)])]),
+        Cards([Card("x" * 140_000)]),
+        Document("https://example.org/x.pdf", caption="x" * 140_000),
+    ],
+    ids=["text", "texts", "buttons", "menu", "cards", "caption"],
+)
+async def test_what_one_turn_says_is_bounded_before_it_is_planned(
+    replies: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commit, "plan", None)
+    router = Router()
+    router.default()(lambda _: replies)
+    async with turns(router) as world:
+        await world.heard("hi", "m-1")
+        await world.settle()
+        (reason,) = await world.reasons()
+        assert reason.startswith("given up at once: HandlerError: a turn says ")
+        assert reason.endswith("characters, and it may 131072: send a document instead")
