@@ -18,13 +18,29 @@ BATCH: Final = 256
 """Units in one transaction, at most: a bound on how long the first waits for the last."""
 QUEUE: Final = 20_000
 """Units waiting, at most: beyond it the store says it cannot keep up."""
+QUEUE_BYTES: Final = 64 << 20
+"""Bytes of what waits, at most, as the units count them."""
 
 
 class Unit(NamedTuple):
-    """One piece of work: what to do, a word that the store knows, and with what."""
+    """One piece of work: what to do, a word that the store knows, and with what.
+
+    `size` is in bytes, where it may be large. With `lapses` it is of no use to anybody once its caller is cancelled.
+    """
 
     kind: str
     payload: Any
+    size: int = 0
+    lapses: bool = False
+
+
+class _Place:
+    """A place in the line; empty where the unit lapsed. A cancelled future would hold its caller's frames, too."""
+
+    __slots__ = ("waiting",)
+
+    def __init__(self, unit: Unit, future: asyncio.Future[Result]) -> None:
+        self.waiting: tuple[Unit, asyncio.Future[Result]] | None = (unit, future)
 
 
 class Writer:
@@ -45,7 +61,9 @@ class Writer:
         self._run = run
         self._committed = committed
         self._broken = broken
-        self._queue: deque[tuple[Unit, asyncio.Future[Result]]] = deque()
+        self._queue: deque[_Place] = deque()
+        self._bytes = 0
+        """Of what waits in the line."""
         self._wake: asyncio.Future[None] | None = None
         self._task: asyncio.Task[None] | None = None
         self._closing = False
@@ -63,17 +81,26 @@ class Writer:
     async def submit(self, unit: Unit) -> Result:
         """Wait until `unit` is committed and return its result.
 
-        A caller that is cancelled stops waiting; its unit may still be committed, whole.
+        A caller that is cancelled stops waiting. Its unit may still be committed, whole, unless it lapses: then it is
+        let go at once, and what refused callers sent takes no memory.
         """
         if self._failure is not None:
             raise Broken(f"the store failed: {self._failure}")
-        if self._closing or len(self._queue) >= QUEUE:
+        if self._closing or len(self._queue) >= QUEUE or (self._queue and self._bytes + unit.size > QUEUE_BYTES):
             raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._queue.append((unit, future))
+        place = _Place(unit, future)
+        self._queue.append(place)
+        self._bytes += unit.size
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
-        return await future
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if unit.lapses and place.waiting is not None:
+                self._bytes -= unit.size
+                place.waiting = None
+            raise
 
     async def close(self) -> None:
         """Write what is waiting, then stop."""
@@ -91,14 +118,26 @@ class Writer:
                 self._wake = asyncio.get_running_loop().create_future()
                 await self._wake
                 continue
-            batch = [self._queue.popleft() for _ in range(min(BATCH, len(self._queue)))]
+            batch = self._next()
             try:
                 await self._transact(batch)
             except Exception as error:  # noqa: BLE001 - without its writer the store is broken, whatever the reason
-                self._queue.extendleft(reversed(batch))
-                self.fail(error)
+                self.fail(error, batch)
+
+    def _next(self) -> list[tuple[Unit, asyncio.Future[Result]]]:
+        """The units of the next transaction; those that lapsed are not among them."""
+        batch: list[tuple[Unit, asyncio.Future[Result]]] = []
+        while self._queue and len(batch) < BATCH:
+            place = self._queue.popleft()
+            if place.waiting is not None:
+                batch.append(place.waiting)
+                self._bytes -= place.waiting[0].size
+                place.waiting = None
+        return batch
 
     async def _transact(self, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
+        if not batch:
+            return
         try:
             results = await self._run([unit for unit, _ in batch])
         except Broken:
@@ -119,13 +158,14 @@ class Writer:
             else:
                 future.set_result(result)
 
-    def fail(self, error: Exception) -> None:
-        """The store is broken: nothing is written any more, and `broken` hears of it once."""
+    def fail(self, error: Exception, batch: Sequence[tuple[Unit, asyncio.Future[Result]]] = ()) -> None:
+        """The store is broken: nothing is written any more, not even `batch`, and `broken` hears of it once."""
         is_first = self._failure is None
         self._failure = self._failure or error
-        for _, future in self._queue:
+        for _, future in (*batch, *(place.waiting for place in self._queue if place.waiting is not None)):
             if not future.done():
                 future.set_exception(Broken(str(error)))
         self._queue.clear()
+        self._bytes = 0
         if is_first:
             self._broken(error)

@@ -97,7 +97,8 @@ class SqliteStore(Reader):
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
-        receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals))).value
+        size = sum(len(arrival.raw) + len(arrival.encoded) for arrival in arrivals)
+        receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals, size, lapses=True))).value
         return receipts
 
     async def thread(self, thread_id: int) -> ThreadRow:
