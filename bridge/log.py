@@ -18,6 +18,7 @@ import structlog
 
 from bridge.errors import NotSent, Rejected, SendError
 from bridge.log_limit import LogLimit
+from bridge.tracebacks import readable, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping
@@ -33,6 +34,7 @@ FIELDS: Final = frozenset(
         "handler",
         "key",
         "lane",
+        "letter",
         "level",
         "logger",
         "message_id",
@@ -56,7 +58,6 @@ FIELDS: Final = frozenset(
 _CODE: Final = re.compile(r"-?\d{1,6}|[A-Z]{2,}(_[A-Z]+){0,5}", re.ASCII)
 """A gateway's code and nothing else: 13108, -1, UN_AUTHORIZED."""
 _LONGEST: Final = 256
-_LONGEST_TRACEBACK: Final = 4096
 _QUEUE: Final = 10_000
 """The most lines in the queue."""
 _LAST: Final = 1.0
@@ -68,8 +69,11 @@ _current: Final[deque[LineWriter]] = deque(maxlen=1)
 log: Final = structlog.get_logger("threadbridge")
 
 
-def configure_logs(*, level: str = "info", as_json: bool | None = None) -> None:
-    """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal."""
+def configure_logs(*, level: str = "info", as_json: bool | None = None, show_errors: bool = False) -> None:
+    """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal.
+
+    `show_errors`: an error of the author's code is shown as Python does, its text included.
+    """
     as_json = not sys.stderr.isatty() if as_json is None else as_json
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
     renderer: Any = (
@@ -97,6 +101,7 @@ def configure_logs(*, level: str = "info", as_json: bool | None = None) -> None:
             admitted,
             stamp,
             known_fields,
+            _shown if show_errors else _traced,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -117,8 +122,19 @@ def known_fields(_logger: object, _method: str, line: MutableMapping[str, Any]) 
         if name not in FIELDS:
             del line[name]
         elif isinstance(value := line[name], str):
-            longest = _LONGEST_TRACEBACK if name == "traceback" else _LONGEST
-            line[name] = _printable(value if len(value) <= longest else value[: longest - 1] + "…")
+            line[name] = _printable(value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…")
+    return line
+
+
+def _traced(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if isinstance(error := line.get("traceback"), BaseException):
+        line["traceback"] = _printable(trace_of(error))
+    return line
+
+
+def _shown(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if isinstance(error := line.pop("traceback", None), BaseException):
+        line["exception"] = readable(error)  # the renderers know this name, and give it lines of its own
     return line
 
 
@@ -150,18 +166,6 @@ def _kind_of_outcome(error: SendError) -> str:
     if isinstance(error, NotSent):
         return "the account is refused" if error.pause else "not taken"
     return "no answer that is certain"
-
-
-def trace_of(error: BaseException) -> str:
-    """A traceback as a log may show it: lines of code, and the type of each error."""
-    parts: list[str] = []
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        parts.append("".join(traceback.format_tb(current.__traceback__)) + type(current).__name__)
-        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
-    return "\nwhich came of\n".join(parts)[-_LONGEST_TRACEBACK + 1 :]
 
 
 class Counts(Protocol):

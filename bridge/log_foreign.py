@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.log import kind_of, log, trace_of
+from bridge.log import kind_of, log
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,9 +79,9 @@ def _not_raised(failure: sys.UnraisableHookArgs) -> None:
     _failed("error_ignored", _about(failure.exc_value), getattr(failure.object, "__qualname__", None))
 
 
-def _failed(action: str, about: dict[str, str], handler: str | None) -> None:
+def _failed(action: str, about: dict[str, object], handler: str | None) -> None:
     log.error(action, **({"handler": handler} if handler else {}), **about)
 
 
-def _about(error: BaseException | None) -> dict[str, str]:
-    return {} if error is None else {"reason": kind_of(error), "traceback": trace_of(error)}
+def _about(error: BaseException | None) -> dict[str, object]:
+    return {} if error is None else {"reason": kind_of(error), "traceback": error}

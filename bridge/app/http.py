@@ -61,7 +61,7 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
     """The application of `bridge`; on `any_port` where somebody else's server has it."""
     if not structlog.is_configured():
         wanted = bridge.config.log
-        configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format])
+        configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format], show_errors=wanted.show_errors)
     app = web.Application(middlewares=[clean_errors(bridge.peers.named)], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)

@@ -70,7 +70,12 @@ def list_(
     """
     with exits():
         letters = asyncio.run(_letters(load_config(config), account, limit))
-        listing([_row(letter) for letter in letters], columns=_COLUMNS, as_json=as_json, empty="no dead letters")
+        listing(
+            [_row(letter) for letter in letters],
+            columns=_COLUMNS,
+            as_json=as_json,
+            empty="no dead letters",
+        )
 
 
 @dead.command(cls=Command)
@@ -88,13 +93,14 @@ def show(
         if letter is None:
             complain(f"{letter_id}: {NOT_FOUND}")
             leave(1)
-        row = _row(letter) | {"content": _content(letter)}
+        row = _row(letter) | _more(letter)
         if as_json:
             typer.echo(json.dumps(row, indent=2, default=str))
             return
         for name, value in row.items():
-            text = value if isinstance(value, str | int) else json.dumps(value, ensure_ascii=False)
-            say(f"{name:8} {text}")
+            for line in value if isinstance(value, list) else [value]:
+                text = line if isinstance(line, str | int) else json.dumps(line, ensure_ascii=False)
+                say(f"{name:8} {text}")
 
 
 @dead.command(cls=Command)
@@ -266,6 +272,13 @@ def _row(letter: DeadLetter) -> dict[str, object]:
         "at": time_of(letter.at),
         "reason": letter.reason,
     }
+
+
+def _more(letter: DeadLetter) -> dict[str, object]:
+    """What one letter has beside its line in the list: where it failed, the tries of a message, and what it is."""
+    tries = [{**one, "at": time_of(one["at"])} for one in json.loads(letter.tries)]
+    more = {"trace": letter.trace.splitlines(), "tries": tries, "content": _content(letter)}
+    return {name: value for name, value in more.items() if value not in ([], "")}
 
 
 def _content(letter: DeadLetter) -> object:

@@ -62,6 +62,8 @@ def dev(
     threadbridge-dev.db beside the configuration. A missing secret gets a random value. The bridge listens on
     127.0.0.1 only.
 
+    A handler that raises is shown with its traceback, and its event is not tried again.
+
     A change of a .py or .toml file below the configuration's folder restarts the bridge. Code that cannot be loaded
     is reported, and the old code continues.
 
@@ -137,6 +139,8 @@ class _Development:
         self._watching: asyncio.Task[None] | None = None
         os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
         os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / _STORE))}"
+        os.environ[f"{PREFIX}HANDLERS__ATTEMPTS"] = "1"
+        os.environ |= {f"{PREFIX}LOG__FORMAT": "text", f"{PREFIX}LOG__SHOW_ERRORS": "true"}
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the cache would keep the first of two saves within a second
         if port is not None:
             os.environ[f"{PREFIX}SERVER__PORT"] = str(port)

@@ -78,6 +78,7 @@ def _demo(port: int, file: Path | None) -> Config:
         "server": {"port": port},
         "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / _DEMO_STORE))}"},
         "accounts": {"demo": {"provider": "playground"}},
+        "log": {"format": "text", "show_errors": True},
     }
     if file is None:
         return Config.from_dict(values, file="demo")

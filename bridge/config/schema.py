@@ -121,10 +121,14 @@ class Limits(_Section):
 
 
 class Log(_Section):
-    """[log]: the least `level` of a line; `format` "auto" is readable on a terminal, and JSON elsewhere."""
+    """[log]: the least `level` of a line; `format` "auto" is readable on a terminal, and JSON elsewhere.
+
+    `show_errors`: an author's error is logged with its text, which may quote a contact.
+    """
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["auto", "json", "text"] = "auto"
+    show_errors: bool = False
 
 
 class FileSchema(BaseSettings):

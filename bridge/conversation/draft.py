@@ -35,6 +35,7 @@ class Draft:
         "event",
         "in_step",
         "members",
+        "now",
         "older",
         "plays",
         "skipped",
@@ -55,6 +56,7 @@ class Draft:
         older: Sequence[Event],
         skipped: Sequence[Event],
         dialog: bytes | None,
+        now: int | None,
         members: bytes | None = None,
     ) -> None:
         """Begin with what the thread holds; see Turn."""
@@ -63,6 +65,7 @@ class Draft:
         self.skipped = tuple(skipped)
         self.state = State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
         self.step = step
+        self.now = now
         self.effects = Effects([], [], [])
         self.dialog = dialog
         """The dialog that waits in the thread, as stored."""

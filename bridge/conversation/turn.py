@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import dropwhile
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
@@ -11,10 +12,12 @@ from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
 from bridge.events import Event
 from bridge.messages import MESSAGE_TYPES, Outgoing, Text
+from bridge.units import moment
 
 if TYPE_CHECKING:
     # Only type checkers know the defaults: to them `Turn` alone is `Turn[Event]`, and takes any turn.
     from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
+    from datetime import datetime
 
     from typing_extensions import TypeVar, TypeVarTuple
 
@@ -121,12 +124,25 @@ class Turn(Generic[E_co, S_co]):
         skipped: Sequence[Event] = (),
         dialog: bytes | None = None,
         members: bytes | None = None,
+        now: int | None = None,
         services: Services = _NO_SERVICES,
     ) -> None:
-        """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied."""
+        """Begin a turn; `state` is the thread's, as stored (JSON) or as a mapping, which is copied.
+
+        `now` is in microseconds since 1970; None: when the event happened.
+        """
         self.thread = thread
         self._services = services
-        self._draft = Draft(event, state=state, step=step, older=older, skipped=skipped, dialog=dialog, members=members)
+        self._draft = Draft(
+            event,
+            state=state,
+            step=step,
+            older=older,
+            skipped=skipped,
+            dialog=dialog,
+            members=members,
+            now=now,
+        )
 
     def __repr__(self) -> str:
         return f"<Turn {self.event.tag} {self.event.id} in {self.thread}>"
@@ -146,6 +162,17 @@ class Turn(Generic[E_co, S_co]):
     def skipped(self) -> tuple[Event, ...]:
         """Older events that this turn passes over, oldest first: under `overlap="latest"`."""
         return self._draft.skipped
+
+    @property
+    def now(self) -> datetime:
+        """When the turn began, in UTC; tests set it by their clock.
+
+        Outside of a dialog's steps it is when the event happened: a dialog that is played back meets the same time.
+        """
+        draft = self._draft
+        if draft.now is None or (draft.plays and not draft.in_step):
+            return self.event.at
+        return moment(draft.now)
 
     @property
     def replies(self) -> tuple[Outgoing, ...]:
@@ -227,10 +254,11 @@ class Turn(Generic[E_co, S_co]):
     async def transcript(self, limit: int = 20) -> list[dict[str, str]]:
         """The history and this turn's own events as {"role": "user" or "assistant", "content": text}.
 
-        Language models take it as it is: the roles alternate, and what one side said in a row is joined by line ends.
+        Language models take it as it is: it begins with the user, the roles alternate, and what one side said in a row
+        is joined by line ends.
         """
         own = [Entry(direction="in", at=event.at, event=event) for event in (*self.skipped, *self.events)]
-        return pairs_of([*await self.history(limit), *own])
+        return list(dropwhile(lambda pair: pair["role"] != "user", pairs_of([*await self.history(limit), *own])))
 
     def after(
         self,

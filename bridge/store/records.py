@@ -287,7 +287,8 @@ class Retry:
 class Settled:
     """The end of a message's journey, or of an event that is given up.
 
-    For messages `state` is SENT, DEAD or EXPIRED; `exchange` is the redacted last try as JSON.
+    For messages `state` is SENT, DEAD or EXPIRED; `exchange` is the redacted last try as JSON. For events `trace` is
+    where in the author's code the last try failed.
     """
 
     row_id: int
@@ -300,6 +301,7 @@ class Settled:
     message_id: str | None = None
     status: StatusValue | None = None
     exchange: bytes = b""
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -307,6 +309,7 @@ class DeadLetter:
     """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message.
 
     `content` is the webhook's body, or the message as JSON; `channel` the route's {channel} the webhook came by.
+    `trace` is where in the author's code an event failed, `tries` a JSON list of the latest tries of a message.
     """
 
     id: str
@@ -319,6 +322,8 @@ class DeadLetter:
     at: int
     content: bytes = b""
     channel: str | None = None
+    trace: str = ""
+    tries: str = "[]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

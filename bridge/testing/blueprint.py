@@ -20,9 +20,11 @@ from bridge.routing.loading import load_routers
 from bridge.routing.router import Router, combine
 from bridge.strict_json import read_object
 from bridge.testing.loop import START
+from bridge.units import micros
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
+    from datetime import datetime
 
     from bridge.providers.port import Credential, Emulator, Hook, Inbound, Provider, Request, Response
 
@@ -36,7 +38,8 @@ class Blueprint:
     """What all runs of one test have in common.
 
     `honours_keys`: a repeated request with a known key is answered again, and reaches the phone once, at the providers
-    that have such a key at all. `make` builds a Bridge, or what a test puts in its place.
+    that have such a key at all. `at` is when they begin (microseconds). `make` builds a
+    Bridge, or what a test puts in its place.
     """
 
     router: Router | None = None
@@ -44,6 +47,7 @@ class Blueprint:
     honours_keys: bool = True
     make: Callable[..., Bridge] = Bridge
     config: Config
+    at: int = START
     addresses: dict[tuple[str, str, str], str] = field(default_factory=dict)
 
     def emulator(self, account: str, now: Callable[[], int], rng: Random) -> Emulator:
@@ -108,14 +112,25 @@ def blueprint_of(
     settings: Mapping[str, Mapping[str, Any]] | None = None,
     honours_keys: bool = True,
     make: Callable[..., Bridge] = Bridge,
+    at: datetime | None = None,
 ) -> Blueprint:
     """A plan; see World for what may be given.
 
     Raises:
         ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
+        ValueError: `at` has no time zone.
     """
+    if at is not None and at.tzinfo is None:
+        raise ValueError(f"want a time with a time zone, not {at}")
     config, tables = _configured(accounts or {}, settings or {}) if accounts or settings else _default()
-    return Blueprint(router=as_router(router), accounts=tables, honours_keys=honours_keys, make=make, config=config)
+    return Blueprint(
+        router=as_router(router),
+        accounts=tables,
+        honours_keys=honours_keys,
+        make=make,
+        config=config,
+        at=START if at is None else micros(at),
+    )
 
 
 def as_router(given: Router | Sequence[Router] | str | None) -> Router | None:

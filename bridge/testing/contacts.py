@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
 from bridge.messages import Button
+from bridge.tracebacks import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +27,11 @@ class Scene(Protocol):
     @property
     def is_quiet(self) -> bool:
         """Whether nothing is on its way."""
+        ...
+
+    @property
+    def log(self) -> Sequence[Mapping[str, object]]:
+        """What the bridge logged."""
         ...
 
     def emulator(self, account: str) -> Emulator:
@@ -198,6 +204,7 @@ class Contact:
             for number, each in enumerate(self.seen, 1)
         ]
         what = "\n".join([f"{self.name}'s phone at {self.account}, {self.channel}:", *(lines or ["  (nothing)"])])
+        what += _last_failure(self._scene.log)
         return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
@@ -239,6 +246,16 @@ class Sighting:
         after = f" after message {self._at + 1}" if self._at >= 0 else ""
         what = f"{_shown(pattern)}{f' ({kind})' if kind else ''}"
         raise AssertionError(f"{contact.name} did not see {what}{after}.\n{contact.phone()}")
+
+
+def _last_failure(log: Sequence[Mapping[str, object]]) -> str:
+    """The latest error of the bot's own code, for people to read; "" without one."""
+    for line in reversed(log):
+        error = line.get("traceback")
+        if line["event"] == "turn_failed" and isinstance(error, BaseException):
+            trace = readable(error).replace("\n", "\n  ")
+            return f"\nA turn failed, the last one in {line['handler'] or 'no handler'}:\n  {trace}"
+    return ""
 
 
 def _fits(pattern: str | re.Pattern[str], seen: Seen, kind: str | None = None) -> bool:

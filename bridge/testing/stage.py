@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkab
 
 from bridge.store.opening import volatile_type
 from bridge.testing.life import Life, Setting
-from bridge.testing.loop import START
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -98,7 +97,7 @@ class Stage:
         self._blueprint = blueprint
         self._seed = seed
         self._haste = choices.temper()
-        self._now = START
+        self._now = self._begin = blueprint.at
         self._store = _maker()()
         self._lives: list[Life] = []
         self._life: Life | None = None
@@ -311,7 +310,7 @@ class Stage:
         return min(times, default=None)
 
     def _note(self, what: str) -> None:
-        self.trace.append(f"{(self.now - START) / SECOND:.6f} {what}")
+        self.trace.append(f"{(self.now - self._begin) / SECOND:.6f} {what}")
 
 
 _maker: Final = cache(volatile_type)

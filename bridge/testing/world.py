@@ -63,8 +63,9 @@ class World:
         make: Callable[..., Bridge] = Bridge,
         blueprint: Blueprint | None = None,
         counts: bool = True,
+        at: datetime | None = None,
     ) -> None:
-        """Begin with an empty store, at 2025-10-10 09:00 UTC.
+        """Begin with an empty store.
 
         Args:
             router: The bot: a router, several, or "module:attribute".
@@ -76,13 +77,14 @@ class World:
             make: Builds the Bridge; for tests of the engine itself.
             blueprint: All of the above but faults and replay, made already for several worlds.
             counts: Whether `calls` can be asked; a run without is twice as fast.
+            at: When it begins, with a time zone; 2025-10-10 09:00 UTC by itself.
 
         Raises:
             ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
-            ValueError: there is no such fault, or `replay` is no schedule.
+            ValueError: there is no such fault, `replay` is no schedule, or `at` has no time zone.
         """
         self._blueprint = blueprint or blueprint_of(
-            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make
+            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at
         )
         self._router = self._blueprint.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)

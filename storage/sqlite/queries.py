@@ -134,16 +134,21 @@ def unconfirmed(row: Row) -> Unconfirmed:
 
 _IN_LETTER: Final = f"""
 SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
-       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel
+       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
 FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{_DEAD_EVENT}
 """
+_TRIES: Final = """(
+    SELECT json_group_array(json_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
+        SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20
+    )
+)"""
 _OUT_LETTER: Final = f"""
 SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
-       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL
+       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
 FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{_DEAD_MESSAGE}
 """
 _NEWEST: Final = "AND (:account IS NULL OR {0}.account = :account) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"
-DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER + _NEWEST.format("o"))
+DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))
 """Dead letters of each side, newest first."""
 DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER} AND o.id = ?"}
 """One of them."""
@@ -162,6 +167,8 @@ def dead_letter(row: Row) -> DeadLetter:
         at=row[7],
         content=row[8],
         channel=row[9],
+        trace=row[10],
+        tries=row[11],
     )
 
 

@@ -205,6 +205,11 @@ _HELD_TIMERS: Final = "ALTER TABLE timers ADD COLUMN held INTEGER;"
 _MEMBERS: Final = "ALTER TABLE threads ADD COLUMN members BLOB;"
 """What a thread remembers of each of its members."""
 
+_TRACE: Final = """
+ALTER TABLE inbox ADD COLUMN trace TEXT;
+"""
+"""Where in the author's code the event of a dead letter failed."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -216,5 +221,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _TRIED,
     _HELD_TIMERS,
     _MEMBERS,
+    _TRACE,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

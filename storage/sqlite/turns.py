@@ -29,7 +29,7 @@ SELECT i.id, t.version, t.spoken FROM json_each(?) j JOIN inbox i ON i.id = j.va
 WHERE i.{records.EVENT_OPEN}
 """
 _DONE: Final = "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?"
-_SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
+_SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, trace = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
 _RETRY: Final = f"""
 UPDATE inbox SET attempt = ?, available_at = ?, tried_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}
 """
@@ -89,7 +89,7 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
     for end in settled:
         assert isinstance(end.state, InboxState)
         state = INBOX.reach(InboxState.OPEN, end.state)
-        changed = db.execute(_SETTLE, (state, end.reason or None, end.at, end.row_id)).rowcount
+        changed = db.execute(_SETTLE, (state, end.reason or None, end.trace or None, end.at, end.row_id)).rowcount
         results.append(Result(threads={end.thread_id}) if changed else _lost(end.row_id))
         if changed:
             freed.add(end.thread_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from datetime import UTC, datetime
 from io import StringIO
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ import orjson
 import pytest
 import structlog
 
-from bridge import log
+from bridge import Contact, HandlerError, Message, ThreadRef, Turn, log
 from bridge.app.http import create_app
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
-from bridge.log import LineWriter, kind_of, outcome_of, trace_of
+from bridge.log import LineWriter, kind_of, outcome_of
+from bridge.tracebacks import readable, trace_of
 from tests.support.whole_bridges import configuration, silent
 
 if TYPE_CHECKING:
@@ -31,6 +33,15 @@ def pipe() -> Iterator[tuple[int, int]]:
             os.close(end)
         except OSError:
             continue
+
+
+REASON = "say() takes a text, not a int; reply() takes messages"
+
+
+def turn_of_nobody() -> None:
+    contact = Contact(id="ann")
+    turn = Turn(Message(id="1", contact=contact, at=datetime.now(UTC)), ThreadRef("shop", "konnek", "whatsapp", "ann"))
+    turn.say(7)  # type: ignore[arg-type]
 
 
 def test_a_pipe_that_nobody_reads_holds_up_nobody(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,6 +95,40 @@ def test_errors_that_came_of_each_other_come_to_an_end() -> None:
     one, two = ValueError(), KeyError()
     one.__context__, two.__context__ = two, one
     assert trace_of(one) == "ValueError\nwhich came of\nKeyError"
+
+
+def test_an_author_sees_an_error_whole_and_no_frame_of_ours() -> None:
+    try:
+        try:
+            turn_of_nobody()
+        except HandlerError as error:
+            raise KeyError("order 7") from error
+    except KeyError as error:
+        text = readable(error)
+    assert text.endswith("KeyError: 'order 7'")
+    assert f"HandlerError: {REASON}" in text
+    assert "in turn_of_nobody" in text
+    assert "bridge/conversation" not in text
+
+
+@pytest.mark.parametrize("show", [False, True])
+def test_the_text_of_an_error_is_shown_to_its_author_alone(monkeypatch: pytest.MonkeyPatch, show: bool) -> None:  # noqa: FBT001 - a table
+    file = StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    before = structlog.get_config()
+    try:
+        log.configure_logs(as_json=False, show_errors=show)
+        word = "ary"  # a traceback shows the line
+        try:
+            int(f"can{word}")
+        except ValueError as error:
+            log.log.warning("turn_failed", handler="bot:answer", traceback=error)
+        log.finish_logs()
+    finally:
+        structlog.configure(**before)
+    assert ("canary" in file.getvalue()) is show
+    assert "ValueError" in file.getvalue()
+    assert "\x1b" not in file.getvalue()
 
 
 @pytest.mark.parametrize(

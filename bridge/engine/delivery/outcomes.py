@@ -106,6 +106,7 @@ class Outcomes:
             attempt=row.attempt,
             outcome=outcome or "",
             reason=logged or reason,
+            letter=f"out-{row.id}" if state is OutboxState.DEAD else "",
         )
 
     async def silence(self, row: OutboxRow, now: int) -> None:

@@ -28,7 +28,7 @@ from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
-from bridge.log import kind_of, log, trace_of
+from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
 
@@ -288,6 +288,7 @@ class Dispatcher:
             skipped=batch.skipped,
             dialog=thread.dialog,
             members=thread.members,
+            now=self._clock.now(),
             services=services,
         )
         draft_of(turn).watch = services.watch
@@ -337,7 +338,7 @@ class Dispatcher:
             attempt=row.attempt,
             handler=match.handler.name if match else getattr(row.event, "handler", None) or "",
             reason=kind_of(error),
-            traceback=trace_of(error),
+            traceback=error,
         )
         try:
             recovered = await self._recovered(batch, thread, match, error)

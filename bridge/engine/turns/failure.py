@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import HandlerError
 from bridge.events import takes_over
-from bridge.log import log
+from bridge.log import kind_of, log
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Retry, Settled
+from bridge.tracebacks import trace_of
 
 if TYPE_CHECKING:
     import random
@@ -45,13 +46,13 @@ class Failures:
         """
         reason, now = _reason(error), self._clock.now()
         if isinstance(error, HandlerError) and not batch.others:
-            await self.give_up(row, f"given up at once: {reason}")
+            await self.give_up(row, "given up at once", error)
             return None
         again_at = self._backoff.again_at(row.attempt, now, self._rng)
         if again_at is None and batch.others:
             again_at = now  # with a single attempt: each of the events has it alone
         if again_at is None:
-            await self.give_up(row, f"given up after {row.attempt} tries: {reason}")
+            await self.give_up(row, f"given up after {row.attempt} tries", error)
             return None
         return await self._again(row, reason, now, again_at, [other.id for other in batch.others])
 
@@ -83,7 +84,11 @@ class Failures:
         return again
 
     async def give_up(self, row: InboxRow, reason: str, error: BaseException | None = None) -> None:
-        """Make an event a dead letter. A person who takes a thread by such an event has it all the same."""
+        """Make an event a dead letter. A person who takes a thread by such an event has it all the same.
+
+        The letter holds what the error says, and where in the code. The log holds no words of it.
+        """
+        logged = reason if error is None else f"{reason}: {kind_of(error)}"
         reason = reason if error is None else f"{reason}: {_reason(error)}"
         thread = await self._store.thread(row.thread_id)
         if takes_over(row.event) and not thread.is_held:
@@ -98,9 +103,18 @@ class Failures:
                     state=InboxState.DEAD,
                     at=self._clock.now(),
                     reason=reason,
+                    trace="" if error is None else trace_of(error),
                 )
             )
-        log.error("event_dead", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
+        log.error(
+            "event_dead",
+            account=row.ref.account,
+            thread=row.thread_id,
+            event_key=row.key,
+            attempt=row.attempt,
+            letter=f"in-{row.id}",
+            reason=logged,
+        )
 
 
 def _reason(error: BaseException) -> str:

@@ -137,6 +137,19 @@ def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(
         session.until("listening on")
         assert '"two"' in said_to(url, "hi", "2", 2)[-1]
 
+        raising = BOT.replace('    return "{}"', '    raise ValueError("no such order")')
+        (tmp_path / "mybot.py").write_text(raising, "utf-8")
+        session.until("changed: mybot.py")
+        session.until("listening on")
+        said_to(url, "hi", "9", 2)
+        session.complains("turn_failed")
+        session.complains("Traceback")
+        session.complains(r'mybot.py", line 9, in answer')
+        session.complains("^ValueError: no such order$")
+        session.complains("event_dead.* attempt=1 .*letter=in-")
+
+        (tmp_path / "mybot.py").write_text(BOT.format("two"), "utf-8")
+        session.until("listening on")
         (tmp_path / "mybot.py").write_text("def broken(:\n", "utf-8")
         session.complains("mybot is not Python: .*mybot.py:1:")
         session.until("the old code continues")

@@ -12,7 +12,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from bridge.errors import ClaimLost, Unavailable
-from bridge.log import LineWriter
+from bridge.log import configure_logs, finish_logs
 from bridge.messages import Text
 from bridge.routing.router import Router
 from tests.support.turn_engine import ATTEMPTS, turns
@@ -368,15 +368,16 @@ async def test_no_log_line_holds_what_somebody_said(capfd: pytest.CaptureFixture
         except ValueError as error:
             raise KeyError(turn.event.contact.id) from error
 
-    lines = LineWriter(sys.stderr)
-    with structlog.testing.capture_logs() as caught:
+    before = structlog.get_config()
+    try:
+        configure_logs(level="debug", as_json=True)
         async with turns(router) as world:
             await world.heard("canary-text", "m-1", "canary-contact")
             await world.wait_out()
             (reason,) = await world.reasons()
-    for line in caught:
-        lines.write(f"{line}\n")
-    lines.finish()
+        finish_logs()
+    finally:
+        structlog.configure(**before)
     printed = capfd.readouterr().err
     assert "canary-contact" in reason
     assert "turn_failed" in printed
