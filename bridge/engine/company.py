@@ -27,7 +27,7 @@ class Company(Generic[R]):
 
     def needs(self, lane: Lane[R]) -> bool:
         """Whether a lane has to join before its head begins."""
-        return bool(self._widths) and self._width(lane) > 0 and lane not in self._running
+        return self._width(lane) > 0 and lane not in self._running
 
     def join(self, lane: Lane[R]) -> None:
         """Get into the line."""
@@ -53,8 +53,7 @@ class Company(Generic[R]):
 
     def clear(self, row_id: int) -> None:
         """A row is no suspect any more: it ran."""
-        if self._widths:
-            self._widths.pop(row_id, None)
+        self._widths.pop(row_id, None)
 
     def _width(self, lane: Lane[R]) -> int:
         return self._widths.get(lane.rows[0].id, 0) if lane.rows else 0

@@ -80,12 +80,13 @@ class Lanes(Generic[R]):
         """Threads that ran dry while heads were read: what was read of them is done already."""
         self._waiting: dict[int, tuple[Lane[R], Alarm]] = {}
         """By the row at its head, each lane that waits for its time."""
-        self._company: Company[R] = Company({})
+        self._company: Company[R] | None = None
+        """While there are suspects."""
         self._idle = asyncio.Event()
 
     async def start(self, suspects: Mapping[int, int] = MappingProxyType({})) -> None:
         """Take up what the store holds. `suspects`: rows, each with how many of them may run while it does."""
-        self._company = Company(suspects)
+        self._company = Company(suspects) if suspects else None
         self._stopped = False
         await self._fill({None, *self._groups})
         self._running = not self._stopped
@@ -191,7 +192,7 @@ class Lanes(Generic[R]):
             lane.last_seq = row.seq
 
     def _line_up(self, lane: Lane[R]) -> None:
-        if self._company.needs(lane):
+        if self._company is not None and self._company.needs(lane):
             self._company.join(lane)
             self._admit()
         else:
@@ -199,7 +200,7 @@ class Lanes(Generic[R]):
 
     def _admit(self) -> None:
         """Let suspects begin."""
-        while self._running and (lane := self._company.next()) is not None:
+        while self._running and self._company is not None and (lane := self._company.next()) is not None:
             self._ready.add(lane.group, lane)
 
     def _pump(self) -> None:
@@ -256,13 +257,13 @@ class Lanes(Generic[R]):
             if lane.rows and self._may_begin(lane):
                 await self._work_on(lane, lane.rows[0])
         finally:
-            if self._company.leave(lane):
+            if self._company is not None and self._company.leave(lane):
                 self._admit()
                 self._pump()
         self._next(lane)
 
     def _may_begin(self, lane: Lane[R]) -> bool:
-        if self._company.needs(lane):
+        if self._company is not None and self._company.needs(lane):
             return False  # a suspect that came out of the store only now
         return lane.due or lane.rows[0].available_at <= self._clock.now()
 
@@ -277,7 +278,7 @@ class Lanes(Generic[R]):
             lane.rows.popleft()
         else:
             lane.rows[0] = again
-        if again is None or again.attempt != head.attempt:
+        if self._company is not None and (again is None or again.attempt != head.attempt):
             self._company.clear(head.id)
 
     async def _refill(self, lane: Lane[R]) -> None:

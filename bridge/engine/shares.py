@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import defaultdict, deque
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
@@ -26,7 +26,7 @@ class Shares:
         """A group without another needs no reserve."""
         self.bound = bound
         self.total = 0
-        self._used: Counter[str] = Counter()
+        self._used: defaultdict[str, int] = defaultdict(int)
         self._reserve = bound // _RESERVE if groups > 1 else 0
         self._own = max(1, self._reserve // (groups - 1)) if self._reserve else 0
         """What is a group's first few."""
@@ -46,15 +46,17 @@ class Shares:
 
     def take(self, group: str) -> None:
         """Use one more, whether there is room or not."""
-        self._missing -= self._used[group] < self._own
-        self._used[group] += 1
         self.total += 1
+        if self._reserve:
+            self._missing -= self._used[group] < self._own
+            self._used[group] += 1
 
     def give(self, group: str) -> None:
         """Use one less."""
-        self._used[group] -= 1
-        self._missing += self._used[group] < self._own
         self.total -= 1
+        if self._reserve:
+            self._used[group] -= 1
+            self._missing += self._used[group] < self._own
 
 
 class RoundRobin(Generic[T]):
@@ -79,6 +81,8 @@ class RoundRobin(Generic[T]):
 
     def take(self, admits: Callable[[str], bool]) -> T | None:
         """The next of the first group that is admitted."""
+        if not self._queues:
+            return None
         for group, queue in self._queues.items():
             if admits(group):
                 item = queue.popleft()
