@@ -16,6 +16,7 @@ LIMITED: Final = frozenset(
         "error_ignored",
         "foreign_log",
         "lane_failed",
+        "no_thread",
         "peer_limited",
         "python_warning",
         "request_failed",

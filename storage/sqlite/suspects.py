@@ -72,6 +72,7 @@ class SuspectsFile:
         them leaves them to the next one, and counts no death for them.
         """
         self._path = path
+        self._closed = False
         self._note = _opened(path)
         self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
         self._cells: dict[tuple[str, int], int] = {}
@@ -102,6 +103,8 @@ class SuspectsFile:
 
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
+        if self._closed:
+            return  # a handler that outlived its bridge
         if running:
             cell = self._cells.get((kind, row_id), -1)
             if cell >= 0:
@@ -124,6 +127,7 @@ class SuspectsFile:
         """After a `clean` end nobody is a suspect but rows still marked, like a handler that would not stop."""
         if clean:
             self.reach(0)
+        self._closed = True
         (newest,) = _CELL.unpack_from(self._note, _NEWEST)
         if isinstance(self._note, mmap.mmap):
             self._note.close()

@@ -12,14 +12,15 @@ from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, is_with_person, returns
 from bridge.engine.lanes import Lanes
 from bridge.engine.shares import Places, Shares
-from bridge.engine.turns.batching import PAGES, grown, single
 from bridge.engine.turns.commit import CommitBuilder, Prepared
 from bridge.engine.turns.dialogs import Dialogs, Misfit
-from bridge.engine.turns.execution import Bounds, Threads
+from bridge.engine.turns.execution import Bounds, NoThread, Threads
 from bridge.engine.turns.failure import Failures
+from bridge.engine.turns.gathering import Gathering
 from bridge.engine.turns.interruption import Interruptions
 from bridge.engine.turns.invocation import Invocation
 from bridge.engine.turns.judging import DOUBT, Judge
+from bridge.engine.turns.leftovers import Leftovers
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
 from bridge.engine.turns.outages import Outages
@@ -31,23 +32,25 @@ from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavaila
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor, Stop
-    from bridge.routing.handlers import Handler
     from bridge.routing.router import Router
     from bridge.routing.rules import Match
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
 
 _THREADS: Final = Threads()
+_NO_THREAD: Final = 2 * SECOND
+"""How long an event waits that could get no thread."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +105,19 @@ class Dispatcher:
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
+        self._gathering = Gathering(
+            store,
+            self._book,
+            self._judge,
+            self._matcher,
+            self._marks,
+            self._interruptions,
+            self._probation,
+            attempts=policy.backoff.attempts,
+        )
+        self._leftovers = Leftovers(
+            store, clock, self.lanes.wake, accounts=len(accounts), attempts=policy.backoff.attempts
+        )
 
     @property
     def paused(self) -> dict[str, str]:
@@ -138,14 +154,31 @@ class Dispatcher:
             row = replace(row, attempt=1)
         if (end := self._unwritten.take(row.id)) is not None:
             return await self._unwritten.again(row, end)
+        try:
+            return await self._begun(row)
+        except NoThread as error:
+            log.warning("no_thread", thread=row.thread_id, event_key=row.key, reason=str(error))
+            return replace(row, available_at=self._clock.now() + _NO_THREAD)
+
+    async def _begun(self, row: InboxRow) -> InboxRow | None:
+        """The turn of an event that may begin."""
         if row.ref.account not in self._accounts:
             await self._failures.give_up(row, f"the account {row.ref.account} is not configured")
             return None
+        if (until := self._leftovers.wait(row.id)) is not None:
+            return await self._behind_itself(row, until)
         judged = await self._judge.judged(row)
         if judged is None:
             return replace(row, available_at=self._clock.now() + DOUBT)
         admitted = await self._probation.admitted(judged)
         return None if admitted is None else await self._begin(admitted)
+
+    async def _behind_itself(self, row: InboxRow, until: int) -> InboxRow | None:
+        """An event whose last run has not ended: it waits for that, and no longer than its tries could take."""
+        if until > self._clock.now():
+            return replace(row, available_at=until)
+        await self._failures.give_up(row, "given up: its last run did not end")
+        return None
 
     async def _begin(self, row: InboxRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, as its thread stands now."""
@@ -176,7 +209,7 @@ class Dispatcher:
         meant = await self._judge.meant(row, thread)
         if meant is None:
             return replace(row, available_at=now + DOUBT)
-        batch = await self._batch(row, meant, thread)
+        batch = await self._gathering.batch(row, meant, thread)
         if (due_at := batch.due_at(now)) > now:
             return replace(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
@@ -199,61 +232,9 @@ class Dispatcher:
                 handler = self._matcher.handler(batch.head.event, thread)
         return handler.name if handler is not None else ""
 
-    async def _batch(self, row: InboxRow, meant: InboxRow, thread: ThreadRow) -> Batch:
-        """The events that one turn answers; their rows hold what they mean."""
-        with self._marks.around(row):
-            batch = single(meant, thread, self._book, self._matcher)
-        if batch.handler is None or not batch.options.overlap.gathers:
-            return batch
-        if batch.is_interruptible:
-            self._interruptions.begin(thread, batch.handler)
-        return await self._gathered(row, batch, thread)
-
-    async def _gathered(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> Batch:
-        """The batch with the events behind its head, read page by page: mostly the first ones tell where it ends.
-
-        Out of the store also the head: those behind it may have taken part in a turn that failed, and only the store
-        has counted that.
-        """
-        candidates: list[InboxRow] = []
-        handlers: dict[int, Handler | None] = {}
-
-        def match(candidate: InboxRow) -> Handler | None:
-            if candidate.id not in handlers:
-                with self._marks.around(candidate):
-                    handlers[candidate.id] = self._matcher.handler(candidate.event, thread)
-            return handlers[candidate.id]
-
-        after = row.seq - 1
-        for page in PAGES:
-            waiting = await self._store.inbox_after(row.thread_id, after, page)
-            if not candidates and (not waiting or waiting[0].id != row.id):
-                break
-            known = [meant async for meant in self._known(waiting, thread)]
-            candidates += known
-            if not candidates:
-                return replace(batch, closed=True)
-            with self._marks.around(row):
-                alone = self._probation.on_last_try(candidates)
-                batch = grown(batch, candidates, self._policy.backoff.attempts, match, alone=alone)
-            if len(known) < len(waiting):  # what is not known yet stands behind the batch, and no turn waits for it
-                return replace(batch, closed=True)
-            if batch.closed or len(waiting) < page:
-                break
-            after = waiting[-1].seq
-        return batch
-
-    async def _known(self, rows: Iterable[InboxRow], thread: ThreadRow) -> AsyncIterator[InboxRow]:
-        """What rows mean, up to the first of which that is not known yet."""
-        for row in rows:
-            meant = await self._judge.meant(row, thread)
-            if meant is None:
-                return
-            yield meant
-
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
-        with self._marks.around(*batch.rows):
+        with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
             invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
             invoked = await invocation.run()
             match = invoked.match
@@ -298,8 +279,11 @@ class Dispatcher:
             book=self._book,
             matcher=self._matcher,
             executor=self._executor,
-            bounds=Bounds(seconds=batch.options.timeout or self._policy.timeout, stop=stop),
+            bounds=Bounds(seconds=self._seconds(batch), stop=stop),
         )
+
+    def _seconds(self, batch: Batch) -> float:
+        return batch.options.timeout or self._policy.timeout
 
     def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
         """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
@@ -386,10 +370,10 @@ class Dispatcher:
         invocation = self._invocation(batch, thread)
         draft = draft_of(invocation.turn)
         try:
-            with self._marks.around(*batch.rows):
+            with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
                 return self._builder.of_turn(batch, draft, thread, handler)
-        except (asyncio.CancelledError, StoreSignal):
+        except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
             log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))

@@ -25,6 +25,41 @@ Stop: TypeAlias = "asyncio.Future[None] | None"
 """A handler stops as soon as this is done; None: it is never stopped."""
 
 
+class NoThread(BaseException):
+    """A function cannot get a thread now; its turn begins again later. No `except Exception` of an author hears it."""
+
+
+class Ticket(Protocol):
+    """Counts the calls of one turn, so that those that outlive it are known."""
+
+    def check(self) -> None:
+        """Raise NoThread when too many calls have outlived their turns."""
+        ...
+
+    def begin(self) -> None:
+        """A call begins."""
+        ...
+
+    def end(self) -> None:
+        """A call ended, maybe after its turn."""
+        ...
+
+
+class _NoTicket:
+    """Implements Ticket: of what no turn asks for."""
+
+    def check(self) -> None: ...
+
+    def begin(self) -> None: ...
+
+    def end(self) -> None: ...
+
+
+_NO_TICKET: Final = _NoTicket()
+TICKET: Final[contextvars.ContextVar[Ticket]] = contextvars.ContextVar("ticket", default=_NO_TICKET)
+"""Of the turn that runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Raised:
     """What a handler raised, as a value: SystemExit and its like would otherwise stop the loop they pass through."""
@@ -63,8 +98,11 @@ class Threads:
     """
 
     def start(self, call: Callable[[], None], name: str) -> None:
-        """Run one call."""
-        threading.Thread(target=call, name=name, daemon=True).start()
+        """Run one call. Raises NoThread when the system has no thread for it."""
+        try:
+            threading.Thread(target=call, name=name, daemon=True).start()
+        except RuntimeError as error:  # a new thread is started once: the system refused it
+            raise NoThread(str(error)) from None
 
     def worker(self, name: str) -> Worker:
         """Begin a worker."""
@@ -107,12 +145,14 @@ async def run(
     Raises:
         TookTooLong: it did not end in time. A task is cancelled, a thread is left behind.
         Interrupted: `stop` was faster. The same happens to it.
+        NoThread: no thread is left for it.
         BaseException: whatever the function raised.
     """
     if handler.is_async:
         return await run_task(handler.name, bounds, function, *arguments)
-    future, call = _call(contextvars.copy_context(), function, arguments, {})
-    executor.start(call, handler.name)
+    future = _begun(
+        lambda call: executor.start(call, handler.name), contextvars.copy_context(), function, arguments, {}
+    )
     return await _bounded(handler.name, bounds, future, grace=0)
 
 
@@ -133,12 +173,10 @@ class Blocking:
         self._worker: Worker | None = None
 
     async def call(self, function: Callable[..., Any], *arguments: object, **named: object) -> Any:  # noqa: ANN401 - whatever it returns
-        """Run a function there, after the functions before it; raises what it raises."""
+        """Run a function there, after the functions before it; raises what it raises, or NoThread."""
         if self._worker is None:
             self._worker = self._executor.worker(self._name)
-        future, call = _call(self._context, function, arguments, named)
-        self._worker.put(call)
-        return _value(await future)
+        return _value(await _begun(self._worker.put, self._context, function, arguments, named))
 
     def end(self) -> None:
         """Let the worker end after its last call."""
@@ -160,6 +198,10 @@ async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, g
         running.add_done_callback(_unheard)
         if grace:
             await asyncio.wait({running}, timeout=grace)
+        if not running.done():
+            ticket = TICKET.get()
+            ticket.begin()
+            running.add_done_callback(lambda _: ticket.end())
         if stop is not None and stop.done():
             raise Interrupted(f"{name} was interrupted")
         raise TookTooLong(f"{name} took longer than {seconds:g} s")
@@ -190,26 +232,38 @@ async def _awaited(function: Callable[..., Any], arguments: tuple[object, ...]) 
         return _Raised(error)
 
 
-def _call(
+def _begun(
+    start: Callable[[Callable[[], None]], None],
     context: contextvars.Context,
     function: Callable[..., Any],
     arguments: tuple[object, ...],
     named: dict[str, object],
-) -> tuple[asyncio.Future[Any], Callable[[], None]]:
-    """A call for an executor, and the future that gets its result."""
+) -> asyncio.Future[Any]:
+    """A call that an executor was given by `start`: the future of its result."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[Any] = loop.create_future()
+    ticket = TICKET.get()
 
     def finish(result: object) -> None:
+        ticket.end()
         if not future.done():
             future.set_result(result)
 
     def call() -> None:
-        try:
-            result = context.run(function, *arguments, **named)
-        except BaseException as error:  # noqa: BLE001 - handed over as a value
-            result = _Raised(error)
+        result: object = None
+        if not future.cancelled():  # else its turn ended while it waited for its thread
+            try:
+                result = context.run(function, *arguments, **named)
+            except BaseException as error:  # noqa: BLE001 - handed over as a value
+                result = _Raised(error)
         if not loop.is_closed():
             loop.call_soon_threadsafe(finish, result)
 
-    return future, call
+    ticket.check()
+    ticket.begin()
+    try:
+        start(call)
+    except BaseException:
+        ticket.end()
+        raise
+    return future

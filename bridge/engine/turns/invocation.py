@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 from bridge.conversation.exceptions import TookTooLong
 from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import as_messages, draft_of
-from bridge.engine.turns.execution import Blocking, run, run_task
+from bridge.engine.turns.execution import Blocking, NoThread, run, run_task
 from bridge.errors import HandlerError
 from bridge.routing.depends import Make
 from bridge.routing.rules import NO_SCOPE, Match, Scope
@@ -47,12 +47,13 @@ class Invocation:
 
         Raises:
             asyncio.CancelledError: the engine ends; the turn is closed.
+            NoThread: a function of it could get no thread; the turn is closed.
             StoreError: the store failed under the author's code, which does not hear of it; the turn is closed.
         """
         run, draft = _Run(self), draft_of(self.turn)
         try:
             self.turn.reply(*as_messages(await run.go()))
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, NoThread):
             draft.close()
             raise
         except BaseException as error:  # noqa: BLE001 - a handler may raise anything, also SystemExit

@@ -43,8 +43,7 @@ class Author:
             self.note(f"filter {event.text}", int(event.text))
             return True
 
-        # A coroutine: a blocking function may begin in its thread after an interruption has ended its turn.
-        async def supplied(turn: Turn[Any]) -> str:
+        def supplied(turn: Turn[Any]) -> str:
             self.note("dependency", int(turn.event.text))
             return "so"
 

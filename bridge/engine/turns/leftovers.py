@@ -1,0 +1,109 @@
+"""Calls that outlive their turns: nothing can end a thread, so a bound and the event's own wait keep them few."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from bridge.engine.shares import Shares
+from bridge.engine.turns.execution import TICKET, NoThread
+from bridge.log import log
+from bridge.units import SECOND
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator, Sequence
+
+    from bridge.clock import Clock
+    from bridge.store.port import Store
+    from bridge.store.records import InboxRow
+
+MOST: Final = 64
+"""Turns of one account whose calls may go on after them; a quarter more in all. Beyond that, no call begins."""
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """Implements Ticket."""
+
+    leftovers: Leftovers
+    rows: Sequence[InboxRow]
+    running: int = 0
+    left: bool = False
+    until: int = 0
+    """Until when its events wait for its end."""
+
+    @property
+    def group(self) -> str:
+        return self.rows[0].ref.account
+
+    def check(self) -> None:
+        if not self.leftovers.shares.has_room(self.group):
+            raise NoThread("too many handlers did not end when their turns did")
+
+    def begin(self) -> None:
+        self.running += 1
+
+    def end(self) -> None:
+        self.running -= 1
+        if self.left and not self.running:
+            self.leftovers.ended(self)
+
+
+class Leftovers:
+    """The turns that ended before what they called, by their events."""
+
+    def __init__(
+        self, store: Store, clock: Clock, wake: Callable[[Collection[int]], int], *, accounts: int, attempts: int
+    ) -> None:
+        """`wake` lets waiting events begin; an event waits as long as its `attempts` could take."""
+        self.shares = Shares(MOST, accounts)
+        self._store = store
+        self._clock = clock
+        self._wake = wake
+        self._attempts = attempts
+        self._by_row: dict[int, _Ticket] = {}
+        self._waiting: set[int] = set()
+
+    @contextmanager
+    def turn(self, rows: Sequence[InboxRow], seconds: float) -> Iterator[None]:
+        """Around all that a turn of at most `seconds` calls."""
+        ticket = _Ticket(self, rows)
+        TICKET.set(ticket)  # until the next turn of this task: a token would not fit the context of a loop that died
+        gone = False
+        try:
+            yield
+        except GeneratorExit:  # the loop died, and nobody is left to hear of an end
+            gone = True
+            raise
+        finally:
+            if ticket.running and not gone:
+                self._leave(ticket, seconds)
+
+    def wait(self, row_id: int) -> int | None:
+        """Until when an event waits for the end of its last run; it is woken by that. None: nothing of it runs."""
+        ticket = self._by_row.get(row_id)
+        if ticket is None:
+            return None
+        self._waiting.add(row_id)
+        return ticket.until
+
+    def _leave(self, ticket: _Ticket, seconds: float) -> None:
+        """It still is author's code: marked, and counted."""
+        ticket.left, ticket.until = True, self._clock.now() + round(self._attempts * seconds * SECOND)
+        self.shares.take(ticket.group)
+        for row in ticket.rows:
+            self._by_row[row.id] = ticket
+            self._store.mark("in", row.id, running=True)
+        head = ticket.rows[0]
+        log.warning("turn_left_behind", thread=head.thread_id, event_key=head.key, count=self.shares.total)
+
+    def ended(self, ticket: _Ticket) -> None:
+        """Nothing of a turn runs any more."""
+        self.shares.give(ticket.group)
+        for row in ticket.rows:
+            del self._by_row[row.id]
+            self._store.mark("in", row.id, running=False)
+        woken = self._waiting.intersection(row.id for row in ticket.rows)
+        self._waiting -= woken
+        self._wake(woken)
