@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.faults.checker import check
 from tests.faults.harness import Gateways
 from tests.faults.traffic import traffic
@@ -16,19 +18,17 @@ if TYPE_CHECKING:
     from tests.faults.traffic import Traffic
 
 THREADS = 1000
-EVENTS = 20
 
 
-async def converse(talk: Traffic, contact: str, rounds: asyncio.Semaphore) -> None:
+async def converse(talk: Traffic, contact: str, events: int, rounds: asyncio.Semaphore) -> None:
     """The contact's messages, each posted when the one before was answered: so their order is beyond doubt."""
-    for number in range(EVENTS):
+    for number in range(events):
         async with rounds:
             assert await talk.say("shop", contact, f"say {contact} {number}") == 200
 
 
-async def test_a_thousand_threads_of_twenty_events_keep_their_order(
-    tmp_path: Path, report: Callable[[str], None]
-) -> None:
+async def ordered(tmp_path: Path, events: int) -> str:
+    """Let each of the threads have so many events; the order that came of it, as a line."""
     async with Gateways().listening() as gateways:
         home = gateways.home(tmp_path, handlers_more="concurrency = 256")
         home.environment["BOT_SLOWEST"] = "0.02"
@@ -36,7 +36,7 @@ async def test_a_thousand_threads_of_twenty_events_keep_their_order(
             rounds = asyncio.Semaphore(48)
             loop = asyncio.get_running_loop()
             began = loop.time()
-            await asyncio.gather(*(converse(talk, f"c{number}", rounds) for number in range(THREADS)))
+            await asyncio.gather(*(converse(talk, f"c{number}", events, rounds) for number in range(THREADS)))
             await home.settled()
             seconds = loop.time() - began
             counts = check(home, talk, gateways)
@@ -48,11 +48,24 @@ async def test_a_thousand_threads_of_twenty_events_keep_their_order(
     seen: dict[str, list[int]] = {}
     for each in gateways.konnek.seen:
         seen.setdefault(each.conversation_id, []).append(int(each.text.split("|")[0].split()[2]))
-    expected = {f"c{number}": list(range(EVENTS)) for number in range(THREADS)}
+    expected = {f"c{number}": list(range(events)) for number in range(THREADS)}
     inversions = sum(found[name] != order for found in (handled, seen) for name, order in expected.items())
     assert inversions == 0
     assert handled.keys() == seen.keys() == expected.keys()
-    report(f"{inversions} threads out of order of {THREADS}; {counts}; {THREADS * EVENTS / seconds:.0f} events/s")
+    return f"{inversions} threads out of order of {THREADS}; {counts}; {THREADS * events / seconds:.0f} events/s"
+
+
+async def test_a_thousand_threads_of_five_events_keep_their_order(
+    tmp_path: Path, report: Callable[[str], None]
+) -> None:
+    report(await ordered(tmp_path, 5))
+
+
+@pytest.mark.soak
+async def test_a_thousand_threads_of_fifty_events_keep_their_order(
+    tmp_path: Path, report: Callable[[str], None]
+) -> None:
+    report(await ordered(tmp_path, 50))
 
 
 async def test_the_same_webhook_fifty_times_at_once_is_one_turn_and_one_reply(
