@@ -70,7 +70,7 @@ class LogLimit:
                 self._kinds[name] = _Kind(self._now() + MINUTE)
                 return True
             kind.count += 1
-            kind.latest = line
+            kind.latest = {name: value for name, value in line.items() if name != "traceback"}  # it keeps frames alive
             return False
 
     def due(self, *, all_of_them: bool = False) -> list[dict[str, Any]]:

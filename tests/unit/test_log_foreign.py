@@ -7,12 +7,14 @@ import gc
 import logging
 import threading
 import warnings
+from io import StringIO
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import pytest
-from structlog.testing import capture_logs
+import structlog
 
-from bridge.log import FIELDS
+from bridge.log import configure_logs, finish_logs
 from bridge.log_foreign import foreign_logs, task_failed
 
 if TYPE_CHECKING:
@@ -21,21 +23,39 @@ if TYPE_CHECKING:
 CANARY = "canary-7c1e"
 
 
+class Written:
+    """What the log wrote so far, line by line."""
+
+    def __init__(self) -> None:
+        self.file = StringIO()
+
+    def lines(self) -> list[dict[str, Any]]:
+        finish_logs()
+        return [orjson.loads(line) for line in self.file.getvalue().splitlines()]
+
+
 @pytest.fixture
-def lines(capfd: pytest.CaptureFixture[str]) -> Iterator[list[Any]]:
-    """What was logged; no word of it anywhere."""
-    with capture_logs() as caught, foreign_logs():
-        yield caught
-    out, err = capfd.readouterr()
-    assert CANARY not in out + err + str(caught)
-    assert all({*line} - {"event", "log_level"} <= FIELDS for line in caught)
+def log(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Written]:
+    """The log of a process; no word of anybody may be in it, or beside it."""
+    written = Written()
+    before = structlog.get_config()
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", written.file)
+        configure_logs(as_json=True)
+    try:
+        with foreign_logs():
+            yield written
+        out, err = capfd.readouterr()
+        assert CANARY not in out + err + str(written.lines())
+    finally:
+        structlog.configure(**before)
 
 
 def _fail() -> None:
     raise ValueError(CANARY)
 
 
-async def test_a_task_that_nobody_awaits_is_named_with_its_error(lines: list[Any]) -> None:
+async def test_a_task_that_nobody_awaits_is_named_with_its_error(log: Written) -> None:
     async def background() -> None:
         _fail()
 
@@ -49,14 +69,14 @@ async def test_a_task_that_nobody_awaits_is_named_with_its_error(lines: list[Any
         gc.collect()
     finally:
         loop.set_exception_handler(before)
-    (line,) = lines
-    assert (line["event"], line["log_level"]) == ("task_failed", "error")
+    (line,) = log.lines()
+    assert (line["action"], line["level"]) == ("task_failed", "error")
     assert line["handler"].endswith("background")
     assert line["reason"].startswith("ValueError at test_log_foreign.py:")
     assert "in _fail" in line["traceback"]
 
 
-def test_a_librarys_logger_is_named_with_its_place(lines: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_librarys_logger_is_named_with_its_place(log: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])  # pytest's own
     logger = logging.getLogger("some.library")
     logger.info(CANARY)
@@ -65,13 +85,13 @@ def test_a_librarys_logger_is_named_with_its_place(lines: list[Any], monkeypatch
         _fail()
     except ValueError:
         logger.exception(CANARY)
-    said, failed = lines
-    assert (said["event"], said["log_level"], said["logger"]) == ("foreign_log", "warning", "some.library")
+    said, failed = log.lines()
+    assert (said["action"], said["level"], said["logger"]) == ("foreign_log", "warning", "some.library")
     assert said["file"].startswith("test_log_foreign.py:")
-    assert (failed["log_level"], failed["reason"].partition(" ")[0]) == ("error", "ValueError")
+    assert (failed["level"], failed["reason"].partition(" ")[0]) == ("error", "ValueError")
 
 
-def test_a_program_that_sets_up_its_own_logging_keeps_it(lines: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_program_that_sets_up_its_own_logging_keeps_it(log: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])
     records: list[logging.LogRecord] = []
     own = logging.Handler()
@@ -79,34 +99,44 @@ def test_a_program_that_sets_up_its_own_logging_keeps_it(lines: list[Any], monke
     logging.basicConfig(handlers=[own])
     logging.getLogger("their.bot").warning("order placed")
     assert [record.getMessage() for record in records] == ["order placed"]
-    assert lines == []
+    assert log.lines() == []
 
 
-def test_a_warning_is_its_class_and_place(lines: list[Any]) -> None:
+def test_a_warning_is_its_class_and_place(log: Written) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
         warnings.showwarning(RuntimeWarning(CANARY), RuntimeWarning, "/somewhere/bot.py", 7)
-    assert [(line["event"], line["reason"], line["file"]) for line in lines] == [
+    assert [(line["action"], line["reason"], line["file"]) for line in log.lines()] == [
         ("python_warning", "RuntimeWarning", "bot.py:7")
     ]
 
 
-def test_a_thread_that_fails_is_named_with_its_error(lines: list[Any]) -> None:
+def test_a_thread_that_fails_is_named_with_its_error(log: Written) -> None:
     thread = threading.Thread(target=_fail, name="worker")
     thread.start()
     thread.join()
-    assert [(line["event"], line["handler"]) for line in lines] == [("thread_failed", "worker")]
+    assert [(line["action"], line["handler"]) for line in log.lines()] == [("thread_failed", "worker")]
 
 
-def test_an_error_that_python_ignores_is_a_line(lines: list[Any]) -> None:
+def test_an_error_that_python_ignores_is_a_line(log: Written) -> None:
     class Broken:
         def __del__(self) -> None:
             _fail()
 
     Broken()
     gc.collect()
-    assert [line["event"] for line in lines] == ["error_ignored"]
-    assert lines[0]["handler"].endswith("Broken.__del__")
+    (line,) = log.lines()
+    assert (line["action"], line["handler"].endswith("Broken.__del__")) == ("error_ignored", True)
+
+
+def test_of_many_failures_the_count_has_no_word_either(log: Written) -> None:
+    for _ in range(3):
+        thread = threading.Thread(target=_fail, name="worker")
+        thread.start()
+        thread.join()
+    first, others = log.lines()
+    assert "in _fail" in first["traceback"]
+    assert (others["count"], "traceback" in others) == (2, False)
 
 
 def test_afterwards_all_is_as_before() -> None:
