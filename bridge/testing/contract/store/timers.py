@@ -76,7 +76,7 @@ class TimerContract(StoreSuite):
         await desk.turn(row)
         (row,) = await desk.hear("2")
         called = TimerRow(
-            due_at=AT + 1, name="n", unless="replied", handler="m:f", arguments=b'{"no":7}', model="m:Order"
+            due_at=AT + 1, name="n", unless="replied", handler="m:f", arguments=b'{"no":7}', model="m:Order", held=3
         )
         said = TimerRow(due_at=AT + 2, message=b'{"kind":"text","text":"later"}')
         await set_timers(desk, row, called, said)
@@ -90,7 +90,7 @@ class TimerContract(StoreSuite):
             *('{"kind":"text","text":"later"}', None),
             *("", None),
         )
-        assert first.contact.id == "ann"
+        assert (first.contact.id, first.held, second.held) == ("ann", 3, None)
 
     async def test_timers_that_are_due_together_come_in_the_order_of_their_times(self, desk: Desk) -> None:
         (row,) = await desk.hear("1")

@@ -34,7 +34,8 @@ class TurnContract(StoreSuite):
         left = {
             "state": b'{"size":"\xc3\xbc"}',
             "step": "size",
-            "choices": (Choice(number=1, key="s", title="Small"), Choice(number=None, key="l", title="L")),
+            "choices": (Choice(number=1, key="s", title="Small"), Choice(number=None, key="l", title="L", whom="ann")),
+            "members": b'{"ann":{"n":1}}',
             "address": {"token": "t"},
             "last_heard": AT,
         }
