@@ -20,6 +20,8 @@ class QueuedRow(Protocol):
     def attempt(self) -> int: ...  # noqa: D102
     @property
     def available_at(self) -> int: ...  # noqa: D102
+    @property
+    def size(self) -> int: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=QueuedRow)
@@ -61,6 +63,13 @@ class Lane(Generic[R]):
     """Something was offered while `more` was set."""
     due: bool = False
     """The pause before its head is over, even if the clock was set back since."""
+    size: int = 0
+    """Bytes of its rows when they were weighed last."""
+
+    def weigh(self) -> int:
+        """How many bytes its rows have gained since they were weighed last."""
+        before, self.size = self.size, sum(row.size for row in self.rows)
+        return self.size - before
 
     def drop_rows(self) -> None:
         """Leave all rows to the store, the head too."""

@@ -17,6 +17,7 @@ from bridge.engine.lane import Lane, QueuedRow
 from bridge.engine.shares import RoundRobin, Shares
 from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.log import kind_of, log
+from bridge.store.records import READ_BYTES
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ HEADS: Final = 1000
 """Threads that wait for their time with rows in memory; those beyond leave their rows to the store."""
 ROWS: Final = 20_000
 """Rows in memory, about: many threads have shorter windows each."""
+BYTES: Final = 32 << 20
+"""Stored bytes of the rows in memory, about; they take up to ten times as much there."""
 _LEAST_WINDOW: Final = 4
 PAGE: Final = 500
 _PAUSE: Final = SECOND // 2
@@ -82,6 +85,7 @@ class Lanes(Generic[R]):
         """By the row at its head, each lane that waits for its time."""
         self._company: Company[R] | None = None
         """While there are suspects."""
+        self._bytes = 0
         self._idle = asyncio.Event()
 
     async def start(self, suspects: Mapping[int, int] = MappingProxyType({})) -> None:
@@ -164,7 +168,7 @@ class Lanes(Generic[R]):
             self._beyond.add(group)
             return
         lane = self._made(row.thread_id, group)
-        if row.attempt:
+        if row.attempt and self._bytes < BYTES:
             self._append(lane, row)
         else:
             lane.more = True
@@ -180,7 +184,7 @@ class Lanes(Generic[R]):
 
     @property
     def _window(self) -> int:
-        return min(WINDOW, max(_LEAST_WINDOW, ROWS // max(self._room.total, 1)))
+        return 1 if self._bytes >= BYTES else min(WINDOW, max(_LEAST_WINDOW, ROWS // max(self._room.total, 1)))
 
     def _append(self, lane: Lane[R], row: R) -> None:
         if lane.more:
@@ -190,6 +194,7 @@ class Lanes(Generic[R]):
         else:
             lane.rows.append(row)
             lane.last_seq = row.seq
+            self._bytes += lane.weigh()
 
     def _line_up(self, lane: Lane[R]) -> None:
         if self._company is not None and self._company.needs(lane):
@@ -289,9 +294,11 @@ class Lanes(Generic[R]):
         lane.rows.extend(rows)
         if rows:
             lane.last_seq = rows[-1].seq
-        lane.more = lane.missed or len(rows) == window
+        self._bytes += lane.weigh()
+        lane.more = lane.missed or len(rows) == window or lane.size >= READ_BYTES
 
     def _next(self, lane: Lane[R]) -> None:
+        self._bytes += lane.weigh()
         if lane.rows and lane.rows[0].available_at > self._clock.now():
             self._wait(lane, lane.rows[0].available_at)
         elif lane.rows or lane.more:
@@ -320,6 +327,7 @@ class Lanes(Generic[R]):
         self._resting.take(lane.group)
         if lane.rows and self._resting.total > HEADS:
             lane.drop_rows()
+            self._bytes += lane.weigh()
         self._fill_up()
 
     def _roused(self, row_ids: Iterable[int]) -> Iterator[Lane[R]]:
@@ -384,6 +392,9 @@ class Lanes(Generic[R]):
                         return False
                     lane = self._made(row.thread_id, own)
                     lane.rows, lane.last_seq, lane.more = deque([row]), row.seq, True
+                    if self._bytes >= BYTES and self._company is None:
+                        lane.drop_rows()
+                    self._bytes += lane.weigh()
                     self._line_up(lane)
             after = rows[-1].seq
             self._ended.clear()

@@ -89,7 +89,7 @@ class StoreReader(Protocol):
         ...
 
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
-        """A thread's open events after `seq`, in order.
+        """A thread's open events after `seq`, in order; at most `limit`, and fewer once they have READ_BYTES.
 
         The owner makes dead letters of rows that it cannot read, here and below: nothing may wait behind them.
         """

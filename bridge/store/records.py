@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
 
@@ -111,11 +111,15 @@ class Receipt(StrEnum):
     """The key is known with another content: the first one counts, this one is quarantined."""
 
 
+READ_BYTES: Final = 1 << 20
+"""A read of rows of work ends with the row that makes it so large: they take several times that in memory."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InboxRow:
     """An event that wants its turn. `replay` counts how often a person appended it again.
 
-    `received_at` is when it was stored, `tried_at` when it failed last (microseconds).
+    `received_at` is when it was stored, `tried_at` when it failed last (microseconds). `size` is in stored bytes.
     """
 
     id: int
@@ -130,6 +134,7 @@ class InboxRow:
     address: Mapping[str, str] = field(default_factory=dict)
     received_at: int = 0
     tried_at: int = 0
+    size: int = field(default=0, compare=False)
 
     def as_of(self, now: int) -> InboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
@@ -181,7 +186,7 @@ class TimerRow:
 class OutboxRow:
     """A message that wants to leave. Times are in microseconds, `tried_at` is when it failed last.
 
-    `unanswered`: a try of it had no answer, so the contact may have it.
+    `unanswered`: a try of it had no answer, so the contact may have it. `size` is in stored bytes.
     """
 
     id: int
@@ -198,6 +203,7 @@ class OutboxRow:
     claimed: bool = False
     tried_at: int = 0
     unanswered: bool = False
+    size: int = field(default=0, compare=False)
 
     def as_of(self, now: int) -> OutboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""

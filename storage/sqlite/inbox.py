@@ -98,6 +98,7 @@ def _place(
                     attempt=0,
                     address=arrival.address,
                     received_at=arrival.received_at,
+                    size=len(arrival.encoded) + len(arrival.raw),
                 )
             )
     inserts.append(

@@ -76,6 +76,7 @@ def _row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> Outb
         created_at=turn.at,
         available_at=saying.available_at,
         expires_at=saying.expires_at,
+        size=len(saying.encoded),
     )
 
 

@@ -35,9 +35,10 @@ if TYPE_CHECKING:
     )
 
     from .connection import Connection
-    from .unreadable import Unreadable
+    from .unreadable import Sized, Unreadable
 
 T = TypeVar("T")
+W = TypeVar("W", bound="Sized")
 
 _HEADS: Final = """
 WHERE {row}.{is_open} AND {row}.seq > ?1 AND NOT EXISTS (
@@ -64,10 +65,10 @@ class Reader:
 
         return await self._look(fetch)
 
-    async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
+    async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], W], query: str, *values: object) -> list[W]:
         """Rows of work. The owner gives up those that this version cannot read, and looks again."""
 
-        def fetch(db: sqlite3.Connection) -> tuple[list[T], list[Unreadable]]:
+        def fetch(db: sqlite3.Connection) -> tuple[list[W], list[Unreadable]]:
             return sort_out(db.execute(query, values), make)
 
         while True:

@@ -124,6 +124,7 @@ def inbox_row(row: Row) -> InboxRow:
         address=unpack(row[14]),
         received_at=row[15],
         tried_at=row[16],
+        size=len(row[9]) + len(row[10]),
     )
 
 
@@ -144,6 +145,7 @@ def outbox_row(row: Row) -> OutboxRow:
         claimed=bool(row[14]),
         tried_at=row[15],
         unanswered=bool(row[16]),
+        size=len(row[8]),
     )
 
 

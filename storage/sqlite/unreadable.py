@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
 
 import orjson
 
 from bridge.log import kind_of, log
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, OutboxMove
+from bridge.store.records import READ_BYTES
 
 from ..results import Result
 from . import threads
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .cache import Cache
     from .records import Row
 
-T = TypeVar("T")
+T = TypeVar("T", bound="Sized")
 
 _DEAD: Final = {
     "inbox": (literal(INBOX.after(InboxMove.GIVEN_UP)), "received_at"),
@@ -49,15 +50,31 @@ class Unreadable(NamedTuple):
     reason: str
 
 
+class Sized(Protocol):
+    """A row as it is read, and its stored bytes."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102 - as the class says
+
+
 def sort_out(rows: Iterable[Row], make: Callable[[Row], T]) -> tuple[list[T], list[Unreadable]]:
-    """What `make` reads of rows that begin with their id, seq and thread, and those that it cannot read."""
-    readable, unreadable = [], []
+    """What `make` reads of rows that begin with their id, seq and thread, and those that it cannot read.
+
+    At READ_BYTES the rest is left.
+    """
+    readable: list[T] = []
+    unreadable: list[Unreadable] = []
+    size = 0
     for row in rows:
         try:
-            readable.append(make(row))
+            readable.append(made := make(row))
         except UNREADABLE as error:
             log.error("row_unreadable", key=str(row[0]), thread=row[2], reason=kind_of(error))
             unreadable.append(Unreadable(row[0], row[2], f"this threadbridge cannot read it: {kind_of(error)}"))
+            continue
+        size += made.size
+        if size >= READ_BYTES:
+            break
     return readable, unreadable
 
 
@@ -73,9 +90,12 @@ def give_up(db: sqlite3.Connection, cache: Cache, table: str, rows: Sequence[Unr
     return Result(threads={row.thread_id for row in rows})
 
 
-def readable(db: sqlite3.Connection, cache: Cache, rows: Iterable[Row], make: Callable[[Row], Any]) -> list[Any]:
+def readable(db: sqlite3.Connection, cache: Cache, rows: Iterable[Row], make: Callable[[Row], T]) -> list[T]:
     """Rows of the inbox that a transaction has opened; one that cannot be read is given up in it."""
-    good, bad = sort_out(rows, make)
-    if bad:
-        give_up(db, cache, "inbox", bad)
+    good: list[T] = []
+    for row in rows:
+        read, unread = sort_out([row], make)
+        good += read
+        if unread:
+            give_up(db, cache, "inbox", unread)
     return good

@@ -25,6 +25,7 @@ class Piece:
     thread_id: int
     attempt: int = 0
     available_at: int = 0
+    size: int = 0
 
 
 async def at_once(_: Piece) -> Piece | None:
@@ -41,6 +42,8 @@ class LineOfWork:
     before_reading: Callable[[], Awaitable[None]] | None = None
     after_reading: Callable[[], Awaitable[None]] | None = None
     refuse_reads: int = 0
+    size: int = 0
+    """Of each row, in bytes."""
     groups: Sequence[str] = ("",)
     lanes: Lanes[Piece] | None = None
     untold: list[Piece] = field(default_factory=list)
@@ -55,7 +58,14 @@ class LineOfWork:
         """A row is committed; like a store's, it has its first attempt counted when it can run at once."""
         number = next(self.numbers)
         attempt = 0 if self.open[thread_id] else 1
-        piece = Piece(id=number, seq=number, thread_id=thread_id, attempt=attempt, available_at=available_at)
+        piece = Piece(
+            id=number,
+            seq=number,
+            thread_id=thread_id,
+            attempt=attempt,
+            available_at=available_at,
+            size=self.size,
+        )
         self.open[thread_id].append(piece)
         return piece
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.engine.turns.batching import PAGES, grown, single
+from bridge.store.records import READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
@@ -86,7 +87,7 @@ class Gathering:
                 batch = grown(batch, candidates, self._attempts, match, alone=alone)
             if len(known) < len(waiting):  # what is not known yet stands behind the batch, and no turn waits for it
                 return replace(batch, closed=True)
-            if batch.closed or len(waiting) < page:
+            if batch.closed or (len(waiting) < page and sum(waits.size for waits in waiting) < READ_BYTES):
                 break
             after = waiting[-1].seq
         return batch

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.engine.lanes import PAGE, WINDOW, Lanes
+from bridge.engine.lanes import BYTES, PAGE, WINDOW, Lanes
 from bridge.errors import Broken, ClaimLost, Unavailable
 from bridge.units import SECOND
 from tests.support.manual_clock import ManualClock
@@ -534,11 +534,13 @@ def rough_day(rng: random.Random, clock: ManualClock, line: LineOfWork) -> None:
 
 
 async def random_life(rng: random.Random, capacity: int, concurrency: int) -> None:
+    large = rng.random() < 0.3
     clock, line = ManualClock(), LineOfWork(groups=("a", "b", "c")[: rng.randrange(1, 4)])
     rough_day(rng, clock, line)
     for _ in range(rng.randrange(30)):
         line.store(rng.randrange(6))
     groups = line.groups[: rng.randrange(1, 4)]  # of the last ones nobody was told
+    line.size = BYTES // 3 if large else 0
     lanes = Lanes(line, clock, concurrency=concurrency, capacity=capacity, groups=groups)
     suspects = {rng.randrange(1, 30): rng.randrange(1, 5) for _ in range(rng.randrange(6))}
     starting = asyncio.create_task(lanes.start(suspects))
@@ -589,3 +591,32 @@ async def test_rows_in_memory_are_bounded_however_many_threads_there_are(monkeyp
     held.set()
     await lanes.settle()
     assert line.left == 0
+
+
+@pytest.mark.parametrize("at_the_start", [False, True])
+async def test_rows_in_memory_are_bounded_in_bytes(*, at_the_start: bool) -> None:
+    clock, line = ManualClock(), LineOfWork()
+    line.size = BYTES // 8
+    threads = [thread_id for _ in range(3) for thread_id in range(60)]
+    if at_the_start:
+        for thread_id in threads:
+            line.store(thread_id)
+    hold = asyncio.Event()
+
+    async def hang(_: Piece) -> Piece | None:
+        await hold.wait()
+        return None
+
+    line.do = hang
+    lanes = await lanes_of(line, clock, concurrency=2)
+    if not at_the_start:
+        line.bring(lanes, *threads)
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert sum(piece.size for lane in lanes._lanes.values() for piece in lane.rows) <= BYTES + 2 * line.size
+    assert len(lanes) == 60
+    hold.set()
+    await finish(line, lanes, clock)
+    assert all(line.done[thread_id] == sorted(line.done[thread_id]) for thread_id in range(60))
+    assert sum(map(len, line.done.values())) == 180
+    assert lanes._bytes == 0

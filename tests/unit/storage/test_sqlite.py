@@ -429,3 +429,13 @@ async def test_an_integer_over_64_bits_comes_back_as_it_came(desk: Desk, number:
     await desk.receive(replace(came, raw=b'{"id":"1","text":"1","n":[%b]}' % number.encode()))
     (kept,) = await desk.events(desk.told.events[0].thread_id)
     assert kept.event.raw["n"] == [int(number)]
+
+
+async def test_a_read_of_large_rows_ends_early_and_goes_on_from_there(desk: Desk) -> None:
+    for number in range(3):
+        await desk.receive(arrival(f"{number}", raw=b'{"text":"%b"}' % (b"x" * 600_000)))
+    (thread_id,) = {row.thread_id for row in desk.told.events}
+    first = await desk.store.inbox_after(thread_id, 0, 10)
+    rest = await desk.store.inbox_after(thread_id, first[-1].seq, 10)
+    assert [[row.key for row in rows] for rows in (first, rest)] == [["0", "1"], ["2"]]
+    assert [row.size for row in first] == [row.size for row in desk.told.events[:2]]

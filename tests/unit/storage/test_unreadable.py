@@ -110,9 +110,7 @@ async def test_a_letter_that_cannot_be_read_stays_a_letter_when_a_person_replays
 async def test_choices_in_another_form_are_closed_and_their_thread_goes_on(desk: Desk) -> None:
     (row,) = await desk.hear("1")
     await desk.turn(row)
-    await on_writer(
-        desk, lambda db: db.execute("""UPDATE threads SET choices = CAST('[[1, "key", "title", "new"]]' AS BLOB)""")
-    )
+    await on_writer(desk, lambda db: db.execute("""UPDATE threads SET choices = CAST('[{"key": "k"}]' AS BLOB)"""))
     await desk.reopen()
     assert (await desk.store.thread(row.thread_id)).choices == ()
     assert await desk.receive(arrival("2")) == [Receipt.STORED]
