@@ -75,7 +75,7 @@ class DeliveryContract(StoreSuite):
         first, second = await desk.said("a", "b")
         await desk.store.retry_delivery(again(first, Outcome.NOT_SENT, exchange=b"{}"))
         await desk.reopen()
-        waiting = replace(first, attempt=2, available_at=AT + 1_000_000)
+        waiting = replace(first, attempt=2, available_at=AT + 1_000_000, tried_at=AT)
         assert await desk.messages(first.thread_id) == [waiting, second]
         assert await desk.store.outbox_heads(0, 10) == [waiting]
 

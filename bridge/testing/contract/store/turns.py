@@ -154,7 +154,8 @@ class TurnContract(StoreSuite):
         first, second = await desk.hear("1", "2")
         await desk.store.retry_turn(again(first))
         await desk.reopen()
-        assert await desk.events(first.thread_id) == [replace(first, attempt=2, available_at=AT + 1_000_000), second]
+        waiting = replace(first, attempt=2, available_at=AT + 1_000_000, tried_at=AT)
+        assert await desk.events(first.thread_id) == [waiting, second]
         (head,) = await desk.store.inbox_heads(0, 10)
         assert (head.key, head.attempt) == ("1", 2)
 
