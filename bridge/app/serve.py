@@ -26,8 +26,10 @@ from bridge.app.http import runner_for
 _FORCED: Final = 1
 
 
-async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> None:
+async def serve(config: Config, *, ready: Callable[[], None] | None = None, stop_with: int | None = None) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, then drain; a second signal exits at once.
+
+    `stop_with` is the reading end of a pipe; its other end closes with the process that serving is to end with.
 
     Raises:
         ConfigError, StoreInUse, NewerSchema, Unavailable: it cannot start.
@@ -40,6 +42,8 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None) -> N
     loop.set_exception_handler(task_failed)
     stopping: asyncio.Future[None] = loop.create_future()
     _watch_signals(bridge, stopping)
+    if stop_with is not None:
+        _watch_pipe(bridge, stopping, stop_with)
     await runner.setup()
     try:
         await _listen(runner, config.server.host, config.server.port)
@@ -66,6 +70,19 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
         await web.TCPSite(runner, host, port, backlog=512).start()
     except UnicodeError:  # no name at all, like a..b
         raise socket.gaierror(socket.EAI_NONAME, f"{host} is no host name") from None
+
+
+def _watch_pipe(bridge: Bridge, stopping: asyncio.Future[None], pipe: int) -> None:
+    loop = asyncio.get_running_loop()
+
+    def closed() -> None:
+        loop.remove_reader(pipe)
+        if not stopping.done():
+            stopping.set_result(None)
+            bridge.drain()
+            log.info("stopping", reason="the process that started it has ended")
+
+    loop.add_reader(pipe, closed)
 
 
 def _watch_signals(bridge: Bridge, stopping: asyncio.Future[None]) -> None:

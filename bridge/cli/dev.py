@@ -10,12 +10,14 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import quote
 
+import aiohttp
 import typer
 
 from bridge.cli.emulate import emulator_for
@@ -40,6 +42,8 @@ _STORE: Final = "threadbridge-dev.db"
 _CONSOLE: Final = "console"
 _LOOK: Final = 500
 """Milliseconds between two looks for changes."""
+_SOON: Final = 0.1
+"""Seconds between two looks whether the bridge is ready."""
 _PATIENCE: Final = 3.0
 """Seconds for running turns to end before a restart, which repeats the others."""
 
@@ -65,7 +69,8 @@ def dev(
     A handler that raises is shown with its traceback, and its event is not tried again.
 
     A change of a .py or .toml file below the configuration's folder restarts the bridge. Code that cannot be loaded
-    is reported, and the old code continues.
+    is reported, and the old code continues. Emulators keep their ports. The bridge ends with this command, also when
+    that is killed or its terminal closes.
 
     Example: `threadbridge dev -c shop/threadbridge.toml --open`
     """
@@ -85,16 +90,23 @@ class _Scene:
     lines: list[str] = field(default_factory=list)
     """Lines about the emulators, printed once when the bridge starts."""
     servers: AsyncExitStack = field(default_factory=AsyncExitStack)
+    ports: dict[str, int] = field(default_factory=dict)
+    """The port of each account's emulator, which a shell's history and a test know."""
 
     @classmethod
-    async def of(cls, file: Path) -> Self:
+    async def of(cls, file: Path, before: _Scene | None = None) -> Self:
         """Read the configuration, and start an emulator for each account that has one.
+
+        The emulators of the scene `before` end, and theirs of the same name take over their ports.
 
         Raises:
             ConfigError: the configuration cannot be used.
         """
         _invent_secrets(read_file(file))
         scene = cls(load_config(file), _text_of(file))
+        if before is not None:
+            await before.servers.aclose()
+            scene.ports |= before.ports
         try:
             for account in scene.config.accounts.values():
                 await scene._emulate(account)
@@ -116,8 +128,10 @@ class _Scene:
         except (LookupError, ValueError) as error:
             self.lines.append(f"{account.name}: not emulated: {error}; messages go to {account.provider.base_url}")
             return
-        server = EmulatorServer(emulator_for(kind, account, honour_keys=False), webhook=url, sign=sign)
+        emulator = emulator_for(kind, account, honour_keys=False)
+        server = EmulatorServer(emulator, port=self.ports.get(account.name, 0), webhook=url, sign=sign)
         await self.servers.enter_async_context(server)
+        self.ports[account.name] = int(server.url.rpartition(":")[2])
         self.environment[f"{PREFIX}ACCOUNTS__{account.name.upper()}__BASE_URL"] = server.url
         channel = (account.provider.channels or ("CHANNEL",))[0]
         example = f'{{"channel": "{channel}", "contact": "ann", "text": "hello"}}'
@@ -137,6 +151,8 @@ class _Development:
         self._scene: _Scene | None = None
         self._bridge: Process | None = None
         self._watching: asyncio.Task[None] | None = None
+        self._pipe: int | None = None
+        """Its end here; the bridge stops when it closes, also where this process is killed."""
         os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
         os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / _STORE))}"
         os.environ[f"{PREFIX}HANDLERS__ATTEMPTS"] = "1"
@@ -150,7 +166,7 @@ class _Development:
         from watchfiles import PythonFilter, awatch  # noqa: PLC0415 - no other command watches files
 
         stop = asyncio.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
         wanted = PythonFilter(extra_extensions=(".toml",))
         watch = awatch(self._folder, watch_filter=wanted, stop_event=stop, rust_timeout=_LOOK, yield_on_timeout=True)
@@ -168,7 +184,8 @@ class _Development:
     async def _begin(self, *, browser: bool) -> None:
         scene = await _Scene.of(self._file)
         await self._renew(scene)
-        if browser:
+        if browser and self._bridge is not None:
+            await _answers(f"{scene.config.server.local_url}/health/ready", self._bridge)
             webbrowser.open(f"{scene.config.server.local_url}/console")
 
     async def _changed(self, paths: list[str]) -> None:
@@ -176,7 +193,7 @@ class _Development:
         try:
             scene = self._scene
             if scene is None or scene.text != _text_of(self._file):
-                scene = await _Scene.of(self._file)
+                scene = await _Scene.of(self._file, scene)
         except (ConfigError, OSError) as error:
             self._keep([str(problem) for problem in error.problems] if isinstance(error, ConfigError) else [str(error)])
             return
@@ -184,22 +201,19 @@ class _Development:
 
     async def _renew(self, scene: _Scene) -> None:
         """Start the current code in this scene, if it can be loaded."""
+        self._scene = scene
         if problems := await self._problems(scene):
             self._keep(problems)
-            if scene is not self._scene and self._scene is not None:
-                await scene.servers.aclose()
-            else:
-                self._scene = scene
             return
         await self._end()
-        if self._scene is not None and self._scene is not scene:
-            await self._scene.servers.aclose()
-        self._scene = scene
         while scene.lines:
             say(scene.lines.pop(0))
         say(f"console: {scene.config.server.local_url}/console")
         sys.stdout.flush()
-        self._bridge = await self._start(scene, "run")
+        ours, theirs = os.pipe()
+        self._bridge = await self._start(scene, "run", "--stop-with", str(ours), pass_fds=(ours,))
+        os.close(ours)
+        self._pipe = theirs
         self._watching = asyncio.create_task(self._watch(self._bridge))
 
     def _keep(self, problems: list[str]) -> None:
@@ -215,9 +229,9 @@ class _Development:
         out, _ = await check.communicate()
         return out.decode(errors="replace").splitlines() if check.returncode else []
 
-    async def _start(self, scene: _Scene, command: str, **more: Any) -> Process:  # noqa: ANN401 - as asyncio has it
+    async def _start(self, scene: _Scene, command: str, *options: str, **more: Any) -> Process:  # noqa: ANN401 - as asyncio has it
         return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "bridge", command, "-c", str(self._file)),
+            *(sys.executable, "-m", "bridge", command, *options, "-c", str(self._file)),
             env=os.environ | scene.environment,
             start_new_session=True,  # Ctrl-C reaches this process alone, which then stops the other
             **more,
@@ -247,6 +261,20 @@ class _Development:
             await bridge.wait()
         if self._watching is not None:
             await self._watching
+        if self._pipe is not None:
+            os.close(self._pipe)
+            self._pipe = None
+
+
+async def _answers(url: str, bridge: Process) -> None:
+    """Wait until the bridge answers 200, or has ended."""
+    async with aiohttp.ClientSession() as session:
+        while bridge.returncode is None:
+            with suppress(aiohttp.ClientError):
+                async with session.get(url) as answer:
+                    if answer.status == HTTPStatus.OK:
+                        return
+            await asyncio.sleep(_SOON)
 
 
 def _text_of(file: Path) -> bytes:

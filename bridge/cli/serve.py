@@ -24,7 +24,13 @@ if TYPE_CHECKING:
 _DEMO_STORE: Final = "threadbridge-demo.db"
 
 
-def run(config: ConfigFile = DEFAULT, verbose: Verbose = False) -> None:
+def run(
+    config: ConfigFile = DEFAULT,
+    verbose: Verbose = False,
+    stop_with: Annotated[
+        int | None, typer.Option("--stop-with", hidden=True, help="End when this pipe closes: for `dev`.")
+    ] = None,
+) -> None:
     """Serve: take webhooks, run the handlers, send the replies.
 
     SIGTERM, SIGHUP or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds.
@@ -38,7 +44,7 @@ def run(config: ConfigFile = DEFAULT, verbose: Verbose = False) -> None:
             read = replace(read, log=read.log.model_copy(update={"level": "debug"}))
         for warning in read.warnings:
             complain(str(warning))
-        _serve(read, lambda url: say(f"listening on {url} for {_named(read)}"))
+        _serve(read, lambda url: say(f"listening on {url} for {_named(read)}"), stop_with)
 
 
 def demo(
@@ -90,7 +96,7 @@ def _named(config: Config) -> str:
     return ", ".join(config.accounts) or "no accounts"
 
 
-def _serve(config: Config, ready: Callable[[str], None]) -> None:
+def _serve(config: Config, ready: Callable[[str], None], stop_with: int | None = None) -> None:
     from bridge.app.serve import serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
@@ -99,7 +105,7 @@ def _serve(config: Config, ready: Callable[[str], None]) -> None:
 
     try:
         with foreign_logs():
-            _run(serve(config, ready=is_ready))
+            _run(serve(config, ready=is_ready, stop_with=stop_with))
     except socket.gaierror:
         reason = f"{config.server.host} does not resolve to an address"
         raise NoAddress(str(Problem(config.file, "server.host", reason))) from None

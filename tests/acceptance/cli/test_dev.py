@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import queue
 import re
 import signal
+import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    import pytest
+
 PATIENCE = 30.0
 BOT = """
 from bridge import Router, Turn
@@ -30,6 +35,10 @@ router = Router("bot")
 @router.message()
 async def answer(turn: Turn) -> str:
     return "{}"
+"""
+BROWSER = """#!{python}
+import sys, urllib.request
+open({file!r}, "w").write(str(urllib.request.urlopen(sys.argv[1]).status))
 """
 CONFIGURATION = """
 [server]
@@ -111,16 +120,27 @@ def said_to(url: str, text: str, key: str, answers: int) -> list[str]:
     raise AssertionError("no answer")
 
 
+def refuses(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == errno.ECONNREFUSED
+
+
 @contextmanager
-def developing(folder: Path, port: int, bot: str = BOT.format("one")) -> Iterator[Session]:
+def developing(
+    folder: Path,
+    port: int,
+    *options: str,
+    bot: str = BOT.format("one"),
+    ends: int = 0,
+) -> Iterator[Session]:
     (folder / "threadbridge.toml").write_text(CONFIGURATION.format(port=port), "utf-8")
     (folder / "mybot.py").write_text(bot, "utf-8")
-    session = Session(start(folder, "dev"))
+    session = Session(start(folder, "dev", *options))
     try:
         yield session
     finally:
         session.end()
-    assert session.process.returncode == 0
+    assert session.process.returncode == ends
 
 
 def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(tmp_path: Path) -> None:
@@ -130,6 +150,9 @@ def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(
         session.until(rf"console: http://127.0.0.1:{port}/console")
         session.until("listening on")
         assert "<html" in page(f"http://127.0.0.1:{port}/console")
+        (tmp_path / "threadbridge.toml").write_text(CONFIGURATION.format(port=port) + "# longer\n", "utf-8")
+        assert session.until(r"shop: konnek is emulated at (\S+);")[1] == url
+        session.until("listening on")
         assert '"one"' in said_to(url, "hi", "1", 1)[-1]
 
         (tmp_path / "mybot.py").write_text(BOT.format("two"), "utf-8")
@@ -170,3 +193,32 @@ def test_it_begins_once_the_first_mistake_is_mended(tmp_path: Path) -> None:
         (tmp_path / "mybot.py").write_text(BOT.format("one"), "utf-8")
         session.until("shop: konnek is emulated at")
         session.until("listening on")
+
+
+def test_a_killed_dev_takes_its_bridge_along_and_a_closed_terminal_ends_it(tmp_path: Path) -> None:
+    port = free_port()
+    with developing(tmp_path, port, ends=-signal.SIGKILL) as session:
+        session.until("listening on")
+        session.process.kill()
+        session.process.wait(timeout=30)
+        deadline = time.monotonic() + PATIENCE
+        while not refuses(port):
+            assert time.monotonic() < deadline
+    with developing(tmp_path, port) as session:  # the store is free again
+        session.until("listening on")
+        session.process.send_signal(signal.SIGHUP)
+        assert session.process.wait(timeout=30) == 0
+
+
+def test_the_browser_opens_once_the_bridge_is_ready(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = tmp_path / "opened"
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER.format(python=sys.executable, file=str(opened)), "utf-8")
+    browser.chmod(0o755)
+    monkeypatch.setenv("BROWSER", str(browser))
+    with developing(tmp_path, free_port(), "--open") as session:
+        session.until("listening on")
+        deadline = time.monotonic() + PATIENCE
+        while not opened.exists() or not opened.read_text():
+            assert time.monotonic() < deadline
+    assert opened.read_text() == "200"
