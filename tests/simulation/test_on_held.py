@@ -80,6 +80,14 @@ async def test_a_rule_for_the_while_answers_and_the_person_keeps_the_thread(worl
     assert not await world.inside(world.bridge.store.dead_letters())
 
 
+async def test_a_number_typed_meanwhile_is_the_press_it_stands_for(world: World) -> None:
+    ann = world.contact("relationlabs", "group", "ann")
+    for words in ("person", "how long?", "1"):
+        await ann.says(words)
+        await world.settle()
+    assert ann.texts[-1] == "pressed mail"
+
+
 async def test_its_answers_do_not_prolong_the_quiet_time(world: World) -> None:
     ann = world.contact("konnek", "whatsapp", "ann")
     await ann.says("person")

@@ -29,6 +29,7 @@ from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
+from bridge.events import Message
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
@@ -184,7 +185,7 @@ class Dispatcher:
         """The turn that begins with a row, as its thread stands now."""
         thread = await self._store.thread(row.thread_id)
         try:
-            if self._is_silent(row, thread):
+            if await self._is_silent(row, thread):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
             return await self._answer(row, thread, aside=aside)
@@ -194,14 +195,15 @@ class Dispatcher:
         finally:
             self._interruptions.end(thread.id)
 
-    def _is_silent(self, row: InboxRow, thread: ThreadRow) -> bool:
+    async def _is_silent(self, row: InboxRow, thread: ThreadRow) -> bool:
         """Whether the bot has nothing to say to an event, because of the person who has its thread or took it."""
         if is_too_late(row, thread):
             return True
         if not thread.is_held or returns(row.event):
             return thread.is_held != returns(row.event)
+        meant = await self._judge.meant(row, thread) if isinstance(row.event, Message) else row
         with self._marks.around(row):
-            return not self._matcher.speaks(row.event, thread)
+            return meant is None or not self._matcher.speaks(meant.event, thread)
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
