@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from bridge.engine.company import Company
 from bridge.engine.lane import Lane, QueuedRow
-from bridge.engine.shares import RoundRobin, Shares
+from bridge.engine.shares import Room, RoundRobin, Shares
 from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.log import kind_of, log
 from bridge.store.records import READ_BYTES
@@ -30,8 +30,6 @@ WINDOW: Final = 32
 """Rows of one thread in memory."""
 LANES: Final = 10_000
 """Threads in memory whose head may be worked on; the rest waits in the store."""
-_RESTING: Final = 4
-"""For each of those, so many threads in memory whose head waits for its time."""
 HEADS: Final = 1000
 """Threads that wait for their time with rows in memory; those beyond leave their rows to the store."""
 ROWS: Final = 20_000
@@ -68,9 +66,7 @@ class Lanes(Generic[R]):
         self._clock = clock
         self._groups = groups
         self._places = Shares(concurrency, len(groups))
-        self._room = Shares(capacity, len(groups))
-        self._resting = Shares(_RESTING * capacity, len(groups))
-        """Lanes whose head waits for its time; all others are in `_room`."""
+        self._room = Room(capacity, len(groups))
         self._lanes: dict[int, Lane[R]] = {}
         self._ready: RoundRobin[Lane[R]] = RoundRobin()
         self._active: set[asyncio.Task[None]] = set()
@@ -164,7 +160,7 @@ class Lanes(Generic[R]):
     def _open(self, row: R) -> None:
         """A lane for a thread that has none. When the row is not its thread's head, the head is in the store."""
         group = self._source.group(row)
-        if group in self._beyond or not self._has_room(group):
+        if group in self._beyond or not self._room.admits(group):
             self._beyond.add(group)
             return
         lane = self._made(row.thread_id, group)
@@ -176,15 +172,12 @@ class Lanes(Generic[R]):
 
     def _made(self, thread_id: int, group: str) -> Lane[R]:
         lane = self._lanes[thread_id] = Lane(thread_id, group)
-        self._room.take(group)
+        self._room.ready.take(group)
         return lane
-
-    def _has_room(self, group: str) -> bool:
-        return self._room.has_room(group) and self._resting.has_room(group)
 
     @property
     def _window(self) -> int:
-        return 1 if self._bytes >= BYTES else min(WINDOW, max(_LEAST_WINDOW, ROWS // max(self._room.total, 1)))
+        return 1 if self._bytes >= BYTES else min(WINDOW, max(_LEAST_WINDOW, ROWS // max(self._room.ready.total, 1)))
 
     def _append(self, lane: Lane[R], row: R) -> None:
         if lane.more:
@@ -305,7 +298,7 @@ class Lanes(Generic[R]):
             self._line_up(lane)
         else:
             del self._lanes[lane.thread_id]
-            self._room.give(lane.group)
+            self._room.ready.give(lane.group)
             if self._filling:
                 self._ended.add(lane.thread_id)
             self._fill_up()
@@ -316,16 +309,15 @@ class Lanes(Generic[R]):
         def due() -> None:
             self._waiting.pop(head, None)
             lane.due = bool(lane.rows) and lane.rows[0].available_at <= until
-            self._rouse(lane)
+            self._room.rouse(lane.group)
             self._line_up(lane)
             self._pump()
 
         alarm = self._clock.call_at(until, due)
         if head:
             self._waiting[head] = (lane, alarm)
-        self._room.give(lane.group)
-        self._resting.take(lane.group)
-        if lane.rows and self._resting.total > HEADS:
+        self._room.rest(lane.group)
+        if lane.rows and self._room.waiting.total > HEADS:
             lane.drop_rows()
             self._bytes += lane.weigh()
         self._fill_up()
@@ -336,30 +328,20 @@ class Lanes(Generic[R]):
             if row_id in self._waiting:
                 lane, alarm = self._waiting.pop(row_id)
                 alarm.cancel()
-                self._rouse(lane)
+                self._room.rouse(lane.group)
                 yield lane
-
-    def _rouse(self, lane: Lane[R]) -> None:
-        self._resting.give(lane.group)
-        self._room.take(lane.group)
 
     def _fill_up(self) -> None:
         """There may be room for threads that wait in the store."""
-        if self._beyond and not self._filling and any(map(self._has_half, self._beyond)):
+        if self._beyond and not self._filling and any(map(self._room.has_half, self._beyond)):
             self._filling = True
             self._spawn(self._fill_again())
-
-    def _has_half(self, group: str | None) -> bool:
-        return all(
-            shares.total <= shares.bound // 2 if group is None else shares.has_half(group)
-            for shares in (self._room, self._resting)
-        )
 
     async def _fill_again(self) -> None:
         """Fill, and look once more: what ran dry meanwhile may have left room that nothing else notices."""
         if not self._running:
             return
-        groups = {group for group in self._beyond if self._has_half(group)}
+        groups = {group for group in self._beyond if self._room.has_half(group)}
         self._beyond -= groups
         try:
             await self._fill(groups)
@@ -387,7 +369,7 @@ class Lanes(Generic[R]):
         while (rows := await self._source.heads(after, PAGE, group)) and not self._stopped:
             for row in rows:
                 if row.thread_id not in self._lanes and row.thread_id not in self._ended:
-                    if not self._has_room(own := self._source.group(row)):
+                    if not self._room.admits(own := self._source.group(row)):
                         self._beyond |= {group, own}
                         return False
                     lane = self._made(row.thread_id, own)

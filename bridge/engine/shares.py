@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 _RESERVE: Final = 4
 """For each so many of the bound, one more for groups that have little."""
+_WAITING: Final = 4
+"""For each that is ready, so many may wait for their time."""
 
 
 class Shares:
@@ -57,6 +59,36 @@ class Shares:
         if self._reserve:
             self._used[group] -= 1
             self._missing += self._used[group] < self._own
+
+
+class Room:
+    """How many of each group may be in memory: `ready` ones, and four times as many that wait for their time."""
+
+    def __init__(self, bound: int, groups: int) -> None:
+        """Nothing is in memory."""
+        self.ready = Shares(bound, groups)
+        self.waiting = Shares(_WAITING * bound, groups)
+
+    def admits(self, group: str) -> bool:
+        """Whether the group may have one more."""
+        return self.ready.has_room(group) and self.waiting.has_room(group)
+
+    def has_half(self, group: str | None) -> bool:
+        """Whether half of what the group may have is free; None: of what all may have."""
+        return all(
+            shares.total <= shares.bound // 2 if group is None else shares.has_half(group)
+            for shares in (self.ready, self.waiting)
+        )
+
+    def rest(self, group: str) -> None:
+        """A ready one begins to wait."""
+        self.ready.give(group)
+        self.waiting.take(group)
+
+    def rouse(self, group: str) -> None:
+        """One that waited is ready."""
+        self.waiting.give(group)
+        self.ready.take(group)
 
 
 class RoundRobin(Generic[T]):
