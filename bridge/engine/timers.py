@@ -60,7 +60,10 @@ class Timers:
             await asyncio.wait({self._task})
 
     def _wake(self) -> None:
-        self._alarm = self._next = None
+        due, self._alarm, self._next = self._next, None, None
+        if due is not None and due > self._clock.now():
+            self.set(due)  # woken to look at the clock, and it stands as it should: nothing to ask the store
+            return
         if not self._stopped and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._fire(), name="timers")
 

@@ -223,3 +223,26 @@ async def test_a_timer_whose_function_takes_other_arguments_now_is_a_dead_letter
         (reason,) = await world.reasons()
         assert "nothing was found for its parameter 'needed'" in reason
         assert "changed" in reason
+
+
+async def test_a_look_at_the_clock_asks_the_store_for_nothing() -> None:
+    class Counting:
+        """A store whose only timer is due in two hours."""
+
+        asked = 0
+
+        async def fire_timers(self, now: int, _limit: int) -> int | None:
+            self.asked += 1
+            return None if now >= due_at else due_at
+
+    clock = ManualClock()
+    due_at = clock.now() + 7200 * SECOND
+    store = cast("Any", Counting())
+    timers = Timers(store, clock)
+    timers.start()
+    await timers.settle()
+    for asked in (*[1] * 119, 2):
+        clock.advance(60)
+        await timers.settle()
+        assert store.asked == asked
+    await timers.stop()
