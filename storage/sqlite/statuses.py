@@ -39,7 +39,7 @@ WHERE id = ?
 _KEEP: Final = (
     "INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted) VALUES (?, ?, ?, ?, ?, ?)"
 )
-_ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
+ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
 _TAKE_EARLY: Final = """
 DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING inbox_id, value, error, wanted
 """
@@ -77,7 +77,7 @@ def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str,
 
 def any_early(db: sqlite3.Connection) -> bool:
     """Whether news waits for its message."""
-    return db.execute(_ANY_EARLY).fetchone() is not None
+    return db.execute(ANY_EARLY).fetchone() is not None
 
 
 def join_early(
