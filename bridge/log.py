@@ -101,7 +101,7 @@ def configure_logs(*, level: str = "info", as_json: bool | None = None, show_err
             admitted,
             stamp,
             known_fields,
-            _shown if show_errors else _traced,
+            _shown if show_errors else traced,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
@@ -126,7 +126,8 @@ def known_fields(_logger: object, _method: str, line: MutableMapping[str, Any]) 
     return line
 
 
-def _traced(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def traced(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put an error's frames and kinds in its place."""
     if isinstance(error := line.get("traceback"), BaseException):
         line["traceback"] = _printable(trace_of(error))
     return line

@@ -30,8 +30,8 @@ class Scene(Protocol):
         ...
 
     @property
-    def log(self) -> Sequence[Mapping[str, object]]:
-        """What the bridge logged."""
+    def errors(self) -> Sequence[BaseException]:
+        """What turns that failed raised, oldest first."""
         ...
 
     def emulator(self, account: str) -> Emulator:
@@ -204,7 +204,7 @@ class Contact:
             for number, each in enumerate(self.seen, 1)
         ]
         what = "\n".join([f"{self.name}'s phone at {self.account}, {self.channel}:", *(lines or ["  (nothing)"])])
-        what += _last_failure(self._scene.log)
+        what += _last_failure(self._scene.errors)
         return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
@@ -248,14 +248,12 @@ class Sighting:
         raise AssertionError(f"{contact.name} did not see {what}{after}.\n{contact.phone()}")
 
 
-def _last_failure(log: Sequence[Mapping[str, object]]) -> str:
+def _last_failure(errors: Sequence[BaseException]) -> str:
     """The latest error of the bot's own code, for people to read; "" without one."""
-    for line in reversed(log):
-        error = line.get("traceback")
-        if line["event"] == "turn_failed" and isinstance(error, BaseException):
-            trace = readable(error).replace("\n", "\n  ")
-            return f"\nA turn failed, the last one in {line['handler'] or 'no handler'}:\n  {trace}"
-    return ""
+    if not errors:
+        return ""
+    trace = readable(errors[-1]).replace("\n", "\n  ")
+    return f"\nA turn failed, the last one so:\n  {trace}"
 
 
 def _fits(pattern: str | re.Pattern[str], seen: Seen, kind: str | None = None) -> bool:

@@ -13,6 +13,7 @@ import structlog
 
 from bridge.app.bridge import Bridge, Outside
 from bridge.errors import NotSent, OutcomeUnknown, WebhookError
+from bridge.log import traced
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ class Setting:
     router: Router
     emulators: dict[str, Emulator]
     log: MutableSequence[dict[str, object]]
+    errors: MutableSequence[BaseException]
     make: Callable[..., Bridge] = Bridge
 
 
@@ -97,7 +99,11 @@ class Life:
         """All that is ready, until everything waits for the world or for a time to come."""
         with _all_lines() as lines:
             self.loop.run_ready()
-        self._setting.log.extend(dict(line) for line in lines)
+        for line in lines:
+            error = line.get("traceback")
+            if line["event"] == "turn_failed" and isinstance(error, BaseException):
+                self._setting.errors.append(error)
+            self._setting.log.append(dict(traced(None, "", line)))
         if self.started.done() and not self.started.cancelled() and (error := self.started.exception()):
             raise error
 

@@ -86,6 +86,7 @@ class Stage:
         self.turned = 0
         """Where in the trace the last choice that was not calm took effect."""
         self.log: list[dict[str, object]] = []
+        self.errors: list[BaseException] = []
         self.calls: Counter[CodeType] = Counter()
         self.counts = counts
         self._begins: dict[CodeType, int] = {}
@@ -128,6 +129,7 @@ class Stage:
             router=router,
             emulators=self.emulators,
             log=self.log,
+            errors=self.errors,
             make=self._blueprint.make,
         )
         self._life = Life(setting, self._now, f"bridge {self._seed} {len(self._lives)}")

@@ -287,6 +287,11 @@ class World:
         return self._stage.log
 
     @property
+    def errors(self) -> Sequence[BaseException]:
+        """What turns that failed raised, oldest first."""
+        return self._stage.errors
+
+    @property
     def bridge(self) -> Bridge:
         """The one that is alive."""
         return self._begun().life.bridge

@@ -111,7 +111,8 @@ async def test_who_saw_nothing_is_shown_the_error_that_kept_it_away() -> None:
         with pytest.raises(AssertionError) as missing:
             ann.saw("~order")
         ann.saw_nothing()
-    assert "A turn failed, the last one in tests.simulation" in str(missing.value)
+    assert "A turn failed, the last one so:" in str(missing.value)
+    assert [type(error) for error in world.errors] == [LookupError] * 5
     assert str(missing.value).endswith("LookupError: no such order: 17")
     (dead,) = [line for line in world.log if line["event"] == "event_dead"]
     assert dead["account"] == "konnek"
