@@ -11,6 +11,7 @@ import typer
 
 from bridge.cli.commands import Command, Group
 from bridge.cli.control import Control
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import SystemClock
@@ -59,7 +60,13 @@ _COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason
 
 @dead.command("list", cls=Command)
 def list_(
-    config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
+    config: ConfigFile = DEFAULT,
+    account: OfAccount = None,
+    limit: Limit = 1000,
+    store: StoreUrl = None,
+    dev: OfDev = False,
+    demo: OfDemo = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the dead letters, the newest first, each with its reason.
 
@@ -69,7 +76,7 @@ def list_(
     Example: `threadbridge dead list --account shop | grep "timed out"`
     """
     with exits():
-        letters = asyncio.run(_letters(load_config(config), account, limit))
+        letters = asyncio.run(_letters(looked_at(config, store, dev=dev, demo=demo), account, limit))
         listing(
             [_row(letter) for letter in letters],
             columns=_COLUMNS,
@@ -82,6 +89,9 @@ def list_(
 def show(
     letter_id: Annotated[str, typer.Argument(metavar="ID", help='An id from `dead list`, like "in-7" or "out-12".')],
     config: ConfigFile = DEFAULT,
+    store: StoreUrl = None,
+    dev: OfDev = False,
+    demo: OfDemo = False,
     as_json: AsJson = False,
 ) -> None:
     """Show one dead letter: its reason, and the event, webhook or message.
@@ -89,7 +99,7 @@ def show(
     Example: `threadbridge dead show in-7`
     """
     with exits():
-        letter = asyncio.run(_letter(load_config(config), letter_id))
+        letter = asyncio.run(_letter(looked_at(config, store, dev=dev, demo=demo), letter_id))
         if letter is None:
             complain(f"{letter_id}: {NOT_FOUND}")
             leave(1)

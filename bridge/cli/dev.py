@@ -21,6 +21,7 @@ import aiohttp
 import typer
 
 from bridge.cli.emulate import emulator_for
+from bridge.cli.looking import DEV_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, Verbose, complain, exits, say
 from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.config.load import Config
 
-_STORE: Final = "threadbridge-dev.db"
 _CONSOLE: Final = "console"
 _LOOK: Final = 500
 """Milliseconds between two looks for changes."""
@@ -154,7 +154,7 @@ class _Development:
         self._pipe: int | None = None
         """Its end here; the bridge stops when it closes, also where this process is killed."""
         os.environ[f"{PREFIX}SERVER__HOST"] = "127.0.0.1"
-        os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / _STORE))}"
+        os.environ[f"{PREFIX}STORAGE__URL"] = f"sqlite:///{quote(os.fsencode(self._folder / DEV_STORE))}"
         os.environ[f"{PREFIX}HANDLERS__ATTEMPTS"] = "1"
         os.environ |= {f"{PREFIX}LOG__FORMAT": "text", f"{PREFIX}LOG__SHOW_ERRORS": "true"}
         os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # the cache would keep the first of two saves within a second

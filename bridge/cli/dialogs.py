@@ -12,6 +12,7 @@ from rich.console import Console
 
 from bridge.cli.commands import Command, Group
 from bridge.cli.handoff import ThreadId, change
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.config.load import load_config
@@ -56,7 +57,13 @@ Handlers = Annotated[
 
 @dialogs.command("list", cls=Command)
 def list_(
-    config: ConfigFile = DEFAULT, account: OfAccount = None, limit: Limit = 1000, as_json: AsJson = False
+    config: ConfigFile = DEFAULT,
+    account: OfAccount = None,
+    limit: Limit = 1000,
+    store: StoreUrl = None,
+    dev: OfDev = False,
+    demo: OfDemo = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the waiting dialogs: thread, step, question, and since and until when they wait.
 
@@ -65,7 +72,7 @@ def list_(
     Example: `threadbridge dialogs list --account shop`
     """
     with exits():
-        rows = asyncio.run(_waiting(load_config(config, accounts=False), account, limit))
+        rows = asyncio.run(_waiting(looked_at(config, store, dev=dev, demo=demo, accounts=False), account, limit))
         listing(rows, columns=_WAITING, as_json=as_json, empty="no dialog is waiting")
 
 

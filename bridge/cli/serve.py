@@ -8,11 +8,12 @@ import socket
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import quote
 
 import typer
 
+from bridge.cli.looking import DEMO_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
@@ -20,8 +21,6 @@ from bridge.log_foreign import foreign_logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-
-_DEMO_STORE: Final = "threadbridge-demo.db"
 
 
 def run(
@@ -82,7 +81,7 @@ def _demo(port: int, file: Path | None) -> Config:
     """The playground on this machine, with the handlers of `file` or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},
-        "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / _DEMO_STORE))}"},
+        "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / DEMO_STORE))}"},
         "accounts": {"demo": {"provider": "playground"}},
         "log": {"format": "text", "show_errors": True},
     }

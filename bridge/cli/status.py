@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from bridge.cli.control import Control
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, exits, listing, say, time_of
 from bridge.cli.threads import no_store_yet
-from bridge.config.load import load_config, read_file
+from bridge.config.load import read_file
 from bridge.errors import Unavailable
 from bridge.store.opening import open_reader
 from bridge.store.records import AccountSummary
@@ -25,7 +26,13 @@ if TYPE_CHECKING:
 _COLUMNS = ("account", "last_received", "open_events", "open_messages", "oldest", "dead", "reason")
 
 
-def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
+def status(
+    config: ConfigFile = DEFAULT,
+    store: StoreUrl = None,
+    dev: OfDev = False,
+    demo: OfDemo = False,
+    as_json: AsJson = False,
+) -> None:
     """Show what waits at each account, and whether the bridge is ready.
 
     The first line is about the running process, and each handler that is paused has a line. Then each account has one:
@@ -37,10 +44,10 @@ def status(config: ConfigFile = DEFAULT, as_json: AsJson = False) -> None:
     Example: `threadbridge status --json`
     """
     with exits():
-        read = load_config(config, accounts=False)
+        read = looked_at(config, store, dev=dev, demo=demo, accounts=False)
         summaries = asyncio.run(_summaries(read))
         process = _process(read)
-        rows = [_row(summary, process) for summary in _with_configured(config, summaries)]
+        rows = [_row(summary, process) for summary in _with_configured(None if store or demo else config, summaries)]
         if as_json:
             typer.echo(json.dumps({"process": process, "accounts": rows}, indent=2, default=str))
             return
@@ -87,9 +94,9 @@ def _process(config: Config) -> dict[str, Any] | None:
         return {"error": reason}
 
 
-def _with_configured(file: Path, summaries: list[AccountSummary]) -> list[AccountSummary]:
+def _with_configured(file: Path | None, summaries: list[AccountSummary]) -> list[AccountSummary]:
     """The accounts of the store, and those of the configuration of which it holds nothing."""
-    tables = read_file(file).get("accounts", {})
+    tables = {} if file is None else read_file(file).get("accounts", {})
     known = {summary.account for summary in summaries}
     quiet = [AccountSummary(account=name) for name in tables if name not in known]
     return sorted([*summaries, *quiet], key=lambda summary: summary.account)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, listing, time_of
-from bridge.config.load import load_config
 from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
@@ -27,6 +27,9 @@ def threads(
     account: OfAccount = None,
     limit: Limit = 1000,
     held: Held = False,
+    store: StoreUrl = None,
+    dev: OfDev = False,
+    demo: OfDemo = False,
     as_json: AsJson = False,
 ) -> None:
     """List the conversations, the latest first.
@@ -40,7 +43,7 @@ def threads(
     Example: `threadbridge threads --account shop --json`
     """
     with exits():
-        summaries = asyncio.run(_threads(load_config(config), account, limit, held=held))
+        summaries = asyncio.run(_threads(looked_at(config, store, dev=dev, demo=demo), account, limit, held=held))
         empty = "no conversation is held" if held else "no conversations yet"
         listing([_row(summary) for summary in summaries], columns=_COLUMNS, as_json=as_json, empty=empty)
 
