@@ -115,7 +115,7 @@ def test_verbose_logs_more_than_the_configuration_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], level: str
 ) -> None:
     served: list[Config] = []
-    monkeypatch.setattr("bridge.cli.serve._serve", lambda config, _: served.append(config))
+    monkeypatch.setattr("bridge.cli.serve._serve", lambda config, *_: served.append(config))
     project(tmp_path, 8080, '[log]\nlevel = "warning"\n')
     assert called(tmp_path, "run", *option)[0] == 0
     assert [config.log.level for config in served] == [level]
