@@ -38,6 +38,19 @@ class Control:
             return None
         return missing if status == http.client.NOT_FOUND else str(answer.get("error", f"refused ({status})"))
 
+    def listens(self) -> bool:
+        """Whether a bridge listens there, perhaps for another user."""
+        connection = _UnixConnection(self._path)
+        try:
+            connection.connect()
+        except ConnectionRefusedError:
+            return False
+        except OSError:
+            return True
+        finally:
+            connection.close()
+        return True
+
     def status(self) -> dict[str, Any]:
         """What control_protocol.STATUS answers.
 

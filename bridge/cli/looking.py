@@ -13,7 +13,6 @@ import typer
 from bridge.cli.control import Control
 from bridge.cli.output import complain
 from bridge.config.load import Config, load_config
-from bridge.errors import StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,14 +56,8 @@ def _others(config: Config) -> Iterator[Path]:
 
 
 def _is_used(database: Path | None) -> bool:
-    """Whether a bridge answers for the database; a store that is no file is used for all that is known here."""
-    if database is None:
-        return True
-    try:
-        Control(database).status()
-    except (OSError, StoreError):
-        return False
-    return True
+    """Whether a bridge listens for the database; a store that is no file is used for all that is known here."""
+    return database is None or Control(database).listens()
 
 
 def _with(config: Config, database: Path) -> Config:
