@@ -78,7 +78,7 @@ async def test_a_task_that_nobody_awaits_is_named_with_its_error(log: Written) -
 
 def test_a_librarys_logger_is_named_with_its_place(log: Written, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(logging.root, "handlers", [])  # pytest's own
-    logger = logging.getLogger("some.library")
+    logger = logging.getLogger("some.package")
     logger.info(CANARY)
     logger.warning("%s said", CANARY)
     try:
@@ -86,7 +86,7 @@ def test_a_librarys_logger_is_named_with_its_place(log: Written, monkeypatch: py
     except ValueError:
         logger.exception(CANARY)
     said, failed = log.lines()
-    assert (said["action"], said["level"], said["logger"]) == ("foreign_log", "warning", "some.library")
+    assert (said["action"], said["level"], said["logger"]) == ("foreign_log", "warning", "some.package")
     assert said["file"].startswith("test_log_foreign.py:")
     assert (failed["level"], failed["reason"].partition(" ")[0]) == ("error", "ValueError")
 
