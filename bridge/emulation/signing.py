@@ -6,7 +6,8 @@ import hmac
 from base64 import b64encode
 from typing import TYPE_CHECKING, Final
 
-from bridge.providers.schemes import as_bytes, as_hex, key_bytes, standard_key
+from bridge.providers.key_formats import key_bytes, standard_key
+from bridge.providers.schemes import as_bytes, as_hex
 from bridge.providers.signatures import BearerAuth, Es256Auth, HeadersAuth, HmacAuth, StandardWebhooksAuth
 from bridge.units import SECOND
 

@@ -9,26 +9,26 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from base64 import b64decode, b64encode, urlsafe_b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 import orjson
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ec import (
     ECDSA,
-    SECP256R1,
     EllipticCurvePublicKey,
-    EllipticCurvePublicNumbers,
 )
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from bridge.errors import WebhookError
+from bridge.providers.key_formats import base64url
 from bridge.units import SECOND
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 NOT_FOUND: Final = "not found"
 """The reason of every 404 at the door, so that an unknown account and a wrong path secret look the same."""
@@ -37,7 +37,6 @@ _TIMESTAMP: Final = re.compile(r"[1-9][0-9]{9}")
 _MESSAGE_ID: Final = re.compile(
     r"[!-\-/-~]{1,256}"
 )  # visible ASCII, but no full stop: it ends the id in what is signed
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 _MAX_SIGNATURES: Final = 8
 _MAX_TOKEN: Final = 8192
 _ES256_BYTES: Final = 64
@@ -246,7 +245,7 @@ class Es256(_Scheme):
         token = _bearer(request)
         parts = token.split(".") if len(token) <= _MAX_TOKEN else []
         try:
-            header, payload, signature = map(_base64url, parts)
+            header, payload, signature = map(base64url, parts)
             described, claims = orjson.loads(header), orjson.loads(payload)
         except ValueError:
             raise _unauthorised("not an ES256 token") from None
@@ -333,68 +332,12 @@ def _is_one_of(given: str, digests: tuple[bytes, ...]) -> bool:
     return fine
 
 
-def key_bytes(text: str) -> bytes:
-    """A key written in base64, with or without its padding.
-
-    Raises:
-        ValueError: it is not, or it is empty.
-    """
-    try:
-        key = b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except ValueError:
-        raise ValueError("not base64") from None
-    if not key:
-        raise ValueError("an empty key")
-    return key
-
-
-def _base64url(text: str) -> bytes:
-    if not _BASE64URL.fullmatch(text):
-        raise ValueError("not base64url without padding")
-    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
-
-
 def _ed25519_fits(key: Ed25519PublicKey, signature: str, content: bytes) -> bool:
     try:
         key.verify(b64decode(signature, validate=True), content)
     except (ValueError, InvalidSignature):
         return False
     return True
-
-
-def standard_key(text: str) -> bytes | Ed25519PublicKey:
-    """`whsec_` and base64 (or base64 alone): the bytes that sign; `whpk_` and base64: an Ed25519 public key.
-
-    Raises:
-        ValueError: it is neither.
-    """
-    if text.startswith("whsk_"):
-        raise ValueError("a private key has no business here; give its public key (whpk_)")
-    if text.startswith("whpk_"):
-        return Ed25519PublicKey.from_public_bytes(key_bytes(text.removeprefix("whpk_")))
-    return key_bytes(text.removeprefix("whsec_"))
-
-
-def es256_key(text: str) -> EllipticCurvePublicKey:
-    """A P-256 public key, as PEM or JWK text.
-
-    Raises:
-        ValueError: it is not.
-    """
-    try:
-        key = _jwk(orjson.loads(text)) if text.lstrip().startswith("{") else load_pem_public_key(text.encode())
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm):
-        key = None
-    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
-        return key
-    raise ValueError("not a P-256 public key as PEM or JWK")
-
-
-def _jwk(jwk: dict[str, Any]) -> EllipticCurvePublicKey | None:
-    if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
-        return None
-    x, y = (int.from_bytes(_base64url(jwk[name])) for name in ("x", "y"))
-    return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
 
 
 def as_hex(mac: bytes) -> bytes:

@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from bridge.providers.fields import Seconds, Secret, read_secret
+from bridge.providers.key_formats import es256_key, key_bytes, standard_key
 from bridge.providers.schemes import (
     DUMMY,
     NOT_FOUND,
@@ -38,9 +39,6 @@ from bridge.providers.schemes import (
     as_bytes,
     as_hex,
     digests_of,
-    es256_key,
-    key_bytes,
-    standard_key,
 )
 from bridge.units import SECOND
 
