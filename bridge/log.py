@@ -9,7 +9,6 @@ import re
 import sys
 import threading
 import time
-import traceback
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
@@ -147,9 +146,10 @@ def _printable(text: str) -> str:
 
 def kind_of(error: BaseException) -> str:
     """A foreign error as a log may show it: its type and its line, without its text, which may quote a contact."""
-    frames = traceback.extract_tb(error.__traceback__)
-    name = type(error).__name__
-    return f"{name} at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else name
+    name, at = type(error).__name__, error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return f"{name} at {Path(at.tb_frame.f_code.co_filename).name}:{at.tb_lineno}" if at else name
 
 
 def outcome_of(error: SendError) -> str:

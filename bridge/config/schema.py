@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote_to_bytes
@@ -12,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwor
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.problems import PREFIX, unknown
+from bridge.plugins import plugged_in
 from bridge.providers.fields import BaseUrl, Seconds, Size
 from bridge.store import opening
 
@@ -65,7 +65,7 @@ class Storage(_Section):
         scheme, separator, rest = url.partition("://")
         if not separator:
             raise ValueError("not a URL; it looks like sqlite:///threadbridge.db")
-        if scheme not in entry_points(group=opening.GROUP).names and scheme != "sqlite":
+        if scheme not in plugged_in(opening.GROUP) and scheme != "sqlite":
             raise ValueError(f"{unknown(scheme, ['sqlite'], what='kind of store')}, like sqlite:///threadbridge.db")
         if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/") or set(rest) & set("?#\0")):
             raise ValueError("want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)")

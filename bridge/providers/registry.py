@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from difflib import get_close_matches
 from importlib import import_module
-from importlib.metadata import entry_points
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
+
+from bridge.plugins import plugged_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +59,7 @@ def emulator_type(name: str) -> EmulatorType:
 
 def _places() -> dict[str, str]:
     """Every name with its `module:Class`; no other package can replace ours."""
-    return {entry.name: entry.value for entry in entry_points(group=GROUP)} | dict(BUILT_IN)
+    return {name: entry.value for name, entry in plugged_in(GROUP).items()} | dict(BUILT_IN)
 
 
 def _place(name: str) -> str:

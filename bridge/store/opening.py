@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol
 
 from bridge.errors import ConfigError, Problem
 from bridge.own import own_module
+from bridge.plugins import plugged_in
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -36,7 +36,7 @@ def store_type(url: str) -> StoreType:
         ConfigError: there is none.
     """
     scheme = url.partition(":")[0]
-    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    known = plugged_in(GROUP)
     if scheme not in known:
         reason = f"no store for {scheme or 'this'}: URLs; there is {', '.join(sorted(known)) or 'none installed'}"
         raise ConfigError([Problem("storage", "storage.url", reason)])
