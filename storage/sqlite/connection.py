@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+from contextlib import closing
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
@@ -161,7 +163,25 @@ def prepare(db: sqlite3.Connection) -> None:
         actual = db.execute(f"PRAGMA {name}").fetchone()[0]
         if actual != expected and not (memory and name == "journal_mode"):
             raise Broken(f"SQLite refuses {name} = {value}: it stays {actual}")
-    _migrate(db)
+    if memory and not _version(db):
+        _copy_empty(db)
+    else:
+        _migrate(db)
+
+
+def _copy_empty(db: sqlite3.Connection) -> None:
+    """Our schema as a copy, for simulations: a tenth of the time that making it takes."""
+    with closing(sqlite3.connect(MEMORY)) as source:
+        source.deserialize(_empty())
+        source.backup(db)
+
+
+@cache
+def _empty() -> bytes:
+    """A database with our schema and no rows."""
+    with closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
+        _migrate(db)
+        return db.serialize()
 
 
 def _check_ours(db: sqlite3.Connection) -> None:
