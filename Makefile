@@ -18,8 +18,8 @@ demo: .venv/installed ## Chat with a bot at http://127.0.0.1:8080/console (PORT=
 test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" on one)
 	$(BIN)/pytest -q -m "not soak" $(BESIDE) $(ARGS)
 
-fast: .venv/tested ## Run the unit tests alone, in under a minute
-	$(BIN)/pytest -q -m "not soak" $(BESIDE) tests/unit $(ARGS)
+fast: .venv/tested ## Run the quick ones of the unit tests, in under a minute
+	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) tests/unit $(ARGS)
 
 check: .venv/tested ## Types (mypy; pyright for what authors write), lint, formatting, architecture
 	$(BIN)/ruff check .
@@ -37,6 +37,7 @@ soak: .venv/tested ## The long fault and fuzz runs
 	$(PIP) 'atheris>=3,<4' \
 		|| echo "atheris cannot be installed here: the tests that fuzz with it are skipped"
 	$(BIN)/pytest -q -m soak $(ARGS)
+	HYPOTHESIS_PROFILE=search $(BIN)/pytest -q -m "not soak" $(BESIDE) tests/simulation tests/unit/engine $(ARGS)
 
 bench: .venv/tested ## The benchmarks, as ratios
 	$(BIN)/python -m tests.bench $(ARGS)

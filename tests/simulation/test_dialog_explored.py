@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, refunds
+from tests.support.searches import sampled
 from tests.support.worlds import ALL
 
 SAID = [
@@ -32,4 +33,4 @@ def test_a_dialog_survives_whatever_goes_wrong() -> None:
 
     payments = Payments()
     with World(refunds(payments)) as world:
-        assert world.explore(scenario, seeds=200, faults=ALL).runs == 200
+        assert world.explore(scenario, seeds=sampled(200), faults=ALL).runs == sampled(200)

@@ -11,6 +11,8 @@ import tomllib
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 CONFIGURATION: Final = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]
 CONTRACTS: Final = {contract["id"]: contract for contract in CONFIGURATION["contracts"]}
@@ -52,6 +54,7 @@ def copied(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_the_packages_keep_every_contract_and_each_forbidden_import_breaks_its_own_alone(tmp_path: Path) -> None:
     """One test, for one process checks the copy as it is and after each line."""
     run = subprocess.run(

@@ -106,6 +106,7 @@ async def test_what_cannot_be_configured_does_not_start() -> None:
         create_app({"accounts": {"shop": {"provider": "pigeon"}}})
 
 
+@pytest.mark.slow
 async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

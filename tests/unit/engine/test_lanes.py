@@ -247,6 +247,7 @@ async def test_what_will_not_end_is_cancelled() -> None:
 # Whatever happens
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None)
 @given(seed=st.integers(0, 2**32), capacity=st.integers(1, 8), concurrency=st.integers(1, 5))
 def test_no_row_is_lost_doubled_or_out_of_order_whatever_happens(seed: int, capacity: int, concurrency: int) -> None:

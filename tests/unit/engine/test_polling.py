@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from aiohttp import web
 from pydantic import SecretStr
 from structlog.testing import capture_logs
@@ -158,6 +159,7 @@ async def test_what_is_read_and_not_understood_leaves_a_line_without_its_words(t
     assert "peer" not in line
 
 
+@pytest.mark.slow
 async def test_a_gateway_that_cannot_be_asked_is_asked_less_and_less_and_nothing_is_lost(tmp_path: Path) -> None:
     clock = ManualClock()
     gateway: Any = emulator_type("relationlabs")(clock.now, Random(3))

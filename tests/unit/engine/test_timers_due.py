@@ -124,6 +124,7 @@ async def test_what_was_due_while_no_process_lived_is_due_when_one_does(away: fl
 # Many
 
 
+@pytest.mark.slow
 async def test_ten_thousand_due_at_once_come_in_pages_and_hold_nobody_up() -> None:
     desk = await Desk("sqlite://").open()
     (row,) = await desk.hear("1")

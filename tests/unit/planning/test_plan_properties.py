@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -83,6 +84,7 @@ channels = st.builds(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @example(Text("only white space is too long "), Capabilities(kinds=frozenset({"text"}), text=28))
 @given(messages, channels)
@@ -103,6 +105,7 @@ def test_on_every_channel_each_part_is_native_and_no_key_is_lost(message: Outgoi
     assert made.given_up or made.parts == (message,) or isinstance(message, Buttons | Menu)
 
 
+@pytest.mark.slow
 @settings(max_examples=100)
 @given(messages)
 def test_a_numbered_answer_comes_back_as_the_very_key(message: Outgoing) -> None:

@@ -69,6 +69,7 @@ def _seconds(function: Callable[[str], object], text: str) -> float:
     return min(times)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
 @pytest.mark.parametrize("text", WORST)
 def test_four_times_the_text_is_no_more_than_about_four_times_the_work(text: str, function: str) -> None:

@@ -52,6 +52,7 @@ VALUES: Final = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(
     headers=st.lists(st.tuples(st.sampled_from(NAMES), VALUES), max_size=8),

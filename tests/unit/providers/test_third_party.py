@@ -119,12 +119,14 @@ def through_the_contract(site: Path, *options: str) -> subprocess.CompletedProce
     )
 
 
+@pytest.mark.slow
 def test_it_passes_the_contract_that_ours_pass(installed: Path) -> None:
     done = through_the_contract(installed)
     assert done.returncode == 0, done.stdout
     assert " passed" in done.stdout
 
 
+@pytest.mark.slow
 def test_the_contract_finds_a_mistake_and_shows_the_values_that_differ(installed: Path) -> None:
     file = installed / "pigeon" / "__init__.py"
     code = file.read_text("utf-8")

@@ -298,6 +298,7 @@ def test_a_reader_of_no_file_says_so_and_makes_none(file: Path) -> None:
     assert not file.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without_shm", [False, True])
 async def test_after_a_crash_all_is_there_and_the_suspect_is_known(file: Path, *, without_shm: bool) -> None:
     url = f"sqlite:///{file}"
@@ -325,6 +326,7 @@ async def test_nobody_else_may_take_the_lock(file: Path) -> None:
     await opened.store.close()
 
 
+@pytest.mark.slow
 def test_a_process_that_fails_without_closing_its_store_ends_all_the_same(file: Path) -> None:
     program = f"""
 import asyncio

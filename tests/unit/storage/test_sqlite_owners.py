@@ -70,6 +70,7 @@ def link(file: Path, name: str) -> Path:
     return other
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["symbolic link", "hard link", "lock file removed"])
 def test_a_database_has_one_owner_under_all_its_names(file: Path, name: str) -> None:
     asyncio.run(open_and_close(f"sqlite:///{file}"))
@@ -129,6 +130,7 @@ def scribble(log: Path) -> None:
         file.write(b"noise" * 200)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", ["log deleted", "log cut", "log noisy", "database gone", "older database"])
 def test_after_a_crash_nothing_acknowledged_is_lost_without_a_word(file: Path, harm: str) -> None:
     url, log = f"sqlite:///{file}", file.with_name("store.db-wal")
@@ -157,6 +159,7 @@ async def open_messages(url: str) -> int:
     return count
 
 
+@pytest.mark.slow
 def test_who_accepts_the_loss_starts_with_what_is_left(file: Path) -> None:
     die(file)
     for name in ("store.db", "store.db-wal", "store.db.running"):

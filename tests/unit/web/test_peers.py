@@ -98,6 +98,7 @@ def test_a_connection_counts_for_its_other_end(remote: str | None, peer: str | N
     assert Peers(TRUSTED).connected(remote) == peer
 
 
+@pytest.mark.slow
 @given(claimed=st.lists(st.one_of(st.ip_addresses().map(str), st.text(max_size=9)), max_size=4))
 def test_whatever_a_client_claims_its_proxy_saw_who_it_is(claimed: list[str]) -> None:
     line = ",".join([*claimed, "198.51.100.7"]).encode("ascii", "replace").decode()
@@ -239,6 +240,7 @@ async def test_this_machine_and_trusted_proxies_have_as_many_connections_as_they
             assert answer.status == 200
 
 
+@pytest.mark.slow
 async def test_a_peer_that_drips_keeps_the_door_from_nobody(tmp_path: Path) -> None:
     """The bodies that wait longest give way: to those of the same peer, and to nobody else's."""
     async with door(tmp_path, limits={"bodies_per_peer": 4}) as at, dripping(at, 6) as drips:
@@ -249,6 +251,7 @@ async def test_a_peer_that_drips_keeps_the_door_from_nobody(tmp_path: Path) -> N
             assert await waiting([*rest, *others]) == 5
 
 
+@pytest.mark.slow
 async def test_behind_a_trusted_proxy_each_client_has_its_share(tmp_path: Path) -> None:
     """The proxy has one address and is not limited; those that it names are."""
     config = {"server": {"trusted_proxies": [PROXY]}, "limits": {"bodies_per_peer": 1}}
@@ -263,6 +266,7 @@ async def test_behind_a_trusted_proxy_each_client_has_its_share(tmp_path: Path) 
             assert await waiting([*rest, *others, *lies]) == 3
 
 
+@pytest.mark.slow
 async def test_three_hundred_dripping_bodies_of_this_machine_leave_the_door_open(tmp_path: Path) -> None:
     """Whoever they are: what is here is taken, and what is late waits no longer than there is room."""
     async with door(tmp_path, near=True) as at, dripping(at, 300) as drips:

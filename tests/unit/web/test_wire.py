@@ -251,6 +251,7 @@ async def test_a_request_cut_off_leaves_nothing(
     assert answer.status == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "request_bytes",
     [http(GOOD)[:-5], http(b"1;a=" + b"b" * 50_000, SHOP_HOOK, CHUNKED, length=False)],

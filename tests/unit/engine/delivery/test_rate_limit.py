@@ -108,6 +108,7 @@ async def test_each_path_has_a_rate_of_its_own() -> None:
     assert (clock.now() - began) / SECOND < 7
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("asks", [False, True], ids=["silent", "retry-after"])
 async def test_after_a_limit_sank_without_a_word_hardly_a_request_is_refused(*, asks: bool) -> None:
     clock = ManualClock()

@@ -126,6 +126,7 @@ async def test_an_error_of_the_script_that_speaks_of_an_event_loop_is_its_own() 
     assert found.reason.startswith("it raises RuntimeError: no running event loop today")
 
 
+@pytest.mark.slow
 async def test_rehearsals_of_what_blocks_are_cut_short_and_named() -> None:
     let_go = threading.Event()
 
@@ -218,6 +219,7 @@ def acting(plan: list[tuple[str, str]], stepped: list[str]) -> Callable[..., Any
     return script
 
 
+@pytest.mark.slow
 @given(
     before=st.lists(DOINGS, max_size=5),
     after=st.lists(DOINGS, max_size=6),
