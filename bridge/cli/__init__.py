@@ -76,5 +76,5 @@ def about(
     Begin with `threadbridge demo`: it needs no account and no configuration.
 
     Exit codes: 0 ok, 1 not found or refused, 2 usage, 69 provider failed, 70 store broken, 71 no address to listen on,
-    73 store in use, 78 configuration.
+    73 store in use, 74 output lost, 78 configuration, 141 the reader of the output is gone.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -92,8 +92,9 @@ def leave(code: int) -> NoReturn:
 
 
 def complain(line: str) -> None:
-    """One line on standard error."""
-    typer.echo(clean(line), err=True)
+    """One line on standard error, as far as it can be written: the exit code tells the same."""
+    with suppress(OSError):
+        typer.echo(clean(line), err=True)
 
 
 def say(line: str) -> None:

@@ -15,6 +15,7 @@ import typer
 
 from bridge.cli.looking import DEMO_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
+from bridge.cli.streams import serve_without_output
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 from bridge.log_foreign import foreign_logs
@@ -102,6 +103,7 @@ def _serve(config: Config, ready: Callable[[str], None], stop_with: int | None =
         ready(config.server.local_url)
         sys.stdout.flush()
 
+    serve_without_output()
     try:
         with foreign_logs():
             _run(serve(config, ready=is_ready, stop_with=stop_with))

@@ -39,7 +39,9 @@ When no bridge runs, they open the store themselves.
 | 70 | the store is broken: the disk or the database file failed |
 | 71 | the address to listen on cannot be had: the port is taken, or the host does not resolve |
 | 73 | another process owns the store |
+| 74 | standard output cannot be written: a full disk |
 | 78 | the configuration cannot be used, or a later version wrote the store |
+| 141 | the reader of standard output is gone, like `head` after its last line |
 """
 
 _MATRIX: Final = """# What each gateway carries

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from bridge.cli import COMMANDS, app, output
+from bridge.cli import COMMANDS, app, output, streams
 from tests.support.command_tree import command_tree
 
 
@@ -30,6 +30,7 @@ def test_the_exit_codes_in_help_are_those_of_the_commands() -> None:
     found = re.search(r"Exit codes: ([^.]*)\.", said)
     assert found
     own = {output.PROVIDER_FAILED, output.STORE_BROKEN, output.NO_ADDRESS, output.STORE_IN_USE, output.CONFIGURATION}
+    own |= {streams.OUTPUT_LOST, streams.NO_READER}
     assert {int(code) for code in re.findall(r"\d+", found[1])} == {0, 1, 2} | own
 
 
