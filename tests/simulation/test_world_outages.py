@@ -55,7 +55,7 @@ def lines(world: World, event: str) -> int:
 
 async def test_events_wait_two_hours_for_their_handlers_backend_and_lose_no_try() -> None:
     backend = Backend()
-    with World(backend.bot()) as world:
+    with World(backend.bot(), counts=False) as world:
         people = [world.contact("konnek", "telegram", f"p{number}") for number in range(PEOPLE)]
         backend.away = True
         for person in people:
@@ -85,7 +85,7 @@ async def test_events_wait_two_hours_for_their_handlers_backend_and_lose_no_try(
 
 async def test_an_event_that_fails_among_others_that_do_not_is_given_up_after_its_tries() -> None:
     backend = Backend()
-    with World(backend.bot()) as world:
+    with World(backend.bot(), counts=False) as world:
         eve = world.contact("konnek", "telegram", "eve")
         await eve.says("poison")
         for number in range(5):
@@ -97,7 +97,7 @@ async def test_an_event_that_fails_among_others_that_do_not_is_given_up_after_it
 
 async def test_a_handler_that_fails_for_everybody_for_a_day_gives_its_events_up() -> None:
     backend = Backend()
-    with World(backend.bot()) as world:
+    with World(backend.bot(), counts=False) as world:
         people = [world.contact("konnek", "telegram", f"p{number}") for number in range(4)]
         backend.away = True
         for person in people:
