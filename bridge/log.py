@@ -139,8 +139,6 @@ def _shown(_logger: object, _method: str, line: MutableMapping[str, Any]) -> Mut
 
 
 def _printable(text: str) -> str:
-    if text.isprintable():
-        return text
     if text.replace("\n", "").isprintable():
         return text
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
