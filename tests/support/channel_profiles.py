@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.planning.capabilities import Capabilities
+from bridge.planning.plan import Plan, plan
 from bridge.units import SECOND
+
+if TYPE_CHECKING:
+    from bridge.messages import Outgoing
 
 NOW: Final = 1_760_000_000 * SECOND
 DAY: Final = 86_400
@@ -28,4 +32,11 @@ PLAIN: Final = Capabilities(kinds=frozenset({"text"}), text=4096)
 QUICK: Final = Capabilities(kinds=frozenset({"text", "buttons"}), text=2000, buttons=13, button_title=20)
 PICTURES: Final = Capabilities(kinds=frozenset({"text"} | MEDIA), text=1000)
 SHOWCASE: Final = Capabilities(kinds=frozenset({"text", "cards", "image"}), buttons=3, button_title=20, caption=True)
+WINDOWED: Final = Capabilities(
+    kinds=frozenset({"text", "template", "raw"}), text=4096, window=DAY, tags=frozenset({"ACCOUNT_UPDATE"})
+)
 PROFILES: Final = (RICH, PLAIN, QUICK, PICTURES, SHOWCASE)
+
+
+def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
+    return plan(message, capabilities, now=NOW, last_heard=NOW)

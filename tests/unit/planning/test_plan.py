@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
@@ -28,20 +27,14 @@ from bridge.messages import (
     Voice,
     choices_of,
 )
-from bridge.planning.capabilities import Capabilities
 from bridge.planning.choices import Choice
-from bridge.planning.plan import Plan, expires_at, plan
+from bridge.planning.plan import Plan
 from bridge.providers.konnek.outbound import CAPABILITIES as KONNEK
-from bridge.units import SECOND, moment
-from tests.support.channel_profiles import DAY, NOW, PICTURES, PLAIN, QUICK, RICH, SHOWCASE
+from bridge.units import moment
+from tests.support.channel_profiles import NOW, PICTURES, PLAIN, QUICK, RICH, SHOWCASE, WINDOWED, planned
 
-WINDOWED: Final = Capabilities(
-    kinds=frozenset({"text", "template", "raw"}), text=4096, window=DAY, tags=frozenset({"ACCOUNT_UPDATE"})
-)
-
-
-def planned(message: Outgoing, capabilities: Capabilities) -> Plan:
-    return plan(message, capabilities, now=NOW, last_heard=NOW)
+if TYPE_CHECKING:
+    from bridge.planning.capabilities import Capabilities
 
 
 def text_of(made: Plan) -> str:
@@ -301,54 +294,6 @@ def test_telegram_counts_utf16_units() -> None:
     assert planned(Text(text), KONNEK["whatsapp"]).parts == (Text(text),)
 
 
-PARAMS: Final = (
-    ({"2": "b", "1": "a"}, {"1": "a", "2": "b"}),
-    ({str(number): str(number) for number in range(12, 0, -1)}, {str(number): str(number) for number in range(1, 13)}),
-    ({"name": "Ann", "day": "Monday"}, {"name": "Ann", "day": "Monday"}),
-    ({"1": "Mill Street 4\nGhent\t\t9000     B"}, {"1": "Mill Street 4 Ghent 9000 B"}),
-    ({"1": 12.5}, {"1": 12.5}),
-    ({"body": ["a\nb"]}, {"body": ["a b"]}),
-    ({"components": [{"text": "a\nb", "payload": "a\nb"}]}, {"components": [{"text": "a b", "payload": "a\nb"}]}),
-)
-
-
-@pytest.mark.parametrize(("params", "sent"), PARAMS)
-def test_the_params_of_a_template_leave_in_order_and_clean(params: dict[str, Any], sent: dict[str, Any]) -> None:
-    made = planned(Template("visit", params=params), WINDOWED)
-    (part,) = made.parts
-    assert isinstance(part, Template)
-    assert [*part.params.items()] == [*sent.items()]
-    assert bool(made.given_up) == (dict(part.params) != params)
-    assert planned(part, WINDOWED).parts == (part,)
-
-
-@pytest.mark.parametrize(
-    ("template", "capabilities", "reason"),
-    [
-        (Template("visit", params={"1": " \n"}), WINDOWED, "template: param 1 is blank"),
-        (Template("visit", params={"1": None}), WINDOWED, "template: param 1 is blank"),
-        (Template("visit", params={"body": ["a", ""]}), WINDOWED, "template: param body is blank"),
-        (Template("visit", params={"1": "a", "3": "c"}), WINDOWED, "template: param 3 does not follow the one before"),
-        (
-            Template("visit", params={"1": "a", "01": "b"}),
-            WINDOWED,
-            "template: param 01 does not follow the one before",
-        ),
-        (
-            Template("visit", params={"1": "a"}),
-            replace(WINDOWED, template_params=False),
-            "template: its params are not carried here",
-        ),
-        (Template("visit"), replace(WINDOWED, template_language=True), "template: its language is needed here"),
-    ],
-)
-def test_a_template_that_the_gateway_would_refuse_gives_way_to_its_fallback(
-    template: Template, capabilities: Capabilities, reason: str
-) -> None:
-    assert planned(template, capabilities).dropped == reason
-    assert planned(replace(template, fallback=[Text("hi")]), capabilities).parts == (Text("hi"),)
-
-
 @pytest.mark.parametrize("message", [Template("hello"), Raw({"a": 1}), Cards([Card("")])])
 def test_what_no_form_carries_is_dropped_with_its_reason(message: Outgoing) -> None:
     made = planned(message, PLAIN)
@@ -367,37 +312,6 @@ def test_what_no_form_carries_gives_way_to_the_first_fallback_that_can_go() -> N
     )
 
 
-def test_a_fallback_inherits_when_it_may_be_sent() -> None:
-    message = Template("hello", at=moment(NOW + SECOND), expires=timedelta(seconds=9), fallback=[Text("Hello!")])
-    assert planned(message, PLAIN).parts == (Text("Hello!", at=moment(NOW + SECOND), expires=moment(NOW + 9 * SECOND)),)
-
-
-@pytest.mark.parametrize(
-    ("message", "goes"),
-    [
-        (Text("a", expires=moment(NOW)), False),
-        (Text("a", expires=moment(NOW + 1)), True),
-        (Text("a", expires=timedelta(0)), False),
-        (Text("a", expires=timedelta(microseconds=1)), True),
-        (Text("a", expires=timedelta.max), True),
-        (Text("a", expires=timedelta(hours=1), at=moment(NOW + 3600 * SECOND)), False),
-        (Text("a", expires=moment(NOW), fallback=[Text("b")]), False),
-    ],
-)
-def test_a_message_past_its_expiry_is_dropped(message: Outgoing, *, goes: bool) -> None:
-    made = planned(message, PLAIN)
-    assert (made.dropped is None) == goes == bool(made.parts)
-    if not goes:
-        assert str(made.dropped).startswith("expired: worth nothing after 2025-10-09 ")
-
-
-def test_an_expiry_from_now_becomes_a_moment_in_every_part() -> None:
-    made = planned(Text("one two", expires=timedelta(minutes=1)), replace(PLAIN, text=3))
-    assert [part.expires for part in made.parts] == [moment(NOW + 60 * SECOND)] * 2
-    assert expires_at(made.parts[0], NOW + 5) == NOW + 60 * SECOND
-    assert expires_at(Text("a"), NOW) is None
-
-
 def test_the_first_part_alone_answers_a_message_and_holds_the_fallback() -> None:
     message = Text("one two", reply_to="m1", tag="T", at=moment(NOW), fallback=[Text("b")])
     made = planned(message, replace(RICH, text=3, tags=frozenset({"T"})))
@@ -410,54 +324,3 @@ def test_the_first_part_alone_answers_a_message_and_holds_the_fallback() -> None
 def test_what_the_channel_has_no_place_for_is_named() -> None:
     made = planned(Text("a", reply_to="m1", tag="T"), PLAIN)
     assert made == Plan(parts=(Text("a"),), given_up=("tag T: not taken here", "reply_to: not possible here"))
-
-
-SHUT: Final = NOW - DAY * SECOND - 1
-CLOSED: Final = "window: free text goes only within 24 hours of the contact's last message"
-UNSURE: Final = "window: not known when the contact last wrote; sent all the same"
-
-
-@pytest.mark.parametrize(
-    ("message", "heard", "expected"),
-    [
-        (Text("a"), NOW - DAY * SECOND, Plan(parts=(Text("a"),))),
-        (Text("a"), SHUT, Plan(dropped=CLOSED)),
-        (
-            Text("a", reply_to="m"),
-            NOW - DAY * SECOND,
-            Plan(parts=(Text("a"),), given_up=("reply_to: not possible here",)),
-        ),
-        (Text("a", at=moment(NOW + 1)), NOW - DAY * SECOND, Plan(dropped=CLOSED)),
-        (Text("a", tag="ACCOUNT_UPDATE"), SHUT, Plan(parts=(Text("a", tag="ACCOUNT_UPDATE"),))),
-        (Text("a", tag="OTHER"), SHUT, Plan(given_up=("tag OTHER: not taken here",), dropped=CLOSED)),
-        (Template("t"), SHUT, Plan(parts=(Template("t"),))),
-        (Raw({"a": 1}), SHUT, Plan(parts=(Raw({"a": 1}),))),
-        (
-            Text("a", fallback=[Text("b"), Template("t")]),
-            SHUT,
-            Plan(
-                parts=(Template("t"),),
-                given_up=(CLOSED, f"fallback: {CLOSED}", "text: the fallback is sent instead"),
-            ),
-        ),
-        (Text("a", fallback=[Text("b")]), SHUT, Plan(dropped=f"{CLOSED}; fallback: {CLOSED}")),
-        (Text("a", fallback=[Template("t")]), NOW, Plan(parts=(Text("a", fallback=[Template("t")]),))),
-        (Text("a"), None, Plan(parts=(Text("a"),), given_up=(UNSURE,))),
-        (Text("a", tag="ACCOUNT_UPDATE"), None, Plan(parts=(Text("a", tag="ACCOUNT_UPDATE"),))),
-        (
-            Text("a", fallback=[Template("t")]),
-            None,
-            Plan(parts=(Template("t"),), given_up=(CLOSED, "text: the fallback is sent instead")),
-        ),
-        (
-            Text("a", fallback=[Text("b")]),
-            None,
-            Plan(parts=(Text("a", fallback=[Text("b")]),), given_up=(UNSURE,)),
-        ),
-        (Image("https://x/a.png"), SHUT, Plan(dropped=CLOSED)),
-    ],
-)
-def test_outside_the_window_the_tag_the_template_or_the_fallback_goes(
-    message: Outgoing, heard: int | None, expected: Plan
-) -> None:
-    assert plan(message, WINDOWED, now=NOW, last_heard=heard) == expected

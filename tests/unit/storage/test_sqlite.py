@@ -10,17 +10,16 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import orjson
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.events import Timer
-from bridge.store.records import Receipt, TimerRow, TurnCommit
-from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of, sent
-from storage.sqlite import cache, connection, queries
+from bridge.store.records import Receipt, TimerRow
+from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of
+from storage.sqlite import connection
 from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
@@ -339,69 +338,6 @@ asyncio.run(main())
     assert subprocess.run([sys.executable, "-c", program], check=False, timeout=20).returncode == 7
 
 
-@pytest.mark.parametrize("what", ["state", "dialog"])
-async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_bytes(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
-) -> None:
-    monkeypatch.setattr(cache, "STATES", 10_000)
-    for name in "abcdef":
-        (row,) = await desk.hear(name, conversation=name)
-        thread = await desk.store.thread(row.thread_id)
-        much: dict[str, Any] = {what: orjson.dumps({"kept": "x" * 3000})}
-        await desk.store.commit_turn(TurnCommit(row=row, thread=replace(thread, **much), at=AT))
-    kept = [each for number in range(1, 7) if (each := desk.store.peek(number)) is not None]
-    assert sum(len(getattr(each, what)) for each in kept) <= 10_000
-    assert [each.ref.conversation_id for each in kept] == ["d", "e", "f"]
-    assert len(getattr(await desk.store.thread(1), what)) > 3000
-
-
-def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
-    return [step[3] for statement in statements.split(";") for step in db.execute(f"EXPLAIN QUERY PLAN {statement}")]
-
-
-@pytest.mark.parametrize("side", ["inbox", "outbox"])
-async def test_whether_a_thread_is_busy_is_not_asked_of_its_whole_history(desk: Desk, side: str) -> None:
-    looked_at: list[str] = []
-    await on_writer(desk, lambda db: db.set_trace_callback(looked_at.append))
-    (row,) = await desk.said("hi")
-    await desk.store.settle_delivery(sent(row))
-    await on_writer(desk, lambda db: db.set_trace_callback(None))
-    asked = [statement for statement in looked_at if f"FROM {side} w" in statement]
-    assert {statement.split()[0] for statement in asked} == {"SELECT", "UPDATE"}
-    explained = ";".join(asked)
-    steps = await on_writer(desk, lambda db: plan_of(db, explained))
-    assert sum(f"INDEX {side}_work" in step for step in steps) == len(asked)
-    assert not any(f"{side}_history" in step for step in steps)
-
-
-@pytest.mark.parametrize("side", ["inbox", "outbox"])
-async def test_a_page_of_what_waits_is_found_without_looking_at_all_that_waits(desk: Desk, side: str) -> None:
-    looked_at: list[str] = []
-    await execute(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
-    await desk.store.inbox_heads(0, 10)
-    await desk.store.outbox_heads(0, 10, "shop")
-    await desk.store.dead_letters()
-    explained = ";".join(looked_at)
-    steps = await on_writer(desk, lambda db: plan_of(db, explained))
-    assert any(f"INDEX {side}_open" in step for step in steps)
-    assert any(f"INDEX {side}_dead" in step for step in steps)
-    assert not any("TEMP B-TREE" in step or (step.startswith("SCAN") and "INDEX" not in step) for step in steps)
-
-
-async def test_what_waits_at_each_account_is_counted_without_reading_history(desk: Desk) -> None:
-    """But for the latest events, among which the last one of an account is looked for."""
-    looked_at: list[str] = []
-    await execute(sqlite_of(desk)._connection, lambda db: db.set_trace_callback(looked_at.append))
-    await desk.store.accounts()
-    explained = ";".join(looked_at)
-    scans = [step for step in await on_writer(desk, lambda db: plan_of(db, explained)) if step.startswith("SCAN")]
-    indexes = [scan.partition("INDEX ")[2] for scan in scans if "INDEX" in scan]
-    assert sorted(indexes) == ["inbox_dead", "inbox_open", "outbox_dead", "outbox_open"]
-    whole = [scan for scan in scans if scan in {"SCAN inbox", "SCAN outbox"}]
-    assert whole == ["SCAN inbox"]
-    assert f"ORDER BY id DESC LIMIT {queries.LATEST}" in looked_at[0]
-
-
 @pytest.mark.parametrize(
     "garbage", ["arguments = CAST('?' AS BLOB)", "message = x'ff'", "due_at = -1 << 62", "name = char(0)"]
 )
@@ -431,13 +367,3 @@ async def test_an_integer_over_64_bits_comes_back_as_it_came(desk: Desk, number:
     await desk.receive(replace(came, raw=b'{"id":"1","text":"1","n":[%b]}' % number.encode()))
     (kept,) = await desk.events(desk.told.events[0].thread_id)
     assert kept.event.raw["n"] == [int(number)]
-
-
-async def test_a_read_of_large_rows_ends_early_and_goes_on_from_there(desk: Desk) -> None:
-    for number in range(3):
-        await desk.receive(arrival(f"{number}", raw=b'{"text":"%b"}' % (b"x" * 600_000)))
-    (thread_id,) = {row.thread_id for row in desk.told.events}
-    first = await desk.store.inbox_after(thread_id, 0, 10)
-    rest = await desk.store.inbox_after(thread_id, first[-1].seq, 10)
-    assert [[row.key for row in rows] for rows in (first, rest)] == [["0", "1"], ["2"]]
-    assert [row.size for row in first] == [row.size for row in desk.told.events[:2]]

@@ -2,122 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.engine.backoff import Backoff
-from bridge.engine.delivery.delivery import Delivery
-from bridge.engine.delivery.outcomes import DeliveryTools
-from bridge.engine.delivery.worker import DeliveryWorker
-from bridge.engine.ingest import arrivals_of
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
-from bridge.messages import Text
-from bridge.providers.port import Sent, Webhook
-from bridge.routing.router import Router
-from bridge.testing.contract.store.desk import news
+from tests.support.deliveries import attached, later, out, parrot
 from tests.support.turn_engine import turns
-from tests.support.whole_bridges import body
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from bridge.clock import Clock
-    from bridge.conversation.turn import Turn
-    from bridge.engine.delivery.client import Attempt
-    from bridge.providers.port import Outbound
     from bridge.store.records import Settled
-    from tests.support.turn_engine import Turns
-
-Outcome = SendError | None
-"""What a try comes to; None: sent."""
-
-
-@dataclass
-class Wire:
-    """Stands for a Client: by the text of a message, what its tries come to, one after the other; then: sent."""
-
-    clock: Clock
-    script: dict[str, list[Outcome]] = field(default_factory=dict)
-    tried: list[tuple[str, str]] = field(default_factory=list)
-    times: list[float] = field(default_factory=list)
-
-    async def send(self, outbound: Outbound, attempt: Attempt) -> Sent:
-        await attempt.leave()
-        text = outbound.message.text  # type: ignore[union-attr] # only texts are sent here
-        self.tried.append((text, outbound.key))
-        self.times.append(self.clock.now() / 1e6)
-        outcomes = self.script.get(text)
-        if outcomes and (outcome := outcomes.pop(0)):
-            raise outcome
-        return Sent(message_id=f"id-{outbound.key}")
-
-    @property
-    def texts(self) -> list[str]:
-        return [text for text, _ in self.tried]
-
-
-@dataclass
-class Out:
-    """A bot that says what it hears, word by word, and its delivery over the wire."""
-
-    world: Turns
-    wire: Wire
-    account: DeliveryWorker
-
-    async def say(self, words: str, key: str = "m-1", who: str = "ann") -> None:
-        await self.world.heard(words, key, who)
-        await self.world.settle()
-
-    async def wait(self, seconds: float) -> None:
-        self.world.clock.advance(seconds)
-        await self.world.settle()
-
-    async def states(self, who: str = "ann") -> list[str]:
-        return [each.state for each in await self.world.history(who) if each.direction == "out"]
-
-
-def parrot() -> Router:
-    router = Router("parrot")
-
-    @router.message()
-    async def say(turn: Turn) -> list[Text]:
-        words = turn.event.text.split()  # type: ignore[attr-defined] # a message has a text
-        return [Text(each, expires=timedelta(seconds=5) if each == "soon" else None) for each in words]
-
-    return router
-
-
-@asynccontextmanager
-async def out(
-    script: dict[str, list[Outcome]], *, attempts: int = 12, give_up_after: float = 172_800.0, **settings: Any
-) -> AsyncIterator[Out]:
-    async with turns(parrot()) as world:
-        found = attached(world, script, Backoff(attempts=attempts, give_up_after=give_up_after), settings)
-        await found.account.start()
-        yield found
-        await found.account.lanes.stop(1)
-
-
-def attached(world: Turns, script: dict[str, list[Outcome]], backoff: Backoff, settings: dict[str, Any]) -> Out:
-    account = world.config.accounts["shop"]
-    account = replace(account, settings=account.settings.model_copy(update=settings))
-    wire = Wire(world.clock, script)
-    tools = DeliveryTools(store=world.store, clock=world.clock, rng=Random(5), backoff=backoff)
-    delivery = DeliveryWorker(account, wire, tools, concurrency=8)  # type: ignore[arg-type] # Wire is no Client
-    world.delivery = Delivery([delivery])
-    return Out(world, wire, delivery)
-
-
-def later(**more: Any) -> NotSent:
-    return NotSent("not now", **more)
 
 
 async def test_messages_of_a_thread_leave_in_order_whatever_happens_to_the_first() -> None:
@@ -211,67 +109,6 @@ async def test_a_message_that_is_worth_nothing_any_more_is_not_sent() -> None:
         assert await sending.states() == ["expired", "sent"]
 
 
-async def test_an_unknown_outcome_is_repeated_under_the_same_key() -> None:
-    async with out({"1": [OutcomeUnknown("no answer in time")]}) as sending:
-        await sending.say("1")
-        await sending.wait(60)
-        assert sending.wire.texts == ["1", "1"]
-        assert len(set(sending.wire.tried)) == 1
-        assert await sending.states() == ["sent"]
-
-
-async def test_at_most_once_an_unknown_outcome_is_parked() -> None:
-    async with out({"1": [OutcomeUnknown("no answer in time")]}, at_most_once=True) as sending:
-        await sending.say("1 2")
-        await sending.wait(600)
-        assert sending.wire.texts == ["1", "2"]
-        assert await sending.world.reasons() == ["no answer in time"]
-
-
-async def test_at_most_once_what_was_not_sent_is_sent_also_by_the_next_process() -> None:
-    """The note that it was about to be sent is taken back with the proof that it was not."""
-    async with out({"1": [later()]}, at_most_once=True) as sending:
-        await sending.say("1")
-        await sending.account.lanes.stop(1)
-        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
-        await after.account.start()
-        await after.wait(60)
-        assert after.wire.texts == ["1"]
-        assert (await after.states(), await after.world.reasons()) == (["sent"], [])
-        await after.account.lanes.stop(1)
-
-
-async def test_at_most_once_what_a_dead_process_was_sending_is_parked() -> None:
-    async with out({}, at_most_once=True) as sending:
-        await sending.account.lanes.stop(1)
-        await sending.say("1")
-        (row,) = await sending.world.store.outbox_heads(0, 10)
-        await sending.world.store.claim_delivery(row.id, sending.world.clock.now())
-        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
-        await after.account.start()
-        await after.world.settle()
-        assert after.wire.texts == []
-        assert await after.world.reasons() == ["the process died while it was sent"]
-        await after.account.lanes.stop(1)
-
-
-def fate(world: Turns, message_id: str, code: int) -> Any:
-    """Konnek tells what became of a message."""
-    told = {"status": {"message_id": message_id, "status": code, "recipient_id": "ann"}}
-    webhook = Webhook(channel="whatsapp", body=body(told), json=told, received_at=world.clock.now())
-    return arrivals_of("shop", world.config.accounts["shop"].provider, webhook, lambda _: False)
-
-
-async def test_a_status_settles_an_unknown_outcome_and_nothing_is_sent_twice() -> None:
-    async with out({"1": [OutcomeUnknown("no answer in time")]}, resolve_window=30.0) as sending:
-        await sending.say("1 2")
-        ((_, key),) = sending.wire.tried
-        await sending.world.store.receive(fate(sending.world, key, 2))
-        await sending.wait(31)
-        assert sending.wire.texts == ["1", "2"]
-        assert await sending.states() == ["sent", "sent"]
-
-
 async def test_a_refused_account_is_left_alone_and_tried_every_half_minute() -> None:
     """By one message; and that costs it no attempt: three tries are allowed here, and there are five probes."""
     async with out({"1": [later(pause=True) for _ in range(9)]}, attempts=3) as sending:
@@ -360,27 +197,6 @@ async def test_a_clock_that_is_set_back_makes_no_pause_of_an_account_longer() ->
         assert await sending.states() == ["sent"]
 
 
-async def test_at_most_once_what_was_stopped_before_it_left_is_sent_by_the_next_process() -> None:
-    """Waiting for a place or a token is no try: a restart under load parks nothing."""
-    async with out({}, at_most_once=True) as sending:
-        never = asyncio.Event()
-
-        async def wait(outbound: Outbound, attempt: Attempt) -> Sent:
-            del outbound, attempt
-            await never.wait()
-            return Sent()
-
-        sending.wire.send = wait  # type: ignore[method-assign]
-        await sending.world.heard("1", "m-1")
-        await sending.world.dispatcher.lanes.settle()
-        await sending.account.lanes.stop(0.05)
-        after = attached(sending.world, {}, Backoff(attempts=12), {"at_most_once": True})
-        await after.account.start()
-        await after.world.settle()
-        assert (after.wire.texts, await after.world.reasons()) == (["1"], [])
-        await after.account.lanes.stop(1)
-
-
 @pytest.mark.parametrize(
     ("error", "actions"),
     [
@@ -403,20 +219,6 @@ async def test_what_a_gateway_says_is_kept_and_never_logged(error: SendError, ac
     assert not [line for line in lines if "Ann" in str(line) or "+62" in str(line)]
     assert all(error.reason in reason for reason in reasons)
     assert len(reasons) == ("message_dead" in actions)
-
-
-async def test_a_message_that_a_person_ends_after_a_try_without_answer_says_so_and_a_status_settles_it() -> None:
-    async with out({"hello": [OutcomeUnknown("no answer")]}) as sending:
-        await sending.say("hello")
-        assert await sending.world.handoffs.hand_off(1, "mine")
-        await sending.wait(60)
-        (letter,) = await sending.world.store.dead_letters()
-        assert letter.reason == (
-            "a person took the conversation; an earlier try had no answer, so the contact may have it"
-        )
-        assert sending.wire.texts == ["hello"]
-        await sending.world.store.receive([news(sending.wire.tried[0][1], "delivered")])
-        assert await sending.states() == ["sent"]
 
 
 @pytest.mark.parametrize("outcome", [NotSent("not now"), OutcomeUnknown("no answer")])

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.errors import NotSent, OutcomeUnknown, SendError
-from tests.unit.engine.delivery.test_delivery import later, out
+from tests.support.deliveries import later, out
 
 if TYPE_CHECKING:
     from bridge.engine.delivery.client import Attempt
