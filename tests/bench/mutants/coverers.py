@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections import Counter, defaultdict
+from collections import defaultdict
 from functools import cache
-from typing import TYPE_CHECKING
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Final
 
 import coverage
 
@@ -15,6 +16,11 @@ from tests.bench.mutants.sessions import CODE
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+NEAR: Final = 6
+"""Files whose tests are asked before all others, in turns."""
+FAR: Final = 20
+"""Files whose tests are asked at all: with more, a session is spent on collecting them."""
 
 
 class Coverers:
@@ -52,19 +58,19 @@ class Coverers:
                 more = {each for name in more for each in self.leads[name]}
             lines = {each for name in names for each in self.uses[name]}
         found = {name for file, line in lines for name in self._at(file, line)}
-        return self._in_turns(name for name in found if name in self.seconds)
+        return self._nearest_first(name for name in found if name in self.seconds)
 
     def _at(self, file: str, line: int) -> Sequence[str]:
         return self.files[file] if file.startswith("tests/") else self.contexts(file).get(line, ())
 
-    def _in_turns(self, tests: Iterable[str]) -> list[str]:
-        turns: Counter[str] = Counter()
-        order: list[tuple[int, float, str]] = []
-        for seconds, name in sorted((self.seconds[name], name) for name in tests):
-            file = name.partition("::")[0]
-            turns[file] += 1
-            order.append((turns[file], seconds, name))
-        return [name for *_, name in sorted(order)]
+    def _nearest_first(self, tests: Iterable[str]) -> list[str]:
+        """The tests of the files of which most come by, then those of the others; of each file the fastest first."""
+        files: dict[str, list[str]] = defaultdict(list)
+        for name in sorted(tests, key=lambda name: (self.seconds[name], name)):
+            files[name.partition("::")[0]].append(name)
+        ranked = sorted(files, key=lambda file: (-len(files[file]) / len(self.files[file]), file))
+        groups = ([files[file] for file in part] for part in (ranked[:NEAR], ranked[NEAR:FAR]))
+        return [name for group in groups for turn in zip_longest(*group) for name in turn if name is not None]
 
 
 def _known(file: str, name: str) -> str:

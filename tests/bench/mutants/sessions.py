@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import resource
 import signal
+import subprocess
 import sys
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ LEFT_OUT: Final = (
     "unit/providers/test_third_party.py",
 )
 """Of the tests: what starts processes, or looks at something else than the code at work."""
+PROFILE: Final = "HYPOTHESIS_PROFILE"
 MEMORY: Final = 6 << 30
 """Bytes that a session may take."""
 
@@ -93,6 +95,13 @@ def run(tree: Path, wanted: Sequence[str] | None = None, *, data: Path | None = 
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.join()
+
+
+def collect(tree: Path) -> None:
+    """Leave the compiled tests in the copy: sessions that compile them each time take most of their time for it."""
+    kept = {name: value for name, value in os.environ.items() if name not in {"PYTHONDONTWRITEBYTECODE", PROFILE}}
+    command = [sys.executable, "-m", "pytest", "-q", "--collect-only", "-p", "no:cacheprovider", "tests"]
+    subprocess.run(command, cwd=tree, env={**kept, "PYTHONPATH": str(tree)}, stdout=subprocess.DEVNULL, check=True)
 
 
 def _session(answer: Any, tree: Path, wanted: Sequence[str] | None, data: Path | None) -> None:
