@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
+from bridge.providers.secret_texts import text_of_file, without_wrapping
 from bridge.units import PerPeriod, is_loopback, read_seconds
 
 _SIZES: Final = {"B": 1, "kB": 1000, "KB": 1000, "KiB": 1024, "MB": 1000**2, "MiB": 1024**2}
@@ -22,22 +22,13 @@ def read_secret(value: Any) -> Any:  # noqa: ANN401 - whatever stood in the file
         return value
     kind, _, where = value.partition(":") if isinstance(value, str) else ("", "", "")
     if kind == "env" and where:
-        found = os.environ.get(where)
-        if not found:
-            message = f"the environment variable {where} is {'empty' if found == '' else 'not set'}"
+        value = os.environ.get(where)
+        if value is None:
+            message = f"the environment variable {where} is not set"
             raise ValueError(message)
-        return SecretStr(found)
+        return SecretStr(without_wrapping(value, f"the environment variable {where}"))
     if kind == "file" and where:
-        try:
-            found = Path(where).read_text("utf-8").removesuffix("\n").removesuffix("\r")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
-            message = f"the file {where} cannot be read: {reason}"
-            raise ValueError(message) from None
-        if not found:
-            message = f"the file {where} is empty"
-            raise ValueError(message)
-        return SecretStr(found)
+        return SecretStr(text_of_file(where))
     if kind in {"env", "file"}:
         message = f"names no {'environment variable' if kind == 'env' else 'file'} after the colon"
         raise ValueError(message)
