@@ -110,7 +110,14 @@ def assemble(base: Base) -> Parts:
     clients = [
         (
             account,
-            Client(account.provider, account.settings, base.transport, clock, connections=config.delivery.concurrency),
+            Client(
+                account.provider,
+                account.settings,
+                base.transport,
+                clock,
+                connections=config.delivery.concurrency,
+                inbound=account.inbound,
+            ),
         )
         for account in config.accounts.values()
     ]

@@ -144,7 +144,7 @@ def _ask(account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
     async def run() -> T:
         session = open_session()
         try:
-            client = Client(account.provider, account.settings, Http(session), SystemClock())
+            client = Client(account.provider, account.settings, Http(session), SystemClock(), inbound=account.inbound)
             return await client.ask(lambda _: begin(provider.webhooks))
         finally:
             await session.close()

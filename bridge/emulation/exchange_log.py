@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from bridge.providers.redaction import HIDDEN, Redaction
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Request, Response
 
-HIDDEN: Final = "****"
 _OPEN_HEADERS: Final = frozenset(
     {
         "accept",
@@ -38,7 +39,7 @@ class ExchangeLog:
     def __init__(self, path: Path | None, secrets: Iterable[str]) -> None:
         """Append to the file at `path`, never writing any of `secrets`. Raises OSError."""
         self._file: BinaryIO | None = path.open("ab", buffering=0) if path else None
-        self._secrets = tuple(sorted(filter(None, secrets), key=len, reverse=True))
+        self._redaction = Redaction(secrets)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """One line; `entry` is already redacted by `exchange` or `text`."""
@@ -81,9 +82,7 @@ class ExchangeLog:
 
     def text(self, text: str) -> str:
         """A text without the secrets in it."""
-        for secret in self._secrets:
-            text = text.replace(secret, HIDDEN)
-        return text
+        return self._redaction.text(text)
 
     def _cleaned(self, value: object) -> object:
         match value:

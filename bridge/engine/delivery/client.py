@@ -13,9 +13,12 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths
+from bridge.providers.redaction import Redaction, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+
+    from pydantic import BaseModel
 
     from bridge.clock import Clock
     from bridge.engine.delivery.transport import Leaving, Transport
@@ -25,8 +28,10 @@ T = TypeVar("T")
 
 CONNECTIONS: Final = 64
 """Requests of one account that are under way at once."""
-_SHOWN_BYTES: Final = 500
-"""How much of an answer that is no success is kept with the attempt."""
+_SHOWN: Final = 500
+"""The characters of an answer that is no success, kept with the attempt."""
+_READ_BYTES: Final = 16 * 1024
+"""Secrets are taken out before the answer is cut, so that no part of one stays."""
 
 
 @dataclass(slots=True)
@@ -72,12 +77,14 @@ class Client:
         clock: Clock,
         *,
         connections: int = CONNECTIONS,
+        inbound: BaseModel | None = None,
     ) -> None:
-        """Nothing is sent yet."""
+        """Nothing is sent yet. The secrets of `settings` and of `inbound` are kept out of what is stored."""
         self._provider = provider
         self._transport = transport
         self._clock = clock
         self._timeout = settings.timeout
+        self._redaction = Redaction(secrets_of(settings, inbound))
         self._credential: Credential | None = None
         self._obtaining = asyncio.Lock()
         self._refusals = 0
@@ -145,6 +152,7 @@ class Client:
                 self._refusals += 1
                 self._refusal = error
                 raise _no_credential(error) from None
+            self._redaction.add(self._credential.token)
             return self._credential
 
     def _is_stale(self, credential: Credential) -> bool:
@@ -164,7 +172,11 @@ class Client:
         except StopIteration as stop:
             result: T = stop.value
             return result
-        except (SendError, Withheld):
+        except SendError as error:
+            error.reason, error.code = self._redaction.text(error.reason), self._redaction.text(error.code)
+            error.args = (error.reason,)
+            raise
+        except Withheld:
             raise
         except Exception as error:
             reason = f"the provider's own code failed: {kind_of(error)}"
@@ -186,7 +198,7 @@ class Client:
         return response
 
     async def _noted(self, request: Request, attempt: Attempt) -> Response:
-        note: dict[str, object] = {"method": request.method, "path": request.path}
+        note: dict[str, object] = {"method": request.method, "path": self._redaction.text(request.path)}
         attempt.requests.append(note)
         began = self._clock.now()
         try:
@@ -197,13 +209,14 @@ class Client:
             attempt.requests.remove(note)
             raise
         except SendError as error:
-            note["error"] = error.reason
+            note["error"] = self._redaction.text(error.reason)
             raise
         finally:
             note["ms"] = (self._clock.now() - began) // 1000
         note["status"] = response.status
         if response.status not in SUCCESS:
-            note["answer"] = response.body[:_SHOWN_BYTES].decode("utf-8", "replace")
+            answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
+            note["answer"] = self._redaction.text(answer)[:_SHOWN]
         return response
 
 
