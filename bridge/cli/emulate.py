@@ -20,7 +20,7 @@ from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.emulation.faults import Faults
-from bridge.emulation.server import EmulatorServer
+from bridge.emulation.server import EmulatorServer, base_path
 from bridge.emulation.signing import signer_for
 from bridge.errors import Problem
 from bridge.providers.port import HonoursKeys
@@ -120,7 +120,7 @@ async def _serve(server: EmulatorServer, account: Account | None, *, to_somewher
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
     async with server:
-        say(f"{server.emulator.name} is emulated; its base_url is {server.url}{_differs(account, server.url)}")
+        say(f"{server.emulator.name} is emulated; its base_url is {server.url}{_differs(account, server)}")
         accepted = f"the credentials of {account.name}" if account else _accepted(server.emulator)
         say(f"It accepts: {accepted}")
         say(_WHERE[account is not None] if to_somewhere else "Its webhooks go nowhere; give --webhook or -c.")
@@ -130,9 +130,10 @@ async def _serve(server: EmulatorServer, account: Account | None, *, to_somewher
         await stop.wait()
 
 
-def _differs(account: Account | None, url: str) -> str:
-    """A warning when the account sends elsewhere."""
-    return f"; {account.name} has another" if account and account.provider.base_url != url else ""
+def _differs(account: Account | None, server: EmulatorServer) -> str:
+    """A warning when the account sends elsewhere; the gateway's own path is served too."""
+    served = {server.url, server.url + base_path(server.emulator)}
+    return f"; {account.name} has another" if account and account.provider.base_url not in served else ""
 
 
 def _channel(emulator: Emulator, account: Account | None) -> str:

@@ -17,7 +17,7 @@ from bridge.emulation.actions import ACTIONS, webhook_of
 from bridge.emulation.exchange_log import ExchangeLog
 from bridge.emulation.faults import Faults
 from bridge.providers.answers import ERROR
-from bridge.providers.port import Refuses, Request, Response
+from bridge.providers.port import HasBasePath, Refuses, Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -30,6 +30,16 @@ _CONTROL: Final = "/_emulator/"
 _HOST: Final = "127.0.0.1"
 _HOLD_SECONDS: Final = 0.2
 """How long a reordered webhook waits for another one to pass it."""
+
+
+def base_path(emulator: Emulator) -> str:
+    """The path of the gateway's documented base URL; "" for most."""
+    return emulator.base_path if isinstance(emulator, HasBasePath) else ""
+
+
+def _after_base(path: str, base: str) -> str:
+    """A path as it begins after base_url, be that with the documented path or without."""
+    return path.removeprefix(base) if path.startswith(f"{base}/") else path
 
 
 class EmulatorServer:
@@ -168,7 +178,7 @@ class EmulatorServer:
         """Answer as the provider does."""
         request = Request(
             method=given.method,
-            path=given.rel_url.raw_path,
+            path=_after_base(given.rel_url.raw_path, base_path(self.emulator)),
             headers={str(name): value for name, value in given.headers.items()},
             query=dict(given.query),
             body=await given.read() if given.body_exists else None,

@@ -211,7 +211,7 @@ class Emulator(Protocol):
 
     `seen` holds every message it accepted, in order; `requests` every request, good or bad, beside its response.
     It makes the webhooks that a contact's actions cause, and never sends them itself. What only some emulators can do
-    has a protocol of its own: HonoursKeys, Refuses, TellsAgents.
+    has a protocol of its own: HonoursKeys, Refuses, HasBasePath, TellsAgents.
     """
 
     name: ClassVar[str]
@@ -267,6 +267,13 @@ class Refuses(Protocol):
 
 
 @runtime_checkable
+class HasBasePath(Protocol):
+    """An emulator of a gateway whose documented base URL has a path."""
+
+    base_path: ClassVar[str]
+
+
+@runtime_checkable
 class TellsAgents(Protocol):
     """An emulator of a gateway that posts what a person writes in the gateway's own inbox."""
 
@@ -310,6 +317,7 @@ __all__ = [
     "Dice",
     "Emulator",
     "EmulatorType",
+    "HasBasePath",
     "HonoursKeys",
     "Hook",
     "Inbound",

@@ -94,6 +94,7 @@ class Emulator:
     """
 
     name: ClassVar[str] = "aelyst"
+    base_path: ClassVar[str] = "/v1"
     sample_settings: ClassVar[Mapping[str, Any]] = {"token": SecretStr("aelyst-demo-token")}
 
     def __init__(

@@ -46,6 +46,7 @@ class Emulator:
     """
 
     name: ClassVar[str] = "ginalne"
+    base_path: ClassVar[str] = "/raven/xapi/v1"
     sample_settings: ClassVar[Mapping[str, Any]] = {
         "token": SecretStr("raven-demo-token"),
         "username": "demo_bot",

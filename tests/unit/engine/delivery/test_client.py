@@ -16,7 +16,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import SecretStr
 
 from bridge.clock import SystemClock
 from bridge.engine.delivery.client import Attempt, Client, Withheld
@@ -294,39 +293,3 @@ async def test_all_that_wait_for_a_credential_share_its_refusal() -> None:
         results = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(40)), return_exceptions=True)
         assert all(isinstance(error, NotSent) and error.pause for error in results)
         assert len(provider.requests) == 1
-
-
-@pytest.mark.parametrize("secret", ["pin7", "s3cr3t-of-the-account"])
-async def test_a_gateway_that_repeats_a_secret_leaves_none_in_the_database(secret: str) -> None:
-    """Neither in the exchange nor in the reason, which dead letters and pauses show."""
-
-    class Settings(AccountSettings):
-        password: SecretStr
-
-    @dataclass
-    class Talking(Plain):
-        def send(self, outbound: Outbound, credential: Credential | None) -> Sending:
-            del credential
-            answer = yield Request(method="POST", path=f"/{secret}/send", body=outbound.key.encode())
-            raise Rejected(answer.body.decode()[-40:], code=secret)
-
-    answer = response(b"x" * 470 + f"wrong password {secret}".encode(), status="403 Forbidden")
-    attempt = Attempt()
-    async with gateway(answer) as provider, open_session() as session:
-        settings = Settings(provider="plain", password=SecretStr(secret))
-        client = Client(cast("Provider", Talking(provider.url)), settings, Http(session), SystemClock())
-        with pytest.raises(Rejected) as error:
-            await client.send(SENT, attempt)
-    kept = attempt.encode().decode() + repr(error.value) + error.value.reason + error.value.code
-    assert secret[:4] not in kept
-    assert "wrong password ****" in error.value.reason
-
-
-async def test_an_obtained_token_is_kept_out_too() -> None:
-    async with gateway(lambda request: response(b"token-1-of-many", status=_refused(request))) as provider:
-        _, kept = await tried(Plain(provider.url, token=True))
-    assert b"token-1" not in kept
-
-
-def _refused(request: bytes) -> str:
-    return "200 OK" if request.startswith(b"POST /auth") else "400 Bad"
