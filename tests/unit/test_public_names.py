@@ -114,4 +114,5 @@ def test_help_imports_no_command() -> None:
     assert {name for name in loaded if name.startswith("bridge.")} == {
         "bridge.cli",
         "bridge.cli.commands",
+        "bridge.cli.streams",
     }
