@@ -27,6 +27,11 @@ NOT_OURS: Final = {
     "export",
     "python3",
     "grep",
+    "sh",
+    "ssh",
+    "cloudflared",
+    "ngrok",
+    "pip",
 }
 
 
