@@ -26,6 +26,11 @@ def usual_log() -> Iterator[None]:
     structlog.configure(**usual)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the fault runs: each takes long, and one that is begun last is waited for alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith("tests/faults/"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests have recorded, in whichever process: documented errors and their outcomes, counts of faults."""
     passed = terminalreporter.getreports("passed")
