@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 
 class QueuedRow(Protocol):
@@ -22,6 +22,7 @@ class QueuedRow(Protocol):
     def available_at(self) -> int: ...  # noqa: D102
     @property
     def size(self) -> int: ...  # noqa: D102
+    def as_of(self, now: int) -> Self: ...  # noqa: D102
 
 
 R = TypeVar("R", bound=QueuedRow)

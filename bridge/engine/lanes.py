@@ -275,7 +275,7 @@ class Lanes(Generic[R]):
         if again is None:
             lane.rows.popleft()
         else:
-            lane.rows[0] = again
+            lane.rows[0] = again.as_of(self._clock.now())  # the clock may have been set while that was written down
         if self._company is not None and (again is None or again.attempt != head.attempt):
             self._company.clear(head.id)
 

@@ -10,6 +10,7 @@ from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
+    from typing import Self
 
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
@@ -136,7 +137,7 @@ class InboxRow:
     tried_at: int = 0
     size: int = field(default=0, compare=False)
 
-    def as_of(self, now: int) -> InboxRow:
+    def as_of(self, now: int) -> Self:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self
@@ -205,7 +206,7 @@ class OutboxRow:
     unanswered: bool = False
     size: int = field(default=0, compare=False)
 
-    def as_of(self, now: int) -> OutboxRow:
+    def as_of(self, now: int) -> Self:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self

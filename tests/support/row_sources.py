@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 from bridge.errors import Unavailable
 
@@ -25,7 +25,14 @@ class Piece:
     thread_id: int
     attempt: int = 0
     available_at: int = 0
+    tried_at: int = 0
     size: int = 0
+
+    def as_of(self, now: int) -> Self:
+        """As OutboxRow.as_of."""
+        if self.tried_at <= now:
+            return self
+        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 async def at_once(_: Piece) -> Piece | None:

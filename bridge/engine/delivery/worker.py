@@ -226,7 +226,7 @@ class DeliveryWorker:
             )
             return None
         unanswered = row.unanswered or outcome is Outcome.UNKNOWN
-        again = replace(row, attempt=row.attempt + counts, available_at=again_at, unanswered=unanswered)
+        again = replace(row, attempt=row.attempt + counts, available_at=again_at, tried_at=now, unanswered=unanswered)
         if self.paused and not self._resolves_later(error):
             again = replace(again, available_at=now)
             await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)

@@ -69,7 +69,7 @@ class Failures:
         return None
 
     async def _again(self, row: InboxRow, reason: str, now: int, available_at: int, others: Sequence[int]) -> InboxRow:
-        again = replace(row, attempt=row.attempt + 1, available_at=available_at)
+        again = replace(row, attempt=row.attempt + 1, available_at=available_at, tried_at=now)
         await self._store.retry_turn(
             Retry(
                 row_id=row.id,
