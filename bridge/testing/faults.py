@@ -15,6 +15,11 @@ KNOWN: Final[Mapping[str, int]] = {
     "lost_answer": 3,
     "provider_down": 3,
     "slow_store": 2,
+    "store_fails": 3,
+    "slow_shutdown": 1,
+    "clock_set": 2,
+    "gateway_away": 1,
+    "pool_exhausted": 1,
 }
 """Each fault, and how often it happens in one run at most, unless the test says otherwise."""
 

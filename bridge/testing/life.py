@@ -7,12 +7,12 @@ import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import structlog
 
 from bridge.app.bridge import Bridge, Outside
-from bridge.errors import NotSent, OutcomeUnknown, WebhookError
+from bridge.errors import NotSent, OutcomeUnknown, Unavailable, WebhookError
 from bridge.log import traced
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
@@ -33,18 +33,30 @@ _REFUSED: Final = 500
 _OF_ALL_LEVELS: Final = structlog.make_filtering_bound_logger(logging.NOTSET)
 
 
+class Verdict(NamedTuple):
+    """What goes wrong at a point ("": nothing), and how many seconds that takes."""
+
+    what: str = ""
+    seconds: float = 0.0
+
+
 @dataclass(slots=True, eq=False)
 class Point:
     """Where something waits for the world to let it go on. `kind` is "store", "request" or "answer"."""
 
     kind: str
     label: str
-    waiting: asyncio.Future[str]
+    waiting: asyncio.Future[Verdict]
 
-    def go(self, verdict: str = "") -> None:
-        """Let it go on; a verdict says what goes wrong."""
+    @property
+    def account(self) -> str:
+        """Whose request or answer waits here."""
+        return self.label.partition(":")[0]
+
+    def go(self, what: str = "", seconds: float = 0.0) -> None:
+        """Let it go on; `what` goes wrong, for so many seconds."""
         if not self.waiting.done():
-            self.waiting.set_result(verdict)
+            self.waiting.set_result(Verdict(what, seconds))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +69,8 @@ class Setting:
     log: MutableSequence[dict[str, object]]
     errors: MutableSequence[BaseException]
     make: Callable[..., Bridge] = Bridge
+    ahead: Callable[[], int] = lambda: 0
+    """By how many microseconds the wall clock is wrong."""
 
 
 class Life:
@@ -72,6 +86,8 @@ class Life:
         self._store: Volatile | None = None
         self.bridge: Bridge
         self.started: asyncio.Task[None]
+        self.stopped: asyncio.Task[None] | None = None
+        """The drain, once the bridge was told to stop."""
 
     @property
     def emulators(self) -> dict[str, Emulator]:
@@ -88,12 +104,21 @@ class Life:
             executor=Inline(),
             watched=False,
         )
-        clock = VirtualClock(self.loop)
+        clock = VirtualClock(self.loop, self._setting.ahead)
         self.bridge = self._setting.make(
             self._setting.config, router=self._setting.router, clock=clock, outside=outside
         )
         self.started = self.loop.begin(self.bridge.start(), "start")
         self.run()
+
+    @property
+    def serves(self) -> bool:
+        """Whether it has started and was not told to stop."""
+        return self.started.done() and self.stopped is None
+
+    def stop(self) -> None:
+        """Begin to drain, as at a SIGTERM."""
+        self.stopped = self.loop.begin(self.bridge.stop(), "stop")
 
     def run(self) -> None:
         """All that is ready, until everything waits for the world or for a time to come."""
@@ -104,8 +129,9 @@ class Life:
             if line["event"] == "turn_failed" and isinstance(error, BaseException):
                 self._setting.errors.append(error)
             self._setting.log.append(dict(traced(None, "", line)))
-        if self.started.done() and not self.started.cancelled() and (error := self.started.exception()):
-            raise error
+        for task in (self.started, self.stopped):
+            if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
+                raise error
 
     def deliver(self, account: Account, hook: Hook) -> asyncio.Task[bool]:
         """Post a webhook; the task tells whether it was answered 200."""
@@ -113,10 +139,13 @@ class Life:
 
     async def pause(self, label: str) -> None:
         """Wait for the world at the store."""
-        if await self.reach("store", label) == "slow":
-            await asyncio.sleep(SLOW_SECONDS)
+        match (await self.reach("store", label)).what:
+            case "slow":
+                await asyncio.sleep(SLOW_SECONDS)
+            case "fails":
+                raise Unavailable("disk I/O error")
 
-    async def reach(self, kind: str, label: str) -> str:
+    async def reach(self, kind: str, label: str) -> Verdict:
         """Wait for the world; the verdict says what goes wrong."""
         point = Point(kind, label, self.loop.create_future())
         self.points.append(point)
@@ -161,20 +190,32 @@ class _Wire:
         self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
     ) -> Response:
         """One request and its answer. A fault raises what Http would raise."""
-        del seconds
         name = self._accounts[base_url]
         what = f"{name}: {request.method} {request.path}"
-        if await self._life.reach("request", what) == "down":
+        verdict = await self._life.reach("request", what)
+        if verdict.what == "down":
             raise NotSent("no connection: Connection refused", away=True)
+        if not await _within(seconds, verdict):
+            raise NotSent("no connection in time", away=True)
         if leaving is not None:
             await leaving()
         response = self._life.emulators[name].handle(request)
-        if await self._life.reach("answer", f"{what} answered {response.status}") == "lost":
+        verdict = await self._life.reach("answer", f"{what} answered {response.status}")
+        if verdict.what == "lost":
             raise OutcomeUnknown("the connection broke: ServerDisconnectedError")
+        if not await _within(seconds, verdict):
+            raise OutcomeUnknown("no answer in time")
         return response
 
     async def close(self) -> None:
         """Nothing is held open."""
+
+
+async def _within(seconds: float, verdict: Verdict) -> bool:
+    """Wait for as long as it takes, within `seconds`; whether that was enough."""
+    if verdict.seconds:
+        await asyncio.sleep(min(verdict.seconds, seconds))
+    return verdict.seconds <= seconds
 
 
 @contextmanager

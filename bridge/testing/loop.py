@@ -144,13 +144,14 @@ def _call(future: asyncio.Future[Any], function: Callable[..., Any], arguments: 
 class VirtualClock:
     """Implements bridge.clock.Clock on a virtual loop."""
 
-    def __init__(self, loop: VirtualLoop) -> None:
-        """The loop's own time."""
+    def __init__(self, loop: VirtualLoop, ahead: Callable[[], int] = lambda: 0) -> None:
+        """The loop's own time; `ahead` tells by how many microseconds the wall clock differs from it."""
         self._loop = loop
+        self._ahead = ahead
 
     def now(self) -> int:
-        """Microseconds since 1970, UTC."""
-        return self._loop.now
+        """Microseconds since 1970, UTC, as the wall clock has them."""
+        return self._loop.now + self._ahead()
 
     async def sleep(self, seconds: float) -> None:
         """Return when `seconds` of virtual time have passed."""
@@ -158,7 +159,7 @@ class VirtualClock:
 
     def call_at(self, when: int, callback: Callable[[], object]) -> Alarm:
         """Call back at `when`, or at once if that is past; never before this returns."""
-        return self._loop.call_later(max(0, when - self._loop.now) / SECOND, callback)
+        return self._loop.call_later(max(0, when - self.now()) / SECOND, callback)
 
 
 class Inline:

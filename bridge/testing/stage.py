@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkab
 
 from bridge.store.opening import volatile_type
 from bridge.testing.life import Life, Setting
+from bridge.testing.surroundings import LASTING, Surroundings
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ _LIKELY, _RARE = 0.12, 0.04
 """How much a fault, and a crash, weigh in a choice, beside 1 for each thing that would happen otherwise."""
 _INSIDE: Final = 60 * SECOND
 """How much time may pass, if it must, while a test does something of its own inside: longer than a slow store takes."""
+_LOOK: Final = "before a look into the store"
 _NO_END: Final = 200_000
 """Steps after which a story is said to have no end."""
 
@@ -90,8 +92,8 @@ class Stage:
         self.calls: Counter[CodeType] = Counter()
         self.counts = counts
         self._begins: dict[CodeType, int] = {}
-        self.down: set[str] = set()
-        """Accounts whose provider cannot be reached."""
+        self.surroundings = Surroundings()
+        self._lasting = any(each in faults for each in LASTING)
         self.emulators: dict[str, Emulator] = {
             name: blueprint.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in blueprint.accounts
         }
@@ -115,6 +117,8 @@ class Stage:
         """Whether nothing is on its way, and nothing is waiting for another attempt."""
         if self._life is None or self._postings:
             return not self._postings
+        if self._life.stopped is not None:
+            return False
         return not self._life.points and self._store.open_rows() == 0
 
     def begin(self, router: Router | None) -> None:
@@ -131,6 +135,7 @@ class Stage:
             log=self.log,
             errors=self.errors,
             make=self._blueprint.make,
+            ahead=lambda: self.surroundings.ahead,
         )
         self._life = Life(setting, self._now, f"bridge {self._seed} {len(self._lives)}")
         self._lives.append(self._life)
@@ -200,6 +205,9 @@ class Stage:
 
     def crash(self) -> None:
         """Let the process die, and another one start: what was committed is all that is left."""
+        self._restart()
+
+    def _restart(self) -> None:
         life = self.life
         life.points.clear()
         self._now, self._life = life.loop.now, None
@@ -231,7 +239,7 @@ class Stage:
         return calm + [fault for point in points for fault in self._faults_at(point)] + self._other_faults(ready)
 
     def _pass(self, point: Point) -> None:
-        point.go("down" if point.kind == "request" and point.label.partition(":")[0] in self.down else "")
+        self.surroundings.let(point, self.now)
 
     def _may_arrive(self, posting: Posting) -> bool:
         open_door = self.life.started.done() and posting.task is None and posting.not_before <= self.now
@@ -239,31 +247,40 @@ class Stage:
 
     def _faults_at(self, point: Point) -> list[_Option]:
         """What may go wrong where something waits."""
-        found = []
-        for kind, fault, verdict, what in _AT_POINTS:
-            if point.kind == kind and fault in self.faults and (kind != "store" or point.label.startswith("before")):
+        faults: list[tuple[str, str, Callable[[], None]]] = [
+            (fault, what, partial(point.go, verdict))
+            for kind, fault, verdict, what in _AT_POINTS
+            if point.kind == kind and fault in self.faults and (kind != "store" or point.label.startswith("before"))
+        ]
+        if not self.life.started.done() or point.label == _LOOK:  # a bridge that cannot start ends: that is a crash
+            faults = [each for each in faults if each[0] != "store_fails"]
+        if point.kind == "request" and self._lasting:
+            faults += [each for each in self.surroundings.at_request(point, self.now) if each[0] in self.faults]
+        return [_Option(f"{what} ({point.label})", _LIKELY, self._spending(fault, do)) for fault, what, do in faults]
 
-                def do(fault: str = fault, verdict: str = verdict) -> None:
-                    self.faults.spend(fault)
-                    point.go(verdict)
+    def _spending(self, fault: str, do: Callable[[], None]) -> Callable[[], None]:
+        def spend() -> None:
+            self.faults.spend(fault)
+            do()
 
-                found.append(_Option(f"{what} ({point.label})", _LIKELY, do))
-        return found
+        return spend
 
     def _other_faults(self, ready: Sequence[Posting]) -> list[_Option]:
         found: list[_Option] = []
         if "duplicate" in self.faults:
             weight = _LIKELY * self._haste
             found += [_Option(f"{each.label}, to be repeated", weight, self._repeating(each)) for each in ready]
+        if self._lasting and self.life.serves:
+            found += [
+                _Option(what, _RARE, self._spending(fault, do))
+                for fault, what, do in self.surroundings.at_any_time(self.life)
+                if fault in self.faults
+            ]
         if "crash" in self.faults:
             doing = ", ".join(each.label for each in self.life.points) or "nothing"
 
-            def crash() -> None:
-                self.faults.spend("crash")
-                self.crash()
-
             weight = _RARE if self.life.started.done() else _RARE / 10  # there is more to break once it runs
-            found.append(_Option(f"crash (while: {doing})", weight, crash))
+            found.append(_Option(f"crash (while: {doing})", weight, self._spending("crash", self.crash)))
         return found
 
     def _repeating(self, posting: Posting) -> Callable[[], None]:
@@ -297,6 +314,8 @@ class Stage:
                 self._postings.remove(each)
             else:
                 each.task, each.not_before = None, self.now + _REPEAT
+        if self.life.stopped is not None and self.life.stopped.done():
+            self._restart()
 
     def _count(self, frame: FrameType, event: str, _: object) -> None:
         if event == "call":
@@ -321,5 +340,6 @@ _AT_POINTS: Final = (
     ("request", "provider_down", "down", "the provider cannot be reached"),
     ("answer", "lost_answer", "lost", "the answer is lost"),
     ("store", "slow_store", "slow", "the store is slow"),
+    ("store", "store_fails", "fails", "the store fails"),
 )
 """Where which fault can happen, what it is called there, and in words."""

@@ -169,7 +169,7 @@ class World:
         Nothing goes wrong meanwhile, and nothing else happens. Raises Stuck when it waits for something else.
         """
         stage = self._begun()
-        await self.until(lambda: stage.life.started.done())  # noqa: PLW0108 - it may be another life by then
+        await self.until(lambda: stage.life.serves)
         return stage.inside(work)
 
     async def state(self, contact: Contact) -> Mapping[str, Any]:
@@ -210,11 +210,11 @@ class World:
 
     def down(self, account: str) -> None:
         """From now on this account's provider cannot be reached."""
-        self._stage.down.add(account)
+        self._stage.surroundings.down.add(account)
 
     def up(self, account: str) -> None:
         """It can be reached again."""
-        self._stage.down.discard(account)
+        self._stage.surroundings.down.discard(account)
 
     def explore(
         self,
@@ -232,8 +232,9 @@ class World:
         Args:
             scenario: An `async def` that takes the world; without it, the result is to be iterated over.
             seeds: How many seeds, or which.
-            faults: Names out of duplicate, reorder, crash, lost_answer, provider_down and slow_store, or a dict of
-                how often each may happen in one run.
+            faults: Names out of duplicate, reorder, crash, lost_answer, provider_down, slow_store, store_fails,
+                slow_shutdown, clock_set, gateway_away and pool_exhausted, or a dict of how often each may happen in
+                one run.
             replay: Only this one run.
 
         Raises:

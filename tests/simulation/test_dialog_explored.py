@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
+
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, refunds
 from tests.support.searches import sampled
-from tests.support.worlds import ALL
+from tests.support.worlds import ALL, LASTING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 SAID = [
     "About order 7.",
@@ -16,7 +23,7 @@ SAID = [
 ]
 
 
-def test_a_dialog_survives_whatever_goes_wrong() -> None:
+def survives(faults: Iterable[str], seeds: int) -> None:
     async def scenario(world: World) -> None:
         payments.by_key.clear()
         ann = world.contact("konnek", "whatsapp", "ann")
@@ -33,4 +40,17 @@ def test_a_dialog_survives_whatever_goes_wrong() -> None:
 
     payments = Payments()
     with World(refunds(payments)) as world:
-        assert world.explore(scenario, seeds=sampled(200), faults=ALL).runs == sampled(200)
+        assert world.explore(scenario, seeds=seeds, faults=faults).runs == seeds
+
+
+def test_a_dialog_survives_whatever_goes_wrong() -> None:
+    survives(ALL, sampled(200))
+
+
+def test_a_dialog_survives_what_goes_wrong_for_a_while() -> None:
+    survives((*ALL, *LASTING), 5)
+
+
+@pytest.mark.soak
+def test_a_dialog_survives_what_goes_wrong_for_a_while_in_a_long_run() -> None:
+    survives((*ALL, *LASTING), 500)

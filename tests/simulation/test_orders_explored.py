@@ -11,6 +11,7 @@ from handlers import orders
 from handlers.orders import router
 from tests.support.order_tills import Forgetful, Till, wants_it_back
 from tests.support.searches import sampled
+from tests.support.worlds import LASTING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -66,6 +67,23 @@ def test_a_refund_is_answered_and_paid_once_whatever_goes_wrong(
 
     assert world.explore(scenario, seeds=sampled(seeds), faults=FAULTS).runs == sampled(seeds)
     assert {1, 2} <= {*again}, "no crash fell between the payment and the note that it was made"
+
+
+def survives(world: World, till: Till, place: tuple[str, str], seeds: int) -> None:
+    assert world.explore(refunded(till, *place), seeds=seeds, faults={*FAULTS, *LASTING}).runs == seeds
+
+
+@pytest.mark.parametrize("place", HONOUR_KEYS)
+def test_it_is_so_whatever_goes_wrong_for_a_while(world: World, till: Till, place: tuple[str, str]) -> None:
+    survives(world, till, place, 3)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("place", HONOUR_KEYS)
+def test_it_is_so_in_a_long_run_whatever_goes_wrong_for_a_while(
+    world: World, till: Till, place: tuple[str, str]
+) -> None:
+    survives(world, till, place, 500)
 
 
 @pytest.mark.parametrize(("account", "channel"), KNOW_NO_KEYS)

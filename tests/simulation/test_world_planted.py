@@ -19,43 +19,16 @@ from bridge.testing.explore import Counterexample
 from bridge.testing.world import World
 from storage.sqlite import timers
 from storage.sqlite.connection import execute
+from tests.support.planted import Other, over
 from tests.support.searches import sampled
 from tests.support.worlds import ALL, counted, counting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
-    from bridge.store.port import Store
     from bridge.store.records import Arrival, InboxRow, TurnCommit
 
     Scenario = Callable[[World], Coroutine[Any, Any, None]]
-
-
-class Other:
-    """A store with something else in one place."""
-
-    def __init__(self, store: Store, bridge: Bridge) -> None:
-        self.store = store
-        self.bridge = bridge
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.store, name)
-
-
-def over(kind: type[Other]) -> type[Bridge]:
-    """A bridge that uses this store."""
-
-    class Planted(Bridge):
-        async def start(self) -> None:
-            open_store = self._outside.open_store
-
-            async def opened(url: str) -> Store:
-                return kind(await open_store(url), self)
-
-            self._outside = replace(self._outside, open_store=opened)
-            await super().start()
-
-    return Planted
 
 
 class MarksFirst(Other):

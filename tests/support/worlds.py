@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from bridge.testing.world import World
 
 ALL: Final = ("duplicate", "reorder", "crash", "lost_answer", "provider_down", "slow_store")
-"""Every fault there is."""
+"""The faults of one moment."""
+
+LASTING: Final = ("store_fails", "slow_shutdown", "clock_set", "gateway_away", "pool_exhausted")
+"""The store's failures, and what stays out of order for a while."""
 
 CHANNELS: Final = (
     ("aelyst", "telegram"),
