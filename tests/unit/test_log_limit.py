@@ -41,6 +41,7 @@ def test_the_first_of_a_kind_is_written_and_the_others_are_counted(limit: LogLim
     assert limit.due() == []
 
 
+@pytest.mark.slow
 def test_a_flood_is_a_line_a_minute_for_as_long_as_it_lasts(limit: LogLimit, time: _Time) -> None:
     written = []
     for second in range(181):

@@ -111,6 +111,7 @@ async def world(
             await runner.cleanup()
 
 
+@pytest.mark.slow
 async def test_a_group_without_a_relay_is_read_in_order_once_and_from_the_first_start_on(tmp_path: Path) -> None:
     clock = ManualClock()
     gateway: Any = emulator_type("relationlabs")(clock.now, Random(3))

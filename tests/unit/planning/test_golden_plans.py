@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
@@ -30,11 +31,12 @@ if TYPE_CHECKING:
     from bridge.planning.capabilities import Capabilities
     from bridge.planning.plan import Plan
 
-PLANS: Final = planned()
+plans = cache(planned)
 ALWAYS: Final = {"text, worth nothing any more"}
 """Samples that are sent nowhere, and have no fallback."""
 
 
+@pytest.mark.slow
 def test_the_plans_are_those_agreed_on() -> None:
     assert FILE.read_text("utf-8") == golden(), "read the difference, then: python -m tests.unit.planning.golden_plans"
 
@@ -77,7 +79,7 @@ def assert_carried(message: Outgoing, made: Plan, carries: Capabilities) -> None
 def test_a_golden_plan_loses_no_key_and_keeps_every_limit(channel: str) -> None:
     carries = CHANNELS[channel]
     for name, message in SAMPLES.items():
-        made = PLANS[name, channel]
+        made = plans()[name, channel]
         if made.dropped is not None:
             assert name in ALWAYS or message.kind in {"template", "raw"}, name
             assert made.parts == ()
@@ -88,11 +90,12 @@ def test_a_golden_plan_loses_no_key_and_keeps_every_limit(channel: str) -> None:
 @pytest.mark.parametrize("channel", CHANNELS)
 def test_no_letter_of_a_long_text_is_cut_or_lost(channel: str) -> None:
     (said,) = [each for name, each in SAMPLES.items() if name == "text, long"]
-    parts = PLANS["text, long", channel].parts
+    parts = plans()["text, long", channel].parts
     texts = [getattr(part, "text", "") for part in parts]
     assert [each for text in texts for each in letters(text)] == letters(getattr(said, "text", ""))
 
 
+@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(messages, st.sampled_from(sorted(CHANNELS)))
 def test_whatever_is_said_no_channel_loses_a_key_or_breaks_a_limit(message: Outgoing, channel: str) -> None:
@@ -122,7 +125,7 @@ def test_every_part_of_a_golden_plan_is_taken_by_the_gateway(channel: str) -> No
         assert heard.channel == relayed
         thread = ThreadRef("shop", name, heard.channel, heard.conversation_id or "")
         # What stands in a Raw is its author's business: this one is nothing that any gateway would take.
-        parts = [part for part in PLANS[sample, channel].parts if not isinstance(part, Raw)]
+        parts = [part for part in plans()[sample, channel].parts if not isinstance(part, Raw)]
         for at, part in enumerate(parts):
             # What a gateway cannot schedule is held here, and said when it is due.
             said = part if CHANNELS[channel].schedule else replace(part, at=None)

@@ -50,6 +50,7 @@ letters = st.sampled_from(
 prose = st.lists(letters, min_size=1, max_size=60).map("".join)
 
 
+@pytest.mark.slow
 @settings(max_examples=150)
 @given(prose, st.integers(11, 40))
 def test_splitting_loses_no_grapheme(text: str, limit: int) -> None:

@@ -21,6 +21,7 @@ from tests.support.bursting_bots import account_for, message
 from tests.support.turn_engine import ATTEMPTS
 
 
+@pytest.mark.slow
 @given(
     rows=st.lists(st.tuples(st.integers(0, ATTEMPTS), st.booleans()), min_size=1, max_size=12),
     attempts=st.integers(1, ATTEMPTS),

@@ -59,6 +59,7 @@ async def turn_of_the_loop() -> None:
     await asyncio.sleep(0)
 
 
+@pytest.mark.slow
 async def test_what_a_refused_caller_sent_is_let_go_and_never_written(stalled: Stalled) -> None:
     body = Body()
     gone = weakref.ref(body)

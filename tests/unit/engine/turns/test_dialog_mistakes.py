@@ -116,6 +116,7 @@ async def test_a_dialog_that_swallows_its_suspension_is_told_so() -> None:
         ann.saw_once("~catch Exception, not BaseException")
 
 
+@pytest.mark.slow
 async def test_a_journal_is_bounded() -> None:
     async def script(d: Dialog) -> None:
         for number in range(100):
