@@ -11,6 +11,7 @@ import pytest
 from bridge import Router, Turn, debounce
 from bridge.engine.lanes import Lanes
 from bridge.testing import World
+from tests.support.searches import IS_WHOLE
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     from bridge.testing.contacts import Contact
 
 PLACES = 8
-THREADS = 100
-"""As many threads in memory as the account in trouble has, or a tenth."""
+THREADS = 2_000 if IS_WHOLE else 100
+"""Threads in memory; the account in trouble has up to five times as many."""
 ASKED = 20
 
 
