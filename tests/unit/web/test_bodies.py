@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from pytest_aiohttp import AiohttpClient
 
+pytestmark = pytest.mark.slow  # each of the table asks a server of its own
+
 GOOD: Final = body(konnek_text())
 
 

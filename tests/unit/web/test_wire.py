@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from tests.support.whole_bridges import Served
 
+pytestmark = pytest.mark.slow  # each of the table asks a server of its own
+
 GOOD: Final = body(konnek_text())
 CHUNKED: Final = "Transfer-Encoding: chunked"
 
