@@ -1,4 +1,4 @@
-"""A place for an SQLite file."""
+"""A place for an SQLite file, and the store in it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.testing.contract.store.desk import Desk
+
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 
@@ -14,3 +17,11 @@ if TYPE_CHECKING:
 def file(tmp_path: Path) -> Path:
     """Where an SQLite store may be made."""
     return tmp_path / "store.db"
+
+
+@pytest.fixture
+async def desk(file: Path) -> AsyncIterator[Desk]:
+    """A store that is open."""
+    opened = await Desk(f"sqlite:///{file}").open()
+    yield opened
+    await opened.store.close()

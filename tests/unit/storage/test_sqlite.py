@@ -10,7 +10,6 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from structlog.testing import capture_logs
@@ -25,9 +24,6 @@ from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
 from tests.support.sqlite_files import on_writer, sqlite_of
 
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
 CRASH = """
 import asyncio, os, sys
 from bridge.testing.contract.store.desk import Desk
@@ -38,13 +34,6 @@ async def main():
     os.kill(os.getpid(), 9)
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-async def desk(file: Path) -> AsyncIterator[Desk]:
-    opened = await Desk(f"sqlite:///{file}").open()
-    yield opened
-    await opened.store.close()
 
 
 # Settings

@@ -16,15 +16,6 @@ from tests.support.sqlite_files import on_writer, sqlite_of
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
-
-@pytest.fixture
-async def desk(file: Path) -> AsyncIterator[Desk]:
-    opened = await Desk(f"sqlite:///{file}").open()
-    yield opened
-    await opened.store.close()
 
 
 @pytest.mark.parametrize("what", ["state", "dialog"])

@@ -17,17 +17,7 @@ from storage.sqlite.store import open_reader
 from tests.support.sqlite_files import on_writer
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-    from pathlib import Path
-
     from bridge.store.records import DeadLetter
-
-
-@pytest.fixture
-async def desk(file: Path) -> AsyncIterator[Desk]:
-    opened = await Desk(f"sqlite:///{file}").open()
-    yield opened
-    await opened.store.close()
 
 
 SPOILT = ["kind = 'reaction'", "event = x'ff'", "event = x'5b5d'", "event = x'7b7d'", "raw = x'ff'"]
