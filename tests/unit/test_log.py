@@ -111,6 +111,25 @@ def test_an_author_sees_an_error_whole_and_no_frame_of_ours() -> None:
     assert "bridge/conversation" not in text
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_steers_a_terminal_is_escaped_and_a_word_in_any_script_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+    as_json: bool,  # noqa: FBT001 - a table
+) -> None:
+    file = StringIO()
+    monkeypatch.setattr("sys.stderr", file)
+    before = structlog.get_config()
+    try:
+        log.configure_logs(as_json=as_json)
+        log.log.warning("webhook_refused", reason="naïve 終 \x1b[31m\u202e")
+        log.finish_logs()
+    finally:
+        structlog.configure(**before)
+    written = orjson.loads(file.getvalue())["reason"] if as_json else file.getvalue()
+    assert "naïve 終" in written
+    assert not {"\x1b", "\u202e"} & {*written}
+
+
 @pytest.mark.parametrize("show", [False, True])
 def test_the_text_of_an_error_is_shown_to_its_author_alone(monkeypatch: pytest.MonkeyPatch, show: bool) -> None:  # noqa: FBT001 - a table
     file = StringIO()
