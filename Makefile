@@ -35,7 +35,7 @@ format: .venv/tested ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-soak: .venv/tested ## The long fault and fuzz runs
+soak: .venv/tested ## The long fault and fuzz runs, and the searches and drills of simulation at full size
 	$(PIP) 'atheris>=3,<4' \
 		|| echo "atheris cannot be installed here: the tests that fuzz with it are skipped"
 	$(BIN)/pytest -q -m soak $(ARGS)
