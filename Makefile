@@ -5,9 +5,8 @@ BIN := .venv/bin
 PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' --group build $(ARGS)
-# One worker more than processors: tests wait for disks and for processes in between.
-WORKERS = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)')
-BESIDE = -n $(WORKERS) --dist worksteal
+BESIDE = -n auto --dist worksteal
+ONE_MORE = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') # workers: quick tests wait for disks in between
 
 .DEFAULT_GOAL := help
 .PHONY: demo test fast check format soak bench mutants lock clean help
@@ -21,7 +20,7 @@ test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" o
 	$(BIN)/pytest -q -m "not soak" $(BESIDE) $(ARGS)
 
 fast: .venv/tested ## Run the quick ones of the unit tests, in under a minute
-	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) tests/unit $(ARGS)
+	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) -n $(ONE_MORE) tests/unit $(ARGS)
 
 check: .venv/tested ## Types (mypy; pyright for what authors write), lint, formatting, architecture
 	$(BIN)/ruff check .
