@@ -1,4 +1,4 @@
-"""Ten thousand turns of state beside a model of it: no lost update, no state without its reply, no reply without it.
+"""Thousands of turns of state beside a model of it: no lost update, no state without its reply, and the reverse.
 
 Handlers add to the state, say what they made of it, move the step, set and cancel timers; they raise, run out of time
 and are interrupted after half of that. Webhooks come twice, another process commits first, and ours dies at any pause
