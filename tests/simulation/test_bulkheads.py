@@ -77,10 +77,10 @@ async def test_one_account_in_trouble_delays_no_other(
         idle = await slowest(world)
     with World(router, settings=settings, counts=False) as world:
         crowd = [world.contact("konnek", "whatsapp", f"p{number}") for number in range(people)]
+        stage = world._begun()
         for contact in crowd:
             await contact.says("hi")
-        stage = world._begun()
-        while stage.step():
-            pass
+            while stage.step():  # one webhook after the other: each step looks at all that are on their way
+                pass
         assert await slowest(world) <= 2 * idle
         assert not all(contact.texts for contact in crowd), "the trouble is not over"
