@@ -61,4 +61,6 @@ def normalized(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
 
 def is_blank(text: str) -> bool:
     """Whether a reader sees nothing of a text."""
+    if "!" <= text[:1] <= "~":  # most texts: a look at the rest costs as much as all else that is asked of them
+        return False
     return not text or text.isspace() or _BLANK.fullmatch(text) is not None

@@ -65,7 +65,24 @@ _LAST: Final = 1.0
 _current: Final[deque[LineWriter]] = deque(maxlen=1)
 """The writer of this process."""
 
-log: Final = structlog.get_logger("threadbridge")
+
+class _Log:
+    """The logger of the package, made once for each configuration: structlog's own proxy makes one for each line."""
+
+    def __init__(self) -> None:
+        self._lazy: Any = structlog.get_logger("threadbridge")
+        self._config: dict[str, Any] = {}
+        self._bound: Any = None
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what structlog's loggers have
+        if not structlog.is_configured():
+            return getattr(self._lazy, name)
+        if self._config != (config := structlog.get_config()):
+            self._config, self._bound = config, self._lazy.bind()
+        return getattr(self._bound, name)
+
+
+log: Final[Any] = _Log()
 
 
 def configure_logs(*, level: str = "info", as_json: bool | None = None, show_errors: bool = False) -> None:

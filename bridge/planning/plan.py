@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from bridge.equal_text import is_blank
+from bridge.frozen import dataclass
 from bridge.messages import Raw, Template, Text
 from bridge.planning.degrade import degrade
 from bridge.planning.plain import Degraded

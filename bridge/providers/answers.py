@@ -44,6 +44,8 @@ def retry_after(response: Response) -> float | None:
     A date counts from the answer's own Date, because no clock is at hand here; one that is past is 0.
     """
     asked = response.headers.get("retry-after", "").strip()
+    if not asked:
+        return None
     if _SECONDS.fullmatch(asked):
         return float(asked)
     until, since = _date(asked), _date(response.headers.get("date", ""))

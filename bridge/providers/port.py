@@ -8,11 +8,12 @@ events), `outbound.py` (message to requests, answers to outcomes), `emulator.py`
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
+from bridge.frozen import dataclass
 from bridge.planning.capabilities import Capabilities
 from bridge.providers.fields import Rate, Seconds
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from bridge.events import EVENT_TYPES, Postback
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

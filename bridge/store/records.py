@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
+from bridge.frozen import dataclass
 from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
 
 if TYPE_CHECKING:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Timer
+from bridge.frozen import dataclass
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 
 if TYPE_CHECKING:
@@ -102,8 +103,6 @@ class Batch:
 def single(row: InboxRow, thread: ThreadRow, book: RuleBook, matcher: Matcher) -> Batch:
     """The batch of one event, with the options of its handler."""
     batch = Batch(rows=(row,))
-    if book.has_default_options():
-        return batch
     if isinstance(row.event, Timer) and row.event.handler is not None:
         return replace(batch, options=RuleOptions(timeout=book.timeout_of(row.event.handler)))
     handler = matcher.handler(row.event, thread)

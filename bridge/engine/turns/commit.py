@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import AT, QUIET
@@ -11,11 +12,12 @@ from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
+from bridge.frozen import dataclass
 from bridge.log import log
 from bridge.messages import Buttons, Cards, Menu, Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import BLANK, expires_at, plan
-from bridge.store.records import Saying, TimerRow, TurnCommit
+from bridge.store.records import Saying, ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
 
@@ -29,11 +31,10 @@ if TYPE_CHECKING:
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.messages import Outgoing
-    from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
-    from bridge.store.records import InboxRow, ThreadRow
+    from bridge.store.records import InboxRow
 
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
@@ -78,12 +79,25 @@ class CommitBuilder:
             raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
         row, events = batch.head, [row.event for row in batch.rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
-        heard = _heard(thread, events)
+        last_heard, heard = _heard(thread, events)
         replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
-        plans = [plan(message, capabilities, now=now, last_heard=heard.last_heard) for message in replies]
+        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
         anybody = handler is not None and handler.options.anybody and not draft.begun
         plans = [_offered(planned, None if anybody else draft.whom) for planned in plans]
-        left = _left(heard, batch, draft, plans, capabilities)
+        left = ThreadRow(
+            id=thread.id,
+            ref=thread.ref,
+            version=thread.version,
+            last_heard=last_heard,
+            heard=heard,
+            state=draft.state.encode(),
+            step=draft.step,
+            choices=_choices(thread, draft, plans, events, keys_return=capabilities.keys_return),
+            address=next((row.address for row in reversed(batch.rows) if row.address), thread.address),
+            dialog=draft.dialog,
+            members=draft.members.encode(),
+            hold=after_turn(thread.hold, _note(effects.handoff, thread, events)),
+        )
         draft.close()
         stays = is_with_person(batch.head.event, thread)
         given_back = thread.is_held and not stays
@@ -127,10 +141,15 @@ class CommitBuilder:
         if _person_spoke([row.event]):
             capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
             thread = replace(thread, choices=passed_over(thread.choices, keys_return=capabilities.keys_return))
+        last_heard, heard = _heard(thread, [row.event])
         return TurnCommit(
             row=row,
             thread=replace(
-                _heard(thread, [row.event]), hold=after_turn(thread.hold, note), address=row.address or thread.address
+                thread,
+                last_heard=last_heard,
+                heard=heard,
+                hold=after_turn(thread.hold, note),
+                address=row.address or thread.address,
             ),
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),
@@ -162,28 +181,12 @@ def _offered(planned: Plan, whom: str | None) -> Plan:
     return replace(planned, choices=tuple(replace(choice, whom=whom) for choice in planned.choices))
 
 
-def _left(heard: ThreadRow, batch: Batch, draft: Draft, plans: Sequence[Plan], capabilities: Capabilities) -> ThreadRow:
-    """The thread as the turn leaves it."""
-    events = [row.event for row in batch.rows]
-    asked = draft.asked or (draft.step is not None and draft.step != heard.step)
-    return replace(
-        heard,
-        state=draft.state.encode(),
-        step=draft.step,
-        choices=_choices(heard.choices, plans, events, asked=asked, keys_return=capabilities.keys_return),
-        address=next((row.address for row in reversed(batch.rows) if row.address), heard.address),
-        dialog=draft.dialog,
-        members=draft.members.encode(),
-        hold=after_turn(heard.hold, _note(draft.effects.handoff, heard, events)),
-    )
-
-
-def _heard(thread: ThreadRow, events: Sequence[Event]) -> ThreadRow:
-    """The thread after the contact spoke, if that is among the events."""
+def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]:
+    """`last_heard` and `heard` of a thread after the contact spoke, if that is among the events."""
     times = [micros(event.at) for event in events if isinstance(event, Message | Postback)]
     if not times:
-        return thread
-    return replace(thread, last_heard=max(thread.last_heard or 0, *times), heard=thread.version + 1)
+        return thread.last_heard, thread.heard
+    return max(thread.last_heard or 0, *times), thread.version + 1
 
 
 def _note(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> str | None:
@@ -204,16 +207,17 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 
 
 def _choices(
-    standing: Sequence[Choice], plans: Sequence[Plan], events: Sequence[Event], *, asked: bool, keys_return: bool
+    thread: ThreadRow, draft: Draft, plans: Sequence[Plan], events: Sequence[Event], *, keys_return: bool
 ) -> Sequence[Choice]:
-    if not standing and not any(planned.choices for planned in plans):
+    if not thread.choices and not any(planned.choices for planned in plans):
         return ()
     question = max((at for at, planned in enumerate(plans) if _is_question(planned)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
     answered = pressed[-1] if pressed else None
     offered = [planned.choices for planned in plans[question or 0 :]]
+    asked = draft.asked or (draft.step is not None and draft.step != thread.step)
     return next_choices(
-        standing,
+        thread.choices,
         offered,
         answered=answered,
         asked=asked or question is not None,
@@ -294,4 +298,12 @@ def _is_question(planned: Plan) -> bool:
 
 def idempotency_key(account: str, event_key: str, replay: int, handler: str, ordinal: int, part: int) -> str:
     """The key of one message: the same over re-runs, crashes and restores."""
-    return str(uuid.uuid5(KEYS, f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"))
+    name = f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"
+    return _uuid5(name)
+
+
+def _uuid5(name: str) -> str:
+    """As str(uuid.uuid5(KEYS, name)), in a third of the time (RFC 9562, 5.5)."""
+    digest = sha1(KEYS.bytes + name.encode(), usedforsecurity=False).hexdigest()
+    variant = "89ab"[int(digest[16], 16) & 3]
+    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

@@ -6,11 +6,11 @@ import asyncio
 import contextvars
 import queue
 import threading
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from bridge.conversation.exceptions import Interrupted, TookTooLong
 from bridge.errors import BridgeError
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable

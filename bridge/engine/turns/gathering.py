@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bridge.engine.turns.batching import PAGES, grown, single
+from bridge.engine.turns.batching import PAGES, Batch, grown, single
 from bridge.store.records import READ_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterable
 
-    from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.interruption import Interruptions
     from bridge.engine.turns.judging import Judge
     from bridge.engine.turns.marks import Marks
@@ -50,6 +49,8 @@ class Gathering:
 
     async def batch(self, row: InboxRow, meant: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
+        if self._book.has_default_options():  # no rule is asked, so no author's code runs
+            return Batch(rows=(meant,))
         with self._marks.around(row):
             batch = single(meant, thread, self._book, self._matcher)
         if batch.handler is None or not batch.options.overlap.gathers:

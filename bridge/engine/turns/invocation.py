@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from bridge.conversation.exceptions import TookTooLong
@@ -12,6 +11,7 @@ from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import as_messages, draft_of
 from bridge.engine.turns.execution import Blocking, NoThread, run, run_task
 from bridge.errors import HandlerError
+from bridge.frozen import dataclass
 from bridge.routing.depends import Make
 from bridge.routing.rules import NO_SCOPE, Match, Scope
 

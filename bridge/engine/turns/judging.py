@@ -48,8 +48,8 @@ class Judge:
         judged = await self.judged(row)
         if judged is None:
             return None
-        event = _chosen(judged.event, thread)
-        return replace(judged, event=await self._signer.open(event, thread))
+        event = await self._signer.open(_chosen(judged.event, thread), thread)
+        return judged if event is judged.event else replace(judged, event=event)
 
 
 def _chosen(event: Event, thread: ThreadRow) -> Event:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from bridge.conversation.suspension import StoreWatch
@@ -10,6 +10,7 @@ from bridge.conversation.transcript import Entry
 from bridge.engine.turns.batching import MOST
 from bridge.errors import HandlerError
 from bridge.events import decode_event
+from bridge.frozen import dataclass
 from bridge.messages import decode_message
 from bridge.routing.schedule import later
 from bridge.units import moment
