@@ -13,6 +13,7 @@ from bridge.errors import HandlerError
 from bridge.keys import Key, model_of
 from bridge.routing.filters import KeyPattern, at_step, one_of
 from bridge.routing.overlap import RuleOptions, options_of
+from bridge.routing.patterns import Pattern
 from bridge.routing.signatures import is_class
 
 if TYPE_CHECKING:
@@ -83,15 +84,15 @@ def texts(site: Site, name: str, value: object, *, known: frozenset[str] | None 
     return frozenset(values)
 
 
-def checked_regex(site: Site, regex: str | re.Pattern[str]) -> re.Pattern[str]:
+def checked_regex(site: Site, regex: str | re.Pattern[str]) -> Pattern:
     """A pattern that searches texts."""
     try:
         pattern = re.compile(regex)
-    except (re.error, TypeError) as error:
+        if isinstance(pattern.pattern, str):
+            return Pattern(pattern)
+    except (re.error, TypeError, ValueError) as error:
         raise site.error(f"regex {regex!r} cannot be read: {error}") from None
-    if not isinstance(pattern.pattern, str):
-        raise site.error(f"regex {regex!r} is for bytes; messages are text")
-    return pattern
+    raise site.error(f"regex {regex!r} is for bytes; messages are text")
 
 
 def checked_key(site: Site, key: type[Key]) -> type[Key]:

@@ -13,11 +13,11 @@ from bridge.errors import HandlerError
 from bridge.keys import unpack
 
 if TYPE_CHECKING:
-    import re
     from collections.abc import Iterable
 
-    from bridge.events import Event, Message, Postback, ThreadRef
+    from bridge.events import Event, Postback, ThreadRef
     from bridge.keys import Key
+    from bridge.routing.patterns import Pattern
 
 Captures: TypeAlias = Mapping[str, Any]
 """Values that a condition takes out of an event, by name: they become keyword arguments of the handler."""
@@ -181,16 +181,10 @@ def at_step(steps: frozenset[str]) -> Predicate:
     return lambda _event, _ref, step: NO_CAPTURES if step in steps else None
 
 
-def text_matches(pattern: re.Pattern[str]) -> Predicate:
+def text_matches(pattern: Pattern) -> Predicate:
     """The message's text contains the pattern; its named groups are the captures."""
-    search, has_groups = pattern.search, bool(pattern.groupindex)
-
-    def predicate(event: Message, _ref: ThreadRef, _step: str | None) -> Captures | None:
-        if (match := search(event.text)) is None:
-            return None
-        return match.groupdict() if has_groups else NO_CAPTURES
-
-    return predicate
+    search = pattern.search
+    return lambda event, _ref, _step: search(event.text)
 
 
 def key_matches(pattern: KeyPattern) -> Predicate:

@@ -138,7 +138,7 @@ class Router:
         finds = _NO_FINDS
         if regex is not None:
             pattern = checked_regex(site, regex)
-            finds = frozenset(pattern.groupindex)
+            finds = pattern.names
             predicates.append(text_matches(pattern))
         return self._rule(
             site, {Message.tag}, filters, words=words, predicates=predicates, finds=finds, options=options

@@ -3,7 +3,10 @@
 
 from __future__ import annotations
 
+import re
+import time
 import unicodedata
+from contextlib import suppress
 
 import pytest
 
@@ -108,6 +111,52 @@ def test_a_regex_stays_as_written() -> None:
 
     assert matched(router, said("stop")) == "hit"
     assert matched(router, said("Stop.")) is None
+
+
+@pytest.mark.parametrize("pattern", [r"^(\w+\s?)*$", r"^(a|a)*$", r"^(a+)+$", r"(.*a){20}b", r"^(([a-z])+.)+[A-Z]$"])
+def test_a_regex_that_would_take_years_ends_at_once(pattern: str) -> None:
+    router = Router("r")
+
+    @router.message(regex=pattern)
+    async def hit(turn: Turn) -> None: ...
+
+    began = time.process_time()
+    with suppress(HandlerError):
+        assert matched(router, said(f"{'a' * 60}!")) is None
+    assert time.process_time() - began < 2  # the bound is 0.05 s
+
+
+def test_a_search_that_takes_too_long_names_its_regex_and_not_the_text() -> None:
+    router = Router("r")
+
+    @router.message(regex=r"(.*a){20}b")
+    async def hit(turn: Turn) -> None: ...
+
+    with pytest.raises(HandlerError, match=r"takes longer than 0.05 s on a text of 61 characters") as raised:
+        matched(router, said(f"{'a' * 60}!"))
+    assert repr(r"(.*a){20}b") in str(raised.value)
+    assert "aaa" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "fits"),
+    [
+        (re.compile("^stop$", re.IGNORECASE), "STOP", True),
+        (re.compile(r"^\w+$", re.ASCII), "é", False),
+        (re.compile(r"^\w+$"), "é", True),
+        (re.compile("^two$", re.MULTILINE), "one\ntwo", True),
+        (re.compile("one.two", re.DOTALL), "one\ntwo", True),
+        (re.compile("o n e", re.VERBOSE), "one", True),
+        ("(?i)stop", "Stop", True),
+    ],
+)
+def test_a_regex_keeps_its_flags(pattern: re.Pattern[str] | str, text: str, *, fits: bool) -> None:
+    router = Router("r")
+
+    @router.message(regex=pattern)
+    async def hit(turn: Turn) -> None: ...
+
+    assert (matched(router, said(text)) == "hit") is fits
 
 
 @pytest.mark.parametrize("text", [" ", "\u200b", "\u3164"])

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bridge.engine.ingest import event_key
@@ -116,6 +118,15 @@ def test_keys_of_messages_never_change() -> None:
     key = idempotency_key("shop", "m-1", 0, "bot:hello", 0, 0)
     assert key == str(uuid.uuid5(KEYS, "shop\nm-1\n0\nbot:hello\n0\n0"))
     assert (key, str(KEYS)) == ("1e9d7f33-da1a-530d-82f9-93a8de35889c", "b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
+
+
+@given(st.text(), st.text(), st.integers(min_value=0))
+def test_a_key_is_the_uuid_of_its_name(account: str, event: str, ordinal: int) -> None:
+    try:
+        expected = str(uuid.uuid5(KEYS, f"{account}\n{event}\n0\nbot:hello\n{ordinal}\n0"))
+    except UnicodeEncodeError:
+        return
+    assert idempotency_key(account, event, 0, "bot:hello", ordinal, 0) == expected
 
 
 def test_every_part_of_a_key_counts() -> None:
