@@ -9,7 +9,7 @@ BESIDE = -n auto --dist worksteal
 ONE_MORE = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') # workers: quick tests wait for disks in between
 
 .DEFAULT_GOAL := help
-.PHONY: demo test fast check format soak bench mutants lock clean help
+.PHONY: demo test fast check format soak bench peers mutants lock clean help
 # Tests start hundreds of processes: each would compile the packages anew.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -41,7 +41,9 @@ soak: .venv/tested ## The long fault and fuzz runs, and the searches and drills 
 	HYPOTHESIS_PROFILE=search $(BIN)/pytest -q -m "not soak" $(BESIDE) tests/simulation tests/unit/engine $(ARGS)
 
 bench: .venv/tested ## The benchmarks, as ratios
-	$(BIN)/python -m tests.bench $(ARGS)
+	$(BIN)/threadbridge bench $(ARGS)
+
+peers: .venv-peers/installed ## Other frameworks, for `threadbridge bench peers`, in an environment of their own
 
 mutants: .venv/tested ## A sample of small mistakes in the code, and which of them the tests notice
 	$(BIN)/python -m tests.bench.mutants $(ARGS)
@@ -51,7 +53,7 @@ lock: build/lock/bin/uv ## Pin what pyproject.toml asks for, with hashes (ARGS=-
 	$(COMPILE) --extra test --constraints requirements.lock --output-file requirements-test.lock pyproject.toml
 
 clean: ## Remove what was built
-	rm -rf .venv build dist *.egg-info
+	rm -rf .venv .venv-peers build dist *.egg-info
 
 help: ## This list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -67,6 +69,12 @@ help: ## This list
 .venv/tested: .venv/installed requirements-test.lock
 	$(PIP) --require-hashes -r requirements-test.lock
 	sh tests/install_browser.sh
+	touch $@
+
+.venv-peers/installed: tests/bench/peers/requirements.txt
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	.venv-peers/bin/python -m pip list --disable-pip-version-check
 	touch $@
 
 build/lock/bin/uv:

@@ -22,6 +22,11 @@ COMMANDS: Final = {
             "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."
         ),
         Entry("webhooks", "webhooks:webhooks", "Register webhook URLs at providers that have an API for it."),
+        Entry(
+            "bench",
+            "bench:bench",
+            "Measure how fast the bridge is on this machine, as ratios of servers that run beside it.",
+        ),
     ),
     "Look inside": (
         Entry("status", "status:status", "Show what waits at each account, and whether the bridge is ready."),

@@ -21,6 +21,7 @@ _BLOCK: Final = re.compile(r"(<!-- rooms: [^\n]*\n).*?(<!-- end of rooms -->)", 
 PURPOSES: Final = {
     "__main__": "python -m bridge",
     "app": "the whole bridge, and its life",
+    "bench": "threadbridge bench",
     "bridge": "public names",
     "cli": "commands",
     "config": "threadbridge.toml",

@@ -1,0 +1,52 @@
+"""Webhooks durably stored a second, as a ratio of a plain aiohttp handler's answers. No turn runs meanwhile."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.bench.closed_loop import Demand
+from bridge.bench.processes import Subject
+from bridge.bench.report import Report
+from bridge.bench.servers import database
+from bridge.bench.slices import column, interleaved, running
+from bridge.store.opening import open_reader
+
+if TYPE_CHECKING:
+    from bridge.bench.slices import Running, Settings
+
+CONNECTIONS: Final = (64, 256)
+SERVERS: Final = "bridge.bench.servers"
+PLAIN: Final = Subject(name="plain aiohttp", module=SERVERS, arguments=("plain",), replies=False)
+HELD: Final = Subject(name="threadbridge", module=SERVERS, arguments=("held",), replies=False)
+
+
+async def ingest(settings: Settings) -> Report:
+    """Durable ingest at synchronous=FULL beside plain aiohttp."""
+    report = Report("ingest")
+    async with running([PLAIN, HELD], settings) as at_work:
+        plain, ours = at_work
+        stored = 0
+        for connections in CONNECTIONS:
+            plain.slices, ours.slices = [], []
+            demand = Demand(seconds=settings.seconds, in_flight=connections, connections=connections)
+            await interleaved(at_work, settings, demand)
+            where = f"at {connections} connections"
+            for server in at_work:
+                report.add(server.subject.name, f"webhooks {where}", "/s", column(server, "rate"))
+                report.add(server.subject.name, f"processor time {where}", "us", column(server, "micros"))
+                report.add(server.subject.name, f"answered, p99 {where}", "ms", column(server, "ack_p99"))
+            report.compare(ours, plain, "rate", f"webhooks {where}")
+            report.heard_of(at_work)
+        stored = await open_events(ours)
+        if stored < ours.answered:
+            report.problems.append(f"threadbridge: {ours.answered - stored} webhooks were answered 200 and not stored")
+    return report
+
+
+async def open_events(server: Running) -> int:
+    """How many events wait in the store of a server."""
+    store = await open_reader(database(str(server.process.folder)))
+    try:
+        return sum(account.open_events for account in await store.accounts())
+    finally:
+        await store.close()

@@ -1,0 +1,112 @@
+"""The servers of the bridge itself: `python -m bridge.bench.servers PORT GATEWAY FOLDER NAME`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+import uvloop
+from aiohttp import web
+
+from bridge.app.bridge import Bridge
+from bridge.app.http import runner_for
+from bridge.bench.stages import Watched
+from bridge.bench.webhooks import PATH
+from bridge.config.load import Config
+from bridge.routing.router import Router
+from bridge.web.server import calm_collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bridge.conversation.turn import Turn
+    from bridge.events import Message
+
+ACCOUNT: Final = {
+    "provider": "konnek",
+    "client_id": "c-1",
+    "channels": ["whatsapp"],
+    "username": "env:BENCH_SECRET",
+    "password": "env:BENCH_SECRET",
+    "timeout": "30s",
+    "inbound": {"auth": "headers", "username": "env:BENCH_SECRET", "password": "env:BENCH_SECRET"},
+}
+
+
+def database(folder: str) -> str:
+    """The URL of the store that a server has in its folder."""
+    return f"sqlite:///{folder}/bench.db"
+
+
+def plain(_: int, __: str) -> web.AppRunner:
+    """A handler that reads the JSON and answers: what any bot on aiohttp costs at the very least."""
+
+    async def answer(request: web.Request) -> web.Response:
+        await request.json()
+        return web.json_response({"ok": True})
+
+    app = web.Application()
+    app.router.add_post(PATH, answer)
+    return web.AppRunner(app, access_log=None, keepalive_timeout=15, handler_cancellation=False)
+
+
+def echo(gateway: int, folder: str) -> web.AppRunner:
+    """The whole bridge, as `threadbridge run` serves it; the handler repeats what it hears."""
+    return runner_for(_made(Bridge, gateway, folder))
+
+
+def watched(gateway: int, folder: str) -> web.AppRunner:
+    """The same, with the time of each stage written to FOLDER when it ends."""
+    return runner_for(_made(Watched, gateway, folder))
+
+
+def held(gateway: int, folder: str) -> web.AppRunner:
+    """A bridge in which no turn begins: ingest alone, from the socket to the commit and the answer."""
+    return runner_for(_made(_Held, gateway, folder))
+
+
+class _Held(Bridge):
+    async def start(self) -> None:
+        await super().start()
+        await self.parts.dispatcher.lanes.stop(0)
+
+
+def _made(kind: type[Bridge], gateway: int, folder: str) -> Bridge:
+    router = Router("bench")
+
+    @router.message()
+    async def repeat(turn: Turn[Message]) -> str:
+        return f"You said: {turn.event.text}"
+
+    account = {**ACCOUNT, "base_url": f"http://127.0.0.1:{gateway}"}
+    values: dict[str, Any] = {"storage": {"url": database(folder)}, "accounts": {"shop": account}}
+    return kind(Config.from_dict(values), router=router)
+
+
+SERVERS: Final[dict[str, Callable[[int, str], web.AppRunner]]] = {
+    "plain": plain,
+    "echo": echo,
+    "watched": watched,
+    "held": held,
+}
+
+
+async def _serve(runner: web.AppRunner, port: int) -> None:
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+    calm_collector()
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await runner.cleanup()
+
+
+def main() -> None:
+    """Serve until standard input ends."""
+    port, gateway, folder, name = sys.argv[1:]
+    uvloop.run(_serve(SERVERS[name](int(gateway), folder), int(port)))
+
+
+if __name__ == "__main__":
+    main()
