@@ -360,6 +360,8 @@ def as_messages(value: object) -> tuple[Outgoing, ...]:
     Raises:
         HandlerError: a value among them is nothing that can be said.
     """
+    if type(value) is str:  # most of all replies
+        return (Text(value or " "),)
     return () if value is None or isinstance(value, Turn) else tuple(_flat(value))
 
 

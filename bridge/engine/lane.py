@@ -69,7 +69,9 @@ class Lane(Generic[R]):
 
     def weigh(self) -> int:
         """How many bytes its rows have gained since they were weighed last."""
-        before, self.size = self.size, sum(row.size for row in self.rows)
+        before, self.size = self.size, 0
+        for row in self.rows:
+            self.size += row.size
         return self.size - before
 
     def drop_rows(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.backoff import LEAST_PAUSE, held_seconds
@@ -12,7 +11,8 @@ from bridge.providers.answers import TOO_MANY, UNAVAILABLE
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from types import TracebackType
+    from typing import Self
 
     from bridge.clock import Clock
     from bridge.providers.port import Request, Response
@@ -91,6 +91,8 @@ class Hold:
 
     def until(self) -> int:
         """When it is over (microseconds); 0: it is."""
+        if not self._until:
+            return 0
         now = self._clock.now()
         self._until = min(self._until, now + self._length)
         return self._until if self._until > now else 0
@@ -185,23 +187,15 @@ class Limiter:
         self._paths: dict[tuple[str, str], Bucket] = {}
         self._held = Hold(clock)
 
-    @asynccontextmanager
-    async def slot(self, request: Request) -> AsyncIterator[Slot]:
-        """A slot for one request, held until its answer is here; call `learn` with that answer inside."""
-        buckets = [bucket for bucket in (self._path(request), self._whole) if bucket is not None]
-        slot = Slot(self, buckets)
-        entered: list[Bucket] = []
-        try:
-            for bucket in buckets:
-                await bucket.enter()
-                entered.append(bucket)
-            while until := self._held.until():
-                await self._clock.sleep((until - self._clock.now()) / SECOND)
-            slot.left_at = self._clock.now()
-            yield slot
-        finally:
-            for bucket in entered:
-                bucket.leave(accepted=slot.accepted, used=slot.used)
+    def slot(self, request: Request) -> Slot:
+        """The context of one request, left when its answer is here; call `learn` with that answer inside."""
+        return Slot(self, [bucket for bucket in (self._path(request), self._whole) if bucket is not None])
+
+    async def wait(self) -> int:
+        """Wait for the end of the account's pause; the time then."""
+        while until := self._held.until():
+            await self._clock.sleep((until - self._clock.now()) / SECOND)
+        return self._clock.now()
 
     def pause(self, seconds: float) -> None:
         """Hold every request of the account back for a while."""
@@ -231,9 +225,32 @@ class Slot:
         """`buckets`: the narrowest first."""
         self._limiter = limiter
         self._buckets = buckets
+        self._entered = 0
         self.left_at = 0
         self.accepted = False
         self.used = True
+
+    async def __aenter__(self) -> Self:
+        """Wait for the request's turn."""
+        try:
+            for bucket in self._buckets:
+                await bucket.enter()
+                self._entered += 1
+            self.left_at = await self._limiter.wait()
+        except BaseException:
+            self._leave()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the next request have its turn."""
+        self._leave()
+
+    def _leave(self) -> None:
+        for bucket in self._buckets[: self._entered]:
+            bucket.leave(accepted=self.accepted, used=self.used)
 
     def give_back(self) -> None:
         """The request does not leave: somebody else may have its slot."""

@@ -187,9 +187,8 @@ class Blocking:
 async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, grace: float) -> object:
     """The result of what runs, unless it takes too long or is stopped; then it is cancelled, and has `grace` to end."""
     seconds, stop = bounds.seconds, bounds.stop
-    awaited = {running} if stop is None else {running, stop}
     try:
-        await asyncio.wait(awaited, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        await _ended(running, stop, seconds)
     except asyncio.CancelledError:
         running.cancel()
         raise
@@ -209,6 +208,27 @@ async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, g
     if isinstance(result, _Raised) and isinstance(result.error, asyncio.CancelledError):
         raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
     return _value(result)
+
+
+async def _ended(running: asyncio.Future[Any], stop: Stop, seconds: float) -> None:
+    """Return when one of them is done, or after `seconds`: asyncio.wait, which every turn meets, without its sets."""
+    loop = asyncio.get_running_loop()
+    waiter = loop.create_future()
+
+    def wake(_: object = None) -> None:
+        if not waiter.done():
+            waiter.set_result(None)
+
+    alarm = loop.call_later(seconds, wake)
+    awaited = (running,) if stop is None else (running, stop)
+    for future in awaited:
+        future.add_done_callback(wake)
+    try:
+        await waiter
+    finally:
+        alarm.cancel()
+        for future in awaited:
+            future.remove_done_callback(wake)
 
 
 def _unheard(left_behind: asyncio.Future[Any]) -> None:

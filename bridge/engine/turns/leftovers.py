@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +11,8 @@ from bridge.log import log
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Sequence
+    from types import TracebackType
 
     from bridge.clock import Clock
     from bridge.store.port import Store
@@ -28,10 +28,20 @@ class _Ticket:
 
     leftovers: Leftovers
     rows: Sequence[InboxRow]
+    seconds: float
     running: int = 0
     left: bool = False
     until: int = 0
     """Until when its events wait for its end."""
+
+    def __enter__(self) -> None:
+        TICKET.set(self)  # until the next turn of this task: a token would not fit the context of a loop that died
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.running and kind is not GeneratorExit:  # then the loop died, and nobody is left to hear of an end
+            self.leftovers.leave(self)
 
     @property
     def group(self) -> str:
@@ -65,20 +75,9 @@ class Leftovers:
         self._by_row: dict[int, _Ticket] = {}
         self._waiting: set[int] = set()
 
-    @contextmanager
-    def turn(self, rows: Sequence[InboxRow], seconds: float) -> Iterator[None]:
-        """Around all that a turn of at most `seconds` calls."""
-        ticket = _Ticket(self, rows)
-        TICKET.set(ticket)  # until the next turn of this task: a token would not fit the context of a loop that died
-        gone = False
-        try:
-            yield
-        except GeneratorExit:  # the loop died, and nobody is left to hear of an end
-            gone = True
-            raise
-        finally:
-            if ticket.running and not gone:
-                self._leave(ticket, seconds)
+    def turn(self, rows: Sequence[InboxRow], seconds: float) -> _Ticket:
+        """The context of all that a turn of at most `seconds` calls."""
+        return _Ticket(self, rows, seconds)
 
     def wait(self, row_id: int) -> int | None:
         """Until when an event waits for the end of its last run; it is woken by that. None: nothing of it runs."""
@@ -88,9 +87,9 @@ class Leftovers:
         self._waiting.add(row_id)
         return ticket.until
 
-    def _leave(self, ticket: _Ticket, seconds: float) -> None:
-        """It still is author's code: marked, and counted."""
-        ticket.left, ticket.until = True, self._clock.now() + round(self._attempts * seconds * SECOND)
+    def leave(self, ticket: _Ticket) -> None:
+        """The turn ends before what it called, which still is author's code: marked, and counted."""
+        ticket.left, ticket.until = True, self._clock.now() + round(self._attempts * ticket.seconds * SECOND)
         self.shares.take(ticket.group)
         for row in ticket.rows:
             self._by_row[row.id] = ticket

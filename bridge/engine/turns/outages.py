@@ -60,7 +60,7 @@ class Outages:
     @property
     def any_paused(self) -> bool:
         """Whether a handler is paused."""
-        return any(outage.paused for outage in self._by_name.values())
+        return bool(self._by_name) and any(outage.paused for outage in self._by_name.values())
 
     @property
     def paused(self) -> dict[str, str]:

@@ -210,6 +210,7 @@ async def test_a_message_in_the_providers_queue_is_left_alone_for_a_minute(tmp_p
         here.gateway.queue_next()
         await here.server.post(here.gateway.says("telegram", "4711", "hi"))
         await here.until(lambda: len(here.gateway.requests) == 1)
+        await here.still()  # its answer is noted
         await here.later(59)
         assert len(here.gateway.requests) == 1
         await here.later(2)
