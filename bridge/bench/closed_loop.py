@@ -31,11 +31,13 @@ _LENGTH: Final = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 class Dialect:
     """What a server takes and gives: `webhook` makes a whole HTTP request that holds `no-<number>`.
 
-    `answer` is the body with which the gateway answers each reply.
+    `answer` is the body with which the gateway answers each reply. A request to the path `about` is none: a bot may ask
+    there who it is.
     """
 
     webhook: Callable[[int], bytes]
     answer: bytes
+    about: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,9 +78,10 @@ class ClosedLoop:
             len(dialect.answer),
             dialect.answer,
         )
+        self._about = b"POST %s" % dialect.about if dialect.about else b""
         self._replies = replies
         self._patience = patience
-        self._round = Round()
+        self.round = Round()
         self._number = 0
         self._began: dict[int, float] = {}
         """Of each message without its reply, by number."""
@@ -116,7 +119,7 @@ class ClosedLoop:
 
     async def run(self, demand: Demand) -> Round:
         """One round, until every message of it is over. What comes later is counted in it too."""
-        self._round = figures = Round()
+        self.round = figures = Round()
         self._over = asyncio.get_running_loop().create_future()
         self._last = self._number + demand.messages
         self._by_clock = demand.rate > 0
@@ -156,16 +159,16 @@ class ClosedLoop:
             self._number += 1
             self._began[self._number] = began = self._due.popleft()
             self._unanswered += 1
-            self._round.sent += 1
+            self.round.sent += 1
             self._free.popleft().send(self._number, began)
 
     def answered(self, client: _Client, status: int) -> None:
         """A webhook was answered."""
         self._heard = time.perf_counter()
         self._unanswered -= 1
-        self._round.answered += status == _OK
-        self._round.refused += status != _OK
-        self._round.acks.append(self._heard - client.began)
+        self.round.answered += status == _OK
+        self.round.refused += status != _OK
+        self.round.acks.append(self._heard - client.began)
         self._free.append(client)
         if not self._replies or status != _OK:
             self._began.pop(client.number, None)
@@ -174,16 +177,21 @@ class ClosedLoop:
             self._pump()
             self._end()
 
+    def asked(self, head: bytes, body: bytes) -> None:
+        """The gateway got a request."""
+        if not self._about or not head.startswith(self._about):
+            self.replied(body)
+
     def replied(self, body: bytes) -> None:
         """A reply came in."""
         found = _NUMBER.search(body)
         began = self._began.pop(int(found[1]), None) if found else None
         if began is None:
-            self._round.doubled += 1
+            self.round.doubled += 1
             return
         self._heard = time.perf_counter()
-        self._round.replies += 1
-        self._round.latencies.append(self._heard - began)
+        self.round.replies += 1
+        self.round.latencies.append(self._heard - began)
         self._go_on()
 
     def _go_on(self) -> None:
@@ -257,6 +265,6 @@ class _Client(_Exchange):
 
 
 class _Gateway(_Exchange):
-    def whole(self, _: bytes, body: bytes) -> None:
+    def whole(self, head: bytes, body: bytes) -> None:
         self.transport.write(self.owner.answer)
-        self.owner.replied(body)
+        self.owner.asked(head, body)

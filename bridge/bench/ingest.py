@@ -25,9 +25,7 @@ async def ingest(settings: Settings) -> Report:
     report = Report("ingest")
     async with running([PLAIN, HELD], settings) as at_work:
         plain, ours = at_work
-        stored = 0
         for connections in CONNECTIONS:
-            plain.slices, ours.slices = [], []
             demand = Demand(seconds=settings.seconds, in_flight=connections, connections=connections)
             await interleaved(at_work, settings, demand)
             where = f"at {connections} connections"

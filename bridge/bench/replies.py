@@ -42,8 +42,6 @@ async def peers(settings: Settings) -> Report:
     subjects = from_checkout("peers")
     async with running([ECHO, *subjects], settings) as at_work:
         await _at_full_speed(at_work, settings, report)
-        for server in at_work:
-            server.slices = []
         await _at_a_rate(at_work, settings, report)
     report.notes.append(f"versions of the peers: {peer_versions()}")
     return report

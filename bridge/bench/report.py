@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PACKAGES: Final = ("threadbridge", "aiohttp", "uvloop", "aiosqlite")
 RATIO: Final = "ratio"
-_WIDTHS: Final = (40, 38)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +47,18 @@ class Report:
         self.rows.append(Row(subject, measure, unit, Spread.of(values)))
 
     def compare(self, server: Running, base: Running, name: str, measure: str) -> None:
-        """The ratio of the two servers in each round."""
+        """The ratio of the two servers in each round; it stands at `base`."""
         spread = ratios(column(server, name), column(base, name))
-        self.rows.append(Row(server.subject.name, f"{measure} / {base.subject.name}", RATIO, spread))
+        self.rows.append(Row(base.subject.name, f"{measure}, {server.subject.name} / this", RATIO, spread))
 
     def heard_of(self, at_work: Sequence[Running]) -> None:
-        """Take over what was found wrong with the servers, and how busy the load was."""
+        """Take over what was found wrong with the servers, and how busy the load was; their slices are done with."""
+        load, busiest = max((max(column(server, "load")), server.subject.name) for server in at_work)
+        warning = "; it may be the bottleneck" if load > BUSY else ""
+        self.notes.append(f"the load took {load:.0%} of its core at most, with {busiest}{warning}")
         for server in at_work:
             self.problems += server.problems
-            loads = column(server, "load")
-            self.add(server.subject.name, "load's share of its core", "%", [load * 100 for load in loads])
-            if max(loads, default=0.0) > BUSY:
-                self.notes.append(f"the load took {max(loads):.0%} of its core: {server.subject.name} may do more")
+            server.problems, server.slices = [], []
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -82,18 +81,34 @@ class Report:
     def lines(self) -> Iterator[str]:
         """For a terminal."""
         yield self.benchmark
+        widths = [max((len(text) for text in texts), default=0) for texts in zip(*map(_texts, self.rows), strict=True)]
         for row in self.rows:
-            subject, measure = row.subject.ljust(_WIDTHS[0]), row.measure.ljust(_WIDTHS[1])
-            yield f"  {subject} {measure} {number(row.spread.median):>9} {row.unit:8} {_quartiles(row)}".rstrip()
+            subject, measure, median = _texts(row)
+            start = f"  {subject:{widths[0]}}  {measure:{widths[1]}}  {median:>{widths[2]}}"
+            yield f"{start} {row.unit:5}  {_quartiles(row)}".rstrip()
         yield from (f"  note: {note}" for note in self.notes)
 
     def markdown(self) -> Iterator[str]:
-        """For a page."""
-        yield f"| {self.benchmark} | measure | median | quartiles |"
-        yield "|---|---|---|---|"
-        for row in self.rows:
-            unit = "" if row.unit == RATIO else f" {row.unit}"
-            yield f"| {row.subject} | {row.measure} | {number(row.spread.median)}{unit} | {_quartiles(row)} |"
+        """For a page: a row a measure, a column a subject."""
+        subjects = [*dict.fromkeys(row.subject for row in self.rows)]
+        measures = [*dict.fromkeys(row.measure for row in self.rows)]
+        cells = {(row.subject, row.measure): _cell(row) for row in self.rows}
+        yield f"| {self.benchmark} | {' | '.join(subjects)} |"
+        yield f"|---|{'---|' * len(subjects)}"
+        for measure in measures:
+            yield f"| {measure} | {' | '.join(cells.get((subject, measure), '') for subject in subjects)} |"
+        yield ""
+        yield from (f"{note[0].upper()}{note[1:]}." for note in self.notes)
+
+
+def _cell(row: Row) -> str:
+    unit = "" if row.unit == RATIO else f" {row.unit}"
+    quartiles = _quartiles(row)
+    return f"{number(row.spread.median)}{unit}{f' ({quartiles})' if quartiles else ''}"
+
+
+def _texts(row: Row) -> tuple[str, str, str]:
+    return row.subject, row.measure, number(row.spread.median)
 
 
 def _quartiles(row: Row) -> str:

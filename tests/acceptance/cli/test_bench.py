@@ -51,7 +51,7 @@ def test_the_figures_are_printed_with_the_machine_they_belong_to(tmp_path: Path)
     assert (tmp_path / "e2e.svg").read_text().startswith("<svg")
 
 
-@pytest.mark.parametrize(("options", "line"), [((), "threadbridge"), (("--markdown",), "| threadbridge |")])
+@pytest.mark.parametrize(("options", "line"), [((), "threadbridge"), (("--markdown",), "| e2e | threadbridge |")])
 def test_text_and_tables_name_the_subject(options: tuple[str, ...], line: str) -> None:
     _, printed, _ = _run("e2e", *options)
     assert any(shown.strip().startswith(line) for shown in printed.splitlines())

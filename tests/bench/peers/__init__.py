@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[3]
 PYTHON: Final = ROOT / ".venv-peers" / "bin" / "python"
 BEST: Final = "best"
-PACKAGES: Final = ("aiogram", "slack-bolt", "python-telegram-bot", "aiohttp", "uvloop")
+PACKAGES: Final = ("aiogram", "slack-bolt", "python-telegram-bot", "chat-sdk", "aiohttp", "uvloop")
 _VERSIONS: Final = (
     "import json, sys; from importlib.metadata import version;"
     "print(json.dumps({name: version(name) for name in sys.argv[1:]}))"
@@ -24,7 +24,7 @@ _VERSIONS: Final = (
 
 
 def subjects() -> list[Subject]:
-    """Each framework as it is shipped, and at its best: uvloop, gc.freeze, and what its own pages advise.
+    """Each framework as it is shipped, and at its best: with uvloop and gc.freeze.
 
     Raises:
         BenchError: they are not installed.
@@ -35,6 +35,7 @@ def subjects() -> list[Subject]:
         *_both("aiogram", "aiogram_bot", telegram()),
         *_both("slack-bolt", "bolt_bot", slack()),
         *_both("python-telegram-bot", "ptb_bot", telegram()),
+        *_both("chat-sdk", "chat_sdk_bot", telegram()),
     ]
 
 

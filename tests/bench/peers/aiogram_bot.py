@@ -20,7 +20,7 @@ async def repeat(message: Message) -> None:
 
 
 async def serve(port: int, gateway: str, *, best: bool) -> None:
-    bot = Bot("42:bench", session=AiohttpSession(api=TelegramAPIServer.from_base(gateway)))
+    bot = Bot("4242424:bench", session=AiohttpSession(api=TelegramAPIServer.from_base(gateway)))
     app = web.Application()
     SimpleRequestHandler(dispatcher, bot, secret_token=SECRET).register(app, path=PATH)
     setup_application(app, dispatcher, bot=bot)

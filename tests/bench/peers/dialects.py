@@ -15,7 +15,7 @@ from bridge.bench.webhooks import THREADS, request
 from tests.bench.peers.serving import PATH, SECRET
 
 _TEXT: Final = "Halo, saya mau tanya stok no-{number:08}"
-_USER: Final = {"id": 42, "is_bot": True, "first_name": "Bench", "username": "bench_bot"}
+_USER: Final = {"id": 4242424, "is_bot": True, "first_name": "Bench", "username": "bench_bot"}
 _CHAT: Final = {"id": 1, "type": "private"}
 
 
@@ -29,7 +29,9 @@ def slack() -> Dialect:
     """One answer for all methods: of auth.test it is the bot, and of chat.postMessage the message."""
     result = {"ok": True, "url": "https://bench.slack.com/", "team_id": "T1", "user_id": "U0", "bot_id": "B0"}
     answer = {**result, "channel": "D1", "ts": "1.1", "message": {"text": "sent"}}
-    return Dialect(webhook=partial(_event, os.urandom(4).hex()), answer=json.dumps(answer).encode())
+    return Dialect(
+        webhook=partial(_event, os.urandom(4).hex()), answer=json.dumps(answer).encode(), about=b"/api/auth.test"
+    )
 
 
 def _update(number: int) -> bytes:

@@ -138,6 +138,14 @@ async def test_rounds_follow_each_other_and_a_late_reply_belongs_to_none() -> No
     assert (second.sent, second.replies, second.doubled) == (10, 10, 0)
 
 
+def test_a_question_of_the_bot_to_its_gateway_is_no_reply() -> None:
+    loop = ClosedLoop(Dialect(webhook=lambda _: b"", answer=b"{}", about=b"/api/auth.test"))
+    loop.asked(b"POST /api/auth.test?team_id=T1 HTTP/1.1", b"")
+    assert loop.round.doubled == 0
+    loop.asked(b"POST /api/chat.postMessage HTTP/1.1", b"")
+    assert loop.round.doubled == 1
+
+
 def test_a_webhook_carries_its_number_once_and_its_length() -> None:
     dialect: Dialect = konnek()
     head, _, body = dialect.webhook(42).partition(b"\r\n\r\n")

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
 
+from bridge.bench.checkout import from_checkout
 from bridge.bench.closed_loop import Demand
 from bridge.bench.ingest import HELD, PLAIN, SERVERS, open_events
 from bridge.bench.processes import BenchError, Process, Subject
 from bridge.bench.replies import ECHO
 from bridge.bench.slices import Settings, running
 from bridge.bench.stages import FILE, TURN
+from tests.bench import peers
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,6 +42,24 @@ async def test_the_bridge_replies_to_every_webhook_once(tmp_path: Path) -> None:
             assert server.process.bytes() > 1_000_000
     assert json.loads(stages.read_text())["calls"][TURN] == MESSAGES
     assert _files(tmp_path) == [stages.name]
+
+
+async def test_the_bare_pipeline_keeps_the_promises_that_it_is_a_yardstick_of() -> None:
+    async with running(from_checkout("bare"), Settings()) as at_work:
+        for server in at_work:
+            measured = await server.slice(Demand(messages=MESSAGES, in_flight=10, connections=4))
+            assert (measured.messages, server.problems) == (MESSAGES, [])
+            with closing(sqlite3.connect(server.process.folder / "bare.db")) as db:
+                assert db.execute("SELECT count(*), sum(done) FROM inbox").fetchone() == (MESSAGES, MESSAGES)
+                assert db.execute("SELECT count(DISTINCT event) FROM outbox").fetchone() == (MESSAGES,)
+
+
+def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "PYTHON", tmp_path / "python")
+    with pytest.raises(BenchError, match="make peers"):
+        from_checkout("peers")
 
 
 def _files(folder: Path) -> list[str]:
