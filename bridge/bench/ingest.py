@@ -34,6 +34,7 @@ async def ingest(settings: Settings) -> Report:
                 report.add(server.subject.name, f"processor time {where}", "us", column(server, "micros"))
                 report.add(server.subject.name, f"answered, p99 {where}", "ms", column(server, "ack_p99"))
             report.compare(ours, plain, "rate", f"webhooks {where}")
+            report.compare(ours, plain, "micros", f"processor time {where}")
             report.heard_of(at_work)
         stored = await open_events(ours)
         if stored < ours.answered:

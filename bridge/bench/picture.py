@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 from xml.sax.saxutils import escape
 
@@ -25,10 +24,9 @@ def picture(reports: Sequence[Report]) -> str:
     parts: list[str] = []
     y = _LINE
     for report in reports:
-        rows = sorted(report.rows, key=lambda row: (row.measure, row.unit))
-        for (measure, unit), panel in groupby(rows, key=lambda row: (row.measure, row.unit)):
+        for measure, unit in dict.fromkeys((row.measure, row.unit) for row in report.rows):
             parts.append(_text(10, y, f"{report.benchmark}: {measure}, {unit}", "title"))
-            bars = [*panel]
+            bars = [row for row in report.rows if (row.measure, row.unit) == (measure, unit)]
             largest = max(row.spread.high for row in bars) or 1.0
             for row in bars:
                 y += _LINE

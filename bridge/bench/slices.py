@@ -17,7 +17,7 @@ from bridge.bench.measures import quantile
 from bridge.bench.processes import cores, started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from bridge.bench.closed_loop import Round
     from bridge.bench.processes import Process, Subject
@@ -160,8 +160,3 @@ async def interleaved(at_work: Sequence[Running], settings: Settings, demand: De
 def column(server: Running, name: str) -> list[float]:
     """One measure of all slices."""
     return [float(getattr(measured, name)) for measured in server.slices]
-
-
-def named(at_work: Sequence[Running]) -> Mapping[str, Running]:
-    """The servers by name."""
-    return {server.subject.name: server for server in at_work}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -71,6 +72,13 @@ def test_an_unknown_benchmark_is_refused_with_a_list() -> None:
 
 def test_what_cannot_be_measured_ends_with_one_line() -> None:
     assert _run("ingest") == (1, "", "a server does not start\n")
+
+
+@pytest.mark.parametrize(("core", "notes"), [({3}, 1), ({1, 3}, 0)])
+def test_a_machine_with_one_core_is_told_of(core: set[int], notes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: core)
+    _, printed, _ = _run("e2e")
+    assert printed.count("this machine has one core") == notes
 
 
 def test_peers_need_a_checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
