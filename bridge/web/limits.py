@@ -86,6 +86,8 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise WebhookError(408, "the body did not come in time") from None
     except (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ConnectionError, ValueError):
         raise WebhookError(400, "the body cannot be read") from None
+    if getattr(request.protocol, "overframed", None) is content:
+        raise WebhookError(400, "the chunks hold more than the body")
     if hdrs.CONTENT_ENCODING in request.headers and _joined(request.headers, hdrs.CONTENT_ENCODING) == "gzip":
         if body[:2] == _GZIP:
             body = inflate(body, limit)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable
 
+    from aiohttp import StreamReader
     from aiohttp.web_protocol import RequestHandler
 
     _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -28,6 +29,9 @@ KEEPALIVE_SECONDS: Final = 15.0
 DRAIN_SECONDS: Final = 10.0
 WRITE_SECONDS: Final = 10.0
 """How long a peer may leave unread what it is answered, without reading any of it."""
+_FRAMING: Final = 64 * 1024
+_FRAME: Final = 8
+"""Of a body in chunks, bytes that may frame it: so many, and so many more for each byte of it."""
 CONNECTIONS: Final = 64
 """Of one peer, unless [limits] says otherwise."""
 
@@ -124,7 +128,7 @@ class _Server(web.Server):
 class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
-    __slots__ = ("_ending", "_host", "_peer", "_shares", "_unread")
+    __slots__ = ("_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
     inflates: ClassVar[bool] = False
     """A body comes as it was sent: limits.read_body inflates it, and the server does not."""
 
@@ -135,6 +139,26 @@ class _Connection(web.RequestHandler):
         self._host: str | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._ending = False
+        self._body: StreamReader | None = None
+        self.overframed: StreamReader | None = None
+        """The last body with too much around it: limits.read_body refuses it once it is here."""
+        self._came = 0
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio. Notes a body whose frames take far more than itself, as extensions of chunks may."""
+        super().data_received(data)
+        body: StreamReader | None = None
+        if self._messages:
+            body = self._messages[-1][1]
+        elif self._current_request is not None:
+            body = self._current_request.content
+        if body is None or body.is_eof():
+            return
+        if body is not self._body:
+            self._body, self._came = body, 0
+        self._came += len(data)
+        if self._came > _FRAMING + _FRAME * body.total_bytes:
+            self.overframed = body
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """See asyncio. One connection more than the peer's share hears so at once, whatever it wants."""

@@ -99,6 +99,10 @@ REFUSED: Final[dict[str, tuple[bytes, set[int]]]] = {
     ),
     "W19 too long, and nothing comes": (http(b"", SHOP_HOOK, "Content-Length: 300000", length=False), {413}),
     **{f"W22 {method}": (http(method=method), {405}) for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS")},
+    "W19 a chunk extension of 1 MB": (
+        http(b"%x;a=%b\r\n%b\r\n0\r\n\r\n" % (len(GOOD), b"b" * 1_000_000, GOOD), SHOP_HOOK, CHUNKED, length=False),
+        {400},
+    ),
     "W23 gzip that is none": (http(b"not gzip at all", SHOP_HOOK, "Content-Encoding: gzip"), {400}),
     "W23 gzip cut short": (http(gzip.compress(GOOD)[:-9], SHOP_HOOK, "Content-Encoding: gzip"), {400}),
     "W25 gzip, then other bytes": (http(gzip.compress(GOOD) + b"junk", SHOP_HOOK, "Content-Encoding: gzip"), {400}),
