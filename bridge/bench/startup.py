@@ -14,7 +14,7 @@ from bridge.bench.report import Report
 if TYPE_CHECKING:
     from bridge.bench.slices import Settings
 
-COMMANDS: Final = {
+COMMANDS: Final[dict[str, tuple[str, ...]]] = {
     "threadbridge --help": ("-m", "bridge", "--help"),
     "import bridge": ("-c", "import bridge"),
     "from bridge import Router, Turn": ("-c", "from bridge import Router, Turn"),

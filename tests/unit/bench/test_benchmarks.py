@@ -1,0 +1,59 @@
+"""Benchmarks with an arithmetic of their own: what they report adds up, whatever the figures are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.bench import startup
+from bridge.bench.memory import memory
+from bridge.bench.processes import BenchError
+from bridge.bench.shares import stages
+from bridge.bench.slices import Settings
+from bridge.bench.stages import TURN
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+async def test_memory_is_told_at_every_fifth_of_the_way_for_messages_and_for_events() -> None:
+    told: list[str] = []
+    report = await memory(Settings(messages=23, tell=told.append))
+    assert report.problems == []
+    for what in ("messages", "queued events"):
+        rows = [row for row in report.rows if row.measure.endswith(f" {what}")]
+        places = [f"memory after {done} {what}" for done in (4, 9, 13, 18, 23)]
+        assert [row.measure for row in rows] == [f"memory at the start, before {what}", *places]
+        assert min(row.spread.median for row in rows) > 10
+        assert f"{what}: 23 of 23" in told
+
+
+async def test_stages_are_told_for_each_message() -> None:
+    report = await stages(Settings(seconds=0.1, rounds=1))
+    milliseconds = {row.measure: row.spread.median for row in report.rows if row.unit == "ms"}
+    assert report.problems == []
+    assert [stage.partition(" ")[0] for stage in milliseconds] == ["1", "2", "3", "4", "5", "6"]
+    assert milliseconds[TURN] > milliseconds["3 of it: wait for the commit"] > 0
+
+
+async def test_start_up_names_the_heaviest_imports(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in startup.COMMANDS:
+        monkeypatch.setitem(startup.COMMANDS, name, ("-c", "import json"))
+    report = await startup.startup(Settings(rounds=1))
+    measures = {row.measure for row in report.rows if row.subject == "import bridge"}
+    assert {"processor time", "import of json"} <= measures
+    assert report.notes == ["goal of threadbridge --help: 0.4 s", "goal of import bridge: 0.25 s"]
+
+
+async def test_a_command_that_fails_has_no_start_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(startup.COMMANDS, "threadbridge --help", ("-c", "raise SystemExit(3)"))
+    with pytest.raises(BenchError, match="ended with 3"):
+        await startup.startup(Settings(rounds=1))
