@@ -53,7 +53,8 @@ def status(
             return
         for line in _about(process):
             say(line)
-        listing(rows, columns=_COLUMNS, as_json=False, empty="no accounts are configured")
+        empty = "the store has nothing of any account yet" if store or demo else "no accounts are configured"
+        listing(rows, columns=_COLUMNS, as_json=False, empty=empty)
 
 
 def _row(summary: AccountSummary, process: Mapping[str, Any] | None) -> dict[str, object]:
