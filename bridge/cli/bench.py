@@ -74,7 +74,7 @@ def _measured(names: Sequence[str], settings: Settings) -> list[Report]:
         from rich.console import Console  # noqa: PLC0415 - a script sees no progress
         from rich.status import Status  # noqa: PLC0415 - the same
 
-        with Status("", console=Console(stderr=True)) as status:
+        with Status("", console=Console(stderr=True), refresh_per_second=2) as status:  # the load needs its core
             return benchmark(names, settings.telling(status.update))
     except BenchError as error:
         complain(str(error))
