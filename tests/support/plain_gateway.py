@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from bridge.clock import SystemClock
 from bridge.engine.delivery.client import Attempt, Client
-from bridge.engine.delivery.transport import Http, open_session
 from bridge.errors import NotSent, Rejected, SendError
 from bridge.events import ThreadRef
 from bridge.messages import Text
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import AsyncIterator, Callable
 
-    import aiohttp
-
+    from bridge.engine.delivery.transport import Transport
     from bridge.providers.port import Authenticating, Provider, Sending
 
 
@@ -70,6 +68,8 @@ class Gateway:
     url: str
     requests: list[bytes]
     asked: asyncio.Event
+    connections: list[asyncio.StreamWriter]
+    connected: asyncio.Event
 
 
 @asynccontextmanager
@@ -81,9 +81,12 @@ async def gateway(
     `reset` cuts the connection "before" or "after" the request was read.
     """
     requests: list[bytes] = []
-    over, asked = asyncio.Event(), asyncio.Event()
+    connections: list[asyncio.StreamWriter] = []
+    over, asked, connected = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        connected.set()
         try:
             if reset == "before":
                 writer.transport.abort()
@@ -109,31 +112,29 @@ async def gateway(
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield Gateway(f"http{'s' if tls else ''}://127.0.0.1:{port}", requests, asked)
+        yield Gateway(f"http{'s' if tls else ''}://127.0.0.1:{port}", requests, asked, connections, connected)
     finally:
         over.set()
         server.close()
         await asyncio.sleep(0)
 
 
-async def tried(provider: Plain, seconds: float = 5.0, session: aiohttp.ClientSession | None = None) -> Any:
+async def tried(provider: Plain, transport: Transport, seconds: float = 5.0) -> Any:
     """What one send comes to, a SendError or a Sent, and the exchange as it is kept."""
     exchange = Attempt()
-    async with session or open_session() as opened:
-        client = client_of(provider, opened, seconds)
-        try:
-            found: SendError | Sent = await client.send(SENT, exchange)
-        except SendError as error:
-            found = error
+    try:
+        found: SendError | Sent = await client_of(provider, transport, seconds).send(SENT, exchange)
+    except SendError as error:
+        found = error
     kept = exchange.encode()
     assert SECRET.encode() not in kept
     return found, kept
 
 
-def client_of(provider: Plain, session: aiohttp.ClientSession, seconds: float = 5.0) -> Client:
+def client_of(provider: Plain, transport: Transport, seconds: float = 5.0) -> Client:
     """Of a Provider it uses what Plain has."""
     settings = AccountSettings(provider="plain", timeout=seconds)
-    return Client(cast("Provider", provider), settings, Http(session), SystemClock())
+    return Client(cast("Provider", provider), settings, transport, SystemClock())
 
 
 def response(body: bytes, *headers: str, status: str = "200 OK") -> bytes:

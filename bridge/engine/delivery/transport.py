@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 import aiohttp
 from yarl import URL
 
+from bridge.engine.delivery.answer_bytes import ANSWER_LIMIT
+from bridge.engine.delivery.dialling import verifying
 from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.providers.port import SECRET_HEADERS, Response
 
@@ -20,8 +22,6 @@ if TYPE_CHECKING:
     from bridge.errors import SendError
     from bridge.providers.port import Request
 
-ANSWER_LIMIT: Final = 1 << 20
-"""Bytes of a provider's answer that are read; a longer one has an unknown outcome."""
 _CONNECT_SECONDS: Final = 5.0
 _KEEPALIVE_SECONDS: Final = 30
 
@@ -52,7 +52,7 @@ def open_session() -> aiohttp.ClientSession:
     departures = aiohttp.TraceConfig()
     departures.on_request_headers_sent.append(_leave)  # aiohttp calls it before it writes the first byte
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEPALIVE_SECONDS),
+        connector=aiohttp.TCPConnector(limit=0, ssl=verifying(), keepalive_timeout=_KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "threadbridge"},
         auto_decompress=True,
@@ -86,7 +86,13 @@ class Http:
         self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
     ) -> Response:
         """One HTTP request. NotSent as long as none of its bytes has left, then OutcomeUnknown."""
-        url = URL(base_url + request.path, encoded=True)
+        try:
+            url = URL(base_url + request.path, encoded=True)
+            port = url.port
+        except ValueError:
+            port = None
+        if port is None:
+            raise Rejected("the address is no URL", loggable=True)
         if request.query:
             url = url.update_query(request.query)
         headers = dict(request.headers)

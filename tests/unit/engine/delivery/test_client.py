@@ -4,32 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import socket
 import ssl
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, NoReturn, cast
 
-import aiohttp
 import pytest
-from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from bridge.clock import SystemClock
+from bridge.engine.delivery.answer_bytes import ANSWER_LIMIT
 from bridge.engine.delivery.client import Attempt, Client, Withheld
-from bridge.engine.delivery.transport import ANSWER_LIMIT, Http, open_session
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.providers.port import AccountSettings, Credential, Outbound, Request, Sent
 from tests.support.plain_gateway import OK, SENT, Plain, client_of, gateway, response, tried
 from tests.support.whole_bridges import NOWHERE
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.engine.delivery.transport import Transport
     from bridge.providers.port import Provider, Sending
 
 
@@ -55,57 +54,54 @@ ANSWERS: Final[dict[str, tuple[bytes, type[SendError] | None]]] = {
 
 
 @pytest.mark.parametrize(("answer", "outcome"), ANSWERS.values(), ids=ANSWERS.keys())
-async def test_an_answer_and_what_it_comes_to(answer: bytes, outcome: type[SendError] | None) -> None:
+async def test_an_answer_and_what_it_comes_to(
+    answer: bytes, outcome: type[SendError] | None, transport: Transport
+) -> None:
     """F44, F53, F54."""
     async with gateway(OK) as other, gateway(answer.replace(b"OTHER", f"{other.url}/x".encode())) as provider:
-        found, _ = await tried(Plain(provider.url))
+        found, _ = await tried(Plain(provider.url), transport)
     assert type(found) is (outcome or Sent)
     assert len(provider.requests) == 1
     assert other.requests == []
 
 
 @pytest.mark.parametrize("reset", ["before", "after"])
-async def test_a_connection_that_breaks_once_it_stood_is_unknown(reset: str) -> None:
+async def test_a_connection_that_breaks_once_it_stood_is_unknown(reset: str, transport: Transport) -> None:
     async with gateway(OK, reset=reset) as provider:
-        found, kept = await tried(Plain(provider.url))
+        found, kept = await tried(Plain(provider.url), transport)
     assert isinstance(found, OutcomeUnknown)
     assert b"the connection broke" in kept
 
 
-async def test_silence_is_unknown() -> None:
+async def test_silence_is_unknown(transport: Transport) -> None:
     """F47: it was written, and may have been acted upon."""
     async with gateway(b"") as provider:
-        found, kept = await tried(Plain(provider.url), seconds=0.05)
+        found, kept = await tried(Plain(provider.url), transport, seconds=0.05)
     assert isinstance(found, OutcomeUnknown)
     assert b"no answer in time" in kept
 
 
-async def test_an_endless_answer_ends() -> None:
+async def test_an_endless_answer_ends(transport: Transport) -> None:
     async with gateway(b"HTTP/1.1 200 OK\r\nX-A: ontent-Length\r\n\r\n" + b"a" * 1000) as provider:
-        found, _ = await tried(Plain(provider.url), seconds=0.05)
+        found, _ = await tried(Plain(provider.url), transport, seconds=0.05)
     assert isinstance(found, OutcomeUnknown)
 
 
-async def test_nobody_there_is_not_sent() -> None:
-    found, kept = await tried(Plain(NOWHERE))
+async def test_nobody_there_is_not_sent(transport: Transport) -> None:
+    found, kept = await tried(Plain(NOWHERE), transport)
     assert isinstance(found, NotSent)
     assert b"no connection" in kept
 
 
-class NoNames(AbstractResolver):
-    """A DNS that knows nobody."""
-
-    async def resolve(self, host: str, port: int = 0, family: socket.AddressFamily | int = 0) -> list[ResolveResult]:
-        del port, family
-        raise OSError(None, f"{host}: no such name")
-
-    async def close(self) -> None: ...
-
-
-async def test_a_name_nobody_knows_is_not_sent() -> None:
+async def test_a_name_nobody_knows_is_not_sent(transport: Transport, monkeypatch: pytest.MonkeyPatch) -> None:
     """F51."""
-    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=NoNames()))
-    found, _ = await tried(Plain("https://gateway.example"), session=session)
+
+    def unknown(host: str, *args: object, **kwargs: object) -> NoReturn:
+        del args, kwargs
+        raise socket.gaierror(socket.EAI_NONAME, f"{host}: no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    found, _ = await tried(Plain("https://gateway.example"), transport)
     assert isinstance(found, NotSent)
 
 
@@ -133,36 +129,38 @@ def self_signed(folder: Path) -> ssl.SSLContext:
     return context
 
 
-async def test_a_certificate_nobody_vouches_for_is_not_sent_and_sees_no_secret(tmp_path: Path) -> None:
+async def test_a_certificate_nobody_vouches_for_is_not_sent_and_sees_no_secret(
+    tmp_path: Path, transport: Transport
+) -> None:
     """F52."""
     async with gateway(OK, tls=self_signed(tmp_path)) as provider:
-        found, kept = await tried(Plain(provider.url))
+        found, kept = await tried(Plain(provider.url), transport)
     assert isinstance(found, NotSent)
     assert b"connection" in kept
     assert provider.requests == []
 
 
-async def test_no_tls_where_it_is_wanted_is_not_sent() -> None:
+async def test_no_tls_where_it_is_wanted_is_not_sent(transport: Transport) -> None:
     async with gateway(OK) as provider:
-        found, _ = await tried(Plain(provider.url.replace("http", "https")), seconds=0.2)
+        found, _ = await tried(Plain(provider.url.replace("http", "https")), transport, seconds=0.2)
     assert isinstance(found, NotSent)
     assert provider.requests == []
 
 
-async def test_no_cookie_and_no_proxy_is_ever_used(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_cookie_and_no_proxy_is_ever_used(monkeypatch: pytest.MonkeyPatch, transport: Transport) -> None:
     monkeypatch.setenv("HTTP_PROXY", NOWHERE)
     monkeypatch.setenv("http_proxy", NOWHERE)
-    async with gateway(response(b"ok", "Set-Cookie: a=b; Path=/")) as provider, open_session() as session:
-        client = client_of(Plain(provider.url), session)
+    async with gateway(response(b"ok", "Set-Cookie: a=b; Path=/")) as provider:
+        client = client_of(Plain(provider.url), transport)
         for _ in range(2):
             await client.send(SENT, Attempt())
     assert len(provider.requests) == 2
     assert b"cookie" not in b"".join(provider.requests).lower()
 
 
-async def test_what_is_kept_of_a_refusal_is_short_and_printable() -> None:
+async def test_what_is_kept_of_a_refusal_is_short_and_printable(transport: Transport) -> None:
     async with gateway(response(b"\xff" + b"a" * 10_000, status="400 Bad")) as provider:
-        _, kept = await tried(Plain(provider.url))
+        _, kept = await tried(Plain(provider.url), transport)
     assert len(kept) < 1_500
 
 
@@ -181,49 +179,53 @@ def tokens(*, good: str) -> Callable[[bytes], bytes]:
     return answer
 
 
-async def test_a_hundred_sends_wait_for_one_token() -> None:
+async def test_a_hundred_sends_wait_for_one_token(transport: Transport) -> None:
     """F49."""
-    async with gateway(tokens(good="t1")) as provider, open_session() as session:
-        client = client_of(Plain(provider.url, token=True), session)
+    async with gateway(tokens(good="t1")) as provider:
+        client = client_of(Plain(provider.url, token=True), transport)
         sent = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(100)))
     assert [each.message_id for each in sent] == ["ok"] * 100
     assert sum(request.startswith(b"POST /auth") for request in provider.requests) == 1
 
 
-async def test_a_token_that_is_refused_is_renewed_once_for_all_and_the_same_request_repeated() -> None:
-    async with gateway(tokens(good="t2")) as provider, open_session() as session:
-        client = client_of(Plain(provider.url, token=True), session)
+async def test_a_token_that_is_refused_is_renewed_once_for_all_and_the_same_request_repeated(
+    transport: Transport,
+) -> None:
+    async with gateway(tokens(good="t2")) as provider:
+        client = client_of(Plain(provider.url, token=True), transport)
         await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(100)))
     sends = [request for request in provider.requests if request.startswith(b"POST /send")]
     assert len(provider.requests) - len(sends) == 2
     assert len({request.replace(b"Bearer t1", b"Bearer t2") for request in sends}) == 1
 
 
-async def test_a_token_that_is_refused_again_is_the_messages_outcome() -> None:
+async def test_a_token_that_is_refused_again_is_the_messages_outcome(transport: Transport) -> None:
     async with gateway(tokens(good="none")) as provider:
-        found, _ = await tried(Plain(provider.url, token=True))
+        found, _ = await tried(Plain(provider.url, token=True), transport)
     assert isinstance(found, NotSent)
     assert found.unauthorised
     assert len(provider.requests) == 4
 
 
-async def test_no_token_at_all_pauses_the_account() -> None:
+async def test_no_token_at_all_pauses_the_account(transport: Transport) -> None:
     async with gateway(response(b"", status="403 Forbidden")) as provider:
-        found, _ = await tried(Plain(provider.url, token=True))
+        found, _ = await tried(Plain(provider.url, token=True), transport)
     assert isinstance(found, NotSent)
     assert (found.pause, found.reason) == (True, "no credential: no token for us")
 
 
-async def test_a_token_is_renewed_when_its_time_has_come() -> None:
-    async with gateway(response(b"ok")) as provider, open_session() as session:
-        client = client_of(Plain(provider.url, token=True, renew_at=0), session)
+async def test_a_token_is_renewed_when_its_time_has_come(transport: Transport) -> None:
+    async with gateway(response(b"ok")) as provider:
+        client = client_of(Plain(provider.url, token=True, renew_at=0), transport)
         for _ in range(2):
             await client.send(SENT, Attempt())
     assert [request.split(b" ")[1] for request in provider.requests] == [b"/auth", b"/send"] * 2
 
 
 @pytest.mark.parametrize(("asked", "outcome"), [(True, OutcomeUnknown), (False, NotSent)])
-async def test_a_mistake_in_a_providers_own_code_is_an_outcome(*, asked: bool, outcome: type[SendError]) -> None:
+async def test_a_mistake_in_a_providers_own_code_is_an_outcome(
+    transport: Transport, *, asked: bool, outcome: type[SendError]
+) -> None:
     """Or the message would leave every few seconds, and nobody would count."""
 
     class Mistaken(Plain):
@@ -234,13 +236,13 @@ async def test_a_mistake_in_a_providers_own_code_is_an_outcome(*, asked: bool, o
             raise KeyError(f"of {outbound.message}")
 
     async with gateway(OK) as there:
-        found, _ = await tried(Mistaken(there.url))
+        found, _ = await tried(Mistaken(there.url), transport)
     assert type(found) is outcome
     assert "KeyError at test_client.py" in found.reason
     assert "Text" not in found.reason
 
 
-async def test_a_handshake_without_an_answer_is_not_sent_whatever_the_timer() -> None:
+async def test_a_handshake_without_an_answer_is_not_sent_whatever_the_timer(transport: Transport) -> None:
     """The account's time is over before the connection's: no byte of the request has left all the same."""
     over = asyncio.Event()
 
@@ -249,19 +251,19 @@ async def test_a_handshake_without_an_answer_is_not_sent_whatever_the_timer() ->
         writer.close()
 
     server = await asyncio.start_server(silent, "127.0.0.1", 0)
-    found, _ = await tried(Plain(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"), seconds=0.2)
+    found, _ = await tried(Plain(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"), transport, seconds=0.2)
     over.set()
     server.close()
     assert isinstance(found, NotSent)
     assert found.away
 
 
-async def test_an_account_waits_for_its_own_connections_and_for_no_others() -> None:
+async def test_an_account_waits_for_its_own_connections_and_for_no_others(transport: Transport) -> None:
     """A gateway that hangs holds its account's one connection; what waits behind it is not sent, and never unknown."""
-    async with gateway(b"") as hanging, gateway(response(b"ok")) as good, open_session() as session:
+    async with gateway(b"") as hanging, gateway(response(b"ok")) as good:
         settings = AccountSettings(provider="plain", timeout=30)
         slow, quick = (
-            Client(cast("Provider", Plain(each.url)), settings, Http(session), SystemClock(), connections=1)
+            Client(cast("Provider", Plain(each.url)), settings, transport, SystemClock(), connections=1)
             for each in (hanging, good)
         )
         attempts = [Attempt(), Attempt()]
@@ -275,21 +277,21 @@ async def test_an_account_waits_for_its_own_connections_and_for_no_others() -> N
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_what_is_withheld_when_the_connection_is_there_does_not_leave() -> None:
+async def test_what_is_withheld_when_the_connection_is_there_does_not_leave(transport: Transport) -> None:
     async def withhold() -> None:
         raise Withheld
 
-    async with gateway(response(b"ok")) as provider, open_session() as session:
-        client, attempt = client_of(Plain(provider.url), session), Attempt(look=withhold)
+    async with gateway(response(b"ok")) as provider:
+        client, attempt = client_of(Plain(provider.url), transport), Attempt(look=withhold)
         with pytest.raises(Withheld):
             await client.send(SENT, attempt)
         assert (provider.requests, attempt.requests, attempt.left) == ([], [], False)
         assert (await client.send(SENT, Attempt())).message_id == "ok"
 
 
-async def test_all_that_wait_for_a_credential_share_its_refusal() -> None:
-    async with gateway(response(b"no", status="401 Unauthorized")) as provider, open_session() as session:
-        client = client_of(Plain(provider.url, token=True), session)
+async def test_all_that_wait_for_a_credential_share_its_refusal(transport: Transport) -> None:
+    async with gateway(response(b"no", status="401 Unauthorized")) as provider:
+        client = client_of(Plain(provider.url, token=True), transport)
         results = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(40)), return_exceptions=True)
         assert all(isinstance(error, NotSent) and error.pause for error in results)
         assert len(provider.requests) == 1
