@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
-from bridge.engine.delivery.transport import Http, open_session
+from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
 from bridge.engine.turns.execution import Threads
 from bridge.log import log
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 class Outside:
     """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
 
-    `executor`: where functions run that may block. `watched`: a thread looks for code that blocks the loop. `is_near`:
-    whether an address is never limited.
+    `open_transport`: None for the client of the configuration. `executor`: where functions run that may block.
+    `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
-    open_transport: Callable[[], Transport] = lambda: Http(open_session())
+    open_transport: Callable[[], Transport] | None = None
     rng: random.Random = field(default_factory=random.SystemRandom)
     executor: Executor = field(default_factory=Threads)
     watched: bool = True
@@ -100,12 +100,13 @@ class Bridge:
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
         outside = self._outside
+        http_client = self.config.delivery.http_client
         store = await outside.open_store(self.config.storage.url)
         base = Base(
             config=self.config,
             router=self.router,
             store=store,
-            transport=outside.open_transport(),
+            transport=outside.open_transport() if outside.open_transport else open_transport(http_client),
             clock=self.clock,
             rng=outside.rng,
             executor=outside.executor,

@@ -14,7 +14,7 @@ from bridge.cli.urls import HIDDEN, webhook_url
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.engine.delivery.client import Client
-from bridge.engine.delivery.transport import Http, open_session
+from bridge.engine.delivery.opening import open_transport
 from bridge.errors import ConfigError, Problem, SendError
 from bridge.providers.fields import read_base_url
 from bridge.providers.optional import Registers
@@ -71,7 +71,7 @@ def register(
             )
         if not isinstance(own.inbound, PathAuth):
             complain("the URL holds no secret: the provider must authenticate each webhook as the account expects")
-        done = _ask(own, lambda registrations: registrations.ensure(f"threadbridge {own.name}", wanted, place))
+        done = _ask(read, own, lambda registrations: registrations.ensure(f"threadbridge {own.name}", wanted, place))
         shown = _shown(done.url or wanted, place, show_secrets=show_secrets)
         typer.echo(f"{clean(done.id)}\t{clean(shown)}")
 
@@ -91,7 +91,7 @@ def list_(
         read = load_config(config)
         own = _account(read, account)
         place = f"{read.server.public_url}/webhooks/{own.name}" if read.server.public_url else None
-        registered = _ask(own, lambda registrations: registrations.list())
+        registered = _ask(read, own, lambda registrations: registrations.list())
         rows = [_row(registration, place, show_secrets=show_secrets) for registration in registered]
         listing(rows, columns=("id", "name", "active", "url", "events"), as_json=as_json, empty="no URL is registered")
 
@@ -107,8 +107,9 @@ def delete(
     Example: `threadbridge webhooks delete chat whk_0123456789abcdef`
     """
     with exits():
-        own = _account(load_config(config), account)
-        _ask(own, lambda registrations: registrations.delete(registration))
+        read = load_config(config)
+        own = _account(read, account)
+        _ask(read, own, lambda registrations: registrations.delete(registration))
         say(f"{registration} is not registered any more")
 
 
@@ -137,17 +138,17 @@ def _base(config: Config, file: Path, given: str | None) -> str:
     return config.server.public_url.rstrip("/")
 
 
-def _ask(account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
+def _ask(config: Config, account: Account, begin: Callable[[Registrations], Exchange[T]]) -> T:
     """Carry out one exchange; a refusal ends the command."""
     provider: Any = account.provider
 
     async def run() -> T:
-        session = open_session()
+        transport = open_transport(config.delivery.http_client)
         try:
-            client = Client(account.provider, account.settings, Http(session), SystemClock(), inbound=account.inbound)
+            client = Client(account.provider, account.settings, transport, SystemClock(), inbound=account.inbound)
             return await client.ask(lambda _: begin(provider.webhooks))
         finally:
-            await session.close()
+            await transport.close()
 
     try:
         return asyncio.run(run())

@@ -102,11 +102,12 @@ class Handlers(_Section):
 
 
 class Delivery(_Section):
-    """[delivery]: the attempts and the seconds before a message becomes a dead letter."""
+    """[delivery]: the attempts and the seconds before a message becomes a dead letter; the client of its requests."""
 
     attempts: Annotated[int, Field(ge=1, le=1000)] = 12
     give_up_after: Annotated[Seconds, Field(gt=0, le=30 * 86_400)] = 86_400.0
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
+    http_client: Literal["lean", "aiohttp"] = "lean"
 
 
 class Limits(_Section):

@@ -72,6 +72,7 @@ class BlamesTheMessage(Bridge):
 
     async def start(self) -> None:
         open_transport = self._outside.open_transport
+        assert open_transport is not None
         self._outside = replace(self._outside, open_transport=lambda: _NeverAway(open_transport()))
         await super().start()
 

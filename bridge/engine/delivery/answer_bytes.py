@@ -117,12 +117,14 @@ class Answer:
         start = max(len(self._buffer) - 3, 0)
         if self._buffer:
             data = self._buffer + data
+        begin = 0
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
-            head = self._head(data[:end])
-            start, data = 0, data[end + 4 :]
+            head = self._head(data[begin:end])
+            begin = start = end + 4
             if head.status > _LAST_INTERIM:
                 self._rest = self._framed(head)
-                return self._read(self._rest, data)
+                return self._read(self._rest, data[begin:])
+        data = data[begin:]
         if len(data) + self._head_bytes > _HEAD_BYTES:
             raise Malformed("its headers are longer than 64 KiB")
         if data.count(b"\n") != data.count(b"\r\n"):

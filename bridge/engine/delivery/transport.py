@@ -1,4 +1,4 @@
-"""The way out: the only place where bytes leave for a provider."""
+"""The way out: the port through which bytes leave for a provider, and the client of aiohttp behind it."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Transport(Protocol):
 
 
 class Http:
-    """Carries requests over one session, which `open_session` made."""
+    """Carries requests over one session of aiohttp, which `open_session` made."""
 
     def __init__(self, session: aiohttp.ClientSession) -> None:
         """Own the session, and close it in the end."""

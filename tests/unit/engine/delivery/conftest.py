@@ -4,8 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.engine.delivery.lean import Lean
-from bridge.engine.delivery.transport import Http, open_session
+from bridge.engine.delivery.opening import open_transport
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,6 +15,6 @@ if TYPE_CHECKING:
 @pytest.fixture(params=["lean", "aiohttp"])
 async def transport(request: pytest.FixtureRequest) -> AsyncIterator[Transport]:
     """Each client behind Transport. It is opened by the test, and closed after it."""
-    opened: Transport = Lean() if request.param == "lean" else Http(open_session())
+    opened = open_transport(request.param)
     yield opened
     await opened.close()
