@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote_to_bytes
 import aiosqlite
 
 from bridge.errors import Broken, NewerSchema, StoreError, Unavailable
+from bridge.log import log
 
 from .schema import APPLICATION_ID, MIGRATIONS
 
@@ -201,11 +202,13 @@ def _check_ours(db: sqlite3.Connection) -> None:
 def _migrate(db: sqlite3.Connection) -> None:
     version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
+        statements = [statement for statement in script.split(";\n") if statement.strip()]
         db.execute("BEGIN IMMEDIATE")
         try:
-            for statement in script.split(";\n"):
-                if statement.strip():
-                    db.execute(statement)
+            for step, statement in enumerate(statements, 1):
+                if version:
+                    log.info("database_upgrade", schema=number, step=step, steps=len(statements))
+                db.execute(statement)
             db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             db.execute(f"PRAGMA user_version = {number}")
             db.execute("COMMIT")

@@ -8,7 +8,7 @@ from bridge.messages import decode_message
 from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
 
-from . import records
+from . import records, stretches
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,16 +16,14 @@ if TYPE_CHECKING:
 
     from bridge.events import Echo
 
-_NAMED: Final = """
-SELECT 1 FROM outbox WHERE account = ?1 AND message_id = ?2 UNION ALL
-SELECT 1 FROM outbox WHERE account = ?1 AND key IN (?2, ?3) LIMIT 1
-"""
+_KEYED: Final = "SELECT 1 FROM outbox WHERE account = ? AND key IN (?, ?) LIMIT 1"
 _ON_THE_WIRE: Final = f"SELECT 1 FROM outbox WHERE thread_id = ? AND {records.MESSAGE_OPEN} AND attempt > 0 LIMIT 1"
 _UNKNOWN: Final = records.literal(Outcome.UNKNOWN)
 _TRIED: Final = f"""
 SELECT o.message, o.status, coalesce(o.done_at, o.created_at), coalesce(o.outcome, '') = {_UNKNOWN}
        OR EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {_UNKNOWN})
-FROM outbox o WHERE o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT {TRIED}
+FROM outbox o INDEXED BY outbox_past
+WHERE o.id >> {stretches.BITS} = ? AND o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT ?
 """
 
 
@@ -40,7 +38,9 @@ class ThreadEvidence:
 
     def is_named(self, echo: Echo) -> bool:
         """Whether a message of the account has the echo's id as its own, or its key."""
-        return self._db.execute(_NAMED, (self._account, echo.id, echo.message_key)).fetchone() is not None
+        if self._db.execute(_KEYED, (self._account, echo.id, echo.message_key)).fetchone() is not None:
+            return True
+        return any(stretches.named(self._db, self._account, echo.id))
 
     def is_on_the_wire(self) -> bool:
         """Whether the thread has an open message with an attempt."""
@@ -48,9 +48,18 @@ class ThreadEvidence:
 
     def tried(self) -> Iterator[Tried]:
         """The thread's last messages with an attempt."""
-        for encoded, state, left_at, unanswered in self._db.execute(_TRIED, (self._thread_id,)).fetchall():
+        for encoded, state, left_at, unanswered in self._latest():
             try:
                 message = decode_message(encoded)
             except records.UNREADABLE:  # says nothing of an echo
                 continue
             yield Tried(message, OutboxState(state), left_at, bool(unanswered))
+
+    def _latest(self) -> Iterator[records.Row]:
+        wanted = TRIED
+        for stretch in stretches.of_thread(self._db, self._thread_id):
+            rows = self._db.execute(_TRIED, (stretch, self._thread_id, wanted)).fetchall()
+            yield from rows
+            wanted -= len(rows)
+            if not wanted:
+                return

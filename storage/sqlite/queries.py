@@ -13,6 +13,7 @@ from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, Threa
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
+from . import stretches
 from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
@@ -82,7 +83,21 @@ def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
     ]
 
 
-SUMMARY: Final = f"""
+ACCOUNTS: Final = """
+WITH RECURSIVE accounts (name) AS (
+    SELECT min(account) FROM threads UNION ALL
+    SELECT (SELECT min(account) FROM threads WHERE account > name) FROM accounts WHERE name IS NOT NULL)
+SELECT name FROM accounts WHERE name IS NOT NULL
+"""
+_LATEST: Final = """
+SELECT updated_at, id FROM threads INDEXED BY threads_latest
+WHERE account = ? ORDER BY updated_at DESC, id DESC LIMIT ?
+"""
+HELD_THREADS: Final = """
+SELECT updated_at, id FROM threads INDEXED BY threads_held
+WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY updated_at DESC, id DESC LIMIT ?2
+"""
+_SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,
        (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
        (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
@@ -91,16 +106,26 @@ SELECT t.id, {REF}, t.contact, t.step, t.version,
            (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
            (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1), ''),
        t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
-FROM threads t WHERE t.id IN (
-    SELECT id FROM threads WHERE (:account IS NULL OR account = :account) AND (note IS NOT NULL OR NOT :held)
-    ORDER BY updated_at DESC, id DESC LIMIT :limit)
+FROM json_each(?) j CROSS JOIN threads t ON t.id = j.value
 ORDER BY t.updated_at DESC, t.id DESC
 """
 """What waits in a thread is counted only for those that are shown."""
 
 
-def summary(row: Row) -> ThreadSummary:
-    """From SUMMARY."""
+def summaries(db: sqlite3.Connection, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
+    """The latest threads of an account, None: of all; with `held` those that a person has."""
+    latest: list[tuple[int, int]] = []
+    if held:
+        latest += db.execute(HELD_THREADS, (account, limit))
+    else:
+        for name in [account] if account is not None else [row[0] for row in db.execute(ACCOUNTS)]:
+            latest += db.execute(_LATEST, (name, limit))
+    ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
+    return [_summary(row) for row in db.execute(_SUMMARY, (orjson.dumps(ids).decode(),))]
+
+
+def _summary(row: Row) -> ThreadSummary:
+    """From _SUMMARY."""
     return ThreadSummary(
         id=row[0],
         ref=ThreadRef(*row[1:5]),
@@ -118,7 +143,7 @@ def summary(row: Row) -> ThreadSummary:
 
 UNCONFIRMED: Final = f"""
 SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
-FROM outbox o JOIN threads t ON t.id = o.thread_id
+FROM outbox o NOT INDEXED CROSS JOIN threads t ON t.id = o.thread_id
 WHERE o.id > max(:after, coalesce((SELECT id FROM outbox WHERE created_at < :since ORDER BY id DESC LIMIT 1), 0))
     AND o.account = :account AND o.status = {literal(OutboxState.SENT)} AND o.message_id IS NOT NULL
     AND coalesce(o.delivery, {literal(NOT_CONFIRMED)}) = {literal(NOT_CONFIRMED)}
@@ -172,20 +197,30 @@ def dead_letter(row: Row) -> DeadLetter:
     )
 
 
-HISTORY: Final = f"""
-SELECT * FROM (
-    SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
-    FROM inbox WHERE thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
-    UNION ALL
-    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
-    FROM outbox WHERE thread_id = :thread AND id > :after
-    ORDER BY id DESC LIMIT :limit
-) ORDER BY id
+_HISTORY: Final = f"""
+SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+FROM inbox INDEXED BY inbox_past
+WHERE id >> {stretches.BITS} = :stretch AND thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
+UNION ALL
+SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
+FROM outbox INDEXED BY outbox_past WHERE id >> {stretches.BITS} = :stretch AND thread_id = :thread AND id > :after
+ORDER BY id DESC LIMIT :limit
 """
 
 
-def history_entry(row: Row) -> HistoryEntry:
-    """From HISTORY."""
+def history(db: sqlite3.Connection, thread_id: int, after: int, limit: int) -> list[HistoryEntry]:
+    """The latest `limit` things said in a thread after the number `after`, oldest first."""
+    entries: list[HistoryEntry] = []
+    for stretch in stretches.of_thread(db, thread_id, after):
+        values = {"stretch": stretch, "thread": thread_id, "after": after, "limit": limit - len(entries)}
+        entries += map(_history_entry, db.execute(_HISTORY, values))
+        if len(entries) >= limit:
+            break
+    return entries[::-1]
+
+
+def _history_entry(row: Row) -> HistoryEntry:
+    """From _HISTORY."""
     return HistoryEntry(
         position=row[0],
         id=row[0],

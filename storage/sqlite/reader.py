@@ -189,12 +189,7 @@ class Reader:
         self, *, account: str | None = None, limit: int = 1000, held: bool = False
     ) -> list[ThreadSummary]:
         """Threads, the latest first; with `held` those that a person has."""
-
-        def fetch(db: sqlite3.Connection) -> list[ThreadSummary]:
-            values = {"account": account, "limit": limit, "held": held}
-            return [queries.summary(row) for row in db.execute(queries.SUMMARY, values)]
-
-        return await self._look(fetch)
+        return await self._look(lambda db: queries.summaries(db, account, limit, held=held))
 
     async def accounts(self) -> list[AccountSummary]:
         """What waits and what was given up, by account."""
@@ -208,12 +203,7 @@ class Reader:
 
     async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
         """The latest `limit` things said in a thread after position `after`, oldest first."""
-
-        def fetch(db: sqlite3.Connection) -> list[HistoryEntry]:
-            values = {"thread": thread_id, "after": after, "limit": limit}
-            return [queries.history_entry(row) for row in db.execute(queries.HISTORY, values)]
-
-        return await self._look(fetch)
+        return await self._look(queries.history, thread_id, after, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

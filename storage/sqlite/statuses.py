@@ -8,7 +8,7 @@ from bridge.events import Status
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
-from . import records, unreadable
+from . import records, stretches, unreadable
 from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
@@ -19,17 +19,7 @@ if TYPE_CHECKING:
     from ..results import Result
     from .cache import Cache
 
-_SPOKEN_OF: Final = """
-SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ?1 AND account = ?2
-UNION ALL
-SELECT * FROM (
-    SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome
-    FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.account = ?2 AND o.message_id = ?1
-    ORDER BY t.channel = ?3 AND t.conversation = ?4 DESC, o.id
-)
-LIMIT 1
-"""
-"""By its key, which no other message has; else by the gateway's id, in the status's own conversation first."""
+_KEYED: Final = "SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ? AND account = ?"
 _NOTE: Final = "UPDATE outbox SET delivery = ?, delivery_error = ? WHERE id = ?"
 _RESOLVE: Final = f"""
 UPDATE outbox SET status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))},
@@ -53,8 +43,7 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
     """Note a status at the message it speaks of, or keep it until that is known; its thread and its own state."""
     status = arrival.event
     assert isinstance(status, Status)
-    place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else (None, None)
-    message = db.execute(_SPOKEN_OF, (status.message_id, arrival.account, *place)).fetchone()
+    message = _spoken_of(db, arrival, status.message_id)
     if message is None:
         early = (arrival.account, status.message_id, number, status.value, status.error, is_wanted(arrival))
         db.execute(_KEEP, early)
@@ -67,6 +56,19 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
             begin_next(db, "outbox", {thread_id})
         result.resolved.append(outbox_id)
     return thread_id, arrival.state
+
+
+def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.Row | None:
+    """By its key, which no other message has; else by the gateway's id, in the status's own conversation first."""
+    message: records.Row | None = db.execute(_KEYED, (name, arrival.account)).fetchone()
+    if message is not None:
+        return message
+    place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else None
+    for *found, channel, conversation in stretches.named(db, arrival.account, name):
+        if place in (None, (channel, conversation)):
+            return tuple(found)
+        message = message or tuple(found)
+    return message
 
 
 def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> None:

@@ -338,7 +338,7 @@ def _by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:
 
 def _open_among(db: sqlite3.Connection, table: str, row_ids: Collection[int]) -> set[int]:
     """Those rows that have not come to their end."""
-    query = f"SELECT id FROM {table} WHERE {OPEN[table]} AND id IN (SELECT value FROM json_each(?))"
+    query = f"SELECT w.id FROM json_each(?) j CROSS JOIN {table} w ON w.id = j.value WHERE w.{OPEN[table]}"
     return {row[0] for row in db.execute(query, (orjson.dumps(list(row_ids)).decode(),))}
 
 

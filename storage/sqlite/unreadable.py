@@ -34,7 +34,7 @@ _GIVE_UP: Final = {
 }
 _HEADS: Final = {
     table: f"""
-SELECT r.thread_id FROM json_each(?) j JOIN {table} r ON r.id = j.value
+SELECT r.thread_id FROM json_each(?) j CROSS JOIN {table} r ON r.id = j.value
 WHERE r.{is_open} AND NOT EXISTS (
     SELECT 1 FROM {table} w INDEXED BY {table}_work WHERE w.thread_id = r.thread_id AND w.{is_open} AND w.seq < r.seq)
 """

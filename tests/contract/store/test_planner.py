@@ -12,14 +12,11 @@ from tests.contract.store.planner import SHAPES, Statements
     [
         ("SELECT id FROM inbox WHERE received_at > ?", (1,), "a whole table"),
         ("UPDATE outbox SET error = NULL WHERE error = ?", ("x",), "a whole table"),
-        ("SELECT count(*) FROM inbox INDEXED BY inbox_history", (), "a whole index"),
-        (
-            "SELECT 1 FROM outbox w INDEXED BY outbox_history WHERE w.thread_id = ? AND w.status = 'open'",
-            (1,),
-            "the history, for work",
-        ),
+        ("SELECT count(*) FROM inbox INDEXED BY inbox_past", (), "a whole index"),
+        ("SELECT id FROM threads INDEXED BY threads_latest WHERE account > ?", ("shop",), "the history"),
+        ("SELECT thread_id FROM outbox WHERE id > ?", (1,), "a table from a row on"),
+        ("SELECT id FROM inbox INDEXED BY inbox_open WHERE status = 'open' AND account = ?", ("x",), "all that waits"),
         ("SELECT 1 FROM outbox w WHERE w.thread_id = ? AND w.status = 'open' ORDER BY w.seq", (1,), ""),
-        ("SELECT count(*) FROM inbox WHERE status = 'open'", (), ""),
         ("SELECT kind FROM inbox WHERE id = ?", (1,), ""),
     ],
 )

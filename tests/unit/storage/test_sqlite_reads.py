@@ -50,7 +50,7 @@ async def test_whether_a_thread_is_busy_is_not_asked_of_its_whole_history(desk: 
     explained = ";".join(asked)
     steps = await on_writer(desk, lambda db: plan_of(db, explained))
     assert sum(f"INDEX {side}_work" in step for step in steps) == len(asked)
-    assert not any(f"{side}_history" in step for step in steps)
+    assert not any(f"{side}_past" in step for step in steps)
 
 
 @pytest.mark.parametrize("side", ["inbox", "outbox"])

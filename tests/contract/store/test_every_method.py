@@ -1,0 +1,101 @@
+"""Each method of the port, called once on the SQLite store with the planner listening: none escapes its questions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from bridge.events import Echo, encode_event
+from bridge.store.lifecycle import InboxState
+from bridge.store.port import Store
+from bridge.store.records import StepRow
+from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
+from tests.contract.store.test_contract import planned
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.store.records import InboxRow
+
+__all__ = ["planned"]
+
+_QUIET: Final = {"listen", "peek", "mark", "suspects", "deaths", "close"}
+"""Methods that ask the database nothing."""
+
+
+class Called:
+    """A store, and the names of its methods that were called."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.names: set[str] = set()
+
+    def __getattr__(self, name: str) -> Any:
+        self.names.add(name)
+        return getattr(self._store, name)
+
+
+@pytest.mark.usefixtures("planned")
+async def test_no_method_of_the_store_costs_more_with_every_day(tmp_path: Path) -> None:
+    desk = await Desk(f"sqlite:///{tmp_path / 'store.db'}").open()
+    desk.store = called = Called(desk.store)
+    (row,) = await desk.hear("1")
+    await work(desk, row)
+    await look(called, desk.told.events[-1])
+    assert {name for name in dir(Store) if not name.startswith("_")} - called.names == _QUIET
+    await desk.store.close()
+
+
+async def work(desk: Desk, row: InboxRow) -> None:
+    """What changes something."""
+    store, thread_id = desk.store, row.thread_id
+    step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
+    await store.start_step(step)
+    await store.end_step(step)
+    await store.retry_turn(again(row, others=(row.id,)))
+    first, second = await desk.turn(row, "a", "b", dialog=b"{}")
+    await store.end_dialog(thread_id, "t", AT)
+    await store.claim_delivery(first.id, AT)
+    await store.retry_delivery(again(first))
+    await store.settle_delivery(sent(first, "m-1"))
+    await store.settle_delivery(refused(second))
+    await desk.receive(news("m-1", "read"), news("m-0", "read", state=InboxState.OPEN))
+    (late,) = await desk.hear("2")
+    await store.settle_turn(given_up(late))
+    await store.replay(f"in-{late.id}", AT)
+    await store.drop(f"out-{second.id}", AT)
+    await store.fire_timers(AT, 10)
+    echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
+    await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
+    await store.advance("shop", "n", "1")
+    await store.keep_secret("shop", "n", "1")
+
+
+async def look(store: Any, row: InboxRow) -> None:
+    """What changes nothing."""
+    thread_id = row.thread_id
+    assert not await store.sent_by_us(row, AT)
+    await store.thread(thread_id)
+    await store.steps(thread_id)
+    await store.held(thread_id, 10)
+    await store.dialogs()
+    await store.due_at(thread_id, "n")
+    for after in (store.inbox_after, store.outbox_after):
+        await after(thread_id, 0, 10)
+    for heads in (store.inbox_heads, store.outbox_heads):
+        await heads(0, 10)
+        await heads(0, 10, "shop")
+    for account in (None, "shop"):
+        await store.dead_letters(account=account)
+        for held in (False, True):
+            await store.threads(account=account, held=held)
+    for letter in ("in-1", "out-1"):
+        await store.dead_letter(letter)
+    await store.cursor("shop", "n")
+    await store.secret("shop", "n")
+    await store.unconfirmed("shop", since=AT, after=0, limit=10)
+    await store.accounts()
+    await store.find_thread(ref_of("ann"))
+    assert len(await store.history(thread_id, limit=2)) == 2
+    await store.counts()

@@ -1,0 +1,101 @@
+"""What was said long ago is found where the past has many stretches, and the newest of it first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bridge.testing.contract.store.desk import AT, Desk, news, ref_of, sent
+from storage.sqlite.history import Past, write_past
+from storage.sqlite.stretches import BITS
+from tests.support.sqlite_files import on_writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from pathlib import Path
+
+
+async def pass_by(desk: Desk, stretches: int = 3) -> None:
+    """So much is said elsewhere that what comes next lies stretches further on."""
+    number = 1 + await on_writer(desk, newest)
+    await desk.hear(f"filler {number}", conversation="elsewhere")
+    await on_writer(
+        desk, lambda db: db.execute("UPDATE inbox SET id = ? WHERE id = ?", (far(number, stretches), number))
+    )
+    await desk.reopen()
+
+
+def far(number: int, stretches: int) -> int:
+    return number + (stretches << BITS)
+
+
+def newest(db: sqlite3.Connection) -> int:
+    number: int = db.execute("SELECT max((SELECT max(id) FROM inbox), (SELECT max(id) FROM outbox))").fetchone()[0]
+    return number
+
+
+async def test_history_goes_on_through_stretches_without_a_word(desk: Desk) -> None:
+    ids: list[int] = []
+    for text in ("a", "b", "c"):
+        (row,) = await desk.said(text)
+        ids += [row.id - 1, row.id]
+        await desk.store.settle_delivery(sent(row))
+        await pass_by(desk)
+    assert len({number >> BITS for number in ids}) == 3
+    assert [entry.id for entry in await desk.store.history(1)] == ids
+    assert [entry.id for entry in await desk.store.history(1, limit=3)] == ids[-3:]
+    assert [entry.id for entry in await desk.store.history(1, after=ids[2])] == ids[3:]
+    assert await desk.store.history(1, limit=0) == []
+
+
+async def test_news_finds_its_message_stretches_ago(desk: Desk) -> None:
+    (row,) = await desk.said("a")
+    await desk.store.settle_delivery(sent(row, "m-1"))
+    await pass_by(desk)
+    await desk.receive(news("m-1", "read"))
+    assert await desk.fate(row) == ("sent", "read")
+
+
+async def test_news_prefers_its_own_conversation_to_a_newer_message_of_that_name(desk: Desk) -> None:
+    (own,) = await desk.said("a", conversation="ann")
+    await desk.store.settle_delivery(sent(own, "m-1"))
+    await pass_by(desk)
+    (newer,) = await desk.said("b", conversation="bob")
+    await desk.store.settle_delivery(sent(newer, "m-1"))
+    await desk.receive(news("m-1", "read", ref=ref_of("ann")))
+    assert (await desk.fate(own), await desk.fate(newer)) == (("sent", "read"), ("sent", ""))
+
+
+async def test_news_without_a_conversation_is_of_the_newest_message_of_that_name(desk: Desk) -> None:
+    for conversation in ("ann", "bob"):
+        (row,) = await desk.said("a", conversation=conversation)
+        await desk.store.settle_delivery(sent(row, "m-1"))
+        await pass_by(desk)
+    await desk.receive(news("m-1", "read"))
+    assert await desk.fate(row) == ("sent", "read")
+
+
+async def test_threads_of_all_accounts_are_listed_by_their_time(desk: Desk) -> None:
+    for number, account in enumerate(("shop", "desk", "shop")):
+        await desk.hear(f"{number}", conversation=f"c{number}", account=account)
+    await on_writer(desk, lambda db: db.execute("UPDATE threads SET updated_at = ? + id", (AT,)))
+    assert [thread.id for thread in await desk.store.threads()] == [3, 2, 1]
+    assert [thread.id for thread in await desk.store.threads(limit=2)] == [3, 2]
+    assert [thread.id for thread in await desk.store.threads(account="shop")] == [3, 1]
+
+
+async def test_a_written_past_is_one_that_the_store_goes_on_with(file: Path) -> None:
+    heard: list[int] = []
+    write_past(file, Past(messages=300, threads=10, waiting=25, until=AT), heard.append)
+    assert heard == [325]
+    desk = await Desk(f"sqlite:///{file}").open()
+    assert dict(await desk.store.counts())["open_events"] == 25
+    assert len(await desk.store.threads()) == 10
+    heads = await desk.store.inbox_heads(0, 100)
+    assert sorted(row.attempt for row in heads) == [1] * 10
+    waiting = await desk.store.inbox_after(1, 0, 100)
+    assert [row.attempt for row in waiting] == [1, 0, 0]
+    said = await desk.store.history(1, limit=1000)
+    assert [(entry.direction, entry.state) for entry in said[:2]] == [("in", "done"), ("out", "sent")]
+    assert len(said) == 2 * 30 + 3
+    assert await desk.turn(waiting[0], "hi")
+    await desk.store.close()
