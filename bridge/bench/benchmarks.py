@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 
+from bridge.bench.growth import growth
 from bridge.bench.ingest import ingest
 from bridge.bench.memory import memory
 from bridge.bench.processes import cores
@@ -24,11 +25,12 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Coroutine[Any, Any, Report]]]] 
     "e2e": e2e,
     "latency": latency,
     "stages": stages,
+    "growth": growth,
     "memory": memory,
     "startup": startup,
     "peers": peers,
 }
-ASKED_FOR: Final = frozenset({"peers"})
+ASKED_FOR: Final = frozenset({"growth", "peers"})
 """Benchmarks that run only when they are named."""
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.bench.webhooks import SECRET, konnek
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Callable, Mapping
 
     from bridge.bench.closed_loop import Dialect
 
@@ -35,7 +35,7 @@ class Subject:
     """A server to measure. `module` is run with PORT, GATEWAY PORT, FOLDER and then `arguments`.
 
     It writes "ready" once it listens, and ends when its standard input does. `replies`: whether it answers a webhook
-    with a message to the gateway too.
+    with a message to the gateway too. `prepare` fills its folder.
     """
 
     name: str
@@ -45,6 +45,7 @@ class Subject:
     replies: bool = True
     python: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)
+    prepare: Callable[[Path], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

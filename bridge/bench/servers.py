@@ -34,9 +34,13 @@ ACCOUNT: Final = {
 }
 
 
+DATABASE: Final = "bench.db"
+"""The file in the folder of a server that has a store."""
+
+
 def database(folder: str) -> str:
-    """The URL of the store that a server has in its folder."""
-    return f"sqlite:///{folder}/bench.db"
+    """The URL of that store."""
+    return f"sqlite:///{folder}/{DATABASE}"
 
 
 def plain(_: int, __: str) -> web.AppRunner:

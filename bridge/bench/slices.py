@@ -39,6 +39,7 @@ class Settings:
     rounds: int = 5
     rate: float = 300.0
     messages: int = 100_000
+    is_full: bool = False
     tell: Callable[[str], None] = lambda _: None
 
     def telling(self, tell: Callable[[str], None]) -> Settings:
@@ -136,6 +137,7 @@ async def running(subjects: Sequence[Subject], settings: Settings) -> AsyncItera
         for subject in subjects:
             settings.tell(f"start {subject.name}")
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="threadbridge-bench-", dir=Path.cwd()))
+            subject.prepare(Path(folder))
             loop = ClosedLoop(subject.dialect, replies=subject.replies)
             gateway, port = await loop.gateway()
             stack.callback(gateway.close)

@@ -28,7 +28,7 @@ def konnek() -> Dialect:
 
 def _webhook(run: str, number: int) -> bytes:
     body = {
-        "from": {"avatar": "", "description": "", "name": "Bayu Prakoso", "username": f"62812{number % THREADS:07}"},
+        "from": {"avatar": "", "description": "", "name": "Bayu Prakoso", "username": f"62812{number % THREADS:09}"},
         "message": {
             "id": f"8d0f3b52-{run}-{number:08}",
             "type": "text",

@@ -27,7 +27,7 @@ _WRONG: Final = 1
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}; default: all but peers.")
+        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}; default: all but growth and peers.")
     ] = None,
     *,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="Length of a slice.")] = 4.0,
@@ -36,6 +36,7 @@ def bench(
         float, typer.Option("--rate", min=1, metavar="R", help="Webhooks a second, for latencies.")
     ] = 300.0,
     messages: Annotated[int, typer.Option("--messages", min=5, metavar="N", help="How many, for memory.")] = 100_000,
+    full: Annotated[bool, typer.Option("--full", help="Growth to 5 million messages too: 20 GB more.")] = False,
     as_json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print tables for a page.")] = False,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw a bar chart too.")] = None,
@@ -47,13 +48,15 @@ def bench(
 
     `peers` compares with other frameworks. It needs a checkout of the project, and `make peers` before.
 
+    `growth` first writes a million messages of history twice, which take 4 GB.
+
     Databases lie in the current folder while they are measured: take a disk, and no tmpfs.
 
     Example: `threadbridge bench e2e latency --rounds 9 --plot speed.svg`
     """
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
         raise typer.BadParameter(f"there is no benchmark {unknown[0]}; there are {_NAMES}", param_hint="NAME")
-    settings = Settings(seconds=seconds, rounds=rounds, rate=rate, messages=messages)
+    settings = Settings(seconds=seconds, rounds=rounds, rate=rate, messages=messages, is_full=full)
     with exits():
         reports = _measured(names or (), settings)
         if plot is not None:

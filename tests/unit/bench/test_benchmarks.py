@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.bench import startup
+from bridge.bench import growth, startup
 from bridge.bench.memory import memory
 from bridge.bench.processes import BenchError
 from bridge.bench.shares import stages
@@ -42,6 +42,16 @@ async def test_stages_are_told_for_each_message() -> None:
     assert report.problems == []
     assert [stage.partition(" ")[0] for stage in milliseconds] == ["1", "2", "3", "4", "5", "6"]
     assert milliseconds[TURN] > milliseconds["3 of it: wait for the commit"] > 0
+
+
+async def test_growth_measures_both_shapes_of_a_past_beside_an_empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(growth, "MILLION", 20_000)
+    told: list[str] = []
+    report = await growth.growth(Settings(seconds=0.1, rounds=1, tell=told.append))
+    assert report.problems == []
+    names = ["20,000 messages in 1,000 conversations", "20,000 messages in 2,000 conversations"]
+    assert [row.subject for row in report.rows if row.unit == "ratio"] == names
+    assert [text for text in told if text.startswith("write")] == [f"write {name}: 20,000" for name in names]
 
 
 async def test_start_up_names_the_heaviest_imports(monkeypatch: pytest.MonkeyPatch) -> None:
