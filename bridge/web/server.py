@@ -154,8 +154,9 @@ class _Connection(web.RequestHandler):
             body = self._current_request.content
         if body is None or body.is_eof():
             return
-        if body is not self._body:
+        if body is not self._body:  # what came with its beginning may be of the requests before it
             self._body, self._came = body, 0
+            return
         self._came += len(data)
         if self._came > _FRAMING + _FRAME * body.total_bytes:
             self.overframed = body

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from structlog.testing import capture_logs
 
+from bridge.web import server
 from tests.support.whole_bridges import SHOP_HOOK, body, configuration, http, konnek_text, read_answers, served
 
 if TYPE_CHECKING:
@@ -221,6 +222,19 @@ async def test_pipelined_requests_are_answered_in_order(door: Served) -> None:
     keep = http(GOOD).replace(b"Connection: close\r\n", b"")
     answers = await door.send(keep + keep.replace(b"/shop/", b"/nope/") + http(GOOD))
     assert [answer.status for answer in answers] == [200, 404, 200]
+
+
+async def test_what_comes_before_a_body_is_not_taken_for_its_frames(
+    door: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "_FRAMING", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(http(GOOD)[: -len(GOOD) + 5])
+    await door.send(http(method="GET"))  # by its answer the beginning is read
+    writer.write(http(GOOD)[-len(GOOD) + 5 :])
+    async with asyncio.timeout(5):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()
 
 
 @pytest.mark.parametrize(
