@@ -49,7 +49,7 @@ def _with_past(messages: int, threads: int, settings: Settings) -> Subject:
     name = f"{messages:,} messages in {threads:,} conversations"
 
     def prepare(folder: Path) -> None:
-        past = own_module("storage.sqlite.history")
+        past = own_module("storage.sqlite.synthetic_past")
         told = partial(_tell, settings, name)
         past.write_past(
             folder / DATABASE, past.Past(messages=messages, threads=threads, until=time.time_ns() // 1000), told

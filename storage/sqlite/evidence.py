@@ -8,7 +8,7 @@ from bridge.messages import decode_message
 from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
 
-from . import records, stretches
+from . import records, segments
 
 if TYPE_CHECKING:
     import sqlite3
@@ -23,7 +23,7 @@ _TRIED: Final = f"""
 SELECT o.message, o.status, coalesce(o.done_at, o.created_at), coalesce(o.outcome, '') = {_UNKNOWN}
        OR EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {_UNKNOWN})
 FROM outbox o INDEXED BY outbox_past
-WHERE o.id >> {stretches.BITS} = ? AND o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT ?
+WHERE o.id >> {segments.BITS} = ? AND o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT ?
 """
 
 
@@ -40,7 +40,7 @@ class ThreadEvidence:
         """Whether a message of the account has the echo's id as its own, or its key."""
         if self._db.execute(_KEYED, (self._account, echo.id, echo.message_key)).fetchone() is not None:
             return True
-        return any(stretches.named(self._db, self._account, echo.id))
+        return any(segments.named(self._db, self._account, echo.id))
 
     def is_on_the_wire(self) -> bool:
         """Whether the thread has an open message with an attempt."""
@@ -57,8 +57,8 @@ class ThreadEvidence:
 
     def _latest(self) -> Iterator[records.Row]:
         wanted = TRIED
-        for stretch in stretches.of_thread(self._db, self._thread_id):
-            rows = self._db.execute(_TRIED, (stretch, self._thread_id, wanted)).fetchall()
+        for segment in segments.of_thread(self._db, self._thread_id):
+            rows = self._db.execute(_TRIED, (segment, self._thread_id, wanted)).fetchall()
             yield from rows
             wanted -= len(rows)
             if not wanted:

@@ -13,7 +13,7 @@ from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, Threa
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
-from . import stretches
+from . import segments
 from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
@@ -200,10 +200,10 @@ def dead_letter(row: Row) -> DeadLetter:
 _HISTORY: Final = f"""
 SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
 FROM inbox INDEXED BY inbox_past
-WHERE id >> {stretches.BITS} = :stretch AND thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
+WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
 UNION ALL
 SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
-FROM outbox INDEXED BY outbox_past WHERE id >> {stretches.BITS} = :stretch AND thread_id = :thread AND id > :after
+FROM outbox INDEXED BY outbox_past WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after
 ORDER BY id DESC LIMIT :limit
 """
 
@@ -211,8 +211,8 @@ ORDER BY id DESC LIMIT :limit
 def history(db: sqlite3.Connection, thread_id: int, after: int, limit: int) -> list[HistoryEntry]:
     """The latest `limit` things said in a thread after the number `after`, oldest first."""
     entries: list[HistoryEntry] = []
-    for stretch in stretches.of_thread(db, thread_id, after):
-        values = {"stretch": stretch, "thread": thread_id, "after": after, "limit": limit - len(entries)}
+    for segment in segments.of_thread(db, thread_id, after):
+        values = {"segment": segment, "thread": thread_id, "after": after, "limit": limit - len(entries)}
         entries += map(_history_entry, db.execute(_HISTORY, values))
         if len(entries) >= limit:
             break

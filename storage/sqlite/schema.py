@@ -210,7 +210,7 @@ ALTER TABLE inbox ADD COLUMN trace TEXT;
 """
 """Where in the author's code the event of a dead letter failed."""
 
-_STRETCHES: Final = """
+_SEGMENTS: Final = """
 CREATE INDEX inbox_past ON inbox (id >> 16, thread_id);
 CREATE INDEX outbox_past ON outbox (id >> 16, thread_id);
 CREATE INDEX outbox_named ON outbox (id >> 16, account, message_id) WHERE message_id IS NOT NULL;
@@ -219,7 +219,7 @@ DROP INDEX inbox_history;
 DROP INDEX outbox_history;
 DROP INDEX outbox_message_id;
 """
-"""A new row finds its place in the past among the newest; see storage.sqlite.stretches. The latest threads, by account.
+"""A new row finds its place in the past among the newest; see storage.sqlite.segments. The latest threads, by account.
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (
@@ -234,6 +234,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _HELD_TIMERS,
     _MEMBERS,
     _TRACE,
-    _STRETCHES,
+    _SEGMENTS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

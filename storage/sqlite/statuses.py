@@ -8,7 +8,7 @@ from bridge.events import Status
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
-from . import records, stretches, unreadable
+from . import records, segments, unreadable
 from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.R
     if message is not None:
         return message
     place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else None
-    for *found, channel, conversation in stretches.named(db, arrival.account, name):
+    for *found, channel, conversation in segments.named(db, arrival.account, name):
         if place in (None, (channel, conversation)):
             return tuple(found)
         message = message or tuple(found)

@@ -39,7 +39,7 @@ _WHOLE_KEYS: Final = frozenset(
         "threads_latest (account=?)",
     }
 )
-"""Searches that end at a row, or at a few: of one message, of one stretch, of one page."""
+"""Searches that end at a row, or at a few: of one message, of one segment, of one page."""
 _ALL_THAT_WAITS: Final = "all that waits"
 _WHOLE_TABLE: Final = "a whole table"
 _WHOLE_INDEX: Final = "a whole index"

@@ -1,8 +1,8 @@
-"""Stretches: the past in pieces of so many row numbers, each with indexes of its own kind of place.
+"""Segments: the past in pieces of so many row numbers, each with indexes of its own kind of place.
 
 An index over all that was ever said takes a new row at a place of its own, and each such place is a page to read, to
-write to the log and to write back. An index that begins with the stretch takes it among the latest rows, where the
-pages are few. What is looked up in it is looked up stretch by stretch, from the newest back.
+write to the log and to write back. An index that begins with the segment takes it among the latest rows, where the
+pages are few. What is looked up in it is looked up segment by segment, from the newest back.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BITS: Final = 16
-"""2 ** 16 numbers are a stretch: some 30,000 messages. As the migration has it, which never changes."""
+"""2 ** 16 numbers are a segment: some 30,000 messages. As the migration has it, which never changes."""
 _NEWEST: Final = "SELECT max((SELECT ifnull(max(id), 0) FROM inbox), (SELECT ifnull(max(id), 0) FROM outbox))"
-_STRETCHES: Final = f"""
+_SEGMENTS: Final = f"""
 WITH RECURSIVE s (n) AS (
     SELECT ({_NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
 """
 _IN: Final = "EXISTS (SELECT 1 FROM {0} r INDEXED BY {0}_past WHERE r.id >> {1} = s.n AND r.thread_id = :thread)"
 _OF_THREAD: Final = f"""
-{_STRETCHES} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
+{_SEGMENTS} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
 """
 _NAMED: Final = f"""
-{_STRETCHES} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome, t.channel, t.conversation
+{_SEGMENTS} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome, t.channel, t.conversation
 FROM s CROSS JOIN outbox o INDEXED BY outbox_named
     ON o.id >> {BITS} = s.n AND o.account = :account AND o.message_id = :name AND o.message_id IS NOT NULL
 CROSS JOIN threads t ON t.id = o.thread_id
@@ -33,13 +33,13 @@ CROSS JOIN threads t ON t.id = o.thread_id
 
 
 def of_thread(db: sqlite3.Connection, thread_id: int, after: int = 0) -> Iterator[int]:
-    """The stretches in which something was said in a thread, newest first, down to that of the number `after`."""
-    for (stretch,) in db.execute(_OF_THREAD, {"thread": thread_id, "after": after}):
-        yield stretch
+    """The segments in which something was said in a thread, newest first, down to that of the number `after`."""
+    for (segment,) in db.execute(_OF_THREAD, {"thread": thread_id, "after": after}):
+        yield segment
 
 
 def named(db: sqlite3.Connection, account: str, name: str) -> Iterator[tuple[Any, ...]]:
-    """Messages that the gateway calls `name`, those of the newest stretch first.
+    """Messages that the gateway calls `name`, those of the newest segment first.
 
     Of each its id, thread, delivery, status, outcome, and the thread's channel and conversation.
     """

@@ -1,12 +1,12 @@
-"""What was said long ago is found where the past has many stretches, and the newest of it first."""
+"""What was said long ago is found where the past has many segments, and the newest of it first."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from bridge.testing.contract.store.desk import AT, Desk, news, ref_of, sent
-from storage.sqlite.history import Past, write_past
-from storage.sqlite.stretches import BITS
+from storage.sqlite.segments import BITS
+from storage.sqlite.synthetic_past import Past, write_past
 from tests.support.sqlite_files import on_writer
 
 if TYPE_CHECKING:
@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-async def pass_by(desk: Desk, stretches: int = 3) -> None:
-    """So much is said elsewhere that what comes next lies stretches further on."""
+async def pass_by(desk: Desk, segments: int = 3) -> None:
+    """So much is said elsewhere that what comes next lies segments further on."""
     number = 1 + await on_writer(desk, newest)
     await desk.hear(f"filler {number}", conversation="elsewhere")
     await on_writer(
-        desk, lambda db: db.execute("UPDATE inbox SET id = ? WHERE id = ?", (far(number, stretches), number))
+        desk, lambda db: db.execute("UPDATE inbox SET id = ? WHERE id = ?", (far(number, segments), number))
     )
     await desk.reopen()
 
 
-def far(number: int, stretches: int) -> int:
-    return number + (stretches << BITS)
+def far(number: int, segments: int) -> int:
+    return number + (segments << BITS)
 
 
 def newest(db: sqlite3.Connection) -> int:
@@ -33,7 +33,7 @@ def newest(db: sqlite3.Connection) -> int:
     return number
 
 
-async def test_history_goes_on_through_stretches_without_a_word(desk: Desk) -> None:
+async def test_history_goes_on_through_segments_without_a_word(desk: Desk) -> None:
     ids: list[int] = []
     for text in ("a", "b", "c"):
         (row,) = await desk.said(text)
@@ -47,7 +47,7 @@ async def test_history_goes_on_through_stretches_without_a_word(desk: Desk) -> N
     assert await desk.store.history(1, limit=0) == []
 
 
-async def test_news_finds_its_message_stretches_ago(desk: Desk) -> None:
+async def test_news_finds_its_message_segments_ago(desk: Desk) -> None:
     (row,) = await desk.said("a")
     await desk.store.settle_delivery(sent(row, "m-1"))
     await pass_by(desk)
