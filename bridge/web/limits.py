@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BODY_SECONDS: Final = 10.0
 _ENCODINGS: Final = frozenset({"", "identity", "gzip"})
 _GZIP: Final = b"\x1f\x8b"
-"""How gzip begins and JSON does not: a body is inflated here, unless the server that hosts us has done it already."""
+"""How gzip begins, and JSON does not."""
 _MEMBERS: Final = 16
 """Members of gzip that are looked at: each one costs a copy of all that is behind it."""
 _CONTINUE: Final = "100-continue"
@@ -70,11 +70,16 @@ def _check_type(request: web.Request) -> None:
 
 
 async def read_body(request: web.Request, limit: int) -> bytes:
-    """The body, at most `limit` bytes of it, within 10 seconds.
+    """The body as JSON has it, at most `limit` bytes of it, within 10 seconds.
 
     Raises:
         WebhookError: 400 (broken gzip, cut off), 408 or 413.
     """
+    return plain_of(request, await read_raw(request, limit), limit)
+
+
+async def read_raw(request: web.Request, limit: int) -> bytes:
+    """The body as it came, or as a server that inflates by itself hands it on. See read_body."""
     content = request.content
     try:
         if content.is_eof():
@@ -88,14 +93,28 @@ async def read_body(request: web.Request, limit: int) -> bytes:
         raise WebhookError(400, "the body cannot be read") from None
     if getattr(request.protocol, "overframed", None) is content:
         raise WebhookError(400, "the chunks hold more than the body")
-    if hdrs.CONTENT_ENCODING in request.headers and _joined(request.headers, hdrs.CONTENT_ENCODING) == "gzip":
-        if body[:2] == _GZIP:
-            body = inflate(body, limit)
-        elif not getattr(request.protocol, "inflates", True):
-            raise WebhookError(400, "the body is not gzip")
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
     return body
+
+
+def plain_of(request: web.Request, body: bytes, limit: int) -> bytes:
+    """What `read_raw` read, inflated where it is gzip. Raises WebhookError: 400 or 413."""
+    if not is_gzip(request):
+        return body
+    if body[: len(_GZIP)] != _GZIP:
+        raise WebhookError(400, "the body is not gzip")
+    body = inflate(body, limit)
+    if len(body) > limit:
+        raise WebhookError(413, f"larger than {limit} bytes")
+    return body
+
+
+def is_gzip(request: web.Request) -> bool:
+    """Whether the body is to be inflated: it is announced as gzip, and no host's server has inflated it already."""
+    if hdrs.CONTENT_ENCODING not in request.headers or _joined(request.headers, hdrs.CONTENT_ENCODING) != "gzip":
+        return False
+    return getattr(request.content, "total_compressed_bytes", None) is None
 
 
 def inflate(data: bytes, limit: int) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import hdrs, web
 
@@ -129,8 +129,6 @@ class _Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
     __slots__ = ("_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
-    inflates: ClassVar[bool] = False
-    """A body comes as it was sent: limits.read_body inflates it, and the server does not."""
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         super().__init__(server, **settings)
@@ -141,7 +139,7 @@ class _Connection(web.RequestHandler):
         self._ending = False
         self._body: StreamReader | None = None
         self.overframed: StreamReader | None = None
-        """The last body with too much around it: limits.read_body refuses it once it is here."""
+        """The last body with too much around it: limits.read_raw refuses it once it is here."""
         self._came = 0
 
     def data_received(self, data: bytes) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.ingest import arrivals_of, log_quarantine
@@ -14,8 +14,9 @@ from bridge.providers.schemes import DUMMY, NOT_FOUND, Signed
 from bridge.providers.signatures import verifier_for
 from bridge.strict_json import read_object
 from bridge.web.ack import Acks
+from bridge.web.forgeries import Forgeries
 from bridge.web.intake import Intake
-from bridge.web.limits import check_head, check_line, read_body
+from bridge.web.limits import check_head, check_line, is_gzip, plain_of, read_raw
 from bridge.web.patience import Patience
 from bridge.web.refusals import busy, log_refusal, refusal
 
@@ -75,6 +76,7 @@ class Webhooks:
             if account.inbound is not None
         }
         self._in_flight = Shares(IN_FLIGHT, len(self._doors))
+        self._forgeries = Forgeries(clock)
         self._patience = Patience(COMMIT_SECONDS)
         self._acks = Acks()
         self.intake = Intake(store)
@@ -104,8 +106,10 @@ class Webhooks:
         self._in_flight.take(name)
         try:
             if door.verifier.needs_body:
-                door.verifier.verify_body(Signed(headers=request.headers, body=body, now=self._clock.now()))
+                body = self._verified(door, request, body)
                 channel = _channel_of(door, segments)
+            else:
+                body = plain_of(request, body, self._limit)
             await self.accept(door.account, body, channel, request)
         finally:
             self._in_flight.give(name)
@@ -139,12 +143,31 @@ class Webhooks:
         reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
         log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
 
+    def _verified(self, door: _Door, request: web.Request, body: bytes) -> bytes:
+        """The plain body. The signature is one of the bytes as they came, or of what was compressed.
+
+        Raises:
+            WebhookError: 401; 400 or 413 when it cannot be inflated; 503 when forgeries have used up the inflations.
+        """
+        signed = Signed(headers=request.headers, body=body, now=self._clock.now())
+        try:
+            door.verifier.verify_body(signed)
+        except WebhookError:
+            if not is_gzip(request):
+                raise
+        else:
+            return plain_of(request, body, self._limit)
+        with self._forgeries.doubted(door.account.name):
+            plain = plain_of(request, body, self._limit)
+            door.verifier.verify_body(replace(signed, body=plain))
+            return plain
+
     async def _read(self, request: web.Request) -> bytes:
-        """The body; one that is still to come must not keep the door from those that are here."""
+        """The body as it came; one that is still to come must not keep the door from those that are here."""
         if request.content.is_eof():
-            return await read_body(request, self._limit)
+            return await read_raw(request, self._limit)
         async with self._bodies.place(request):
-            return await read_body(request, self._limit)
+            return await read_raw(request, self._limit)
 
     def _enter(self, request: web.Request, path: tuple[str, ...]) -> tuple[_Door, list[str]]:
         """The door a request is for, and the rest of its path, once its head has proved who it is from.

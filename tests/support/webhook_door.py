@@ -44,6 +44,7 @@ class Door:
         return [letter.reason for letter in reversed(await self.bridge.store.dead_letters())]
 
 
-async def opened(folder: Path, aiohttp_client: AiohttpClient, router: Router | None = None) -> Door:
+async def opened(folder: Path, aiohttp_client: AiohttpClient, router: Router | None = None, **sections: Any) -> Door:
     """A bridge whose store is in `folder`; its bot says nothing unless another is given."""
-    return Door(await aiohttp_client(OurServer(create_app(configuration(folder), router=router or silent()))))
+    app = create_app(configuration(folder, **sections), router=router or silent())
+    return Door(await aiohttp_client(OurServer(app)))
