@@ -317,9 +317,14 @@ def _reason(error: ErrorDetails) -> str:
             return error["msg"]
 
 
+@cache
+def _names(kind: type[Any]) -> tuple[str, ...]:
+    return tuple(own.name for own in fields(kind))
+
+
 def _as_json(message: Outgoing) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": message.kind}
-    for name in (own.name for own in fields(message)):
+    for name in _names(type(message)):
         value = getattr(message, name)
         if value is None or (name != "payload" and value in ("", (), [], {})):
             continue

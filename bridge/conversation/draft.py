@@ -63,7 +63,7 @@ class Draft:
         self.event: Any = event
         self.older = tuple(older)
         self.skipped = tuple(skipped)
-        self.state = State(orjson.loads(state) if isinstance(state, bytes) else deepcopy(dict(state)))
+        self.state = State(state if isinstance(state, bytes) else deepcopy(dict(state)))
         self.step = step
         self.now = now
         self.effects = Effects([], [], [])

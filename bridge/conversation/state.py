@@ -106,11 +106,12 @@ def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
 class State(MutableMapping[str, Any]):
     """A thread's state in one turn: a plain mapping until the turn is over, read-only from then on."""
 
-    __slots__ = ("_model", "_over", "_state_model", "_values")
+    __slots__ = ("_model", "_over", "_read", "_state_model", "_stored")
 
-    def __init__(self, values: dict[str, Any]) -> None:
-        """Begin with these values; they are not copied."""
-        self._values = values
+    def __init__(self, stored: bytes | dict[str, Any]) -> None:
+        """Begin with what a thread stores (JSON), read at the first use; or with values, which are not copied."""
+        self._stored = stored if isinstance(stored, bytes) else None
+        self._read: dict[str, Any] = {} if isinstance(stored, bytes) else stored
         self._state_model: StateModel | None = None
         self._model: BaseModel | None = None
         self._over = False
@@ -142,6 +143,16 @@ class State(MutableMapping[str, Any]):
     def __repr__(self) -> str:
         """As the mapping it is."""
         return repr(self._values)
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        if self._stored is not None:
+            self._read, self._stored = orjson.loads(self._stored), None
+        return self._read
+
+    @_values.setter
+    def _values(self, values: dict[str, Any]) -> None:
+        self._read, self._stored = values, None
 
     @property
     def seen(self) -> Any:  # noqa: ANN401 - a mapping, or the author's model
@@ -184,6 +195,8 @@ class State(MutableMapping[str, Any]):
             HandlerError: it is not JSON or would come back as something else (the text names the key), does not fit
                 its model, or is larger than 64 KiB.
         """
+        if self._stored is not None:  # nobody looked: most turns of most bots
+            return self._stored
         values = self.values_now()
         if problem := not_json(values, "state", exact=True):
             raise HandlerError(problem)

@@ -136,6 +136,9 @@ class Client:
         current = self._credential
         if current is not None and current is not refused and not self._is_stale(current):
             return current
+        exchange = self._provider.authenticate(self._clock.now())
+        if exchange is None:
+            return None
         refusals = self._refusals
         async with self._obtaining:
             if self._refusals != refusals and self._refusal is not None:
@@ -143,9 +146,6 @@ class Client:
             current = self._credential
             if current is not None and current is not refused and not self._is_stale(current):
                 return current
-            exchange = self._provider.authenticate(self._clock.now())
-            if exchange is None:
-                return None
             try:
                 self._credential = await self._run(exchange, Attempt())
             except SendError as error:

@@ -15,7 +15,7 @@ where a struct is absent: null, {}, "", 0, or all of them nested.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -81,14 +81,10 @@ def with_person(session: Mapping[str, Any]) -> bool | None:
 
 def struct(value: object) -> dict[str, Any] | None:
     """An object that holds something; None for whatever is absent, empty, all zeros, or no object at all."""
-    return value if _is_object(value) and not _is_zero(value) else None
-
-
-def _is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    return isinstance(value, dict)
+    return value if isinstance(value, dict) and not _is_zero(value) else None
 
 
 def _is_zero(value: object) -> bool:
-    if _is_object(value):
-        return all(map(_is_zero, value.values()))
-    return not value or value == ZERO_TIME
+    if not value or value == ZERO_TIME:
+        return True
+    return isinstance(value, dict) and all(map(_is_zero, value.values()))

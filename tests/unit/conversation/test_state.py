@@ -320,3 +320,18 @@ async def test_a_turn_whose_thread_moved_on_runs_again_and_no_update_is_lost() -
             "turn_repeated",
             "claim_lost",
         ]
+
+
+def test_a_state_that_nobody_looks_at_is_left_as_it_is_stored() -> None:
+    stored = b'{ "as": "another version wrote it" }'
+    untouched, looked_at = State(stored), State(stored)
+    assert looked_at["as"] == "another version wrote it"
+    assert untouched.encode() is stored
+    assert looked_at.encode() == b'{"as":"another version wrote it"}'
+
+
+def test_a_stored_state_that_is_shown_as_a_model_is_read() -> None:
+    state = State(b'{"last":3}')
+    state.show_as(_ORDER)
+    state.seen.last = 4
+    assert state.values_now()["last"] == 4
