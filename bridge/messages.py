@@ -318,13 +318,13 @@ def _reason(error: ErrorDetails) -> str:
 
 
 @cache
-def _names(kind: type[Any]) -> tuple[str, ...]:
-    return tuple(own.name for own in fields(kind))
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": message.kind}
-    for name in _names(type(message)):
+    for name in _names(message.kind):
         value = getattr(message, name)
         if value is None or (name != "payload" and value in ("", (), [], {})):
             continue
