@@ -7,6 +7,8 @@ from typing import Final, TypeAlias
 
 import regex
 
+from bridge.planning.fences import CodeBlock, CodeBlocks, has_fences
+
 Size: TypeAlias = Callable[[str], int]
 """Counts a text as a channel does."""
 
@@ -34,19 +36,41 @@ def split_text(text: str, limit: int | None, size: Size = len) -> list[str]:
 
     A piece ends with a paragraph, line or sentence that ends in its second half, else between two words, else
     between two graphemes. White space at a seam is left out. A grapheme longer than `limit` is cut.
+    A code block is closed at the end of a piece and opened again in the next; the indentation of its lines is kept.
     """
     if limit is None or (len(text) <= limit and size(text) <= limit):
         return [text]
-    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, limit, size)]
-    pieces, start = [], _past_space(letters, 0)
+    longest = limit // 2 if has_fences(text) else limit
+    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, longest, size)]
+    pieces: list[str] = []
+    start, parted = _past_space(letters, 0), None
+    blocks = CodeBlocks(letters, limit, size)
     while start < len(letters):
-        end = _seam(letters, start, limit, size)
-        last = end
-        while letters[last - 1].isspace():
+        end, cut = _end(letters, blocks, start, limit - size(parted.opening if parted else ""), size)
+        last = end if cut is None else min(end, cut.code_end)
+        while last > start and letters[last - 1].isspace():
             last -= 1
-        pieces.append("".join(letters[start:last]))
-        start = _past_space(letters, end)
+        if last > start:
+            opening, closing = parted.opening if parted else "", cut.closing if cut else ""
+            pieces.append(opening + "".join(letters[start:last]) + closing)
+        parted = cut if cut is not None and _past_space(letters, end) < cut.code_end else None
+        start = _past_lines(letters, end, limit) if parted else _past_space(letters, cut.end if cut else end)
     return pieces or [text[:limit]]
+
+
+def _end(letters: list[str], blocks: CodeBlocks, start: int, room: int, size: Size) -> tuple[int, CodeBlock | None]:
+    """The end of the piece that begins at `start`, and the code block that it parts, for which it leaves room."""
+    least = _past_space(letters, start)
+    if (own := blocks.parted(least + 1)) and own.start == start:
+        least = own.code
+    end = _seam(letters, start, room, size, least)
+    cut = blocks.parted(end)
+    if cut is not None:
+        end = _seam(letters, start, room - blocks.closing_size, size, least)
+        cut = blocks.parted(end)
+    if cut is not None and end <= cut.code and cut.start > start:  # nothing of its code is here
+        return cut.start, None
+    return end, cut
 
 
 def cut_text(text: str, limit: int | None, size: Size = len) -> str | None:
@@ -75,8 +99,16 @@ def _past_space(letters: list[str], start: int) -> int:
     return start
 
 
-def _seam(letters: list[str], start: int, limit: int, size: Size) -> int:
-    """The best end for the piece that begins at `start`."""
+def _past_lines(letters: list[str], start: int, limit: int) -> int:
+    """Past white space, but not past the indentation of a line, unless that is a quarter of a message."""
+    line = past = _past_space(letters, start)
+    while line > start and "\n" not in letters[line - 1]:
+        line -= 1
+    return line if line > start and (past - line) * 4 <= limit else past
+
+
+def _seam(letters: list[str], start: int, limit: int, size: Size, least: int) -> int:
+    """The best end for the piece that begins at `start`: behind `least`, unless there is no room for as much."""
     end, room = start, limit
     while end < len(letters) and (end == start or size(letters[end]) <= room):
         room -= size(letters[end])
@@ -86,7 +118,7 @@ def _seam(letters: list[str], start: int, limit: int, size: Size) -> int:
     if not _MAY_END.search("".join(letters[start : end + 1])):
         return end
     latest: dict[int, int] = {}
-    for at in range(end, start, -1):
+    for at in range(end, least, -1):
         if letters[at].isspace() or letters[at - 1] in _SHUT_ENDS:  # most are neither, and a call for each takes long
             latest.setdefault(_strength(letters, at), at)
             if _PARAGRAPH in latest:

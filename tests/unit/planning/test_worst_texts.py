@@ -41,7 +41,11 @@ WORST: Final = {
     "ligatures of eighteen letters": "\ufdfa" * 20_000,
     "digits of another script": "\u0662" * 25_000,
     "pictures": "\U0001f600" * 20_000,
+    "fences": "```\na\n" * 10_000,
+    "a fence that nothing closes": "```\n" + "~~~\n" * 12_000,
 }
+SPLIT_WITH_MORE: Final = {"code": "```python\n" + "print(1)\n" * 5_000 + "```"}
+"""What a split adds letters to: fences of code."""
 CHOICES: Final = [
     Choice(number=number, key=title, title=title) for number, title in enumerate(("Cancel", "Tea", "a\u0301" * 20), 1)
 ]
@@ -71,9 +75,9 @@ def _seconds(function: Callable[[str], object], text: str) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("function", FUNCTIONS)
-@pytest.mark.parametrize("text", WORST)
+@pytest.mark.parametrize("text", [*WORST, *SPLIT_WITH_MORE])
 def test_four_times_the_text_is_no_more_than_about_four_times_the_work(text: str, function: str) -> None:
-    whole = WORST[text]
+    whole = {**WORST, **SPLIT_WITH_MORE}[text]
     seconds = _seconds(FUNCTIONS[function], whole)
     assert seconds < 0.02 or seconds < 9 * _seconds(FUNCTIONS[function], whole[: len(whole) // 4])  # squared, it is 16
 

@@ -76,8 +76,7 @@ async def test_forged_signatures_cost_few_inflations(door: Door, inflations: lis
 
 
 async def test_a_signature_of_what_came_needs_no_allowance(door: Door, inflations: list[int]) -> None:
-    while await post(door, FORGED, mac("x")) != 503:
-        pass
+    assert [await post(door, FORGED, mac("x")) for _ in range(AT_ONCE * 4)][-1] == 503
     inflations.clear()
     assert await post(door, PACKED, mac(SECRET, PACKED)) == 200
     assert await post(door, GOOD, mac(SECRET, GOOD), coding="") == 200
