@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _POLE: Final = 90
 _DATE_LINE: Final = 180
+_At: TypeAlias = datetime | None
+_Expires: TypeAlias = datetime | timedelta | None
+"""These keep their classes where a test has frozen the clock, which puts another datetime into every module."""
 
 
 class _Strict:
@@ -43,8 +46,8 @@ class _Message(_Strict):
 
     reply_to: str | None = field(default=None, kw_only=True)
     tag: str | None = field(default=None, kw_only=True)
-    at: datetime | None = field(default=None, kw_only=True)
-    expires: datetime | timedelta | None = field(default=None, kw_only=True)
+    at: _At = field(default=None, kw_only=True)
+    expires: _Expires = field(default=None, kw_only=True)
     fallback: Sequence[Outgoing] = field(default=(), kw_only=True)
 
     def __post_init__(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
 
+from bridge import messages
 from bridge.messages import Button, Buttons, Image, Text, decode_message, encode_message
 
 
@@ -38,3 +40,15 @@ def test_what_is_no_message_is_refused_with_where_and_why(values: Any, reason: s
     with pytest.raises(ValueError, match=r".") as caught:
         decode_message(orjson.dumps(values))
     assert reason in str(caught.value)
+
+
+def test_a_message_is_read_where_a_test_has_frozen_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As freezegun does, and with the first message of its kind."""
+
+    class Frozen(datetime):
+        """Pydantic knows no such class."""
+
+    monkeypatch.setattr(messages, "datetime", Frozen)
+    messages._adapter.cache_clear()
+    read = decode_message({"kind": "text", "text": "hi", "at": "2026-01-01T00:00:00+00:00"})
+    assert read.at == datetime(2026, 1, 1, tzinfo=UTC)
