@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.docs.pages import PAGES, ROOT, blocks_of
+from tests.docs.pages import PAGES, ROOT, blocks_of, write_file
 
 
 def write_code(folder: Path) -> None:
@@ -20,8 +20,7 @@ def write_code(folder: Path) -> None:
             if block.file is None:
                 nameless += "\n" * (block.line - 1 - nameless.count("\n")) + block.code
             else:
-                (place / block.file).parent.mkdir(exist_ok=True)
-                (place / block.file).write_text("\n" * (block.line - 1) + block.code, "utf-8")
+                write_file(block, place)
         if nameless:
             (place / "page.py").write_text(nameless, "utf-8")
 

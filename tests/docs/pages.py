@@ -14,12 +14,15 @@ PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 _FENCED: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_FILE: Final = re.compile(r"# (?P<name>(?:[a-z_]+/)*[a-z_]+\.(?:py|toml))\n")
+_FILE: Final = re.compile(r"# (?P<name>(?:[a-z_]+/)*[a-z_]+\.(?:py|toml))(?P<more>, continued)?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One code block. `file` is the name its first line gives it, `# shop.py` or `# shop/menu.py`; or None."""
+    """One code block. `file` is the name its first line gives it, `# shop.py` or `# shop/menu.py`; or None.
+
+    `# shop.py, continued` goes on in the file of an earlier block.
+    """
 
     page: Path
     line: int
@@ -30,6 +33,12 @@ class Block:
     def file(self) -> str | None:
         name = _FILE.match(self.code)
         return name["name"] if name else None
+
+    @property
+    def continues(self) -> bool:
+        """Whether it is to be written behind what its file has already."""
+        name = _FILE.match(self.code)
+        return name is not None and name["more"] is not None
 
     @property
     def where(self) -> str:
@@ -54,6 +63,15 @@ def blocks_of(page: Path, *languages: str) -> list[Block]:
         for match in _FENCED.finditer(text)
     ]
     return [block for block in blocks if not languages or block.language in languages]
+
+
+def write_file(block: Block, folder: Path) -> None:
+    """Write a block into its file, or behind what is there; each line has the number that it has on the page."""
+    assert block.file is not None
+    path = folder / block.file
+    path.parent.mkdir(parents=True, exist_ok=True)
+    before = path.read_text("utf-8") if block.continues else ""
+    path.write_text(before + "\n" * (block.line - 1 - before.count("\n")) + block.code, "utf-8")
 
 
 def section(page: Path, heading: str) -> str:

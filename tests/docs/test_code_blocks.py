@@ -19,7 +19,7 @@ from bridge.cli import app
 from bridge.config.load import Config
 from bridge.messages import decode_message
 from tests.docs.made_up_secrets import give_secrets
-from tests.docs.pages import PAGES, blocks_of, name_of
+from tests.docs.pages import PAGES, Block, blocks_of, name_of, write_file
 from tests.docs.shell import check_command, commands_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
+
+NAMELESS = [[block for block in blocks_of(page, "python") if block.file is None] for page in PAGES]
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=name_of)
 
@@ -50,21 +52,34 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, mo
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page, "python", "toml"):
         if block.file is not None:
-            (folder / block.file).parent.mkdir(exist_ok=True)
-            (folder / block.file).write_text(block.code)
+            write_file(block, folder)
         if block.language == "toml":
             Config.from_dict(tomllib.loads(block.code), folder)
         elif block.file is not None:
-            importlib.invalidate_caches()
-            module = block.file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
-            sys.modules.pop(module, None)  # a page may write a file again
-            importlib.import_module(module)
+            import_anew(block.file)
         else:
             exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)  # noqa: S102 - our own pages
     if (folder / "threadbridge.toml").exists():
         for command in ("check", "urls"):
             result = CliRunner().invoke(app, [command])
             assert result.exit_code == 0, f"{name_of(page)}: {command}: {result.output}"
+
+
+def import_anew(file: str) -> None:
+    importlib.invalidate_caches()
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    sys.modules.pop(module, None)  # a page may write a file again
+    importlib.import_module(module)
+
+
+@pytest.mark.parametrize("block", [block for blocks in NAMELESS for block in blocks[1:]], ids=lambda block: block.where)
+def test_a_block_runs_when_it_is_copied_by_itself(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the blocks above only those that are files are there; a block that is a file is a module in every test."""
+    give_secrets(block.page.read_text("utf-8"), folder, monkeypatch)
+    for other in blocks_of(block.page, "python", "toml"):
+        if other.file is not None and other.line < block.line:
+            write_file(other, folder)
+    exec(compile("\n" * (block.line - 1) + block.code, str(block.page), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own pages
 
 
 @every_page
