@@ -53,3 +53,15 @@ def test_what_stands_in_a_text_is_no_value(text: bytes) -> None:
 def test_a_text_without_an_end_is_looked_at_once(body: bytes) -> None:
     with pytest.raises(WebhookError, match="not JSON"):
         read_object(body)
+
+
+def test_many_texts_are_counted_by_their_quotes_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.strict_json._STRINGS", None)
+    for name in ("texts of one letter", "objects of one key", "objects in objects"):
+        with pytest.raises(WebhookError, match=f"more than {VALUES} values"):
+            read_object(_filled(WORST[name]))
+
+
+def test_an_object_of_as_many_texts_as_may_be_is_read() -> None:
+    pairs = b",".join(b'"%d\\"\\\\":"[,\\""' % number for number in range(VALUES - 1))
+    assert len(read_object(b"{" + pairs + b"}")) == VALUES - 1
