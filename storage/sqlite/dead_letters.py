@@ -9,8 +9,9 @@ from bridge.log import kind_of
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
 from bridge.store.replay import letter_of, replay_of, replayed_key
 
+from .. import records
 from ..results import Result
-from . import records
+from . import lookups
 from .heads import is_idle
 from .inbox import receive
 
@@ -81,7 +82,7 @@ def _replay_event(
         return result
     idle = is_idle(db, "inbox", thread_id)
     db.execute(_REOPEN_EVENT, (INBOX.move(state, move), cache.number(), idle, row_id))
-    reopened = _read(records.inbox_row, db.execute(records.ONE_EVENT, (row_id,)).fetchone())
+    reopened = _read(records.inbox_row, db.execute(lookups.ONE_EVENT, (row_id,)).fetchone())
     return Result(value=True, received=[reopened], threads={thread_id})
 
 
@@ -90,7 +91,7 @@ def _replay_message(db: sqlite3.Connection, cache: Cache, row_id: int) -> Result
     if row is None:
         return Result(value=False)
     db.execute(_REOPEN_MESSAGE, (cache.number(), is_idle(db, "outbox", row[0]), row_id))
-    reopened = _read(records.outbox_row, db.execute(records.ONE_MESSAGE, (row_id,)).fetchone())
+    reopened = _read(records.outbox_row, db.execute(lookups.ONE_MESSAGE, (row_id,)).fetchone())
     return Result(value=True, queued=[reopened], threads={row[0]})
 
 

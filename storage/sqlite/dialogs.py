@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from .. import records
 from ..results import Result
-from . import records, timers
+from . import lookups, timers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -20,7 +21,7 @@ UPDATE threads SET dialog = NULL, choices = ?, version = version + 1, updated_at
 
 def end(db: sqlite3.Connection, cache: Cache, thread_id: int, timer: str, at: int) -> Result:
     """End the dialog that waits in a thread; the result's `value` is whether one did."""
-    row = db.execute(records.ONE_THREAD, (thread_id,)).fetchone()
+    row = db.execute(lookups.ONE_THREAD, (thread_id,)).fetchone()
     if row is None or (thread := records.thread_row(row)).dialog is None:
         return Result(value=False)
     db.execute(_END_DIALOG, (records.pack_choices(()), at, thread_id))

@@ -8,7 +8,8 @@ from bridge.messages import decode_message
 from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
 
-from . import records, segments
+from .. import records
+from . import segments
 
 if TYPE_CHECKING:
     import sqlite3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from .records import OPEN
+from ..records import OPEN
 
 if TYPE_CHECKING:
     import sqlite3

@@ -10,7 +10,8 @@ from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove
 from bridge.store.takeover import MISSED, given_back, restarted
 
-from . import records, unreadable
+from .. import records
+from . import unreadable
 from .timers import CANCEL_EVENT, NAMED
 
 if TYPE_CHECKING:

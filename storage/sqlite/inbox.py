@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.events import Echo
-from bridge.store.admission import Known, admit, conflict_keys_of, done_at, joins_message, keys_of, wants_turn
+from bridge.store.admission import Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
 from bridge.store.echoes import is_ours
 from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
-from bridge.store.records import InboxRow
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
 
 from ..results import Result
-from . import records, statuses, threads
+from ..rows import EVENT_VALUES, event_row, event_values
+from . import statuses, threads
 from .evidence import ThreadEvidence
 from .heads import busy
 
@@ -33,11 +33,7 @@ _KNOWN: Final = """
 SELECT i.account, i.event_key, i.event, i.raw FROM json_each(?) j
 JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
 """
-_INSERT: Final = """
-INSERT INTO inbox (id, account, event_key, thread_id, seq, kind, event, raw, channel, address, status, error,
-                   received_at, done_at, attempt)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arrival]]) -> list[Result]:
@@ -87,38 +83,8 @@ def _place(
         result.threads.add(thread_id)
         if event is not None and wants_turn(state, event, thread_id):
             ref = thread.ref if thread else threads.ref_of(db, cache, thread_id)
-            result.received.append(
-                InboxRow(
-                    id=number,
-                    seq=number,
-                    thread_id=thread_id,
-                    ref=ref,
-                    key=arrival.key,
-                    event=event,
-                    attempt=0,
-                    address=arrival.address,
-                    received_at=arrival.received_at,
-                    size=len(arrival.encoded) + len(arrival.raw),
-                )
-            )
-    inserts.append(
-        (
-            number,
-            arrival.account,
-            arrival.key,
-            thread_id,
-            number,
-            event.tag if event else "webhook",
-            arrival.encoded,
-            arrival.raw,
-            arrival.channel,
-            records.pack(arrival.address),
-            state,
-            arrival.reason or None,
-            arrival.received_at,
-            done_at(state, arrival.received_at),
-        )
-    )
+            result.received.append(event_row(arrival, event, number, thread_id, ref))
+    inserts.append(event_values(arrival, number, thread_id, state))
 
 
 def _place_news(

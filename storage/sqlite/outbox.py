@@ -7,25 +7,22 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import ClaimLost, StoreError
 from bridge.store.heads import begins
 from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome
-from bridge.store.records import OutboxRow
 
+from .. import records
 from ..results import Result
-from . import records, statuses
+from ..rows import MESSAGE_VALUES, message_row, message_values
+from . import statuses
 from .heads import begin_next, busy
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store.records import Retry, Saying, Settled, TurnCommit
+    from bridge.store.records import Retry, Settled, TurnCommit
 
     from .cache import Cache
 
-_SAY: Final = """
-INSERT INTO outbox (id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt,
-                    available_at, expires_at, created_at, error, done_at)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_SAY: Final = f"INSERT INTO outbox ({MESSAGE_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _RETRY: Final = f"""
 UPDATE outbox SET attempt = ?, available_at = ?, tried_at = ?, error = ?, outcome = ?
 WHERE id = ? AND {records.MESSAGE_OPEN}
@@ -54,52 +51,12 @@ def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], resul
     values: list[tuple[Any, ...]] = []
     for turn, result in zip(turns, results, strict=True):
         for saying in turn.sayings:
-            state = saying.state
-            leaves = state is OutboxState.OPEN
-            row = _row(turn, saying, cache.row_number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
+            leaves = saying.state is OutboxState.OPEN
+            row = message_row(turn, saying, cache.row_number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
             if leaves:
                 result.queued.append(row)
-            values.append(_values(turn, saying, row, state))
+            values.append(message_values(turn, saying, row))
     db.executemany(_SAY, values)
-
-
-def _row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
-    return OutboxRow(
-        id=number,
-        seq=number,
-        thread_id=turn.thread.id,
-        ref=turn.thread.ref,
-        key=saying.key,
-        message=saying.message,
-        attempt=attempt,
-        address=turn.thread.address,
-        created_at=turn.at,
-        available_at=saying.available_at,
-        expires_at=saying.expires_at,
-        size=len(saying.encoded),
-    )
-
-
-def _values(turn: TurnCommit, saying: Saying, row: OutboxRow, state: OutboxState) -> tuple[Any, ...]:
-    return (
-        row.id,
-        row.key,
-        row.ref.account,
-        row.thread_id,
-        turn.row.id,
-        row.seq,
-        row.message.kind,
-        saying.encoded,
-        records.pack(list(saying.given_up)),
-        records.pack(row.address),
-        state,
-        row.attempt,
-        row.available_at,
-        row.expires_at,
-        row.created_at,
-        saying.dropped or None,
-        turn.at if saying.dropped else None,
-    )
 
 
 def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | StoreError]:

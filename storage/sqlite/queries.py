@@ -6,20 +6,19 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
-from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
+from .. import views
+from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 from . import segments
-from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
     import sqlite3
 
-    from .records import Row
+    from bridge.store.records import AccountSummary, HistoryEntry, ThreadSummary
 
 _DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
 _DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
@@ -62,25 +61,12 @@ GROUP BY account
 
 def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
     """Every account of which the store holds something that these queries find, by name."""
-    last: dict[str, int] = dict(db.execute(LAST_RECEIVED))
-    events = {account: (count, at) for account, count, at in db.execute(OPEN_EVENTS)}
-    messages = {account: (count, at) for account, count, at in db.execute(OPEN_MESSAGES)}
-    dead: dict[str, int] = dict(db.execute(DEAD))
-    nothing = (0, None)
-    return [
-        AccountSummary(
-            account=account,
-            last_received=last.get(account),
-            open_events=events.get(account, nothing)[0],
-            open_messages=messages.get(account, nothing)[0],
-            oldest=min(
-                (at for _, at in (events.get(account, nothing), messages.get(account, nothing)) if at is not None),
-                default=None,
-            ),
-            dead=dead.get(account, 0),
-        )
-        for account in sorted({*last, *events, *messages, *dead})
-    ]
+    return views.account_summaries(
+        last=db.execute(LAST_RECEIVED),
+        events=db.execute(OPEN_EVENTS),
+        messages=db.execute(OPEN_MESSAGES),
+        dead=db.execute(DEAD),
+    )
 
 
 ACCOUNTS: Final = """
@@ -121,24 +107,7 @@ def summaries(db: sqlite3.Connection, account: str | None, limit: int, *, held: 
         for name in [account] if account is not None else [row[0] for row in db.execute(ACCOUNTS)]:
             latest += db.execute(_LATEST, (name, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
-    return [_summary(row) for row in db.execute(_SUMMARY, (orjson.dumps(ids).decode(),))]
-
-
-def _summary(row: Row) -> ThreadSummary:
-    """From _SUMMARY."""
-    return ThreadSummary(
-        id=row[0],
-        ref=ThreadRef(*row[1:5]),
-        contact=Contact(**orjson.loads(row[5])) if row[5] else None,
-        step=row[6],
-        version=row[7],
-        open_events=row[8],
-        open_messages=row[9],
-        last_at=row[10],
-        reason=row[11],
-        note=row[12],
-        kept_events=row[13],
-    )
+    return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps(ids).decode(),))]
 
 
 UNCONFIRMED: Final = f"""
@@ -150,11 +119,6 @@ WHERE o.id > max(:after, coalesce((SELECT id FROM outbox WHERE created_at < :sin
 ORDER BY o.id LIMIT :limit
 """
 """Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
-
-
-def unconfirmed(row: Row) -> Unconfirmed:
-    """From UNCONFIRMED."""
-    return Unconfirmed(row_id=row[0], ref=ThreadRef(*row[1:5]), message_id=row[5], status=row[6])
 
 
 _IN_LETTER: Final = f"""
@@ -179,24 +143,6 @@ DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER}
 """One of them."""
 
 
-def dead_letter(row: Row) -> DeadLetter:
-    """From DEAD_LETTERS or DEAD_LETTER."""
-    return DeadLetter(
-        id=row[0],
-        account=row[1],
-        thread=row[2],
-        kind=row[3],
-        state=row[4],
-        reason=row[5],
-        attempt=row[6],
-        at=row[7],
-        content=row[8],
-        channel=row[9],
-        trace=row[10],
-        tries=row[11],
-    )
-
-
 _HISTORY: Final = f"""
 SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
 FROM inbox INDEXED BY inbox_past
@@ -213,22 +159,7 @@ def history(db: sqlite3.Connection, thread_id: int, after: int, limit: int) -> l
     entries: list[HistoryEntry] = []
     for segment in segments.of_thread(db, thread_id, after):
         values = {"segment": segment, "thread": thread_id, "after": after, "limit": limit - len(entries)}
-        entries += map(_history_entry, db.execute(_HISTORY, values))
+        entries += map(views.history_entry, db.execute(_HISTORY, values))
         if len(entries) >= limit:
             break
     return entries[::-1]
-
-
-def _history_entry(row: Row) -> HistoryEntry:
-    """From _HISTORY."""
-    return HistoryEntry(
-        position=row[0],
-        id=row[0],
-        direction=row[1],
-        kind=row[2],
-        state=row[3],
-        status=row[4],
-        content=row[5],
-        key=row[6],
-        at=row[7],
-    )

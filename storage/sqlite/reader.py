@@ -11,11 +11,11 @@ from bridge.store.lifecycle import TimerState
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
-from . import queries, records
+from .. import records, views
+from ..unreadable import sort_out
+from . import lookups, queries
 from .connection import execute
 from .evidence import ThreadEvidence
-from .steps import COLUMNS, step_row
-from .unreadable import sort_out
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
         Unconfirmed,
     )
 
+    from ..unreadable import Sized, Unreadable
     from .connection import Connection
-    from .unreadable import Sized, Unreadable
 
 T = TypeVar("T")
 W = TypeVar("W", bound="Sized")
@@ -86,14 +86,14 @@ class Reader:
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed. Raises NoThread when there is no such thread."""
-        threads = await self._all(records.thread_row, records.ONE_THREAD, thread_id)
+        threads = await self._all(records.thread_row, lookups.ONE_THREAD, thread_id)
         if not threads:
             raise NoThread(f"there is no thread {thread_id}")
         return threads[0]
 
     async def steps(self, thread_id: int) -> list[StepRow]:
         """The steps noted in a thread whose turn is not committed."""
-        return await self._all(step_row, f"SELECT {COLUMNS} FROM steps WHERE thread_id = ?", thread_id)
+        return await self._all(records.step_row, f"SELECT {records.STEP} FROM steps WHERE thread_id = ?", thread_id)
 
     async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
         """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
@@ -152,7 +152,7 @@ class Reader:
 
         def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
             values = {"account": account, "limit": limit}
-            letters = [queries.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
+            letters = [views.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
             return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
 
         return await self._look(fetch)
@@ -160,7 +160,7 @@ class Reader:
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
         side, row_id = letter_of(letter_id)
-        letters = [] if row_id is None else await self._all(queries.dead_letter, queries.DEAD_LETTER[side], row_id)
+        letters = [] if row_id is None else await self._all(views.dead_letter, queries.DEAD_LETTER[side], row_id)
         return letters[0] if letters else None
 
     async def cursor(self, account: str, name: str) -> str | None:
@@ -181,7 +181,7 @@ class Reader:
 
         def fetch(db: sqlite3.Connection) -> list[Unconfirmed]:
             values = {"account": account, "since": since, "after": after, "limit": limit}
-            return [queries.unconfirmed(row) for row in db.execute(queries.UNCONFIRMED, values)]
+            return [views.unconfirmed(row) for row in db.execute(queries.UNCONFIRMED, values)]
 
         return await self._look(fetch)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import TYPE_CHECKING, Final
 
+from ..records import EVENT_OPEN, MESSAGE_OPEN
 from .connection import MEMORY, execute, prepare
-from .records import EVENT_OPEN, MESSAGE_OPEN
 from .store import SqliteStore
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Inline:
 
 
 class SuspectsInMemory:
-    """As storage.sqlite.suspects.SuspectsFile, in memory that survives a bridge."""
+    """As storage.suspects.SuspectsFile, in memory that survives a bridge."""
 
     def __init__(self, cells: dict[str, dict[int, int]], running: set[tuple[str, int]]) -> None:
         """What the last bridge left behind, and what this one will: deaths by kind and row, and which rows ran."""

@@ -8,7 +8,8 @@ from bridge.events import Status
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
-from . import records, segments, unreadable
+from .. import records
+from . import lookups, segments, unreadable
 from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
@@ -102,5 +103,5 @@ def _take_place(db: sqlite3.Connection, cache: Cache, status: EarlyStatus, threa
     head = state is InboxState.OPEN and is_idle(db, "inbox", thread_id)
     values = (thread_id, cache.number(), state, int(head), status.inbox_id)
     if db.execute(_JOIN_EARLY, values).rowcount and state is InboxState.OPEN:
-        row = db.execute(records.ONE_EVENT, (status.inbox_id,)).fetchall()
+        row = db.execute(lookups.ONE_EVENT, (status.inbox_id,)).fetchall()
         result.received.extend(unreadable.readable(db, cache, row, records.inbox_row))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from bridge.store.records import StepRow
-from bridge.units import SECOND
-
+from .. import records
+from ..records import STEP, STEPS_KEPT
 from ..results import Result
 
 if TYPE_CHECKING:
@@ -16,19 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
-    from bridge.store.records import TurnCommit
+    from bridge.store.records import StepRow, TurnCommit
 
-COLUMNS: Final = "thread_id, run, position, call, key, at, result"
-_NOTED: Final = f"SELECT {COLUMNS} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
-_START: Final = f"INSERT INTO steps ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, NULL)"
+_NOTED: Final = f"SELECT {STEP} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
+_START: Final = f"INSERT INTO steps ({STEP}) VALUES (?, ?, ?, ?, ?, ?, NULL)"
 _END: Final = "UPDATE steps SET result = ? WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
 _FORGET: Final = "DELETE FROM steps WHERE thread_id = ? AND (run IN (SELECT value FROM json_each(?)) OR at < ?)"
-_KEPT: Final = 90 * 24 * 3600 * SECOND
-
-
-def step_row(row: tuple[Any, ...]) -> StepRow:
-    """From COLUMNS."""
-    return StepRow(thread_id=row[0], run=row[1], position=row[2], call=row[3], key=row[4], at=row[5], result=row[6])
 
 
 def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | StoreError]:
@@ -38,7 +30,7 @@ def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | Sto
         noted = db.execute(_NOTED, (step.thread_id, step.run, step.position, step.call)).fetchone()
         if noted is None:
             db.execute(_START, (step.thread_id, step.run, step.position, step.call, step.key, step.at))
-        results.append(Result(value=step_row(noted) if noted is not None else None))
+        results.append(Result(value=records.step_row(noted) if noted is not None else None))
     return results
 
 
@@ -54,6 +46,8 @@ def forget(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
     Notes of other runs stay: those of an event that was given up are wanted when a person has it tried again, which
     nobody does after so long a time.
     """
-    done = [(turn.thread.id, orjson.dumps(list(turn.steps)).decode(), turn.at - _KEPT) for turn in turns if turn.steps]
+    done = [
+        (turn.thread.id, orjson.dumps(list(turn.steps)).decode(), turn.at - STEPS_KEPT) for turn in turns if turn.steps
+    ]
     if done:
         db.executemany(_FORGET, done)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome, TimerState
 from bridge.units import SECOND
 
+from ..records import literal
 from .connection import prepare
-from .records import literal
 
 if TYPE_CHECKING:
     from collections.abc import Callable

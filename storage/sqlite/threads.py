@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from bridge.events import Message, Postback
 from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
-from . import records
+from .. import records
+from ..rows import thread_values
+from . import lookups
 
 if TYPE_CHECKING:
     import sqlite3
@@ -62,7 +63,7 @@ def ref_of(db: sqlite3.Connection, cache: Cache, thread_id: int) -> ThreadRef:
     thread = cache.thread(thread_id)
     if thread is not None:
         return thread.ref
-    return records.thread_row(db.execute(records.ONE_THREAD, (thread_id,)).fetchone()).ref
+    return records.thread_row(db.execute(lookups.ONE_THREAD, (thread_id,)).fetchone()).ref
 
 
 def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) -> None:
@@ -73,16 +74,8 @@ def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) ->
 
 def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> None:
     """Threads as turns leave them."""
-    db.executemany(_TURN, [_values(turn) for turn in turns])
+    db.executemany(_TURN, [thread_values(turn) for turn in turns])
     cache.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in turns)
-
-
-def _values(turn: TurnCommit) -> tuple[Any, ...]:
-    thread, event = turn.thread, turn.row.event
-    contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
-    choices, address = records.pack_choices(thread.choices), records.pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq)
-    return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 
 def note_heard(db: sqlite3.Connection, cache: Cache, thread_id: int, inbox_id: int) -> None:

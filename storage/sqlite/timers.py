@@ -12,8 +12,8 @@ from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMo
 from bridge.store.records import Arrival
 from bridge.units import moment
 
+from .. import records
 from ..results import Result
-from . import records
 from .inbox import receive
 
 if TYPE_CHECKING:

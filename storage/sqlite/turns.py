@@ -12,8 +12,9 @@ from bridge.store.fencing import fence
 from bridge.store.lifecycle import INBOX, InboxState
 from bridge.store.takeover import after_silence
 
+from .. import records
 from ..results import Result
-from . import holds, outbox, records, steps, threads, timers
+from . import holds, outbox, steps, threads, timers
 from .heads import begin_next
 
 if TYPE_CHECKING:

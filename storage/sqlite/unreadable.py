@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import orjson
 
-from bridge.log import kind_of, log
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, OutboxMove
-from bridge.store.records import READ_BYTES
 
+from ..records import OPEN, literal
 from ..results import Result
+from ..unreadable import Sized, sort_out
 from . import threads
 from .heads import begin_next
-from .records import OPEN, UNREADABLE, literal
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Iterable, Sequence
 
+    from ..records import Row
+    from ..unreadable import Unreadable
     from .cache import Cache
-    from .records import Row
 
 T = TypeVar("T", bound="Sized")
 
@@ -40,42 +40,6 @@ WHERE r.{is_open} AND NOT EXISTS (
 """
     for table, is_open in OPEN.items()
 }
-
-
-class Unreadable(NamedTuple):
-    """A row of the inbox or the outbox, and why it cannot be read."""
-
-    row_id: int
-    thread_id: int
-    reason: str
-
-
-class Sized(Protocol):
-    """A row as it is read, and its stored bytes."""
-
-    @property
-    def size(self) -> int: ...  # noqa: D102 - as the class says
-
-
-def sort_out(rows: Iterable[Row], make: Callable[[Row], T]) -> tuple[list[T], list[Unreadable]]:
-    """What `make` reads of rows that begin with their id, seq and thread, and those that it cannot read.
-
-    At READ_BYTES the rest is left.
-    """
-    readable: list[T] = []
-    unreadable: list[Unreadable] = []
-    size = 0
-    for row in rows:
-        try:
-            readable.append(made := make(row))
-        except UNREADABLE as error:
-            log.error("row_unreadable", key=str(row[0]), thread=row[2], reason=kind_of(error))
-            unreadable.append(Unreadable(row[0], row[2], f"this threadbridge cannot read it: {kind_of(error)}"))
-            continue
-        size += made.size
-        if size >= READ_BYTES:
-            break
-    return readable, unreadable
 
 
 def give_up(db: sqlite3.Connection, cache: Cache, table: str, rows: Sequence[Unreadable]) -> Result:

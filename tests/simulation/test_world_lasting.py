@@ -18,8 +18,8 @@ from bridge.testing.loop import START
 from bridge.testing.surroundings import LEAP
 from bridge.testing.world import World
 from bridge.units import SECOND, micros
+from storage.records import MESSAGE_OPEN
 from storage.sqlite.connection import execute
-from storage.sqlite.records import MESSAGE_OPEN
 from tests.support.planted import Other, over
 from tests.support.worlds import ALL, LASTING, counted, counting, refunded, shop
 

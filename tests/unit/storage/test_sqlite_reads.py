@@ -10,7 +10,8 @@ import pytest
 
 from bridge.store.records import TurnCommit
 from bridge.testing.contract.store.desk import AT, Desk, arrival, sent
-from storage.sqlite import cache, queries
+from storage import memory
+from storage.sqlite import queries
 from storage.sqlite.connection import execute
 from tests.support.sqlite_files import on_writer, sqlite_of
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 async def test_threads_that_keep_much_are_remembered_in_a_bounded_number_of_bytes(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    monkeypatch.setattr(cache, "STATES", 10_000)
+    monkeypatch.setattr(memory, "STATES", 10_000)
     for name in "abcdef":
         (row,) = await desk.hear(name, conversation=name)
         thread = await desk.store.thread(row.thread_id)

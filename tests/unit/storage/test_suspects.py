@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from structlog.testing import capture_logs
 
-from storage.sqlite.suspects import SLOTS, SuspectsFile
+from storage.suspects import SLOTS, SuspectsFile
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,8 @@ from bridge.log import kind_of, log
 from bridge.messages import decode_message
 from bridge.planning.choices import Choice
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome
-from bridge.store.records import Hold, InboxRow, OutboxRow, ThreadRow
+from bridge.store.records import Hold, InboxRow, OutboxRow, StepRow, ThreadRow
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,9 +57,9 @@ OUTBOX: Final = (
     f"o.expires_at, o.outcome = {literal(Outcome.CLAIMED)}, o.tried_at, "
     f"EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {literal(Outcome.UNKNOWN)})"
 )
-ONE_THREAD: Final = f"SELECT {THREAD} FROM threads t WHERE t.id = ?"
-ONE_EVENT: Final = f"SELECT {INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ?"
-ONE_MESSAGE: Final = f"SELECT {OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.id = ?"
+STEP: Final = "thread_id, run, position, call, key, at, result"
+STEPS_KEPT: Final = 90 * 24 * 3600 * SECOND
+"""Notes of runs that are over: nobody tries an event again after so long a time."""
 
 
 def pack(value: Mapping[str, str] | Sequence[str]) -> bytes | None:
@@ -147,6 +148,11 @@ def outbox_row(row: Row) -> OutboxRow:
         unanswered=bool(row[16]),
         size=len(row[8]),
     )
+
+
+def step_row(row: Row) -> StepRow:
+    """From the columns STEP."""
+    return StepRow(thread_id=row[0], run=row[1], position=row[2], call=row[3], key=row[4], at=row[5], result=row[6])
 
 
 def raw_json(raw: bytes) -> dict[str, Any]:

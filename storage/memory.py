@@ -1,0 +1,76 @@
+"""The threads that the one writing process saw last.
+
+Nobody else writes, so this is never stale. Changes are staged while a transaction runs and count only after its commit.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from bridge.events import ThreadRef
+    from bridge.store.records import ThreadRow
+
+THREADS: Final = 4096
+"""Threads remembered, at most."""
+STATES: Final = 32 << 20
+"""Bytes of states and dialogs remembered, at most: fewer threads, when they keep much."""
+
+
+class ThreadMemory:
+    """Belongs to the writer; others only look up threads by id."""
+
+    def __init__(self) -> None:
+        """Empty."""
+        self._by_id: dict[int, ThreadRow] = {}
+        self._states = 0
+        self._by_ref: dict[ThreadRef, int] = {}
+        self._staged: dict[int, ThreadRow] = {}
+        self._staged_refs: dict[ThreadRef, int] = {}
+
+    def thread(self, thread_id: int) -> ThreadRow | None:
+        """A thread as committed, if remembered. Safe from any thread."""
+        return self._by_id.get(thread_id)
+
+    def stage(self, rows: Iterable[ThreadRow]) -> None:
+        """Threads as the running transaction leaves them."""
+        for row in rows:
+            self._staged[row.id] = row
+            self._staged_refs[row.ref] = row.id
+
+    def find(self, ref: ThreadRef) -> ThreadRow | None:
+        """A thread as the running transaction sees it, if remembered."""
+        thread_id = self._staged_refs.get(ref)
+        if thread_id is None:
+            thread_id = self._by_ref.get(ref)
+        return None if thread_id is None else self.newest(thread_id)
+
+    def newest(self, thread_id: int) -> ThreadRow | None:
+        """A thread as the running transaction leaves it so far, if remembered."""
+        return self._staged.get(thread_id) or self._by_id.get(thread_id)
+
+    def commit(self) -> None:
+        """The transaction is durable: what was staged counts."""
+        for thread_id, row in self._staged.items():
+            before = self._by_id.get(thread_id)
+            self._states += _size(row) - (_size(before) if before else 0)
+            self._by_id[thread_id] = row
+            self._by_ref[row.ref] = thread_id
+        while len(self._by_id) > THREADS or self._states > STATES:
+            oldest = self._by_id.pop(next(iter(self._by_id)))
+            self._by_ref.pop(oldest.ref, None)
+            self._states -= _size(oldest)
+        self.rollback()
+
+    def rollback(self) -> None:
+        """Forget what was staged."""
+        if self._staged:
+            self._staged = {}
+            self._staged_refs = {}
+
+
+def _size(row: ThreadRow) -> int:
+    """Bytes of what may be large in a thread."""
+    return len(row.state) + len(row.dialog or b"") + len(row.members or b"")

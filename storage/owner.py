@@ -1,0 +1,156 @@
+"""The writing half of the Store port, over a group commit: what is the same whatever the database."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Final
+
+from .writer import Unit, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.errors import StoreError
+    from bridge.store.port import Listener
+    from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
+
+    from .memory import ThreadMemory
+    from .results import Result
+    from .suspects import Suspects
+    from .unreadable import Unreadable
+
+SLOTS: Final = {"in": "inbox", "out": "outbox"}
+"""What suspects are rows of."""
+
+
+class Owner(ABC):
+    """Hands each change to the writer as a unit, and each commit to the listener."""
+
+    def __init__(self, memory: ThreadMemory, suspects: Suspects | None) -> None:
+        """Nothing is written until the writer starts."""
+        self._memory = memory
+        self._suspects = suspects
+        self._listener: Listener | None = None
+        self._writer = Writer(self._transact, self._tell, self._broke)
+
+    @abstractmethod
+    async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
+        """See Writer."""
+
+    def listen(self, listener: Listener) -> None:
+        """Whom to tell what was committed, from now on."""
+        self._listener = listener
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
+        """Store events, once each by account and key, all or none, in the given order."""
+        size = sum(len(arrival.raw) + len(arrival.encoded) for arrival in arrivals)
+        receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals, size, lapses=True))).value
+        return receipts
+
+    def peek(self, thread_id: int) -> ThreadRow | None:
+        """A thread as last committed, if it is remembered."""
+        return self._memory.thread(thread_id)
+
+    async def commit_turn(self, turn: TurnCommit) -> None:
+        """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
+        await self._writer.submit(Unit("commit turn", turn))
+
+    async def end_dialog(self, thread_id: int, timer: str, at: int) -> bool:
+        """End the dialog that waits in a thread; False: none waits."""
+        return bool((await self._writer.submit(Unit("end dialog", (thread_id, timer, at)))).value)
+
+    async def start_step(self, step: StepRow) -> StepRow | None:
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        noted: StepRow | None = (await self._writer.submit(Unit("start step", step))).value
+        return noted
+
+    async def end_step(self, step: StepRow) -> None:
+        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        await self._writer.submit(Unit("end step", step))
+
+    async def fire_timers(self, now: int, limit: int) -> int | None:
+        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
+        due: int | None = (await self._writer.submit(Unit("fire timers", (now, limit)))).value
+        return due
+
+    async def retry_turn(self, retry: Retry) -> None:
+        """The turn failed and will be tried again; counts the next attempt."""
+        await self._writer.submit(Unit("retry turn", retry))
+
+    async def settle_turn(self, settled: Settled) -> None:
+        """The event is given up; its thread goes on."""
+        await self._writer.submit(Unit("settle turn", settled))
+
+    async def retry_delivery(self, retry: Retry) -> None:
+        """The message did not leave and will be tried again; counts the next attempt."""
+        await self._writer.submit(Unit("retry delivery", retry))
+
+    async def claim_delivery(self, row_id: int, at: int) -> None:
+        """Note durably that the message is about to be sent."""
+        await self._writer.submit(Unit("claim delivery", (row_id, at)))
+
+    async def settle_delivery(self, settled: Settled) -> None:
+        """The message's journey ended; joins any status that came early; the thread's next one may go."""
+        await self._writer.submit(Unit("settle delivery", settled))
+
+    async def advance(self, account: str, name: str, value: str) -> None:
+        """Everything before `value` is received."""
+        await self._writer.submit(Unit("advance", (account, name, value)))
+
+    async def keep_secret(self, account: str, name: str, value: str) -> str:
+        """Keep a value under a name; the value kept there before, if there is one, else this one."""
+        kept: str = (await self._writer.submit(Unit("keep secret", (account, name, value)))).value
+        return kept
+
+    async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
+        """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
+        return bool((await self._writer.submit(Unit("replay", (letter_id, at, arrivals)))).value)
+
+    async def drop(self, letter_id: str, at: int) -> bool:
+        """Put a dead letter aside for good."""
+        return bool((await self._writer.submit(Unit("drop", (letter_id, at)))).value)
+
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
+        """Note that a row ("in" or "out") is being worked on in this very moment."""
+        if self._suspects is not None:
+            self._suspects.mark(slot, row_id, running=running)
+
+    def suspects(self, slot: str) -> frozenset[int]:
+        """The rows that were being worked on when the last process died."""
+        return self._suspects.suspects[slot] if self._suspects is not None else frozenset()
+
+    def deaths(self, slot: str, row_id: int) -> int:
+        """At how many deaths of a process a suspect was being worked on; 0: it is none."""
+        return self._suspects.deaths(slot, row_id) if self._suspects is not None else 0
+
+    async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:
+        await self._writer.submit(Unit("give up unreadable", (table, rows)))
+        return True
+
+    def _tell(self, results: Sequence[Result]) -> None:
+        """Hand on what a transaction brought, in the order of its numbers."""
+        if self._listener is None:
+            return
+        if received := [row for result in results for row in result.received]:
+            received.sort(key=lambda row: row.seq)
+            self._listener.received(received)
+        if queued := [row for result in results for row in result.queued]:
+            queued.sort(key=lambda row: row.seq)
+            self._listener.queued(queued)
+        if resolved := [row_id for result in results for row_id in result.resolved]:
+            self._listener.resolved(resolved)
+        if due := [result.due for result in results if result.due is not None]:
+            self._listener.timed(min(due))
+        self._listener.changed({thread_id for result in results for thread_id in result.threads})
+
+    def _broke(self, error: Exception) -> None:
+        if self._listener is not None:
+            self._listener.broken(error)
+
+
+def indexes_by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:
+    """The indexes of units, by their kinds."""
+    indexes: dict[str, list[int]] = {}
+    for index, unit in enumerate(units):
+        indexes.setdefault(unit.kind, []).append(index)
+    return indexes

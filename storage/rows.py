@@ -1,0 +1,114 @@
+"""New rows: what is stored of an arrival, of a saying and of a turn, column by column."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.events import Message, Postback
+from bridge.store.admission import done_at
+from bridge.store.records import InboxRow, OutboxRow
+
+from .records import pack, pack_choices
+
+if TYPE_CHECKING:
+    from bridge.events import Event, ThreadRef
+    from bridge.store.lifecycle import InboxState
+    from bridge.store.records import Arrival, Saying, TurnCommit
+
+EVENT_VALUES: Final = (
+    "id, account, event_key, thread_id, seq, kind, event, raw, channel, address, status, error, received_at, done_at, "
+    "attempt"
+)
+"""What `event_values` gives, and behind it the attempt."""
+MESSAGE_VALUES: Final = (
+    "id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt, available_at, "
+    "expires_at, created_at, error, done_at"
+)
+
+
+def event_row(arrival: Arrival, event: Event, number: int, thread_id: int, ref: ThreadRef) -> InboxRow:
+    """An arrival that wants its turn, as the engine has it; no attempt is counted yet."""
+    return InboxRow(
+        id=number,
+        seq=number,
+        thread_id=thread_id,
+        ref=ref,
+        key=arrival.key,
+        event=event,
+        attempt=0,
+        address=arrival.address,
+        received_at=arrival.received_at,
+        size=len(arrival.encoded) + len(arrival.raw),
+    )
+
+
+def event_values(arrival: Arrival, number: int, thread_id: int | None, state: InboxState) -> tuple[Any, ...]:
+    """The columns EVENT_VALUES without the attempt."""
+    return (
+        number,
+        arrival.account,
+        arrival.key,
+        thread_id,
+        number,
+        arrival.event.tag if arrival.event else "webhook",
+        arrival.encoded,
+        arrival.raw,
+        arrival.channel,
+        pack(arrival.address),
+        state,
+        arrival.reason or None,
+        arrival.received_at,
+        done_at(state, arrival.received_at),
+    )
+
+
+def message_row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
+    """A saying as the engine has it."""
+    return OutboxRow(
+        id=number,
+        seq=number,
+        thread_id=turn.thread.id,
+        ref=turn.thread.ref,
+        key=saying.key,
+        message=saying.message,
+        attempt=attempt,
+        address=turn.thread.address,
+        created_at=turn.at,
+        available_at=saying.available_at,
+        expires_at=saying.expires_at,
+        size=len(saying.encoded),
+    )
+
+
+def message_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+    """The columns MESSAGE_VALUES."""
+    return (
+        row.id,
+        row.key,
+        row.ref.account,
+        row.thread_id,
+        turn.row.id,
+        row.seq,
+        row.message.kind,
+        saying.encoded,
+        pack(list(saying.given_up)),
+        pack(row.address),
+        saying.state,
+        row.attempt,
+        row.available_at,
+        row.expires_at,
+        row.created_at,
+        saying.dropped or None,
+        turn.at if saying.dropped else None,
+    )
+
+
+def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
+    """What a turn leaves behind in its thread: from its state to when it was, and its id."""
+    thread, event = turn.thread, turn.row.event
+    contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
+    choices, address = pack_choices(thread.choices), pack(thread.address) or b"{}"
+    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq)
+    return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id

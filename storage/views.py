@@ -1,0 +1,98 @@
+"""What is read for those who look in: rows of lists, histories and counts as the engine's records."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from bridge.events import Contact, ThreadRef
+from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .records import Row
+
+
+def account_summaries(
+    *, last: Iterable[Row], events: Iterable[Row], messages: Iterable[Row], dead: Iterable[Row]
+) -> list[AccountSummary]:
+    """Every account that one of them names, by name.
+
+    Of each account `last` has the time of its last event, `events` and `messages` how many are open and since when,
+    `dead` how many were given up.
+    """
+    received: dict[str, int] = dict(last)
+    waiting = [{account: (count, at) for account, count, at in rows} for rows in (events, messages)]
+    given_up: dict[str, int] = {account: int(count) for account, count in dead}
+    nothing = (0, None)
+    summaries = []
+    for account in sorted({*received, *waiting[0], *waiting[1], *given_up}):
+        (open_events, event_at), (open_messages, message_at) = (side.get(account, nothing) for side in waiting)
+        summaries.append(
+            AccountSummary(
+                account=account,
+                last_received=received.get(account),
+                open_events=open_events,
+                open_messages=open_messages,
+                oldest=min((at for at in (event_at, message_at) if at is not None), default=None),
+                dead=given_up.get(account, 0),
+            )
+        )
+    return summaries
+
+
+def summary(row: Row) -> ThreadSummary:
+    """A line of the list of threads."""
+    return ThreadSummary(
+        id=row[0],
+        ref=ThreadRef(*row[1:5]),
+        contact=Contact(**orjson.loads(row[5])) if row[5] else None,
+        step=row[6],
+        version=row[7],
+        open_events=row[8],
+        open_messages=row[9],
+        last_at=row[10],
+        reason=row[11],
+        note=row[12],
+        kept_events=row[13],
+    )
+
+
+def unconfirmed(row: Row) -> Unconfirmed:
+    """A message that is not confirmed."""
+    return Unconfirmed(row_id=row[0], ref=ThreadRef(*row[1:5]), message_id=row[5], status=row[6])
+
+
+def dead_letter(row: Row) -> DeadLetter:
+    """A dead letter of either side."""
+    return DeadLetter(
+        id=row[0],
+        account=row[1],
+        thread=row[2],
+        kind=row[3],
+        state=row[4],
+        reason=row[5],
+        attempt=row[6],
+        at=row[7],
+        content=row[8],
+        channel=row[9],
+        trace=row[10],
+        tries=row[11],
+    )
+
+
+def history_entry(row: Row) -> HistoryEntry:
+    """One thing said in a thread."""
+    return HistoryEntry(
+        position=row[0],
+        id=row[0],
+        direction=row[1],
+        kind=row[2],
+        state=row[3],
+        status=row[4],
+        content=row[5],
+        key=row[6],
+        at=row[7],
+    )
