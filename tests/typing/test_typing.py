@@ -7,9 +7,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from mypy import api
+
+from tests.docs.code_of_pages import write_code
+
+if TYPE_CHECKING:
+    import pytest
 
 HERE: Final = Path(__file__).resolve().parent
 ROOT: Final = HERE.parents[1]
@@ -18,10 +23,16 @@ _ERROR: Final = re.compile(r"^(.+?):(\d+): error: .*\[([a-z-]+)\]$", re.MULTILIN
 _WANTED: Final = re.compile(r"# E: ([a-z|-]+)$")
 
 
-def test_good_functions_are_silent_and_each_mistake_is_an_error_in_its_line() -> None:
-    """One run of mypy, for it takes seconds."""
+def test_good_functions_are_silent_and_each_mistake_is_an_error_in_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One run of mypy, for it takes seconds; good are the bot of the tutorial and its test too."""
+    write_code(tmp_path)
+    tutorial = tmp_path / "docs-tutorial"
+    monkeypatch.setenv("MYPYPATH", str(tutorial))
+    good = [GOOD, tutorial / "bakery.py", tutorial / "test_bakery.py"]
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--cache-dir", str(ROOT / ".mypy_cache")]
-    output, trouble, _ = api.run([*options, "--follow-imports", "silent", str(GOOD), str(WRONG)])
+    output, trouble, _ = api.run([*options, "--follow-imports", "silent", *map(str, good), str(WRONG)])
     assert trouble == ""
     errors = {(Path(file).name, int(line), code) for file, line, code in _ERROR.findall(output)}
     expected = {("wrong.py", line, code) for line, code in mistakes().items()}
