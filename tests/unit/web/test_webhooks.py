@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
 from bridge.app.http import create_app
@@ -157,6 +158,15 @@ async def test_all_that_is_not_there_looks_alike(door: Door) -> None:
             _, answer, sent = await door.post(path, content, **headers)
             seen.append((answer, *sorted((name, value) for name, value in sent.items() if name != "Date")))
     assert (len(seen) > 10, len(set(seen))) == (True, 1)
+
+
+@pytest.mark.parametrize("tail", ["", "/whatsapp", f"/{SECRET}/whatsapp"])
+async def test_the_route_to_a_secret_in_the_path_is_that_of_an_unknown_account(tmp_path: Path, tail: str) -> None:
+    """A route of its own is found sooner, and would tell that there is such an account."""
+    app = create_app(configuration(tmp_path), router=silent())
+    requests = [make_mocked_request("POST", f"/webhooks/{name}{tail}") for name in ("desk", "nope")]
+    known, unknown = [(await app.router.resolve(request)).route for request in requests]
+    assert known is unknown
 
 
 @pytest.mark.parametrize(
