@@ -199,7 +199,10 @@ class Store(StoreReader, Protocol):
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
-        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
+        """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None.
+
+        Accounts with some have equal shares of the limit.
+        """
         ...
 
     async def retry_turn(self, retry: Retry) -> None:

@@ -38,7 +38,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("foreign_keys", "OFF", 0),
     ("trusted_schema", "OFF", 0),
     ("journal_size_limit", str(64 << 20), 64 << 20),
-    ("cache_size", "-32768", -32768),
+    ("cache_size", "-4096", -4096),
 )
 MEMORY: Final = ":memory:"
 

@@ -222,6 +222,14 @@ DROP INDEX outbox_message_id;
 """A new row finds its place in the past among the newest; see storage.sqlite.segments. The latest threads, by account.
 """
 
+_FAIR_TIMERS: Final = """
+ALTER TABLE timers ADD COLUMN account TEXT;
+UPDATE timers SET account = (SELECT account FROM threads WHERE id = thread_id) WHERE status IN ('waiting', 'due');
+DROP INDEX timers_due;
+CREATE INDEX timers_due ON timers (account, due_at) WHERE status = 'waiting';
+"""
+"""Timers by account: many that are due in one hold up none of another."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -235,5 +243,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _MEMBERS,
     _TRACE,
     _SEGMENTS,
+    _FAIR_TIMERS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

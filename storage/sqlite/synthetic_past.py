@@ -71,8 +71,8 @@ _ATTEMPTS: Final = f"""
 SELECT 2 * i + 2, 1, {_AT}, {literal(Outcome.SENT)}, CAST(:exchange AS BLOB) FROM n WHERE NOT {_IS_OPEN}
 """
 _TIMERS: Final = f"""
-{_NUMBERS} INSERT INTO timers (thread_id, name, due_at, set_at, arguments, handler, status)
-SELECT {_THREAD}, 'reminder', {_AT}, {_AT}, CAST('{{}}' AS BLOB), 'bot:remind', {literal(TimerState.FIRED)}
+{_NUMBERS} INSERT INTO timers (account, thread_id, name, due_at, set_at, arguments, handler, status)
+SELECT :account, {_THREAD}, 'reminder', {_AT}, {_AT}, CAST('{{}}' AS BLOB), 'bot:remind', {literal(TimerState.FIRED)}
 FROM n WHERE i % 10 = 0 AND NOT {_IS_OPEN}
 """
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 _SET: Final = """
-INSERT INTO timers (thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO timers (account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """
 _CANCEL: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
@@ -52,9 +52,16 @@ _DUE: Final = f"""
 SELECT r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
        r.held, t.contact, {records.REF}
 FROM timers r JOIN threads t ON t.id = r.thread_id
-WHERE r.{_WAITING} AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
+WHERE r.{_WAITING} AND r.account = ? AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
-_NEXT: Final = f"SELECT min(due_at) FROM timers WHERE {_WAITING}"
+_NEXT: Final = f"""
+WITH RECURSIVE accounts (known) AS (
+    SELECT min(account) FROM timers WHERE {_WAITING} UNION ALL
+    SELECT (SELECT min(account) FROM timers WHERE {_WAITING} AND account > known) FROM accounts WHERE known IS NOT NULL)
+SELECT known, (SELECT min(due_at) FROM timers WHERE {_WAITING} AND account = known)
+FROM accounts WHERE known IS NOT NULL
+"""
+"""When the next timer of each account is due; looks at two rows of an account, however many wait."""
 
 
 def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
@@ -78,7 +85,7 @@ def cancel(db: sqlite3.Connection, thread_id: int, account: str, name: str, at: 
 
 
 def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
-    set_by = turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
+    set_by = turn.thread.ref.account, turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
     return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
 
 
@@ -90,10 +97,11 @@ def _timers(turn: TurnCommit) -> list[InboxRow]:
 def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
     """The due timers as inbox events of their threads. The result's `value` is when the next one is due.
 
+    Each account with some has an equal share of the `limit`: what is due in one is not held up by another's.
     One that this version cannot read is named in the log and set aside: it would hold up all others.
     """
     arrivals, moves = [], []
-    for row in db.execute(_DUE, (now, limit)).fetchall():
+    for row in _due(db, now, limit):
         try:
             arrivals.append(_arrival(row, now))
             moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
@@ -102,8 +110,20 @@ def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
             moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
     result = receive(db, cache, [arrivals])[0] if arrivals else Result()
     db.executemany("UPDATE timers SET status = ? WHERE id = ?", moves)
-    result.value = db.execute(_NEXT).fetchone()[0]
+    result.value = min(_next(db).values(), default=None)
     return result
+
+
+def _due(db: sqlite3.Connection, now: int, limit: int) -> list[tuple[Any, ...]]:
+    due = sorted((due_at, account) for account, due_at in _next(db).items() if due_at <= now)
+    accounts = [account for _, account in due]  # who waits longest first: there may be more of them than the limit
+    share = max(1, limit // max(1, len(accounts)))
+    return [row for account in accounts[:limit] for row in db.execute(_DUE, (account, now, share))]
+
+
+def _next(db: sqlite3.Connection) -> dict[str, int]:
+    """By account, when its next timer is due."""
+    return dict(db.execute(_NEXT))
 
 
 def _arrival(row: tuple[Any, ...], now: int) -> Arrival:

@@ -116,6 +116,15 @@ class TimerContract(StoreSuite):
         )
         assert len(await desk.events(row.thread_id)) == 100
 
+    async def test_many_that_are_due_in_one_account_hold_up_none_of_another(self, desk: Desk) -> None:
+        (row,) = await desk.hear("1")
+        await set_timers(desk, row, *(TimerRow(due_at=AT + at) for at in range(100)))
+        (other,) = await desk.hear("2", account="second")
+        await set_timers(desk, other, TimerRow(due_at=AT + 150))
+        assert await desk.store.fire_timers(AT + 200, 30) == AT + 15
+        assert len(await desk.events(row.thread_id)) == 15
+        assert len(await desk.events(other.thread_id)) == 1
+
     async def test_a_timer_is_an_event_of_ours_and_takes_part_in_all_that_events_do(self, desk: Desk) -> None:
         (row,) = await desk.hear("1")
         await set_timers(desk, row, TimerRow(due_at=AT, name="n"))
