@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _OPEN_HEADERS: Final = frozenset(
     {
         "accept",
+        "accept-encoding",
         "content-encoding",
         "content-length",
         "content-type",
