@@ -76,7 +76,7 @@ LINES: Final = [
 
 
 @pytest.mark.slow
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(
     st.lists(st.sampled_from(LINES), min_size=1, max_size=40).map("\n".join),
     st.integers(48, 100),
