@@ -14,13 +14,14 @@ import time
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bridge.clock import SystemClock
 from bridge.emulation.faults import Faults
 from bridge.emulation.server import EmulatorServer
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.relationlabs.emulator import Emulator as RelationLabs
+from tests.faults.forks import Fork
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -72,6 +73,9 @@ secret = "env:RELAY_BEARER"
 """
 _POLL: Final = 0.01
 
+Process: TypeAlias = Fork | subprocess.Popen[bytes]
+"""A bridge: a fork, or a process that another command has started."""
+
 
 async def until(what: str, holds: Callable[[], bool], seconds: float = 30.0) -> float:
     """The seconds it took until `holds()`; what is waited for happens in another process, so it is looked for."""
@@ -94,7 +98,7 @@ class Home:
         self.store = folder / "bridge.db"
         self.handled = folder / "handled.txt"
         self.environment: dict[str, str] = {}
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
         shutil.copy(Path(__file__).with_name("bot.py"), folder)
         text = CONFIGURATION.format(
             port=self.port, shop=shop, relay=relay, handlers=handlers, handlers_more=handlers_more
@@ -112,20 +116,31 @@ class Home:
         """The environment, without what would change the configuration."""
         return {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
 
-    def start(self, *before: str) -> subprocess.Popen[bytes]:
+    def start(self, *before: str) -> Process:
         """`threadbridge run`, perhaps under another command. It is not ready yet."""
-        with (self.folder / "log.txt").open("ab") as log:
-            process = subprocess.Popen(
-                [*before, sys.executable, "-m", "bridge", "run", "-c", "threadbridge.toml"],
-                cwd=self.folder,
-                env={**self.inherited(), **SECRETS, **self.environment},
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
+        command = ("run", "-c", "threadbridge.toml")
+        environment = {**self.inherited(), **SECRETS, **self.environment}
+        process: Process
+        if before:
+            process = self._under(before, command, environment)
+        else:
+            process = Fork(command, self.folder, environment, self.folder / "log.txt")
         self.processes.append(process)
         return process
 
-    async def ready(self, process: subprocess.Popen[bytes], seconds: float = 30.0) -> float:
+    def _under(
+        self, before: Sequence[str], command: Sequence[str], environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        with (self.folder / "log.txt").open("ab") as log:
+            return subprocess.Popen(
+                [*before, sys.executable, "-m", "bridge", *command],
+                cwd=self.folder,
+                env=environment,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+
+    async def ready(self, process: Process, seconds: float = 30.0) -> float:
         """Wait for /health/ready; the seconds it took. The process must not end before."""
 
         def answers() -> bool:
@@ -143,7 +158,7 @@ class Home:
             return False
 
     @asynccontextmanager
-    async def running(self, *before: str) -> AsyncIterator[subprocess.Popen[bytes]]:
+    async def running(self, *before: str) -> AsyncIterator[Process]:
         """A bridge that is ready; killed at the end, unless it has ended."""
         process = self.start(*before)
         try:
@@ -176,12 +191,12 @@ class Home:
                 process.kill()
             process.wait()
 
-    async def stopped(self, process: subprocess.Popen[bytes], number: int = signal.SIGTERM, seconds: float = 20) -> int:
+    async def stopped(self, process: Process, number: int = signal.SIGTERM, seconds: float = 20) -> int:
         """Send a signal; the exit code."""
         process.send_signal(number)
         return await self.ended(process, seconds)
 
-    async def ended(self, process: subprocess.Popen[bytes], seconds: float = 20) -> int:
+    async def ended(self, process: Process, seconds: float = 20) -> int:
         """The exit code of a process that ends by itself."""
         await until("the end of the process", lambda: process.poll() is not None, seconds)
         assert process.returncode is not None
