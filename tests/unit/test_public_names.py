@@ -107,6 +107,12 @@ def test_bridge_alone_imports_nothing_heavy() -> None:
     assert loaded & (_HEAVY | {"rich", "typer"}) == set()
 
 
+def test_a_bridge_that_serves_loads_what_makes_the_console_when_somebody_opens_it() -> None:
+    loaded = _loaded("-c", "import bridge.app.serve")
+    assert "bridge.web.console.routes" in loaded
+    assert "jinja2" not in loaded
+
+
 def test_help_imports_no_command() -> None:
     loaded = _loaded("-m", "bridge", "--help")
     assert "typer" in loaded

@@ -1,14 +1,15 @@
-"""The console's page and its static files, read once at start."""
+"""The console's page, made when it is first opened, and its static files, read once at start."""
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import jinja2
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from jinja2 import Template
 
 _HERE: Final = Path(__file__).parent
 _TYPES: Final[Mapping[str, str]] = {
@@ -16,9 +17,6 @@ _TYPES: Final[Mapping[str, str]] = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_TEMPLATES: Final = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=jinja2.StrictUndefined
-)
 
 
 def console_page(account: str, latest: str, below: str) -> str:
@@ -26,7 +24,15 @@ def console_page(account: str, latest: str, below: str) -> str:
 
     `below` leads from the page's address to what is below it: the same behind any prefix and any proxy.
     """
-    return _TEMPLATES.get_template("console.html").render(account=account, latest=latest, below=below)
+    return _template().render(account=account, latest=latest, below=below)
+
+
+@cache
+def _template() -> Template:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined  # noqa: PLC0415 - for who opens the console
+
+    templates = Environment(loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined)
+    return templates.get_template("console.html")
 
 
 def static_files() -> dict[str, tuple[bytes, str]]:
