@@ -17,6 +17,9 @@ settings.register_profile("search", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 """The suite looks at the same examples each time, so that a change and not luck makes it fail; a search is for more."""
 
+os.environ.setdefault("SSL_CERT_FILE", os.devnull)
+"""Each process would read this machine's certificate authorities, a tenth of its start; no test needs one of them."""
+
 
 @pytest.fixture(autouse=True)
 def usual_log() -> Iterator[None]:
