@@ -4,30 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from bridge.events import Contact, ThreadRef, Timer, encode_event
+from bridge.events import Timer
 from bridge.log import kind_of, log
-from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, InboxState, TimerMove, TimerState
-from bridge.store.records import Arrival
-from bridge.units import moment
+from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerState
 
 from .. import records
 from ..results import Result
+from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, timer_arrival, timer_values
 from .inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store.records import InboxRow, TimerRow, TurnCommit
+    from bridge.store.records import InboxRow, TurnCommit
 
     from .cache import Cache
 
-_SET: Final = """
-INSERT INTO timers (account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
+_SET: Final = f"INSERT INTO timers ({TIMER_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CANCEL: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
 WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(TimerMove.CANCELLED))} RETURNING id
@@ -47,21 +41,10 @@ _HANDLED: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.HANDLED))}
 WHERE id = ? AND status {records.one_of(*TIMERS.before(TimerMove.HANDLED))}
 """
-_WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 _DUE: Final = f"""
-SELECT r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model,
-       r.held, t.contact, {records.REF}
-FROM timers r JOIN threads t ON t.id = r.thread_id
-WHERE r.{_WAITING} AND r.account = ? AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
+SELECT {TIMER} FROM timers r JOIN threads t ON t.id = r.thread_id
+WHERE r.{WAITING} AND r.account = ? AND r.due_at <= ? ORDER BY r.due_at, r.id LIMIT ?
 """
-_NEXT: Final = f"""
-WITH RECURSIVE accounts (known) AS (
-    SELECT min(account) FROM timers WHERE {_WAITING} UNION ALL
-    SELECT (SELECT min(account) FROM timers WHERE {_WAITING} AND account > known) FROM accounts WHERE known IS NOT NULL)
-SELECT known, (SELECT min(due_at) FROM timers WHERE {_WAITING} AND account = known)
-FROM accounts WHERE known IS NOT NULL
-"""
-"""When the next timer of each account is due; looks at two rows of an account, however many wait."""
 
 
 def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
@@ -75,18 +58,13 @@ def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Seq
     for turn, result in zip(turns, results, strict=True):
         if turn.timers:
             result.due = min(timer.due_at for timer in turn.timers)
-            db.executemany(_SET, [_values(turn, timer) for timer in turn.timers])
+            db.executemany(_SET, [timer_values(turn, timer) for timer in turn.timers])
 
 
 def cancel(db: sqlite3.Connection, thread_id: int, account: str, name: str, at: int) -> None:
     """The timers of a name in a thread, waiting or due."""
     for (timer_id,) in db.execute(_CANCEL, (thread_id, name)).fetchall():
         db.execute(CANCEL_EVENT, (at, account, f"timer:{timer_id}"))
-
-
-def _values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
-    set_by = turn.thread.ref.account, turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
-    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
 
 
 def _timers(turn: TurnCommit) -> list[InboxRow]:
@@ -103,7 +81,7 @@ def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
     arrivals, moves = [], []
     for row in _due(db, now, limit):
         try:
-            arrivals.append(_arrival(row, now))
+            arrivals.append(timer_arrival(row, now))
             moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
         except (ValueError, TypeError, KeyError, OverflowError) as error:
             log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
@@ -123,32 +101,4 @@ def _due(db: sqlite3.Connection, now: int, limit: int) -> list[tuple[Any, ...]]:
 
 def _next(db: sqlite3.Connection) -> dict[str, int]:
     """By account, when its next timer is due."""
-    return dict(db.execute(_NEXT))
-
-
-def _arrival(row: tuple[Any, ...], now: int) -> Arrival:
-    timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, held, contact, *ref = row
-    event = Timer(
-        id=f"timer:{timer_id}",
-        contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
-        at=moment(due_at),
-        name=name,
-        set_at=set_at,
-        since=since,
-        unless=unless,
-        message=message.decode() if message else None,
-        handler=handler,
-        arguments=orjson.loads(arguments),
-        model=model,
-        held=held,
-    )
-    return Arrival(
-        account=ref[0],
-        key=event.id,
-        ref=ThreadRef(*ref),
-        event=event,
-        encoded=encode_event(event),
-        raw=b"",
-        state=InboxState.OPEN,
-        received_at=now,
-    )
+    return dict(db.execute(NEXT_DUE))

@@ -19,6 +19,7 @@ from bridge.testing.explore import Counterexample
 from bridge.testing.world import World
 from storage.sqlite import timers
 from storage.sqlite.connection import execute
+from storage.timers import NEXT_DUE, timer_arrival
 from tests.support.planted import Other, over
 from tests.support.searches import sampled
 from tests.support.worlds import ALL, counted, counting
@@ -64,12 +65,17 @@ class FiresFirst(Other):
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
         writing = self.store._writing  # type: ignore[attr-defined]
-        rows = await execute(writing, lambda db: db.execute(timers._DUE, (now, limit)).fetchall())
+        accounts = [row[0] for row in await execute(writing, lambda db: db.execute(NEXT_DUE).fetchall())]
+        for account in accounts:
+            await self._fire(writing, account, now, limit)
+        return await self.store.fire_timers(now, limit)
+
+    async def _fire(self, writing: Any, account: str, now: int, limit: int) -> None:
+        rows = await execute(writing, lambda db: db.execute(timers._DUE, (account, now, limit)).fetchall())
         for row in rows:
             fresh = str(self.bridge._outside.rng.random())
-            await self.store.receive([replace(timers._arrival(row, now), key=fresh)])
+            await self.store.receive([replace(timer_arrival(row, now), key=fresh)])
             await execute(writing, lambda db, ended: db.execute(_END, (ended,)).fetchall(), row[0])
-        return await self.store.fire_timers(now, limit)
 
 
 _END = "UPDATE timers SET status = 'fired' WHERE id = ?"

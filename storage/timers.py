@@ -1,0 +1,70 @@
+"""Timers, column by column: how one is stored, and the event it becomes when it is due."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.events import Contact, ThreadRef, Timer, encode_event
+from bridge.store.lifecycle import InboxState, TimerState
+from bridge.store.records import Arrival
+from bridge.units import moment
+
+from .records import REF, one_of
+
+if TYPE_CHECKING:
+    from bridge.store.records import TimerRow, TurnCommit
+
+    from .records import Row
+
+TIMER: Final = (
+    "r.id, r.thread_id, r.name, r.due_at, r.set_at, r.since, r.unless, r.message, r.handler, r.arguments, r.model, "
+    f"r.held, t.contact, {REF}"
+)
+TIMER_VALUES: Final = (
+    "account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held"
+)
+WAITING: Final = f"status {one_of(TimerState.WAITING)}"
+NEXT_DUE: Final = f"""
+WITH RECURSIVE accounts (known) AS (
+    SELECT min(account) FROM timers WHERE {WAITING} UNION ALL
+    SELECT (SELECT min(account) FROM timers WHERE {WAITING} AND account > known) FROM accounts WHERE known IS NOT NULL)
+SELECT known, (SELECT min(due_at) FROM timers WHERE {WAITING} AND account = known) FROM accounts WHERE known IS NOT NULL
+"""
+"""When the next timer of each account is due; looks at two rows of an account, however many wait."""
+
+
+def timer_values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
+    """The columns TIMER_VALUES."""
+    set_by = turn.thread.ref.account, turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
+    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
+
+
+def timer_arrival(row: Row, now: int) -> Arrival:
+    """From the columns TIMER: the event of a timer that is due."""
+    timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, held, contact, *ref = row
+    event = Timer(
+        id=f"timer:{timer_id}",
+        contact=Contact(**orjson.loads(contact)) if contact else Contact(id=ref[-1]),
+        at=moment(due_at),
+        name=name,
+        set_at=set_at,
+        since=since,
+        unless=unless,
+        message=message.decode() if message else None,
+        handler=handler,
+        arguments=orjson.loads(arguments),
+        model=model,
+        held=held,
+    )
+    return Arrival(
+        account=ref[0],
+        key=event.id,
+        ref=ThreadRef(*ref),
+        event=event,
+        encoded=encode_event(event),
+        raw=b"",
+        state=InboxState.OPEN,
+        received_at=now,
+    )
