@@ -18,7 +18,7 @@ from bridge.clock import SystemClock
 from bridge.config.exposure import urls_of
 from bridge.config.load import load_config
 from bridge.config.problems import key_path
-from bridge.errors import ConfigError, HandlerError, Problem, StoreError
+from bridge.errors import ConfigError, HandlerError, Problem, StoreError, Unavailable
 from bridge.providers.optional import Warns, WarnsOfSettings
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
@@ -147,7 +147,7 @@ def _store(config: Config) -> list[Problem]:
     """Problems that keep the store from opening, and warnings about its filesystem."""
     database = config.storage.file
     if database is None:
-        return []
+        return _server(config)
     reason = _unusable(database)
     if reason is None and database.exists():
         try:
@@ -167,6 +167,17 @@ def _store(config: Config) -> list[Problem]:
         reason = f"{database.parent} is on {kind}, whose locks SQLite cannot rely on; use a local disk"
         warnings.append(_warning(config, reason))
     return warnings
+
+
+def _server(config: Config) -> list[Problem]:
+    """Why the store cannot be looked into; one that is away, or not made yet, may be there later."""
+    try:
+        asyncio.run(_look_inside(config.storage.url))
+    except Unavailable as error:
+        return [_warning(config, str(error))]
+    except StoreError as error:
+        return [Problem(config.file, "storage.url", str(error))]
+    return []
 
 
 def _is_public(database: Path) -> bool:

@@ -85,7 +85,7 @@ def _about(process: Mapping[str, Any] | None) -> list[str]:
 def _process(config: Config) -> dict[str, Any] | None:
     """What the running process tells; None when none runs."""
     if config.storage.file is None:
-        return None
+        return {"error": "a store that is no file has no socket to ask it by"}
     try:
         return Control(config.storage.file).status()
     except ConnectionRefusedError:

@@ -17,7 +17,7 @@ from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.problems import Report, problems_of, unknown
-from bridge.config.schema import SQLITE, Delivery, FileSchema, Handlers, Limits, Log, Server, Storage
+from bridge.config.schema import RELAXED, SQLITE, Delivery, FileSchema, Handlers, Limits, Log, Server, Storage
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
@@ -128,7 +128,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
-    storage = sections.storage.model_copy(update={"url": _absolute(sections.storage.url, folder)})
+    storage = sections.storage.model_copy(update={"url": _lasting(sections.storage, folder)})
     if not _is_utf8(storage.file):
         report.problem(("storage", "url"), "its path is not UTF-8, and SQLite wants it to be")
     if report.problems:
@@ -187,6 +187,13 @@ def _with_absolute_files(value: object, folder: Path) -> object:
             return f"file:{folder / value.removeprefix('file:')}"
         case _:
             return value
+
+
+def _lasting(storage: Storage, folder: Path) -> str:
+    """The URL by which the store is opened, from wherever."""
+    if storage.durability == "full":
+        return _absolute(storage.url, folder)
+    return f"{storage.url}{'&' if '?' in storage.url else '?'}{RELAXED}"
 
 
 def _absolute(url: str, folder: Path) -> str:

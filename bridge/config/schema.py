@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-from urllib.parse import unquote_to_bytes
+from typing import Annotated, Any, Final, Literal, Self
+from urllib.parse import unquote_to_bytes, urlsplit
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.problems import PREFIX, unknown
@@ -17,6 +17,9 @@ from bridge.store import opening
 
 SQLITE: Final = "sqlite:///"
 """The scheme of a SQLite URL. A relative file counts from the configuration's folder."""
+POSTGRESQL: Final = "postgresql"
+RELAXED: Final = "durability=relaxed"
+"""As a store's URL says that its server may lose in a crash what it has committed."""
 
 
 def _items(value: object) -> object:
@@ -57,6 +60,7 @@ class Storage(_Section):
     """[storage]: `url` is absolute in a Config."""
 
     url: str = "sqlite:///threadbridge.db"
+    durability: Literal["full", "relaxed"] = "full"
     encryption_keys: Words = ()
 
     @field_validator("url")
@@ -66,7 +70,11 @@ class Storage(_Section):
         if not separator:
             raise ValueError("not a URL; it looks like sqlite:///threadbridge.db")
         if scheme not in plugged_in(opening.GROUP) and scheme != "sqlite":
-            raise ValueError(f"{unknown(scheme, ['sqlite'], what='kind of store')}, like sqlite:///threadbridge.db")
+            raise ValueError(
+                f"{unknown(scheme, [POSTGRESQL, 'sqlite'], what='kind of store')}, like sqlite:///threadbridge.db"
+            )
+        if scheme == POSTGRESQL:
+            _check_database(url)
         if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/") or set(rest) & set("?#\0")):
             raise ValueError("want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)")
         return url
@@ -78,12 +86,29 @@ class Storage(_Section):
             raise ValueError("encryption at rest is not available yet; leave it out")
         return keys
 
+    @model_validator(mode="after")
+    def _lasting(self) -> Self:
+        if self.durability == "relaxed" and not self.url.startswith(f"{POSTGRESQL}:"):
+            raise ValueError("durability is for PostgreSQL; leave it out")
+        return self
+
     @property
     def file(self) -> Path | None:
         """The database file of a SQLite store."""
         if not self.url.startswith(SQLITE):
             return None
         return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix(SQLITE))))
+
+
+def _check_database(url: str) -> None:
+    """Whether a PostgreSQL URL names a database, and no secret. Raises ValueError."""
+    parts = urlsplit(url)
+    if parts.password is not None:
+        raise ValueError("leave the password out; the variable PGPASSWORD or a file ~/.pgpass has it")
+    if not parts.path.strip("/"):
+        raise ValueError("want the name of a database at its end, like postgresql://user@host/database")
+    if RELAXED in parts.query.split("&"):
+        raise ValueError('want durability = "relaxed" beside it, and not in it')
 
 
 class Handlers(_Section):

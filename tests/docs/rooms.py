@@ -33,7 +33,7 @@ PURPOSES: Final = {
     "planning": "a message on a channel",
     "providers": "one folder a gateway",
     "routing": "an event's handler",
-    "storage": "the store on SQLite",
+    "storage": "the stores",
     "store": "the port and its rules",
     "testing": "the test kit",
     "web": "the door in",

@@ -53,7 +53,7 @@ class TidiesUp(Other):
         await self.store.close()
 
 
-_FORGET = f"UPDATE outbox SET status = 'dead' WHERE {MESSAGE_OPEN}"  # noqa: S608 - our own words
+_FORGET = f"UPDATE outbox SET status = 'dead' WHERE {MESSAGE_OPEN}"
 
 
 class TrustsTheClock(Bridge):

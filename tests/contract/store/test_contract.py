@@ -1,4 +1,4 @@
-"""The store on SQLite through the contract that every store has to pass."""
+"""The stores on SQLite and on PostgreSQL through the contract that every store has to pass."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from bridge.testing.contract.store import StoreContract
 from bridge.testing.contract.store.model import StoreModel
 from tests.contract.store.planner import Statements
+from tests.support.postgres import empty_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +41,24 @@ class TestSqliteInMemory(StoreContract, StoreModel):
 class TestSqliteInFile(StoreContract):
     def url(self, folder: Path) -> str:
         return f"sqlite:///{folder / 'store.db'}"
+
+
+class OnPostgres:
+    """Each test begins with an empty store, and a place of its own for the note of running work."""
+
+    @pytest.fixture(autouse=True)
+    def _home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def url(self, folder: Path) -> str:
+        del folder
+        return empty_store()
+
+
+class TestPostgres(OnPostgres, StoreContract):
+    pass
+
+
+@pytest.mark.soak
+class TestPostgresModel(OnPostgres, StoreModel):
+    pass

@@ -75,6 +75,19 @@ def test_a_database_is_relative_to_the_configurations_folder(tmp_path: Path, url
     assert config.storage.file == Path(file.format(folder=tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("url", "opened"),
+    [
+        ("postgresql://bot@db/bot", "postgresql://bot@db/bot?durability=relaxed"),
+        ("postgresql:///bot?host=/run/pg", "postgresql:///bot?host=/run/pg&durability=relaxed"),
+    ],
+)
+def test_a_server_that_may_lose_what_it_committed_is_asked_for(url: str, opened: str) -> None:
+    assert Config.from_dict({"storage": {"url": url}}).storage.url == url
+    relaxed = Config.from_dict({"storage": {"url": url, "durability": "relaxed"}}).storage
+    assert (relaxed.url, relaxed.file) == (opened, None)
+
+
 def test_a_folder_with_a_percent_sign_keeps_its_name(tmp_path: Path) -> None:
     assert Config.from_dict({}, folder=tmp_path / "a%20b").storage.file == tmp_path / "a%20b" / "threadbridge.db"
 

@@ -138,8 +138,28 @@ WRONG: Final = [
     ),
     (
         "a store we do not have",
+        f'[storage]\nurl = "mysql://bot:{CANARY}@db/bot"',
+        "storage.url: unknown kind of store; there are postgresql, sqlite, like sqlite:///threadbridge.db",
+    ),
+    (
+        "a password in the open",
         f'[storage]\nurl = "postgresql://bot:{CANARY}@db/bot"',
-        "storage.url: unknown kind of store; there are sqlite, like sqlite:///threadbridge.db",
+        "storage.url: leave the password out; the variable PGPASSWORD or a file ~/.pgpass has it",
+    ),
+    (
+        "a server and no database",
+        '[storage]\nurl = "postgresql://bot@db"',
+        "storage.url: want the name of a database at its end, like postgresql://user@host/database",
+    ),
+    (
+        "a durability that hides in the URL",
+        '[storage]\nurl = "postgresql://bot@db/bot?durability=relaxed"',
+        'storage.url: want durability = "relaxed" beside it, and not in it',
+    ),
+    (
+        "a file that may be lost",
+        '[storage]\ndurability = "relaxed"',
+        "storage: durability is for PostgreSQL; leave it out",
     ),
     (
         "two slashes",

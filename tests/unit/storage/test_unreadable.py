@@ -24,7 +24,7 @@ SPOILT = ["kind = 'reaction'", "event = x'ff'", "event = x'5b5d'", "event = x'7b
 
 
 async def spoil(desk: Desk, table: str, *row_ids: int, to: str = "event = x'ff'") -> None:
-    spoiling = f"UPDATE {table} SET {to} WHERE id = ?"  # noqa: S608 - ours
+    spoiling = f"UPDATE {table} SET {to} WHERE id = ?"
     await on_writer(desk, lambda db: db.executemany(spoiling, [(row_id,) for row_id in row_ids]))
 
 

@@ -1,0 +1,149 @@
+"""What is read for those who look in: lists of threads and dead letters, histories, counts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.store.admission import OWN_KINDS
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
+from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
+from bridge.store.takeover import UNSAID
+
+from .. import views
+from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+from . import segments
+
+if TYPE_CHECKING:
+    from bridge.store.records import AccountSummary, ThreadSummary
+
+    from .connection import Fetch
+
+_DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
+_DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
+"""As the partial indexes have it."""
+
+_QUARANTINED: Final = literal(InboxState.QUARANTINED)
+COUNTS: Final = f"""
+SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
+SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
+SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
+SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
+SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
+"""
+
+LATEST: Final = 5000
+"""Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
+LAST_RECEIVED: Final = f"""
+SELECT account, max(received_at)
+FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {LATEST}) r
+WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
+"""
+OPEN_EVENTS: Final = f"""
+SELECT account, events, (SELECT received_at FROM inbox WHERE id = first)
+FROM (SELECT account, count(*) AS events, min(id) AS first FROM inbox WHERE {EVENT_OPEN} GROUP BY account) r
+"""
+OPEN_MESSAGES: Final = f"""
+SELECT account, messages, (SELECT created_at FROM outbox WHERE id = first)
+FROM (SELECT account, count(*) AS messages, min(id) AS first FROM outbox WHERE {MESSAGE_OPEN} GROUP BY account) r
+"""
+DEAD: Final = f"""
+SELECT account, sum(dead)::bigint FROM (
+    SELECT account, count(*) AS dead FROM inbox WHERE {_DEAD_EVENT} GROUP BY account UNION ALL
+    SELECT account, count(*) FROM outbox WHERE {_DEAD_MESSAGE} GROUP BY account) r
+GROUP BY account
+"""
+
+
+async def account_summaries(fetch: Fetch) -> list[AccountSummary]:
+    """Every account of which the store holds something that these queries find, by name."""
+    return views.account_summaries(
+        last=await fetch(LAST_RECEIVED),
+        events=await fetch(OPEN_EVENTS),
+        messages=await fetch(OPEN_MESSAGES),
+        dead=await fetch(DEAD),
+    )
+
+
+ACCOUNTS: Final = """
+WITH RECURSIVE accounts (name) AS (
+    SELECT min(account) FROM threads UNION ALL
+    SELECT (SELECT min(account) FROM threads WHERE account > name) FROM accounts WHERE name IS NOT NULL)
+SELECT name FROM accounts WHERE name IS NOT NULL
+"""
+_LATEST: Final = """
+SELECT updated_at, id FROM threads WHERE account = $1 ORDER BY updated_at DESC, id DESC LIMIT $2
+"""
+HELD_THREADS: Final = """
+SELECT updated_at, id FROM threads
+WHERE note IS NOT NULL AND ($1::text IS NULL OR account = $1) ORDER BY updated_at DESC, id DESC LIMIT $2
+"""
+_SUMMARY: Final = f"""
+SELECT t.id, {REF}, t.contact, t.step, t.version,
+       (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
+       (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
+       t.updated_at,
+       coalesce(
+           (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
+           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1), ''),
+       t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
+FROM threads t WHERE t.id = ANY($1::bigint[])
+ORDER BY t.updated_at DESC, t.id DESC
+"""
+"""What waits in a thread is counted only for those that are shown."""
+
+
+async def summaries(fetch: Fetch, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
+    """The latest threads of an account, None: of all; with `held` those that a person has."""
+    latest: list[tuple[int, int]] = []
+    if held:
+        latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, limit)]
+    else:
+        for name in [account] if account is not None else [row[0] for row in await fetch(ACCOUNTS)]:
+            latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, limit)]
+    ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
+    return [views.summary(row) for row in await fetch(_SUMMARY, ids)]
+
+
+UNCONFIRMED: Final = f"""
+SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
+FROM outbox o JOIN threads t ON t.id = o.thread_id
+WHERE o.id > greatest($2, coalesce((SELECT id FROM outbox WHERE created_at < $3 ORDER BY id DESC LIMIT 1), 0))
+    AND o.account = $1 AND o.status = {literal(OutboxState.SENT)} AND o.message_id IS NOT NULL
+    AND coalesce(o.delivery, {literal(NOT_CONFIRMED)}) = {literal(NOT_CONFIRMED)}
+ORDER BY o.id LIMIT $4
+"""
+"""Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
+
+_IN_LETTER: Final = f"""
+SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
+       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
+FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{_DEAD_EVENT}
+"""
+_TRIES: Final = """(
+    SELECT coalesce(json_agg(json_build_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))
+                             ORDER BY id DESC), '[]')::text
+    FROM (SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20) r
+)"""
+_OUT_LETTER: Final = f"""
+SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
+       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
+FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{_DEAD_MESSAGE}
+"""
+_NEWEST: Final = "AND ($1::text IS NULL OR {0}.account = $1) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $2"
+DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))
+"""Dead letters of each side, newest first."""
+DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = $1", "out": f"{_OUT_LETTER} AND o.id = $1"}
+"""One of them."""
+
+_IN_SEGMENT: Final = f"w.id >> {segments.BITS} = s.n AND w.thread_id = $1 AND w.id > $2"
+HISTORY: Final = f"""
+{segments.back_to("$2::bigint")}
+SELECT h.* FROM s CROSS JOIN LATERAL (
+    SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+    FROM inbox w WHERE {_IN_SEGMENT} AND NOT kind {one_of(*UNSAID)}
+    UNION ALL
+    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at FROM outbox w WHERE {_IN_SEGMENT}
+    ORDER BY id DESC LIMIT $3) h
+LIMIT $3
+"""
+"""The latest things said in a thread after a number, newest first."""

@@ -1,0 +1,247 @@
+"""Looking into the database without changing it: backlog, history, lists. Also for other processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+from bridge.errors import NoThread
+from bridge.events import Echo
+from bridge.store.lifecycle import TimerState
+from bridge.store.records import READ_BYTES
+from bridge.store.replay import letter_of
+from bridge.store.takeover import UNSAID
+
+from .. import records, views
+from ..unreadable import sort_out
+from . import lookups, queries
+from .connection import Readers, address_of
+from .evidence import is_ours
+from .migrations import check_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.events import ThreadRef
+    from bridge.store.records import (
+        AccountSummary,
+        DeadLetter,
+        HistoryEntry,
+        InboxRow,
+        OutboxRow,
+        StepRow,
+        ThreadRow,
+        ThreadSummary,
+        Unconfirmed,
+    )
+
+    from ..records import Row
+    from ..unreadable import Sized, Unreadable
+
+T = TypeVar("T")
+W = TypeVar("W", bound="Sized")
+
+_WORK: Final = """
+SELECT * FROM (
+    SELECT {columns}, sum({size}) OVER (ORDER BY {row}.seq) - {size} AS before
+    FROM {table} {row} JOIN threads t ON t.id = {row}.thread_id WHERE {row}.{is_open} AND {where}
+    ORDER BY {row}.seq LIMIT $3) r
+WHERE before < {most} ORDER BY 2
+"""
+"""Rows of work by their places: they end with the one that makes them so large."""
+_SIDES: Final = {
+    "inbox": {
+        "row": "i",
+        "columns": records.INBOX,
+        "size": "(octet_length(i.event) + octet_length(i.raw))",
+        "is_open": records.EVENT_OPEN,
+    },
+    "outbox": {
+        "row": "o",
+        "columns": records.OUTBOX,
+        "size": "octet_length(o.message)",
+        "is_open": records.MESSAGE_OPEN,
+    },
+}
+_AFTER: Final = "{row}.thread_id = $1 AND {row}.seq > $2"
+_HEADS: Final = """{row}.seq > $1 AND ($2::text IS NULL OR t.account = $2) AND NOT EXISTS (
+        SELECT 1 FROM {table} e WHERE e.thread_id = {row}.thread_id AND e.{is_open} AND e.seq < {row}.seq)"""
+
+
+def _work(table: str, where: str) -> str:
+    side = _SIDES[table]
+    return _WORK.format(table=table, where=where.format(table=table, **side), most=READ_BYTES, **side)
+
+
+AFTER: Final = {table: _work(table, _AFTER) for table in _SIDES}
+HEADS: Final = {table: _work(table, _HEADS) for table in _SIDES}
+_SAID: Final = f"NOT i.kind {records.one_of(*UNSAID)}"
+_WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
+HELD: Final = f"""
+SELECT {records.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id
+WHERE i.thread_id = $1 AND i.{records.EVENT_HELD} AND {_SAID} ORDER BY i.seq DESC LIMIT $2
+"""
+DIALOGS: Final = (
+    f"SELECT {records.THREAD} FROM threads t WHERE t.dialog IS NOT NULL AND t.id > $1 ORDER BY t.id LIMIT $2"
+)
+
+
+class Source(Protocol):
+    """Where rows are read."""
+
+    async def fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
+        """The rows of a query."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of the database."""
+        ...
+
+
+class Reader:
+    """The reading half of the Store port."""
+
+    def __init__(self, source: Source) -> None:
+        """The source is closed by whoever opened it."""
+        self._source = source
+
+    async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
+        """The rows of a query."""
+        return await self._source.fetch(query, *values)
+
+    async def _all(self, make: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
+        return [make(row) for row in await self._fetch(query, *values)]
+
+    async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], W], query: str, *values: object) -> list[W]:
+        """Rows of work. The owner gives up those that this version cannot read, and looks again."""
+        while True:
+            readable, unreadable = sort_out(await self._fetch(query, *values), make)
+            if not unreadable or not await self._give_up(table, unreadable):
+                return readable
+
+    async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:  # noqa: ARG002 - the owner's override asks
+        """Whether these rows are given up now; one that only looks leaves them."""
+        return False
+
+    async def thread(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed. Raises NoThread when there is no such thread."""
+        threads = await self._all(records.thread_row, lookups.ONE_THREAD, thread_id)
+        if not threads:
+            raise NoThread(f"there is no thread {thread_id}")
+        return threads[0]
+
+    async def steps(self, thread_id: int) -> list[StepRow]:
+        """The steps noted in a thread whose turn is not committed."""
+        query = f"SELECT {records.STEP} FROM steps WHERE thread_id = $1 ORDER BY run, position, call"
+        return await self._all(records.step_row, query, thread_id)
+
+    async def held(self, thread_id: int, limit: int) -> list[InboxRow]:
+        """The latest events kept in a thread because a person has it, oldest first, without timers and statuses."""
+        rows, _ = sort_out(await self._fetch(HELD, thread_id, limit), records.inbox_row)
+        return rows[::-1]
+
+    async def sent_by_us(self, row: InboxRow, now: int) -> bool | None:
+        """Whether an echo is of a message of ours; None while one of its thread may be on the wire, and so unnamed."""
+        echo, came = row.event, row.received_at
+        if not isinstance(echo, Echo):
+            return False
+        return await is_ours(self._fetch, echo, row.ref.account, row.thread_id, at=came, waited=now - came)
+
+    async def dialogs(self, *, after: int = 0, limit: int = 1000) -> list[ThreadRow]:
+        """Threads in which a dialog waits, by id from `after` on."""
+        return await self._all(records.thread_row, DIALOGS, after, limit)
+
+    async def due_at(self, thread_id: int, name: str) -> int | None:
+        """When the next timer of a name is due in a thread; None: none waits."""
+        query = f"SELECT min(due_at) FROM timers WHERE thread_id = $1 AND name = $2 AND {_WAITING}"
+        times: list[int | None] = await self._all(lambda row: row[0], query, thread_id, name)
+        return times[0]
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """A thread's open events after `seq`, in order."""
+        return await self._readable("inbox", records.inbox_row, AFTER["inbox"], thread_id, seq, limit)
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """A thread's open messages after `seq`, in order."""
+        return await self._readable("outbox", records.outbox_row, AFTER["outbox"], thread_id, seq, limit)
+
+    async def inbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[InboxRow]:
+        """The first open event of each thread that has one, by seq."""
+        return await self._readable("inbox", records.inbox_row, HEADS["inbox"], after_seq, account, limit)
+
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
+        """The first open message of each thread that has one, by seq."""
+        return await self._readable("outbox", records.outbox_row, HEADS["outbox"], after_seq, account, limit)
+
+    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+        """What was given up or not understood, newest first."""
+        letters: list[DeadLetter] = []
+        for query in queries.DEAD_LETTERS:
+            letters += await self._all(views.dead_letter, query, account, limit)
+        return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
+
+    async def dead_letter(self, letter_id: str) -> DeadLetter | None:
+        """One of them, with its content."""
+        side, row_id = letter_of(letter_id)
+        letters = [] if row_id is None else await self._all(views.dead_letter, queries.DEAD_LETTER[side], row_id)
+        return letters[0] if letters else None
+
+    async def cursor(self, account: str, name: str) -> str | None:
+        """How far what is called `name` was read at the provider, or None."""
+        return await self._value("cursors", account, name)
+
+    async def secret(self, account: str, name: str) -> str | None:
+        """What is kept under a name, or None."""
+        return await self._value("secrets", account, name)
+
+    async def _value(self, table: str, account: str, name: str) -> str | None:
+        query = f"SELECT value FROM {table} WHERE account = $1 AND name = $2"
+        values: list[str] = await self._all(lambda row: row[0], query, account, name)
+        return values[0] if values else None
+
+    async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
+        """Messages said since then that were sent, and are neither delivered nor failed as far as we know."""
+        return await self._all(views.unconfirmed, queries.UNCONFIRMED, account, after, since, limit)
+
+    async def threads(
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+    ) -> list[ThreadSummary]:
+        """Threads, the latest first; with `held` those that a person has."""
+        return await queries.summaries(self._fetch, account, limit, held=held)
+
+    async def accounts(self) -> list[AccountSummary]:
+        """What waits and what was given up, by account."""
+        return await queries.account_summaries(self._fetch)
+
+    async def find_thread(self, ref: ThreadRef) -> int | None:
+        """The id of a thread."""
+        query = "SELECT id FROM threads WHERE account = $1 AND channel = $2 AND conversation = $3"
+        ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
+        return ids[0] if ids else None
+
+    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread after position `after`, oldest first."""
+        entries = await self._all(views.history_entry, queries.HISTORY, thread_id, after, limit)
+        return sorted(entries, key=lambda entry: entry.position)
+
+    async def counts(self) -> Mapping[str, int]:
+        """How much is waiting and how much was given up."""
+        return dict(await self._all(lambda row: (row[0], row[1]), queries.COUNTS))
+
+
+class PostgresReader(Reader):
+    """The reading half alone, for commands that look into a store that somebody else owns."""
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._source.close()
+
+
+async def open_reader(url: str) -> PostgresReader:
+    """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
+    readers = Readers(address_of(url))
+    try:
+        await check_readable(readers.fetch)
+    except BaseException:
+        await readers.close()
+        raise
+    return PostgresReader(readers)

@@ -1,0 +1,104 @@
+"""Threads: found or made, the hold on them, and what a turn leaves behind in them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from bridge.store.records import ThreadRow
+from bridge.store.takeover import SPOKEN
+
+from .. import records
+from ..rows import thread_values
+from .transaction import place_of, unnest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from bridge.events import ThreadRef
+    from bridge.store.records import Arrival, Hold, TurnCommit
+
+    from .transaction import Transaction
+
+_INSERT: Final = f"""
+INSERT INTO threads (account, provider, channel, conversation, contact, created_at, updated_at)
+SELECT a, p, c, v, contact, at, at FROM {unnest("text", "text", "text", "text", "bytea", "bigint")}
+    j (a, p, c, v, contact, at)
+ORDER BY a, c, v RETURNING id, account, channel, conversation
+"""
+_HOLD: Final = f"""
+UPDATE threads t SET spoken = j.spoken, silenced = j.silenced, taken = j.taken
+FROM {unnest("bigint", "bigint", "bigint", "boolean")} j (id, spoken, silenced, taken) WHERE t.id = j.id
+"""
+_TYPES: Final = "bytea text bytea bytea bigint bigint bytea bytea text bigint bytea bigint bigint"
+_TURN: Final = f"""
+UPDATE threads t SET state = j.state, step = j.step, version = t.version + 1, choices = j.choices,
+                     address = j.address, last_heard = j.last_heard, heard = j.heard, dialog = j.dialog,
+                     members = j.members, note = j.note, silenced = j.silenced,
+                     contact = coalesce(j.contact, t.contact), updated_at = j.at
+FROM {unnest(*_TYPES.split())}
+    j (state, step, choices, address, last_heard, heard, dialog, members, note, silenced, contact, at, id)
+WHERE t.id = j.id
+"""
+_HEARD: Final = f"""
+UPDATE threads SET heard = version + 1
+WHERE id = $1 AND EXISTS (SELECT 1 FROM inbox WHERE id = $2 AND kind {records.one_of(*SPOKEN)}) RETURNING heard
+"""
+
+
+async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> None:
+    """Lock the threads of arrivals; those of which nothing was heard before are made."""
+    wanted: dict[ThreadRef, Arrival] = {}
+    for arrival in arrivals:
+        if arrival.ref is not None:
+            wanted.setdefault(arrival.ref, arrival)
+    await tx.lock((), wanted)
+    new = {place_of(ref): arrival for ref, arrival in wanted.items() if tx.find(ref) is None}
+    values = [
+        (
+            *(place[0], arrival.ref.provider if arrival.ref else "", *place[1:]),
+            orjson.dumps(arrival.event.contact) if arrival.event else None,
+            arrival.received_at,
+        )
+        for place, arrival in new.items()
+    ]
+    for thread_id, *place in await tx.arrays(_INSERT, values):
+        ref = new[place[0], place[1], place[2]].ref
+        assert ref is not None
+        tx.remember(ThreadRow(id=thread_id, ref=ref))
+
+
+def of(tx: Transaction, ref: ThreadRef) -> ThreadRow:
+    """A thread that is ensured."""
+    thread = tx.find(ref)
+    assert thread is not None
+    return thread
+
+
+def hold(tx: Transaction, thread: ThreadRow, held: Hold) -> None:
+    """The hold on a thread changed before its turn; `write_holds` stores it."""
+    tx.see(replace(thread, hold=held))
+    if (remembered := tx.memory.newest(thread.id)) is not None:
+        tx.memory.stage([replace(remembered, hold=held)])
+
+
+async def write_holds(tx: Transaction, thread_ids: Iterable[int]) -> None:
+    """Store the holds that changed."""
+    holds = [(thread_id, tx.threads[thread_id].hold) for thread_id in thread_ids]
+    await tx.arrays(_HOLD, [(row_id, held.taken_seq, held.silenced_seq, held.at_gateway) for row_id, held in holds])
+
+
+async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> None:
+    """Threads as turns leave them."""
+    await tx.arrays(_TURN, [thread_values(turn) for turn in turns])
+    for turn in turns:
+        tx.remember(replace(turn.thread, version=turn.thread.version + 1))
+
+
+async def note_heard(tx: Transaction, thread_id: int, inbox_id: int) -> None:
+    """What the contact said in an event that is given up was said all the same: no dialog asks for it again."""
+    heard = await tx.fetch(_HEARD, thread_id, inbox_id)
+    if heard and (thread := tx.memory.newest(thread_id)) is not None:
+        tx.memory.stage([replace(thread, heard=heard[0][0])])

@@ -1,0 +1,108 @@
+"""Timers: rows that wait, and become inbox events in the very transaction that ends their waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.events import Timer
+from bridge.log import kind_of, log
+from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerState
+
+from .. import records
+from ..results import Result
+from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, timer_arrival, timer_values
+from .inbox import receive
+from .transaction import unnest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.store.records import TurnCommit
+
+    from ..records import Row
+    from .transaction import Transaction
+
+_TYPES: Final = "text bigint text bigint bigint bigint text bytea text bytea text bigint"
+_SET: Final = f"INSERT INTO timers ({TIMER_VALUES}) SELECT * FROM {unnest(*_TYPES.split())}"
+_CANCEL: Final = f"""
+UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
+WHERE thread_id = $1 AND name = $2 AND status {records.one_of(*TIMERS.before(TimerMove.CANCELLED))} RETURNING id
+"""
+CANCEL_EVENT: Final = f"""
+UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.CANCELLED))},
+                 error = {records.literal(TimerState.CANCELLED)}, done_at = $1
+WHERE account = $2 AND event_key = $3 AND status {records.one_of(*INBOX.before(InboxMove.CANCELLED))}
+"""
+"""The event of a timer that is due."""
+NAMED: Final = f"""
+SELECT id, due_at, set_at FROM timers
+WHERE thread_id = $1 AND name = $2 AND status {records.one_of(*TIMERS.before(TimerMove.RESTARTED))}
+"""
+"""The timers of a name that can wait once more."""
+_HANDLED: Final = f"""
+UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.HANDLED))}
+WHERE id = ANY($1::bigint[]) AND status {records.one_of(*TIMERS.before(TimerMove.HANDLED))}
+"""
+_DUE: Final = f"""
+SELECT {TIMER} FROM timers r JOIN threads t ON t.id = r.thread_id
+WHERE r.{WAITING} AND r.account = $1 AND r.due_at <= $2 ORDER BY r.due_at, r.id LIMIT $3
+"""
+_MOVE: Final = f"""
+UPDATE timers r SET status = j.status FROM {unnest("text", "bigint")} j (status, id) WHERE r.id = j.id
+"""
+
+
+async def set_timers(tx: Transaction, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
+    """What turns cancel and set, in this order."""
+    had = [int(row.event.id.partition(":")[2]) for turn in turns if not turn.holds for row in _timers(turn)]
+    if had:
+        await tx.execute(_HANDLED, had)
+    for turn in turns:
+        for name in turn.cancelled:
+            await cancel(tx, turn.thread.id, turn.thread.ref.account, name, turn.at)
+    for turn, result in zip(turns, results, strict=True):
+        if turn.timers:
+            result.due = min(timer.due_at for timer in turn.timers)
+    await tx.arrays(_SET, [timer_values(turn, timer) for turn in turns for timer in turn.timers])
+
+
+async def cancel(tx: Transaction, thread_id: int, account: str, name: str, at: int) -> None:
+    """The timers of a name in a thread, waiting or due."""
+    for (timer_id,) in await tx.fetch(_CANCEL, thread_id, name):
+        await tx.execute(CANCEL_EVENT, at, account, f"timer:{timer_id}")
+
+
+def _timers(turn: TurnCommit) -> list[Any]:
+    return [row for row in turn.rows if isinstance(row.event, Timer)]
+
+
+async def fire(tx: Transaction, now: int, limit: int) -> Result:
+    """The due timers as inbox events of their threads. The result's `value` is when the next one is due.
+
+    Accounts with some have equal shares of the limit. A timer that this version cannot read is named in the log and
+    set aside: it would hold up all others.
+    """
+    arrivals, moves = [], []
+    for row in await _due(tx, now, limit):
+        try:
+            arrivals.append(timer_arrival(row, now))
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
+    result = (await receive(tx, [arrivals]))[0] if arrivals else Result()
+    await tx.arrays(_MOVE, moves)
+    result.value = min((await _next(tx)).values(), default=None)
+    return result
+
+
+async def _due(tx: Transaction, now: int, limit: int) -> list[Row]:
+    due = sorted((due_at, account) for account, due_at in (await _next(tx)).items() if due_at <= now)
+    accounts = [account for _, account in due]  # who waits longest first: there may be more of them than the limit
+    share = max(1, limit // max(1, len(accounts)))
+    return [row for account in accounts[:limit] for row in await tx.fetch(_DUE, account, now, share)]
+
+
+async def _next(tx: Transaction) -> dict[str, int]:
+    """By account, when its next timer is due."""
+    return dict(await tx.fetch(NEXT_DUE))

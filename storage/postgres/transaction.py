@@ -1,0 +1,121 @@
+"""One transaction of the writing connection: its numbers, the threads that it locked, and what it leaves in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING, Any, Final
+
+from bridge.events import ThreadRef
+from bridge.store.records import Hold, ThreadRow
+
+from ..records import REF
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    import asyncpg
+
+    from ..memory import ThreadMemory
+    from ..records import Row
+
+_NUMBERS: Final = "SELECT nextval('places') FROM generate_series(1, $1::bigint)"
+_PLACES: Final = """
+SELECT t.id, t.account, t.channel, t.conversation FROM unnest($1::text[], $2::text[], $3::text[]) j (a, c, v)
+JOIN threads t ON t.account = j.a AND t.channel = j.c AND t.conversation = j.v
+"""
+_LOCK: Final = f"""
+SELECT t.id, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken
+FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
+"""
+"""Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
+
+Place = tuple[str, str, str]
+"""Account, channel and conversation: what names a thread."""
+
+
+def place_of(ref: ThreadRef) -> Place:
+    """What names a thread."""
+    return ref.account, ref.channel, ref.conversation_id
+
+
+def unnest(*types: str) -> str:
+    """The call that makes rows of one array for each column: `columns` gives the arrays."""
+    return f"unnest({', '.join(f'${number}::{kind}[]' for number, kind in enumerate(types, 1))})"
+
+
+def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """Rows by their columns."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+class Transaction:
+    """Belongs to the writer."""
+
+    def __init__(self, connection: asyncpg.Connection, memory: ThreadMemory) -> None:
+        """The transaction of `connection` has begun."""
+        self.memory = memory
+        self.threads: dict[int, ThreadRow] = {}
+        """The threads that are locked, as this transaction leaves them so far; only their holds are sure to be read."""
+        self._ids: dict[Place, int] = {}
+        self._connection = connection
+        self._numbers: deque[int] = deque()
+
+    async def fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
+        """The rows of a query."""
+        rows: list[Row] = await self._connection.fetch(query, *values)
+        return rows
+
+    async def execute(self, query: str, *values: Any) -> int:  # noqa: ANN401 - the query's own
+        """How many rows a statement changed."""
+        status: str = await self._connection.execute(query, *values)
+        return int(status.rpartition(" ")[2])
+
+    async def each(self, query: str, rows: Collection[Sequence[Any]]) -> None:
+        """A statement for each of several rows of values; one that takes arrays costs less, see decision 66."""
+        if rows:
+            await self._connection.executemany(query, rows)
+
+    async def arrays(self, query: str, rows: Collection[Sequence[Any]], *more: Any) -> list[Row]:  # noqa: ANN401
+        """One statement for all `rows` of values, which it takes as arrays, column by column; `more` comes behind."""
+        return await self.fetch(query, *columns(rows), *more) if rows else []
+
+    async def numbers(self, count: int) -> list[int]:
+        """The next places in the order; drawn while the threads are locked, so in order inside each."""
+        if (missing := count - len(self._numbers)) > 0:
+            self.stock(row[0] for row in await self.fetch(_NUMBERS, missing))
+        return [self._numbers.popleft() for _ in range(count)]
+
+    def stock(self, numbers: Iterable[int]) -> None:
+        """Numbers that are drawn already."""
+        self._numbers.extend(numbers)
+
+    async def lock(self, thread_ids: Iterable[int], refs: Iterable[ThreadRef] = ()) -> None:
+        """Lock threads, by their ids or, where they exist, by their references."""
+        places: list[Place] = []
+        wanted = set(thread_ids)
+        for ref in refs:
+            if (remembered := self.memory.find(ref)) is not None:
+                wanted.add(remembered.id)
+            elif place_of(ref) not in self._ids:
+                places.append(place_of(ref))
+        wanted |= {row[0] for row in await self.arrays(_PLACES, sorted(set(places)))}
+        if not (wanted := wanted - self.threads.keys()):
+            return
+        for thread_id, *names, version, note, taken_seq, silenced_seq, at_gateway in await self.fetch(_LOCK, [*wanted]):
+            hold = Hold(note=note, taken_seq=taken_seq, silenced_seq=silenced_seq, at_gateway=at_gateway)
+            self.see(ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold))
+
+    def see(self, thread: ThreadRow) -> None:
+        """A thread of which only the hold is sure to be read."""
+        self.threads[thread.id] = thread
+        self._ids[place_of(thread.ref)] = thread.id
+
+    def remember(self, thread: ThreadRow) -> None:
+        """A thread of which all is known, as this transaction leaves it."""
+        self.see(thread)
+        self.memory.stage([thread])
+
+    def find(self, ref: ThreadRef) -> ThreadRow | None:
+        """A thread that is locked, by its reference."""
+        thread_id = self._ids.get(place_of(ref))
+        return None if thread_id is None else self.threads[thread_id]

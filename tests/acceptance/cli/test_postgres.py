@@ -1,0 +1,71 @@
+"""The commands on a store in PostgreSQL: before it is made, made, and looked into while its owner lives."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from typer.testing import CliRunner
+
+from bridge.cli import app
+from bridge.store.opening import open_store
+from bridge.testing.contract.store.desk import AT, arrival, riddle
+from tests.support.postgres import new_database, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bridge.store.port import Store
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    url = plain(new_database("commands"))
+    storage = f'[storage]\nurl = "{url}"\ndurability = "relaxed"\n'
+    path = tmp_path / "threadbridge.toml"
+    path.write_text(f'{storage}[accounts.shop]\nprovider = "playground"\n', "utf-8")
+    return path
+
+
+def command(file: Path, *arguments: str) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [*arguments, "-c", str(file)])
+    return result.exit_code, result.stdout
+
+
+async def _owned(url: str) -> Store:
+    store = await open_store(url)
+    await store.receive([arrival("1", received_at=AT), riddle("?")])
+    return store
+
+
+def test_commands_make_the_store_and_look_into_it_beside_its_owner(file: Path) -> None:
+    code, said = command(file, "check")
+    assert code == 0
+    assert "storage.url: warning: there is no store in this database yet" in said
+    code, said = command(file, "migrate")
+    assert (code, said.splitlines()[-1]) == (0, "ok: the store is up to date")
+    assert "warning" not in command(file, "check")[1]
+    url = file.read_text("utf-8").split('"')[1]
+    with asyncio.Runner() as loop:
+        store = loop.run(_owned(f"{url}&durability=relaxed" if "?" in url else f"{url}?durability=relaxed"))
+        (thread,) = json.loads(command(file, "threads", "--json")[1])
+        assert thread["open_events"] == 1
+        (letter,) = json.loads(command(file, "dead", "list", "--json")[1])
+        assert letter["state"] == "quarantined"
+        status = json.loads(command(file, "status", "--json")[1])
+        assert [(account["account"], account["dead"]) for account in status["accounts"]] == [("shop", 1)]
+        assert "no socket" in status["process"]["error"]
+        assert command(file, "migrate")[0] == 73
+        loop.run(store.close())
+    assert command(file, "dead", "drop", letter["id"])[0] == 0
+    assert json.loads(command(file, "dead", "list", "--json")[1]) == []
+
+
+def test_a_database_that_is_not_there_is_a_problem(file: Path) -> None:
+    file.write_text(file.read_text("utf-8").replace("/commands_", "/nothing_"), "utf-8")
+    code, said = command(file, "check")
+    assert code == 78
+    assert "does not exist (3D000)" in said

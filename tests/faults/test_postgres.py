@@ -1,0 +1,113 @@
+"""kill -9 at random moments under load, with the store in PostgreSQL: nothing is lost, and no effect comes twice."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import pytest
+
+from tests.faults.checker import check
+from tests.faults.harness import Gateways, Home
+from tests.faults.traffic import chatter, traffic
+from tests.support.postgres import new_database, plain
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+SEED: Final = 20261129
+_OPEN: Final = """
+SELECT (SELECT count(*) FROM threadbridge.inbox WHERE status = 'open')
+     + (SELECT count(*) FROM threadbridge.outbox WHERE status = 'open')
+"""
+_LOOK: Final = 0.05
+"""Seconds between two looks."""
+_TABLES: Final = ("inbox", "outbox", "threads", "attempts")
+
+
+class PostgresHome(Home):
+    """A bridge whose store is looked at through a copy of its tables."""
+
+    database = ""
+
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        with ThreadPoolExecutor(1) as aside, closing(sqlite3.connect(":memory:")) as copy:
+            for table, (names, rows) in aside.submit(asyncio.run, _tables(self.database)).result().items():
+                copy.execute(f"CREATE TABLE {table} ({', '.join(names)})")
+                copy.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", rows)
+            yield copy
+
+    async def settled(self, seconds: float = 60.0) -> float:
+        """Wait until nothing is open any more; the seconds it took."""
+        began = time.monotonic()
+        connection = await asyncpg.connect(plain(self.database))
+        try:
+            while await connection.fetchval(_OPEN):
+                assert time.monotonic() - began < seconds, "events or messages stay open"
+                await asyncio.sleep(_LOOK)
+        finally:
+            await connection.close()
+        return time.monotonic() - began
+
+
+async def _tables(url: str) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
+    connection = await asyncpg.connect(plain(url))
+    try:
+        tables = {}
+        for table in _TABLES:
+            statement = await connection.prepare(f"SELECT * FROM threadbridge.{table}")
+            names = [column.name for column in statement.get_attributes()]
+            tables[table] = (names, [tuple(row) for row in await statement.fetch()])
+        return tables
+    finally:
+        await connection.close()
+
+
+async def killed(folder: Path, url: str, cycles: int) -> str:
+    dice = random.Random(SEED)
+    async with Gateways(delay_ms=3).listening() as gateways:
+        home = PostgresHome(folder, shop=gateways.shop.url, relay=gateways.relay.url)
+        home.database = url
+        home.environment |= {
+            "BOT_SLOWEST": "0.01",
+            "THREADBRIDGE_STORAGE__URL": plain(url),
+            "THREADBRIDGE_STORAGE__DURABILITY": "relaxed",
+            "XDG_STATE_HOME": str(folder),
+        }
+        async with traffic(home, gateways) as talk:
+            try:
+                async with talk.flowing(40, chatter(20, dice.random), insist=True):
+                    for _ in range(cycles):
+                        process = home.start()
+                        await home.ready(process)
+                        await asyncio.sleep(dice.uniform(0.1, 0.4))
+                        process.kill()
+                        process.wait()
+                    await home.ready(home.start())
+                await home.settled()
+                counts = check(home, talk, gateways)
+            finally:
+                home.kill()
+    assert counts.acked == len(talk.said) > 0
+    assert counts.turns == counts.stored == counts.acked
+    assert counts.doubles_unkeyed <= counts.unknown
+    return f"{cycles} kills on PostgreSQL (seed {SEED}): {counts}"
+
+
+async def test_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
+    url = await asyncio.to_thread(new_database, "killed")
+    report(await killed(tmp_path, url, 4))
+
+
+@pytest.mark.soak
+async def test_many_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
+    url = await asyncio.to_thread(new_database, "killed")
+    report(await killed(tmp_path, url, 100))

