@@ -1,0 +1,129 @@
+"""What PostgreSQL's planner says to each statement of the store, in a database that has grown."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import asyncpg
+import pytest
+
+from bridge.store.port import Store
+from bridge.testing.contract.store.desk import Desk
+from storage.postgres import queries, statuses
+from tests.contract.store.test_every_method import _QUIET, Called, look, work
+from tests.support.postgres import empty_store, plain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_SCAN: Final = re.compile(
+    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses)\b"
+    r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
+)
+"""A table that grows, read whole, or from its end on."""
+_BOUNDED: Final = frozenset(
+    {
+        statuses.ANY_EARLY,  # one row
+        queries.LAST_RECEIVED,  # ends after so many rows
+        queries.UNCONFIRMED,  # ends where the time asked for ends
+    }
+)
+_NEWEST: Final = re.compile(r"\(SELECT coalesce\(max\(id\), 0\) FROM (?:inbox|outbox)\)")
+"""One row of an index."""
+_GROW: Final = """
+INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)
+SELECT 1000000 + n, 'past', 'konnek', 'whatsapp', 'c' || n, n, n FROM generate_series(1, 20000) n;
+INSERT INTO inbox (id, account, event_key, thread_id, seq, kind, event, raw, status, received_at, done_at)
+SELECT 2 * n, 'past', 'k' || n, 1000000 + n % 20000, 2 * n, 'message', '{}', '{}',
+    CASE WHEN n % 1000 = 0 THEN 'open' WHEN n % 1000 = 1 THEN 'held' WHEN n % 1000 = 2 THEN 'dead' ELSE 'done' END,
+    n, n FROM generate_series(1, 20000) n;
+INSERT INTO outbox (id, key, account, thread_id, seq, kind, message, status, message_id, created_at, done_at)
+SELECT 2 * n + 1, 'o' || n, 'past', 1000000 + n % 20000, 2 * n + 1, 'text', '{}',
+    CASE WHEN n % 1000 = 0 THEN 'open' WHEN n % 1000 = 1 THEN 'dead' ELSE 'sent' END,
+    'm' || n, n, n FROM generate_series(1, 20000) n;
+INSERT INTO attempts (outbox_id, attempt, at, outcome)
+SELECT 2 * n + 1, 1, 1, 'sent' FROM generate_series(1, 20000) n;
+INSERT INTO timers (account, thread_id, name, due_at, set_at, since, arguments, status)
+SELECT 'past', 1000000 + n % 20000, 'n', 1 + n * 1000000000000, 1, 0, '{}',
+    CASE WHEN n % 50 = 0 THEN 'waiting' ELSE 'fired' END FROM generate_series(1, 20000) n;
+INSERT INTO steps (thread_id, run, position, call, key, at)
+SELECT 1000000 + n % 20000, 'r' || n, 0, 'c', 'k', 1 FROM generate_series(1, 20000) n;
+SELECT setval('places', 50000);
+"""
+
+
+@pytest.fixture
+def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return empty_store()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The statements that connections run, each with the values of its first time."""
+    statements: dict[str, Any] = {}
+    for name in ("fetch", "execute", "executemany"):
+        method = getattr(asyncpg.Connection, name)
+
+        async def listening(
+            self: Any, query: str, *values: Any, _run: Any = method, _of: str = name, **options: Any
+        ) -> Any:
+            statements.setdefault(query, values[0][0] if _of == "executemany" else values)
+            return await _run(self, query, *values, **options)
+
+        monkeypatch.setattr(asyncpg.Connection, name, listening)
+    return statements
+
+
+async def administer(url: str, script: str) -> None:
+    connection = await asyncpg.connect(plain(url), server_settings={"search_path": "threadbridge"})
+    try:
+        await connection.execute(script)
+    finally:
+        await connection.close()
+
+
+async def problems(url: str, statements: dict[str, Any]) -> list[str]:
+    """The statements whose plans cost more with every day."""
+    connection = await asyncpg.connect(plain(url), server_settings={"search_path": "threadbridge", "jit": "off"})
+    found = []
+    try:
+        for query in sorted(statements.keys() - _BOUNDED):
+            if query.split(maxsplit=1)[0] not in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"} or "pg_" in query:
+                continue
+            asked = _NEWEST.sub("0", query)
+            plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN {asked}", *statements[query]))
+            if _SCAN.search(plan):
+                found.append(f"{query}\n{plan}")
+    finally:
+        await connection.close()
+    return found
+
+
+async def test_no_method_of_the_store_costs_more_with_every_day(url: str, heard: dict[str, Any]) -> None:
+    desk = await Desk(url).open()
+    try:
+        await administer(url, _GROW)
+        heard.clear()
+        desk.store = called = Called(desk.store)
+        (row,) = await desk.hear("1")
+        await work(desk, row)
+        await look(called, desk.told.events[-1])
+    finally:
+        await desk.store.close()
+    assert {name for name in dir(Store) if not name.startswith("_")} - called.names == _QUIET - {"close"}
+    statements = dict(heard)
+    await administer(url, "ANALYZE")
+    wrong = await problems(url, statements)
+    assert not wrong, "\n\n".join(wrong)
+
+
+async def test_a_statement_that_costs_more_with_every_day_is_named(url: str) -> None:
+    store = await Desk(url).open()
+    await store.store.close()
+    await administer(url, _GROW)
+    await administer(url, "ANALYZE")
+    assert await problems(url, {"SELECT id FROM inbox WHERE received_at > $1": (1,)})
+    assert await problems(url, {"UPDATE outbox SET error = NULL WHERE error = $1": ("x",)})
+    assert not await problems(url, {"SELECT kind FROM inbox WHERE id = $1": (1,)})
