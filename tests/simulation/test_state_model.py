@@ -23,15 +23,14 @@ from bridge.testing.loop import START
 from bridge.units import SECOND
 from storage.sqlite.simulation import Volatile
 from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
-from tests.support.searches import sampled
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from bridge.store.records import Arrival, HistoryEntry, ThreadRow
 
-TURNS: Final = sampled(10_000)
-RUNS: Final = sampled(60)
+TURNS: Final = 10_000
+RUNS: Final = 60
 CRASHES: Final = 2
 """In one run: each is an attempt of what was being handled."""
 PEOPLE: Final = ("ann", "bob", "cid")

@@ -11,7 +11,6 @@ import pytest
 
 from bridge.testing.world import World  # loaded once, and not again by each project
 from tests.docs.pages import DOCS, blocks_of
-from tests.support.searches import sampled
 from tests.support.worlds import counting
 
 pytest_plugins = ("pytester",)
@@ -112,7 +111,7 @@ def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
     files = {each.file: each.code for each in blocks_of(PAGE, "python") if each.file is not None}
     assert files.keys() == {"shop.py", "test_shop.py"}
     for name, code in files.items():
-        project.path.joinpath(str(name)).write_text(_sampled(code))
+        project.path.joinpath(str(name)).write_text(code)
     project.runpytest_inprocess("test_shop.py").assert_outcomes(passed=2)
 
 
@@ -121,22 +120,17 @@ def test_the_tutorials_tests_pass_and_one_fails_as_it_tells(project: pytest.Pyte
     files = {str(each.file): each.code for each in blocks_of(TUTORIAL, "python")}
     assert files.keys() == {"bakery.py", "test_bakery.py", "forgetful.py"}
     for name, code in files.items():
-        project.path.joinpath(name).write_text(_sampled(code))
+        project.path.joinpath(name).write_text(code)
     project.path.joinpath("tox.ini").unlink()
     alone = ("-p", "no:asyncio", "-p", "no:aiohttp", "-p", "no:anyio")
     project.runpytest_subprocess(*alone).assert_outcomes(passed=3)
-    forgetful = _sampled(files["test_bakery.py"]).replace("import pytest\n", "import pytest\nimport forgetful\n")
+    forgetful = files["test_bakery.py"].replace("import pytest\n", "import pytest\nimport forgetful\n")
     project.path.joinpath("test_bakery.py").write_text(forgetful)
     result = project.runpytest_subprocess(*alone)
     result.assert_outcomes(passed=2, failed=1)
     (shown,) = blocks_of(TUTORIAL, "text")
     printed = {_without_numbers(line.removeprefix("E").strip()) for line in result.outlines}
     assert {_without_numbers(line.strip()) for line in shown.code.splitlines()} <= printed
-
-
-def _sampled(code: str) -> str:
-    assert "seeds=" not in code or "seeds=200" in code
-    return code.replace("seeds=200", f"seeds={sampled(200)}")
 
 
 def _without_numbers(text: str) -> str:
