@@ -120,8 +120,9 @@ class Ownership:
                     raise
                 await asyncio.sleep(AGAIN)
                 continue
-            log.warning("commit_resolved", committed=self._transactions == last)
-            return self._transactions == last
+            is_committed = self._transactions == last
+            log.warning("commit_resolved", outcome="committed" if is_committed else "not committed")
+            return is_committed
 
     def lose(self) -> None:
         """The connection is of no use any more."""

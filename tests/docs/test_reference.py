@@ -18,12 +18,14 @@ from bridge.app import create_app
 from bridge.config.accounts import SCHEMES
 from bridge.config.load import Config
 from bridge.config.schema import FileSchema
+from bridge.log import FIELDS
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.port import AccountSettings
 from tests.docs.generated import commands
 from tests.docs.pages import DOCS, ROOT, keys_documented, section
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 REFERENCE = DOCS / "reference"
@@ -98,16 +100,22 @@ def test_every_error_is_documented(name: str) -> None:
     assert f"`{name}`" in page("errors.md")
 
 
-def actions_logged() -> set[str]:
-    """The actions that log lines are named by."""
-    actions = set()
+def lines_logged() -> Iterator[ast.Call]:
+    """The calls that make log lines."""
     for folder in ("bridge", "storage"):
         for path in (ROOT / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("log."):
-                    inner = [child for argument in node.args[:1] for child in ast.walk(argument)]
-                    strings = {str(child.value) for child in inner if isinstance(child, ast.Constant)}
-                    actions |= {text for text in strings if re.fullmatch(r"[a-z]+(_[a-z]+)*", text)}
+                if isinstance(node, ast.Call) and re.match(r"\(?log\.", ast.unparse(node.func)):
+                    yield node
+
+
+def actions_logged() -> set[str]:
+    """The actions that log lines are named by."""
+    actions = set()
+    for node in lines_logged():
+        inner = [child for argument in node.args[:1] for child in ast.walk(argument)]
+        strings = {str(child.value) for child in inner if isinstance(child, ast.Constant)}
+        actions |= {text for text in strings if re.fullmatch(r"[a-z]+(_[a-z]+)*", text)}
     return actions
 
 
@@ -115,6 +123,12 @@ def test_every_action_in_the_log_is_documented() -> None:
     text = section(REFERENCE / "errors.md", "## What the log says")
     assert actions_logged()
     assert [name for name in sorted(actions_logged()) if f"`{name}`" not in text] == []
+
+
+def test_the_log_keeps_every_field_that_a_line_is_given() -> None:
+    given = {keyword.arg for node in lines_logged() for keyword in node.keywords if keyword.arg is not None}
+    assert given >= {"reason", "bytes", "steps"}
+    assert sorted(given - FIELDS) == []
 
 
 def test_every_route_is_documented(tmp_path: Path) -> None:
