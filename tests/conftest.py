@@ -30,8 +30,8 @@ def usual_log() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the fault runs: each takes long, and one that is begun last is waited for alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith("tests/faults/"))
+    """Begin with faults and simulations: many take long, and one that is begun last is waited for alone."""
+    items.sort(key=lambda item: not item.nodeid.startswith(("tests/faults/", "tests/simulation/")))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
