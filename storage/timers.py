@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.events import Contact, ThreadRef, Timer, encode_event
-from bridge.store.lifecycle import InboxState, TimerState
+from bridge.log import kind_of, log
+from bridge.store.lifecycle import TIMERS, InboxState, TimerMove, TimerState
 from bridge.store.records import Arrival
 from bridge.units import moment
 
 from .records import REF, one_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from bridge.store.records import TimerRow, TurnCommit
 
     from .records import Row
@@ -41,8 +44,30 @@ def timer_values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
     return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
 
 
-def timer_arrival(row: Row, now: int) -> Arrival:
-    """From the columns TIMER: the event of a timer that is due."""
+def handled(turns: Sequence[TurnCommit]) -> list[int]:
+    """The timers that have their turns with these; one that is only kept has none."""
+    rows = (row for turn in turns if not turn.holds for row in turn.rows)
+    return [int(row.event.id.partition(":")[2]) for row in rows if isinstance(row.event, Timer)]
+
+
+def fired(rows: Iterable[Row], now: int) -> tuple[list[Arrival], list[tuple[TimerState, int]]]:
+    """Rows of TIMER that are due, as events of their threads; and by their ids, the states they move to.
+
+    One that this version cannot read is named in the log and set aside: it would hold up all others.
+    """
+    arrivals: list[Arrival] = []
+    moves: list[tuple[TimerState, int]] = []
+    for row in rows:
+        try:
+            arrivals.append(_arrival(row, now))
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
+        except (ValueError, TypeError, KeyError, OverflowError) as error:
+            log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
+            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
+    return arrivals, moves
+
+
+def _arrival(row: Row, now: int) -> Arrival:
     timer_id, _, name, due_at, set_at, since, unless, message, handler, arguments, model, held, contact, *ref = row
     event = Timer(
         id=f"timer:{timer_id}",

@@ -1,18 +1,42 @@
-"""What is read for those who look in: rows of lists, histories and counts as the engine's records."""
+"""What is read for those who look in: queries that every database takes, and rows as the engine's records."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from bridge.events import Contact, ThreadRef
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
 from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+
+from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from .records import Row
+
+DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
+DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
+"""As the partial indexes have it."""
+_QUARANTINED: Final = literal(InboxState.QUARANTINED)
+COUNTS: Final = f"""
+SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
+SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
+SELECT 'dead_events', count(*) FROM inbox WHERE {DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
+SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
+SELECT 'dead_messages', count(*) FROM outbox WHERE {DEAD_MESSAGE}
+"""
+LATEST: Final = 5000
+"""Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
+ACCOUNTS: Final = """
+WITH RECURSIVE accounts (name) AS (
+    SELECT min(account) FROM threads UNION ALL
+    SELECT (SELECT min(account) FROM threads WHERE account > name) FROM accounts WHERE name IS NOT NULL)
+SELECT name FROM accounts WHERE name IS NOT NULL
+"""
+"""Looks at one row of each account, however many threads there are."""
 
 
 def account_summaries(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.admission import OWN_KINDS
-from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
+from bridge.store.lifecycle import OutboxState
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
@@ -18,24 +18,9 @@ if TYPE_CHECKING:
 
     from .connection import Fetch
 
-_DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
-_DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
-"""As the partial indexes have it."""
-
-_QUARANTINED: Final = literal(InboxState.QUARANTINED)
-COUNTS: Final = f"""
-SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
-SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
-SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
-SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
-SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
-"""
-
-LATEST: Final = 5000
-"""Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)
-FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {LATEST}) r
+FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {views.LATEST}) r
 WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
 """
 OPEN_EVENTS: Final = f"""
@@ -48,8 +33,8 @@ FROM (SELECT account, count(*) AS messages, min(id) AS first FROM outbox WHERE {
 """
 DEAD: Final = f"""
 SELECT account, sum(dead)::bigint FROM (
-    SELECT account, count(*) AS dead FROM inbox WHERE {_DEAD_EVENT} GROUP BY account UNION ALL
-    SELECT account, count(*) FROM outbox WHERE {_DEAD_MESSAGE} GROUP BY account) r
+    SELECT account, count(*) AS dead FROM inbox WHERE {views.DEAD_EVENT} GROUP BY account UNION ALL
+    SELECT account, count(*) FROM outbox WHERE {views.DEAD_MESSAGE} GROUP BY account) r
 GROUP BY account
 """
 
@@ -64,12 +49,6 @@ async def account_summaries(fetch: Fetch) -> list[AccountSummary]:
     )
 
 
-ACCOUNTS: Final = """
-WITH RECURSIVE accounts (name) AS (
-    SELECT min(account) FROM threads UNION ALL
-    SELECT (SELECT min(account) FROM threads WHERE account > name) FROM accounts WHERE name IS NOT NULL)
-SELECT name FROM accounts WHERE name IS NOT NULL
-"""
 _LATEST: Final = """
 SELECT updated_at, id FROM threads WHERE account = $1 ORDER BY updated_at DESC, id DESC LIMIT $2
 """
@@ -98,7 +77,7 @@ async def summaries(fetch: Fetch, account: str | None, limit: int, *, held: bool
     if held:
         latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, limit)]
     else:
-        for name in [account] if account is not None else [row[0] for row in await fetch(ACCOUNTS)]:
+        for name in [account] if account is not None else [row[0] for row in await fetch(views.ACCOUNTS)]:
             latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, limit)]
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return [views.summary(row) for row in await fetch(_SUMMARY, ids)]
@@ -117,7 +96,7 @@ ORDER BY o.id LIMIT $4
 _IN_LETTER: Final = f"""
 SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
        coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
-FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{_DEAD_EVENT}
+FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}
 """
 _TRIES: Final = """(
     SELECT coalesce(json_agg(json_build_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))
@@ -127,7 +106,7 @@ _TRIES: Final = """(
 _OUT_LETTER: Final = f"""
 SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
-FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{_DEAD_MESSAGE}
+FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
 _NEWEST: Final = "AND ($1::text IS NULL OR {0}.account = $1) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $2"
 DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))

@@ -225,7 +225,7 @@ class Reader:
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
-        return dict(await self._all(lambda row: (row[0], row[1]), queries.COUNTS))
+        return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))
 
 
 class PostgresReader(Reader):

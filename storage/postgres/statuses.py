@@ -15,7 +15,7 @@ from .heads import begin_next, is_idle
 from .transaction import Place, place_of, unnest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from bridge.store.records import Arrival
 
@@ -180,8 +180,3 @@ async def _take_place(tx: Transaction, status: EarlyStatus, thread_id: int, resu
     if await tx.execute(_JOIN_EARLY, thread_id, number, state, int(head), status.inbox_id) and state is InboxState.OPEN:
         rows = await tx.fetch(lookups.ONE_EVENT, status.inbox_id)
         result.received.extend(await unreadable.readable(tx, rows))
-
-
-def of_messages(arrivals: Iterable[Arrival]) -> list[Arrival]:
-    """Those arrivals that are statuses."""
-    return [arrival for arrival in arrivals if isinstance(arrival.event, Status)]

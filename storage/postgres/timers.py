@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from bridge.events import Timer
-from bridge.log import kind_of, log
+from bridge.store.due import shares
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerState
 
 from .. import records
 from ..results import Result
-from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, timer_arrival, timer_values
+from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
 from .inbox import receive
 from .transaction import unnest
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
 
     from bridge.store.records import TurnCommit
 
-    from ..records import Row
     from .transaction import Transaction
 
 _TYPES: Final = "text bigint text bigint bigint bigint text bytea text bytea text bigint"
@@ -54,8 +52,7 @@ UPDATE timers r SET status = j.status FROM {unnest("text", "bigint")} j (status,
 
 async def set_timers(tx: Transaction, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
     """What turns cancel and set, in this order."""
-    had = [int(row.event.id.partition(":")[2]) for turn in turns if not turn.holds for row in _timers(turn)]
-    if had:
+    if had := handled(turns):
         await tx.execute(_HANDLED, had)
     for turn in turns:
         for name in turn.cancelled:
@@ -72,35 +69,18 @@ async def cancel(tx: Transaction, thread_id: int, account: str, name: str, at: i
         await tx.execute(CANCEL_EVENT, at, account, f"timer:{timer_id}")
 
 
-def _timers(turn: TurnCommit) -> list[Any]:
-    return [row for row in turn.rows if isinstance(row.event, Timer)]
-
-
 async def fire(tx: Transaction, now: int, limit: int) -> Result:
     """The due timers as inbox events of their threads. The result's `value` is when the next one is due.
 
-    Accounts with some have equal shares of the limit. A timer that this version cannot read is named in the log and
-    set aside: it would hold up all others.
+    Which timers of each account: see bridge.store.due.
     """
-    arrivals, moves = [], []
-    for row in await _due(tx, now, limit):
-        try:
-            arrivals.append(timer_arrival(row, now))
-            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
-            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
+    share = shares(await _next(tx), now, limit)
+    rows = [row for account, most in share.items() for row in await tx.fetch(_DUE, account, now, most)]
+    arrivals, moves = fired(rows, now)
     result = (await receive(tx, [arrivals]))[0] if arrivals else Result()
     await tx.arrays(_MOVE, moves)
     result.value = min((await _next(tx)).values(), default=None)
     return result
-
-
-async def _due(tx: Transaction, now: int, limit: int) -> list[Row]:
-    due = sorted((due_at, account) for account, due_at in (await _next(tx)).items() if due_at <= now)
-    accounts = [account for _, account in due]  # who waits longest first: there may be more of them than the limit
-    share = max(1, limit // max(1, len(accounts)))
-    return [row for account in accounts[:limit] for row in await tx.fetch(_DUE, account, now, share)]
 
 
 async def _next(tx: Transaction) -> dict[str, int]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.store.admission import OWN_KINDS
-from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState
+from bridge.store.lifecycle import OutboxState
 from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
@@ -20,24 +20,9 @@ if TYPE_CHECKING:
 
     from bridge.store.records import AccountSummary, HistoryEntry, ThreadSummary
 
-_DEAD_EVENT: Final = f"status {one_of(*INBOX.before(InboxMove.DROPPED))}"
-_DEAD_MESSAGE: Final = f"status {one_of(*OUTBOX.before(OutboxMove.DROPPED))}"
-"""As the partial indexes have it."""
-
-_QUARANTINED: Final = literal(InboxState.QUARANTINED)
-COUNTS: Final = f"""
-SELECT 'open_events', count(*) FROM inbox WHERE {EVENT_OPEN} UNION ALL
-SELECT 'open_messages', count(*) FROM outbox WHERE {MESSAGE_OPEN} UNION ALL
-SELECT 'dead_events', count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {literal(InboxState.DEAD)} UNION ALL
-SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {_DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
-SELECT 'dead_messages', count(*) FROM outbox WHERE {_DEAD_MESSAGE}
-"""
-
-LATEST: Final = 5000
-"""Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)
-FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {LATEST})
+FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {views.LATEST})
 WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
 """
 OPEN_EVENTS: Final = f"""
@@ -52,8 +37,9 @@ FROM (SELECT account, count(*) AS messages, min(id) AS first FROM outbox INDEXED
 """
 DEAD: Final = f"""
 SELECT account, sum(dead) FROM (
-    SELECT account, count(*) AS dead FROM inbox INDEXED BY inbox_dead WHERE {_DEAD_EVENT} GROUP BY account UNION ALL
-    SELECT account, count(*) FROM outbox INDEXED BY outbox_dead WHERE {_DEAD_MESSAGE} GROUP BY account)
+    SELECT account, count(*) AS dead FROM inbox INDEXED BY inbox_dead WHERE {views.DEAD_EVENT} GROUP BY account
+    UNION ALL
+    SELECT account, count(*) FROM outbox INDEXED BY outbox_dead WHERE {views.DEAD_MESSAGE} GROUP BY account)
 GROUP BY account
 """
 """Grouped by account, an index that begins with the account would be tempting, and reads all of history."""
@@ -69,12 +55,6 @@ def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
     )
 
 
-ACCOUNTS: Final = """
-WITH RECURSIVE accounts (name) AS (
-    SELECT min(account) FROM threads UNION ALL
-    SELECT (SELECT min(account) FROM threads WHERE account > name) FROM accounts WHERE name IS NOT NULL)
-SELECT name FROM accounts WHERE name IS NOT NULL
-"""
 _LATEST: Final = """
 SELECT updated_at, id FROM threads INDEXED BY threads_latest
 WHERE account = ? ORDER BY updated_at DESC, id DESC LIMIT ?
@@ -104,7 +84,7 @@ def summaries(db: sqlite3.Connection, account: str | None, limit: int, *, held: 
     if held:
         latest += db.execute(HELD_THREADS, (account, limit))
     else:
-        for name in [account] if account is not None else [row[0] for row in db.execute(ACCOUNTS)]:
+        for name in [account] if account is not None else [row[0] for row in db.execute(views.ACCOUNTS)]:
             latest += db.execute(_LATEST, (name, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps(ids).decode(),))]
@@ -124,7 +104,7 @@ ORDER BY o.id LIMIT :limit
 _IN_LETTER: Final = f"""
 SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
        coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
-FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{_DEAD_EVENT}
+FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}
 """
 _TRIES: Final = """(
     SELECT json_group_array(json_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
@@ -134,7 +114,7 @@ _TRIES: Final = """(
 _OUT_LETTER: Final = f"""
 SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
-FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{_DEAD_MESSAGE}
+FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
 _NEWEST: Final = "AND (:account IS NULL OR {0}.account = :account) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"
 DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from bridge.events import Timer
-from bridge.log import kind_of, log
+from bridge.store.due import shares
 from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerState
 
 from .. import records
 from ..results import Result
-from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, timer_arrival, timer_values
+from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
 from .inbox import receive
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-    from bridge.store.records import InboxRow, TurnCommit
+    from bridge.store.records import TurnCommit
 
     from .cache import Cache
 
@@ -49,9 +48,8 @@ WHERE r.{WAITING} AND r.account = ? AND r.due_at <= ? ORDER BY r.due_at, r.id LI
 
 def set_timers(db: sqlite3.Connection, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
     """What turns cancel and set, in this order."""
-    had = [(row.event.id.partition(":")[2],) for turn in turns for row in _timers(turn)]
-    if had:
-        db.executemany(_HANDLED, had)
+    if had := handled(turns):
+        db.executemany(_HANDLED, [(timer_id,) for timer_id in had])
     for turn in turns:
         for name in turn.cancelled:
             cancel(db, turn.thread.id, turn.thread.ref.account, name, turn.at)
@@ -67,36 +65,18 @@ def cancel(db: sqlite3.Connection, thread_id: int, account: str, name: str, at: 
         db.execute(CANCEL_EVENT, (at, account, f"timer:{timer_id}"))
 
 
-def _timers(turn: TurnCommit) -> list[InboxRow]:
-    """The timers whose turn this is."""
-    return [] if turn.holds else [row for row in turn.rows if isinstance(row.event, Timer)]
-
-
 def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
     """The due timers as inbox events of their threads. The result's `value` is when the next one is due.
 
-    Each account with some has an equal share of the `limit`: what is due in one is not held up by another's.
-    One that this version cannot read is named in the log and set aside: it would hold up all others.
+    Which timers of each account: see bridge.store.due.
     """
-    arrivals, moves = [], []
-    for row in _due(db, now, limit):
-        try:
-            arrivals.append(timer_arrival(row, now))
-            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.DUE), row[0]))
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
-            log.error("row_unreadable", key=f"timer:{row[0]}", thread=row[1], reason=kind_of(error))
-            moves.append((TIMERS.move(TimerState.WAITING, TimerMove.UNREADABLE), row[0]))
+    share = shares(_next(db), now, limit)
+    rows = [row for account, most in share.items() for row in db.execute(_DUE, (account, now, most))]
+    arrivals, moves = fired(rows, now)
     result = receive(db, cache, [arrivals])[0] if arrivals else Result()
     db.executemany("UPDATE timers SET status = ? WHERE id = ?", moves)
     result.value = min(_next(db).values(), default=None)
     return result
-
-
-def _due(db: sqlite3.Connection, now: int, limit: int) -> list[tuple[Any, ...]]:
-    due = sorted((due_at, account) for account, due_at in _next(db).items() if due_at <= now)
-    accounts = [account for _, account in due]  # who waits longest first: there may be more of them than the limit
-    share = max(1, limit // max(1, len(accounts)))
-    return [row for account in accounts[:limit] for row in db.execute(_DUE, (account, now, share))]
 
 
 def _next(db: sqlite3.Connection) -> dict[str, int]:

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 import pytest
 
-from tests.faults.checker import check
 from tests.faults.harness import Gateways, Home
-from tests.faults.traffic import chatter, traffic
+from tests.faults.kills import killed
 from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
@@ -71,8 +70,8 @@ async def _tables(url: str) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]
         await connection.close()
 
 
-async def killed(folder: Path, url: str, cycles: int) -> str:
-    dice = random.Random(SEED)
+async def on_postgres(folder: Path, cycles: int) -> str:
+    url = await asyncio.to_thread(new_database, "killed")
     async with Gateways(delay_ms=3).listening() as gateways:
         home = PostgresHome(folder, shop=gateways.shop.url, relay=gateways.relay.url)
         home.database = url
@@ -82,32 +81,14 @@ async def killed(folder: Path, url: str, cycles: int) -> str:
             "THREADBRIDGE_STORAGE__DURABILITY": "relaxed",
             "XDG_STATE_HOME": str(folder),
         }
-        async with traffic(home, gateways) as talk:
-            try:
-                async with talk.flowing(40, chatter(20, dice.random), insist=True):
-                    for _ in range(cycles):
-                        process = home.start()
-                        await home.ready(process)
-                        await asyncio.sleep(dice.uniform(0.1, 0.4))
-                        process.kill()
-                        process.wait()
-                    await home.ready(home.start())
-                await home.settled()
-                counts = check(home, talk, gateways)
-            finally:
-                home.kill()
-    assert counts.acked == len(talk.said) > 0
-    assert counts.turns == counts.stored == counts.acked
-    assert counts.doubles_unkeyed <= counts.unknown
-    return f"{cycles} kills on PostgreSQL (seed {SEED}): {counts}"
+        counts, slowest = await killed(home, gateways, random.Random(SEED), cycles, contacts=20, earliest=0.1)
+    return f"{cycles} kills on PostgreSQL (seed {SEED}): {counts}; ready again after {slowest:.2f} s at most"
 
 
 async def test_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
-    url = await asyncio.to_thread(new_database, "killed")
-    report(await killed(tmp_path, url, 4))
+    report(await on_postgres(tmp_path, 4))
 
 
 @pytest.mark.soak
 async def test_many_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
-    url = await asyncio.to_thread(new_database, "killed")
-    report(await killed(tmp_path, url, 100))
+    report(await on_postgres(tmp_path, 100))

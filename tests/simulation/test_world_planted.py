@@ -19,7 +19,7 @@ from bridge.testing.explore import Counterexample
 from bridge.testing.world import World
 from storage.sqlite import timers
 from storage.sqlite.connection import execute
-from storage.timers import NEXT_DUE, timer_arrival
+from storage.timers import NEXT_DUE, fired
 from tests.support.planted import Other, over
 from tests.support.worlds import ALL, counted, counting
 
@@ -72,8 +72,8 @@ class FiresFirst(Other):
     async def _fire(self, writing: Any, account: str, now: int, limit: int) -> None:
         rows = await execute(writing, lambda db: db.execute(timers._DUE, (account, now, limit)).fetchall())
         for row in rows:
-            fresh = str(self.bridge._outside.rng.random())
-            await self.store.receive([replace(timer_arrival(row, now), key=fresh)])
+            (arrival,), _ = fired([row], now)
+            await self.store.receive([replace(arrival, key=str(self.bridge._outside.rng.random()))])
             await execute(writing, lambda db, ended: db.execute(_END, (ended,)).fetchall(), row[0])
 
 

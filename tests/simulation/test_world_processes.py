@@ -29,7 +29,7 @@ async def refused(world):
 
 for router, scenario in ((counting(), counted), (orders.router, refused)):
     with World(router) as world:
-        for each in world.explore(seeds=4, faults=ALL):
+        for each in world.explore(seeds=8, faults=ALL):
             try:
                 scenario(each).send(None)
             except StopIteration:

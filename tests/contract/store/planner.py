@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+from storage import views
 from storage.sqlite import queries, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
@@ -46,14 +47,14 @@ _WHOLE_INDEX: Final = "a whole index"
 _HISTORY: Final = "the history"
 _ROWS_ONWARDS: Final = "a table from a row on"
 _BOUNDED: Final = {
-    queries.COUNTS: (_ALL_THAT_WAITS, "counts it, for a person who looks"),
+    views.COUNTS: (_ALL_THAT_WAITS, "counts it, for a person who looks"),
     queries.OPEN_EVENTS: (_ALL_THAT_WAITS, "counts it, for a person who looks"),
     queries.OPEN_MESSAGES: (_ALL_THAT_WAITS, "counts it, for a person who looks"),
     queries.DEAD: (_ALL_THAT_WAITS, "counts it, for a person who looks"),
     queries.DEAD_LETTERS[0]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.DEAD_LETTERS[1]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.HELD_THREADS: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
-    queries.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
+    views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),

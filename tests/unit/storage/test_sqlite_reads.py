@@ -10,8 +10,7 @@ import pytest
 
 from bridge.store.records import TurnCommit
 from bridge.testing.contract.store.desk import AT, Desk, arrival, sent
-from storage import memory
-from storage.sqlite import queries
+from storage import memory, views
 from storage.sqlite.connection import execute
 from tests.support.sqlite_files import on_writer, sqlite_of
 
@@ -79,7 +78,7 @@ async def test_what_waits_at_each_account_is_counted_without_reading_history(des
     assert sorted(indexes) == ["inbox_dead", "inbox_open", "outbox_dead", "outbox_open"]
     whole = [scan for scan in scans if scan in {"SCAN inbox", "SCAN outbox"}]
     assert whole == ["SCAN inbox"]
-    assert f"ORDER BY id DESC LIMIT {queries.LATEST}" in looked_at[0]
+    assert f"ORDER BY id DESC LIMIT {views.LATEST}" in looked_at[0]
 
 
 async def test_a_read_of_large_rows_ends_early_and_goes_on_from_there(desk: Desk) -> None:
