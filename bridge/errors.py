@@ -18,6 +18,7 @@ BridgeError
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StoreInUse                 another process owns the file: exit 73
    |- NewerSchema                a later version wrote it: exit 78
+   |  `- UnfinishedCopy          a copy into it was interrupted: exit 78
    `- Broken                     the disk or the file failed: stop acknowledging, exit 70
 """
 
@@ -164,6 +165,16 @@ class StoreInUse(StoreError):
 
 class NewerSchema(StoreError):
     """A later version of threadbridge, or another application, wrote the store."""
+
+
+class UnfinishedCopy(NewerSchema):
+    """A copy into the store was interrupted; until it is finished, nothing else uses the store."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__(
+            f"this is an unfinished copy of {source}: finish it with the same `threadbridge copy` command, "
+            "or delete it and begin again"
+        )
 
 
 class Broken(StoreError):

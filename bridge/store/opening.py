@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import ModuleType
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from bridge.errors import ConfigError, Problem
 from bridge.own import own_module
@@ -12,6 +12,7 @@ from bridge.plugins import plugged_in
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from bridge.store.copying import CopySource, CopyTarget
     from bridge.store.port import Store, StoreReader
 
 GROUP: Final = "threadbridge.stores"
@@ -44,6 +45,31 @@ def store_type(url: str) -> StoreType:
     is_own = entry.dist is not None and entry.dist.name == "threadbridge"
     module: StoreType = own_module(entry.value) if is_own else entry.load()
     return module
+
+
+class CopyType(Protocol):
+    """What a module of the group has too, when its stores can be copied."""
+
+    async def open_copy_source(self, url: str) -> CopySource:
+        """The store at `url`, owned by this process, and left as it is."""
+        ...
+
+    async def open_copy_target(self, url: str) -> CopyTarget:
+        """The store at `url`, owned by this process, made where there is none."""
+        ...
+
+
+def copy_type(url: str) -> CopyType:
+    """The module behind the scheme of `url`.
+
+    Raises:
+        ConfigError: there is none, or its stores cannot be copied.
+    """
+    module = store_type(url)
+    if not hasattr(module, "open_copy_source"):
+        reason = f"stores of {url.partition(':')[0]}: URLs cannot be copied"
+        raise ConfigError([Problem("storage", "storage.url", reason)])
+    return cast("CopyType", module)
 
 
 class Volatile(Protocol):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.errors import Broken, NewerSchema, Unavailable
+from bridge.errors import Broken, NewerSchema, Unavailable, UnfinishedCopy
 from bridge.log import log
 
-from .schema import MIGRATIONS, SCHEMA
+from .schema import MIGRATIONS, SCHEMA, UNFINISHED
 
 if TYPE_CHECKING:
     import asyncpg
@@ -19,6 +19,8 @@ _LOCK: Final = 0x74627268
 """Of whoever migrates; transactions of all processes wait for it."""
 _HAS_SCHEMA: Final = f"SELECT 1 FROM pg_namespace WHERE nspname = '{SCHEMA}'"
 _HAS_VERSION: Final = f"SELECT to_regclass('{SCHEMA}.schema_version') IS NOT NULL"
+_IS_UNFINISHED: Final = f"SELECT to_regclass('{SCHEMA}.{UNFINISHED}') IS NOT NULL"
+_COPIED_FROM: Final = f"SELECT source FROM {SCHEMA}.{UNFINISHED}"
 _VERSION: Final = f"SELECT version FROM {SCHEMA}.schema_version"
 _SETTINGS: Final = """
 SELECT name FROM pg_settings
@@ -38,11 +40,21 @@ async def check_durability(connection: asyncpg.Connection, *, relaxed: bool) -> 
         log.warning("durability_relaxed", reason=f"off: {', '.join(off)}")
 
 
-async def migrate(connection: asyncpg.Connection) -> None:
-    """Bring the schema up to date. Raises NewerSchema."""
+async def copied_from(fetch: Fetch) -> str | None:
+    """Of which store this one is an unfinished copy."""
+    if not (await fetch(_IS_UNFINISHED))[0][0]:
+        return None
+    rows = await fetch(_COPIED_FROM)
+    return rows[0][0] if rows else ""
+
+
+async def migrate(connection: asyncpg.Connection, *, is_copy: bool = False) -> None:
+    """Bring the schema up to date. Raises NewerSchema; UnfinishedCopy, unless it is to become a copy."""
     async with connection.transaction():
         await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        version = await _version(connection.fetch)
+        version = await schema_version(connection.fetch)
+        if not is_copy and (source := await copied_from(connection.fetch)) is not None:
+            raise UnfinishedCopy(source)
         if version is None:
             await connection.execute(f"CREATE SCHEMA {SCHEMA}")
             await connection.execute(f"CREATE TABLE {SCHEMA}.schema_version (version BIGINT NOT NULL)")
@@ -55,15 +67,17 @@ async def migrate(connection: asyncpg.Connection) -> None:
 
 
 async def check_readable(fetch: Fetch) -> None:
-    """Whether a reader finds this version's schema. Raises Unavailable, NewerSchema, Broken."""
-    version = await _version(fetch)
+    """Whether a reader finds this version's schema. Raises Unavailable, NewerSchema, UnfinishedCopy, Broken."""
+    version = await schema_version(fetch)
     if version is None:
         raise Unavailable("there is no store in this database yet: `threadbridge migrate` makes it")
     if version < len(MIGRATIONS):
         raise Broken("its schema is older than this threadbridge: `threadbridge migrate` brings it up to date")
+    if (source := await copied_from(fetch)) is not None:
+        raise UnfinishedCopy(source)
 
 
-async def _version(fetch: Fetch) -> int | None:
+async def schema_version(fetch: Fetch) -> int | None:
     """The schema's version; None: there is no schema. Raises NewerSchema."""
     if not await fetch(_HAS_SCHEMA):
         return None

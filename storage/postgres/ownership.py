@@ -76,7 +76,7 @@ class Ownership:
         """
         connection = await connect(self._address, read_only=False)
         try:
-            await self._take(connection)
+            await take(connection, self._address)
             await check_durability(connection, relaxed=self._address.relaxed)
             await migrate(connection)
             self._epoch = await connection.fetchval(_BEGIN)
@@ -150,15 +150,6 @@ class Ownership:
         self._connection = connection
         self._server_pid = connection.get_server_pid()
 
-    async def _take(self, connection: asyncpg.Connection) -> None:
-        """Take the lock. Raises StoreInUse."""
-        until = asyncio.get_running_loop().time() + PATIENCE
-        while not await connection.fetchval(_TRY):
-            if asyncio.get_running_loop().time() >= until:
-                holder = [f"{name} ({where})" async for _, name, where in _holders(connection)]
-                raise StoreInUse(f"{self._address.name} is in use by {', '.join(holder) or 'another process'}")
-            await asyncio.sleep(_LOOK)
-
     async def _return(self) -> None:
         """Connect again, as the owner that we were. At most once in AGAIN seconds."""
         now = asyncio.get_running_loop().time()
@@ -191,6 +182,16 @@ class Ownership:
             raise Unavailable("our former connection to PostgreSQL has not ended yet")
         await check_durability(connection, relaxed=self._address.relaxed)
         self._transactions = transactions
+
+
+async def take(connection: asyncpg.Connection, address: Address) -> None:
+    """Take the lock of the database, for as long as the connection lives. Raises StoreInUse."""
+    until = asyncio.get_running_loop().time() + PATIENCE
+    while not await connection.fetchval(_TRY):
+        if asyncio.get_running_loop().time() >= until:
+            holder = [f"{name} ({where})" async for _, name, where in _holders(connection)]
+            raise StoreInUse(f"{address.name} is in use by {', '.join(holder) or 'another process'}")
+        await asyncio.sleep(_LOOK)
 
 
 async def _holders(connection: asyncpg.Connection) -> AsyncIterator[tuple[int, str, str]]:

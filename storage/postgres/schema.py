@@ -9,6 +9,8 @@ from typing import Final
 
 SCHEMA: Final = "threadbridge"
 """Where our tables are, beside whatever else the database holds."""
+UNFINISHED: Final = "unfinished_copy"
+"""The table of a store that is a copy on its way; see bridge.store.copying."""
 
 _INITIAL: Final = """
 CREATE TABLE processes (

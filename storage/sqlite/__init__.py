@@ -1,6 +1,15 @@
 """The Store in one SQLite file."""
 
+from .copying import open_copy_source, open_copy_target
 from .simulation import Volatile
 from .store import SqliteReader, SqliteStore, open_reader, open_store
 
-__all__ = ["SqliteReader", "SqliteStore", "Volatile", "open_reader", "open_store"]
+__all__ = [
+    "SqliteReader",
+    "SqliteStore",
+    "Volatile",
+    "open_copy_source",
+    "open_copy_target",
+    "open_reader",
+    "open_store",
+]

@@ -7,19 +7,19 @@ import os
 import sqlite3
 from contextlib import closing
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
 
 import aiosqlite
 
-from bridge.errors import Broken, NewerSchema, StoreError, Unavailable
+from bridge.errors import Broken, NewerSchema, StoreError, Unavailable, UnfinishedCopy
 from bridge.log import log
 
-from .schema import APPLICATION_ID, MIGRATIONS
+from .schema import APPLICATION_ID, MIGRATIONS, UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import TypeVar
 
     from ..writer import Unit
@@ -40,6 +40,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("journal_size_limit", str(64 << 20), 64 << 20),
     ("cache_size", "-4096", -4096),
 )
+_OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
 MEMORY: Final = ":memory:"
 
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
@@ -110,8 +111,13 @@ def translate(error: sqlite3.Error) -> StoreError:
     return StoreError(f"SQLite: {error}")
 
 
-async def connect(path: str, *, read_only: bool) -> ThreadConnection:
-    """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema."""
+async def connect(
+    path: str, *, read_only: bool, prepared: Callable[[sqlite3.Connection], None] | None = None
+) -> ThreadConnection:
+    """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema, UnfinishedCopy.
+
+    `prepared` is called with it in place of `prepare`.
+    """
     name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
     connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
     connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
@@ -123,7 +129,7 @@ async def connect(path: str, *, read_only: bool) -> ThreadConnection:
     opened = ThreadConnection(connection, read_only=read_only)
     try:
         await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        await execute(opened, _check_ours if read_only else prepare)
+        await execute(opened, prepared or (_check_readable if read_only else prepare))
     except BaseException:
         await opened.close()
         raise
@@ -136,8 +142,7 @@ async def execute(connection: Connection, function: Callable[..., T], *arguments
         return await connection.run(function, *arguments)
     except sqlite3.Error as error:
         if connection.read_only and _code(error) == sqlite3.SQLITE_ERROR and await connection.run(_is_older):
-            reason = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
-            raise Broken(reason) from error
+            raise Broken(_OLDER) from error
         raise translate(error) from error
 
 
@@ -156,8 +161,20 @@ def _version(db: sqlite3.Connection) -> int:
 
 
 def prepare(db: sqlite3.Connection) -> None:
-    """Our settings, each read back, and our schema. Raises Broken, NewerSchema."""
+    """Our settings, each read back, and our schema. Raises Broken, NewerSchema, UnfinishedCopy."""
+    _check_readable(db)
+    _set_up(db)
+
+
+def prepare_copy(db: sqlite3.Connection) -> None:
+    """As `prepare`, for what becomes a copy or is an unfinished one. Raises Broken, NewerSchema."""
     _check_ours(db)
+    if _unfinished(db) is not None and _is_older(db):
+        raise NewerSchema("an earlier threadbridge began this copy: delete the file, and begin again")
+    _set_up(db)
+
+
+def _set_up(db: sqlite3.Connection) -> None:
     memory = not db.execute("PRAGMA database_list").fetchone()[2]
     for name, value, expected in _SETTINGS:
         db.execute(f"PRAGMA {name} = {value}").fetchone()
@@ -199,6 +216,27 @@ def _check_ours(db: sqlite3.Connection) -> None:
         )
 
 
+def check_newest(db: sqlite3.Connection) -> None:
+    """Whether the schema is that of this version, as it is. Raises Broken, NewerSchema, UnfinishedCopy."""
+    _check_readable(db)
+    if _is_older(db):
+        raise Broken(_OLDER)
+
+
+def _check_readable(db: sqlite3.Connection) -> None:
+    _check_ours(db)
+    if (source := _unfinished(db)) is not None:
+        raise UnfinishedCopy(source)
+
+
+def _unfinished(db: sqlite3.Connection) -> str | None:
+    """Of which store this is an unfinished copy."""
+    if not db.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (UNFINISHED,)).fetchone():
+        return None
+    row = db.execute(f"SELECT source FROM {UNFINISHED}").fetchone()
+    return row[0] if row else ""
+
+
 def _migrate(db: sqlite3.Connection) -> None:
     version = _version(db)
     for number, script in enumerate(MIGRATIONS[version:], version + 1):
@@ -215,6 +253,19 @@ def _migrate(db: sqlite3.Connection) -> None:
         except BaseException:
             db.execute("ROLLBACK")
             raise
+
+
+def resolved(path: str) -> Path:
+    """The file that a link leads to: SQLite names its log after it, and so are the lock and the note."""
+    return Path(path).resolve()
+
+
+def create_file(database: Path) -> bool:
+    """Make the file, for our eyes only, unless it is there; whether it was made."""
+    if database.exists():
+        return False
+    database.touch(mode=0o600)
+    return True
 
 
 def sync_folder(database: Path) -> None:

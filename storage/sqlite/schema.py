@@ -6,6 +6,8 @@ from typing import Final
 
 APPLICATION_ID: Final = 0x74627267
 """Marks a database file as ours: "tbrg"."""
+UNFINISHED: Final = "unfinished_copy"
+"""The table of a file that is a copy on its way; see bridge.store.copying."""
 
 _INITIAL: Final = """
 CREATE TABLE threads (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -15,7 +14,7 @@ from ..records import OPEN
 from ..suspects import SuspectsFile
 from . import cursors, dead_letters, dialogs, inbox, outbox, steps, timers, turns, unreadable
 from .cache import Cache
-from .connection import MEMORY, connect, execute, path_of, sync_folder, translate
+from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
 from .reader import Reader
 from .recovery import refuse_loss
@@ -23,6 +22,7 @@ from .wal import WalWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
+    from pathlib import Path
     from typing import TypeVar
 
     from bridge.store.records import ThreadRow
@@ -167,7 +167,7 @@ async def open_store(url: str) -> SqliteStore:
     """
     path = path_of(url)
     if path != MEMORY:
-        return await _open_file(_without_links(path))
+        return await _open_file(resolved(path))
     connection = await connect(MEMORY, read_only=False)
     return await SqliteStore.started(connection, connection, None, None)
 
@@ -175,11 +175,6 @@ async def open_store(url: str) -> SqliteStore:
 async def open_reader(url: str) -> SqliteReader:
     """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
     return SqliteReader(await connect(path_of(url), read_only=True))
-
-
-def _without_links(path: str) -> Path:
-    """SQLite names its log after the file that a link leads to, and so are the lock and the note."""
-    return Path(path).resolve()
 
 
 async def _open_file(path: Path) -> SqliteStore:
@@ -198,7 +193,7 @@ async def _open_file(path: Path) -> SqliteStore:
 
 
 async def _own(path: Path, lock: FileLock, suspects: SuspectsFile) -> SqliteStore:
-    new = _create(path)
+    new = create_file(path)
     lock.take_database()
     writing = await connect(str(path), read_only=False)
     try:
@@ -215,11 +210,3 @@ def _open_among(db: sqlite3.Connection, table: str, row_ids: Collection[int]) ->
     """Those rows that have not come to their end."""
     query = f"SELECT w.id FROM json_each(?) j CROSS JOIN {table} w ON w.id = j.value WHERE w.{OPEN[table]}"
     return {row[0] for row in db.execute(query, (orjson.dumps(list(row_ids)).decode(),))}
-
-
-def _create(path: Path) -> bool:
-    """Make the file, for our eyes only, unless it is there; whether it was made."""
-    if path.exists():
-        return False
-    path.touch(mode=0o600)
-    return True

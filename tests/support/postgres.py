@@ -33,6 +33,7 @@ _AGAIN: Final = (
     "ALTER SEQUENCE threadbridge.places RESTART",
     "ALTER TABLE threadbridge.threads ALTER COLUMN id RESTART",
     "ALTER TABLE threadbridge.timers ALTER COLUMN id RESTART",
+    "DROP TABLE IF EXISTS threadbridge.unfinished_copy",
 )
 
 

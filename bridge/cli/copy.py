@@ -1,0 +1,131 @@
+"""`threadbridge copy`: the conversations in another database."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, listing, say
+from bridge.config.load import Config, load_config
+from bridge.config.schema import RELAXED
+from bridge.store.copying import CopyRefused, copy_store
+from bridge.store.opening import copy_type
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from bridge.store.copying import Copied, Progress
+
+_REFUSED: Final = 1
+_INTERRUPTED: Final = 130
+_EACH: Final = 10.0
+"""Seconds between two lines of progress, off a terminal."""
+
+
+def copy(
+    source: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="The store to copy; default: the configured one.")
+    ] = None,
+    target: Annotated[str, typer.Option("--to", metavar="URL", help="The database that becomes the copy.")] = ...,  # type: ignore[assignment] # typer's mark of what is required
+    config: ConfigFile = DEFAULT,
+) -> None:
+    """Move house: copy a store into another database, whole and verified.
+
+    Between SQLite and PostgreSQL, in every direction. Dialogs, timers, buttons and messages that wait continue in the
+    copy. Stop the bridge first. The source stays as it is.
+
+    Each row is compared after it is copied. After an interruption the same command continues. Until then nothing can
+    use the unfinished copy: `threadbridge run` refuses it.
+
+    Then put the new URL into [storage], and start the bridge. Never start it on the old store again: it would answer
+    what the new one has answered.
+
+    Example: `threadbridge copy --from sqlite:///threadbridge.db --to postgresql://bot@db.example/bot`
+    """
+    with exits():
+        from_url = _url(source, "--from") if source is not None else load_config(config, accounts=False).storage.url
+        to_url = _url(target, "--to")
+        began = time.monotonic()
+        with _shown() as tell:
+            copied = _run(from_url, to_url, tell)
+        _report(copied, to_url, time.monotonic() - began)
+
+
+def _url(url: str, option: str) -> str:
+    """A store's URL, checked as [storage] is. Raises ConfigError."""
+    storage: dict[str, Any] = {"url": url}
+    base, mark, query = url.partition("?")
+    options = query.split("&")
+    if RELAXED in options:
+        options.remove(RELAXED)
+        storage = {"url": f"{base}{mark if options else ''}{'&'.join(options)}", "durability": "relaxed"}
+    return Config.from_dict({"storage": storage}, file=option).storage.url
+
+
+def _run(source: str, target: str, tell: Callable[[Progress], None]) -> list[Copied]:
+    try:
+        return asyncio.run(_copy(source, target, tell))
+    except CopyRefused as error:
+        complain(str(error))
+        leave(_REFUSED)
+    except KeyboardInterrupt:
+        complain("interrupted: the same command continues the copy")
+        leave(_INTERRUPTED)
+
+
+async def _copy(source_url: str, target_url: str, tell: Callable[[Progress], None]) -> list[Copied]:
+    if source_url == target_url:
+        raise CopyRefused("--from and --to are the same store")
+    source = await copy_type(source_url).open_copy_source(source_url)
+    try:
+        target = await copy_type(target_url).open_copy_target(target_url)
+        try:
+            return await copy_store(source, target, tell)
+        finally:
+            await target.close()
+    finally:
+        await source.close()
+
+
+def _report(copied: list[Copied], target: str, seconds: float) -> None:
+    columns = ("table", "rows", "checksum")
+    listing([table._asdict() for table in copied], columns=columns, as_json=False, empty="the source has no tables")
+    rows = sum(table.rows for table in copied)
+    say(f"ok: {rows:,} rows copied and compared in {seconds:.0f} s")
+    say(f'next: url = "{target.partition("?")[0]}" in [storage], and never start the bridge on the old store again')
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[Progress], None]]:
+    """What hears of the progress: a bar on a terminal, else a line now and then."""
+    if not sys.stderr.isatty():
+        yield _Lines().tell
+        return
+    from rich.console import Console  # noqa: PLC0415 - a script sees no bar
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - the same
+
+    columns = (TextColumn("{task.description:<16}"), BarColumn(), TextColumn("{task.percentage:>3.0f}%"))
+    with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("counting", total=None)
+        yield lambda progress: bar.update(
+            task, description=progress.table, completed=progress.done, total=progress.total
+        )
+
+
+class _Lines:
+    """Progress in lines on standard error."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
+
+    def tell(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self._told >= _EACH:
+            self._told = now
+            share = 100 * progress.done // max(progress.total, 1)
+            complain(f"{share} percent: {progress.table}")
