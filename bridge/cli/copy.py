@@ -6,7 +6,7 @@ import asyncio
 import sys
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -58,13 +58,17 @@ def copy(
 
 def _url(url: str, option: str) -> str:
     """A store's URL, checked as [storage] is. Raises ConfigError."""
-    storage: dict[str, Any] = {"url": url}
-    base, mark, query = url.partition("?")
-    options = query.split("&")
-    if RELAXED in options:
-        options.remove(RELAXED)
-        storage = {"url": f"{base}{mark if options else ''}{'&'.join(options)}", "durability": "relaxed"}
+    storage = {"url": _plain(url)}
+    if storage["url"] != url:
+        storage["durability"] = "relaxed"
     return Config.from_dict({"storage": storage}, file=option).storage.url
+
+
+def _plain(url: str) -> str:
+    """A URL as it stands in [storage], where `durability` has a key of its own."""
+    base, mark, query = url.partition("?")
+    options = "&".join(option for option in query.split("&") if option != RELAXED)
+    return f"{base}{mark if options else ''}{options}"
 
 
 def _run(source: str, target: str, tell: Callable[[Progress], None]) -> list[Copied]:
@@ -104,7 +108,7 @@ def _report(copied: list[Copied], target: str, seconds: float) -> None:
 def _shown() -> Iterator[Callable[[Progress], None]]:
     """What hears of the progress: a bar on a terminal, else a line now and then."""
     if not sys.stderr.isatty():
-        yield _Lines().tell
+        yield Lines(_EACH).tell
         return
     from rich.console import Console  # noqa: PLC0415 - a script sees no bar
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - the same
@@ -117,15 +121,18 @@ def _shown() -> Iterator[Callable[[Progress], None]]:
         )
 
 
-class _Lines:
+class Lines:
     """Progress in lines on standard error."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: float) -> None:
+        """A line at most `every` so many seconds."""
+        self._every = every
         self._told = time.monotonic()
 
     def tell(self, progress: Progress) -> None:
+        """Print how far it is, if that is due."""
         now = time.monotonic()
-        if now - self._told >= _EACH:
+        if now - self._told >= self._every:
             self._told = now
             share = 100 * progress.done // max(progress.total, 1)
             complain(f"{share} percent: {progress.table}")
