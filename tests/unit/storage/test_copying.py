@@ -259,7 +259,7 @@ def test_a_store_in_use_is_neither_source_nor_target(kind: str, role: str, sourc
 
 @ON_BOTH
 def test_a_store_that_is_not_there_is_no_source(kind: str, tmp_path: Path) -> None:
-    source = new_database("nothing") if kind == "postgresql" else f"sqlite:///{tmp_path}/nothing.db"
+    source = new_database("without") if kind == "postgresql" else f"sqlite:///{tmp_path}/nothing.db"
     with pytest.raises(CopyRefused, match=r"there is no store (in|at)"):
         copied(source, f"sqlite:///{tmp_path}/target.db")
     assert not [*tmp_path.glob("nothing*")]
