@@ -19,7 +19,7 @@ from bridge.config.exposure import urls_of
 from bridge.config.load import load_config
 from bridge.config.problems import key_path
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError, Unavailable
-from bridge.providers.optional import Warns, WarnsOfSettings
+from bridge.providers.optional import WarnsOfSettings
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
 from bridge.store.opening import open_reader
@@ -82,9 +82,9 @@ def _tokens(config: Config) -> list[Problem]:
     """Warnings about tokens that expire soon."""
     now = SystemClock().now()
     warnings = [
-        (name, account.provider.token_warning(now))
+        (name, account.warns.token_warning(now))
         for name, account in config.accounts.items()
-        if isinstance(account.provider, Warns)
+        if account.warns is not None
     ]
     return [Problem(config.file, f"accounts.{name}.token", why, warning=True) for name, why in warnings if why]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
 from urllib.parse import urlsplit
@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bridge.config.problems import KeyPath, problems_of
+from bridge.providers.optional import Polls, TellsFates, Warns
 from bridge.providers.registry import provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
 from bridge.units import is_loopback
@@ -36,6 +37,17 @@ class Account:
     provider: Provider
     settings: AccountSettings
     inbound: InboundSettings | None = None
+    polls: Polls | None = field(init=False, repr=False, compare=False)
+    """The provider, if it is one that polls; so with the next two. Found out once, for all bridges of a test."""
+    tells_fates: TellsFates | None = field(init=False, repr=False, compare=False)
+    warns: Warns | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Look at what the provider can do."""
+        provider: object = self.provider
+        object.__setattr__(self, "polls", provider if isinstance(provider, Polls) else None)
+        object.__setattr__(self, "tells_fates", provider if isinstance(provider, TellsFates) else None)
+        object.__setattr__(self, "warns", provider if isinstance(provider, Warns) else None)
 
     @property
     def is_real(self) -> bool:

@@ -11,7 +11,6 @@ from bridge.engine.ingest import arrivals_asked_for, log_quarantine
 from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.events import Status
 from bridge.log import kind_of, log, outcome_of
-from bridge.providers.optional import Polls, TellsFates, Warns
 from bridge.store.lifecycle import STATUS_RANK
 from bridge.units import SECOND
 
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.engine.delivery.client import Client
-    from bridge.providers.optional import Polled
+    from bridge.providers.optional import Polled, Polls, TellsFates, Warns
     from bridge.store.port import Store
     from bridge.store.records import Unconfirmed
 
@@ -118,17 +117,17 @@ class Polling:
 
 
 def _rounds_of(account: Account, client: Client, tools: PollingTools) -> list[Round]:
-    provider, name = account.provider, account.name
+    polls, tells, warns, name = account.polls, account.tells_fates, account.warns, account.name
     rounds = []
-    if isinstance(provider, Polls):
-        for place in provider.polled:
-            poller = _Poller(account, provider, place, client, tools)
-            rounds.append(Round(f"poll {place}", name, provider.poll_every, poller.ask, tools))
-    if isinstance(provider, TellsFates) and provider.fates_every is not None:
-        fates = _Fates(account, provider, client, tools)
-        rounds.append(Round("fates", name, provider.fates_every, fates.ask, tools))
-    if isinstance(provider, Warns):
-        rounds.append(Round("warnings", name, _DAY, _Warnings(name, provider, tools.clock).look, tools))
+    if polls is not None:
+        for place in polls.polled:
+            poller = _Poller(account, polls, place, client, tools)
+            rounds.append(Round(f"poll {place}", name, polls.poll_every, poller.ask, tools))
+    if tells is not None and tells.fates_every is not None:
+        fates = _Fates(account, tells, client, tools)
+        rounds.append(Round("fates", name, tells.fates_every, fates.ask, tools))
+    if warns is not None:
+        rounds.append(Round("warnings", name, _DAY, _Warnings(name, warns, tools.clock).look, tools))
     return rounds
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import deque
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -51,7 +52,8 @@ def secrets_of(*settings: BaseModel | None) -> Iterator[str]:
                     yield item.get_secret_value()
 
 
-def _pattern(secrets: Iterable[str]) -> re.Pattern[str] | None:
+@lru_cache(maxsize=32)
+def _pattern(secrets: frozenset[str]) -> re.Pattern[str] | None:
     forms = {form for secret in secrets for form in _forms(secret)}
     if not forms:
         return None

@@ -220,11 +220,14 @@ async def _within(seconds: float, verdict: Verdict) -> bool:
 
 @contextmanager
 def _all_lines() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged, whatever of it this process would write."""
-    usual = structlog.get_config()["wrapper_class"]
-    structlog.configure(wrapper_class=_OF_ALL_LEVELS)
+    """What is logged, whatever of it this process would write; as structlog's capture_logs, but for every step."""
+    usual, capture = structlog.get_config(), structlog.testing.LogCapture()
+    processors = usual["processors"]  # loggers that were bound before hold this very list
+    before = [*processors]
+    processors[:] = [capture]
+    structlog.configure(processors=processors, wrapper_class=_OF_ALL_LEVELS)
     try:
-        with structlog.testing.capture_logs() as lines:
-            yield lines
+        yield capture.entries
     finally:
-        structlog.configure(wrapper_class=usual)
+        processors[:] = before
+        structlog.configure(processors=processors, wrapper_class=usual["wrapper_class"])

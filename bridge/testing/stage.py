@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache, partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from bridge.store.opening import volatile_type
 from bridge.testing.life import Life, Setting
@@ -67,8 +67,7 @@ class _Profiler(Protocol):
     def enable(self) -> object: ...
 
 
-@dataclass(frozen=True, slots=True)
-class _Option:
+class _Option(NamedTuple):
     """Something that may happen next."""
 
     label: str
@@ -94,6 +93,7 @@ class Stage:
         self._begins: dict[CodeType, int] = {}
         self.surroundings = Surroundings()
         self._lasting = any(each in faults for each in LASTING)
+        self._at_points = [each for each in _AT_POINTS if each[1] in faults]
         self.emulators: dict[str, Emulator] = {
             name: blueprint.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in blueprint.accounts
         }
@@ -249,7 +249,7 @@ class Stage:
         """What may go wrong where something waits."""
         faults: list[tuple[str, str, Callable[[], None]]] = [
             (fault, what, partial(point.go, verdict))
-            for kind, fault, verdict, what in _AT_POINTS
+            for kind, fault, verdict, what in self._at_points
             if point.kind == kind and fault in self.faults and (kind != "store" or point.label.startswith("before"))
         ]
         if not self.life.started.done() or point.label == _LOOK:  # a bridge that cannot start ends: that is a crash

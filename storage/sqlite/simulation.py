@@ -31,21 +31,21 @@ class Inline:
 
     read_only = False
 
-    def __init__(self, db: sqlite3.Connection, pause: Callable[[str], Awaitable[None]]) -> None:
+    def __init__(self, volatile: Volatile, pause: Callable[[str], Awaitable[None]]) -> None:
         """The database is closed by whoever opened it."""
-        self._db = db
+        self._volatile = volatile
         self._pause = pause
 
     async def run(self, function: Callable[..., T], *arguments: Any) -> T:  # noqa: ANN401 - the function's own
         """Call `function(sqlite3 connection, ...)` as one piece."""
         await self._pause("before a look into the store")
-        return function(self._db, *arguments)
+        return function(self._volatile.db, *arguments)
 
     async def transact(self, function: Callable[[sqlite3.Connection, Sequence[Unit]], T], units: Sequence[Unit]) -> T:
         """Call `function(sqlite3 connection, units)`."""
         kinds = ", ".join(sorted({unit.kind for unit in units}))
         await self._pause(f"before {kinds}")
-        result = function(self._db, units)
+        result = function(self._volatile.db, units)
         await self._pause(f"after {kinds}")
         return result
 
@@ -98,25 +98,71 @@ class Volatile:
 
     def __init__(self) -> None:
         """An empty database."""
-        # Whichever thread happens to collect the garbage closes what nobody closed.
-        self._db = sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False)
+        self._db: sqlite3.Connection | None = _emptied.pop() if _emptied else _connected()
+        self._schema: int | None = None
+        """The version of its schema, once a bridge has opened it."""
         self._cells: dict[str, dict[int, int]] = {"in": {}, "out": {}}
         self._running: set[tuple[str, int]] = set()
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The database. Raises sqlite3.ProgrammingError once it is closed."""
+        if self._db is None:
+            raise sqlite3.ProgrammingError("the database of this simulation is closed")
+        return self._db
+
     async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:
         """The store as it was last committed; see Inline for `pause`."""
-        connection = Inline(self._db, pause)
+        connection = Inline(self, pause)
         await execute(connection, prepare)
+        self._schema = self._schema or _schema_version(self.db)
         return await SqliteStore.started(connection, connection, SuspectsInMemory(self._cells, self._running), None)
 
     def open_rows(self) -> int:
         """How many events and messages are not settled."""
-        count: int = self._db.execute(_OPEN).fetchone()[0]
+        count: int = self.db.execute(_OPEN).fetchone()[0]
         return count
 
     def close(self) -> None:
-        """The end of everything in it."""
-        self._db.close()
+        """The end of everything in it; without its rows, the database serves the next simulation."""
+        db, self._db = self._db, None
+        if db is None:
+            return
+        if len(_emptied) < _KEPT and _is_emptied(db, self._schema):
+            _emptied.append(db)
+        else:
+            db.close()
 
     def __del__(self) -> None:
-        self._db.close()
+        if self._db is not None:
+            self._db.close()
+
+
+_KEPT: Final = 2
+_PAGES: Final = 2_000
+"""A larger database is not kept."""
+_STATEMENTS: Final = 512
+"""More than the store has texts of statements: each is prepared once for a database."""
+_emptied: Final[list[sqlite3.Connection]] = []
+"""Databases without rows, to be used again: making a schema and preparing statements is a third of a short run."""
+
+
+def _connected() -> sqlite3.Connection:
+    # Whichever thread happens to collect the garbage closes what nobody closed.
+    return sqlite3.connect(MEMORY, isolation_level=None, check_same_thread=False, cached_statements=_STATEMENTS)
+
+
+def _schema_version(db: sqlite3.Connection) -> int:
+    """It changes with each change of the schema."""
+    version: int = db.execute("PRAGMA schema_version").fetchone()[0]
+    return version
+
+
+def _is_emptied(db: sqlite3.Connection, schema: int | None) -> bool:
+    """Delete all rows; False where that does not make a new database of it, or would take long."""
+    if db.in_transaction or _schema_version(db) != schema or db.execute("PRAGMA page_count").fetchone()[0] > _PAGES:
+        return False
+    tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    for (table,) in tables:
+        db.execute(f"DELETE FROM {table}")
+    return True

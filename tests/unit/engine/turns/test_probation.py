@@ -106,7 +106,7 @@ class Lives:
         return died.is_set()
 
     def rows(self) -> dict[int, tuple[str, int]]:
-        rows = self.database._db.execute("SELECT id, status, attempt FROM inbox")
+        rows = self.database.db.execute("SELECT id, status, attempt FROM inbox")
         return {row: (state, attempt) for row, state, attempt in rows}
 
 
