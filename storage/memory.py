@@ -1,6 +1,7 @@
-"""The threads that the one writing process saw last.
+"""The threads that a process saw last.
 
-Nobody else writes, so this is never stale. Changes are staged while a transaction runs and count only after its commit.
+Where nobody else writes this is never stale; else whoever locks a thread checks it. Changes are staged while a
+transaction runs and count only after its commit.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.events import ThreadRef
-    from bridge.store.records import ThreadRow
+    from bridge.store.records import Hold, ThreadRow
 
 THREADS: Final = 4096
 """Threads remembered, at most."""
@@ -50,6 +51,20 @@ class ThreadMemory:
     def newest(self, thread_id: int) -> ThreadRow | None:
         """A thread as the running transaction leaves it so far, if remembered."""
         return self._staged.get(thread_id) or self._by_id.get(thread_id)
+
+    def check(self, thread_id: int, version: int, hold: Hold) -> None:
+        """A thread as it stands: what is remembered of another version or hold is forgotten."""
+        remembered = self.newest(thread_id)
+        if remembered is not None and (remembered.version != version or remembered.hold != hold):
+            self.forget([thread_id])
+
+    def forget(self, thread_ids: Iterable[int]) -> None:
+        """Somebody else may have changed these threads."""
+        for thread_id in thread_ids:
+            row = self._by_id.pop(thread_id, None)
+            if row is not None:
+                self._by_ref.pop(row.ref, None)
+                self._states -= _size(row)
 
     def commit(self) -> None:
         """The transaction is durable: what was staged counts."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .memory import ThreadMemory
     from .results import Result
-    from .suspects import Suspects
+    from .suspects import Marks
     from .unreadable import Unreadable
 
 SLOTS: Final = {"in": "inbox", "out": "outbox"}
@@ -26,10 +26,10 @@ SLOTS: Final = {"in": "inbox", "out": "outbox"}
 class Owner(ABC):
     """Hands each change to the writer as a unit, and each commit to the listener."""
 
-    def __init__(self, memory: ThreadMemory, suspects: Suspects | None) -> None:
+    def __init__(self, memory: ThreadMemory, marks: Marks | None) -> None:
         """Nothing is written until the writer starts."""
         self._memory = memory
-        self._suspects = suspects
+        self._marks = marks
         self._listener: Listener | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
 
@@ -112,16 +112,16 @@ class Owner(ABC):
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note that a row ("in" or "out") is being worked on in this very moment."""
-        if self._suspects is not None:
-            self._suspects.mark(slot, row_id, running=running)
+        if self._marks is not None:
+            self._marks.mark(slot, row_id, running=running)
 
     def suspects(self, slot: str) -> frozenset[int]:
         """The rows that were being worked on when the last process died."""
-        return self._suspects.suspects[slot] if self._suspects is not None else frozenset()
+        return self._marks.suspects[slot] if self._marks is not None else frozenset()
 
     def deaths(self, slot: str, row_id: int) -> int:
         """At how many deaths of a process a suspect was being worked on; 0: it is none."""
-        return self._suspects.deaths(slot, row_id) if self._suspects is not None else 0
+        return self._marks.deaths(slot, row_id) if self._marks is not None else 0
 
     async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:
         await self._writer.submit(Unit("give up unreadable", (table, rows)))

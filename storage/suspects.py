@@ -32,15 +32,10 @@ _WAITS: Final = 0x80
 _MOST_DEATHS: Final = 0x7F
 
 
-class Suspects(Protocol):
+class Marks(Protocol):
     """Which rows are being worked on, and which were when the last process died."""
 
     suspects: dict[str, frozenset[int]]
-    newest: int
-
-    def keep(self, kind: str, rows: Collection[int]) -> None:
-        """Suspect none but `rows` any more."""
-        ...
 
     def deaths(self, kind: str, row_id: int) -> int:
         """At how many deaths of a process the row was running."""
@@ -48,6 +43,16 @@ class Suspects(Protocol):
 
     def mark(self, kind: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row."""
+        ...
+
+
+class Suspects(Marks, Protocol):
+    """Marks that outlive the process, and beside them the newest row that it committed."""
+
+    newest: int
+
+    def keep(self, kind: str, rows: Collection[int]) -> None:
+        """Suspect none but `rows` any more."""
         ...
 
     def reach(self, number: int) -> None:

@@ -170,6 +170,12 @@ class Bridge:
         """See store.Listener."""
         self.parts.timers.set(due_at)
 
+    def inherited(self) -> None:
+        """See store.Listener."""
+        self.parts.dispatcher.inherited()
+        self.parts.delivery.inherited()
+        self.parts.timers.inherited()
+
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""
         for tell in self.changes:

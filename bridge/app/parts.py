@@ -71,6 +71,7 @@ class Parts:
         """Take up what waits in the store."""
         if self.watchdog is not None:
             self.watchdog.start()
+        await self.store.take_over()
         await self.delivery.start()
         await self.dispatcher.start()
         self.timers.start()

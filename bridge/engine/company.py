@@ -18,12 +18,16 @@ R = TypeVar("R", bound=QueuedRow)
 class Company(Generic[R]):
     """The lanes whose heads are suspects."""
 
-    def __init__(self, widths: Mapping[int, int]) -> None:
-        """By row, of each suspect that did not run yet, how many suspects may run side by side while it does."""
-        self._widths = dict(widths)
+    def __init__(self) -> None:
+        """Nobody is a suspect."""
+        self._widths: dict[int, int] = {}
         self._line: list[Lane[R]] = []
         """The least suspected first."""
         self._running: set[Lane[R]] = set()
+
+    def suspect(self, widths: Mapping[int, int]) -> None:
+        """By row, of each suspect that did not run yet, how many suspects may run side by side while it does."""
+        self._widths |= widths
 
     def needs(self, lane: Lane[R]) -> bool:
         """Whether a lane has to join before its head begins."""

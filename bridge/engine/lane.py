@@ -21,6 +21,8 @@ class QueuedRow(Protocol):
     @property
     def available_at(self) -> int: ...  # noqa: D102
     @property
+    def after(self) -> int: ...  # noqa: D102
+    @property
     def size(self) -> int: ...  # noqa: D102
     def as_of(self, now: int) -> Self: ...  # noqa: D102
 

@@ -86,12 +86,21 @@ class Lanes(Generic[R]):
 
     async def start(self, suspects: Mapping[int, int] = MappingProxyType({})) -> None:
         """Take up what the store holds. `suspects`: rows, each with how many of them may run while it does."""
-        self._company = Company(suspects) if suspects else None
+        self._suspect(suspects)
         self._stopped = False
         await self._fill({None, *self._groups})
         self._running = not self._stopped
         self._admit()
         self._pump()
+
+    def look_again(self, suspects: Mapping[int, int]) -> None:
+        """There may be rows in the store that were not offered; `suspects` are among them, as at the start."""
+        self._suspect(suspects)
+        for lane in self._lanes.values():
+            lane.more = lane.missed = True
+        self._beyond.add(None)
+        if self._running:
+            self._fill_up()
 
     def offer(self, rows: Iterable[R]) -> None:
         """Rows that were just committed, in commit order."""
@@ -157,6 +166,11 @@ class Lanes(Generic[R]):
         """Threads in memory."""
         return len(self._lanes)
 
+    def _suspect(self, suspects: Mapping[int, int]) -> None:
+        if suspects:
+            self._company = self._company or Company()
+            self._company.suspect(suspects)
+
     def _open(self, row: R) -> None:
         """A lane for a thread that has none. When the row is not its thread's head, the head is in the store."""
         group = self._source.group(row)
@@ -182,6 +196,8 @@ class Lanes(Generic[R]):
     def _append(self, lane: Lane[R], row: R) -> None:
         if lane.more:
             lane.missed = True
+        elif row.after > lane.last_seq:
+            lane.more = lane.missed = True  # another process stored what stands between
         elif len(lane.rows) >= self._window:
             lane.more = True
         else:

@@ -74,7 +74,8 @@ class Round:
         while True:
             asked: float | None = None
             try:
-                await self._do()
+                if await self._tools.store.has_duty(f"{self._name} {self._account}"):
+                    await self._do()
                 self._failures = 0
             except Broken:
                 return

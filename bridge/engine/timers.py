@@ -46,6 +46,10 @@ class Timers:
         self._next = due_at
         self._alarm = self._clock.call_at(min(due_at, self._clock.now() + _LONGEST), self._wake)
 
+    def inherited(self) -> None:
+        """See store.Listener: timers that another process waited for may be due."""
+        self.set(self._clock.now())
+
     async def stop(self) -> None:
         """Fire nothing more."""
         self._stopped = True

@@ -49,6 +49,10 @@ class Listener(Protocol):
         """A timer was set, due then."""
         ...
 
+    def inherited(self) -> None:
+        """There may be rows in the store that nobody told of: those of a process that died, mostly. See `suspects`."""
+        ...
+
     def changed(self, thread_ids: Collection[int]) -> None:
         """Threads in which there is something new to see."""
         ...
@@ -158,9 +162,11 @@ class StoreReader(Protocol):
 
 
 class Store(StoreReader, Protocol):
-    """Durable conversations, owned by this process. Every method that changes something returns after its commit.
+    """Durable conversations. Every method that changes something returns after its commit.
 
-    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names.
+    All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names. Where
+    several processes share a database, each works in the threads that it holds, and reads rows of work of these only.
+    What works in a thread of another process raises ClaimLost. A store with one process holds every thread.
     """
 
     def listen(self, listener: Listener) -> None:
@@ -171,8 +177,20 @@ class Store(StoreReader, Protocol):
         """Store events, once each by account and key, all or none, in the given order."""
         ...
 
+    async def take_over(self) -> None:
+        """Take the threads that nobody works in, and be told of work from now on."""
+        ...
+
     def peek(self, thread_id: int) -> ThreadRow | None:
-        """A thread as last committed, if that needs no look into the database."""
+        """A thread as this process saw it last, if it remembers."""
+        ...
+
+    async def claimed(self, thread_id: int) -> ThreadRow:
+        """A thread to work in, as it stands now, whoever changed it. Raises ClaimLost: another process has it now."""
+        ...
+
+    async def has_duty(self, name: str) -> bool:
+        """Whether this is the process that does what is done once for all: takes a duty that nobody living has."""
         ...
 
     async def commit_turn(self, turn: TurnCommit) -> None:
@@ -238,6 +256,10 @@ class Store(StoreReader, Protocol):
 
     def deaths(self, slot: str, row_id: int) -> int:
         """At how many deaths of a process a suspect was being worked on; 0: it is none."""
+        ...
+
+    async def try_suspect(self, row_id: int) -> None:
+        """Note durably that a suspect event is about to run, where `mark` does not outlive the process."""
         ...
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:

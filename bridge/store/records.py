@@ -122,6 +122,7 @@ class InboxRow:
     """An event that wants its turn. `replay` counts how often a person appended it again.
 
     `received_at` is when it was stored, `tried_at` when it failed last (microseconds). `size` is in stored bytes.
+    `after` is the `seq` of the open event before it, where another process may have stored that one; else 0.
     """
 
     id: int
@@ -137,6 +138,7 @@ class InboxRow:
     received_at: int = 0
     tried_at: int = 0
     size: int = field(default=0, compare=False)
+    after: int = field(default=0, compare=False)
 
     def as_of(self, now: int) -> Self:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
@@ -189,6 +191,7 @@ class OutboxRow:
     """A message that wants to leave. Times are in microseconds, `tried_at` is when it failed last.
 
     `unanswered`: a try of it had no answer, so the contact may have it. `size` is in stored bytes.
+    `after` is the `seq` of the open message before it, where another process may have stored that one; else 0.
     """
 
     id: int
@@ -206,6 +209,7 @@ class OutboxRow:
     tried_at: int = 0
     unanswered: bool = False
     size: int = field(default=0, compare=False)
+    after: int = field(default=0, compare=False)
 
     def as_of(self, now: int) -> Self:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import asyncpg
 
 from bridge.errors import Broken, StoreError, Unavailable
+from bridge.store.watch import LEASE
 
 from .schema import SCHEMA
 
@@ -34,13 +35,15 @@ _SETTINGS: Final = {
     "tcp_keepalives_idle": "10",
     "tcp_keepalives_interval": "5",
     "tcp_keepalives_count": "3",
-    "idle_in_transaction_session_timeout": "60000",
+    "idle_in_transaction_session_timeout": str(round(LEASE * 1000)),
 }
 """With these the server lets go of a process whose machine is gone within half a minute."""
 _TRANSIENT: Final = frozenset({"08", "40", "53", "57"})
 """Classes of SQLSTATE: no connection, rolled back (serialization, deadlock), no resources, an operator."""
 _TRANSIENT_CODES: Final = frozenset({"25006", "25P03", "55P03"})
 """A standby is read only; idle too long; a lock that was not had."""
+_CONTENDED: Final = frozenset({"40001", "40P01", "55P03", "23505"})
+"""Two transactions got in each other's way, the last of them by the same key: nothing is wrong with either."""
 _CORRUPT_CODES: Final = frozenset({"XX001", "XX002"})
 _CORRUPT: Final = frozenset({"58"})
 """The server's own files fail it."""
@@ -82,6 +85,11 @@ def address_of(url: str) -> Address:
 def is_lost(error: BaseException) -> bool:
     """Whether the connection that raised this is of no use any more."""
     return isinstance(error, LOST) or (isinstance(error, asyncpg.PostgresError) and error.sqlstate in _ENDED)
+
+
+def is_contended(error: BaseException) -> bool:
+    """Whether a transaction failed only because another one ran."""
+    return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _CONTENDED
 
 
 def translate(error: Exception) -> StoreError:

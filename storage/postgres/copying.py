@@ -11,7 +11,7 @@ from bridge.store.copying import CopyRefused, Table, check_begun, not_empty, tab
 from ..records import OPEN, literal
 from .connection import LOST, address_of, connect, translate
 from .migrations import check_durability, check_readable, copied_from, migrate, schema_version
-from .ownership import take
+from .process import own
 from .schema import MIGRATIONS, SCHEMA, UNFINISHED
 
 if TYPE_CHECKING:
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 
     from .connection import Address
 
-OWN: Final = ("processes", "schema_version", UNFINISHED)
+OWN: Final = ("processes", "duties", "schema_version", UNFINISHED)
 """Tables of the store's own working: they tell nothing of a conversation."""
+_OWN_COLUMNS: Final = ("holder", "deaths", "on_trial")
+"""Which process holds a thread, and what others died of: nothing to those that take over a copy."""
 _TABLES: Final = f"""
 SELECT c.relname, a.attname, a.atttypid = 'boolean'::regtype, array_position(i.indkey::int2[], a.attnum)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
 WHERE c.relnamespace = '{SCHEMA}'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition
-    AND a.attgenerated = '' AND c.relname <> ALL($1::text[])
+    AND a.attgenerated = '' AND c.relname <> ALL($1::text[]) AND a.attname <> ALL($2::text[])
 ORDER BY c.oid, a.attnum
 """
 _SEQUENCES: Final = f"""
@@ -63,7 +65,7 @@ class PostgresCopySource:
         columns: dict[str, list[str]] = {}
         keys: dict[str, dict[int, str]] = {}
         flags: dict[str, set[str]] = {}
-        for name, column, is_flag, place in await self._fetch(_TABLES, OWN):
+        for name, column, is_flag, place in await self._fetch(_TABLES, OWN, _OWN_COLUMNS):
             columns.setdefault(name, []).append(column)
             if place is not None:
                 keys.setdefault(name, {})[place] = column
@@ -200,7 +202,7 @@ async def open_copy_target(url: str) -> PostgresCopyTarget:
 async def _owned(address: Address) -> asyncpg.Connection:
     connection = await connect(address, read_only=False)
     try:
-        await _checked(take, connection, address)
+        await _checked(own, connection, address)
     except BaseException:
         connection.terminate()
         raise

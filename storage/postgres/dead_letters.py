@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_EVENT: Final = "SELECT status, kind, thread_id, event_key FROM inbox WHERE id = $1"
+_EVENT: Final = "SELECT status, kind, thread_id, event_key FROM inbox WHERE id = $1 FOR UPDATE"
 _REREAD: Final = "UPDATE inbox SET status = $1, event_key = $2, done_at = $3 WHERE id = $4"
 _REOPEN_EVENT: Final = """
 UPDATE inbox SET status = $1, seq = $2, attempt = $3, available_at = 0, done_at = NULL, replay = replay + 1
 WHERE id = $4
 """
 _DEAD_MESSAGE: Final = f"""
-SELECT thread_id FROM outbox WHERE id = $1 AND status {records.one_of(*OUTBOX.before(OutboxMove.REPLAYED))}
+SELECT thread_id FROM outbox WHERE id = $1 AND status {records.one_of(*OUTBOX.before(OutboxMove.REPLAYED))} FOR UPDATE
 """
 _REOPEN_MESSAGE: Final = f"""
 UPDATE outbox SET status = {records.literal(OUTBOX.after(OutboxMove.REPLAYED))}, seq = $1, attempt = $2,

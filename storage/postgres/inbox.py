@@ -74,6 +74,7 @@ class _Placing:
         tx, arrivals = self._tx, [arrival for arrival, _ in accepted]
         if statuses := [arrival for arrival in arrivals if joins_message(arrival)]:
             await self._news.look_up(tx, statuses)
+            await tx.lock(self._news.threads)
         await threads.ensure(tx, (arrival for arrival in arrivals if self._needs_thread(arrival)))
         for arrival, result in accepted:
             await self._place(arrival, result)

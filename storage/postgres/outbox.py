@@ -46,8 +46,8 @@ WHERE o.id = j.id AND o.status = {records.literal(OUTBOX.after(OutboxMove.RESOLV
 """A message that a status proved sent learns the provider's id of it, so that later statuses find it."""
 _DELIVERY: Final = "SELECT o.id, o.delivery FROM outbox o WHERE o.id = ANY($1::bigint[])"
 _CLAIM: Final = f"""
-UPDATE outbox SET outcome = {records.literal(Outcome.CLAIMED)}
-WHERE id = ANY($1::bigint[]) AND {records.MESSAGE_OPEN}
+UPDATE outbox o SET outcome = {records.literal(Outcome.CLAIMED)} FROM threads t
+WHERE o.id = ANY($1::bigint[]) AND o.{records.MESSAGE_OPEN} AND t.id = o.thread_id AND t.holder = $2 RETURNING o.id
 """
 _ATTEMPT: Final = f"""
 INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange)
@@ -99,8 +99,8 @@ async def retry(tx: Transaction, retries: Sequence[Retry]) -> list[Result | Stor
 
 async def claim(tx: Transaction, claims: Sequence[tuple[int, int]]) -> list[Result | StoreError]:
     """Messages about to be sent at most once: should the process die now, their outcome is unknown."""
-    await tx.execute(_CLAIM, [row_id for row_id, _ in claims])
-    return [Result() for _ in claims]
+    ours = {row[0] for row in await tx.fetch(_CLAIM, [row_id for row_id, _ in claims], tx.epoch)}
+    return [Result() if row_id in ours else ClaimLost(f"message {row_id} is settled") for row_id, _ in claims]
 
 
 async def settle(tx: Transaction, settled: Sequence[Settled]) -> list[Result | StoreError]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 
 from bridge.errors import NoThread
 from bridge.events import Echo
@@ -72,8 +72,20 @@ def _work(table: str, where: str) -> str:
     return _WORK.format(table=table, where=where.format(table=table, **side), most=READ_BYTES, **side)
 
 
-AFTER: Final = {table: _work(table, _AFTER) for table in _SIDES}
-HEADS: Final = {table: _work(table, _HEADS) for table in _SIDES}
+class Work(NamedTuple):
+    """The queries for the open rows of a table: those of a thread after a place, and the heads of threads."""
+
+    after: str
+    heads: str
+
+
+def _both(table: str, more: str = "") -> Work:
+    return Work(_work(table, _AFTER + more), _work(table, _HEADS + more))
+
+
+ANYBODYS: Final = {table: _both(table) for table in _SIDES}
+MINE: Final = {table: _both(table, " AND t.holder = $4") for table in _SIDES}
+"""Of threads that a process holds."""
 _SAID: Final = f"NOT i.kind {records.one_of(*UNSAID)}"
 _WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 HELD: Final = f"""
@@ -158,19 +170,19 @@ class Reader:
 
     async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
         """A thread's open events after `seq`, in order."""
-        return await self._readable("inbox", records.inbox_row, AFTER["inbox"], thread_id, seq, limit)
+        return await self._readable("inbox", records.inbox_row, ANYBODYS["inbox"].after, thread_id, seq, limit)
 
     async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
         """A thread's open messages after `seq`, in order."""
-        return await self._readable("outbox", records.outbox_row, AFTER["outbox"], thread_id, seq, limit)
+        return await self._readable("outbox", records.outbox_row, ANYBODYS["outbox"].after, thread_id, seq, limit)
 
     async def inbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[InboxRow]:
         """The first open event of each thread that has one, by seq."""
-        return await self._readable("inbox", records.inbox_row, HEADS["inbox"], after_seq, account, limit)
+        return await self._readable("inbox", records.inbox_row, ANYBODYS["inbox"].heads, after_seq, account, limit)
 
     async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
         """The first open message of each thread that has one, by seq."""
-        return await self._readable("outbox", records.outbox_row, HEADS["outbox"], after_seq, account, limit)
+        return await self._readable("outbox", records.outbox_row, ANYBODYS["outbox"].heads, after_seq, account, limit)
 
     async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""

@@ -15,7 +15,13 @@ UNFINISHED: Final = "unfinished_copy"
 _INITIAL: Final = """
 CREATE TABLE processes (
     epoch BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    transactions BIGINT NOT NULL DEFAULT 0
+    transactions BIGINT NOT NULL DEFAULT 0,
+    name TEXT NOT NULL
+);
+
+CREATE TABLE duties (
+    name TEXT COLLATE "C" PRIMARY KEY,
+    holder BIGINT NOT NULL
 );
 
 CREATE SEQUENCE places AS BIGINT;
@@ -40,6 +46,7 @@ CREATE TABLE threads (
     silenced BIGINT NOT NULL DEFAULT 0,
     taken BOOLEAN NOT NULL DEFAULT false,
     members BYTEA,
+    holder BIGINT,
     created_at BIGINT NOT NULL,
     updated_at BIGINT NOT NULL,
     UNIQUE (account, channel, conversation)
@@ -64,6 +71,8 @@ CREATE TABLE inbox (
     replay BIGINT NOT NULL DEFAULT 0,
     available_at BIGINT NOT NULL DEFAULT 0,
     tried_at BIGINT NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0,
+    on_trial BOOLEAN NOT NULL DEFAULT false,
     error TEXT,
     trace TEXT,
     received_at BIGINT NOT NULL,

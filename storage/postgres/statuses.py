@@ -106,7 +106,11 @@ class News:
             await self._find(tx, _NAMED, rows)
         for number, spoken in self._of.items():
             self._of[number] = known.setdefault(spoken.id, spoken)
-        await tx.lock(spoken.thread_id for spoken in known.values())
+
+    @property
+    def threads(self) -> set[int]:
+        """The threads of those messages."""
+        return {spoken.thread_id for spoken in self._of.values()}
 
     async def _find(self, tx: Transaction, query: str, rows: Sequence[Sequence[object]]) -> None:
         for number, row_id, thread_id, delivery, status, outcome, *ref in await tx.arrays(query, rows):
@@ -142,6 +146,14 @@ class News:
         await tx.arrays(_RESOLVE, [*self._resolved.items()])
         await tx.arrays(_KEEP, self._early)
         await begin_next(tx, "outbox", self._freed)
+
+
+async def threads_of(tx: Transaction, arrivals: Sequence[Arrival]) -> set[int]:
+    """The threads of the messages that statuses speak of, before any of them is locked."""
+    found = News()
+    if arrivals:
+        await found.look_up(tx, arrivals)
+    return found.threads
 
 
 def _message_of(arrival: Arrival) -> str:

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from bridge.errors import Broken, StoreError, Unavailable
+from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
+from bridge.store.admission import joins_message
 
+from .. import records
 from ..memory import ThreadMemory
-from ..owner import SLOTS, Owner, indexes_by_kind
-from ..records import OPEN
-from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, outbox, steps, timers, turns, unreadable
-from .connection import LOST, Readers, address_of, is_lost, translate
-from .ownership import Ownership
-from .reader import Reader
+from ..owner import Owner, indexes_by_kind
+from ..writer import Unit
+from . import claims, cursors, dead_letters, dialogs, inbox, news, outbox, statuses, steps, timers, turns, unreadable
+from .connection import LOST, Readers, address_of, is_contended, is_lost, translate
+from .process import Process
+from .reader import MINE, Reader
+from .running import Running
+from .standing import Standing
+from .tending import Tending
 from .transaction import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
-    from bridge.store.records import ThreadRow
+    from bridge.store.records import Arrival, InboxRow, OutboxRow, ThreadRow
 
     from ..records import Row
     from ..results import Result
-    from ..suspects import Suspects
-    from ..writer import Unit
-    from .connection import Address
 
     Bulk = Callable[[Transaction, list[Any]], Awaitable[Sequence[Result | StoreError]]]
+
+_TRIES: Final = 3
+"""Times that a transaction is begun which others got in the way of."""
 
 
 def _in_turn(function: Callable[..., Awaitable[Result]]) -> Bulk:
@@ -51,6 +51,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "claim delivery": outbox.claim,
     "settle turn": turns.settle,
     "retry turn": turns.retry,
+    "try suspect": turns.try_suspects,
     "end dialog": _in_turn(dialogs.end),
     "start step": steps.start,
     "end step": steps.end,
@@ -62,6 +63,12 @@ _BULK: Final[dict[str, Bulk]] = {
     "fire timers": _in_turn(timers.fire),
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
+    "read news": _in_turn(news.read),
+    "take over": _in_turn(claims.take_over),
+    "release": _in_turn(claims.release),
+    "bury": _in_turn(claims.bury),
+    "ask for duty": _in_turn(claims.ask_for_duty),
+    "beat": _in_turn(claims.beat),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 
@@ -69,34 +76,79 @@ _BULK: Final[dict[str, Bulk]] = {
 class PostgresStore(Owner, Reader):
     """Implements bridge.store.Store; opened by `open_store`."""
 
-    def __init__(self, ownership: Ownership, readers: Readers, suspects: Suspects) -> None:
-        """Take over the connections and the suspects."""
-        Owner.__init__(self, ThreadMemory(), suspects)
+    def __init__(self, process: Process, readers: Readers) -> None:
+        """Take over the connections."""
+        running = Running()
+        Owner.__init__(self, ThreadMemory(), running)
         Reader.__init__(self, readers)
-        self._ownership = ownership
+        self._process = process
+        self._running = running
+        self._tending = Tending(
+            process, readers, self._writer, running, inherited=self._inherited, resolved=self._resolved
+        )
+        self._standing = Standing(readers, process)
+        self._had_company = False
 
-    @classmethod
-    async def started(cls, ownership: Ownership, readers: Readers, suspects: Suspects) -> PostgresStore:
-        """A store that continues where the database ends."""
-        for slot, table in SLOTS.items():
-            query = f"SELECT id FROM {table} WHERE id = ANY($1::bigint[]) AND {OPEN[table]}"
-            suspects.keep(slot, [row[0] for row in await readers.fetch(query, [*suspects.suspects[slot]])])
-        store = cls(ownership, readers, suspects)
-        store._writer.start()
-        return store
+    def begin(self) -> None:
+        """Write, and look after what the processes have in common."""
+        self._writer.start()
+        self._tending.start()
+
+    def notified(self, told: str) -> None:
+        """Another process told something; "" when that may be lost."""
+        self._tending.hear(told)
+
+    async def take_over(self) -> None:
+        """Take the threads that nobody works in."""
+        await self._tending.take_over()
 
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
         return self._memory.thread(thread_id) or await super().thread(thread_id)
 
+    async def try_suspect(self, row_id: int) -> None:
+        """Note durably that a suspect event is about to run."""
+        await self._writer.submit(Unit("try suspect", row_id))
+
+    async def has_duty(self, name: str) -> bool:
+        """Whether this process is the one that has a duty."""
+        return bool((await self._writer.submit(Unit("ask for duty", (name,)))).value)
+
+    async def claimed(self, thread_id: int) -> ThreadRow:
+        """A thread that is ours, as it stands now. Raises ClaimLost, NoThread."""
+        version, hold = await self._standing.ask(thread_id)
+        thread = self._memory.thread(thread_id)
+        if thread is None or (thread.version, thread.hold) != (version, hold):
+            thread = await super().thread(thread_id)
+        return thread
+
+    async def inbox_after(self, thread_id: int, seq: int, limit: int) -> list[InboxRow]:
+        """Open events of a thread that is ours, after `seq` and in order."""
+        query = MINE["inbox"].after
+        return await self._readable("inbox", records.inbox_row, query, thread_id, seq, limit, self._process.epoch)
+
+    async def outbox_after(self, thread_id: int, seq: int, limit: int) -> list[OutboxRow]:
+        """Open messages of a thread that is ours, after `seq` and in order."""
+        query = MINE["outbox"].after
+        return await self._readable("outbox", records.outbox_row, query, thread_id, seq, limit, self._process.epoch)
+
+    async def inbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[InboxRow]:
+        """The first open event of each thread that is ours and has one, by seq."""
+        query = MINE["inbox"].heads
+        return await self._readable("inbox", records.inbox_row, query, after_seq, account, limit, self._process.epoch)
+
+    async def outbox_heads(self, after_seq: int, limit: int, account: str | None = None) -> list[OutboxRow]:
+        """The first open message of each thread that is ours and has one, by seq."""
+        query = MINE["outbox"].heads
+        return await self._readable("outbox", records.outbox_row, query, after_seq, account, limit, self._process.epoch)
+
     async def close(self) -> None:
-        """Finish what was accepted, and let go of the database."""
-        self._ownership.closes()
+        """Finish what was accepted, leave our threads to the others, and let go of the database."""
+        self._process.closes()
+        await self._tending.close()
         await self._writer.close()
         await self._source.close()
-        await self._ownership.end()
-        if self._suspects is not None:
-            self._suspects.close(clean=not self._writer.failed)
+        await self._process.end()
 
     async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
         """A database that cannot be read is as broken as one that cannot be written: the process has to hear of it."""
@@ -106,33 +158,64 @@ class PostgresStore(Owner, Reader):
             self._writer.fail(error)
             raise
 
+    def _inherited(self, inheritance: claims.Inheritance | None) -> None:
+        """Threads became ours, or news of them may be lost."""
+        if inheritance is not None:
+            self._running.inherit(inheritance)
+        if self._listener is not None:
+            self._listener.inherited()
+
+    def _resolved(self, row_ids: list[int]) -> None:
+        """A status that another process stored told the outcome of messages; some may be ours."""
+        if self._listener is not None:
+            self._listener.resolved(row_ids)
+
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
+        """All units in one transaction; what others got in the way of is begun again."""
+        for tries in range(_TRIES, 0, -1):
+            try:
+                return await self._try(units)
+            except (asyncpg.PostgresError, *LOST) as error:
+                if tries == 1 or not is_contended(error):
+                    raise translate(error) from error
+        raise AssertionError
+
+    async def _try(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction. A COMMIT without an answer is looked up: it is never guessed."""
-        connection = await self._ownership.connection()
-        tx = Transaction(connection, self._memory)
+        connection = await self._process.connection()
+        tx = Transaction(connection, self._memory, self._process.epoch, works=self._tending.works)
+        tx.had_company = self._had_company
         try:
             await connection.execute("BEGIN")
             results = await self._execute(tx, units)
         except BaseException as error:
             self._memory.rollback()
             await self._undo(connection, error)
-            if isinstance(error, (asyncpg.PostgresError, *LOST)):
-                raise translate(error) from error
             raise
         await self._commit(connection)
         self._memory.commit()
+        self._had_company = tx.had_company
         return results
 
     async def _execute(self, tx: Transaction, units: Sequence[Unit]) -> list[Result | StoreError]:
-        results: list[Result | StoreError] = [StoreError("not run")] * len(units)
-        await tx.lock({*_threads_of(units)}, (arrival.ref for arrival in _arrivals_of(units) if arrival.ref))
-        await self._ownership.count(tx, sum(_numbers_for(unit) for unit in units))
+        arrivals = [*_arrivals_of(units)]
+        wanted = {*_threads_of(units), *await _threads_to_come(tx, units, arrivals)}
+        await tx.lock(wanted, (arrival.ref for arrival in arrivals if arrival.ref))
+        tx.had_company |= await self._process.count(tx, sum(_numbers_for(unit) for unit in units))
+        results: list[Result | StoreError] = [
+            StoreError("not run") if (thread_id := _fenced(unit)) is None or thread_id in tx.own else _lost(thread_id)
+            for unit in units
+        ]
         by_kind = indexes_by_kind(units)
+        if by_kind.keys() == {"beat"}:
+            await tx.fetch("SET LOCAL synchronous_commit = off")
         for kind, bulk in _BULK.items():
-            if indexes := by_kind.get(kind):
+            indexes = [index for index in by_kind.get(kind, ()) if not isinstance(results[index], ClaimLost)]
+            if indexes:
                 done = await bulk(tx, [units[index].payload for index in indexes])
                 for index, result in zip(indexes, done, strict=True):
                     results[index] = result
+        await claims.claim(tx, [result for result in results if not isinstance(result, StoreError)])
         return results
 
     async def _commit(self, connection: asyncpg.Connection) -> None:
@@ -141,13 +224,13 @@ class PostgresStore(Owner, Reader):
         except (asyncpg.PostgresError, *LOST) as error:
             if is_lost(error) or connection.is_closed():
                 try:
-                    is_committed = await self._ownership.is_committed()
+                    is_committed = await self._process.is_committed()
                 except BaseException:
                     self._memory.rollback()
                     raise
             else:
                 self._memory.rollback()
-                raise translate(error) from error
+                raise
         if not is_committed:
             self._memory.rollback()
             raise Unavailable("PostgreSQL did not commit")
@@ -155,29 +238,50 @@ class PostgresStore(Owner, Reader):
     async def _undo(self, connection: asyncpg.Connection, error: BaseException) -> None:
         """Leave no transaction open; a connection that cannot promise that is ended."""
         if is_lost(error) or connection.is_closed():
-            self._ownership.lose()
+            self._process.lose()
             return
         try:
             await connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, *LOST):
-            self._ownership.lose()
+            self._process.lose()
+
+
+def _fenced(unit: Unit) -> int | None:
+    """The thread that a unit works in, which only its holder may; None: it works in none."""
+    thread_id: int | None = None
+    match unit.kind:
+        case "commit turn":
+            thread_id = unit.payload.thread.id
+        case "settle delivery" | "retry delivery" | "settle turn" | "retry turn" | "start step" | "end step":
+            thread_id = unit.payload.thread_id
+    return thread_id
+
+
+def _lost(thread_id: int) -> ClaimLost:
+    return ClaimLost(f"thread {thread_id} is another process's")
 
 
 def _threads_of(units: Sequence[Unit]) -> Iterator[int]:
     """The threads that units name."""
     for unit in units:
-        match unit.kind:
-            case "commit turn":
-                yield unit.payload.thread.id
-            case "settle delivery" | "retry delivery" | "settle turn" | "retry turn" | "start step" | "end step":
-                yield unit.payload.thread_id
-            case "end dialog":
-                yield unit.payload[0]
-            case "give up unreadable":
-                yield from (row.thread_id for row in unit.payload[1])
+        if (thread_id := _fenced(unit)) is not None:
+            yield thread_id
+        elif unit.kind == "end dialog":
+            yield unit.payload[0]
+        elif unit.kind == "give up unreadable":
+            yield from (row.thread_id for row in unit.payload[1])
 
 
-def _arrivals_of(units: Sequence[Unit]) -> Iterator[Any]:
+async def _threads_to_come(tx: Transaction, units: Sequence[Unit], arrivals: Sequence[Arrival]) -> set[int]:
+    """The threads that units will come upon: all are locked at once, and so in the order that everybody has."""
+    threads = await statuses.threads_of(tx, [arrival for arrival in arrivals if joins_message(arrival)])
+    for unit in units:
+        if unit.kind == "fire timers":
+            threads |= await timers.threads_of_due(tx, *unit.payload)
+    return threads
+
+
+def _arrivals_of(units: Sequence[Unit]) -> Iterator[Arrival]:
     for unit in units:
         if unit.kind == "receive":
             yield from unit.payload
@@ -194,35 +298,22 @@ def _numbers_for(unit: Unit) -> int:
 
 
 async def open_store(url: str) -> PostgresStore:
-    """The store at postgresql://user@host/database, owned by this process.
+    """The store at postgresql://user@host/database, for one more process.
 
     Raises:
-        StoreInUse: another process owns it.
         NewerSchema: a later version, or another application, wrote it.
         Unavailable: it cannot be reached now.
         Broken: its server may lose what it commits.
     """
     address = address_of(url)
-    ownership, readers = Ownership(address), Readers(address)
-    await ownership.begin()
-    try:
-        suspects = SuspectsFile(_note_of(address))
-        try:
-            return await PostgresStore.started(ownership, readers, suspects)
-        except BaseException:
-            suspects.close(clean=False)
-            raise
-    except BaseException:
-        await readers.close()
-        await ownership.end()
-        raise
+    store: PostgresStore | None = None
 
+    def notified(told: str) -> None:
+        if store is not None:
+            store.notified(told)
 
-def _note_of(address: Address) -> Path:
-    """Where this machine notes what is being worked on: see storage.suspects."""
-    home = os.environ.get("STATE_DIRECTORY", "").partition(":")[0] or os.environ.get("XDG_STATE_HOME", "")
-    folder = Path(home) if home else Path.home() / ".local" / "state"
-    folder = folder / "threadbridge"
-    with suppress(OSError):  # then the note is kept in memory, and says so
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / f"{hashlib.sha256(address.name.encode()).hexdigest()[:16]}.running"
+    process, readers = Process(address, notified), Readers(address)
+    await process.begin()
+    store = PostgresStore(process, readers)
+    store.begin()
+    return store

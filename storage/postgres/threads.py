@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from .transaction import Transaction
 
 _INSERT: Final = f"""
-INSERT INTO threads (account, provider, channel, conversation, contact, created_at, updated_at)
-SELECT a, p, c, v, contact, at, at FROM {unnest("text", "text", "text", "text", "bytea", "bigint")}
+INSERT INTO threads (account, provider, channel, conversation, contact, created_at, updated_at, holder)
+SELECT a, p, c, v, contact, at, at, $7 FROM {unnest("text", "text", "text", "text", "bytea", "bigint")}
     j (a, p, c, v, contact, at)
-ORDER BY a, c, v RETURNING id, account, channel, conversation
+ORDER BY a, c, v ON CONFLICT (account, channel, conversation) DO NOTHING RETURNING id, account, channel, conversation
 """
+"""In the order of their names: two processes that make the same threads wait for each other, and not in a circle."""
 _HOLD: Final = f"""
 UPDATE threads t SET spoken = j.spoken, silenced = j.silenced, taken = j.taken
 FROM {unnest("bigint", "bigint", "bigint", "boolean")} j (id, spoken, silenced, taken) WHERE t.id = j.id
@@ -64,10 +65,14 @@ async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> None:
         )
         for place, arrival in new.items()
     ]
-    for thread_id, *place in await tx.arrays(_INSERT, values):
-        ref = new[place[0], place[1], place[2]].ref
+    holder = tx.epoch if tx.works else None
+    for thread_id, *place in await tx.arrays(_INSERT, values, holder):
+        ref = new.pop((place[0], place[1], place[2])).ref
         assert ref is not None
         tx.remember(ThreadRow(id=thread_id, ref=ref))
+        tx.hold(thread_id, holder)
+    if new:  # another process has just made them
+        await tx.lock((), (arrival.ref for arrival in new.values() if arrival.ref is not None))
 
 
 def of(tx: Transaction, ref: ThreadRef) -> ThreadRow:

@@ -74,13 +74,22 @@ async def fire(tx: Transaction, now: int, limit: int) -> Result:
 
     Which timers of each account: see bridge.store.due.
     """
-    share = shares(await _next(tx), now, limit)
-    rows = [row for account, most in share.items() for row in await tx.fetch(_DUE, account, now, most)]
+    rows = await _due(tx, now, limit)
     arrivals, moves = fired(rows, now)
     result = (await receive(tx, [arrivals]))[0] if arrivals else Result()
     await tx.arrays(_MOVE, moves)
     result.value = min((await _next(tx)).values(), default=None)
     return result
+
+
+async def threads_of_due(tx: Transaction, now: int, limit: int) -> set[int]:
+    """The threads of what `fire` is about to find, as far as others leave it there."""
+    return {row[1] for row in await _due(tx, now, limit)}
+
+
+async def _due(tx: Transaction, now: int, limit: int) -> list[records.Row]:
+    share = shares(await _next(tx), now, limit)
+    return [row for account, most in share.items() for row in await tx.fetch(_DUE, account, now, most)]
 
 
 async def _next(tx: Transaction) -> dict[str, int]:

@@ -24,7 +24,7 @@ SELECT t.id, t.account, t.channel, t.conversation FROM unnest($1::text[], $2::te
 JOIN threads t ON t.account = j.a AND t.channel = j.c AND t.conversation = j.v
 """
 _LOCK: Final = f"""
-SELECT t.id, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken
+SELECT t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken
 FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
@@ -51,9 +51,17 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 class Transaction:
     """Belongs to the writer."""
 
-    def __init__(self, connection: asyncpg.Connection, memory: ThreadMemory) -> None:
-        """The transaction of `connection` has begun."""
+    def __init__(self, connection: asyncpg.Connection, memory: ThreadMemory, epoch: int, *, works: bool) -> None:
+        """The transaction of `connection` has begun. With `works` the process takes threads to work in them."""
         self.memory = memory
+        self.epoch = epoch
+        self.works = works
+        self.had_company = False
+        """Whether any other process has shared the database since ours began."""
+        self.holders: dict[int, int | None] = {}
+        """Of each locked thread the epoch of who holds it, as it was before."""
+        self.own: set[int] = set()
+        """The locked threads that are ours."""
         self.threads: dict[int, ThreadRow] = {}
         """The threads that are locked, as this transaction leaves them so far; only their holds are sure to be read."""
         self._ids: dict[Place, int] = {}
@@ -101,9 +109,18 @@ class Transaction:
         wanted |= {row[0] for row in await self.arrays(_PLACES, sorted(set(places)))}
         if not (wanted := wanted - self.threads.keys()):
             return
-        for thread_id, *names, version, note, taken_seq, silenced_seq, at_gateway in await self.fetch(_LOCK, [*wanted]):
+        for thread_id, holder, *columns in await self.fetch(_LOCK, [*wanted]):
+            *names, version, note, taken_seq, silenced_seq, at_gateway = columns
             hold = Hold(note=note, taken_seq=taken_seq, silenced_seq=silenced_seq, at_gateway=at_gateway)
             self.see(ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold))
+            self.memory.check(thread_id, version, hold)
+            self.hold(thread_id, holder)
+
+    def hold(self, thread_id: int, holder: int | None) -> None:
+        """Who holds a locked thread."""
+        self.holders[thread_id] = holder
+        if holder == self.epoch:
+            self.own.add(thread_id)
 
     def see(self, thread: ThreadRow) -> None:
         """A thread of which only the hold is sure to be read."""

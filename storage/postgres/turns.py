@@ -38,10 +38,13 @@ FROM {unnest("text", "text", "text", "bigint", "bigint")} j (status, error, trac
 WHERE i.id = j.id AND i.{records.EVENT_OPEN} RETURNING i.id
 """
 _RETRY: Final = f"""
-UPDATE inbox i SET attempt = j.attempt, available_at = j.available_at, tried_at = j.at, error = j.error
+UPDATE inbox i SET attempt = j.attempt, available_at = j.available_at, tried_at = j.at, error = j.error,
+                   deaths = CASE WHEN i.on_trial THEN 0 ELSE i.deaths END, on_trial = false
 FROM {unnest("bigint", "bigint", "bigint", "text", "bigint")} j (attempt, available_at, at, error, id)
 WHERE i.id = j.id AND i.{records.EVENT_OPEN} RETURNING i.id
 """
+"""A suspect that ran and is still there did not die of it."""
+_TRY_SUSPECTS: Final = f"UPDATE inbox SET on_trial = true WHERE id = ANY($1::bigint[]) AND {records.EVENT_OPEN}"
 _TOOK_PART: Final = f"""
 UPDATE inbox SET attempt = attempt + 1, error = $1
 WHERE thread_id = $2 AND {records.EVENT_OPEN} AND id = ANY($3::bigint[])
@@ -91,6 +94,12 @@ async def retry(tx: Transaction, retries: Sequence[Retry]) -> list[Result | Stor
             kept = again.row_id in changed
             results.append(Result(threads={again.thread_id}) if kept else _lost(again.row_id))
     return results
+
+
+async def try_suspects(tx: Transaction, row_ids: Sequence[int]) -> list[Result | StoreError]:
+    """Note that suspects are about to run: a process that dies now dies of one of them."""
+    await tx.execute(_TRY_SUSPECTS, [*row_ids])
+    return [Result() for _ in row_ids]
 
 
 async def settle(tx: Transaction, settled: Sequence[Settled]) -> list[Result | StoreError]:

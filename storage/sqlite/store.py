@@ -66,6 +66,7 @@ class SqliteStore(Owner, Reader):
         """Take over the connections, the suspects and the lock."""
         self._cache = Cache()
         Owner.__init__(self, self._cache, suspects)
+        self._suspects = suspects
         Reader.__init__(self, reading)
         self._writing = writing
         self._lock = lock
@@ -87,6 +88,20 @@ class SqliteStore(Owner, Reader):
     async def thread(self, thread_id: int) -> ThreadRow:
         """A thread as last committed."""
         return self._cache.thread(thread_id) or await super().thread(thread_id)
+
+    async def take_over(self) -> None:
+        """Every thread is ours: so says the lock."""
+
+    async def claimed(self, thread_id: int) -> ThreadRow:
+        """A thread as last committed: nobody else changes it."""
+        return await self.thread(thread_id)
+
+    async def has_duty(self, name: str) -> bool:  # noqa: ARG002 - there is no other process
+        """Always."""
+        return True
+
+    async def try_suspect(self, row_id: int) -> None:
+        """It is marked, which a death leaves as it is."""
 
     async def close(self) -> None:
         """Finish what was accepted, write the log back, let go of the lock."""

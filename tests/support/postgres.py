@@ -22,12 +22,15 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
+    from bridge.testing.contract.store.desk import Desk
+    from storage.postgres.store import PostgresStore
+
 GIVEN: Final = "THREADBRIDGE_TEST_POSTGRES"
 _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
 """For a server that no machine's crash will meet."""
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
-    *("cursors", "secrets", "steps", "processes"),
+    *("cursors", "secrets", "steps", "processes", "duties"),
 )
 _AGAIN: Final = (
     "ALTER SEQUENCE threadbridge.places RESTART",
@@ -110,6 +113,12 @@ async def _create(own: str, name: str) -> None:
         await connection.execute(f'CREATE DATABASE "{name}"')
     finally:
         await connection.close()
+
+
+def process_of(desk: Desk) -> PostgresStore:
+    """The store on a desk, as what it is."""
+    store: Any = desk.store
+    return store  # type: ignore[no-any-return]
 
 
 def plain(url: str) -> str:

@@ -27,6 +27,7 @@ class Piece:
     available_at: int = 0
     tried_at: int = 0
     size: int = 0
+    after: int = 0
 
     def as_of(self, now: int) -> Self:
         """As OutboxRow.as_of."""

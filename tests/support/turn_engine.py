@@ -69,6 +69,8 @@ class Turns:
         if self.timers is not None:
             self.timers.set(due_at)
 
+    def inherited(self) -> None: ...
+
     def changed(self, thread_ids: Collection[int]) -> None: ...
 
     def broken(self, error: Exception) -> None:

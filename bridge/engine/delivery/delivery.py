@@ -24,6 +24,11 @@ class Delivery:
         for worker in self.workers.values():
             await worker.start()
 
+    def inherited(self) -> None:
+        """See store.Listener."""
+        for worker in self.workers.values():
+            worker.inherited()
+
     def offer(self, rows: Sequence[OutboxRow]) -> None:
         """Take messages that were just committed; those of an account that is not configured stay in the store."""
         by_account: dict[str, list[OutboxRow]] = {}

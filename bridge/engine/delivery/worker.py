@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.delivery.client import Client
     from bridge.engine.delivery.outcomes import DeliveryTools
-    from bridge.store.records import OutboxRow
+    from bridge.store.records import OutboxRow, ThreadRow
 
 _FOR_EVER: Final = 365 * 86_400.0
 _DIED: Final = "the process died while it was sent"
@@ -68,6 +68,11 @@ class DeliveryWorker:
         """Take up what waits in the store."""
         self._suspects = self._tools.store.suspects("out")
         await self.lanes.start()
+
+    def inherited(self) -> None:
+        """See store.Listener."""
+        self._suspects = {*self._suspects, *self._tools.store.suspects("out")}
+        self.lanes.look_again({})
 
     def resolve(self, row_ids: Collection[int]) -> None:
         """Drop messages that wait for another attempt: a status told their outcome."""
@@ -113,7 +118,7 @@ class DeliveryWorker:
             return None
         if row.attempt == 0:
             row = replace(row, attempt=1)
-        ready = await self._fit(row)
+        ready = self._fit(row, await self._tools.store.thread(row.thread_id))
         if isinstance(ready, Unfit):
             await self._end_unfit(row, ready)
             return None
@@ -130,9 +135,8 @@ class DeliveryWorker:
             await self._outcomes.retry(row, now, Outcome.UNKNOWN, _DIED)
         return await self._try(row)
 
-    async def _fit(self, row: OutboxRow) -> OutboxRow | Unfit:
+    def _fit(self, row: OutboxRow, thread: ThreadRow) -> OutboxRow | Unfit:
         """The message as it may leave now."""
-        thread = self._tools.store.peek(row.thread_id) or await self._tools.store.thread(row.thread_id)
         may_be_out = row.claimed or row.id in self._suspects
         carries = self._provider.capabilities(row.ref.channel)
         return fit(row, thread, carries, self._tools.clock.now(), may_be_out=may_be_out)
@@ -148,7 +152,7 @@ class DeliveryWorker:
         if self._at_most_once:
             attempt.claimed = True
             await self._tools.store.claim_delivery(row.id, self._tools.clock.now())
-        ready = await self._fit(row)
+        ready = self._fit(row, await self._tools.store.claimed(row.thread_id))
         if isinstance(ready, Unfit) or ready.message != row.message or not self._pause.admits(row.id):
             raise Withheld
 

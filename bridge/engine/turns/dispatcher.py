@@ -130,6 +130,10 @@ class Dispatcher:
         await self._signer.start()
         await self.lanes.start(self._probation.start())
 
+    def inherited(self) -> None:
+        """See store.Listener."""
+        self.lanes.look_again(self._probation.start())
+
     def offer(self, rows: Sequence[InboxRow]) -> None:
         """Rows that were just committed, in commit order."""
         self._interruptions.offer(rows)

@@ -37,9 +37,10 @@ class Probation:
         self._suspects: frozenset[int] = frozenset()
 
     def start(self) -> dict[int, int]:
-        """The suspects, each with how many of them may run side by side while it does."""
-        self._suspects = self._store.suspects("in")
-        return {row_id: self._width(self._store.deaths("in", row_id)) for row_id in self._suspects}
+        """The suspects, each with how many of them may run side by side while it does; those that are new."""
+        new = self._store.suspects("in") - self._suspects
+        self._suspects |= new
+        return {row_id: self._width(self._store.deaths("in", row_id)) for row_id in new}
 
     async def admitted(self, row: InboxRow) -> InboxRow | None:
         """An event that may begin; None: it is given up. A death counts as a try if the event ran alone."""
@@ -50,9 +51,12 @@ class Probation:
         log.warning(
             "turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, count=deaths, reason=DIED
         )
-        if deaths <= 1 or self._width(deaths - 1) > 1:
-            return row
-        return await self._failures.survived(row, deaths)
+        admitted: InboxRow | None = row
+        if deaths > 1 and self._width(deaths - 1) == 1:
+            admitted = await self._failures.survived(row, deaths)
+        if admitted is not None:
+            await self._store.try_suspect(row.id)
+        return admitted
 
     def on_last_try(self, rows: Iterable[InboxRow]) -> Collection[int]:
         """Those that no other event may share a turn with: it would die with them."""

@@ -44,11 +44,7 @@ class TestSqliteInFile(StoreContract):
 
 
 class OnPostgres:
-    """Each test begins with an empty store, and a place of its own for the note of running work."""
-
-    @pytest.fixture(autouse=True)
-    def _home(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    """Each test begins with an empty store."""
 
     def url(self, folder: Path) -> str:
         del folder

@@ -50,6 +50,8 @@ async def test_no_method_of_the_store_costs_more_with_every_day(tmp_path: Path) 
 async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
+    await store.take_over()
+    assert await store.has_duty("d")
     step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
     await store.start_step(step)
     await store.end_step(step)
@@ -62,6 +64,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.settle_delivery(refused(second))
     await desk.receive(news("m-1", "read"), news("m-0", "read", state=InboxState.OPEN))
     (late,) = await desk.hear("2")
+    await store.try_suspect(late.id)
     await store.settle_turn(given_up(late))
     await store.replay(f"in-{late.id}", AT)
     await store.drop(f"out-{second.id}", AT)
@@ -77,6 +80,7 @@ async def look(store: Any, row: InboxRow) -> None:
     thread_id = row.thread_id
     assert not await store.sent_by_us(row, AT)
     await store.thread(thread_id)
+    await store.claimed(thread_id)
     await store.steps(thread_id)
     await store.held(thread_id, 10)
     await store.dialogs()

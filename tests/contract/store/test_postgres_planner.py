@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import asyncpg
 import pytest
 
 from bridge.store.port import Store
-from bridge.testing.contract.store.desk import Desk
+from bridge.testing.contract.store.desk import Desk, arrival, news
 from storage.postgres import queries, statuses
 from tests.contract.store.test_every_method import _QUIET, Called, look, work
-from tests.support.postgres import empty_store, plain
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
     r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses)\b"
@@ -54,8 +51,7 @@ SELECT setval('places', 50000);
 
 
 @pytest.fixture
-def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+def url() -> str:
     return empty_store()
 
 
@@ -101,6 +97,17 @@ async def problems(url: str, statements: dict[str, Any]) -> list[str]:
     return found
 
 
+async def share(desk: Desk) -> None:
+    """What happens between two processes."""
+    (mine,) = await desk.hear("3", conversation="busy")
+    other = await Desk(desk.url).open()
+    await other.receive(arrival("4", "busy"), arrival("5", "new"), news("m-0", "delivered"))
+    await process_of(other)._tending.look()
+    await process_of(desk)._tending._read("in", [mine.id])
+    await process_of(desk)._tending._read("out", [mine.id])
+    await other.store.close()
+
+
 async def test_no_method_of_the_store_costs_more_with_every_day(url: str, heard: dict[str, Any]) -> None:
     desk = await Desk(url).open()
     try:
@@ -110,6 +117,7 @@ async def test_no_method_of_the_store_costs_more_with_every_day(url: str, heard:
         (row,) = await desk.hear("1")
         await work(desk, row)
         await look(called, desk.told.events[-1])
+        await share(desk)
     finally:
         await desk.store.close()
     assert {name for name in dir(Store) if not name.startswith("_")} - called.names == _QUIET - {"close"}

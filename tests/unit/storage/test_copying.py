@@ -20,7 +20,7 @@ from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up, sent
-from storage.postgres import ownership
+from storage.postgres import process
 from storage.sqlite import connection
 from storage.sqlite.connection import path_of
 from storage.sqlite.schema import MIGRATIONS
@@ -43,7 +43,7 @@ ON_BOTH: Final = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(ownership, "PATIENCE", 0.0)
+    monkeypatch.setattr(process, "PATIENCE", 0.0)
 
 
 def place(kind: str, folder: Path) -> str:

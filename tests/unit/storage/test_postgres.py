@@ -9,26 +9,21 @@ import asyncpg
 import orjson
 import pytest
 
-from bridge.errors import Broken, NewerSchema, StoreError, StoreInUse, Unavailable
+from bridge.errors import Broken, NewerSchema, StoreError, Unavailable
 from bridge.store.opening import open_reader, open_store
 from bridge.store.records import READ_BYTES, Receipt
 from bridge.testing.contract.store.desk import Desk, arrival, given_up
-from storage.postgres import ownership
+from storage.postgres import process
 from storage.postgres.connection import translate
-from tests.support.postgres import empty_store, new_database, plain
+from tests.support.postgres import empty_store, new_database, plain, process_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from pathlib import Path
-
-    from storage.postgres.store import PostgresStore
 
 
 @pytest.fixture(autouse=True)
-def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(ownership, "PATIENCE", 0.0)
-    monkeypatch.setattr(ownership, "AGAIN", 0.01)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "AGAIN", 0.01)
 
 
 @pytest.fixture
@@ -49,11 +44,6 @@ async def desk(url: str) -> AsyncIterator[Desk]:
     await opened.store.close()
 
 
-def store_of(desk: Desk) -> PostgresStore:
-    store: Any = desk.store
-    return store  # type: ignore[no-any-return]
-
-
 async def outside(url: str, query: str, *values: object) -> Any:
     """What somebody else asks the database."""
     connection = await asyncpg.connect(plain(url))
@@ -70,13 +60,6 @@ async def received(desk: Desk, key: str) -> Receipt:
             return (await desk.receive(arrival(key)))[0]
         except Unavailable:
             await asyncio.sleep(0)
-
-
-async def test_a_second_owner_is_refused_by_the_name_of_the_first(desk: Desk) -> None:
-    with pytest.raises(StoreInUse, match=r"is in use by threadbridge [0-9]+ on "):
-        await open_store(desk.url)
-    await desk.reopen()
-    assert await received(desk, "1") is Receipt.STORED
 
 
 @pytest.mark.parametrize("setting", ["synchronous_commit"])
@@ -102,7 +85,7 @@ async def test_a_later_schema_and_a_foreign_one_are_refused(bare_url: str) -> No
 async def test_a_connection_that_the_server_ends_is_made_again(desk: Desk) -> None:
     (row,) = await desk.hear("1")
     for number in range(2, 5):
-        writing = await store_of(desk)._ownership.connection()
+        writing = await process_of(desk)._process.connection()
         await outside(desk.url, "SELECT pg_terminate_backend($1)", writing.get_server_pid())
         assert await received(desk, str(number)) is Receipt.STORED
     keys = [event.key for event in await desk.events(row.thread_id)]
@@ -115,7 +98,7 @@ async def test_a_commit_whose_answer_is_lost_is_looked_up(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, *, is_done: bool
 ) -> None:
     (row,) = await desk.hear("1")
-    losing = _loses_a_commit(await store_of(desk)._ownership.connection(), is_done=is_done)
+    losing = _loses_a_commit(await process_of(desk)._process.connection(), is_done=is_done)
     monkeypatch.setattr(asyncpg.Connection, "execute", losing)
     if is_done:
         assert await desk.receive(arrival("2")) == [Receipt.STORED]
@@ -165,21 +148,21 @@ async def test_a_read_ends_with_the_row_that_makes_it_large(desk: Desk) -> None:
     assert head.key == "1"
 
 
-async def test_an_owner_that_was_replaced_writes_nothing_more(desk: Desk) -> None:
+async def test_a_process_that_was_taken_for_dead_writes_nothing_more(desk: Desk) -> None:
     (row,) = await desk.hear("1")
     await outside(desk.url, "DELETE FROM threadbridge.processes")
-    with pytest.raises(Broken, match="took the database over"):
+    with pytest.raises(Broken, match="took this one for dead"):
         await desk.receive(arrival("2"))
     assert len(desk.told.failures) == 1
     assert [event.key for event in await desk.events(row.thread_id)] == ["1"]
 
 
-async def test_an_owner_that_was_replaced_while_it_was_away_stops(desk: Desk) -> None:
+async def test_a_process_that_was_taken_for_dead_while_it_was_away_stops(desk: Desk) -> None:
     await desk.hear("1")
-    writing = await store_of(desk)._ownership.connection()
+    writing = await process_of(desk)._process.connection()
     await outside(desk.url, "DELETE FROM threadbridge.processes")
     await outside(desk.url, "SELECT pg_terminate_backend($1)", writing.get_server_pid())
-    with pytest.raises(Broken, match="took the database over"):
+    with pytest.raises(Broken, match="took this one for dead"):
         await received(desk, "2")
     assert len(desk.told.failures) == 1
 

@@ -154,6 +154,9 @@ class Told:
         self.on_call()
         self.log.append(("changed", tuple(sorted(thread_ids))))
 
+    def inherited(self) -> None:
+        self.on_call()
+
     def timed(self, due_at: int) -> None:
         self.log.append(("timed", (due_at,)))
 
@@ -175,6 +178,7 @@ class Desk:
         self.store = await open_store(self.url)
         self.told = Told()
         self.store.listen(self.told)
+        await self.store.take_over()
         return self
 
     async def reopen(self) -> None:

@@ -1,0 +1,173 @@
+"""What processes do for each other: give signs of life, find the dead, take over from them, and hear news."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from bridge.errors import Broken, StoreError
+from bridge.log import log
+from bridge.store.watch import BEAT, GRACE, LEASE, Watch, is_dead
+
+from ..writer import Unit
+from .claims import AT_ONCE, FREE, RESOLVED
+from .process import LOCK
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Mapping
+    from typing import Any
+
+    from ..writer import Writer
+    from .claims import Inheritance
+    from .connection import Readers
+    from .process import Process
+    from .running import Running
+
+_POLL: Final = 30.0
+"""Seconds between two looks for threads that nobody holds, whether anybody told of some or not."""
+PROCESSES: Final = "SELECT epoch, transactions, name FROM processes"
+_CONNECTED: Final = f"""
+SELECT p.epoch FROM processes p JOIN pg_locks l ON l.objid = p.epoch & x'7fffffff'::bigint
+JOIN pg_database d ON d.oid = l.database
+WHERE p.epoch = ANY($1::bigint[]) AND l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
+    AND l.classid = {LOCK} AND l.objsubid = 2
+"""
+_CUT: Final = f"""
+SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
+WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
+    AND l.classid = {LOCK} AND l.objsubid = 2 AND l.objid = $1::bigint & x'7fffffff'::bigint
+"""
+"""The transaction of a frozen process would keep its threads locked."""
+
+
+class Tending:
+    """A task beside the writer.
+
+    `inherited` is called with what was taken over, and with None when news may be lost.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        readers: Readers,
+        writer: Writer,
+        running: Running,
+        *,
+        inherited: Callable[[Inheritance | None], None],
+        resolved: Callable[[list[int]], None],
+    ) -> None:
+        """Nothing happens until `start`; no thread is taken until `take_over`."""
+        self._process = process
+        self._readers = readers
+        self._writer = writer
+        self._running = running
+        self._inherited = inherited
+        self._resolved = resolved
+        self.works = False
+        """Whether this process takes threads to work in them."""
+        self._watch = Watch()
+        self._names: Mapping[int, str] = {}
+        self._last_count = -1
+        self._poll_at = 0.0
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._aside: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Give signs of life from now on."""
+        self._task = asyncio.get_running_loop().create_task(self._tend(), name="tending")
+
+    async def close(self) -> None:
+        """Leave all threads to the others."""
+        for task in [*self._aside, *([self._task] if self._task is not None else [])]:
+            task.cancel()
+            await asyncio.wait({task})
+        self.works = False
+        try:
+            await self._writer.submit(Unit("release", (self._running.rows,)))
+        except StoreError as error:
+            log.warning("threads_left_behind", reason=str(error))
+
+    def hear(self, told: str) -> None:
+        """What another process tells."""
+        word, _, rest = told.partition(" ")
+        if word == FREE:
+            self._poll_at = 0.0
+            self._wake.set()
+        elif word == RESOLVED:
+            self._resolved([*map(int, rest.split())])
+        elif word:
+            self._begin(self._read(word, [*map(int, rest.split())]))
+        else:
+            self._poll_at = 0.0
+            asyncio.get_running_loop().call_soon(self._inherited, None)
+
+    async def take_over(self) -> None:
+        """Take the threads that nobody holds. Raises Unavailable, Broken."""
+        self.works = True
+        self._poll_at = asyncio.get_running_loop().time() + _POLL
+        more = True
+        while more:
+            inheritance: Inheritance = (await self._writer.submit(Unit("take over", ()))).value
+            more = inheritance.threads == AT_ONCE
+            if inheritance.threads:
+                log.info("threads_taken_over", count=inheritance.threads)
+                self._inherited(inheritance)
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._aside.add(task)
+        task.add_done_callback(self._aside.discard)
+
+    async def _read(self, slot: str, row_ids: list[int]) -> None:
+        """Rows that others stored in our threads: they come in the order of our own commits."""
+        try:
+            await self._writer.submit(Unit("read news", (slot, row_ids)))
+        except StoreError:
+            self.hear("")
+
+    async def _tend(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(BEAT):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._wake.clear()
+            try:
+                await self.look()
+            except Broken:
+                return
+            except StoreError as error:
+                log.debug("processes_not_seen", reason=str(error))
+
+    async def look(self) -> None:
+        """One round: a sign of life where nothing else gave one, a look at the others, and at what is left behind."""
+        now = asyncio.get_running_loop().time()
+        rows = await self._readers.fetch(PROCESSES)
+        counts = {epoch: count for epoch, count, _ in rows}
+        self._names = {epoch: name for epoch, _, name in rows}
+        own = counts.pop(self._process.epoch, 0)
+        if own == self._last_count:
+            await self._writer.submit(Unit("beat", ()))
+        self._last_count = own
+        silent = {epoch: for_ for epoch, for_ in self._watch.look(counts, now).items() if for_ >= GRACE}
+        if silent:
+            await self._judge(silent, counts)
+        if self.works and now >= self._poll_at:
+            await self.take_over()
+
+    async def _judge(self, silent: Mapping[int, float], counts: Mapping[int, int]) -> None:
+        connected = {row[0] for row in await self._readers.fetch(_CONNECTED, [*silent])}
+        dead = {}
+        for epoch, seconds in silent.items():
+            if is_dead(seconds, connected=epoch in connected):
+                dead[epoch] = counts[epoch]
+            if epoch in connected and seconds >= LEASE:
+                await self._readers.fetch(_CUT, epoch)
+        if dead:
+            buried: list[int] = (await self._writer.submit(Unit("bury", (dead,)))).value
+            for epoch in buried:
+                log.warning("process_dead", process=self._names[epoch], seconds=round(silent[epoch], 1))
+            if buried:
+                self._poll_at = 0.0

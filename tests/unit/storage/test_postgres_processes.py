@@ -1,0 +1,281 @@
+"""Several processes on one database: whose threads are whose, what they tell each other, and what the dead leave."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+
+from bridge.errors import Broken, ClaimLost
+from bridge.store.records import Receipt, TimerRow
+from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
+from storage.postgres import tending
+from tests.support.postgres import empty_store, plain, process_of
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    Open = Callable[[], Awaitable[Desk]]
+
+
+@pytest.fixture
+def url() -> str:
+    return empty_store()
+
+
+@pytest.fixture
+async def one_more(url: str) -> AsyncIterator[Open]:
+    """Begins a process; all of them share one database."""
+    desks = list[Desk]()
+
+    async def begin() -> Desk:
+        desk = await Desk(url).open()
+        desks.append(desk)
+        return desk
+
+    yield begin
+    for desk in desks:
+        if desk.told.failures or process_of(desk)._process.epoch < 0:
+            process_of(desk)._process.lose()
+        await desk.store.close()
+
+
+@pytest.fixture
+async def ours(one_more: Open) -> Desk:
+    return await one_more()
+
+
+@pytest.fixture
+async def theirs(one_more: Open) -> Desk:
+    return await one_more()
+
+
+async def heard(desk: Desk, condition: Callable[[], bool]) -> None:
+    """Wait until what a process was told makes the condition true."""
+    told = asyncio.Event()
+    desk.told.on_call = told.set
+    async with asyncio.timeout(10):
+        while not condition():
+            await told.wait()
+            told.clear()
+
+
+def keys(desk: Desk) -> list[str]:
+    return [event.key for event in desk.told.events]
+
+
+async def die(desk: Desk) -> None:
+    """As kill -9 does it: the connection ends, and nothing is said any more."""
+    store = process_of(desk)
+    assert store._tending._task is not None
+    store._tending._task.cancel()
+    await asyncio.wait({store._tending._task})
+    store._process.lose()
+    store._process._again_at = float("inf")
+
+
+@pytest.fixture
+def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no connection is dead at once."""
+    monkeypatch.setattr(tending, "GRACE", 0.0)
+    monkeypatch.setattr(tending, "is_dead", lambda _, *, connected: not connected)
+
+
+async def buried(by: Desk, dead: Desk) -> None:
+    """A process looks until another one is found dead; the server may need a moment to end its connection."""
+    epoch = process_of(dead)._process.epoch
+    async with asyncio.timeout(10):
+        while await asked(by, "SELECT count(*) FROM threadbridge.processes WHERE epoch = $1", epoch):
+            await process_of(by)._tending.look()
+    await process_of(by)._tending.look()
+
+
+async def asked(desk: Desk, query: str, *values: object) -> Any:
+    connection = await asyncpg.connect(plain(desk.url))
+    try:
+        return await connection.fetchval(query, *values)
+    finally:
+        await connection.close()
+
+
+async def test_a_thread_in_which_nothing_is_open_goes_to_whoever_stores_something_in_it(
+    ours: Desk, theirs: Desk
+) -> None:
+    (first,) = await ours.hear("1")
+    await ours.turn(first)
+    (second,) = await theirs.hear("2")
+    assert (second.thread_id, second.attempt) == (first.thread_id, 1)
+    assert await ours.events(first.thread_id) == []
+    await theirs.turn(second, state=b'{"n": 2}')
+    (third,) = await ours.hear("3")
+    assert (await ours.store.thread(third.thread_id)).state == b'{"n": 2}'
+
+
+async def test_what_is_stored_in_a_busy_thread_goes_to_its_holder(ours: Desk, theirs: Desk) -> None:
+    (first,) = await ours.hear("1")
+    assert await theirs.hear("2") == []
+    assert await theirs.events(first.thread_id) == []
+    await heard(ours, lambda: keys(ours) == ["1", "2"])
+    second = ours.told.events[-1]
+    assert (second.attempt, second.after) == (0, first.seq)
+    with pytest.raises(ClaimLost):
+        await theirs.turn(second)
+    await ours.turn(first)
+    await ours.turn(second)
+    assert await ours.events(first.thread_id) == []
+
+
+async def test_a_thread_whose_reply_has_not_left_stays_with_its_holder(ours: Desk, theirs: Desk) -> None:
+    (message,) = await ours.said("hello")
+    assert await theirs.hear("2") == []
+    await heard(ours, lambda: "2" in keys(ours))
+    assert ours.told.events[-1].attempt == 1
+    await ours.store.settle_delivery(sent(message))
+    await ours.turn(ours.told.events[-1])
+    assert [row.key for row in await theirs.hear("3")] == ["3"]
+
+
+async def test_an_own_event_behind_one_of_another_process_says_so(ours: Desk, theirs: Desk) -> None:
+    (first,) = await ours.hear("1")
+    await theirs.hear("2")
+    third = next(row for row in await ours.hear("3") if row.key == "3")
+    second, _ = (await ours.events(first.thread_id))[1:]
+    assert third.after == second.seq
+
+
+async def test_a_new_thread_of_two_processes_at_once_is_one_thread(ours: Desk, theirs: Desk) -> None:
+    for number in range(10):
+        await asyncio.gather(
+            *(desk.receive(arrival(f"{number}-{desk is ours}", f"c{number}")) for desk in (ours, theirs))
+        )
+    assert await asked(ours, "SELECT count(*) FROM threadbridge.threads") == 10
+    await heard(ours, lambda: len(ours.told.events) + len(theirs.told.events) == 20)
+
+
+async def test_the_same_webhook_at_two_processes_at_once_is_stored_once(ours: Desk, theirs: Desk) -> None:
+    for number in range(10):
+        receipts = await asyncio.gather(*(desk.receive(arrival("k" + str(number))) for desk in (ours, theirs)))
+        assert sorted(receipt for (receipt,) in receipts) == [Receipt.REPEATED, Receipt.STORED]
+
+
+async def test_processes_that_write_to_the_same_threads_never_wait_in_a_circle(ours: Desk, theirs: Desk) -> None:
+    names = [f"c{number}" for number in range(20)]
+    numbers = itertools.count()
+
+    def webhook(order: list[str]) -> list[Any]:
+        return [arrival(f"k{next(numbers)}", name) for name in order]
+
+    for _ in range(20):
+        await asyncio.gather(
+            *(ours.receive(*webhook(names)) for _ in range(3)),
+            *(theirs.receive(*webhook(names[::-1])) for _ in range(3)),
+        )
+    assert await asked(ours, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+
+
+async def test_a_process_that_ends_leaves_its_threads_to_the_others_at_once(ours: Desk, theirs: Desk) -> None:
+    (row,) = await ours.hear("1")
+    await ours.store.close()
+    await heard(theirs, lambda: True)
+    async with asyncio.timeout(10):
+        while not (heads := await theirs.store.inbox_heads(0, 10)):
+            await process_of(theirs)._tending.take_over()
+    assert [head.id for head in heads] == [row.id]
+    assert not theirs.store.suspects("in")
+    process_of(ours)._process.epoch = -1
+
+
+async def test_what_still_runs_when_a_process_ends_is_a_suspect(ours: Desk, theirs: Desk) -> None:
+    (row,) = await ours.hear("1")
+    ours.store.mark("in", row.id, running=True)
+    await ours.store.close()
+    await theirs.store.take_over()
+    assert theirs.store.suspects("in") == {row.id}
+    assert theirs.store.deaths("in", row.id) == 1
+    process_of(ours)._process.epoch = -1
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_the_threads_of_a_dead_process_are_taken_over_and_their_heads_are_suspects(
+    ours: Desk, theirs: Desk
+) -> None:
+    first, second = await ours.hear("1", "2")
+    (message,) = await ours.said("hello", conversation="bob")
+    await die(ours)
+    await buried(theirs, ours)
+    assert [head.id for head in await theirs.store.inbox_heads(0, 10)] == [first.id]
+    assert theirs.store.suspects("in") == {first.id}
+    assert theirs.store.suspects("out") == {message.id}
+    await theirs.turn(first)
+    await theirs.turn(second)
+    await theirs.store.settle_delivery(sent(message))
+    process_of(ours)._process.epoch = -1
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_a_second_death_counts_only_for_a_suspect_that_ran(one_more: Open) -> None:
+    desk = await one_more()
+    (ran,) = await desk.hear("1")
+    (waits,) = await desk.hear("2", conversation="bob")
+    for number in range(3):
+        heir = await one_more()
+        await die(desk)
+        await buried(heir, desk)
+        process_of(desk)._process.epoch = -1
+        assert heir.store.suspects("in") == {ran.id, waits.id}
+        assert (heir.store.deaths("in", ran.id), heir.store.deaths("in", waits.id)) == (number + 1, 1)
+        await heir.store.try_suspect(ran.id)
+        desk = heir
+
+
+async def test_a_process_that_was_taken_for_dead_sends_nothing_more(ours: Desk) -> None:
+    (message,) = await ours.said("hello")
+    assert (await ours.store.claimed(message.thread_id)).id == message.thread_id
+    await asked(ours, "DELETE FROM threadbridge.processes")
+    with pytest.raises(ClaimLost):
+        await ours.store.claimed(message.thread_id)
+    with pytest.raises(Broken, match="for dead"):
+        await ours.store.settle_delivery(sent(message))
+
+
+async def test_what_another_process_changes_in_a_thread_is_seen_right_before_a_message_leaves(
+    ours: Desk, theirs: Desk
+) -> None:
+    (message,) = await ours.said("hello")
+    await theirs.receive(arrival("2", with_person=True))
+    thread = await ours.store.claimed(message.thread_id)
+    assert thread.hold.at_gateway
+
+
+async def test_a_status_at_another_process_settles_what_waits_here(ours: Desk, theirs: Desk) -> None:
+    (message,) = await ours.said("hello")
+    await asked(
+        ours, "UPDATE threadbridge.outbox SET outcome = 'unknown', message_id = 'm-1' WHERE id = $1", message.id
+    )
+    await theirs.receive(news("m-1", "delivered"))
+    await heard(ours, lambda: ours.told.settled == [message.id])
+
+
+async def test_a_timer_that_two_processes_fire_becomes_one_event(ours: Desk, theirs: Desk) -> None:
+    for number in range(10):
+        (row,) = await ours.hear(f"{number}", conversation=f"c{number}")
+        commit = await ours.commit_of(row)
+        await ours.store.commit_turn(type(commit)(**{**_fields(commit), "timers": (TimerRow(due_at=AT, name="t"),)}))
+    await asyncio.gather(*(desk.store.fire_timers(AT, 10) for desk in (ours, theirs)))
+    assert await asked(ours, "SELECT count(*) FROM threadbridge.inbox WHERE kind = 'timer'") == 10
+
+
+def _fields(commit: Any) -> dict[str, Any]:
+    return {name: getattr(commit, name) for name in type(commit).__dataclass_fields__}
+
+
+async def test_a_duty_is_of_one_process_until_that_is_gone(ours: Desk, theirs: Desk) -> None:
+    assert await ours.store.has_duty("poll shop")
+    assert not await theirs.store.has_duty("poll shop")
+    assert await theirs.store.has_duty("poll other")
+    await ours.store.close()
+    assert await theirs.store.has_duty("poll shop")
+    process_of(ours)._process.epoch = -1
