@@ -41,6 +41,7 @@ FIELDS: Final = frozenset(
         "outcome",
         "peer",
         "pid",
+        "process",
         "provider",
         "reason",
         "schema",
