@@ -73,7 +73,6 @@ AND NOT id IN (
     SELECT thread_id FROM inbox WHERE id = ANY($2::bigint[]) UNION
     SELECT thread_id FROM outbox WHERE id = ANY($3::bigint[]))
 """
-_RESIGN: Final = "DELETE FROM duties WHERE holder = $1"
 _BURY: Final = """
 DELETE FROM processes WHERE epoch IN (
     SELECT p.epoch FROM unnest($1::bigint[], $2::bigint[]) j (epoch, transactions)
@@ -193,7 +192,6 @@ async def release(tx: Transaction, running: Mapping[str, Collection[int]]) -> Re
     """Leave all to the others. What still runs here stays ours: whoever takes it over shall know that it did."""
     if await tx.execute(_RELEASE, tx.epoch, [*running["in"]], [*running["out"]]):
         await notify(tx, [(CHANNEL, FREE)])
-    await tx.execute(_RESIGN, tx.epoch)
     return Result()
 
 

@@ -12,7 +12,7 @@ import pytest
 from bridge.errors import Broken, ClaimLost
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
-from storage.postgres import tending
+from storage.postgres import connection, store, tending
 from tests.support.postgres import empty_store, plain, process_of
 
 if TYPE_CHECKING:
@@ -69,12 +69,12 @@ def keys(desk: Desk) -> list[str]:
 
 async def die(desk: Desk) -> None:
     """As kill -9 does it: the connection ends, and nothing is said any more."""
-    store = process_of(desk)
-    assert store._tending._task is not None
-    store._tending._task.cancel()
-    await asyncio.wait({store._tending._task})
-    store._process.lose()
-    store._process._again_at = float("inf")
+    dying = process_of(desk)
+    assert dying._tending._task is not None
+    dying._tending._task.cancel()
+    await asyncio.wait({dying._tending._task})
+    dying._process.lose()
+    dying._process._again_at = float("inf")
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ async def buried(by: Desk, dead: Desk) -> None:
 
 
 async def asked(desk: Desk, query: str, *values: object) -> Any:
-    connection = await asyncpg.connect(plain(desk.url))
+    asking = await asyncpg.connect(plain(desk.url))
     try:
-        return await connection.fetchval(query, *values)
+        return await asking.fetchval(query, *values)
     finally:
-        await connection.close()
+        await asking.close()
 
 
 async def test_a_thread_in_which_nothing_is_open_goes_to_whoever_stores_something_in_it(
@@ -161,19 +161,48 @@ async def test_the_same_webhook_at_two_processes_at_once_is_stored_once(ours: De
         assert sorted(receipt for (receipt,) in receipts) == [Receipt.REPEATED, Receipt.STORED]
 
 
-async def test_processes_that_write_to_the_same_threads_never_wait_in_a_circle(ours: Desk, theirs: Desk) -> None:
-    names = [f"c{number}" for number in range(20)]
+@pytest.fixture
+def contentions(monkeypatch: pytest.MonkeyPatch) -> list[BaseException]:
+    """The errors of transactions that got in each other's way."""
+    seen: list[BaseException] = []
+
+    def noting(error: BaseException) -> bool:
+        seen.append(error)
+        return connection.is_contended(error)
+
+    monkeypatch.setattr(store, "is_contended", noting)
+    return seen
+
+
+async def test_processes_that_write_to_the_same_threads_never_wait_in_a_circle(
+    ours: Desk, theirs: Desk, contentions: list[BaseException]
+) -> None:
     numbers = itertools.count()
 
-    def webhook(order: list[str]) -> list[Any]:
-        return [arrival(f"k{next(numbers)}", name) for name in order]
+    def webhook(names: list[str]) -> list[Any]:
+        return [arrival(f"k{next(numbers)}", name) for name in names]
 
-    for _ in range(20):
+    for turn in range(20):
+        names = [f"c{turn}-{number}" for number in range(20)]
+        for _ in "old", "new":
+            there = [ours.receive(*webhook(names)) for _ in range(3)]
+            back = [theirs.receive(*webhook(names[::-1])) for _ in range(3)]
+            await asyncio.gather(*there, *back)
+    assert contentions == []
+
+
+async def test_statuses_and_events_of_the_same_threads_never_wait_in_a_circle(
+    ours: Desk, theirs: Desk, contentions: list[BaseException]
+) -> None:
+    for name in ("first", "last"):
+        (message,) = await ours.said("hello", conversation=name)
+        await ours.store.settle_delivery(sent(message, f"m-{name}"))
+    for number in range(20):
         await asyncio.gather(
-            *(ours.receive(*webhook(names)) for _ in range(3)),
-            *(theirs.receive(*webhook(names[::-1])) for _ in range(3)),
+            ours.receive(arrival(f"a{number}", "last"), news("m-first", "delivered")),
+            theirs.receive(arrival(f"b{number}", "first"), news("m-last", "delivered")),
         )
-    assert await asked(ours, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()") == 0
+    assert contentions == []
 
 
 async def test_a_process_that_ends_leaves_its_threads_to_the_others_at_once(ours: Desk, theirs: Desk) -> None:
