@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OWN: Final = ("processes", "duties", "schema_version", UNFINISHED)
 """Tables of the store's own working: they tell nothing of a conversation."""
-_OWN_COLUMNS: Final = ("holder", "deaths", "on_trial")
+OWN_COLUMNS: Final = ("holder", "deaths", "on_trial")
 """Which process holds a thread, and what others died of: nothing to those that take over a copy."""
 _TABLES: Final = f"""
 SELECT c.relname, a.attname, a.atttypid = 'boolean'::regtype, array_position(i.indkey::int2[], a.attnum)
@@ -65,7 +65,7 @@ class PostgresCopySource:
         columns: dict[str, list[str]] = {}
         keys: dict[str, dict[int, str]] = {}
         flags: dict[str, set[str]] = {}
-        for name, column, is_flag, place in await self._fetch(_TABLES, OWN, _OWN_COLUMNS):
+        for name, column, is_flag, place in await self._fetch(_TABLES, OWN, OWN_COLUMNS):
             columns.setdefault(name, []).append(column)
             if place is not None:
                 keys.setdefault(name, {})[place] = column

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from storage.postgres.copying import OWN
+from storage.postgres.copying import OWN, OWN_COLUMNS
 from storage.sqlite.connection import path_of, prepare
 from tests.support.postgres import plain
 
@@ -61,7 +61,7 @@ async def _of_postgres(url: str) -> Contents:
 
 
 def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(({name: row[name] for name in sorted(row)} for row in rows), key=repr)
+    return sorted(({name: row[name] for name in sorted(row) if name not in OWN_COLUMNS} for row in rows), key=repr)
 
 
 def random_rows(rng: Random, least: int = 0) -> Contents:
