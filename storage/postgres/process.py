@@ -17,6 +17,7 @@ import asyncpg
 
 from bridge.errors import Broken, StoreError, StoreInUse, Unavailable
 from bridge.log import kind_of, log
+from bridge.store.watch import LEASE
 
 from .connection import LOST, connect, translate
 from .migrations import check_durability, migrate
@@ -77,6 +78,8 @@ class Process:
         self._notified = notified
         self._connection: asyncpg.Connection | None = None
         self.epoch = 0
+        self.counted_at = 0.0
+        """When our last sign of life was given, by our own clock."""
         self._transactions = 0
         """How many of ours are begun, and known to be committed but the last."""
         self._again_at = 0.0
@@ -106,6 +109,12 @@ class Process:
             connection.terminate()
             raise
         self._connection = connection
+        self.counted_at = asyncio.get_running_loop().time()
+
+    @property
+    def was_away(self) -> bool:
+        """Whether we gave no sign of life for so long that we may be taken for dead."""
+        return asyncio.get_running_loop().time() - self.counted_at > LEASE / 2
 
     async def connection(self) -> asyncpg.Connection:
         """The writing connection; made anew where it was lost. Raises Unavailable, Broken."""
@@ -123,6 +132,7 @@ class Process:
         rows = await transaction.fetch(_COUNT, self.epoch, numbers)
         if not rows:
             raise Broken(_DEAD)
+        self.counted_at = asyncio.get_running_loop().time()
         self._transactions, stock, accompanied = rows[0]
         transaction.stock(stock)
         return bool(accompanied)

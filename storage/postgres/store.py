@@ -103,7 +103,9 @@ class PostgresStore(Owner, Reader):
         await self._tending.take_over()
 
     async def thread(self, thread_id: int) -> ThreadRow:
-        """A thread as last committed."""
+        """A thread as last committed. A process that was frozen finds out first whether it is taken for dead."""
+        if self._process.was_away:
+            await self._writer.submit(Unit("beat", ()))
         return self._memory.thread(thread_id) or await super().thread(thread_id)
 
     async def try_suspect(self, row_id: int) -> None:

@@ -13,7 +13,7 @@ from bridge.app.bridge import Bridge, Outside
 from bridge.cli import app
 from bridge.config.load import as_config
 from bridge.providers.konnek.emulator import Emulator
-from storage.postgres import ownership
+from storage.postgres import process
 from tests.support.manual_clock import START, ManualClock
 from tests.support.moving_bots import router
 from tests.support.postgres import empty_store, plain
@@ -108,7 +108,7 @@ async def ends(bot: Bot) -> None:
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(ownership, "PATIENCE", 0.0)
+    monkeypatch.setattr(process, "PATIENCE", 0.0)
 
 
 def moved(source: str, target: str) -> str:

@@ -13,7 +13,7 @@ from bridge.cli import app, copy
 from bridge.store.copying import Progress
 from bridge.store.opening import open_store
 from bridge.testing.contract.store.desk import arrival
-from storage.postgres import ownership
+from storage.postgres import process
 from storage.sqlite.copying import SqliteCopyTarget
 from tests.support.postgres import empty_store
 from tests.support.stored_rows import contents
@@ -32,7 +32,7 @@ CONFIG: Final = '[accounts.shop]\nprovider = "playground"\n'
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A project whose store has a conversation."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(ownership, "PATIENCE", 0.0)
+    monkeypatch.setattr(process, "PATIENCE", 0.0)
     monkeypatch.chdir(tmp_path)
     (tmp_path / "threadbridge.toml").write_text(CONFIG, "utf-8")
 
