@@ -17,7 +17,7 @@ from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.opening import copy_type
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Coroutine, Iterator
 
     from bridge.store.copying import Copied, Progress
 
@@ -32,6 +32,12 @@ def copy(
         str | None, typer.Option("--from", metavar="URL", help="The store to copy; default: the configured one.")
     ] = None,
     target: Annotated[str, typer.Option("--to", metavar="URL", help="The database that becomes the copy.")] = ...,  # type: ignore[assignment] # typer's mark of what is required
+    account: Annotated[
+        str, typer.Option("--account", metavar="A", help="Move this account alone, beside what the target holds.")
+    ] = "",
+    remove: Annotated[
+        bool, typer.Option("--remove", help="With --account: remove its rows from the source afterwards.")
+    ] = False,
     config: ConfigFile = DEFAULT,
 ) -> None:
     """Move house: copy a store into another database, whole and verified.
@@ -45,15 +51,20 @@ def copy(
     Then put the new URL into [storage], and start the bridge. Never start it on the old store again: it would answer
     what the new one has answered.
 
+    With `--account` one account moves into a store that other accounts use. Its conversations get new numbers there.
+
     Example: `threadbridge copy --from sqlite:///threadbridge.db --to postgresql://bot@db.example/bot`
     """
+    if remove and not account:
+        raise typer.BadParameter("goes with --account", param_hint="--remove")
     with exits():
         from_url = _url(source, "--from") if source is not None else load_config(config, accounts=False).storage.url
         to_url = _url(target, "--to")
         began = time.monotonic()
         with _shown() as tell:
-            copied = _run(from_url, to_url, tell)
-        _report(copied, to_url, time.monotonic() - began)
+            copied = _run(_copy(from_url, to_url, account, tell, removes=remove))
+        _report(copied, time.monotonic() - began)
+        say(_next(to_url, account, removed=remove))
 
 
 def _url(url: str, option: str) -> str:
@@ -71,9 +82,9 @@ def _plain(url: str) -> str:
     return f"{base}{mark if options else ''}{options}"
 
 
-def _run(source: str, target: str, tell: Callable[[Progress], None]) -> list[Copied]:
+def _run(copying: Coroutine[None, None, list[Copied]]) -> list[Copied]:
     try:
-        return asyncio.run(_copy(source, target, tell))
+        return asyncio.run(copying)
     except CopyRefused as error:
         complain(str(error))
         leave(_REFUSED)
@@ -82,26 +93,34 @@ def _run(source: str, target: str, tell: Callable[[Progress], None]) -> list[Cop
         leave(_INTERRUPTED)
 
 
-async def _copy(source_url: str, target_url: str, tell: Callable[[Progress], None]) -> list[Copied]:
+async def _copy(
+    source_url: str, target_url: str, account: str, tell: Callable[[Progress], None], *, removes: bool
+) -> list[Copied]:
     if source_url == target_url:
         raise CopyRefused("--from and --to are the same store")
-    source = await copy_type(source_url).open_copy_source(source_url)
+    source = await copy_type(source_url).open_copy_source(source_url, account)
     try:
-        target = await copy_type(target_url).open_copy_target(target_url)
+        target = await copy_type(target_url).open_copy_target(target_url, account)
         try:
-            return await copy_store(source, target, tell)
+            return await copy_store(source, target, tell, removes=removes)
         finally:
             await target.close()
     finally:
         await source.close()
 
 
-def _report(copied: list[Copied], target: str, seconds: float) -> None:
+def _report(copied: list[Copied], seconds: float) -> None:
     columns = ("table", "rows", "checksum")
-    listing([table._asdict() for table in copied], columns=columns, as_json=False, empty="the source has no tables")
+    listing([table._asdict() for table in copied], columns=columns, as_json=False, empty="compared already")
     rows = sum(table.rows for table in copied)
-    say(f"ok: {rows:,} rows copied and compared in {seconds:.0f} s")
-    say(f'next: url = "{target.partition("?")[0]}" in [storage], and never start the bridge on the old store again')
+    say(f"ok: {rows:,} rows copied and compared in {seconds:.1f} s")
+
+
+def _next(target: str, account: str, *, removed: bool) -> str:
+    if not account:
+        return f'next: url = "{_plain(target)}" in [storage], and never start the bridge on the old store again'
+    left = "where none of its rows is left" if removed else "which has its rows still"
+    return f"next: serve the account {account} from {_plain(target)}, and never from the source, {left}"
 
 
 @contextmanager

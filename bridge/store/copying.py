@@ -1,4 +1,4 @@
-"""A store copied into another one, of whatever kind: the order of the work, and the comparison of every value.
+"""A store, or one account of it, copied into another one: the order of the work, and the comparison of every value.
 
 The tables and their columns are those that the two stores say they have. Rows go in the order of their keys, so the
 greatest key in the target is how far a copy came. A copy that was killed needs no other note.
@@ -20,6 +20,8 @@ Row = tuple[Value, ...]
 """The values of a table's columns, those of its key first."""
 Key = tuple[Value, ...]
 
+INHERITED: Final = "inherited "
+"""How the name of a secret begins that an account brought with it from another store."""
 BATCH_BYTES: Final = 2 << 20
 """What a batch of rows has, about."""
 BATCH_ROWS: Final = 2_000
@@ -44,11 +46,16 @@ class Table(NamedTuple):
     columns: tuple[str, ...]
 
 
-class CopySource(Protocol):
-    """A store that is owned, and stays as it is. Its methods raise Unavailable, Broken, StoreError."""
+class CopyEnd(Protocol):
+    """A store that is owned. Its methods raise Unavailable, Broken, StoreError.
+
+    Opened for one account, it has the rows of that account and no other.
+    """
 
     name: str
     """Which store it is, without a password; the same at each opening."""
+    account: str
+    """Whose rows are copied; "": all."""
 
     async def tables(self) -> Mapping[str, Table]:
         """What is to be copied, by name; what the store keeps of its own working is left out."""
@@ -67,19 +74,48 @@ class CopySource(Protocol):
         ...
 
 
-class CopyTarget(CopySource, Protocol):
-    """A store that is owned, and becomes the copy."""
+class CopySource(CopyEnd, Protocol):
+    """The store that is copied. It stays as it is until `remove`."""
 
-    async def begin(self, source: str) -> None:
+    async def inheritance(self) -> Mapping[str, str]:
+        """The secrets of the whole store by name, which its accounts have used: each several, parted by spaces."""
+        ...
+
+    async def remove(self, tables: Sequence[Table]) -> None:
+        """Remove the rows of the account; those of a table before those that they refer to."""
+        ...
+
+
+class CopyTarget(CopyEnd, Protocol):
+    """The store that becomes the copy.
+
+    One that other accounts have rows in gives those of the account other numbers: `expected` is how it has them.
+    """
+
+    async def begin(self, source: str) -> bool:
         """Mark it as an unfinished copy of `source`: from now on nothing else opens it.
+
+        Whether it is compared already, and the source is being emptied.
 
         Raises:
             CopyRefused: it holds something else.
         """
         ...
 
-    async def last_key(self, table: Table) -> Key | None:
-        """The greatest key in a table; None: it is empty."""
+    def expected(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """Rows of the source, with the numbers that they have here."""
+        ...
+
+    async def reached(self, table: Table) -> Key | None:
+        """The greatest key that is here, as the source has it; None: no row is here."""
+        ...
+
+    async def inherit(self, secrets: Mapping[str, str]) -> None:
+        """Keep secrets for the account: what is signed with them is still out there."""
+        ...
+
+    async def note_verified(self) -> None:
+        """Note durably that all is here: from now on the source may lose rows."""
         ...
 
     async def write(self, table: Table, rows: Sequence[Row]) -> None:
@@ -111,21 +147,30 @@ class Progress(NamedTuple):
     total: int
 
 
-Tell = "Callable[[Progress], None]"
-
-
-async def copy_store(source: CopySource, target: CopyTarget, tell: Callable[[Progress], None]) -> list[Copied]:
+async def copy_store(
+    source: CopySource, target: CopyTarget, tell: Callable[[Progress], None], *, removes: bool = False
+) -> list[Copied]:
     """Copy all of `source`, or what an earlier copy has left; compare all of it; then open the target for use.
+
+    With `removes` the source loses what is copied, after the comparison; an earlier call may have begun with that.
 
     Raises:
         CopyRefused: the target is not empty, or lacks a table.
         Broken: the target has something else than what was written to it.
     """
     tables = _agreed(await source.tables(), await target.tables())
-    await target.begin(source.name)
-    counts = {table.name: await source.count(table) for table in tables}
-    copying = _Copying(source, target, sum(counts.values()), tell)
-    copied = [await copying.copy(table, counts[table.name]) for table in tables]
+    copied: list[Copied] = []
+    if not await target.begin(source.name):
+        counts = {table.name: await source.count(table) for table in tables}
+        copying = _Copying(source, target, sum(counts.values()), tell)
+        copied = [await copying.copy(table, counts[table.name]) for table in tables]
+        if target.account:
+            await target.inherit(await source.inheritance())
+    elif not removes:
+        raise CopyRefused(f"the rows of {target.account} are being removed from {source.name}: go on with that")
+    if removes:
+        await target.note_verified()
+        await source.remove(tables)
     await target.finish(tables)
     return copied
 
@@ -155,11 +200,11 @@ class _Copying:
         raise Broken(f"the copy of {table.name} differs from its source, however often it is made")
 
     async def _write(self, table: Table, count: int) -> None:
-        after = await self._target.last_key(table)
+        after = await self._target.reached(table)
         if after is not None:
             self._advance(table, min(await self._target.count(table), count))
         async for rows, _ in _batches(self._source, table, after):
-            await self._write_rows(table, rows)
+            await self._write_rows(table, self._target.expected(table, rows))
             self._advance(table, len(rows))
 
     async def _write_rows(self, table: Table, rows: Sequence[Row]) -> None:
@@ -180,10 +225,11 @@ class _Copying:
         digest = hashlib.blake2b(digest_size=8)
         after: Key | None = None
         async for rows, encoded in _batches(self._source, table, None):
-            if list(await self._target.rows(table, after, len(rows))) != rows:
+            expected = self._target.expected(table, rows)
+            if list(await self._target.rows(table, after, len(rows))) != expected:
                 return None
             digest.update(memoryview(encoded)[_LIST_HEAD:])
-            after = _key(table, rows[-1])
+            after = _key(table, expected[-1])
             self._advance(table, len(rows))
         return digest.hexdigest()
 
@@ -192,7 +238,7 @@ class _Copying:
         self._tell(Progress(table.name, self._done, self._total))
 
 
-async def _batches(source: CopySource, table: Table, after: Key | None) -> AsyncIterator[tuple[list[Row], bytes]]:
+async def _batches(source: CopyEnd, table: Table, after: Key | None) -> AsyncIterator[tuple[list[Row], bytes]]:
     """The rows after a key, in batches of about the same size, each with its bytes."""
     limit = FIRST_ROWS
     while rows := list(await source.rows(table, after, limit)):
@@ -225,15 +271,18 @@ def _agreed(source: Mapping[str, Table], target: Mapping[str, Table]) -> list[Ta
     return list(source.values())
 
 
-def check_begun(target: str, source: str, begun: str) -> None:
-    """Whether a copy that was begun is of the same source. Raises CopyRefused."""
-    if begun != source:
-        raise CopyRefused(f"{target} is an unfinished copy of {begun}: finish that one, or delete it and begin again")
+def check_begun(target: CopyEnd, source: str, begun: str, account: str) -> None:
+    """Whether a copy that was begun is of the same source and account. Raises CopyRefused."""
+    if (begun, account) != (source, target.account):
+        what = f"{begun}, account {account}" if account else begun
+        raise CopyRefused(f"{target.name} is an unfinished copy of {what}: finish that one first, or delete it")
 
 
-def not_empty(target: str, table: str) -> CopyRefused:
+def not_empty(target: CopyEnd, table: str) -> CopyRefused:
     """The target holds something: rows in `table`."""
-    return CopyRefused(f"{target} is in use already, with rows in its table {table}: a copy wants a new database")
+    if target.account:
+        return CopyRefused(f"{target.name} has rows of the account {target.account} already, in its table {table}")
+    return CopyRefused(f"{target.name} is in use already, with rows in its table {table}: a copy wants a new database")
 
 
 def table_of(name: str, key: Sequence[str], columns: Sequence[str]) -> Table:

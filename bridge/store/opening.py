@@ -50,12 +50,12 @@ def store_type(url: str) -> StoreType:
 class CopyType(Protocol):
     """What a module of the group has too, when its stores can be copied."""
 
-    async def open_copy_source(self, url: str) -> CopySource:
-        """The store at `url`, owned by this process, and left as it is."""
+    async def open_copy_source(self, url: str, account: str = "") -> CopySource:
+        """The store at `url`, owned by this process, and left as it is; with `account` what that has in it."""
         ...
 
-    async def open_copy_target(self, url: str) -> CopyTarget:
-        """The store at `url`, owned by this process, made where there is none."""
+    async def open_copy_target(self, url: str, account: str = "") -> CopyTarget:
+        """The store at `url`, owned by this process, made where there is none; with `account` for that alone."""
         ...
 
 

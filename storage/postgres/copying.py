@@ -6,8 +6,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
 
-from bridge.store.copying import CopyRefused, Table, check_begun, not_empty, table_of
+from bridge.store.copying import INHERITED, CopyRefused, check_begun, not_empty, table_of
 
+from ..moving import (
+    MARK_COLUMNS,
+    MARK_VALUES,
+    SECRETS,
+    Mark,
+    greatest_numbers,
+    inheritance,
+    lowered,
+    of_account,
+    raised,
+    shift_above,
+)
 from ..records import OPEN, literal
 from .connection import LOST, address_of, connect, translate
 from .migrations import check_durability, check_readable, copied_from, migrate, schema_version
@@ -17,7 +29,7 @@ from .schema import MIGRATIONS, SCHEMA, UNFINISHED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from bridge.store.copying import Key, Row
+    from bridge.store.copying import Key, Row, Table
 
     from .connection import Address
 
@@ -46,16 +58,21 @@ _PLACES: Final = f"SELECT setval('places', greatest({_ROWS}) + 1, false)"
 _FAST: Final = "SET synchronous_commit = off"
 """A crash of the server may undo the last batches of a copy, and then they are made again."""
 _SAFE: Final = "SET LOCAL synchronous_commit = on"
+_INHERIT: Final = """
+INSERT INTO secrets (account, name, value) VALUES ($1, $2, $3)
+ON CONFLICT (account, name) DO UPDATE SET value = excluded.value
+"""
 _PATIENT: Final = 24 * 3600.0
 """Seconds for a statement that reads a whole table."""
 
 
-class PostgresCopySource:
-    """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+class _End:
+    """What both ends of a copy do; see bridge.store.copying.CopyEnd."""
 
-    def __init__(self, address: Address, connection: asyncpg.Connection) -> None:
+    def __init__(self, address: Address, connection: asyncpg.Connection, account: str) -> None:
         """Take over the connection, which holds the lock."""
         self.name = address.name
+        self.account = account
         self._connection = connection
         self._flags: dict[str, frozenset[str]] = {}
         """By table, its columns that are true or false. A copy has 1 and 0, as SQLite."""
@@ -79,7 +96,8 @@ class PostgresCopySource:
 
     async def count(self, table: Table) -> int:
         """How many rows a table has."""
-        count: int = (await self._fetch(f"SELECT count(*) FROM {_quoted(table.name)}"))[0][0]
+        query = f"SELECT count(*) FROM {_quoted(table.name)} WHERE {self._whose(table)}"
+        count: int = (await self._fetch(query, *self._of))[0][0]
         return count
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> Sequence[Row]:
@@ -89,10 +107,12 @@ class PostgresCopySource:
             f"{_quoted(column)}::int" if column in flags else _quoted(column) for column in table.columns
         )
         key = ", ".join(map(_quoted, table.key))
-        marks = ", ".join(f"${number}" for number in range(2, 2 + len(after or ())))
-        behind = "" if after is None else f"WHERE ({key}) > ({marks})"
-        query = f"SELECT {columns} FROM {_quoted(table.name)} {behind} ORDER BY {key} LIMIT $1"
-        return [tuple(row) for row in await self._fetch(query, limit, *(after or ()))]
+        values = (*self._of, *(after or ()))
+        marks = ", ".join(f"${number}" for number in range(1 + len(self._of), 1 + len(values)))
+        behind = "" if after is None else f"AND ({key}) > ({marks})"
+        order = f"ORDER BY {key} LIMIT {limit}"
+        query = f"SELECT {columns} FROM {_quoted(table.name)} WHERE {self._whose(table)} {behind} {order}"
+        return [tuple(row) for row in await self._fetch(query, *values)]
 
     async def close(self) -> None:
         """End the connection, and with it the lock."""
@@ -100,6 +120,14 @@ class PostgresCopySource:
             await self._connection.close(timeout=1.0)
         except LOST:
             self._connection.terminate()
+
+    @property
+    def _of(self) -> tuple[str, ...]:
+        """The value of `_whose`."""
+        return (self.account,) if self.account else ()
+
+    def _whose(self, table: Table) -> str:
+        return of_account(table, "$1", _without_index) if self.account else "true"
 
     async def _fetch(self, query: str, *values: Any) -> list[Any]:  # noqa: ANN401 - the query's own
         rows: list[Any] = await _checked(self._connection.fetch, query, *values, timeout=_PATIENT)
@@ -109,27 +137,57 @@ class PostgresCopySource:
         await _checked(self._connection.execute, statement, *values, timeout=_PATIENT)
 
 
-class PostgresCopyTarget(PostgresCopySource):
+class PostgresCopySource(_End):
+    """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+
+    async def inheritance(self) -> Mapping[str, str]:
+        """The secrets of the whole store, and those that the account inherited before."""
+        return inheritance([tuple(row) for row in await self._fetch(SECRETS.format(account="$1"), self.account)])
+
+    async def remove(self, tables: Sequence[Table]) -> None:
+        """Remove the rows of the account."""
+        for table in reversed(tables):
+            await self._execute(f"DELETE FROM {_quoted(table.name)} WHERE {self._whose(table)}", *self._of)
+        await self._execute("DELETE FROM secrets WHERE account = $1", *self._of)
+
+
+class PostgresCopyTarget(_End):
     """Implements bridge.store.copying.CopyTarget; opened by `open_copy_target`."""
 
-    async def begin(self, source: str) -> None:
-        """Mark the schema as an unfinished copy. Raises CopyRefused."""
-        begun = await copied_from(self._fetch)
-        if begun is not None:
-            check_begun(self.name, source, begun)
-        else:
-            for table in await self.tables():
-                if await self._fetch(f"SELECT 1 FROM {_quoted(table)} LIMIT 1"):
-                    raise not_empty(self.name, table)
-            await self._execute(f"CREATE TABLE {UNFINISHED} AS SELECT {_text(source)} AS source")
-        await self._execute(_FAST)
+    _shift = 0
 
-    async def last_key(self, table: Table) -> Key | None:
-        """The greatest key in a table."""
+    async def begin(self, source: str) -> bool:
+        """Mark the schema as an unfinished copy. Raises CopyRefused."""
+        tables = [*(await self.tables()).values()]
+        if await copied_from(self._fetch) is None:
+            await self._mark(source, tables)
+        mark = Mark(*(await self._fetch(f"SELECT {MARK_VALUES} FROM {UNFINISHED}"))[0])
+        check_begun(self, source, mark.source, mark.account)
+        self._shift = mark.shift
+        await self._execute(_FAST)
+        return bool(mark.is_verified)
+
+    async def _mark(self, source: str, tables: Sequence[Table]) -> None:
+        for table in tables:
+            if await self._fetch(f"SELECT 1 FROM {_quoted(table.name)} WHERE {self._whose(table)} LIMIT 1", *self._of):
+                raise not_empty(self, table.name)
+        numbers = [tuple(row) for row in await self._fetch(greatest_numbers(tables))] if self.account else []
+        mark = Mark(source, self.account, shift_above(numbers))
+        values = f"{_text(mark.source)}, {_text(mark.account)}, {mark.shift}, 0"
+        create = f"CREATE TABLE {UNFINISHED} ({MARK_COLUMNS})"
+        await self._execute(f"{create}; INSERT INTO {UNFINISHED} ({MARK_VALUES}) VALUES ({values})")
+
+    def expected(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """Rows of the source, with the numbers that they have here."""
+        return raised(table, rows, self._shift)
+
+    async def reached(self, table: Table) -> Key | None:
+        """The greatest key that is here, as the source has it."""
         key = ", ".join(map(_quoted, table.key))
         order = ", ".join(f"{_quoted(column)} DESC" for column in table.key)
-        rows = await self._fetch(f"SELECT {key} FROM {_quoted(table.name)} ORDER BY {order} LIMIT 1")
-        return tuple(rows[0]) if rows else None
+        query = f"SELECT {key} FROM {_quoted(table.name)} WHERE {self._whose(table)} ORDER BY {order} LIMIT 1"
+        rows = await self._fetch(query, *self._of)
+        return lowered(table, tuple(rows[0]), self._shift) if rows else None
 
     async def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Add rows, all or none."""
@@ -146,8 +204,17 @@ class PostgresCopyTarget(PostgresCopySource):
         )
 
     async def clear(self, table: Table) -> None:
-        """Remove all rows of a table."""
-        await self._execute(f"TRUNCATE {_quoted(table.name)}")
+        """Remove the rows of a table."""
+        await self._execute(f"DELETE FROM {_quoted(table.name)} WHERE {self._whose(table)}", *self._of)
+
+    async def inherit(self, secrets: Mapping[str, str]) -> None:
+        """Keep secrets for the account."""
+        for name, value in secrets.items():
+            await self._execute(_INHERIT, self.account, f"{INHERITED}{name}", value)
+
+    async def note_verified(self) -> None:
+        """Note durably that all is here."""
+        await self._execute(f"SET synchronous_commit = on; UPDATE {UNFINISHED} SET is_verified = 1")
 
     async def finish(self, tables: Sequence[Table]) -> None:
         """Statistics for the planner, the next numbers, and the mark away."""
@@ -166,7 +233,7 @@ class PostgresCopyTarget(PostgresCopySource):
             raise translate(error) from error
 
 
-async def open_copy_source(url: str) -> PostgresCopySource:
+async def open_copy_source(url: str, account: str = "") -> PostgresCopySource:
     """The store at `url`, owned, and only read.
 
     Raises:
@@ -181,10 +248,10 @@ async def open_copy_source(url: str) -> PostgresCopySource:
     except BaseException:
         connection.terminate()
         raise
-    return PostgresCopySource(address, connection)
+    return PostgresCopySource(address, connection, account)
 
 
-async def open_copy_target(url: str) -> PostgresCopyTarget:
+async def open_copy_target(url: str, account: str = "") -> PostgresCopyTarget:
     """The store at `url`, owned, made where there is none. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
     address = address_of(url)
     connection = await _owned(address)
@@ -196,7 +263,7 @@ async def open_copy_target(url: str) -> PostgresCopyTarget:
     except BaseException:
         connection.terminate()
         raise
-    return PostgresCopyTarget(address, connection)
+    return PostgresCopyTarget(address, connection, account)
 
 
 async def _owned(address: Address) -> asyncpg.Connection:
@@ -228,6 +295,10 @@ async def _checked(function: Callable[..., Awaitable[Any]], *arguments: Any, **o
         return await function(*arguments, **options)
     except (asyncpg.PostgresError, *LOST) as error:
         raise translate(error) from error
+
+
+def _without_index(column: str) -> str:
+    return f"({column} || '')"
 
 
 def _with_flags(row: Row, places: Sequence[int]) -> Row:

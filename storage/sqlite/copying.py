@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.store.copying import CopyRefused, Table, check_begun, not_empty, table_of
+from bridge.store.copying import INHERITED, CopyRefused, check_begun, not_empty, table_of
 
+from ..moving import (
+    MARK_COLUMNS,
+    MARK_VALUES,
+    SECRETS,
+    Mark,
+    greatest_numbers,
+    inheritance,
+    lowered,
+    of_account,
+    raised,
+    shift_above,
+)
 from ..records import literal
 from ..suspects import SuspectsFile
 from .connection import check_newest, connect, create_file, execute, path_of, prepare_copy, resolved, sync_folder
@@ -18,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bridge.store.copying import Key, Row
+    from bridge.store.copying import CopyEnd, Key, Row, Table
 
     from .connection import ThreadConnection
 
@@ -33,15 +45,16 @@ _DERIVED: Final = {
 """Columns that a migration has left empty in old rows, and that are not empty in a new store."""
 _FAST: Final = ("synchronous = NORMAL", "cache_size = -131072")
 """A power cut may undo the last batches of a copy, and then they are made again."""
-_SAFE: Final = "PRAGMA synchronous = FULL"
 
 
-class SqliteCopySource:
-    """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+class _End:
+    """What both ends of a copy do; see bridge.store.copying.CopyEnd."""
 
-    def __init__(self, path: Path, connection: ThreadConnection, lock: FileLock) -> None:
+    def __init__(self, path: Path, connection: ThreadConnection, lock: FileLock, account: str) -> None:
         """Take over the connection and the lock."""
         self.name = f"sqlite:///{path}"
+        self.account = account
+        self._path = path
         self._connection = connection
         self._lock = lock
 
@@ -51,49 +64,96 @@ class SqliteCopySource:
 
     async def count(self, table: Table) -> int:
         """How many rows a table has."""
-        count: int = (await self._fetch(f"SELECT count(*) FROM {quoted(table.name)}"))[0][0]
+        count: int = (await self._fetch(f"SELECT count(*) FROM {quoted(table.name)} WHERE {self._whose(table)}"))[0][0]
         return count
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> Sequence[Row]:
         """The next rows in the order of their keys."""
         columns = ", ".join(_DERIVED.get((table.name, column), quoted(column)) for column in table.columns)
         key = ", ".join(map(quoted, table.key))
-        behind = "" if after is None else f"WHERE ({key}) > ({_marks(after)})"
-        query = f"SELECT {columns} FROM {quoted(table.name)} {behind} ORDER BY {key} LIMIT ?"
-        return await self._fetch(query, *(after or ()), limit)
+        behind = "" if after is None else f"AND ({key}) > ({_named('key', after)})"
+        query = (
+            f"SELECT {columns} FROM {quoted(table.name)} WHERE {self._whose(table)} {behind} ORDER BY {key} LIMIT :n"
+        )
+        return await self._fetch(query, n=limit, **_numbered("key", after or ()))
 
     async def close(self) -> None:
         """Close the file, and let go of its lock."""
         await self._connection.close()
         self._lock.release()
 
-    async def _fetch(self, query: str, *values: Any) -> list[Any]:  # noqa: ANN401 - the query's own
-        return await execute(self._connection, _fetch, query, values)
+    def _whose(self, table: Table) -> str:
+        return of_account(table, ":account", _without_index) if self.account else "true"
+
+    async def _fetch(self, query: str, **values: Any) -> list[Any]:  # noqa: ANN401 - the query's own
+        return await execute(self._connection, _fetch, query, {"account": self.account, **values})
+
+    async def _write(self, statement: str, rows: Sequence[Row | Mapping[str, Any]]) -> None:
+        await execute(self._connection, _write, statement, rows)
 
 
-class SqliteCopyTarget(SqliteCopySource):
+class SqliteCopySource(_End):
+    """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+
+    async def inheritance(self) -> Mapping[str, str]:
+        """The secrets of the whole store, and those that the account inherited before."""
+        return inheritance(await self._fetch(SECRETS.format(account=":account")))
+
+    async def remove(self, tables: Sequence[Table]) -> None:
+        """Remove the rows of the account."""
+        reading, self._connection = self._connection, await connect(str(self._path), read_only=False)
+        await reading.close()
+        for table in reversed(tables):
+            statement = f"DELETE FROM {quoted(table.name)} WHERE {self._whose(table)}"
+            await self._write(statement, [{"account": self.account}])
+        await self._write("DELETE FROM secrets WHERE account = :account", [{"account": self.account}])
+
+
+class SqliteCopyTarget(_End):
     """Implements bridge.store.copying.CopyTarget; opened by `open_copy_target`."""
 
-    async def begin(self, source: str) -> None:
-        """Mark the file as an unfinished copy. Raises CopyRefused."""
-        await execute(self._connection, _begin, self.name, source)
+    _shift = 0
 
-    async def last_key(self, table: Table) -> Key | None:
-        """The greatest key in a table."""
+    async def begin(self, source: str) -> bool:
+        """Mark the file as an unfinished copy. Raises CopyRefused."""
+        tables = [*(await self.tables()).values()]
+        mark = await execute(self._connection, _begin, self, source, tables)
+        check_begun(self, source, mark.source, mark.account)
+        self._shift = mark.shift
+        return bool(mark.is_verified)
+
+    def expected(self, table: Table, rows: Sequence[Row]) -> list[Row]:
+        """Rows of the source, with the numbers that they have here."""
+        return raised(table, rows, self._shift)
+
+    async def reached(self, table: Table) -> Key | None:
+        """The greatest key that is here, as the source has it."""
         key = ", ".join(map(quoted, table.key))
         order = ", ".join(f"{quoted(column)} DESC" for column in table.key)
-        rows = await self._fetch(f"SELECT {key} FROM {quoted(table.name)} ORDER BY {order} LIMIT 1")
-        return rows[0] if rows else None
+        query = f"SELECT {key} FROM {quoted(table.name)} WHERE {self._whose(table)} ORDER BY {order} LIMIT 1"
+        rows = await self._fetch(query)
+        return lowered(table, rows[0], self._shift) if rows else None
 
     async def write(self, table: Table, rows: Sequence[Row]) -> None:
         """Add rows, all or none."""
         columns = ", ".join(map(quoted, table.columns))
-        statement = f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({_marks(table.columns)})"
-        await execute(self._connection, _write, statement, rows)
+        marks = ", ".join("?" * len(table.columns))
+        await self._write(f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})", rows)
 
     async def clear(self, table: Table) -> None:
-        """Remove all rows of a table."""
-        await execute(self._connection, _write, f"DELETE FROM {quoted(table.name)}", [()])
+        """Remove the rows of a table."""
+        statement = f"DELETE FROM {quoted(table.name)} WHERE {self._whose(table)}"
+        await self._write(statement, [{"account": self.account}])
+
+    async def inherit(self, secrets: Mapping[str, str]) -> None:
+        """Keep secrets for the account."""
+        values = [(self.account, f"{INHERITED}{name}", value) for name, value in secrets.items()]
+        await self._write("INSERT OR REPLACE INTO secrets (account, name, value) VALUES (?, ?, ?)", values)
+
+    async def note_verified(self) -> None:
+        """Note durably that all is here."""
+        await execute(self._connection, _safe)
+        await self._write(f"UPDATE {UNFINISHED} SET is_verified = 1", [()])
 
     async def finish(self, tables: Sequence[Table]) -> None:
         """Take the mark away. The next numbers of this kind of store are those behind its last rows."""
@@ -101,7 +161,7 @@ class SqliteCopyTarget(SqliteCopySource):
         await execute(self._connection, _finish)
 
 
-async def open_copy_source(url: str) -> SqliteCopySource:
+async def open_copy_source(url: str, account: str = "") -> SqliteCopySource:
     """The store at `url`, owned, and only read.
 
     Raises:
@@ -120,23 +180,24 @@ async def open_copy_source(url: str) -> SqliteCopySource:
     except BaseException:
         lock.release()
         raise
-    return SqliteCopySource(path, connection, lock)
+    return SqliteCopySource(path, connection, lock, account)
 
 
-async def open_copy_target(url: str) -> SqliteCopyTarget:
+async def open_copy_target(url: str, account: str = "") -> SqliteCopyTarget:
     """The store at `url`, owned, made where there is none. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
     path = resolved(path_of(url))
     lock = FileLock(path)
     try:
         is_new = create_file(path)
         lock.take_database()
+        await _refuse_loss(path)
         connection = await connect(str(path), read_only=False, prepared=prepare_copy)
         if is_new:
             sync_folder(path)
     except BaseException:
         lock.release()
         raise
-    return SqliteCopyTarget(path, connection, lock)
+    return SqliteCopyTarget(path, connection, lock, account)
 
 
 async def _refuse_loss(path: Path) -> None:
@@ -156,11 +217,20 @@ def quoted(name: str) -> str:
     return f'"{doubled}"'
 
 
-def _marks(values: Sequence[object]) -> str:
-    return ", ".join("?" * len(values))
+def _without_index(column: str) -> str:
+    return f"+{column}"
 
 
-def _fetch(db: sqlite3.Connection, query: str, values: Sequence[Any]) -> list[Any]:
+def _numbered(name: str, values: Sequence[Any]) -> dict[str, Any]:
+    """Values under the names that `_named` gives them."""
+    return {f"{name}{number}": value for number, value in enumerate(values)}
+
+
+def _named(name: str, values: Sequence[object]) -> str:
+    return ", ".join(f":{name}{number}" for number in range(len(values)))
+
+
+def _fetch(db: sqlite3.Connection, query: str, values: Mapping[str, Any]) -> list[Any]:
     return db.execute(query, values).fetchall()
 
 
@@ -177,31 +247,36 @@ def _tables(db: sqlite3.Connection) -> dict[str, Table]:
     }
 
 
-def _begin(db: sqlite3.Connection, name: str, source: str) -> None:
+def _begin(db: sqlite3.Connection, end: CopyEnd, source: str, tables: Sequence[Table]) -> Mark:
     for setting in _FAST:
         db.execute(f"PRAGMA {setting}").fetchone()
     db.execute("BEGIN IMMEDIATE")
     try:
-        _mark(db, name, source)
+        mark = _marked(db, end, source, tables)
         db.execute("COMMIT")
     except BaseException:
         db.execute("ROLLBACK")
         raise
+    return mark
 
 
-def _mark(db: sqlite3.Connection, name: str, source: str) -> None:
-    db.execute(f"CREATE TABLE IF NOT EXISTS {UNFINISHED} (source TEXT NOT NULL) STRICT")
-    begun = db.execute(f"SELECT source FROM {UNFINISHED}").fetchone()
-    if begun is not None:
-        check_begun(name, source, begun[0])
-        return
-    for table in _tables(db):
-        if db.execute(f"SELECT 1 FROM {quoted(table)} LIMIT 1").fetchone():
-            raise not_empty(name, table)
-    db.execute(f"INSERT INTO {UNFINISHED} VALUES (?)", (source,))
+def _marked(db: sqlite3.Connection, end: CopyEnd, source: str, tables: Sequence[Table]) -> Mark:
+    """The mark of a copy that was begun, or a new one."""
+    db.execute(f"CREATE TABLE IF NOT EXISTS {UNFINISHED} ({MARK_COLUMNS})")
+    if begun := db.execute(f"SELECT {MARK_VALUES} FROM {UNFINISHED}").fetchone():
+        return Mark(*begun)
+    for table in tables:
+        whose = of_account(table, ":account", _without_index) if end.account else "true"
+        query = f"SELECT 1 FROM {quoted(table.name)} WHERE {whose} LIMIT 1"
+        if db.execute(query, {"account": end.account}).fetchone():
+            raise not_empty(end, table.name)
+    numbers = db.execute(greatest_numbers(tables)).fetchall() if end.account else []
+    mark = Mark(source, end.account, shift_above(numbers))
+    db.execute(f"INSERT INTO {UNFINISHED} ({MARK_VALUES}) VALUES (?, ?, ?, ?)", mark)
+    return mark
 
 
-def _write(db: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
+def _write(db: sqlite3.Connection, statement: str, rows: Sequence[Any]) -> None:
     db.execute("BEGIN IMMEDIATE")
     try:
         db.executemany(statement, rows)
@@ -212,7 +287,11 @@ def _write(db: sqlite3.Connection, statement: str, rows: Sequence[Row]) -> None:
         raise
 
 
+def _safe(db: sqlite3.Connection) -> None:
+    db.execute("PRAGMA synchronous = FULL").fetchone()
+
+
 def _finish(db: sqlite3.Connection) -> None:
-    db.execute(_SAFE).fetchone()
+    _safe(db)
     db.execute(f"DROP TABLE {UNFINISHED}")
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()

@@ -52,7 +52,8 @@ class Gateway:
 class Bot:
     """The bot in one database after the other; the gateway, the contacts and the time go on."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, account: str = "shop") -> None:
+        self.account = account
         self.clock = ManualClock(START)
         self.gateway = Gateway(self.clock)
         self._folder = folder
@@ -78,7 +79,7 @@ class Bot:
         asyncio.run(life())
 
     async def hears(self, hook: Hook) -> None:
-        await self.bridge.webhooks.accept(self.bridge.config.accounts["shop"], hook.body, "whatsapp")
+        await self.bridge.webhooks.accept(self.bridge.config.accounts[self.account], hook.body, "whatsapp")
         await self.bridge.settle()
 
     async def says(self, contact: str, text: str) -> None:
@@ -111,8 +112,8 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PATIENCE", 0.0)
 
 
-def moved(source: str, target: str) -> str:
-    result = CliRunner().invoke(app, ["copy", "--from", source, "--to", target])
+def moved(source: str, target: str, *options: str) -> str:
+    result = CliRunner().invoke(app, ["copy", "--from", source, "--to", target, *options])
     assert result.exit_code == 0, result.output
     return result.stdout
 
@@ -128,3 +129,18 @@ def test_conversations_go_on_in_postgresql_and_back_on_sqlite(tmp_path: Path) ->
     bot.live(last, ends)
     assert [text.partition("?")[0] for text in bot.gateway.texts(ANN)] == ["Your name", "Ann, sure", "Booked for Ann."]
     assert bot.gateway.texts(BOB) == ["Tea or coffee?", "Tea with 2 sugar, cup 1.", "Still thinking about the offer?"]
+
+
+def test_the_conversations_of_one_account_go_on_beside_those_of_another(tmp_path: Path) -> None:
+    first, house = f"sqlite:///{tmp_path}/first.db", empty_store()
+    neighbour = Bot(tmp_path, account="desk")
+    neighbour.live(house, lambda bot: bot.says("6281234500009", "book"))
+    bot = Bot(tmp_path)
+    bot.live(first, begins)
+    said = moved(first, house, "--account", "shop", "--remove")
+    assert "serve the account shop from postgresql://" in said
+    assert "where none of its rows is left" in said
+    bot.live(house, answers)
+    bot.live(house, ends)
+    assert bot.gateway.texts(BOB) == ["Tea or coffee?", "Tea with 2 sugar, cup 1.", "Still thinking about the offer?"]
+    assert bot.gateway.texts(ANN)[-1] == "Booked for Ann."

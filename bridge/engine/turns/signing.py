@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
 from bridge.events import Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Row
+from bridge.store.copying import INHERITED
 from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
@@ -102,16 +103,32 @@ class Signer:
         if match is None:
             return event
         _, ends, text = match.groups()
-        genuine = _sealed(self._secret, thread, ends, text)
         stale: Stale | None = None
-        if not hmac.compare_digest(genuine.encode(), event.key.encode()):
+        if not await self._is_genuine(event.key, thread, ends, text):
             stale = "forged"
         elif ends and micros(event.at) >= (int(ends, 36) + 1) * SECOND:
             stale = "expired"
         elif text.startswith("#"):
-            kept = await self._store.secret(thread.ref.account, _name(thread, text[1:]))
+            kept = await self._kept(thread, text[1:])
             text, stale = (text, "unknown") if kept is None else (kept, None)
         return replace(event, stale=stale) if stale else replace(event, key=text, sealed=event.key)
+
+    async def _kept(self, thread: ThreadRow, digest: str) -> str | None:
+        """A long key; earlier versions kept it under the number of its thread, which changes when an account moves."""
+        account = thread.ref.account
+        kept = await self._store.secret(account, _name(thread, digest))
+        return kept if kept is not None else await self._store.secret(account, f"postback {thread.id} {digest}")
+
+    async def _is_genuine(self, key: str, thread: ThreadRow, ends: str, text: str) -> bool:
+        """Whether we signed a key; or the store did from which the account moved here."""
+        if _is_signed(key, self._secret, thread, ends, text):
+            return True
+        inherited = await self._store.secret(thread.ref.account, f"{INHERITED}{_SIGNING}") or ""
+        return any(_is_signed(key, bytes.fromhex(secret), thread, ends, text) for secret in inherited.split())
+
+
+def _is_signed(key: str, secret: bytes, thread: ThreadRow, ends: str, text: str) -> bool:
+    return hmac.compare_digest(_sealed(secret, thread, ends, text).encode(), key.encode())
 
 
 def _sealed(secret: bytes, thread: ThreadRow, ends: str, text: str) -> str:
@@ -151,7 +168,7 @@ def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
 
 
 def _name(thread: ThreadRow, digest: str) -> str:
-    return f"postback {thread.id} {digest}"
+    return f"postback {thread.ref.channel} {thread.ref.conversation_id} {digest}"
 
 
 def _text(data: bytes) -> str:

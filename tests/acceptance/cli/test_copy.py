@@ -121,6 +121,25 @@ def test_a_password_in_a_url_is_refused_and_not_repeated(folder: Path) -> None:
     assert "secret" not in result.output
 
 
+def test_one_account_moves_and_its_rows_stay_or_leave(folder: Path) -> None:
+    arguments = ("--from", "sqlite:///threadbridge.db", "--account", "shop")
+    stays = command(*arguments, "--to", "sqlite:///moved.db")
+    assert "never from the source, which has its rows still" in stays.stdout
+    assert len(contents(f"sqlite:///{folder}/threadbridge.db")["inbox"]) == 2
+    again = command(*arguments, "--to", "sqlite:///moved.db", "--remove")
+    assert (again.exit_code, "has rows of the account shop already" in again.stderr) == (1, True)
+    leaves = command(*arguments, "--to", "sqlite:///other.db", "--remove")
+    assert "never from the source, where none of its rows is left" in leaves.stdout
+    assert not any(contents(f"sqlite:///{folder}/threadbridge.db").values())
+
+
+@pytest.mark.usefixtures("folder")
+def test_rows_are_removed_only_of_an_account() -> None:
+    result = command("--from", "sqlite:///threadbridge.db", "--to", "sqlite:///moved.db", "--remove")
+    assert result.exit_code == 2
+    assert "goes with --account" in result.stderr
+
+
 def test_a_script_hears_of_the_progress_now_and_then(capsys: pytest.CaptureFixture[str]) -> None:
     lines = copy.Lines(every=0.0)
     lines.tell(Progress("inbox", 50, 200))

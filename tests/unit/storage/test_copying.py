@@ -24,6 +24,7 @@ from storage.postgres import process
 from storage.sqlite import connection
 from storage.sqlite.connection import path_of
 from storage.sqlite.schema import MIGRATIONS
+from tests.support.mortals import Killed, Mortal
 from tests.support.postgres import empty_store, new_database, plain
 from tests.support.stored_rows import contents, random_rows, write_rows
 
@@ -66,34 +67,6 @@ async def _copied(source_url: str, target_url: str, wrapped: Callable[[Any], Any
             await target.close()
     finally:
         await source.close()
-
-
-class Killed(Exception):
-    """The process ends here."""
-
-
-class Mortal:
-    """An end of a copy that dies at the `last` of its calls that change something."""
-
-    def __init__(self, end: Any, last: int, *, is_done: bool) -> None:
-        self._end = end
-        self._left = last
-        self._is_done = is_done
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._end, name)
-        return self._dying(value) if name in {"begin", "write", "clear", "finish"} else value
-
-    def _dying(self, change: Callable[..., Any]) -> Callable[..., Any]:
-        async def changed(*arguments: Any) -> None:
-            self._left -= 1
-            if not self._left and not self._is_done:
-                raise Killed
-            await change(*arguments)
-            if not self._left:
-                raise Killed
-
-        return changed
 
 
 @pytest.fixture
@@ -187,6 +160,7 @@ def test_what_has_changed_since_an_interruption_is_copied_again(kind: str, sourc
     with closing(sqlite3.connect(path_of(source))) as db, db:
         db.execute("UPDATE threads SET state = x'7b7d', step = 'later' WHERE id = (SELECT min(id) FROM threads)")
         db.execute("DELETE FROM inbox WHERE id = (SELECT min(id) FROM inbox)")
+        db.execute("DELETE FROM outbox WHERE id = (SELECT max(id) FROM outbox)")
     copied(source, target)
     assert contents(target) == contents(source)
 
