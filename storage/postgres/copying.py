@@ -53,7 +53,7 @@ _ROWS: Final = ", ".join(
     f"(SELECT coalesce(max(id), 0) FROM {table}), (SELECT coalesce(max(seq), 0) FROM {table} WHERE {is_open})"
     for table, is_open in OPEN.items()
 )
-_PLACES: Final = f"SELECT setval('places', greatest({_ROWS}) + 1, false)"
+_PLACES: Final = f"SELECT setval('places', greatest({_ROWS}, (SELECT last_value FROM places)) + 1, false)"
 """The places of rows that are settled do not count: only open rows are compared by them."""
 _FAST: Final = "SET synchronous_commit = off"
 """A crash of the server may undo the last batches of a copy, and then they are made again."""

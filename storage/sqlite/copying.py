@@ -20,6 +20,7 @@ from ..moving import (
 )
 from ..records import literal
 from ..suspects import SuspectsFile
+from .cache import newest_row
 from .connection import check_newest, connect, create_file, execute, path_of, prepare_copy, resolved, sync_folder
 from .lock import FileLock
 from .recovery import refuse_loss
@@ -107,6 +108,10 @@ class SqliteCopySource(_End):
             statement = f"DELETE FROM {quoted(table.name)} WHERE {self._whose(table)}"
             await self._write(statement, [{"account": self.account}])
         await self._write("DELETE FROM secrets WHERE account = :account", [{"account": self.account}])
+        if (note := _note_of(self._path)).exists():
+            suspects = SuspectsFile(note)
+            suspects.reach(min(suspects.newest, await execute(self._connection, newest_row)))
+            suspects.close(clean=False)
 
 
 class SqliteCopyTarget(_End):
@@ -202,13 +207,16 @@ async def open_copy_target(url: str, account: str = "") -> SqliteCopyTarget:
 
 async def _refuse_loss(path: Path) -> None:
     """The note of a process that died stays: its events are suspects of that death for whoever opens the source."""
-    note = path.with_name(f"{path.name}.running")
-    if note.exists():
+    if (note := _note_of(path)).exists():
         suspects = SuspectsFile(note)
         try:
             await refuse_loss(path, suspects.newest)
         finally:
             suspects.close(clean=False)
+
+
+def _note_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}.running")
 
 
 def quoted(name: str) -> str:

@@ -17,12 +17,13 @@ from bridge.errors import UnfinishedCopy
 from bridge.events import Contact, Handoff, encode_event
 from bridge.store import copying
 from bridge.store.copying import CopyRefused, copy_store
-from bridge.store.opening import copy_type, open_reader
+from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
 from storage.moving import has_number
-from storage.postgres import ownership
+from storage.postgres import process
 from storage.sqlite.connection import path_of
+from storage.suspects import SuspectsFile
 from tests.support.mortals import Killed, Mortal
 from tests.support.postgres import new_database
 from tests.support.stored_rows import contents
@@ -57,7 +58,7 @@ OTHERS: Final = {
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(ownership, "PATIENCE", 0.0)
+    monkeypatch.setattr(process, "PATIENCE", 0.0)
 
 
 async def lived(url: str, *accounts: str) -> None:
@@ -301,3 +302,17 @@ def test_a_table_without_accounts_stays_with_the_whole_store(tmp_path: Path) -> 
             db.execute("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)")
     with pytest.raises(CopyRefused, match="the rows of the table notes belong to no account"):
         moved(urls[0], urls[1], removes=False)
+
+
+def test_a_source_whose_process_died_is_opened_again_after_its_account_has_left(tmp_path: Path) -> None:
+    source, target = f"sqlite:///{tmp_path}/first.db", f"sqlite:///{tmp_path}/second.db"
+    asyncio.run(lived(source, "desk", "shop"))
+    note = SuspectsFile(tmp_path / "first.db.running")
+    note.reach(max(row["id"] for row in contents(source)["inbox"]))
+    note.close(clean=False)
+    moved(source, target, removes=True)
+
+    async def own() -> None:
+        await (await open_store(source)).close()
+
+    asyncio.run(own())
