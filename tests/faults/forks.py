@@ -1,16 +1,19 @@
 """Bridges as forks of one process that has imported their modules: a start costs a third of that of a new process.
 
 A fork begins where `threadbridge run` has imported its modules, and shares nothing else with another bridge. Whatever
-dies does so after that. Bridges under strace, and those of tests/acceptance, are new processes.
+dies does so after that, and strace has nothing to see before. The bridges of tests/acceptance are new processes.
 """
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import multiprocessing
 import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +22,9 @@ from bridge.__main__ import main
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_SET_TRACER, _ANYBODY = 0x59616D61, 2**64 - 1
+"""PR_SET_PTRACER and PR_SET_PTRACER_ANY of <linux/prctl.h>."""
+_POLL: Final = 0.005
 _CONTEXT: Final = multiprocessing.get_context("forkserver")
 _CONTEXT.set_forkserver_preload(
     [
@@ -35,9 +41,13 @@ _CONTEXT.set_forkserver_preload(
 class Fork:
     """A command of `threadbridge` in a process of its own; it is used like a subprocess.Popen."""
 
-    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> None:
-        """Begin in `folder`; what it says on stderr is added to `log`."""
-        self._process = _CONTEXT.Process(target=_run, args=([*arguments], folder, {**environment}, log), daemon=True)
+    def __init__(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, waits: bool = False
+    ) -> None:
+        """Begin in `folder`, or once it is traced if it `waits`; what it says on stderr is added to `log`."""
+        self._process = _CONTEXT.Process(
+            target=_run, args=([*arguments], folder, {**environment}, log), kwargs={"waits": waits}, daemon=True
+        )
         self._process.start()
         assert self._process.pid is not None
         self.pid: int = self._process.pid
@@ -70,8 +80,9 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> None:
+def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, waits: bool) -> None:
     """In the fork: what a shell does before it starts a command, then the command."""
+    gc.freeze()  # else the bridge's own collection goes through all that was imported, and copies its pages
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
@@ -85,4 +96,13 @@ def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str],
         os.dup2(opened, descriptor)
         os.close(opened)
     sys.argv = ["threadbridge", *arguments]
+    if waits:
+        _wait_for_tracer()
     main()
+
+
+def _wait_for_tracer() -> None:
+    ctypes.CDLL(None).prctl(_SET_TRACER, ctypes.c_ulong(_ANYBODY))  # its tracer is no parent of it
+    status = Path("/proc/self/status")
+    while "\nTracerPid:\t0\n" in status.read_text():
+        time.sleep(_POLL)

@@ -9,12 +9,11 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import sys
 import time
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
 from bridge.clock import SystemClock
 from bridge.emulation.faults import Faults
@@ -73,9 +72,6 @@ secret = "env:RELAY_BEARER"
 """
 _POLL: Final = 0.01
 
-Process: TypeAlias = Fork | subprocess.Popen[bytes]
-"""A bridge: a fork, or a process that another command has started."""
-
 
 async def until(what: str, holds: Callable[[], bool], seconds: float = 30.0) -> float:
     """The seconds it took until `holds()`; what is waited for happens in another process, so it is looked for."""
@@ -98,7 +94,8 @@ class Home:
         self.store = folder / "bridge.db"
         self.handled = folder / "handled.txt"
         self.environment: dict[str, str] = {}
-        self.processes: list[Process] = []
+        self.processes: list[Fork] = []
+        self._tracers: list[subprocess.Popen[bytes]] = []
         shutil.copy(Path(__file__).with_name("bot.py"), folder)
         text = CONFIGURATION.format(
             port=self.port, shop=shop, relay=relay, handlers=handlers, handlers_more=handlers_more
@@ -116,31 +113,19 @@ class Home:
         """The environment, without what would change the configuration."""
         return {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
 
-    def start(self, *before: str) -> Process:
-        """`threadbridge run`, perhaps under another command. It is not ready yet."""
-        command = ("run", "-c", "threadbridge.toml")
+    def start(self, *tracer: str) -> Fork:
+        """`threadbridge run`, perhaps under a command that traces the process of an id. It is not ready yet."""
         environment = {**self.inherited(), **SECRETS, **self.environment}
-        process: Process
-        if before:
-            process = self._under(before, command, environment)
-        else:
-            process = Fork(command, self.folder, environment, self.folder / "log.txt")
+        log = self.folder / "log.txt"
+        process = Fork(("run", "-c", "threadbridge.toml"), self.folder, environment, log, waits=bool(tracer))
         self.processes.append(process)
+        if tracer:
+            with log.open("ab") as stderr:
+                command = [*tracer, "-p", str(process.pid)]
+                self._tracers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr))
         return process
 
-    def _under(
-        self, before: Sequence[str], command: Sequence[str], environment: Mapping[str, str]
-    ) -> subprocess.Popen[bytes]:
-        with (self.folder / "log.txt").open("ab") as log:
-            return subprocess.Popen(
-                [*before, sys.executable, "-m", "bridge", *command],
-                cwd=self.folder,
-                env=environment,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-            )
-
-    async def ready(self, process: Process, seconds: float = 30.0) -> float:
+    async def ready(self, process: Fork, seconds: float = 30.0) -> float:
         """Wait for /health/ready; the seconds it took. The process must not end before."""
 
         def answers() -> bool:
@@ -158,9 +143,9 @@ class Home:
             return False
 
     @asynccontextmanager
-    async def running(self, *before: str) -> AsyncIterator[Process]:
+    async def running(self, *tracer: str) -> AsyncIterator[Fork]:
         """A bridge that is ready; killed at the end, unless it has ended."""
-        process = self.start(*before)
+        process = self.start(*tracer)
         try:
             await self.ready(process)
             yield process
@@ -190,13 +175,15 @@ class Home:
             if process.poll() is None:
                 process.kill()
             process.wait()
+        while self._tracers:
+            self._tracers.pop().wait()
 
-    async def stopped(self, process: Process, number: int = signal.SIGTERM, seconds: float = 20) -> int:
+    async def stopped(self, process: Fork, number: int = signal.SIGTERM, seconds: float = 20) -> int:
         """Send a signal; the exit code."""
         process.send_signal(number)
         return await self.ended(process, seconds)
 
-    async def ended(self, process: Process, seconds: float = 20) -> int:
+    async def ended(self, process: Fork, seconds: float = 20) -> int:
         """The exit code of a process that ends by itself."""
         await until("the end of the process", lambda: process.poll() is not None, seconds)
         assert process.returncode is not None
@@ -258,10 +245,7 @@ def can_trace() -> bool:
 
 
 def traced(inject: str, *files: Path) -> Sequence[str]:
-    """strace as the command before another one: `inject` as its manual says, only where `files` are concerned.
-
-    The tracer is a grandchild (-D): the process we start is the bridge itself, and its exit code is its own.
-    """
+    """strace as a tracer: `inject` as its manual says, only where `files` are concerned."""
     calls = inject.partition(":")[0]
     only = [part for file in files for part in ("-P", str(file))]
-    return ("strace", "-D", "-f", "-qq", "-o", os.devnull, *only, "-e", f"trace={calls}", "-e", f"inject={inject}")
+    return ("strace", "-f", "-qq", "-o", os.devnull, *only, "-e", f"trace={calls}", "-e", f"inject={inject}")

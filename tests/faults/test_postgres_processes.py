@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
-    from tests.faults.harness import Process
+    from tests.faults.forks import Fork
 
 SEED: Final = 20261129
 CONTACTS: Final = 20
@@ -43,7 +43,7 @@ class Fleet(PostgresHome):
 
     def begin(self, size: int) -> None:
         self.ports = [free_port() for _ in range(size)]
-        self.slots: list[Process | None] = [None] * size
+        self.slots: list[Fork | None] = [None] * size
         self._any: Iterator[int] = cycle(self.ports)
 
     @property
@@ -124,7 +124,7 @@ class Reaper:
         task = asyncio.create_task(work)
         self.tasks.add(task)
 
-    async def _kill(self, process: Process, database: asyncpg.Connection) -> None:
+    async def _kill(self, process: Fork, database: asyncpg.Connection) -> None:
         epoch = await database.fetchval(
             "SELECT epoch FROM processes WHERE name LIKE $1::text || ' on %' ORDER BY epoch DESC LIMIT 1",
             str(process.pid),
@@ -141,7 +141,7 @@ class Reaper:
                 await asyncio.sleep(_LOOK)
         self.takeovers.append(time.monotonic() - began)
 
-    async def _freeze(self, process: Process) -> None:
+    async def _freeze(self, process: Fork) -> None:
         self.frozen += 1
         with suppress(ProcessLookupError):
             process.send_signal(signal.SIGSTOP)
