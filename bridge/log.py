@@ -55,6 +55,7 @@ FIELDS: Final = frozenset(
         "traceback",
         "url",
         "waiting",
+        "worker",
     }
 )
 """The fields of a log line. Texts, contacts, headers and bodies have none."""
@@ -90,10 +91,12 @@ class _Log:
 log: Final[Any] = _Log()
 
 
-def configure_logs(*, level: str = "info", as_json: bool | None = None, show_errors: bool = False) -> None:
+def configure_logs(
+    *, level: str = "info", as_json: bool | None = None, show_errors: bool = False, worker: int | None = None
+) -> None:
     """Log to stderr, as JSON or readable; `as_json` None: readable on a terminal.
 
-    `show_errors`: an error of the author's code is shown as Python does, its text included.
+    `show_errors`: an error of the author's code is shown as Python does, its text included. Each line names `worker`.
     """
     as_json = not sys.stderr.isatty() if as_json is None else as_json
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True)
@@ -103,6 +106,11 @@ def configure_logs(*, level: str = "info", as_json: bool | None = None, show_err
         else structlog.dev.ConsoleRenderer(event_key="action", colors=sys.stderr.isatty())
     )
     limit = LogLimit()
+    own = {} if worker is None else {"worker": worker}
+
+    def named(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line.update(own)
+        return line
 
     def admitted(_logger: object, _method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         if limit.admits(line):
@@ -111,7 +119,7 @@ def configure_logs(*, level: str = "info", as_json: bool | None = None, show_err
 
     def counts(*, all_of_them: bool = False) -> list[str]:
         lines = limit.due(all_of_them=all_of_them)
-        return [f"{renderer(None, '', known_fields(None, '', stamp(None, '', line)))}\n" for line in lines]
+        return [f"{renderer(None, '', known_fields(None, '', stamp(None, '', {**line, **own})))}\n" for line in lines]
 
     writer = LineWriter(sys.stderr, counts=counts, seconds=limit.seconds)
     _current.append(writer)
@@ -121,6 +129,7 @@ def configure_logs(*, level: str = "info", as_json: bool | None = None, show_err
             structlog.processors.EventRenamer("action"),
             admitted,
             stamp,
+            *([named] if own else []),
             known_fields,
             _shown if show_errors else traced,
             renderer,

@@ -57,11 +57,16 @@ def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.A
     return runner_of(_app_of(bridge), keepalive=keepalive, peers=bridge.peers, per_peer=per_peer)
 
 
+def set_up_logs(config: Config, worker: int | None = None) -> None:
+    """Log as the configuration says; each line names the worker, if this is one of several."""
+    wanted = config.log
+    configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format], show_errors=wanted.show_errors, worker=worker)
+
+
 def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
     """The application of `bridge`; on `any_port` where somebody else's server has it."""
     if not structlog.is_configured():
-        wanted = bridge.config.log
-        configure_logs(level=wanted.level, as_json=_AS_JSON[wanted.format], show_errors=wanted.show_errors)
+        set_up_logs(bridge.config)
     app = web.Application(middlewares=[clean_errors(bridge.peers.named)], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
     app.cleanup_ctx.append(_running)

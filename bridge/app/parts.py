@@ -77,11 +77,15 @@ class Parts:
         self.timers.start()
         self.polling.start()
 
-    async def stop(self) -> None:
-        """Finish what runs, within DRAIN_SECONDS in all, then close the store."""
+    async def wind_down(self) -> None:
+        """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
         await self.polling.stop()
         await self.timers.stop()
         await self._drain()
+
+    async def stop(self) -> None:
+        """Finish what runs, within DRAIN_SECONDS in all, then close the store."""
+        await self.wind_down()
         if self.watchdog is not None:
             self.watchdog.stop()
         await self.transport.close()

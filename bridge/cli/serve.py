@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import sys
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -16,35 +17,62 @@ import typer
 from bridge.cli.looking import DEMO_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
 from bridge.cli.streams import serve_without_output
+from bridge.cli.workers import become_parent, handed_over
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 from bridge.log_foreign import foreign_logs
+from bridge.workers.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterator
 
 
 def run(
     config: ConfigFile = DEFAULT,
     verbose: Verbose = False,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            "--workers",
+            min=1,
+            max=64,
+            metavar="N",
+            help="Serve in N processes, which a parent keeps and replaces.",
+        ),
+    ] = None,
     stop_with: Annotated[
         int | None, typer.Option("--stop-with", hidden=True, help="End when this pipe closes: for `dev`.")
     ] = None,
+    worker: Annotated[int | None, typer.Option("--worker", hidden=True, help="Which worker this is.")] = None,
+    link: Annotated[int | None, typer.Option("--link", hidden=True, help="The socket to its parent.")] = None,
 ) -> None:
     """Serve: take webhooks, run the handlers, send the replies.
 
     SIGTERM, SIGHUP or Ctrl-C drains the bridge: it accepts nothing new, and finishes running turns within 10 seconds.
     The next start continues with the rest. A second signal stops at once. Neither loses an acknowledged event.
 
+    With `--workers` a parent starts each process again that dies. SIGHUP, or `threadbridge deploy`, replaces each by a
+    new one, which takes over when it is ready: no connection is refused. A SQLite store has one worker.
+
     Example: `threadbridge run -c shop/threadbridge.toml`
+
+    For deploys that nobody notices: `threadbridge run --workers 1`
     """
     with exits():
         read = load_config(config)
         if verbose:
             read = replace(read, log=read.log.model_copy(update={"level": "debug"}))
-        for warning in read.warnings:
-            complain(str(warning))
-        _serve(read, lambda url: say(f"listening on {url} for {_named(read)}"), stop_with)
+        if link is None:
+            for warning in read.warnings:
+                complain(str(warning))
+        greeting = f"listening on {read.server.local_url} for {_named(read)}"
+        if link is not None:
+            _serve(read, lambda: None, link=Link(link, worker or 1))
+        elif workers is not None:
+            with _addressed(read):
+                become_parent(read, workers, greeting)
+        else:
+            _serve(read, lambda: say(greeting), stop_with=stop_with)
 
 
 def demo(
@@ -67,9 +95,9 @@ def demo(
     with exits():
         made = _demo(port, config)
 
-        def ready(url: str) -> None:
+        def ready() -> None:
             say("")
-            typer.secho(f"  Chat here: {url}/console", bold=True)
+            typer.secho(f"  Chat here: {made.server.local_url}/console", bold=True)
             say("")
             say(f"  The conversation is kept in {made.storage.file}, and continues after a restart.")
             say("  Ctrl-C stops.")
@@ -96,17 +124,26 @@ def _named(config: Config) -> str:
     return ", ".join(config.accounts) or "no accounts"
 
 
-def _serve(config: Config, ready: Callable[[str], None], stop_with: int | None = None) -> None:
-    from bridge.app.serve import serve  # noqa: PLC0415 - only these commands start the engine
+def _serve(
+    config: Config, ready: Callable[[], None], *, stop_with: int | None = None, link: Link | None = None
+) -> None:
+    from bridge.app.serve import Listening, serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
-        ready(config.server.local_url)
+        ready()
         sys.stdout.flush()
 
     serve_without_output()
+    with _addressed(config), foreign_logs():
+        listening = Listening(sockets=handed_over(config), stop_with=stop_with, link=link)
+        _run(serve(config, ready=is_ready, listening=listening))
+
+
+@contextmanager
+def _addressed(config: Config) -> Iterator[None]:
+    """Says of an address that cannot be had why. Raises NoAddress, ConfigError."""
     try:
-        with foreign_logs():
-            _run(serve(config, ready=is_ready, stop_with=stop_with))
+        yield
     except socket.gaierror:
         reason = f"{config.server.host} does not resolve to an address"
         raise NoAddress(str(Problem(config.file, "server.host", reason))) from None

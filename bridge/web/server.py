@@ -122,13 +122,13 @@ class _Server(web.Server):
     shares: Shares
 
     def __call__(self) -> RequestHandler:
-        return _Connection(self, loop=self._loop, **self._kwargs)
+        return Connection(self, loop=self._loop, **self._kwargs)
 
 
-class _Connection(web.RequestHandler):
+class Connection(web.RequestHandler):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
-    __slots__ = ("_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
+    __slots__ = ("_begun", "_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         super().__init__(server, **settings)
@@ -137,6 +137,8 @@ class _Connection(web.RequestHandler):
         self._host: str | None = None
         self._unread: asyncio.TimerHandle | None = None
         self._ending = False
+        self._begun = False
+        """Whether the beginning of a request is here, and not its whole head."""
         self._body: StreamReader | None = None
         self.overframed: StreamReader | None = None
         """The last body with too much around it: limits.read_raw refuses it once it is here."""
@@ -150,6 +152,8 @@ class _Connection(web.RequestHandler):
             body = self._messages[-1][1]
         elif self._current_request is not None:
             body = self._current_request.content
+        if data:
+            self._begun = body is None
         if body is None or body.is_eof():
             return
         if body is not self._body:  # what came with its beginning may be of the requests before it
@@ -173,6 +177,20 @@ class _Connection(web.RequestHandler):
         stream = cast("asyncio.Transport", transport)  # uvloop's is one by its methods only
         stream.write(_TOO_MANY)
         stream.close()
+
+    def give_away(self, give: Callable[[int], bool]) -> bool:
+        """Let go of the connection, if no request is on it and `give` takes its descriptor; whether it is gone.
+
+        Bytes that came and are not read yet go with it, and the peer sees nothing of it.
+        """
+        stream = self.transport
+        is_idle = self._waiter is not None and not self._waiter.done() and not self._messages and not self._begun
+        if stream is None or stream.is_closing() or not is_idle or stream.get_write_buffer_size():
+            return False
+        if not give(stream.get_extra_info("socket").fileno()):
+            return False
+        stream.abort()
+        return True
 
     def pause_writing(self) -> None:
         """See asyncio: the peer does not read. It is given time, and none once the server ends."""

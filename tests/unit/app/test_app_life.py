@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
-from aiohttp import ClientSession
+from aiohttp import ClientSession, web
 
 from bridge.app.http import BRIDGE, create_app
-from bridge.app.serve import _watch_signals
+from bridge.app.serve import Process
 from bridge.emulation.server import EmulatorServer
 from bridge.errors import ConfigError, StoreInUse, Unavailable
 from bridge.events import ThreadRef
@@ -172,12 +172,12 @@ async def test_a_stop_gives_turns_and_deliveries_the_same_seconds(
 async def test_a_signal_while_it_starts_is_heard(tmp_path: Path) -> None:
     app = create_app(configuration(tmp_path), router=silent())
     loop = asyncio.get_running_loop()
-    stopping: asyncio.Future[None] = loop.create_future()
+    process = Process(app[BRIDGE], web.AppRunner(app), None)
     app[BRIDGE].ready = True
-    _watch_signals(app[BRIDGE], stopping)
+    process.watch_signals()
     try:
         os.kill(os.getpid(), signal.SIGTERM)
-        await asyncio.wait_for(stopping, 30)
+        await asyncio.wait_for(process.ending, 30)
         assert not app[BRIDGE].ready, "it takes nothing new"
     finally:
         loop.remove_signal_handler(signal.SIGTERM)

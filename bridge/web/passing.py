@@ -1,0 +1,46 @@
+"""A server that ends gives its connections away, so a request that arrives meanwhile waits in its socket."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, cast
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Iterable
+
+    from aiohttp import web
+
+    from bridge.web.server import Connection
+
+PASS_SECONDS: Final = 2.0
+"""For requests under way to be answered: who connects meanwhile waits."""
+_LOOK: Final = 0.002
+
+
+async def pass_on(runner: web.AppRunner, give: Callable[[int], bool]) -> int:
+    """Accept nothing more, and give each connection away as soon as no request is on it; how many were given.
+
+    What is left after PASS_SECONDS, like a body that does not end, stays with the server.
+    """
+    server = runner.server
+    assert server is not None
+    for site in runner.sites:
+        await site.stop()
+    await runner.shutdown()  # streams end: their pages connect again
+    loop = asyncio.get_running_loop()
+    until, given = loop.time() + PASS_SECONDS, 0
+    await asyncio.sleep(_LOOK)  # what is accepted already becomes a connection meanwhile
+    while (connections := cast("list[Connection]", server.connections)) and loop.time() < until:
+        given += sum(connection.give_away(give) for connection in connections)
+        await asyncio.sleep(_LOOK)
+    return given
+
+
+async def adopt(runner: web.AppRunner, connections: Iterable[socket.socket]) -> None:
+    """Go on with connections that another server gave away."""
+    factory = cast("Callable[[], asyncio.Protocol]", runner.server)
+    for connection in connections:
+        with suppress(OSError):  # the peer is gone
+            await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
