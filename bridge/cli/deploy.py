@@ -31,7 +31,7 @@ def deploy(
     config: ConfigFile = DEFAULT,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Replace the running bridge by what is installed now, and refuse no connection.
+    """Replace a running bridge by what is installed now, without a connection refused.
 
     First `check` and `dialogs check` run with the new code: a problem ends the deploy, and nothing changes. Then the
     parent of `threadbridge run --workers` replaces its workers one by one. A new one imports, loads and checks before
@@ -98,7 +98,7 @@ def _pass(gate: tuple[str, ...], config: Path) -> None:
 
 def _agreed(question: str) -> bool:
     if not sys.stdin.isatty():
-        complain("nobody is here to ask: --yes deploys without a question")
+        complain("standard input is no terminal: --yes deploys without a question")
         leave(2)
     return typer.confirm(question)
 

@@ -14,13 +14,18 @@ import signal
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
+import bridge.cli.workers
 from bridge.__main__ import main
+from bridge.workers.parent import Parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from bridge.workers.parent import Plan
 
 _SET_TRACER, _ANYBODY = 0x59616D61, 2**64 - 1
 """PR_SET_PTRACER and PR_SET_PTRACER_ANY of <linux/prctl.h>."""
@@ -31,6 +36,7 @@ _CONTEXT.set_forkserver_preload(
         __name__,
         "bridge.app.serve",
         "bridge.cli.serve",
+        "bridge.workers.parent",
         "bridge.providers.konnek",
         "bridge.providers.relationlabs",
         "storage.sqlite.store",
@@ -98,6 +104,7 @@ def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str],
     sys.argv = ["threadbridge", *arguments]
     if waits:
         _wait_for_tracer()
+    bridge.cli.workers.go_on = _go_on
     main()
 
 
@@ -106,3 +113,51 @@ def _wait_for_tracer() -> None:
     status = Path("/proc/self/status")
     while "\nTracerPid:\t0\n" in status.read_text():
         time.sleep(_POLL)
+
+
+def _go_on(plan: Plan) -> None:
+    """A parent that forks its workers, as this process was forked itself."""
+    sys.exit(Parent(plan, _Worker).run())
+
+
+class _Worker:
+    """A worker of a forked parent, as it sees it: see bridge.workers.child.Process."""
+
+    def __init__(self, command: Sequence[str], folder: str, inherited: int) -> None:
+        """Begin it: see bridge.workers.child.started."""
+        self.pid = os.fork()
+        self._code: int | None = None
+        if not self.pid:
+            _run_worker([*command][command.index("run") :], folder, inherited)
+
+    def poll(self) -> int | None:
+        """The exit code, once it has ended."""
+        if self._code is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+            self._code = os.waitstatus_to_exitcode(ended[1])
+        return self._code
+
+    def send_signal(self, number: int, /) -> None:
+        """A signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+
+def _run_worker(arguments: Sequence[str], folder: str, inherited: int) -> NoReturn:
+    """In the fork: nothing of the parent is left but the link to it."""
+    code: int | str | None = 70
+    try:
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
+            signal.signal(number, signal.SIG_DFL)
+        for descriptor in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - descriptors, and no paths
+            if descriptor > 2 and descriptor != inherited:
+                with suppress(OSError):
+                    os.close(descriptor)
+        os.setsid()
+        os.chdir(folder)
+        sys.argv = ["threadbridge", *arguments]
+        main()
+    except SystemExit as end:
+        code = end.code
+    finally:
+        os._exit(code if isinstance(code, int) else 0 if code is None else 1)

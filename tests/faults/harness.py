@@ -113,16 +113,17 @@ class Home:
         """The environment, without what would change the configuration."""
         return {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
 
-    def start(self, *tracer: str) -> Fork:
-        """`threadbridge run`, perhaps under a command that traces the process of an id. It is not ready yet."""
+    def start(self, *tracer: str, options: Sequence[str] = ()) -> Fork:
+        """`threadbridge run` with options, perhaps under a command that traces its process. It is not ready yet."""
+        command = ("run", *options, "-c", "threadbridge.toml")
         environment = {**self.inherited(), **SECRETS, **self.environment}
         log = self.folder / "log.txt"
-        process = Fork(("run", "-c", "threadbridge.toml"), self.folder, environment, log, waits=bool(tracer))
+        process = Fork(command, self.folder, environment, log, waits=bool(tracer))
         self.processes.append(process)
         if tracer:
             with log.open("ab") as stderr:
-                command = [*tracer, "-p", str(process.pid)]
-                self._tracers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=stderr))
+                tracing = [*tracer, "-p", str(process.pid)]
+                self._tracers.append(subprocess.Popen(tracing, stdout=subprocess.DEVNULL, stderr=stderr))
         return process
 
     async def ready(self, process: Fork, seconds: float = 30.0) -> float:

@@ -46,7 +46,8 @@ class Traffic:
         self.said: dict[tuple[str, str], Said] = {}
         self.acked: set[tuple[str, str]] = set()
         self.statuses: dict[int, int] = {}
-        self.slowest = 0.0
+        self.seconds: list[float] = []
+        """How long each answer took."""
 
     def compose(self, account: str, contact: str, text: str) -> Said:
         """A message that is not posted yet."""
@@ -79,7 +80,7 @@ class Traffic:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError, ConnectionError):
             status = _CUT_OFF
-        self.slowest = max(self.slowest, asyncio.get_running_loop().time() - began)
+        self.seconds.append(asyncio.get_running_loop().time() - began)
         self.statuses[status] = self.statuses.get(status, 0) + 1
         return status
 
@@ -94,6 +95,11 @@ class Traffic:
                 return
             await asyncio.sleep(pause)
         raise AssertionError(f"{said.text!r} was never taken: {self.statuses}")
+
+    @property
+    def slowest(self) -> float:
+        """Seconds that the slowest answer took."""
+        return max(self.seconds, default=0.0)
 
     @asynccontextmanager
     async def flowing(self, rate: float, lines: Iterable[tuple[str, str, str]], *, insist: bool) -> AsyncIterator[None]:
