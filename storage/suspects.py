@@ -90,7 +90,8 @@ class SuspectsFile:
                 deaths = self._deaths[kind, row_id] = _deaths(self._note[_TAIL + cell])
                 self._note[_TAIL + cell] = _WAITS | deaths
             else:
-                _CELL.pack_into(self._note, cell * _CELL.size, 0)
+                if row_id:  # noted twice
+                    _CELL.pack_into(self._note, cell * _CELL.size, 0)
                 self._free[kind].append(cell)
         self.suspects: dict[str, frozenset[int]] = {
             kind: frozenset(row for of_kind, row in self._cells if of_kind == kind) for kind in _KINDS

@@ -97,8 +97,8 @@ class Process:
         """Serve to the end, behind `sockets` if there are any, and who is connected already."""
         await self._runner.setup()
         try:
-            await _listen(self._runner, self._bridge.config, sockets)
             await adopt(self._runner, connections)
+            await _listen(self._runner, self._bridge.config, sockets)
             log.info("serving", url=self._bridge.config.server.local_url, pid=os.getpid())
             self._is_serving()
             if ready is not None:
@@ -121,11 +121,12 @@ class Process:
     async def _leave(self, successor: Successor) -> None:
         """Finish what runs while webhooks are still stored, then give away whoever is connected."""
         await self._bridge.parts.wind_down()
-        if not self._signalled:
-            given = await pass_on(self._runner, successor.give)
-            log.info("connections_given", count=given, pid=os.getpid())
+        if self._signalled:
+            return
         if self._link is not None:
             self._link.left()
+        given = await pass_on(self._runner, successor.give)
+        log.info("connections_given", count=given, pid=os.getpid())
 
     async def _end(self) -> None:
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
@@ -41,6 +40,10 @@ async def pass_on(runner: web.AppRunner, give: Callable[[int], bool]) -> int:
 async def adopt(runner: web.AppRunner, connections: Iterable[socket.socket]) -> None:
     """Go on with connections that another server gave away."""
     factory = cast("Callable[[], asyncio.Protocol]", runner.server)
-    for connection in connections:
-        with suppress(OSError):  # the peer is gone
-            await asyncio.get_running_loop().connect_accepted_socket(factory, connection)
+    connect = asyncio.get_running_loop().connect_accepted_socket
+    outcomes = await asyncio.gather(
+        *(connect(factory, connection) for connection in connections), return_exceptions=True
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, OSError):  # of those the peer is gone
+            raise outcome

@@ -208,7 +208,8 @@ class Parent:
         post.remove(child)
         self._tell("worker_ended", child, level="error" if child.code else "info", status=child.code)
         if self._stops:
-            self._code = self._code or child.code or 0
+            if child.stage is not Stage.STARTING:  # which had nothing to drain
+                self._code = self._code or child.code or 0
             return
         if was_successor:
             self._end_deploy(f"worker {child.number} ended with exit code {child.code} before it served")
