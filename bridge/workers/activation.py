@@ -24,22 +24,23 @@ def inherited_sockets(environment: MutableMapping[str, str] = os.environ) -> lis
     if pid != str(os.getpid()) or not count.isdecimal():
         return []
     listening = []
-    for descriptor, name in zip(
-        range(_FIRST, _FIRST + int(count)), [*names.split(":"), *[""] * int(count)], strict=False
-    ):
+    for descriptor, name in enumerate([*names.split(":"), *[""] * int(count)][: int(count)], _FIRST):
         os.set_inheritable(descriptor, False)
-        try:
-            opened = socket.socket(fileno=descriptor)
-            fits = opened.family in {socket.AF_INET, socket.AF_INET6} and opened.getsockopt(
-                socket.SOL_SOCKET, socket.SO_ACCEPTCONN
-            )
-        except OSError:
-            fits = False
-        if not fits:
+        if not _listens(descriptor):
             raise ValueError(f"{name or 'what was handed over'} (descriptor {descriptor}) is no listening TCP socket")
+        opened = socket.socket(fileno=descriptor)
         opened.setblocking(False)
         listening.append(opened)
     return listening
+
+
+def _listens(descriptor: int) -> bool:
+    try:
+        with socket.socket(fileno=os.dup(descriptor)) as opened:
+            has_port = opened.family in {socket.AF_INET, socket.AF_INET6} and opened.type == socket.SOCK_STREAM
+            return has_port and bool(opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except OSError:
+        return False
 
 
 def notify(*lines: str, environment: MutableMapping[str, str] = os.environ) -> None:
