@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import random
 import statistics
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.workers.words import DEPLOY, meeting_place
+from bridge.workers.words import DEPLOY
 from tests.faults.checker import check
 from tests.faults.harness import Gateways
+from tests.faults.parents import asked
 from tests.faults.traffic import chatter, traffic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.faults.harness import Home
-
 RATE = 200
 """Webhooks a second."""
 SEED = 20261129
-
-
-async def deployed(home: Home) -> list[dict[str, Any]]:
-    """Ask for a deploy, as `threadbridge deploy` does; what the parent tells of it."""
-    answer, question = await asyncio.open_unix_connection(meeting_place(home.url.removeprefix("http://")))
-    question.write(DEPLOY)
-    told = [json.loads(line) async for line in answer]
-    question.close()
-    return told
 
 
 def waited(told: list[dict[str, Any]]) -> float:
@@ -54,7 +42,7 @@ async def under_load(folder: Path, deploys: int) -> str:
                 await home.ready(parent)
                 async with talk.flowing(RATE, chatter(60, dice.random), insist=False):
                     for _ in range(deploys):
-                        told = await deployed(home)
+                        told = await asked(home, DEPLOY)
                         assert told[-1]["action"] == "deployed", told
                         gaps.append(waited(told))
                 await home.settled()
