@@ -13,7 +13,9 @@ COMMANDS: Final = {
         Entry("demo", "serve:demo", "Chat with a bot in the browser: no account, no key, no configuration."),
         Entry("run", "serve:run", "Serve: take webhooks, run the handlers, send the replies."),
         Entry(
-            "deploy", "deploy:deploy", "Replace the running bridge by what is installed now; no connection is refused."
+            "deploy",
+            "deploy:deploy",
+            "Replace a running bridge by what is installed now, without a connection refused.",
         ),
         Entry("dev", "dev:dev", "Work on a bot: emulated gateways, the console, and a restart at every change."),
     ),

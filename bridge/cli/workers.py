@@ -64,7 +64,12 @@ def handed_over(config: Config) -> list[socket.socket]:
         listening = inherited_sockets()
     except ValueError as error:
         raise ConfigError([Problem(config.file, "server", str(error))]) from None
-    check_address(listening, config.server.host, config.server.port, config.file)
+    try:
+        check_address(listening, config.server.host, config.server.port, config.file)
+    except BaseException:
+        for opened in listening:
+            opened.close()
+        raise
     return listening
 
 

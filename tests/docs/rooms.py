@@ -37,6 +37,7 @@ PURPOSES: Final = {
     "store": "the port and its rules",
     "testing": "the test kit",
     "web": "the door in",
+    "workers": "processes behind one socket",
 }
 
 

@@ -119,7 +119,7 @@ def test_a_unit_file_starts_a_command_that_exists(page: Path) -> None:
         unit.optionxform = str  # type: ignore[assignment,method-assign] # keys of systemd have capitals
         unit.read_string(block.code)
         for key in ("ExecStart", "ExecStartPre"):
-            if key in unit["Service"]:
+            if unit.has_option("Service", key):
                 check_command(shlex.split(unit["Service"][key]), block.where)
 
 

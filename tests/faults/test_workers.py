@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-    from tests.faults.harness import Process
+    from tests.faults.forks import Fork
     from tests.faults.traffic import Traffic
 
 
 @asynccontextmanager
-async def serving(folder: Path) -> AsyncIterator[tuple[Home, Traffic, Process, Gateways]]:
+async def serving(folder: Path) -> AsyncIterator[tuple[Home, Traffic, Fork, Gateways]]:
     """A bridge with a worker under a parent, which has ended in the end."""
     async with Gateways(delay_ms=3).listening() as gateways:
         home = gateways.home(folder)
