@@ -17,15 +17,15 @@ from bridge.app.worker import get_ready, opened_soon
 from bridge.errors import Broken, StoreError
 from bridge.log import finish_logs, kind_of, log
 from bridge.log_foreign import task_failed
-from bridge.web.passing import adopt, pass_on
-from bridge.web.server import calm_collector
+from bridge.web.passing import PASS_SECONDS, adopt, pass_on
+from bridge.web.server import DRAIN_SECONDS, calm_collector
 from bridge.workers.activation import notify
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
     from bridge.config.load import Config
-    from bridge.workers.link import Link, Successor
+    from bridge.workers.link import Link, Predecessor, Successor
 
 T = TypeVar("T")
 
@@ -86,7 +86,7 @@ class Process:
         self._signalled = False
         bridge.on_failure = self._begin_end
         if link is not None:
-            link.on_stop, link.on_hand_over = self.stop, self.hand_over
+            link.on_stop, link.on_hand_over, link.on_adopt = self.stop, self._hand_over, self._adopt
 
     async def run(
         self,
@@ -119,13 +119,17 @@ class Process:
         notify("READY=1")
 
     async def _leave(self, successor: Successor) -> None:
-        """Finish what runs while webhooks are still stored, then give away whoever is connected."""
-        await self._bridge.parts.wind_down()
+        """Finish what runs while webhooks are still stored, then give away whoever is connected.
+
+        Whoever is connected goes first, where the successor takes webhooks already.
+        """
+        if not successor.serves:
+            await self._bridge.parts.wind_down()
         if self._signalled:
             return
         if self._link is not None:
             self._link.left()
-        given = await pass_on(self._runner, successor.give)
+        given = await pass_on(self._runner, successor.give, DRAIN_SECONDS if successor.serves else PASS_SECONDS)
         log.info("connections_given", count=given, pid=os.getpid())
 
     async def _end(self) -> None:
@@ -159,7 +163,18 @@ class Process:
             self._bridge.drain()
             log.info("stopping", reason=reason)
 
-    def hand_over(self, successor: Successor) -> None:
+    def _adopt(self, predecessor: Predecessor) -> None:
+        """Go on with the connections of one that ends beside this process."""
+        tasks: set[asyncio.Task[None]] = set()
+
+        def take(connection: socket.socket) -> None:
+            task = asyncio.get_running_loop().create_task(adopt(self._runner, [connection]))
+            tasks.add(task)
+            task.add_done_callback(tasks.discard)
+
+        predecessor.on_connection = take
+
+    def _hand_over(self, successor: Successor) -> None:
         """End, and let the successor go on."""
         self._successor = successor
         if not self.ending.done():

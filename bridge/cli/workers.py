@@ -32,14 +32,15 @@ def become_parent(config: Config, workers: int, greeting: str) -> None:
         ConfigError: a socket was handed over that the configuration does not name.
         OSError: the address cannot be had.
     """
-    if workers > 1 and config.storage.file is not None:
-        reason = f"{workers} processes cannot share a SQLite store: one owns its file; give 1, or move to PostgreSQL"
+    if workers > 1 and not config.storage.is_shared:
+        reason = f"{workers} processes cannot share {config.storage.url}: one owns it; give 1, or move to PostgreSQL"
         raise typer.BadParameter(reason, param_hint="'--workers'")
     listening = handed_over(config) or bound(config.server.host, config.server.port)
     go_on(
         Plan(
             listening=[opened.detach() for opened in listening],
             workers=workers,
+            side_by_side=config.storage.is_shared,
             command=_worker_command(),
             folder=_folder(),
             address=meeting_address(config),

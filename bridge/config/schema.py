@@ -93,6 +93,11 @@ class Storage(_Section):
         return self
 
     @property
+    def is_shared(self) -> bool:
+        """Whether several processes may have the store at the same time."""
+        return self.url.startswith(f"{POSTGRESQL}:")
+
+    @property
     def file(self) -> Path | None:
         """The database file of a SQLite store."""
         if not self.url.startswith(SQLITE):

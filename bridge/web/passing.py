@@ -18,10 +18,10 @@ PASS_SECONDS: Final = 2.0
 _LOOK: Final = 0.002
 
 
-async def pass_on(runner: web.AppRunner, give: Callable[[int], bool]) -> int:
+async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: float = PASS_SECONDS) -> int:
     """Accept nothing more, and give each connection away as soon as no request is on it; how many were given.
 
-    What is left after PASS_SECONDS, like a body that does not end, stays with the server.
+    What is left after `seconds`, like a body that does not end, stays with the server.
     """
     server = runner.server
     assert server is not None
@@ -29,7 +29,7 @@ async def pass_on(runner: web.AppRunner, give: Callable[[int], bool]) -> int:
         await site.stop()
     await runner.shutdown()  # streams end: their pages connect again
     loop = asyncio.get_running_loop()
-    until, given = loop.time() + PASS_SECONDS, 0
+    until, given = loop.time() + seconds, 0
     await asyncio.sleep(_LOOK)  # what is accepted already becomes a connection meanwhile
     while (connections := cast("list[Connection]", server.connections)) and loop.time() < until:
         given += sum(connection.give_away(give) for connection in connections)

@@ -7,7 +7,20 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from bridge.workers.words import CONNECTION, GO, HAND_OVER, LEFT, LISTEN, MOST, PREPARED, SERVING, STOP, TAKE_OVER
+from bridge.workers.words import (
+    ADOPT,
+    CONNECTION,
+    GO,
+    HAND_OVER,
+    LEFT,
+    LISTEN,
+    MOST,
+    PREPARED,
+    SERVING,
+    STEP_BACK,
+    STOP,
+    TAKE_OVER,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,6 +43,8 @@ class Link:
         """Called with the reason when the process is to end."""
         self.on_hand_over: Callable[[Successor], None] = lambda _: None
         """Called with who follows."""
+        self.on_adopt: Callable[[Predecessor], None] = lambda _: None
+        """Called with who ends beside this process, and gives its connections."""
 
     def attend(self) -> None:
         """Hear the parent from now on."""
@@ -76,8 +91,10 @@ class Link:
         elif word in {GO, TAKE_OVER}:
             self._before = Predecessor(sockets[0]) if sockets else None
             self._goes.set()
-        elif word == HAND_OVER:
-            self.on_hand_over(Successor(sockets[0]))
+        elif word in {HAND_OVER, STEP_BACK}:
+            self.on_hand_over(Successor(sockets[0], serves=word == STEP_BACK))
+        elif word == ADOPT:
+            self.on_adopt(Predecessor(sockets[0]))
         elif word == STOP:
             self.on_stop("its parent stops")
 
@@ -85,9 +102,10 @@ class Link:
 class Successor:
     """The process that goes on where this one ends: it is given the connections, and hears of the end."""
 
-    def __init__(self, channel: socket.socket) -> None:
-        """`channel` is closed by `go`, and by the end of this process."""
+    def __init__(self, channel: socket.socket, *, serves: bool) -> None:
+        """`channel` is closed by `go`, and by the end of this process. `serves`: it has the store as well by now."""
         self._channel = channel
+        self.serves = serves
         channel.setblocking(False)
 
     def give(self, connection: int) -> bool:
@@ -111,6 +129,7 @@ class Predecessor:
         self._channel = channel
         channel.setblocking(False)
         self._connections: list[socket.socket] = []
+        self.on_connection: Callable[[socket.socket], None] = self._connections.append
         self._gone = asyncio.Event()
         asyncio.get_running_loop().add_reader(channel, self._take)
 
@@ -133,7 +152,7 @@ class Predecessor:
         for descriptor in descriptors:
             connection = socket.socket(fileno=descriptor)
             connection.setblocking(False)
-            self._connections.append(connection)
+            self.on_connection(connection)
         if not word:
             asyncio.get_running_loop().remove_reader(self._channel)
             self._channel.close()

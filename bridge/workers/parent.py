@@ -37,10 +37,15 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What a parent has to know. `command` begins a worker in `folder`, a path that is looked up for each anew."""
+    """What a parent has to know.
+
+    `command` begins a worker in `folder`, a path that is looked up for each anew. `side_by_side`: two processes may
+    have the store at the same time.
+    """
 
     listening: Sequence[int]
     workers: int
+    side_by_side: bool
     command: Sequence[str]
     folder: str
     address: str
@@ -60,7 +65,7 @@ class Parent:
         self._plan = plan
         self._spawn = spawn
         self._lines = Lines(as_json=plan.as_json)
-        self._posts = [Post(number) for number in range(1, plan.workers + 1)]
+        self._posts = [Post(number, side_by_side=plan.side_by_side) for number in range(1, plan.workers + 1)]
         self._selector = selectors.DefaultSelector()
         self._askers = Askers(self._selector, self._status, self.deploy)
         self._signalled: list[int] = []
@@ -168,7 +173,7 @@ class Parent:
         child.stage, child.until = Stage.PREPARED, None
         self._tell("worker_prepared", child)
         if child is post.successor:
-            post.hand_over()
+            post.let_go()
         else:
             child.go(GO)
 
@@ -180,7 +185,7 @@ class Parent:
             self._rollout.remove(post)
             self._roll_on()
         else:
-            post.hand_over()
+            post.let_go()
         if not self._was_ready and all(each.is_served for each in self._posts):
             self._was_ready = True
             notify("READY=1")
@@ -213,7 +218,7 @@ class Parent:
             return
         if was_successor:
             self._end_deploy(f"worker {child.number} ended with exit code {child.code} before it served")
-        post.hand_over()
+        post.let_go()
         if not post.children():
             self._replace(post, child)
 

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from bridge.workers.child import Stage
-from bridge.workers.words import GO, HAND_OVER, TAKE_OVER
+from bridge.workers.words import ADOPT, GO, HAND_OVER, STEP_BACK, TAKE_OVER
 
 if TYPE_CHECKING:
     from bridge.workers.child import Child
@@ -23,9 +23,10 @@ _HEALTHY: Final = 30.0
 class Post:
     """Which processes are there, and when the next one begins."""
 
-    def __init__(self, number: int) -> None:
-        """Nobody is there yet."""
+    def __init__(self, number: int, *, side_by_side: bool) -> None:
+        """Nobody is there yet. `side_by_side`: two processes may have the store at the same time."""
         self.number = number
+        self._side_by_side = side_by_side
         self.current: Child | None = None
         self.successor: Child | None = None
         self.leaving: list[Child] = []
@@ -47,25 +48,34 @@ class Post:
         """Whether a process takes webhooks there."""
         return self.current is not None and self.current.stage is Stage.SERVING
 
-    def hand_over(self) -> None:
-        """Let a successor that is prepared go, behind the one that serves; one that only begins to is waited for."""
+    def let_go(self) -> None:
+        """Let a successor that is prepared go on, behind the one that serves; one that only begins to is waited for."""
         following, serving = self.successor, self.current
         if following is None or following.stage is not Stage.PREPARED:
             return
-        if serving is None:
+        if serving is None or self._side_by_side:
             following.go(GO)
         elif serving.stage is Stage.SERVING:
             ours, theirs = socket.socketpair()
             with ours, theirs:
                 following.go(TAKE_OVER, theirs.fileno())
                 serving.say(HAND_OVER, [ours.fileno()])
-            serving.stage, serving.until = Stage.LEAVING, time.monotonic() + LEAVE_SECONDS
-            self.leaving.append(serving)
             self.current = None
+            self._leaves(serving)
 
     def promote(self) -> None:
-        """The successor serves."""
-        self.current, self.successor = self.successor, None
+        """The successor serves; the one that serves beside it ends."""
+        before, self.current, self.successor = self.current, self.successor, None
+        if before is not None and self.current is not None:
+            ours, theirs = socket.socketpair()
+            with ours, theirs:
+                self.current.say(ADOPT, [theirs.fileno()])
+                before.say(STEP_BACK, [ours.fileno()])
+            self._leaves(before)
+
+    def _leaves(self, child: Child) -> None:
+        child.stage, child.until = Stage.LEAVING, time.monotonic() + LEAVE_SECONDS
+        self.leaving.append(child)
 
     def remove(self, child: Child) -> None:
         """It has ended."""

@@ -158,7 +158,7 @@ def test_several_workers_on_sqlite_are_refused_with_the_reason(tmp_path: Path) -
     project(tmp_path, free_port())
     result = CliRunner().invoke(app, ["run", "--workers", "2", "-c", str(tmp_path / "threadbridge.toml")])
     assert result.exit_code == 2
-    assert "one owns its file" in " ".join(result.stderr.replace("│", " ").split())
+    assert "one owns it" in " ".join(result.stderr.replace("│", " ").split())
 
 
 def test_a_parent_whose_port_is_taken_ends_as_a_bridge_does(tmp_path: Path) -> None:
