@@ -67,12 +67,12 @@ def run(
                 complain(str(warning))
         greeting = f"listening on {read.server.local_url} for {_named(read)}"
         if link is not None:
-            _serve(read, lambda: None, link=Link(link, worker or 1))
+            _serve(read, lambda: None, None, Link(link, worker or 1))
         elif workers is not None:
             with _addressed(read):
                 become_parent(read, workers, greeting)
         else:
-            _serve(read, lambda: say(greeting), stop_with=stop_with)
+            _serve(read, lambda: say(greeting), stop_with)
 
 
 def demo(
@@ -124,9 +124,7 @@ def _named(config: Config) -> str:
     return ", ".join(config.accounts) or "no accounts"
 
 
-def _serve(
-    config: Config, ready: Callable[[], None], *, stop_with: int | None = None, link: Link | None = None
-) -> None:
+def _serve(config: Config, ready: Callable[[], None], stop_with: int | None = None, link: Link | None = None) -> None:
     from bridge.app.serve import Listening, serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
