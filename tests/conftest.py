@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,10 @@ os.environ.setdefault("SSL_CERT_FILE", os.devnull)
 """Each process would read this machine's certificate authorities, a tenth of its start; no test needs one of them."""
 
 
+gc.set_threshold(10_000, 20, 50)
+"""Tests and their modules stay: at Python's own threshold each worker searches them for garbage, and finds none."""
+
+
 @pytest.fixture(autouse=True)
 def usual_log() -> Iterator[None]:
     """A bridge that serves decides what its process logs; the next test is to find it as this one did."""
@@ -32,6 +37,11 @@ def usual_log() -> Iterator[None]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with faults and simulations: many take long, and one that is begun last is waited for alone."""
     items.sort(key=lambda item: not item.nodeid.startswith(("tests/faults/", "tests/simulation/")))
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was collected out of all further searches for garbage."""
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -98,9 +98,10 @@ class Volatile:
 
     def __init__(self) -> None:
         """An empty database."""
-        self._db: sqlite3.Connection | None = _emptied.pop() if _emptied else _connected()
-        self._schema: int | None = None
+        self._db: sqlite3.Connection | None
+        self._schema: int | None
         """The version of its schema, once a bridge has opened it."""
+        self._db, self._schema = _emptied.pop() if _emptied else (_connected(), None)
         self._cells: dict[str, dict[int, int]] = {"in": {}, "out": {}}
         self._running: set[tuple[str, int]] = set()
 
@@ -114,9 +115,14 @@ class Volatile:
     async def open(self, pause: Callable[[str], Awaitable[None]]) -> SqliteStore:
         """The store as it was last committed; see Inline for `pause`."""
         connection = Inline(self, pause)
-        await execute(connection, prepare)
-        self._schema = self._schema or _schema_version(self.db)
+        await execute(connection, self._prepare)
         return await SqliteStore.started(connection, connection, SuspectsInMemory(self._cells, self._running), None)
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
+        """Settings and schema belong to the connection, which outlives the bridges."""
+        if self._schema is None:
+            prepare(db)
+            self._schema = _schema_version(db)
 
     def open_rows(self) -> int:
         """How many events and messages are not settled."""
@@ -129,7 +135,7 @@ class Volatile:
         if db is None:
             return
         if len(_emptied) < _KEPT and _is_emptied(db, self._schema):
-            _emptied.append(db)
+            _emptied.append((db, self._schema))
         else:
             db.close()
 
@@ -143,7 +149,7 @@ _PAGES: Final = 2_000
 """A larger database is not kept."""
 _STATEMENTS: Final = 512
 """More than the store has texts of statements: each is prepared once for a database."""
-_emptied: Final[list[sqlite3.Connection]] = []
+_emptied: Final[list[tuple[sqlite3.Connection, int | None]]] = []
 """Databases without rows, to be used again: making a schema and preparing statements is a third of a short run."""
 
 

@@ -199,6 +199,7 @@ def nested(depth: int) -> object:
         ({"n": [math.inf]}, r"state\['n'\]\[0\] is inf"),
         ({"n": 2**64}, r"state\['n'\] is an integer of more than 64 bits"),
         ({"text": "\ud800"}, r"state\['text'\] has a lone surrogate"),
+        ({"seen": ["a", "\ud800"]}, r"state\['seen'\]\[1\] has a lone surrogate"),
         ({"deep": nested(100)}, r"is nested more than 64 deep"),
         ({"text": "x" * STATE_LIMIT}, r"state is 65547 bytes of JSON; a thread may keep 65536"),
     ],

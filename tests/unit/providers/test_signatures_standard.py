@@ -5,11 +5,10 @@ from __future__ import annotations
 import hmac
 from base64 import b64encode
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Final
 
 import pytest
-import standardwebhooks
-import svix.webhooks
 from pydantic import SecretStr
 
 from tests.support.signed_posts import BODY, ED25519, RAW_KEY, STAMP, WHPK, WHSEC, built, verify
@@ -27,9 +26,10 @@ V1: Final = standard()["webhook-signature"]
 V1A: Final = "v1a," + b64encode(ED25519.sign(f"msg_1.{STAMP}.".encode() + BODY)).decode()
 
 
-@pytest.mark.parametrize("signer", [standardwebhooks.Webhook, svix.webhooks.Webhook])
+@pytest.mark.parametrize("library", ["standardwebhooks", "svix.webhooks"])
 @pytest.mark.parametrize("secret", [WHSEC, WHSEC.removeprefix("whsec_")])
-def test_what_the_reference_libraries_sign_verifies(signer: type[standardwebhooks.Webhook], secret: str) -> None:
+def test_what_the_reference_libraries_sign_verifies(library: str, secret: str) -> None:
+    signer = import_module(library).Webhook  # here, since svix takes a second to import
     signature = signer(secret).sign("msg_2", datetime.fromtimestamp(STAMP, UTC), BODY.decode())
     headers = {"webhook-id": "msg_2", "webhook-timestamp": str(STAMP), "webhook-signature": signature}
     verifier = built(auth="standard-webhooks", secrets=[SecretStr(secret)])

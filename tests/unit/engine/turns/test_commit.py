@@ -273,8 +273,8 @@ async def test_a_thread_that_waits_for_its_next_try_is_found_after_a_restart() -
     [
         "word " * 30_000,
         ["x" * 100_000, "x" * 100_000],
-        Buttons("Which?", [Button(f"k{number}", f"{number}") for number in range(20_000)]),
-        List("Which?", "All", [Section("", [Row(f"k{number}", f"{number}") for number in range(20_000)])]),
+        lambda: Buttons("Which?", [Button(f"k{number}", f"{number}") for number in range(20_000)]),
+        lambda: List("Which?", "All", [Section("", [Row(f"k{number}", f"{number}") for number in range(20_000)])]),
         Cards([Card("x" * 140_000)]),
         Document("https://example.org/x.pdf", caption="x" * 140_000),
     ],
@@ -285,7 +285,7 @@ async def test_what_one_turn_says_is_bounded_before_it_is_planned(
 ) -> None:
     monkeypatch.setattr(commit, "plan", None)
     router = Router()
-    router.default()(lambda _: replies)
+    router.default()(lambda _: replies() if callable(replies) else replies)
     async with turns(router) as world:
         await world.heard("hi", "m-1")
         await world.settle()
