@@ -11,6 +11,7 @@ from bridge.bench.ingest import ingest
 from bridge.bench.memory import memory
 from bridge.bench.processes import cores
 from bridge.bench.replies import e2e, latency, peers
+from bridge.bench.scale import scale
 from bridge.bench.shares import stages
 from bridge.bench.startup import startup
 
@@ -28,9 +29,10 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Coroutine[Any, Any, Report]]]] 
     "growth": growth,
     "memory": memory,
     "startup": startup,
+    "scale": scale,
     "peers": peers,
 }
-ASKED_FOR: Final = frozenset({"growth", "peers"})
+ASKED_FOR: Final = frozenset({"growth", "scale", "peers"})
 """Benchmarks that run only when they are named."""
 
 

@@ -12,11 +12,11 @@ import re
 import time
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 IN_FLIGHT: Final = 128
 CONNECTIONS: Final = 64
@@ -52,6 +52,15 @@ class Demand:
     in_flight: int = IN_FLIGHT
     connections: int = CONNECTIONS
     rate: float = 0.0
+
+    def of(self, processes: int) -> Demand:
+        """The same of each of several processes; the number of messages is that of all."""
+        return replace(
+            self,
+            in_flight=self.in_flight * processes,
+            connections=self.connections * processes,
+            rate=self.rate * processes,
+        )
 
 
 @dataclass(slots=True)
@@ -102,10 +111,11 @@ class ClosedLoop:
         server = await asyncio.get_running_loop().create_server(lambda: _Gateway(self), "127.0.0.1", 0)
         return server, int(server.sockets[0].getsockname()[1])
 
-    async def connect(self, port: int, connections: int) -> None:
-        """Open the connections that webhooks go out on."""
+    async def connect(self, ports: Sequence[int], connections: int) -> None:
+        """Open the connections that webhooks go out on, as many to each port."""
         loop = asyncio.get_running_loop()
-        for _ in range(connections):
+        for number in range(connections):
+            port = ports[number % len(ports)]
             _, client = await loop.create_connection(lambda: _Client(self), "127.0.0.1", port)
             self._clients.append(client)
             self._free.append(client)

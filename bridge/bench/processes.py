@@ -7,15 +7,15 @@ import os
 import socket
 import sys
 import tempfile
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.bench.webhooks import SECRET, konnek
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 
     from bridge.bench.closed_loop import Dialect
 
@@ -30,12 +30,23 @@ class BenchError(Exception):
     """A benchmark cannot be run here, or what it counted does not add up."""
 
 
+class Outside(NamedTuple):
+    """Seconds of processor time so far, by process, of a database server.
+
+    `backends` work for the subject alone, and `background` (WAL writer, checkpointer, ...) for all databases.
+    """
+
+    backends: Mapping[int, float]
+    background: Mapping[int, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
     """A server to measure. `module` is run with PORT, GATEWAY PORT, FOLDER and then `arguments`.
 
     It writes "ready" once it listens, and ends when its standard input does. `replies`: whether it answers a webhook
-    with a message to the gateway too. `prepare` fills its folder.
+    with a message to the gateway too. `prepare` fills its folder. `processes` of it share the webhooks. `outside` looks
+    at the database server that works for it.
     """
 
     name: str
@@ -46,31 +57,42 @@ class Subject:
     python: str = sys.executable
     environment: Mapping[str, str] = field(default_factory=dict)
     prepare: Callable[[Path], None] = lambda _: None
+    processes: int = 1
+    outside: Callable[[], Awaitable[Outside]] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
-    """A subject that runs."""
+    """A subject that runs: one process, or several, each with a port."""
 
-    pid: int
-    port: int
+    pids: tuple[int, ...]
+    ports: tuple[int, ...]
     folder: Path
 
     def seconds(self) -> float:
         """Processor time of all its threads so far. Raises BenchError when it has ended."""
-        spent = 0
         try:
-            for task in Path(f"/proc/{self.pid}/task").iterdir():
-                with suppress(OSError):  # the thread has ended
-                    spent += int((task / "schedstat").read_text().split()[0])
+            return sum(map(seconds_of, self.pids))
         except FileNotFoundError:
             raise BenchError("a server ended while it was measured") from None
-        return spent / _NANOSECONDS
 
     def bytes(self) -> int:
         """Memory in use."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return int(status.partition("VmRSS:")[2].split()[0]) * _KIB
+        return sum(map(_bytes_of, self.pids))
+
+
+def seconds_of(pid: int) -> float:
+    """Processor time of all threads of a process so far. Raises FileNotFoundError when it has ended."""
+    spent = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with suppress(OSError):  # the thread has ended
+            spent += int((task / "schedstat").read_text().split()[0])
+    return spent / _NANOSECONDS
+
+
+def _bytes_of(pid: int) -> int:
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * _KIB
 
 
 def cores() -> tuple[int, int]:
@@ -86,12 +108,22 @@ def cores() -> tuple[int, int]:
 
 
 @asynccontextmanager
-async def started(subject: Subject, *, core: int, gateway: int, folder: Path) -> AsyncIterator[Process]:
-    """The subject on one core, until the context ends.
+async def started(subject: Subject, *, on: Collection[int], gateway: int, folder: Path) -> AsyncIterator[Process]:
+    """The subject on some cores, until the context ends.
 
     Raises:
         BenchError: it does not start.
     """
+    async with AsyncExitStack() as stack:
+        begun = [
+            await stack.enter_async_context(_started(subject, on, gateway, folder)) for _ in range(subject.processes)
+        ]
+        yield Process(pids=tuple(pid for pid, _ in begun), ports=tuple(port for _, port in begun), folder=folder)
+
+
+@asynccontextmanager
+async def _started(subject: Subject, on: Iterable[int], gateway: int, folder: Path) -> AsyncIterator[tuple[int, int]]:
+    """One process of it: its number and its port."""
     port = _free_port()
     with tempfile.TemporaryFile() as errors:
         process = await asyncio.create_subprocess_exec(
@@ -101,7 +133,7 @@ async def started(subject: Subject, *, core: int, gateway: int, folder: Path) ->
             stderr=errors,
             env={**os.environ, "BENCH_SECRET": SECRET, **subject.environment},
         )
-        os.sched_setaffinity(process.pid, {core})
+        os.sched_setaffinity(process.pid, on)
         assert process.stdin is not None
         assert process.stdout is not None
         try:
@@ -112,7 +144,7 @@ async def started(subject: Subject, *, core: int, gateway: int, folder: Path) ->
                 errors.seek(0)
                 last = errors.read().decode(errors="replace").splitlines()[-_LAST_LINES:]
                 raise BenchError(" / ".join([f"{subject.name} does not start", *last]))
-            yield Process(pid=process.pid, port=port, folder=folder)
+            yield process.pid, port
         finally:
             process.stdin.close()
             await _ended(process)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +35,10 @@ ACCOUNT: Final = {
 }
 
 
+STORE: Final = "BENCH_STORE"
+"""The variable of the environment that names the store, where it is no file in the folder."""
+RELAXED: Final = "durability=relaxed"
+"""At the end of a URL, for a server that may lose what it commits."""
 DATABASE: Final = "bench.db"
 """The file in the folder of a server that has a store."""
 
@@ -84,8 +89,14 @@ def _made(kind: type[Bridge], gateway: int, folder: str) -> Bridge:
         return f"You said: {turn.event.text}"
 
     account = {**ACCOUNT, "base_url": f"http://127.0.0.1:{gateway}"}
-    values: dict[str, Any] = {"storage": {"url": database(folder)}, "accounts": {"shop": account}}
+    values: dict[str, Any] = {"storage": _storage(folder), "accounts": {"shop": account}}
     return kind(Config.from_dict(values), router=router)
+
+
+def _storage(folder: str) -> dict[str, str]:
+    url = os.environ.get(STORE) or database(folder)
+    bare = url.removesuffix(RELAXED).rstrip("?&")
+    return {"url": bare} if bare == url else {"url": bare, "durability": "relaxed"}
 
 
 SERVERS: Final[dict[str, Callable[[int, str], web.AppRunner]]] = {

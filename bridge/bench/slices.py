@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.bench.closed_loop import ClosedLoop, Demand
 from bridge.bench.measures import quantile
-from bridge.bench.processes import cores, started
+from bridge.bench.processes import Outside, cores, started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from bridge.bench.closed_loop import Round
     from bridge.bench.processes import Process, Subject
@@ -40,6 +40,8 @@ class Settings:
     rate: float = 300.0
     messages: int = 100_000
     is_full: bool = False
+    postgres: str = ""
+    """The URL of a PostgreSQL server's database; "": one of our own."""
     tell: Callable[[str], None] = lambda _: None
 
     def telling(self, tell: Callable[[str], None]) -> Settings:
@@ -52,7 +54,8 @@ class Slice:
     """What one slice showed.
 
     `rate` is messages a second, `micros` the processor time a message, `load` the load's share of its core. Quantiles
-    are in milliseconds, from the webhook to the reply or to its answer.
+    are in milliseconds, from the webhook to the reply or to its answer. `backends` and `background` are the processor
+    time a message of a database server.
     """
 
     messages: int
@@ -63,6 +66,13 @@ class Slice:
     ack_p50: float
     ack_p99: float
     load: float
+    backends: float = 0.0
+    background: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The processor time a message, the database server's included."""
+        return self.micros + self.backends + self.background
 
 
 @dataclass(slots=True)
@@ -78,8 +88,10 @@ class Running:
     """Webhooks answered 200 so far."""
 
     async def slice(self, demand: Demand) -> Slice:
-        """Ask this much of it, then let it come to rest."""
-        await self.loop.connect(self.process.port, demand.connections)
+        """Ask this much of each of its processes, then let it come to rest."""
+        demand = demand.of(self.subject.processes)
+        await self.loop.connect(self.process.ports, demand.connections)
+        outside = await self._outside()
         spent, own = self.process.seconds(), time.process_time()
         figures = await self.loop.run(demand)
         own = time.process_time() - own
@@ -88,6 +100,7 @@ class Running:
         self.answered += figures.answered
         self.problems += problems_of(self.subject, figures)
         spent = self.process.seconds() - spent
+        beside = await self._outside()
         messages = figures.replies if self.subject.replies else figures.answered
         took = figures.latencies if self.subject.replies else figures.acks
         return Slice(
@@ -99,7 +112,12 @@ class Running:
             ack_p50=quantile(figures.acks, 0.5) * 1000,
             ack_p99=quantile(figures.acks, 0.99) * 1000,
             load=own / figures.seconds if figures.seconds else 0.0,
+            backends=_spent(outside.backends, beside.backends) / max(messages, 1) * 1e6,
+            background=_spent(outside.background, beside.background) / max(messages, 1) * 1e6,
         )
+
+    async def _outside(self) -> Outside:
+        return Outside({}, {}) if self.subject.outside is None else await self.subject.outside()
 
     async def _rest(self) -> None:
         """What is left to do belongs to this slice, and not to the next one on the same core."""
@@ -109,6 +127,11 @@ class Running:
             before, spent = spent, self.process.seconds()
             if spent - before < _REST * _IDLE:
                 return
+
+
+def _spent(before: Mapping[int, float], after: Mapping[int, float]) -> float:
+    """Seconds between two looks at processes, some of which may be new."""
+    return sum(seconds - before.get(pid, 0.0) for pid, seconds in after.items())
 
 
 def problems_of(subject: Subject, figures: Round) -> list[str]:
@@ -126,10 +149,13 @@ def problems_of(subject: Subject, figures: Round) -> list[str]:
 
 
 @asynccontextmanager
-async def running(subjects: Sequence[Subject], settings: Settings) -> AsyncIterator[list[Running]]:
-    """All subjects, each a process on the server's core; the load runs here, on another one."""
+async def running(
+    subjects: Sequence[Subject], settings: Settings, *, wide: bool = False
+) -> AsyncIterator[list[Running]]:
+    """All subjects on the server's core, with `wide` on all but the load's; the load runs here, on its own."""
     server_core, load_core = cores()
     before = os.sched_getaffinity(0)
+    on = (before - {load_core} or before) if wide else {server_core}
     async with AsyncExitStack() as stack:
         stack.callback(os.sched_setaffinity, 0, before)
         os.sched_setaffinity(0, {load_core})
@@ -141,9 +167,7 @@ async def running(subjects: Sequence[Subject], settings: Settings) -> AsyncItera
             loop = ClosedLoop(subject.dialect, replies=subject.replies)
             gateway, port = await loop.gateway()
             stack.callback(gateway.close)
-            process = await stack.enter_async_context(
-                started(subject, core=server_core, gateway=port, folder=Path(folder))
-            )
+            process = await stack.enter_async_context(started(subject, on=on, gateway=port, folder=Path(folder)))
             at_work.append(Running(subject, process, loop))
         yield at_work
 

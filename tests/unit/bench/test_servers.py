@@ -82,4 +82,4 @@ async def test_a_server_that_does_not_start_is_named_with_its_last_words() -> No
 
 def test_a_server_that_has_ended_has_no_figures(tmp_path: Path) -> None:
     with pytest.raises(BenchError, match="ended"):
-        Process(pid=2**22 + 1, port=1, folder=tmp_path).seconds()
+        Process(pids=(2**22 + 1,), ports=(1,), folder=tmp_path).seconds()
