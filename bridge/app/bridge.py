@@ -170,6 +170,10 @@ class Bridge:
         """See store.Listener."""
         self.parts.timers.set(due_at)
 
+    def shared(self, processes: int) -> None:
+        """See store.Listener."""
+        self.parts.delivery.share(processes)
+
     def inherited(self) -> None:
         """See store.Listener."""
         self.parts.dispatcher.inherited()

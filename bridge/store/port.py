@@ -49,6 +49,10 @@ class Listener(Protocol):
         """A timer was set, due then."""
         ...
 
+    def shared(self, processes: int) -> None:
+        """So many processes share the store from now on."""
+        ...
+
     def inherited(self) -> None:
         """There may be rows in the store that nobody told of: those of a process that died, mostly. See `suspects`."""
         ...

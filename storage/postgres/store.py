@@ -84,7 +84,10 @@ class PostgresStore(Owner, Reader):
         self._process = process
         self._running = running
         self._tending = Tending(
-            process, readers, self._writer, running, inherited=self._inherited, resolved=self._resolved
+            *(process, readers, self._writer, running),
+            inherited=self._inherited,
+            shared=self._shared,
+            resolved=self._resolved,
         )
         self._standing = Standing(readers, process)
         self._had_company = False
@@ -166,6 +169,10 @@ class PostgresStore(Owner, Reader):
             self._running.inherit(inheritance)
         if self._listener is not None:
             self._listener.inherited()
+
+    def _shared(self, processes: int) -> None:
+        if self._listener is not None:
+            self._listener.shared(processes)
 
     def _resolved(self, row_ids: list[int]) -> None:
         """A status that another process stored told the outcome of messages; some may be ours."""

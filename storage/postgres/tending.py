@@ -54,6 +54,7 @@ class Tending:
         running: Running,
         *,
         inherited: Callable[[Inheritance | None], None],
+        shared: Callable[[int], None],
         resolved: Callable[[list[int]], None],
     ) -> None:
         """Nothing happens until `start`; no thread is taken until `take_over`."""
@@ -62,11 +63,13 @@ class Tending:
         self._writer = writer
         self._running = running
         self._inherited = inherited
+        self._shared = shared
         self._resolved = resolved
         self.works = False
         """Whether this process takes threads to work in them."""
         self._watch = Watch()
         self._names: Mapping[int, str] = {}
+        self._processes = 1
         self._last_count = -1
         self._poll_at = 0.0
         self._wake = asyncio.Event()
@@ -104,7 +107,9 @@ class Tending:
 
     async def take_over(self) -> None:
         """Take the threads that nobody holds. Raises Unavailable, Broken."""
-        self.works = True
+        if not self.works:
+            self.works = True
+            await self.look()
         self._poll_at = asyncio.get_running_loop().time() + _POLL
         more = True
         while more:
@@ -147,6 +152,9 @@ class Tending:
         rows = await self._readers.fetch(PROCESSES)
         counts = {epoch: count for epoch, count, _ in rows}
         self._names = {epoch: name for epoch, _, name in rows}
+        if len(counts) != self._processes and self.works:
+            self._processes = len(counts)
+            self._shared(self._processes)
         own = counts.pop(self._process.epoch, 0)
         if own == self._last_count:
             await self._writer.submit(Unit("beat", ()))

@@ -93,6 +93,10 @@ class Client:
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
 
+    def share(self, processes: int) -> None:
+        """So many processes send for the account now: each keeps to its share of the rate."""
+        self._limiter.share(processes)
+
     async def send(self, outbound: Outbound, attempt: Attempt) -> Sent:
         """Send one message, and note in `attempt` what happens on the wire.
 

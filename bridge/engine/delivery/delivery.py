@@ -24,6 +24,11 @@ class Delivery:
         for worker in self.workers.values():
             await worker.start()
 
+    def share(self, processes: int) -> None:
+        """See store.Listener."""
+        for worker in self.workers.values():
+            worker.share(processes)
+
     def inherited(self) -> None:
         """See store.Listener."""
         for worker in self.workers.values():

@@ -31,7 +31,10 @@ _MOST_DIGITS: Final = 9
 
 
 class Pace:
-    """How many requests fit into a period, as learned so far. All paths of an account share it."""
+    """How many requests fit into a period, as learned so far. All paths of an account share it.
+
+    Of several processes with the account each has an equal share of them, one at least.
+    """
 
     def __init__(self, rate: PerPeriod, clock: Clock, *, ceiling: bool) -> None:
         """`ceiling`: the rate is configured, so the pace may fall below it and never rise above."""
@@ -41,9 +44,15 @@ class Pace:
         self.count = self.documented
         self._most = self.documented if ceiling else self.documented * _ANOTHER_WINDOW
         self._goal = self.documented
+        self.processes = 1
         self._clock = clock
         self._cut_at = -1
         self._calm = 0
+
+    @property
+    def own(self) -> int:
+        """How many requests of this process fit into a period."""
+        return self.count if self.processes == 1 else max(1, self.count // self.processes)
 
     def believe(self, limit: int) -> bool:
         """Take over the limit that the provider names; False when it cannot be one for this window."""
@@ -150,10 +159,13 @@ class Bucket:
             self._pace.refused(left_at, accepted)
 
     def used(self, count: int) -> None:
-        """Take slots for requests of other clients: the provider counts `count` in this window."""
+        """Take slots for requests of other clients: the provider counts `count` in this window.
+
+        The shares of other processes are theirs, whether they use them or not.
+        """
         self._expire()
-        now = self._clock.now()
-        others = min(count, self._pace.count) - self._travelling - len(self._answered)
+        now, own = self._clock.now(), self._pace.own
+        others = min(count - (self._pace.count - own), own) - self._travelling - len(self._answered)
         self._answered.extend((now, True) for _ in range(others))
 
     def _free_at(self) -> int | None:
@@ -161,7 +173,7 @@ class Bucket:
         self._expire()
         if until := self._held.until():
             return until
-        over = self._travelling + len(self._answered) - self._pace.count
+        over = self._travelling + len(self._answered) - self._pace.own
         if over < 0:
             return 0
         return self._answered[over][0] + self._pace.period if over < len(self._answered) else None
@@ -200,6 +212,12 @@ class Limiter:
     def pause(self, seconds: float) -> None:
         """Hold every request of the account back for a while."""
         self._held.begin(seconds)
+
+    def share(self, processes: int) -> None:
+        """So many processes have the account now."""
+        for pace in (self._pace, self._path_pace):
+            if pace is not None:
+                pace.processes = processes
 
     def _path(self, request: Request) -> Bucket | None:
         if self._path_pace is None:

@@ -69,6 +69,10 @@ class DeliveryWorker:
         self._suspects = self._tools.store.suspects("out")
         await self.lanes.start()
 
+    def share(self, processes: int) -> None:
+        """See store.Listener."""
+        self._client.share(processes)
+
     def inherited(self) -> None:
         """See store.Listener."""
         self._suspects = {*self._suspects, *self._tools.store.suspects("out")}

@@ -301,6 +301,15 @@ def _fields(commit: Any) -> dict[str, Any]:
     return {name: getattr(commit, name) for name in type(commit).__dataclass_fields__}
 
 
+async def test_each_process_hears_how_many_they_are(ours: Desk, theirs: Desk) -> None:
+    await process_of(ours)._tending.look()
+    assert (ours.told.processes, theirs.told.processes) == (2, 2)
+    await theirs.store.close()
+    await process_of(ours)._tending.look()
+    assert ours.told.processes == 1
+    process_of(theirs)._process.epoch = -1
+
+
 async def test_a_duty_is_of_one_process_until_that_is_gone(ours: Desk, theirs: Desk) -> None:
     assert await ours.store.has_duty("poll shop")
     assert not await theirs.store.has_duty("poll shop")

@@ -134,6 +134,7 @@ class Told:
     messages: list[OutboxRow] = field(default_factory=list)
     settled: list[int] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
+    processes: int = 1
     on_call: Callable[[], None] = lambda: None
 
     def received(self, rows: Sequence[InboxRow]) -> None:
@@ -153,6 +154,10 @@ class Told:
     def changed(self, thread_ids: Collection[int]) -> None:
         self.on_call()
         self.log.append(("changed", tuple(sorted(thread_ids))))
+
+    def shared(self, processes: int) -> None:
+        self.processes = processes
+        self.on_call()
 
     def inherited(self) -> None:
         self.on_call()

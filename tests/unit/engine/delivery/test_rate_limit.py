@@ -99,6 +99,20 @@ async def test_a_provider_that_keeps_to_what_it_documents_never_refuses(*, fixed
     assert (clock.now() - began) / SECOND < 5 * 61 + 5  # and no time is given away
 
 
+@pytest.mark.parametrize("tells", [False, True], ids=["silent", "telling"])
+async def test_processes_that_share_an_account_keep_its_rate_together(*, tells: bool) -> None:
+    clock = ManualClock()
+    provider = Counter(clock, 100, 60.0, tells=tells)
+    limiters = [Limiter(MINUTE, None, clock) for _ in range(4)]
+    for limiter in limiters:
+        limiter.share(len(limiters))
+    began = clock.now()
+    work_of_all = [work(limiter, provider, [f"/{n}" for n in range(5)], 25) for limiter in limiters]
+    await asyncio.gather(*work_of_all)
+    assert provider.refused() == 0
+    assert (clock.now() - began) / SECOND < 5 * 61 + 5
+
+
 async def test_each_path_has_a_rate_of_its_own() -> None:
     clock = ManualClock()
     provider = Counter(clock, 5, 1.0, by_path=True)
