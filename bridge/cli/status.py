@@ -35,7 +35,8 @@ def status(
 ) -> None:
     """Show what waits at each account, and whether the bridge is ready.
 
-    The first line is about the running process, and each handler that is paused has a line. Then each account has one:
+    The first line is about the running process, and each handler that is paused has a line. Of processes that share a
+    PostgreSQL database each has a line instead. Then each account has one:
     its last webhook, what waits and since when, its dead letters, and why it is paused. An account without a time has
     none among the latest 5000 events.
 
@@ -45,8 +46,8 @@ def status(
     """
     with exits():
         read = looked_at(config, store, dev=dev, demo=demo, accounts=False)
-        summaries = asyncio.run(_summaries(read))
-        process = _process(read)
+        summaries, processes = asyncio.run(_stored(read))
+        process = _process(read, processes)
         rows = [_row(summary, process) for summary in _with_configured(None if store or demo else config, summaries)]
         if as_json:
             typer.echo(json.dumps({"process": process, "accounts": rows}, indent=2, default=str))
@@ -75,6 +76,8 @@ def _about(process: Mapping[str, Any] | None) -> list[str]:
     """The process in words, and its paused handlers."""
     if process is None:
         return ["no bridge runs"]
+    if "processes" in process:
+        return [f"process {name}" for name in process["processes"]]
     if "error" in process:
         return [f"a bridge may run: {process['error']}"]
     ready = "ready" if process["ready"] else "not ready: no webhook can be stored, or it is stopping"
@@ -82,10 +85,10 @@ def _about(process: Mapping[str, Any] | None) -> list[str]:
     return [f"process {process['pid']}: {ready}", *paused]
 
 
-def _process(config: Config) -> dict[str, Any] | None:
-    """What the running process tells; None when none runs."""
+def _process(config: Config, processes: list[str]) -> dict[str, Any] | None:
+    """What the running process tells, or who shares a database; None when none runs."""
     if config.storage.file is None:
-        return {"error": "a store that is no file has no socket to ask it by"}
+        return {"processes": processes} if processes else None
     try:
         return Control(config.storage.file).status()
     except ConnectionRefusedError:
@@ -103,11 +106,12 @@ def _with_configured(file: Path | None, summaries: list[AccountSummary]) -> list
     return sorted([*summaries, *quiet], key=lambda summary: summary.account)
 
 
-async def _summaries(config: Config) -> list[AccountSummary]:
+async def _stored(config: Config) -> tuple[list[AccountSummary], list[str]]:
+    """What waits at each account, and the processes that share the store."""
     if no_store_yet(config):
-        return []
+        return [], []
     store = await open_reader(config.storage.url)
     try:
-        return await store.accounts()
+        return await store.accounts(), await store.processes()
     finally:
         await store.close()

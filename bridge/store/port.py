@@ -160,6 +160,10 @@ class StoreReader(Protocol):
         """How much is waiting, for health and the console."""
         ...
 
+    async def processes(self) -> list[str]:
+        """The processes that share the store, each as it names itself; none where one alone can have it."""
+        ...
+
     async def close(self) -> None:
         """Let go of the store; one that writes finishes first what it accepted."""
         ...

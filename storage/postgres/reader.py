@@ -235,6 +235,10 @@ class Reader:
         entries = await self._all(views.history_entry, queries.HISTORY, thread_id, after, limit)
         return sorted(entries, key=lambda entry: entry.position)
 
+    async def processes(self) -> list[str]:
+        """The processes that share the database, by the time that they came."""
+        return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
         return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))

@@ -205,6 +205,10 @@ class Reader:
         """The latest `limit` things said in a thread after position `after`, oldest first."""
         return await self._look(queries.history, thread_id, after, limit)
 
+    async def processes(self) -> list[str]:
+        """None: whose the file is, its lock tells."""
+        return []
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
         return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["planned"]
 
-_QUIET: Final = {"listen", "peek", "mark", "suspects", "deaths", "close"}
+_QUIET: Final = {"processes", "listen", "peek", "mark", "suspects", "deaths", "close"}
 """Methods that ask the database nothing."""
 
 
