@@ -4,71 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sqlite3
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
 
-import asyncpg
 import pytest
 
 from tests.faults.deploying import deployed
-from tests.faults.harness import Gateways, Home
+from tests.faults.fleet import PostgresHome
+from tests.faults.harness import Gateways
 from tests.faults.kills import killed
 from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
 SEED: Final = 20261129
-_OPEN: Final = """
-SELECT (SELECT count(*) FROM threadbridge.inbox WHERE status = 'open')
-     + (SELECT count(*) FROM threadbridge.outbox WHERE status = 'open')
-"""
-_LOOK: Final = 0.05
-"""Seconds between two looks."""
-_TABLES: Final = ("inbox", "outbox", "threads", "attempts")
-
-
-class PostgresHome(Home):
-    """A bridge whose store is looked at through a copy of its tables."""
-
-    database = ""
-
-    @contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        with ThreadPoolExecutor(1) as aside, closing(sqlite3.connect(":memory:")) as copy:
-            for table, (names, rows) in aside.submit(asyncio.run, _tables(self.database)).result().items():
-                copy.execute(f"CREATE TABLE {table} ({', '.join(names)})")
-                copy.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * len(names))})", rows)
-            yield copy
-
-    async def settled(self, seconds: float = 60.0) -> float:
-        """Wait until nothing is open any more; the seconds it took."""
-        began = time.monotonic()
-        connection = await asyncpg.connect(plain(self.database))
-        try:
-            while await connection.fetchval(_OPEN):
-                assert time.monotonic() - began < seconds, "events or messages stay open"
-                await asyncio.sleep(_LOOK)
-        finally:
-            await connection.close()
-        return time.monotonic() - began
-
-
-async def _tables(url: str) -> dict[str, tuple[list[str], list[tuple[Any, ...]]]]:
-    connection = await asyncpg.connect(plain(url))
-    try:
-        tables = {}
-        for table in _TABLES:
-            statement = await connection.prepare(f"SELECT * FROM threadbridge.{table}")
-            names = [column.name for column in statement.get_attributes()]
-            tables[table] = (names, [tuple(row) for row in await statement.fetch()])
-        return tables
-    finally:
-        await connection.close()
 
 
 @asynccontextmanager

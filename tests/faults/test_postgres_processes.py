@@ -7,7 +7,6 @@ import random
 import signal
 import time
 from contextlib import asynccontextmanager, suppress
-from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -15,14 +14,13 @@ import pytest
 
 from bridge.store.watch import LEASE
 from tests.faults.checker import check
-from tests.faults.harness import Gateways, until
-from tests.faults.test_postgres import PostgresHome
+from tests.faults.fleet import Fleet
+from tests.faults.harness import Gateways
 from tests.faults.traffic import chatter, traffic
-from tests.support.free_ports import free_port
 from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
     from tests.faults.forks import Fork
@@ -36,49 +34,6 @@ SELECT count(*) FROM threads t WHERE t.holder = $1 AND (
     EXISTS (SELECT 1 FROM inbox i WHERE i.thread_id = t.id AND i.status = 'open')
     OR EXISTS (SELECT 1 FROM outbox o WHERE o.thread_id = t.id AND o.status = 'open'))
 """
-
-
-class Fleet(PostgresHome):
-    """Some bridges in one folder, each at a port of its own; one that ends is started again."""
-
-    def begin(self, size: int) -> None:
-        self.ports = [free_port() for _ in range(size)]
-        self.slots: list[Fork | None] = [None] * size
-        self._any: Iterator[int] = cycle(self.ports)
-
-    @property
-    def anywhere(self) -> Any:
-        """Stands for the home before traffic: each webhook goes to the next bridge, as a load balancer has it."""
-        fleet = self
-
-        class Anywhere:
-            @property
-            def url(self) -> str:
-                return f"http://127.0.0.1:{next(fleet._any)}"
-
-        return Anywhere()
-
-    @asynccontextmanager
-    async def flying(self) -> AsyncIterator[None]:
-        """All of them, until the end."""
-
-        async def supervise(number: int) -> None:
-            while True:
-                self.environment["THREADBRIDGE_SERVER__PORT"] = str(self.ports[number])
-                process = self.slots[number] = self.start()
-                await asyncio.to_thread(process.wait)
-
-        tasks = [asyncio.create_task(supervise(number)) for number in range(len(self.ports))]
-        try:
-            for port in self.ports:
-                self.port = port
-                await until("/health/ready", self.is_ready, 60)
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
-            self.kill()
-            await asyncio.wait(tasks)
 
 
 class Reaper:

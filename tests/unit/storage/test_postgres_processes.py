@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import pytest
 
-from bridge.errors import Broken, ClaimLost
+from bridge.errors import Broken, ClaimLost, Unavailable
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
 from storage.postgres import connection, store, tending
@@ -203,6 +203,54 @@ async def test_statuses_and_events_of_the_same_threads_never_wait_in_a_circle(
             theirs.receive(arrival(f"b{number}", "first"), news("m-last", "delivered")),
         )
     assert contentions == []
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.SerializationError, asyncpg.DeadlockDetectedError, asyncpg.LockNotAvailableError]
+)
+@pytest.mark.parametrize("times", [1, 2, 3])
+async def test_a_transaction_that_another_one_got_in_the_way_of_is_tried_three_times(
+    ours: Desk, monkeypatch: pytest.MonkeyPatch, error: type[asyncpg.PostgresError], times: int
+) -> None:
+    execute, failures = process_of(ours)._execute, iter(range(times))
+
+    async def failing(*given: Any) -> Any:
+        results = await execute(*given)
+        if next(failures, None) is not None:
+            raise error("in the way")
+        return results
+
+    process_of(ours)._tending._task.cancel()  # type: ignore[union-attr]
+    monkeypatch.setattr(process_of(ours), "_execute", failing)
+    if times < 3:
+        assert await ours.receive(arrival("1")) == [Receipt.STORED]
+    else:
+        with pytest.raises(Unavailable):
+            await ours.receive(arrival("1"))
+        assert await ours.receive(arrival("1")) == [Receipt.STORED]
+
+
+async def test_what_commits_late_is_behind_nothing_that_committed_before_it(
+    ours: Desk, theirs: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (row,) = await ours.hear("1")
+    await ours.turn(row)
+    held, go = asyncio.Event(), asyncio.Event()
+    commit = process_of(ours)._commit
+
+    async def slowly(through: asyncpg.Connection) -> None:
+        held.set()
+        await go.wait()
+        await commit(through)
+
+    monkeypatch.setattr(process_of(ours), "_commit", slowly)
+    first = asyncio.create_task(ours.receive(arrival("2")))
+    await held.wait()
+    second = asyncio.create_task(theirs.receive(arrival("3")))
+    go.set()
+    await asyncio.gather(first, second)
+    await heard(ours, lambda: keys(ours) == ["1", "2", "3"])
+    assert [event.key for event in await ours.events(row.thread_id)] == ["2", "3"]
 
 
 async def test_a_process_that_ends_leaves_its_threads_to_the_others_at_once(ours: Desk, theirs: Desk) -> None:
