@@ -45,6 +45,16 @@ class Server:
         await self.go.wait()
         return await self.answer(request)
 
+    async def has_begun(self) -> None:
+        """Return when a request is here by half."""
+        server = self.runner.server
+        assert server is not None
+        for _ in range(1000):
+            connections = cast("list[Connection]", server.connections)
+            if any(connection._begun or connection._current_request for connection in connections):
+                break
+            await asyncio.sleep(0)
+
     async def listen(self, listening: socket.socket) -> None:
         await web.SockSite(self.runner, listening.dup()).start()
 
@@ -161,22 +171,32 @@ async def test_a_request_under_way_is_answered_before_its_connection_is_given(ch
 
 @pytest.mark.parametrize("cut", [1, 20, len(REQUEST) - 1])
 async def test_a_request_that_is_here_by_half_is_waited_for(change: Change, cut: int) -> None:
-    client = await change.connect()
-    assert await client.ask() == "old"
-    client.writer.write(REQUEST[:cut])
-    server = change.old.runner.server
-    assert server is not None
-    (connection,) = cast("list[Connection]", server.connections)
-    for _ in range(1000):
-        if connection._begun or connection._current_request:
-            break
-        await asyncio.sleep(0)
-    leaving = asyncio.create_task(change.leave())
-    client.writer.write(REQUEST[cut:])
-    assert await client.answered() == "old"
-    assert await leaving == 1
+    half, idle = await change.connect(), await change.connect()
+    assert (await half.ask(), await idle.ask()) == ("old", "old")
+    half.writer.write(REQUEST[:cut])
+    await change.old.has_begun()
+    given = asyncio.Event()
+
+    def give(descriptor: int) -> bool:
+        given.set()
+        return change.successor.give(descriptor)
+
+    leaving = asyncio.create_task(pass_on(change.old.runner, give))
+    await given.wait()
+    half.writer.write(REQUEST[cut:])
+    assert await half.answered() == "old"
+    assert await leaving == 2
     await change.go_on()
-    assert await client.ask() == "new"
+    assert (await half.ask(), await idle.ask()) == ("new", "new")
+
+
+async def test_whoever_is_just_being_accepted_is_answered(change: Change) -> None:
+    clients = await asyncio.gather(*(change.connect() for _ in range(30)))
+    for client in clients:
+        client.writer.write(REQUEST)
+    await change.leave()
+    await change.go_on()
+    assert {await client.answered() for client in clients} <= {"old", "new"}
 
 
 async def test_a_request_that_does_not_end_is_not_waited_for_long(change: Change) -> None:
