@@ -78,6 +78,8 @@ class Bridge:
         """Why the store is broken, if it is."""
         self.on_failure: Callable[[], None] = lambda: None
         self.ready = False
+        self.opens_door_first = False
+        """Whether `start` leaves `take_up` to its caller: who waits at the door is answered before turns are."""
         self._parts: Parts | None = None
 
     @property
@@ -99,6 +101,12 @@ class Bridge:
 
     async def start(self) -> None:
         """Open the store and take up what waits in it."""
+        await self.open()
+        if not self.opens_door_first:
+            await self.take_up()
+
+    async def open(self) -> None:
+        """Open the store: webhooks can be stored from now on."""
         outside = self._outside
         http_client = self.config.delivery.http_client
         store = await outside.open_store(self.config.storage.url)
@@ -114,14 +122,17 @@ class Bridge:
             reread=self.reread,
             watched=outside.watched,
         )
-        self._parts = parts = assemble(base)
+        self._parts = assemble(base)
         store.listen(self)
+        self.ready = True
+
+    async def take_up(self) -> None:
+        """Begin with what waits in the store."""
         try:
-            await parts.start()
+            await self.parts.start()
         except BaseException:
             await self.stop()
             raise
-        self.ready = True
 
     async def takes_webhooks(self) -> bool:
         """Whether a webhook that came now would be stored."""

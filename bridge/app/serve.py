@@ -86,6 +86,7 @@ class Process:
         self._signalled = False
         bridge.on_failure = self._begin_end
         if link is not None:
+            bridge.opens_door_first = True
             link.on_stop, link.on_hand_over, link.on_adopt = self.stop, self._hand_over, self._adopt
 
     async def run(
@@ -99,8 +100,13 @@ class Process:
         try:
             await adopt(self._runner, connections)
             await _listen(self._runner, self._bridge.config, sockets)
+            if self._link is not None:
+                self._link.serves()
+                await self._bridge.take_up()
             log.info("serving", url=self._bridge.config.server.local_url, pid=os.getpid())
-            self._is_serving()
+            if self._link is None:
+                calm_collector()
+                notify("READY=1")
             if ready is not None:
                 ready()
             await self.ending
@@ -110,13 +116,6 @@ class Process:
                 await self._leave(self._successor)
         finally:
             await self._end()
-
-    def _is_serving(self) -> None:
-        if self._link is not None:
-            self._link.serves()
-            return
-        calm_collector()
-        notify("READY=1")
 
     async def _leave(self, successor: Successor) -> None:
         """Finish what runs while webhooks are still stored, then give away whoever is connected.
