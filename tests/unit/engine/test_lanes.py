@@ -48,6 +48,20 @@ async def test_what_waited_in_the_store_is_taken_up_at_the_start() -> None:
     assert line.done == {1: [1, 3, 5], 2: [2], 3: [4]}
 
 
+@pytest.mark.parametrize("capacity", [100, 2])
+async def test_what_is_offered_before_the_start_comes_behind_what_waited(capacity: int) -> None:
+    """As webhooks do while a new process opens its door before it takes its work up."""
+    clock, line = ManualClock(), LineOfWork()
+    lanes = Lanes(line, clock, concurrency=2, capacity=capacity)
+    for thread_id in (1, 2, 1):
+        line.store(thread_id)
+    line.bring(lanes, 1, 3, 4, 2, 1)
+    assert not line.done
+    await lanes.start({2: 1})
+    await finish(line, lanes, clock)
+    assert line.done == {1: [1, 3, 4, 8], 2: [2, 7], 3: [5], 4: [6]}
+
+
 async def test_a_row_offered_before_the_head_of_its_thread_is_known_waits_for_it() -> None:
     clock, line = ManualClock(), LineOfWork()
     lanes = await lanes_of(line, clock)
