@@ -1,7 +1,7 @@
 """Bridges as forks of one process that has imported their modules: a start costs a third of that of a new process.
 
 A fork begins where `threadbridge run` has imported its modules, and shares nothing else with another bridge. Whatever
-dies does so after that, and strace has nothing to see before. The bridges of tests/acceptance are new processes.
+dies does so after that, and strace has nothing to see before. The commands of tests/acceptance are new processes.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _SET_TRACER, _ANYBODY = 0x59616D61, 2**64 - 1
 """PR_SET_PTRACER and PR_SET_PTRACER_ANY of <linux/prctl.h>."""
 _POLL: Final = 0.005
-_CONTEXT: Final = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(
+CONTEXT: Final = multiprocessing.get_context("forkserver")
+CONTEXT.set_forkserver_preload(
     [
         __name__,
         "bridge.app.serve",
@@ -51,7 +51,7 @@ class Fork:
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, waits: bool = False
     ) -> None:
         """Begin in `folder`, or once it is traced if it `waits`; what it says on stderr is added to `log`."""
-        self._process = _CONTEXT.Process(
+        self._process = CONTEXT.Process(
             target=_run, args=([*arguments], folder, {**environment}, log), kwargs={"waits": waits}, daemon=True
         )
         self._process.start()

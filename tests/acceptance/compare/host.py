@@ -1,16 +1,9 @@
-"""All twelve bots in one process, to be killed: `python -m tests.acceptance.compare.host FOLDER GATEWAY LATER HELD`.
-
-Each bot is a bridge with a database of its own in FOLDER, at /BOT on a port that is printed, and sends to GATEWAY.
-LATER is by how many seconds its clock is ahead. A handler that is called for an event that was stored in this life
-never ends once the file HELD is there. POST /returns/BOT gives the bot's only conversation back to it.
-"""
+"""All twelve bots in one process, to be killed."""
 
 from __future__ import annotations
 
 import asyncio
-import sys
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -25,6 +18,8 @@ from tests.support.whole_bridges import accounts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from multiprocessing.connection import Connection
+    from pathlib import Path
 
     from bridge import CallNext, Turn
     from bridge.clock import Alarm
@@ -57,8 +52,17 @@ def held(bot: str, file: Path) -> Router:
     return router
 
 
-async def main(folder: Path, gateway: str, later: int, file: Path) -> None:
-    """Serve until killed."""
+def serve(folder: Path, gateway: str, later: int, file: Path, told: Connection) -> None:
+    """Serve until killed, on a port that `told` is sent.
+
+    Each bot is a bridge with a database of its own in `folder`, at /BOT, and sends to `gateway`. Its clock is `later`
+    seconds ahead. A handler that is called for an event that was stored in this life never ends once the file is there.
+    POST /returns/BOT gives the bot's only conversation back to it.
+    """
+    asyncio.run(_serve(folder, gateway, later, file, told))
+
+
+async def _serve(folder: Path, gateway: str, later: int, file: Path, told: Connection) -> None:
     app, bots = web.Application(), {}
     for bot in BOTS:
         config = {"storage": {"url": f"sqlite:///{folder}/{bot}.db"}, "accounts": {"shop": accounts(gateway)["shop"]}}
@@ -75,9 +79,5 @@ async def main(folder: Path, gateway: str, later: int, file: Path) -> None:
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    print(runner.addresses[0][1], flush=True)  # noqa: T201 - for the test that started this
+    told.send(runner.addresses[0][1])
     await asyncio.Event().wait()
-
-
-if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])))

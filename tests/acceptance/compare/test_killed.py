@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from random import Random
@@ -16,7 +15,8 @@ from bridge.emulation.server import EmulatorServer
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.units import SECOND
 from tests.acceptance.compare.conversations import BOTS, CONVERSATIONS
-from tests.docs.pages import ROOT
+from tests.acceptance.compare.host import serve
+from tests.faults.forks import CONTEXT
 from tests.support.manual_clock import START
 from tests.support.whole_bridges import JSON, SHOP, SHOP_HOOK
 
@@ -62,19 +62,16 @@ class Gateway:
 @asynccontextmanager
 async def life(folder: Path, gateway: str, later: int, held: Path) -> AsyncIterator[str]:
     """One life of the process with the bots, and its URL; it ends by SIGKILL."""
-    command = [sys.executable, "-m", "tests.acceptance.compare.host", str(folder), gateway, str(later), str(held)]
-    process = await asyncio.create_subprocess_exec(*command, cwd=ROOT, stdout=asyncio.subprocess.PIPE)
-    assert process.stdout is not None
+    told, tell = CONTEXT.Pipe(duplex=False)
+    process = CONTEXT.Process(target=serve, args=(folder, gateway, later, held, tell), daemon=True)
+    process.start()
+    tell.close()
     try:
-        port = 0
-        while not port:
-            line = await process.stdout.readline()
-            assert line, "the bots did not start"
-            port = int(line) if line.strip().isdigit() else 0
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://127.0.0.1:{await asyncio.to_thread(told.recv)}"
     finally:
+        told.close()
         process.kill()
-        await process.wait()
+        process.join()
 
 
 async def posted(url: str, hooks: dict[str, Hook], returned: Sequence[str]) -> Sequence[int]:
