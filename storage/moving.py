@@ -93,6 +93,14 @@ def of_account(table: Table, marked: str, plain: Callable[[str], str]) -> str:
     raise CopyRefused(f"the rows of the table {table.name} belong to no account: only a whole store takes them along")
 
 
+def any_of_account(table: Table, marked: str) -> str | None:
+    """A query for a row of the account; None: without one in other tables, there is none in this one."""
+    of_account(table, marked, str)
+    if "account" not in table.columns:
+        return None
+    return f'SELECT 1 FROM "{table.name}" WHERE account = {marked} LIMIT 1'
+
+
 def raised(table: Table, rows: Sequence[Row], shift: int) -> list[Row]:
     """Rows with the numbers that they have in the target."""
     if not shift:

@@ -13,6 +13,7 @@ from ..moving import (
     MARK_VALUES,
     SECRETS,
     Mark,
+    any_of_account,
     greatest_numbers,
     inheritance,
     lowered,
@@ -169,7 +170,8 @@ class PostgresCopyTarget(_End):
 
     async def _mark(self, source: str, tables: Sequence[Table]) -> None:
         for table in tables:
-            if await self._fetch(f"SELECT 1 FROM {_quoted(table.name)} WHERE {self._whose(table)} LIMIT 1", *self._of):
+            query = any_of_account(table, "$1") if self.account else f"SELECT 1 FROM {_quoted(table.name)} LIMIT 1"
+            if query is not None and await self._fetch(query, *self._of):
                 raise not_empty(self, table.name)
         numbers = [tuple(row) for row in await self._fetch(greatest_numbers(tables))] if self.account else []
         mark = Mark(source, self.account, shift_above(numbers))

@@ -11,6 +11,7 @@ from ..moving import (
     MARK_VALUES,
     SECRETS,
     Mark,
+    any_of_account,
     greatest_numbers,
     inheritance,
     lowered,
@@ -274,9 +275,8 @@ def _marked(db: sqlite3.Connection, end: CopyEnd, source: str, tables: Sequence[
     if begun := db.execute(f"SELECT {MARK_VALUES} FROM {UNFINISHED}").fetchone():
         return Mark(*begun)
     for table in tables:
-        whose = of_account(table, ":account", _without_index) if end.account else "true"
-        query = f"SELECT 1 FROM {quoted(table.name)} WHERE {whose} LIMIT 1"
-        if db.execute(query, {"account": end.account}).fetchone():
+        query = any_of_account(table, ":account") if end.account else f"SELECT 1 FROM {quoted(table.name)} LIMIT 1"
+        if query is not None and db.execute(query, {"account": end.account}).fetchone():
             raise not_empty(end, table.name)
     numbers = db.execute(greatest_numbers(tables)).fetchall() if end.account else []
     mark = Mark(source, end.account, shift_above(numbers))
