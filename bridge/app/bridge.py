@@ -90,6 +90,16 @@ class Bridge:
         return self._parts
 
     @property
+    def shards(self) -> Sequence[Bridge]:
+        """The bridges that this one is made of: see bridge.app.shards."""
+        return (self,)
+
+    def shard_of(self, account: str) -> Bridge:
+        """The one of `shards` that keeps an account."""
+        del account
+        return self
+
+    @property
     def store(self) -> Store:
         """The open store. Raises RuntimeError before `start`."""
         return self.parts.store
@@ -143,6 +153,10 @@ class Bridge:
         self.ready = False
         if self._parts is not None:
             self._parts.webhooks.draining = True
+
+    async def wind_down(self) -> None:
+        """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
+        await self.parts.wind_down()
 
     async def stop(self) -> None:
         """Take nothing new, finish what runs within DRAIN_SECONDS, and close the store."""

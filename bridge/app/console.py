@@ -32,11 +32,16 @@ def add_playground(app: web.Application, bridge: Bridge, *, any_port: bool = Fal
         if isinstance(account.provider, Playground):
             names = ("127.0.0.1", "localhost", "[::1]", server.host)
             hosts = frozenset(names if any_port else (f"{name}:{server.port}" for name in names))
-            backend = PlaygroundBackend(account, lambda: bridge.parts)
-            bridge.changes.append(backend.changed)
+            backend = _backend_of(bridge.shard_of(name), account)
             add_console(app, backend, account=name, hosts=hosts)
             app.router.add_get("/", _to_console)
             return
+
+
+def _backend_of(bridge: Bridge, account: Account) -> PlaygroundBackend:
+    backend = PlaygroundBackend(account, lambda: bridge.parts)
+    bridge.changes.append(backend.changed)
+    return backend
 
 
 async def _to_console(_: web.Request) -> web.Response:

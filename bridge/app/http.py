@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
     _Expect = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
 from bridge.app.bridge import Bridge
+from bridge.app.shards import bridge_of
 
 _AS_JSON: Final = {"json": True, "text": False, "auto": None}
 _TAILS: Final = ("", "/{first}", "/{first}/{second}")
@@ -48,7 +50,7 @@ def create_app(
     Raises:
         ConfigError: the configuration cannot be used; one line for each reason.
     """
-    return _app_of(Bridge(as_config(config), router=router, clock=clock), any_port=True)
+    return _app_of(bridge_of(as_config(config), router=router, clock=clock), any_port=True)
 
 
 def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
@@ -97,20 +99,22 @@ def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
 
 def _answer_at(path: tuple[str, ...]) -> tuple[_Answer, _Expect]:
     async def answer(request: web.Request) -> web.StreamResponse:
-        return await request.app[BRIDGE].webhooks.answer(request, path)
+        return await request.app[BRIDGE].shard_of(path[0]).webhooks.answer(request, path)
 
     async def expect(request: web.Request) -> web.StreamResponse | None:
-        return await request.app[BRIDGE].webhooks.expect(request, path)
+        return await request.app[BRIDGE].shard_of(path[0]).webhooks.expect(request, path)
 
     return answer, expect
 
 
 async def _answer(request: web.Request) -> web.StreamResponse:
-    return await request.app[BRIDGE].webhooks.answer(request, _path_of(request))
+    path = _path_of(request)
+    return await request.app[BRIDGE].shard_of(path[0]).webhooks.answer(request, path)
 
 
 async def _expect(request: web.Request) -> web.StreamResponse | None:
-    return await request.app[BRIDGE].webhooks.expect(request, _path_of(request))
+    path = _path_of(request)
+    return await request.app[BRIDGE].shard_of(path[0]).webhooks.expect(request, path)
 
 
 def _path_of(request: web.Request) -> tuple[str, ...]:
@@ -122,7 +126,9 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     bridge = app[BRIDGE]
     await bridge.start()
     try:
-        async with controlled(bridge):
+        async with AsyncExitStack() as controls:
+            for shard in bridge.shards:
+                await controls.enter_async_context(controlled(shard))
             yield
     finally:
         await bridge.stop()

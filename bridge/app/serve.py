@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from aiohttp import web
 
-from bridge.app.bridge import Bridge, Outside
+from bridge.app.bridge import Outside
 from bridge.app.http import runner_for, set_up_logs
+from bridge.app.shards import bridge_of
 from bridge.app.worker import get_ready, opened_soon
 from bridge.errors import Broken, StoreError
 from bridge.log import finish_logs, kind_of, log
@@ -24,6 +25,7 @@ from bridge.workers.activation import notify
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterable, Sequence
 
+    from bridge.app.bridge import Bridge
     from bridge.config.load import Config
     from bridge.workers.link import Link, Predecessor, Successor
 
@@ -61,7 +63,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None, list
     link = listening.link
     if link is not None:
         set_up_logs(config, worker=link.worker)
-    bridge = Bridge(config) if link is None else Bridge(config, outside=Outside(open_store=opened_soon))
+    bridge = bridge_of(config, outside=None if link is None else Outside(open_store=opened_soon))
     process = Process(bridge, runner_for(bridge), link)
     asyncio.get_running_loop().set_exception_handler(task_failed)
     process.watch_signals()
@@ -123,7 +125,7 @@ class Process:
         Whoever is connected goes first, where the successor takes webhooks already.
         """
         if not successor.serves:
-            await self._bridge.parts.wind_down()
+            await self._bridge.wind_down()
         if self._signalled:
             return
         if self._link is not None:

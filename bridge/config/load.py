@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -17,7 +17,18 @@ from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.problems import Report, problems_of, unknown
-from bridge.config.schema import RELAXED, SQLITE, Delivery, FileSchema, Handlers, Limits, Log, Server, Storage
+from bridge.config.schema import (
+    POSTGRESQL,
+    RELAXED,
+    SQLITE,
+    Delivery,
+    FileSchema,
+    Handlers,
+    Limits,
+    Log,
+    Server,
+    Storage,
+)
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
@@ -49,6 +60,21 @@ class Config:
             ConfigError: with every problem.
         """
         return _build(values, folder=folder or Path.cwd(), file=file, environment={})
+
+    def by_database(self) -> tuple[Config, ...]:
+        """The configuration in parts: one for each database, with the accounts that it keeps."""
+        shards = self.storage.shards
+        homes: dict[str, dict[str, Account]] = {}
+        for name, account in self.accounts.items():
+            homes.setdefault(shards.get(name, self.storage.url), {})[name] = account
+        return tuple(
+            replace(
+                self,
+                accounts=MappingProxyType(accounts),
+                storage=self.storage.model_copy(update={"url": url, "shards": {}}),
+            )
+            for url, accounts in (homes or {self.storage.url: {}}).items()
+        )
 
     def handlers_to_load(self) -> tuple[str, ...]:
         """The handlers; the menu where none are named, and only the playground or emulators would meet it.
@@ -128,7 +154,10 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
-    storage = sections.storage.model_copy(update={"url": _lasting(sections.storage, folder)})
+    storage = _lasting(sections.storage, folder)
+    for name in storage.shards:
+        if accounts and name not in accounts:
+            report.problem(("storage", "shards", name), "there is no account of this name")
     if not _is_utf8(storage.file):
         report.problem(("storage", "url"), "its path is not UTF-8, and SQLite wants it to be")
     if report.problems:
@@ -189,11 +218,16 @@ def _with_absolute_files(value: object, folder: Path) -> object:
             return value
 
 
-def _lasting(storage: Storage, folder: Path) -> str:
-    """The URL by which the store is opened, from wherever."""
-    if storage.durability == "full":
-        return _absolute(storage.url, folder)
-    return f"{storage.url}{'&' if '?' in storage.url else '?'}{RELAXED}"
+def _lasting(storage: Storage, folder: Path) -> Storage:
+    """With the URLs by which the stores are opened, from wherever."""
+
+    def lasting(url: str) -> str:
+        if storage.durability == "full" or not url.startswith(f"{POSTGRESQL}:"):
+            return _absolute(url, folder)
+        return f"{url}{'&' if '?' in url else '?'}{RELAXED}"
+
+    shards = {account: lasting(url) for account, url in storage.shards.items()}
+    return storage.model_copy(update={"url": lasting(storage.url), "shards": shards})
 
 
 def _absolute(url: str, folder: Path) -> str:

@@ -57,27 +57,27 @@ class Server(_Section):
 
 
 class Storage(_Section):
-    """[storage]: `url` is absolute in a Config."""
+    """[storage]: `url` is absolute in a Config. `shards` are other databases, by the account that each keeps."""
 
     url: str = "sqlite:///threadbridge.db"
     durability: Literal["full", "relaxed"] = "full"
     encryption_keys: Words = ()
+    shards: dict[str, str] = Field(default_factory=dict)
 
     @field_validator("url")
     @classmethod
     def _known(cls, url: str) -> str:
-        scheme, separator, rest = url.partition("://")
-        if not separator:
-            raise ValueError("not a URL; it looks like sqlite:///threadbridge.db")
-        if scheme not in plugged_in(opening.GROUP) and scheme != "sqlite":
-            raise ValueError(
-                f"{unknown(scheme, [POSTGRESQL, 'sqlite'], what='kind of store')}, like sqlite:///threadbridge.db"
-            )
-        if scheme == POSTGRESQL:
-            _check_database(url)
-        if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/") or set(rest) & set("?#\0")):
-            raise ValueError("want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)")
-        return url
+        return _check_url(url)
+
+    @field_validator("shards")
+    @classmethod
+    def _all_known(cls, shards: dict[str, str]) -> dict[str, str]:
+        for account, url in shards.items():
+            try:
+                _check_url(url)
+            except ValueError as error:
+                raise ValueError(f"{account}: {error}") from None
+        return shards
 
     @field_validator("encryption_keys")
     @classmethod
@@ -88,7 +88,8 @@ class Storage(_Section):
 
     @model_validator(mode="after")
     def _lasting(self) -> Self:
-        if self.durability == "relaxed" and not self.url.startswith(f"{POSTGRESQL}:"):
+        urls = (self.url, *self.shards.values())
+        if self.durability == "relaxed" and not any(url.startswith(f"{POSTGRESQL}:") for url in urls):
             raise ValueError("durability is for PostgreSQL; leave it out")
         return self
 
@@ -103,6 +104,22 @@ class Storage(_Section):
         if not self.url.startswith(SQLITE):
             return None
         return Path(os.fsdecode(unquote_to_bytes(self.url.removeprefix(SQLITE))))
+
+
+def _check_url(url: str) -> str:
+    """A URL of a store. Raises ValueError for any other."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        raise ValueError("not a URL; it looks like sqlite:///threadbridge.db")
+    if scheme not in plugged_in(opening.GROUP) and scheme != "sqlite":
+        raise ValueError(
+            f"{unknown(scheme, [POSTGRESQL, 'sqlite'], what='kind of store')}, like sqlite:///threadbridge.db"
+        )
+    if scheme == POSTGRESQL:
+        _check_database(url)
+    if scheme == "sqlite" and (not rest.startswith("/") or rest.endswith("/") or set(rest) & set("?#\0")):
+        raise ValueError("want sqlite:/// and a file, like sqlite:///threadbridge.db (four slashes: absolute)")
+    return url
 
 
 def _check_database(url: str) -> None:

@@ -13,8 +13,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bridge.app.bridge import Bridge
 from bridge.app.http import runner_for
+from bridge.app.shards import bridge_of
 from bridge.clock import SystemClock
 from bridge.config.load import as_config
 from bridge.providers.konnek.emulator import Emulator as Konnek
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
-    from bridge.app.bridge import Outside
+    from bridge.app.bridge import Bridge, Outside
     from bridge.store.records import DeadLetter
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
@@ -176,7 +176,7 @@ async def served(
     outside: Outside | None = None,
 ) -> AsyncIterator[Served]:
     """A bridge on 127.0.0.1, until the block ends."""
-    bridge = Bridge(as_config(config), router=router or silent(), outside=outside)
+    bridge = bridge_of(as_config(config), router=router or silent(), outside=outside)
     runner = runner_for(bridge, keepalive=keepalive)
     await runner.setup()
     try:
