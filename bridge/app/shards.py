@@ -16,6 +16,7 @@ from bridge.errors import ConfigError, Problem
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Collection, Iterable, Sequence
 
+    from bridge.app.parts import Parts
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.routing.router import Router
@@ -56,6 +57,11 @@ class ShardedBridge(Bridge):
     def shard_of(self, account: str) -> Bridge:
         """The bridge that keeps an account; any where there is no such account."""
         return self._of_account.get(account, self._shards[0])
+
+    @property
+    def parts(self) -> Parts:
+        """Each of `shards` has its own. Raises RuntimeError."""
+        raise RuntimeError("the accounts are in several databases: one of `shards` has the parts")
 
     async def start(self) -> None:
         """Open every store, and take up what waits in them; none of them stays open where one cannot be opened."""

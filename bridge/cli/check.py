@@ -55,7 +55,9 @@ def check(config: ConfigFile = DEFAULT) -> None:
         _finish(error.problems, "")
     handlers, handler_problems = _handlers(read)
     warnings = [*read.warnings, *_tokens(read), *_settings(read), *_names(read)]
-    problems = [*warnings, *handler_problems, *_store(read)]
+    problems = [*warnings, *handler_problems]
+    for part in read.by_database():
+        problems += _store(part)
     if not handlers and not handler_problems:
         reason = "no handler: `run` answers nobody; an application that embeds the bridge gives its own to create_app"
         problems.append(Problem(read.file, "handlers.load", reason, warning=True))

@@ -42,6 +42,8 @@ def looked_at(
     config = load_config(file, accounts=accounts)
     if dev:
         return _with(config, config.folder / DEV_STORE)
+    if others := set(config.storage.shards.values()) - {config.storage.url}:
+        complain(f"other accounts are in {', '.join(sorted(url.partition('?')[0] for url in others))}: --store URL")
     if not _is_used(config.storage.file):
         for database in _others(config):
             if _is_used(database):

@@ -18,9 +18,11 @@ def migrate(config: ConfigFile = DEFAULT) -> None:
     Example: `threadbridge migrate -c shop/threadbridge.toml`
     """
     with exits():
-        read = load_config(config)
-        asyncio.run(_migrate(read.storage.url))
-        say(f"ok: {read.storage.file or 'the store'} is up to date")
+        parts = load_config(config).by_database()
+        for part in parts:
+            asyncio.run(_migrate(part.storage.url))
+            name = "the store" if len(parts) == 1 else part.storage.url.partition("?")[0]
+            say(f"ok: {part.storage.file or name} is up to date")
 
 
 async def _migrate(url: str) -> None:

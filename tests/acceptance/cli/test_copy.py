@@ -144,3 +144,19 @@ def test_a_script_hears_of_the_progress_now_and_then(capsys: pytest.CaptureFixtu
     lines = copy.Lines(every=0.0)
     lines.tell(Progress("inbox", 50, 200))
     assert capsys.readouterr().err == "25 percent: inbox\n"
+
+
+def test_commands_go_through_all_databases_of_a_configuration(folder: Path) -> None:
+    shards = '[storage.shards]\nshop = "sqlite:///shop.db"\n'
+    (folder / "threadbridge.toml").write_text(f'{shards}{CONFIG}[accounts.desk]\nprovider = "playground"\n', "utf-8")
+    migrated = CliRunner().invoke(app, ["migrate"])
+    assert [line.split("/")[-1] for line in migrated.stdout.splitlines()] == [
+        "shop.db is up to date",
+        "threadbridge.db is up to date",
+    ]
+    looked = CliRunner().invoke(app, ["threads"])
+    assert f"other accounts are in sqlite:///{folder}/shop.db: --store URL" in looked.stderr
+    (folder / "shop.db").unlink()
+    (folder / "shop.db").mkdir()
+    checked = CliRunner().invoke(app, ["check"])
+    assert (checked.exit_code, "shop.db is not a file" in checked.stdout) == (78, True)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.app.bridge import Bridge
+from bridge.app.bridge import Bridge, Outside
 from bridge.app.serve import serve
 from bridge.cli.control import Control
 from bridge.config.load import as_config
@@ -67,8 +67,8 @@ async def test_what_fails_at_the_end_does_not_hide_that_the_store_is_broken(
     bridges: list[Bridge] = []
 
     class Watched(Bridge):
-        def __init__(self, config: Config) -> None:
-            super().__init__(config)
+        def __init__(self, config: Config, outside: Outside | None) -> None:
+            super().__init__(config, outside=outside)
             bridges.append(self)
 
     @asynccontextmanager
@@ -77,7 +77,7 @@ async def test_what_fails_at_the_end_does_not_hide_that_the_store_is_broken(
         raise OSError(errno.EROFS, "Read-only file system", "threadbridge.db.sock")
 
     module = import_module("bridge.app.serve")
-    monkeypatch.setattr(module, "Bridge", Watched)
+    monkeypatch.setattr(module, "bridge_of", Watched)
     monkeypatch.setattr("bridge.app.http.controlled", controlled)
     with pytest.raises(Broken, match="disk I/O error"):
         await serve(config, ready=lambda: bridges[0].broken(Broken("disk I/O error")))

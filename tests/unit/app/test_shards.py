@@ -1,4 +1,4 @@
-"""Several databases in one process: each account in its own, and what befalls one of them is no matter of the others."""
+"""Several databases in one process: each account in its own, and a database's trouble is that of its accounts."""
 
 from __future__ import annotations
 
