@@ -62,7 +62,7 @@ class Storage(_Section):
     url: str = "sqlite:///threadbridge.db"
     durability: Literal["full", "relaxed"] = "full"
     encryption_keys: Words = ()
-    shards: dict[str, str] = Field(default_factory=dict)
+    shards: dict[str, str] = {}
 
     @field_validator("url")
     @classmethod
@@ -95,8 +95,8 @@ class Storage(_Section):
 
     @property
     def is_shared(self) -> bool:
-        """Whether several processes may have the store at the same time."""
-        return self.url.startswith(f"{POSTGRESQL}:")
+        """Whether several processes may have the store, and each shard, at the same time."""
+        return all(url.startswith(f"{POSTGRESQL}:") for url in (self.url, *self.shards.values()))
 
     @property
     def file(self) -> Path | None:

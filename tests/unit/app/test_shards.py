@@ -141,6 +141,25 @@ def test_a_shard_that_cannot_be_is_a_problem(tmp_path: Path, storage: dict[str, 
         as_config(configuration(tmp_path, storage=storage))
 
 
+def test_several_processes_share_a_configuration_whose_databases_are_all_on_servers(tmp_path: Path) -> None:
+    server = "postgresql://bot@db/bot"
+    shards: list[dict[str, str]] = [{}, {"shop": "postgresql://bot@db/other"}, {"shop": "sqlite:///shop.db"}]
+    configs = [as_config(configuration(tmp_path, storage={"url": server, "shards": shard})) for shard in shards]
+    assert [config.storage.is_shared for config in configs] == [True, True, False]
+
+
+async def test_a_process_that_hands_over_winds_down_all_its_databases(tmp_path: Path) -> None:
+    async with served(sharded(tmp_path, desk="desk")) as door:
+        await door.bridge.wind_down()
+        assert await post(door, SECRET_HOOK, "1") == 200
+        assert await post(door, SHOP_HOOK, "1", SHOP) == 200
+    reader = await open_reader(url_of(tmp_path, "desk"))
+    try:
+        assert (await reader.counts())["open_events"] == 1
+    finally:
+        await reader.close()
+
+
 def test_a_relaxed_server_may_be_a_shard(tmp_path: Path) -> None:
     shards = {"shop": "postgresql://bot@db/bot"}
     config = as_config(configuration(tmp_path, storage={"durability": "relaxed", "shards": shards}))
