@@ -114,10 +114,8 @@ def translate(error: Exception) -> StoreError:
 async def connect(address: Address, *, read_only: bool) -> asyncpg.Connection:
     """A connection with our settings. Raises Unavailable, and StoreError where the server refuses us."""
     settings = {**_SETTINGS, "application_name": f"threadbridge {os.getpid()} on {socket.gethostname()}"}
-    if read_only:
-        settings["default_transaction_read_only"] = "on"
     try:
-        return await asyncpg.connect(
+        connection = await asyncpg.connect(
             address.dsn,
             timeout=CONNECT_SECONDS,
             command_timeout=COMMAND_SECONDS,
@@ -125,8 +123,11 @@ async def connect(address: Address, *, read_only: bool) -> asyncpg.Connection:
             max_cached_statement_lifetime=0,
             server_settings=settings,
         )
+        if read_only:  # not before: a URL that asks for the server that takes changes would find none
+            await connection.execute("SET default_transaction_read_only = on")
     except (asyncpg.PostgresError, *LOST) as error:
         raise translate(error) from error
+    return connection
 
 
 class Readers:

