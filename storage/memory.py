@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.store.admission import REDELIVERED
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bridge.events import ThreadRef
     from bridge.store.records import Hold, ThreadRow
 
+FORMER_KEYS: Final = "SELECT value FROM cursors WHERE account = '' AND name = 'former keys until'"
+"""When the last event arrived under a former key (microseconds), if any did."""
 THREADS: Final = 4096
 """Threads remembered, at most."""
 STATES: Final = 32 << 20
@@ -25,11 +29,18 @@ class ThreadMemory:
 
     def __init__(self) -> None:
         """Empty."""
+        self.former_until = 0
+        """Events that arrive before may be stored under a former key (microseconds; see bridge.store.admission)."""
         self._by_id: dict[int, ThreadRow] = {}
         self._states = 0
         self._by_ref: dict[ThreadRef, int] = {}
         self._staged: dict[int, ThreadRow] = {}
         self._staged_refs: dict[ThreadRef, int] = {}
+
+    def note_former(self, upgrades: Sequence[Sequence[str]]) -> None:
+        """What FORMER_KEYS found."""
+        for (until,) in upgrades:
+            self.former_until = int(until) + REDELIVERED
 
     def thread(self, thread_id: int) -> ThreadRow | None:
         """A thread as committed, if remembered. Safe from any thread."""

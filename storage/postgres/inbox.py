@@ -39,7 +39,7 @@ _INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) SELECT * FROM {unnest(*_TY
 
 async def receive(tx: Transaction, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
-    known = await _look_up(tx, keys_of(units, former_until=0))
+    known = await _look_up(tx, keys_of(units, tx.memory.former_until))
     if conflicts := conflict_keys_of(units, known):
         known |= await _look_up(tx, conflicts)
     results = [Result(value=[]) for _ in units]

@@ -10,7 +10,7 @@ from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
 from bridge.store.admission import joins_message
 
 from .. import records
-from ..memory import ThreadMemory
+from ..memory import FORMER_KEYS, ThreadMemory
 from ..owner import Owner, indexes_by_kind
 from ..writer import Unit
 from . import claims, cursors, dead_letters, dialogs, inbox, news, outbox, statuses, steps, timers, turns, unreadable
@@ -92,8 +92,9 @@ class PostgresStore(Owner, Reader):
         self._standing = Standing(readers, process)
         self._had_company = False
 
-    def begin(self) -> None:
-        """Write, and look after what the processes have in common."""
+    def begin(self, former: Sequence[Row]) -> None:
+        """Write, and look after what the processes have in common. `former` is what FORMER_KEYS found."""
+        self._memory.note_former(former)
         self._writer.start()
         self._tending.start()
 
@@ -323,6 +324,12 @@ async def open_store(url: str) -> PostgresStore:
 
     process, readers = Process(address, notified), Readers(address)
     await process.begin()
+    try:
+        former = await readers.fetch(FORMER_KEYS)
+    except BaseException:
+        await readers.close()
+        await process.end()
+        raise
     store = PostgresStore(process, readers)
-    store.begin()
+    store.begin(former)
     return store

@@ -6,17 +6,13 @@ runs and count only after its commit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from bridge.store.admission import REDELIVERED
-
-from ..memory import ThreadMemory
+from ..memory import FORMER_KEYS, ThreadMemory
 from ..records import OPEN
 
 if TYPE_CHECKING:
     import sqlite3
-
-FORMER_KEYS: Final = "SELECT value FROM cursors WHERE account = '' AND name = 'former keys until'"
 
 
 class Cache(ThreadMemory):
@@ -30,8 +26,6 @@ class Cache(ThreadMemory):
         """The number of the newest row that is committed."""
         self._staged_row = 0
         self._next_thread = 1
-        self.former_until = 0
-        """Events that arrive before may be stored under a former key (microseconds; see bridge.store.admission)."""
 
     def load(self, db: sqlite3.Connection) -> None:
         """Continue the numbers where the file ends. Events and messages share one row of them.
@@ -43,8 +37,7 @@ class Cache(ThreadMemory):
             db.execute(f"SELECT max(seq) FROM {table} WHERE {is_open}").fetchone()[0] for table, is_open in OPEN.items()
         ]
         self._next = 1 + max(self.last_row, *(place or 0 for place in places))
-        if upgraded := db.execute(FORMER_KEYS).fetchone():
-            self.former_until = int(upgraded[0]) + REDELIVERED
+        self.note_former(db.execute(FORMER_KEYS).fetchall())
         self._next_thread = 1 + db.execute("SELECT coalesce(max(id), 0) FROM threads").fetchone()[0]
 
     def row_number(self) -> int:

@@ -343,11 +343,14 @@ def test_a_copy_goes_on_where_its_source_ended(way: tuple[str, str], tmp_path: P
         await desk.store.settle_delivery(sent(desk.told.messages[0], "m-1"))
         await desk.store.settle_turn(given_up(second))
         await desk.store.keep_secret("", "postback secret", "00")
+        await desk.store.advance("", "former keys until", str(AT))
         await desk.store.close()
 
     async def go_on() -> None:
         desk = await Desk(target).open()
         assert await desk.receive(arrival("1")) == [Receipt.REPEATED]
+        again = arrival("1")
+        assert await desk.receive(replace(again, key="ann/1 again", former_keys=("1",))) == [Receipt.REPEATED]
         (row,) = await desk.hear("3")
         assert (await desk.store.thread(row.thread_id)).state == b'{"n":1}'
         await turn(desk, row, "later still")
