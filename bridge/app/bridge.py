@@ -199,10 +199,10 @@ class Bridge:
         """See store.Listener."""
         self.parts.delivery.share(processes)
 
-    def inherited(self) -> None:
+    def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""
-        self.parts.dispatcher.inherited()
-        self.parts.delivery.inherited()
+        self.parts.dispatcher.inherited(missed=missed)
+        self.parts.delivery.inherited(missed=missed)
         self.parts.timers.inherited()
 
     def changed(self, thread_ids: Collection[int]) -> None:

@@ -93,10 +93,13 @@ class Lanes(Generic[R]):
         self._admit()
         self._pump()
 
-    def look_again(self, suspects: Mapping[int, int]) -> None:
-        """There may be rows in the store that were not offered; `suspects` are among them, as at the start."""
+    def look_again(self, suspects: Mapping[int, int], *, everywhere: bool) -> None:
+        """There are threads in the store that were not offered; `suspects` are among their heads, as at the start.
+
+        `everywhere`: and rows of threads that are in memory.
+        """
         self._suspect(suspects)
-        for lane in self._lanes.values():
+        for lane in self._lanes.values() if everywhere else ():
             lane.more = lane.missed = True
         self._beyond.add(None)
         if self._running:

@@ -53,8 +53,8 @@ class Listener(Protocol):
         """So many processes share the store from now on."""
         ...
 
-    def inherited(self) -> None:
-        """There may be rows in the store that nobody told of: those of a process that died, mostly. See `suspects`."""
+    def inherited(self, *, missed: bool) -> None:
+        """There are threads of a process that is gone: see `suspects`. `missed`: and rows that nobody told of."""
         ...
 
     def changed(self, thread_ids: Collection[int]) -> None:

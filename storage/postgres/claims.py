@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from .transaction import Transaction
 
-AT_ONCE: Final = 2000
-"""Threads taken over in one transaction."""
+AT_ONCE: Final = 1000
+"""Threads taken over in one transaction: others wait for it."""
 _TOLD: Final = 300
 """Rows named in one notification: it holds less than 8,000 bytes."""
 FREE: Final = "free"

@@ -169,7 +169,7 @@ class PostgresStore(Owner, Reader):
         if inheritance is not None:
             self._running.inherit(inheritance)
         if self._listener is not None:
-            self._listener.inherited()
+            self._listener.inherited(missed=inheritance is None)
 
     def _shared(self, processes: int) -> None:
         if self._listener is not None:

@@ -106,18 +106,18 @@ class Tending:
             asyncio.get_running_loop().call_soon(self._inherited, None)
 
     async def take_over(self) -> None:
-        """Take the threads that nobody holds. Raises Unavailable, Broken."""
+        """Take the threads that nobody holds, or the first of them: the task goes on. Raises Unavailable, Broken."""
         if not self.works:
             self.works = True
             await self.look()
         self._poll_at = asyncio.get_running_loop().time() + _POLL
-        more = True
-        while more:
-            inheritance: Inheritance = (await self._writer.submit(Unit("take over", ()))).value
-            more = inheritance.threads == AT_ONCE
-            if inheritance.threads:
-                log.info("threads_taken_over", count=inheritance.threads)
-                self._inherited(inheritance)
+        inheritance: Inheritance = (await self._writer.submit(Unit("take over", ()))).value
+        if inheritance.threads:
+            log.info("threads_taken_over", count=inheritance.threads)
+            self._inherited(inheritance)
+        if inheritance.threads == AT_ONCE:
+            self._poll_at = 0.0
+            self._wake.set()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

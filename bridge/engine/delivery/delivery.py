@@ -29,10 +29,10 @@ class Delivery:
         for worker in self.workers.values():
             worker.share(processes)
 
-    def inherited(self) -> None:
+    def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""
         for worker in self.workers.values():
-            worker.inherited()
+            worker.inherited(missed=missed)
 
     def offer(self, rows: Sequence[OutboxRow]) -> None:
         """Take messages that were just committed; those of an account that is not configured stay in the store."""

@@ -73,10 +73,10 @@ class DeliveryWorker:
         """See store.Listener."""
         self._client.share(processes)
 
-    def inherited(self) -> None:
+    def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""
         self._suspects = {*self._suspects, *self._tools.store.suspects("out")}
-        self.lanes.look_again({})
+        self.lanes.look_again({}, everywhere=missed)
 
     def resolve(self, row_ids: Collection[int]) -> None:
         """Drop messages that wait for another attempt: a status told their outcome."""

@@ -130,9 +130,9 @@ class Dispatcher:
         await self._signer.start()
         await self.lanes.start(self._probation.start())
 
-    def inherited(self) -> None:
+    def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""
-        self.lanes.look_again(self._probation.start())
+        self.lanes.look_again(self._probation.start(), everywhere=missed)
 
     def offer(self, rows: Sequence[InboxRow]) -> None:
         """Rows that were just committed, in commit order."""

@@ -36,7 +36,7 @@ async def test_rows_that_nobody_told_of_are_found_when_they_are_looked_for() -> 
     lanes.offer([own_row(line, 1)])
     for thread_id in (1, 2, 2):
         line.store(thread_id)
-    lanes.look_again({})
+    lanes.look_again({}, everywhere=True)
     await finish(line, lanes, clock)
     assert line.done == {1: [1, 2], 2: [3, 4]}
 
@@ -56,7 +56,7 @@ async def test_suspects_that_were_taken_over_run_as_few_at_a_time_as_they_may() 
     lanes = await lanes_of(line, clock)
     for thread_id in range(1, 6):
         line.store(thread_id)
-    lanes.look_again(dict.fromkeys(range(1, 6), 1))
+    lanes.look_again(dict.fromkeys(range(1, 6), 1), everywhere=False)
     await finish(line, lanes, clock)
     assert sorted(begun) == [1, 2, 3, 4, 5]
     assert most == 1

@@ -159,7 +159,8 @@ class Told:
         self.processes = processes
         self.on_call()
 
-    def inherited(self) -> None:
+    def inherited(self, *, missed: bool) -> None:
+        del missed
         self.on_call()
 
     def timed(self, due_at: int) -> None:
