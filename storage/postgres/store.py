@@ -13,7 +13,21 @@ from .. import records
 from ..memory import FORMER_KEYS, ThreadMemory
 from ..owner import Owner, indexes_by_kind
 from ..writer import Unit
-from . import claims, cursors, dead_letters, dialogs, inbox, news, outbox, statuses, steps, timers, turns, unreadable
+from . import (
+    claims,
+    cursors,
+    dead_letters,
+    dialogs,
+    inbox,
+    news,
+    outbox,
+    statuses,
+    steps,
+    threads,
+    timers,
+    turns,
+    unreadable,
+)
 from .connection import LOST, Readers, address_of, is_contended, is_lost, translate
 from .process import Process
 from .reader import MINE, Reader
@@ -225,7 +239,9 @@ class PostgresStore(Owner, Reader):
                 done = await bulk(tx, [units[index].payload for index in indexes])
                 for index, result in zip(indexes, done, strict=True):
                     results[index] = result
-        await claims.claim(tx, [result for result in results if not isinstance(result, StoreError)])
+        good = [result for result in results if not isinstance(result, StoreError)]
+        await claims.claim(tx, good)
+        await threads.recall(tx, good)
         return results
 
     async def _commit(self, connection: asyncpg.Connection) -> None:

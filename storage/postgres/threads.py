@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.events import ThreadRef
     from bridge.store.records import Arrival, Hold, TurnCommit
 
+    from ..results import Result
     from .transaction import Transaction
 
 _INSERT: Final = f"""
@@ -43,6 +45,7 @@ FROM {unnest(*_TYPES.split())}
     j (state, step, choices, address, last_heard, heard, dialog, members, note, silenced, contact, at, id)
 WHERE t.id = j.id
 """
+_THREADS: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.id = ANY($1::bigint[])"
 _HEARD: Final = f"""
 UPDATE threads SET heard = version + 1
 WHERE id = $1 AND EXISTS (SELECT 1 FROM inbox WHERE id = $2 AND kind {records.one_of(*SPOKEN)}) RETURNING heard
@@ -87,6 +90,17 @@ def hold(tx: Transaction, thread: ThreadRow, held: Hold) -> None:
     tx.see(replace(thread, hold=held))
     if (remembered := tx.memory.newest(thread.id)) is not None:
         tx.memory.stage([replace(remembered, hold=held)])
+
+
+async def recall(tx: Transaction, results: Sequence[Result]) -> None:
+    """Read the threads whose turns are about to begin, all at once: each turn would ask for its own."""
+    begun = {row.thread_id for result in results for row in result.received if row.attempt == 1}
+    missing = [thread_id for thread_id in begun & tx.own if tx.memory.newest(thread_id) is None]
+    if not missing:
+        return
+    for row in await tx.fetch(_THREADS, missing):
+        with suppress(*records.UNREADABLE):  # its turn finds out
+            tx.remember(records.thread_row(row))
 
 
 async def write_holds(tx: Transaction, thread_ids: Iterable[int]) -> None:

@@ -114,6 +114,18 @@ async def test_a_thread_in_which_nothing_is_open_goes_to_whoever_stores_somethin
     assert (await ours.store.thread(third.thread_id)).state == b'{"n": 2}'
 
 
+async def test_a_thread_that_another_process_changed_is_read_with_the_event_that_begins_its_turn(
+    ours: Desk, theirs: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (first,) = await theirs.hear("1")
+    await theirs.turn(first, state=b'{"n": 0}')
+    (second,) = await ours.hear("2")
+    await ours.turn(second, state=b'{"n": 1}')
+    (third,) = await theirs.hear("3")
+    monkeypatch.setattr(process_of(theirs)._source, "fetch", None)  # nothing is left to be read
+    assert (await theirs.store.thread(third.thread_id)).state == b'{"n": 1}'
+
+
 async def test_what_is_stored_in_a_busy_thread_goes_to_its_holder(ours: Desk, theirs: Desk) -> None:
     (first,) = await ours.hear("1")
     assert await theirs.hear("2") == []
