@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 BEAT: Final = 1.0
 """Seconds between two looks at the others, and between two signs of life of a process that writes nothing."""
@@ -13,6 +13,12 @@ LEASE: Final = 10.0
 """Seconds of silence after which a process is dead, whatever it does."""
 GRACE: Final = 2.0
 """Seconds of silence after which a process is dead that has no connection any more: it may be making a new one."""
+ELDERS: Final = 32
+"""Processes that look at all others; the others look at these. With a thousand processes no other number reads less."""
+TAKERS: Final = 32
+"""Processes that come for what is left behind when they hear of it, about; there may be less."""
+SPREAD: Final = 0.5
+"""Seconds within which they come, one after the other. Whoever would come later leaves it to them."""
 _GAP: Final = 3 * BEAT
 """Seconds without a look after which all that was seen before counts no more: we were away ourselves, or the server."""
 
@@ -33,6 +39,10 @@ class Watch:
         self._seen = {epoch: self._since(epoch, count, now) for epoch, count in counts.items()}
         return {epoch: now - since for epoch, (_, since) in self._seen.items()}
 
+    def forget(self) -> None:
+        """A look failed: what is silent may have been as cut off as we were."""
+        self._seen = {}
+
     def _since(self, epoch: int, count: int, now: float) -> tuple[int, float]:
         seen = self._seen.get(epoch)
         return seen if seen is not None and seen[0] == count else (count, now)
@@ -41,3 +51,25 @@ class Watch:
 def is_dead(silent: float, *, connected: bool) -> bool:
     """Whether a process that was silent for so many seconds is dead."""
     return silent >= (LEASE if connected else GRACE)
+
+
+def elders_of(epochs: Collection[int]) -> frozenset[int]:
+    """The processes that look at all others: those that came first, of all that have an epoch."""
+    return frozenset(sorted(epochs)[:ELDERS])
+
+
+def charges_of(own: int, epochs: Collection[int]) -> frozenset[int]:
+    """The processes that one looks at: an elder at all others, and the others at the elders.
+
+    So each process is looked at by whole ELDERS, and an elder by everybody.
+    """
+    elders = elders_of(epochs)
+    return (frozenset(epochs) if own in elders else elders) - {own}
+
+
+def delay_of(draw: float, processes: int) -> float:
+    """How many seconds a process waits before it looks for what is left behind; `draw` is a random number from 0 to 1.
+
+    About TAKERS come within SPREAD, and as many in each SPREAD after it.
+    """
+    return draw * SPREAD * processes / TAKERS

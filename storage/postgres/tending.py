@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Broken, StoreError
 from bridge.log import log
-from bridge.store.watch import BEAT, GRACE, LEASE, Watch, is_dead
+from bridge.store.watch import BEAT, ELDERS, GRACE, LEASE, SPREAD, Watch, charges_of, delay_of, elders_of, is_dead
 
 from ..writer import Unit
 from .claims import AT_ONCE, FREE, RESOLVED
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
 
+    from ..records import Row
     from ..writer import Writer
     from .claims import Inheritance
     from .connection import Readers
@@ -26,6 +28,12 @@ if TYPE_CHECKING:
 _POLL: Final = 30.0
 """Seconds between two looks for threads that nobody holds, whether anybody told of some or not."""
 PROCESSES: Final = "SELECT epoch, transactions, name FROM processes"
+_NEAR: Final = f"""
+{PROCESSES} WHERE epoch = ANY(array(SELECT epoch FROM processes ORDER BY epoch LIMIT {ELDERS}) || $1::bigint)
+"""
+"""The elders and ourselves."""
+_CENSUS: Final = 30.0
+"""Seconds between two counts of all processes, for one that is no elder."""
 _CONNECTED: Final = f"""
 SELECT p.epoch FROM processes p JOIN pg_locks l ON l.objid = p.epoch & x'7fffffff'::bigint
 JOIN pg_database d ON d.oid = l.database
@@ -72,6 +80,9 @@ class Tending:
         self._processes = 1
         self._last_count = -1
         self._poll_at = 0.0
+        self._is_elder = True
+        """Whether this process looks at all others; until it has looked it is taken for one."""
+        self._census_at = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._aside: set[asyncio.Task[None]] = set()
@@ -95,20 +106,20 @@ class Tending:
         """What another process tells."""
         word, _, rest = told.partition(" ")
         if word == FREE:
-            self._poll_at = 0.0
-            self._wake.set()
+            self._come(SPREAD)
         elif word == RESOLVED:
             self._resolved([*map(int, rest.split())])
         elif word:
             self._begin(self._read(word, [*map(int, rest.split())]))
         else:
-            self._poll_at = 0.0
+            self._come(_POLL)
             asyncio.get_running_loop().call_soon(self._inherited, None)
 
     async def take_over(self) -> None:
         """Take the threads that nobody holds, or the first of them: the task goes on. Raises Unavailable, Broken."""
         if not self.works:
             self.works = True
+            self._census_at = 0.0
             await self.look()
         self._poll_at = asyncio.get_running_loop().time() + _POLL
         inheritance: Inheritance = (await self._writer.submit(Unit("take over", ()))).value
@@ -118,6 +129,16 @@ class Tending:
         if inheritance.threads == AT_ONCE:
             self._poll_at = 0.0
             self._wake.set()
+
+    def _come(self, within: float) -> None:
+        """Look for what is left behind: many processes that hear of it do not come all at once, nor all of them."""
+        delay = delay_of(random.SystemRandom().random(), self._processes)
+        if delay < within:
+            asyncio.get_running_loop().call_later(delay, self._look_soon)
+
+    def _look_soon(self) -> None:
+        self._poll_at = 0.0
+        self._wake.set()
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
@@ -144,26 +165,39 @@ class Tending:
             except Broken:
                 return
             except StoreError as error:
+                self._watch.forget()
                 log.debug("processes_not_seen", reason=str(error))
 
     async def look(self) -> None:
         """One round: a sign of life where nothing else gave one, a look at the others, and at what is left behind."""
         now = asyncio.get_running_loop().time()
-        rows = await self._readers.fetch(PROCESSES)
+        rows = await self._others(now)
         counts = {epoch: count for epoch, count, _ in rows}
         self._names = {epoch: name for epoch, _, name in rows}
-        if len(counts) != self._processes and self.works:
-            self._processes = len(counts)
-            self._shared(self._processes)
-        own = counts.pop(self._process.epoch, 0)
-        if own == self._last_count:
+        own = counts.get(self._process.epoch, 0)
+        self._last_count, is_silent = own, own == self._last_count
+        if is_silent:
+            self._last_count += 1  # the next look comes to the same where nothing else is written
             await self._writer.submit(Unit("beat", ()))
-        self._last_count = own
-        silent = {epoch: for_ for epoch, for_ in self._watch.look(counts, now).items() if for_ >= GRACE}
+        watched = {epoch: counts[epoch] for epoch in charges_of(self._process.epoch, counts)}
+        silent = {epoch: for_ for epoch, for_ in self._watch.look(watched, now).items() if for_ >= GRACE}
         if silent:
             await self._judge(silent, counts)
         if self.works and now >= self._poll_at:
             await self.take_over()
+
+    async def _others(self, now: float) -> list[Row]:
+        """The processes that this one has to see now; whoever is no elder counts them all now and then."""
+        if not self._is_elder and now < self._census_at:
+            rows = await self._readers.fetch(_NEAR, self._process.epoch)
+        else:
+            self._census_at = now + _CENSUS
+            rows = await self._readers.fetch(PROCESSES)
+            if len(rows) != self._processes and self.works:
+                self._processes = len(rows)
+                self._shared(self._processes)
+        self._is_elder = self._process.epoch in elders_of([row[0] for row in rows])
+        return rows
 
     async def _judge(self, silent: Mapping[int, float], counts: Mapping[int, int]) -> None:
         connected = {row[0] for row in await self._readers.fetch(_CONNECTED, [*silent])}

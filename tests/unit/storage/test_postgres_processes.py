@@ -10,6 +10,7 @@ import asyncpg
 import pytest
 
 from bridge.errors import Broken, ClaimLost, Unavailable
+from bridge.store import watch
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
 from storage.postgres import connection, store, tending
@@ -377,3 +378,33 @@ async def test_a_duty_is_of_one_process_until_that_is_gone(ours: Desk, theirs: D
     await ours.store.close()
     assert await theirs.store.has_duty("poll shop")
     process_of(ours)._process.epoch = -1
+
+
+async def test_an_idle_process_gives_a_sign_of_life_at_each_look(ours: Desk) -> None:
+    tending_of = process_of(ours)._tending
+    await tending_of.look()
+    counts = []
+    for _ in range(3):
+        await tending_of.look()
+        counts.append(await asked(ours, "SELECT max(transactions) FROM threadbridge.processes"))
+    assert counts == [counts[0], counts[0] + 1, counts[0] + 2]
+
+
+@pytest.mark.usefixtures("no_grace")
+async def test_of_more_processes_than_elders_the_others_look_at_the_elders_only(
+    one_more: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch, "ELDERS", 1)
+    monkeypatch.setattr(tending, "_NEAR", tending._NEAR.replace("LIMIT 32", "LIMIT 1"))
+    elder, second, third = [await one_more() for _ in range(3)]
+    epochs = [process_of(desk)._process.epoch for desk in (elder, second, third)]
+    for desk in (elder, second, third):
+        await process_of(desk)._tending.look()
+        await process_of(desk)._tending.look()
+    assert [*process_of(elder)._tending._names] == epochs
+    assert sorted(process_of(third)._tending._names) == [epochs[0], epochs[2]]
+    await die(elder)
+    await buried(third, elder)
+    await process_of(second)._tending.look()
+    await process_of(second)._tending.look()
+    assert sorted(process_of(second)._tending._names) == epochs[1:]
