@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bridge.store.watch import BEAT, ELDERS, GRACE, LEASE, SPREAD, TAKERS
-from tests.support.hand_over import HandOver, after_absence, after_deaths, after_pauses
+from tests.support.hand_over import HandOver, after_absence, after_cuts, after_deaths, after_pauses
 
 PROCESSES = 120
 SEEDS = [1, 2, 3]
@@ -36,6 +36,10 @@ def test_where_all_elders_are_gone_at_once_others_become_elders() -> None:
 def test_nobody_is_taken_for_dead_because_the_server_was_away(seconds: float, seed: int) -> None:
     seen = after_absence(PROCESSES, range(40, 50), seconds=seconds, seed=seed)
     assert (seen.missed, seen.false_deaths) == (0, 0)
+
+
+def test_nobody_is_taken_for_dead_because_a_connection_is_cut() -> None:
+    assert after_cuts(PROCESSES, times=20).false_deaths == 0
 
 
 def test_frozen_processes_take_nobody_for_dead_when_they_wake() -> None:

@@ -65,6 +65,7 @@ class HandOver:
         self.now = 0.0
         self.database = Database()
         self._random = random.Random(seed)
+        self._killed: set[int] = set()
         self._elders: frozenset[int] = frozenset()
         self._events: list[tuple[float, int, Callable[[], None]]] = []
         self._order = count()
@@ -83,8 +84,8 @@ class HandOver:
         return [process.epoch for process in self._processes.values() if process.is_alive]
 
     def false_deaths(self) -> set[int]:
-        """The processes that were buried and live."""
-        return self.database.buried_at.keys() & {*self.living}
+        """The processes that were buried, and that nobody killed."""
+        return self.database.buried_at.keys() - self._killed
 
     def run(self, seconds: float) -> None:
         """Let the clock go on."""
@@ -96,6 +97,7 @@ class HandOver:
 
     def kill(self, epochs: Collection[int], *, hosts: bool = False) -> None:
         """Processes end; their connections end with them, unless their `hosts` are gone."""
+        self._killed |= {*epochs}
         for epoch in epochs:
             self._processes[epoch].is_alive = False
             if not hosts:
@@ -105,6 +107,10 @@ class HandOver:
         """Processes neither look nor write for a while."""
         for epoch in epochs:
             self._processes[epoch].asleep_until = self.now + seconds
+
+    def cut(self, epochs: Collection[int]) -> None:
+        """The connections of processes end, and nothing else."""
+        self.database.connected -= {*epochs}
 
     def away(self, seconds: float) -> None:
         """The database answers nobody for a while, and every connection ends."""
@@ -238,6 +244,16 @@ def after_absence(processes: int, dead: Collection[int], *, seconds: float = 30.
     return outcome_of(run, dead, _QUIET + seconds)
 
 
+def after_cuts(processes: int, *, times: int, seed: int = 0) -> Outcome:
+    """All processes lose their connections, again and again."""
+    run = HandOver(processes, seed=seed)
+    run.run(_QUIET)
+    for _ in range(times):
+        run.cut(range(1, processes + 1))
+        run.run(2.37)
+    return outcome_of(run, (), _QUIET)
+
+
 def after_pauses(processes: int, paused: Collection[int], *, seconds: float, seed: int = 0) -> Outcome:
     """Processes are frozen for a while, shorter than the lease."""
     run = HandOver(processes, seed=seed)
@@ -262,6 +278,7 @@ def table(processes: int = 1000) -> Iterator[str]:
         "the server is away for 1 s, 10 die": after_absence(
             processes, pick.sample(range(1, processes + 1), 10), seconds=1.0
         ),
+        "every connection is cut, 10 times": after_cuts(processes, times=10),
         "all elders are frozen for 8 s": after_pauses(processes, range(1, 33), seconds=8),
     }
     yield "| what happens | p50 s | p99 s | longest s | false deaths | rows read a second | burials | take-overs |"
