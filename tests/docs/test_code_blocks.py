@@ -103,9 +103,10 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 
 
 @every_page
-def test_a_workflow_runs_commands_that_exist(page: Path) -> None:
+def test_a_workflow_or_a_container_runs_commands_that_exist(page: Path) -> None:
     for block in blocks_of(page, "yaml"):
-        lines = re.findall(r"^ *- run: (.+)$", block.code, re.MULTILINE)
+        lines = re.findall(r"^ *- run: (.+)$|exec (threadbridge [^\"]+)", block.code, re.MULTILINE)
+        lines = [run or command for run, command in lines]
         assert lines
         for line in lines:
             for words in commands_of(line):
