@@ -21,7 +21,7 @@ _LOOK: Final = 0.002
 async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: float = PASS_SECONDS) -> int:
     """Accept nothing more, and give each connection away as soon as no request is on it; how many were given.
 
-    What is left after `seconds`, like a body that does not end, stays with the server.
+    What is left after `seconds`, like a body that does not end, is refused.
     """
     server = runner.server
     assert server is not None
@@ -34,6 +34,8 @@ async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: f
     while (connections := cast("list[Connection]", server.connections)) and loop.time() < until:
         given += sum(connection.give_away(give) for connection in connections)
         await asyncio.sleep(_LOOK)
+    for connection in connections:
+        connection.refuse()
     return given
 
 

@@ -192,6 +192,16 @@ class Connection(web.RequestHandler):
         stream.abort()
         return True
 
+    def refuse(self) -> None:
+        """End a connection at once: a request whose answer has not begun is refused with 503, and comes again."""
+        stream, request = self.transport, self._current_request
+        if stream is None or stream.is_closing():
+            return
+        is_asked = self._begun or bool(self._messages) if request is None else not request.writer.output_size
+        if is_asked:
+            stream.write(_LEAVING)
+        stream.close()
+
     def pause_writing(self) -> None:
         """See asyncio: the peer does not read. It is given time, and none once the server ends."""
         super().pause_writing()
@@ -255,11 +265,17 @@ def _host_of(transport: asyncio.BaseTransport) -> str | None:
     return str(name[0]) if isinstance(name, tuple) else None
 
 
-_BUSY: Final = b'{"error":"too many connections"}'
-_TOO_MANY: Final = (
-    b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 15\r\n"
-    b"Connection: close\r\nServer: %b\r\nContent-Length: %d\r\n\r\n%b" % (SERVER.encode(), len(_BUSY), _BUSY)
-)
+def _unavailable(reason: str, seconds: int) -> bytes:
+    """An answer to a request that nobody has read."""
+    body = b'{"error":"%b"}' % reason.encode()
+    return (
+        b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: %d\r\n"
+        b"Connection: close\r\nServer: %b\r\nContent-Length: %d\r\n\r\n%b" % (seconds, SERVER.encode(), len(body), body)
+    )
+
+
+_TOO_MANY: Final = _unavailable("too many connections", 15)
+_LEAVING: Final = _unavailable("shutting down", 1)
 _silent: Final = logging.getLogger("threadbridge.http")
 """What aiohttp's server logs beside `log_exception`: silent unless a handler is added to this name."""
 _silent.addHandler(logging.NullHandler())

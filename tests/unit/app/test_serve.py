@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import socket
 import threading
 from contextlib import asynccontextmanager
 from importlib import import_module
@@ -13,10 +14,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.app.bridge import Bridge, Outside
-from bridge.app.serve import serve
+from bridge.app.serve import Listening, serve
 from bridge.cli.control import Control
 from bridge.config.load import as_config
 from bridge.errors import Broken
+from bridge.workers.address import bound
 from tests.support.free_ports import free_port
 from tests.support.whole_bridges import configuration
 
@@ -47,6 +49,25 @@ def handlers() -> Iterator[None]:
 async def test_a_signal_drains(config: Config, number: signal.Signals) -> None:
     """SIGHUP is what a closed terminal sends."""
     await serve(config, ready=lambda: os.kill(os.getpid(), number))
+
+
+async def test_a_service_manager_opens_the_port_and_hears_of_start_and_stop(
+    config: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.setblocking(False)
+        sockets = bound("127.0.0.1", config.server.port)
+        heard: list[bytes] = []
+
+        def ready() -> None:
+            heard.append(manager.recv(100))
+            with socket.create_connection(("127.0.0.1", config.server.port), timeout=5):
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        await serve(config, ready=ready, listening=Listening(sockets=sockets))
+        assert [*heard, manager.recv(100)] == [b"READY=1", b"STOPPING=1"]
 
 
 async def test_nohup_is_respected(config: Config) -> None:

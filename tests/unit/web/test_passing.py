@@ -34,6 +34,7 @@ class Server:
         app = web.Application()
         app.router.add_post("/name", self.answer)
         app.router.add_post("/slow", self.wait)
+        app.router.add_get("/stream", self.stream)
         self.runner = runner_of(app)
 
     async def answer(self, request: web.Request) -> web.Response:
@@ -44,6 +45,14 @@ class Server:
         self.asked.set()
         await self.go.wait()
         return await self.answer(request)
+
+    async def stream(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"begun")
+        self.asked.set()
+        await self.go.wait()
+        return response
 
     async def has_begun(self) -> None:
         """Return when a request is here by half."""
@@ -73,6 +82,10 @@ class Client:
             assert head.startswith(b"HTTP/1.1 200 "), head
             length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
             return (await self._reader.readexactly(length)).decode()
+
+    async def rest(self) -> bytes:
+        """Everything until the connection ends."""
+        return await self._reader.read()
 
     async def ask(self, request: bytes = REQUEST) -> str:
         self.writer.write(request)
@@ -199,18 +212,32 @@ async def test_whoever_is_just_being_accepted_is_answered(change: Change) -> Non
     assert {await client.answered() for client in clients} <= {"old", "new"}
 
 
-async def test_a_request_that_does_not_end_is_not_waited_for_long(change: Change) -> None:
+@pytest.mark.parametrize("sent", [len(REQUEST) - 1, 20])
+async def test_a_request_that_does_not_end_is_refused_soon_and_holds_up_nobody(change: Change, sent: int) -> None:
     stuck, idle = await change.connect(), await change.connect()
     assert await idle.ask() == "old"
-    stuck.writer.write(SLOW)
-    await change.old.asked.wait()
+    stuck.writer.write(REQUEST[:sent])
+    await change.old.has_begun()
     assert await pass_on(change.old.runner, change.successor.give, 0.02) == 1
+    async with asyncio.timeout(5):
+        await change.go_on()
+        assert (await stuck.rest()).startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert await idle.ask() == "new"
+
+
+async def test_an_answer_that_has_begun_is_cut_off_and_not_written_into(change: Change) -> None:
+    stuck = await change.connect()
+    stuck.writer.write(b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n")
+    await change.old.asked.wait()
+    assert await pass_on(change.old.runner, change.successor.give, 0.02) == 0
     change.old.go.set()
-    assert await stuck.answered() == "old"
+    async with asyncio.timeout(5):
+        assert b"503" not in await stuck.rest()
 
 
 async def test_a_successor_that_is_gone_takes_nothing(change: Change) -> None:
     client = await change.connect()
     assert await client.ask() == "old"
     change.predecessor._channel.shutdown(socket.SHUT_RDWR)
-    assert await pass_on(change.old.runner, change.successor.give) == 0
+    assert await pass_on(change.old.runner, change.successor.give, 0.02) == 0
+    assert await client.rest() == b"", "an answer to no request would be taken for that of the next one"
