@@ -63,17 +63,26 @@ class ShardedBridge(Bridge):
         """Each of `shards` has its own. Raises RuntimeError."""
         raise RuntimeError("the accounts are in several databases: one of `shards` has the parts")
 
-    async def start(self) -> None:
-        """Open every store, and take up what waits in them; none of them stays open where one cannot be opened."""
-        started: list[Bridge] = []
+    async def open(self) -> None:
+        """Open every store; none of them stays open where one cannot be opened."""
+        opened: list[Bridge] = []
         try:
             for shard in self._shards:
-                await shard.start()
-                started.append(shard)
+                await shard.open()
+                opened.append(shard)
         except BaseException:
-            await _all(shard.stop() for shard in started)
+            await _all(shard.stop() for shard in opened)
             raise
         self.ready = True
+
+    async def take_up(self) -> None:
+        """Begin with what waits in the stores."""
+        try:
+            for shard in self._shards:
+                await shard.parts.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def takes_webhooks(self) -> bool:
         """Whether a webhook that came now would be stored, for one of the accounts at least."""

@@ -134,6 +134,28 @@ async def test_a_new_worker_that_fails_changes_nothing(tmp_path: Path) -> None:
     assert "only a new start changes that" in home.log
 
 
+async def test_a_bridge_on_several_databases_is_deployed_as_a_whole(tmp_path: Path) -> None:
+    async with Gateways(delay_ms=3).listening() as gateways:
+        home = gateways.home(tmp_path)
+        with (tmp_path / "threadbridge.toml").open("a", encoding="utf-8") as file:
+            file.write('[storage.shards]\nrelay = "sqlite:///relay.db"\n')
+        parent = home.start(options=["--workers=1"])
+        async with traffic(home, gateways) as talk:
+            try:
+                await home.ready(parent)
+                for number in range(2):
+                    assert await talk.say("shop", "ann", f"say shop {number}") == 200
+                    assert await talk.say("relay", "bob", f"say relay {number}") == 200
+                    assert (await asked(home, DEPLOY))[-1]["action"] == "deployed"
+                for database in (home.store, tmp_path / "relay.db"):
+                    home.store = database
+                    await home.settled()
+                    assert home.rows("SELECT status, count(*) FROM outbox GROUP BY 1") == [("sent", 2)]
+                assert await home.stopped(parent) == 0
+            finally:
+                home.kill()
+
+
 async def test_workers_end_with_their_parent(tmp_path: Path) -> None:
     async with serving(tmp_path) as (home, talk, parent, gateways):
         assert await talk.say("shop", "ann", "say hello") == 200
