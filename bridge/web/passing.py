@@ -31,8 +31,10 @@ async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: f
     loop = asyncio.get_running_loop()
     until, given = loop.time() + seconds, 0
     await asyncio.sleep(_LOOK)  # what is accepted already becomes a connection meanwhile
-    while (connections := cast("list[Connection]", server.connections)) and loop.time() < until:
+    while connections := cast("list[Connection]", server.connections):
         given += sum(connection.give_away(give) for connection in connections)
+        if loop.time() >= until:
+            break
         await asyncio.sleep(_LOOK)
     for connection in connections:
         connection.refuse()
