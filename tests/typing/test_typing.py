@@ -26,7 +26,10 @@ _WANTED: Final = re.compile(r"# E: ([a-z|-]+)$")
 def test_good_functions_are_silent_and_each_mistake_is_an_error_in_its_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One run of mypy, for it takes seconds; good are the bot of the tutorial and its test too."""
+    """One run of mypy, for it takes seconds; good are the bot of the tutorial and its test too.
+
+    With an option that `make check` does not give, mypy would look at everything anew.
+    """
     write_code(tmp_path)
     tutorial = tmp_path / "docs-tutorial"
     monkeypatch.setenv("MYPYPATH", str(tutorial))

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import structlog
 from typer.testing import CliRunner
 
 from bridge.app.http import BRIDGE, create_app
@@ -75,7 +76,10 @@ def shop(tmp_path: Path) -> Shop:
 
 @pytest.fixture
 async def running(shop: Shop) -> AsyncIterator[Bridge]:
-    """A whole bridge in this process, with its control socket; commands run in threads beside it."""
+    """A whole bridge in this process, with its control socket; commands run in threads beside it.
+
+    What it logs is no line of theirs, though their standard output is this process's for a while.
+    """
     config = {
         "storage": {"url": f"sqlite:///{shop.folder}/threadbridge.db"},
         "accounts": {"demo": {"provider": "playground"}},
@@ -87,7 +91,8 @@ async def running(shop: Shop) -> AsyncIterator[Bridge]:
     control = await start_control(
         socket_path(shop.folder / "threadbridge.db"), bridge.parts.letters, bridge.parts.handoffs
     )
-    yield bridge
+    with structlog.testing.capture_logs():
+        yield bridge
     await control.cleanup()
     await runner.cleanup()
 
