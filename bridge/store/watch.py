@@ -11,8 +11,11 @@ BEAT: Final = 1.0
 """Seconds between two looks at the others, and between two signs of life of a process that writes nothing."""
 LEASE: Final = 10.0
 """Seconds of silence after which a process is dead, whatever it does."""
-GRACE: Final = 2.0
-"""Seconds of silence after which a process is dead that has no connection any more: it may be making a new one."""
+GRACE: Final = 3.0
+"""Seconds of silence after which a process is dead that has no connection any more.
+
+It may be making a new one, and have missed one look because the server was away for a moment.
+"""
 ELDERS: Final = 32
 """Processes that look at all others; the others look at these. With a thousand processes no other number reads less."""
 TAKERS: Final = 32
