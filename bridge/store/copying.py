@@ -162,6 +162,9 @@ async def copy_store(
     copied: list[Copied] = []
     if not await target.begin(source.name):
         counts = {table.name: await source.count(table) for table in tables}
+        if target.account and not any(counts.values()):
+            await target.finish(tables)
+            raise CopyRefused(f"{source.name} has no rows of the account {target.account}")
         copying = _Copying(source, target, sum(counts.values()), tell)
         copied = [await copying.copy(table, counts[table.name]) for table in tables]
         if target.account:

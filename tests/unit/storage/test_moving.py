@@ -253,6 +253,17 @@ def test_a_second_move_of_the_same_account_is_refused(stores: tuple[str, str]) -
     assert contents(stores[1]) == before
 
 
+def test_an_account_without_rows_is_refused_and_leaves_the_target_as_it_was(tmp_path: Path) -> None:
+    source, target = f"sqlite:///{tmp_path}/first.db", f"sqlite:///{tmp_path}/second.db"
+    asyncio.run(lived(source, "desk"))
+    asyncio.run(lived(target, "desk"))
+    before = contents(target)
+    with pytest.raises(CopyRefused, match="has no rows of the account shop"):
+        moved(source, target, removes=True)
+    assert is_finished(target)
+    assert contents(target) == before
+
+
 def test_a_source_that_is_being_emptied_is_never_copied_again(tmp_path: Path) -> None:
     source, target = f"sqlite:///{tmp_path}/first.db", f"sqlite:///{tmp_path}/second.db"
     asyncio.run(lived(source, "shop"))
