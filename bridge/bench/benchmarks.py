@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import uvloop
 
 from bridge.bench.growth import growth
+from bridge.bench.growth_postgres import growth_postgres
 from bridge.bench.ingest import ingest
 from bridge.bench.memory import memory
 from bridge.bench.processes import cores
@@ -27,12 +28,13 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Coroutine[Any, Any, Report]]]] 
     "latency": latency,
     "stages": stages,
     "growth": growth,
+    "growth-postgres": growth_postgres,
     "memory": memory,
     "startup": startup,
     "scale": scale,
     "peers": peers,
 }
-ASKED_FOR: Final = frozenset({"growth", "scale", "peers"})
+ASKED_FOR: Final = frozenset({"growth", "growth-postgres", "scale", "peers"})
 """Benchmarks that run only when they are named."""
 
 

@@ -30,9 +30,7 @@ _SHORT: Final = 10
 async def growth(settings: Settings) -> Report:
     """Processor time a message, as a ratio of that of an empty store."""
     report = Report("growth")
-    pasts = [MILLION, 5 * MILLION] if settings.is_full else [MILLION]
-    shapes = [(messages, threads) for messages in pasts for threads in (THREADS, messages // _SHORT)]
-    subjects = [replace(ECHO, name="empty store"), *(_with_past(*shape, settings) for shape in shapes)]
+    subjects = [replace(ECHO, name="empty store"), *(_with_past(*shape, settings) for shape in shapes_of(settings))]
     async with running(subjects, settings) as at_work:
         await interleaved(at_work, settings, Demand(seconds=settings.seconds))
         for server in at_work:
@@ -45,8 +43,19 @@ async def growth(settings: Settings) -> Report:
     return report
 
 
+def shapes_of(settings: Settings) -> list[tuple[int, int]]:
+    """The messages and the conversations of each past."""
+    pasts = [MILLION, 5 * MILLION] if settings.is_full else [MILLION]
+    return [(messages, threads) for messages in pasts for threads in (THREADS, messages // _SHORT)]
+
+
+def name_of(messages: int, threads: int) -> str:
+    """What a store with that past is called."""
+    return f"{messages:,} messages in {threads:,} conversations"
+
+
 def _with_past(messages: int, threads: int, settings: Settings) -> Subject:
-    name = f"{messages:,} messages in {threads:,} conversations"
+    name = name_of(messages, threads)
 
     def prepare(folder: Path) -> None:
         past = own_module("storage.sqlite.synthetic_past")

