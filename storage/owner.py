@@ -53,62 +53,62 @@ class Owner(ABC):
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
-        await self._writer.submit(Unit("commit turn", turn))
+        await self._writer.put(Unit("commit turn", turn))
 
     async def end_dialog(self, thread_id: int, timer: str, at: int) -> bool:
         """End the dialog that waits in a thread; False: none waits."""
-        return bool((await self._writer.submit(Unit("end dialog", (thread_id, timer, at)))).value)
+        return bool((await self._writer.put(Unit("end dialog", (thread_id, timer, at)))).value)
 
     async def start_step(self, step: StepRow) -> StepRow | None:
         """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
-        noted: StepRow | None = (await self._writer.submit(Unit("start step", step))).value
+        noted: StepRow | None = (await self._writer.put(Unit("start step", step))).value
         return noted
 
     async def end_step(self, step: StepRow) -> None:
         """Note durably what a step gave, so that it is not taken again when its turn is."""
-        await self._writer.submit(Unit("end step", step))
+        await self._writer.put(Unit("end step", step))
 
     async def fire_timers(self, now: int, limit: int) -> int | None:
         """Make inbox events of the timers that are due, at most `limit`; when the next one is due, or None."""
-        due: int | None = (await self._writer.submit(Unit("fire timers", (now, limit)))).value
+        due: int | None = (await self._writer.put(Unit("fire timers", (now, limit)))).value
         return due
 
     async def retry_turn(self, retry: Retry) -> None:
         """The turn failed and will be tried again; counts the next attempt."""
-        await self._writer.submit(Unit("retry turn", retry))
+        await self._writer.put(Unit("retry turn", retry))
 
     async def settle_turn(self, settled: Settled) -> None:
         """The event is given up; its thread goes on."""
-        await self._writer.submit(Unit("settle turn", settled))
+        await self._writer.put(Unit("settle turn", settled))
 
     async def retry_delivery(self, retry: Retry) -> None:
         """The message did not leave and will be tried again; counts the next attempt."""
-        await self._writer.submit(Unit("retry delivery", retry))
+        await self._writer.put(Unit("retry delivery", retry))
 
     async def claim_delivery(self, row_id: int, at: int) -> None:
         """Note durably that the message is about to be sent."""
-        await self._writer.submit(Unit("claim delivery", (row_id, at)))
+        await self._writer.put(Unit("claim delivery", (row_id, at)))
 
     async def settle_delivery(self, settled: Settled) -> None:
         """The message's journey ended; joins any status that came early; the thread's next one may go."""
-        await self._writer.submit(Unit("settle delivery", settled))
+        await self._writer.put(Unit("settle delivery", settled))
 
     async def advance(self, account: str, name: str, value: str) -> None:
         """Everything before `value` is received."""
-        await self._writer.submit(Unit("advance", (account, name, value)))
+        await self._writer.put(Unit("advance", (account, name, value)))
 
     async def keep_secret(self, account: str, name: str, value: str) -> str:
         """Keep a value under a name; the value kept there before, if there is one, else this one."""
-        kept: str = (await self._writer.submit(Unit("keep secret", (account, name, value)))).value
+        kept: str = (await self._writer.put(Unit("keep secret", (account, name, value)))).value
         return kept
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
-        return bool((await self._writer.submit(Unit("replay", (letter_id, at, arrivals)))).value)
+        return bool((await self._writer.put(Unit("replay", (letter_id, at, arrivals)))).value)
 
     async def drop(self, letter_id: str, at: int) -> bool:
         """Put a dead letter aside for good."""
-        return bool((await self._writer.submit(Unit("drop", (letter_id, at)))).value)
+        return bool((await self._writer.put(Unit("drop", (letter_id, at)))).value)
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note that a row ("in" or "out") is being worked on in this very moment."""
@@ -124,7 +124,7 @@ class Owner(ABC):
         return self._marks.deaths(slot, row_id) if self._marks is not None else 0
 
     async def _give_up(self, table: str, rows: Sequence[Unreadable]) -> bool:
-        await self._writer.submit(Unit("give up unreadable", (table, rows)))
+        await self._writer.put(Unit("give up unreadable", (table, rows)))
         return True
 
     def _tell(self, results: Sequence[Result]) -> None:

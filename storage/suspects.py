@@ -113,11 +113,12 @@ class SuspectsFile:
             return  # a handler that outlived its bridge
         if running:
             cell = self._cells.get((kind, row_id), -1)
+            deaths = self._deaths.get((kind, row_id), 0) if self._deaths else 0
             if cell >= 0:
-                self._note[_TAIL + cell] = self.deaths(kind, row_id)
+                self._note[_TAIL + cell] = deaths
             elif self._free[kind]:
                 cell = self._cells[kind, row_id] = self._free[kind].pop()
-                self._note[_TAIL + cell] = self.deaths(kind, row_id)  # first: no row has another row's byte
+                self._note[_TAIL + cell] = deaths  # first: no row has another row's byte
                 _CELL.pack_into(self._note, cell * _CELL.size, row_id)
             return
         cell = self._cells.pop((kind, row_id), -1)

@@ -78,22 +78,25 @@ class Writer:
         """Begin to write."""
         self._task = asyncio.get_running_loop().create_task(self._write(), name="writer")
 
+    def put(self, unit: Unit) -> asyncio.Future[Result]:
+        """The result of `unit`, which comes once that is committed; it may be even when nobody waits any more.
+
+        Raises:
+            StoreError: it is not written.
+        """
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._line_up(_Place(unit, future), unit.size)
+        return future
+
     async def submit(self, unit: Unit) -> Result:
         """Wait until `unit` is committed and return its result.
 
         A caller that is cancelled stops waiting. Its unit may still be committed, whole, unless it lapses: then it is
         let go at once, and what refused callers sent takes no memory.
         """
-        if self._failure is not None:
-            raise Broken(f"the store failed: {self._failure}")
-        if self._closing or len(self._queue) >= QUEUE or (self._queue and self._bytes + unit.size > QUEUE_BYTES):
-            raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         place = _Place(unit, future)
-        self._queue.append(place)
-        self._bytes += unit.size
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        self._line_up(place, unit.size)
         try:
             return await future
         except asyncio.CancelledError:
@@ -101,6 +104,16 @@ class Writer:
                 self._bytes -= unit.size
                 place.waiting = None
             raise
+
+    def _line_up(self, place: _Place, size: int) -> None:
+        if self._failure is not None:
+            raise Broken(f"the store failed: {self._failure}")
+        if self._closing or len(self._queue) >= QUEUE or (self._queue and self._bytes + size > QUEUE_BYTES):
+            raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
+        self._queue.append(place)
+        self._bytes += size
+        if self._wake is not None and not self._wake.done():
+            self._wake.set_result(None)
 
     async def close(self) -> None:
         """Write what is waiting, then stop."""

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.routing.router import Router
+    from bridge.web.short_way import Door
 
     _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
     _Expect = Callable[[web.Request], Awaitable[web.StreamResponse | None]]
@@ -37,6 +38,8 @@ _TAILS: Final = ("", "/{first}", "/{first}/{second}")
 
 BRIDGE: Final[web.AppKey[Bridge]] = web.AppKey("bridge", Bridge)
 """Where an application keeps its bridge."""
+_DOORS: Final[web.AppKey[dict[str, Door]]] = web.AppKey("doors", dict)
+"""Where it keeps the doors to which a short way leads, by their paths, once they are open."""
 
 
 def create_app(
@@ -55,8 +58,10 @@ def create_app(
 
 def runner_for(bridge: Bridge, *, keepalive: float = KEEPALIVE_SECONDS) -> web.AppRunner:
     """The server of `bridge`, which starts and stops with it; `keepalive` is in seconds."""
+    app = _app_of(bridge)
     per_peer = bridge.config.limits.connections_per_peer
-    return runner_of(_app_of(bridge), keepalive=keepalive, peers=bridge.peers, per_peer=per_peer)
+    doors = app[_DOORS]
+    return runner_of(app, keepalive=keepalive, peers=bridge.peers, per_peer=per_peer, doors=doors)
 
 
 def set_up_logs(config: Config, worker: int | None = None) -> None:
@@ -71,12 +76,13 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
         set_up_logs(bridge.config)
     app = web.Application(middlewares=[clean_errors(bridge.peers.named)], client_max_size=bridge.config.limits.body)
     app[BRIDGE] = bridge
+    app[_DOORS] = {}
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
     add_health(app, bridge.takes_webhooks)
     for segments in _known_paths(bridge.config):
         answer, expect = _answer_at(segments)
-        app.router.add_post("/".join(("/webhooks", *map(quote, segments))), answer, expect_handler=expect)
+        app.router.add_post(_known_path(segments), answer, expect_handler=expect)
     for tail in _TAILS:
         app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
     if is_loopback(bridge.config.server.host):
@@ -95,6 +101,10 @@ def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:
         yield (name,)
         for channel in account.provider.channels or ():
             yield name, channel
+
+
+def _known_path(segments: tuple[str, ...]) -> str:
+    return "/".join(("/webhooks", *map(quote, segments)))
 
 
 def _answer_at(path: tuple[str, ...]) -> tuple[_Answer, _Expect]:
@@ -125,6 +135,8 @@ def _path_of(request: web.Request) -> tuple[str, ...]:
 async def _running(app: web.Application) -> AsyncIterator[None]:
     bridge = app[BRIDGE]
     await bridge.start()
+    for segments in _known_paths(bridge.config):
+        app[_DOORS][_known_path(segments)] = bridge.shard_of(segments[0]).webhooks.short_way(segments)
     try:
         async with AsyncExitStack() as controls:
             for shard in bridge.shards:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
@@ -19,8 +19,13 @@ if TYPE_CHECKING:
 
     from bridge.conversation.journal import Leg
     from bridge.events import Event
+    from bridge.messages import Outgoing
 
     Happened = tuple[Event, tuple[Event, ...], tuple[Event, ...]]
+
+
+REPLY_LIMIT: Final = 1000
+"""Messages that one turn may reply with: a handler that never stops must not take the memory along."""
 
 
 class Draft:
@@ -106,6 +111,13 @@ class Draft:
         """Refuse whatever comes after the end. Raises HandlerError."""
         if self._over:
             raise over()
+
+    def say(self, messages: Sequence[Outgoing]) -> None:
+        """Add messages. Raises HandlerError when there are too many."""
+        replies = self.effects.replies
+        if len(replies) + len(messages) > REPLY_LIMIT:
+            raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
+        replies.extend(messages)
 
     def check_begun(self) -> None:
         """Raises HandlerError when a dialog was to begin and its coroutine was never awaited."""

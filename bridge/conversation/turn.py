@@ -34,9 +34,6 @@ else:
     E_co = TypeVar("E_co", bound=Event, covariant=True)
     S_co = TypeVar("S_co", covariant=True)
 
-REPLY_LIMIT: Final = 1000
-"""Messages that one turn may reply with: a handler that never stops must not take the memory along."""
-
 TIMER_LIMIT: Final = 100
 """Timers that one turn may set."""
 
@@ -225,11 +222,7 @@ class Turn(Generic[E_co, S_co]):
             HandlerError: something among them cannot be said, or the turn is over; then none of them is added.
         """
         self._draft.want_open()
-        added = as_messages(messages)
-        replies = self._draft.effects.replies
-        if len(replies) + len(added) > REPLY_LIMIT:
-            raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
-        replies.extend(added)
+        self._draft.say(as_messages(messages))
         return self
 
     def say(self, text: str) -> Self:

@@ -85,6 +85,12 @@ def is_with_person(event: Event, thread: ThreadRow) -> bool:
     return thread.is_held and not returns(event)
 
 
+def is_with_bot(row: InboxRow, thread: ThreadRow) -> bool:
+    """Whether the bot has a thread, had it when this event came, and the event changes nothing about that."""
+    hold = thread.hold
+    return hold.note is None and row.seq >= hold.taken_seq and not returns(row.event)
+
+
 def is_too_late(row: InboxRow, thread: ThreadRow) -> bool:
     """Whether a person took the thread after this event, and before it had its turn: it is theirs too."""
     return thread.hold.takes(row.seq) and not takes_over(row.event)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 import hashlib
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from bridge.events import Echo, Message, Status, ThreadRef, Unrecognised, encode_event
@@ -109,7 +110,7 @@ def log_quarantine(
 
 def _shown(reason: str) -> str:
     """A reason that every store keeps; it may quote the webhook."""
-    return reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
+    return reason and reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
 
 
 def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
@@ -121,9 +122,7 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         _check_name(inbound.key, "event key")
         for key in inbound.former_keys:
             _check_text(key, "event key")
-        if inbound.conversation_id is not None:
-            _check_name(inbound.conversation_id, "conversation id")
-        _check_name(inbound.channel, "channel")
+        _check_place(inbound.channel, inbound.conversation_id)
         for name, value in inbound.address.items():
             _check_text(name, "address")
             _check_text(value, "address")
@@ -161,8 +160,12 @@ def event_key(channel: str, conversation_id: str | None, name: str) -> str:
 
     A digest stands for the conversation, because keys are logged and a conversation's id may be a phone number.
     """
-    place = hashlib.blake2b(f"{channel}\0{conversation_id or ''}".encode(), digest_size=8)
-    return f"{place.hexdigest()}/{name}"
+    return f"{_place(channel, conversation_id or '')}/{name}"
+
+
+@lru_cache(4096)
+def _place(channel: str, conversation_id: str) -> str:
+    return hashlib.blake2b(f"{channel}\0{conversation_id}".encode(), digest_size=8).hexdigest()
 
 
 def _gateways(key: str) -> str:
@@ -177,9 +180,19 @@ def _check_name(name: str, what: str) -> None:
     _check_text(name, what)
 
 
+@lru_cache(4096)
+def _check_place(channel: str, conversation_id: str | None) -> None:
+    """The names that come again and again. What is raised is not remembered."""
+    if conversation_id is not None:
+        _check_name(conversation_id, "conversation id")
+    _check_name(channel, "channel")
+
+
 def _check_text(text: str, what: str) -> None:
     if not isinstance(text, str):
         raise TypeError(f"the {what} is no text")
+    if text.isascii() and text.isprintable():
+        return
     if "\0" in text:
         raise ValueError(f"not storable: the {what} holds a NUL character")
     try:

@@ -6,13 +6,13 @@ the store holds more; a row that has to be tried again holds up its own lane onl
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from contextlib import contextmanager
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from bridge.engine.company import Company
+from bridge.engine.crew import Crew
 from bridge.engine.lane import Lane, QueuedRow
 from bridge.engine.shares import Room, RoundRobin, Shares
 from bridge.errors import Broken, ClaimLost, StoreError
@@ -21,7 +21,7 @@ from bridge.store.records import READ_BYTES
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from bridge.clock import Alarm, Clock
     from bridge.engine.lane import Source
@@ -69,7 +69,7 @@ class Lanes(Generic[R]):
         self._room = Room(capacity, len(groups))
         self._lanes: dict[int, Lane[R]] = {}
         self._ready: RoundRobin[Lane[R]] = RoundRobin()
-        self._active: set[asyncio.Task[None]] = set()
+        self._crew: Crew[Lane[R]] = Crew(f"{source.name} lanes", self._work, self._taken, self._pump)
         self._running = False
         self._stopped = False
         self._beyond: set[str | None] = set()
@@ -82,12 +82,12 @@ class Lanes(Generic[R]):
         self._company: Company[R] | None = None
         """While there are suspects."""
         self._bytes = 0
-        self._idle = asyncio.Event()
 
     async def start(self, suspects: Mapping[int, int] = MappingProxyType({})) -> None:
         """Take up what the store holds. `suspects`: rows, each with how many of them may run while it does."""
         self._suspect(suspects)
         self._stopped = False
+        self._crew.start()
         await self._fill({None, *self._groups})
         self._running = not self._stopped
         self._admit()
@@ -151,19 +151,13 @@ class Lanes(Generic[R]):
 
     async def settle(self) -> None:
         """Return when nothing is being worked on or could be; what waits for its time does not count."""
-        while self._active or (self._ready and self._running):
-            self._idle.clear()
-            await self._idle.wait()
+        while self._crew.is_busy or (self._ready and self._running):
+            await self._crew.settle()
 
     async def stop(self, seconds: float) -> None:
         """Begin nothing new; let what runs finish within `seconds`, then cancel it."""
         self._running, self._stopped = False, True
-        if self._active:
-            await asyncio.wait(self._active, timeout=seconds)
-        for task in self._active:
-            task.cancel()
-        if self._active:
-            await asyncio.wait(self._active, timeout=1)
+        await self._crew.stop(seconds)
 
     def __len__(self) -> int:
         """Threads in memory."""
@@ -206,12 +200,16 @@ class Lanes(Generic[R]):
         else:
             lane.rows.append(row)
             lane.last_seq = row.seq
-            self._bytes += lane.weigh()
+            lane.size += row.size
+            self._bytes += row.size
 
     def _line_up(self, lane: Lane[R]) -> None:
         if self._company is not None and self._company.needs(lane):
             self._company.join(lane)
             self._admit()
+        elif self._running and not self._ready and self._places.has_room(lane.group):
+            self._places.take(lane.group)  # nobody is before it, and there is a place
+            self._crew.begin(lane)
         else:
             self._ready.add(lane.group, lane)
 
@@ -223,7 +221,7 @@ class Lanes(Generic[R]):
     def _pump(self) -> None:
         """A worker for each lane in the line that may have a place."""
         while (lane := self._taken()) is not None:
-            self._spawn(self._work(lane))
+            self._crew.begin(lane)
 
     def _taken(self) -> Lane[R] | None:
         """The next lane, with its place."""
@@ -232,38 +230,23 @@ class Lanes(Generic[R]):
             self._places.take(lane.group)
         return lane
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work, name=f"{self._source.name} lanes")
-        self._active.add(task)
-        task.add_done_callback(self._worked)
-
-    def _worked(self, task: asyncio.Task[None]) -> None:
-        self._active.discard(task)
-        self._pump()
-        if not self._active:
-            self._idle.set()
-
-    async def _work(self, first: Lane[R]) -> None:
-        lane: Lane[R] | None = first
-        while lane is not None:
-            try:
-                await self._try(lane)
-            except Broken:
-                return
-            finally:
-                self._places.give(lane.group)
-            lane = self._taken()
-
-    async def _try(self, lane: Lane[R]) -> None:
-        """One row of one lane. Whatever goes wrong, the row stays and is tried again."""
+    async def _work(self, lane: Lane[R]) -> bool:
+        """One row of one lane. Whatever goes wrong with it, it stays and is tried again."""
         try:
             await self._step(lane)
         except Broken:
-            raise
-        except StoreError as error:
+            return False
+        except Exception as error:  # noqa: BLE001 - as it says
+            self._failed(lane, error)
+        finally:
+            self._places.give(lane.group)
+        return True
+
+    def _failed(self, lane: Lane[R], error: Exception) -> None:
+        if isinstance(error, StoreError):
             log.warning("store_unavailable", lane=self._source.name, thread=lane.thread_id, reason=str(error))
             self._wait(lane, self._clock.now() + _PAUSE)
-        except Exception as error:  # noqa: BLE001 - as it says
+        else:
             log.error("lane_failed", lane=self._source.name, thread=lane.thread_id, reason=kind_of(error))
             self._wait(lane, self._clock.now() + _LONG_PAUSE)
 
@@ -272,7 +255,12 @@ class Lanes(Generic[R]):
             await self._refill(lane)
         try:
             if lane.rows and self._may_begin(lane):
-                await self._work_on(lane, lane.rows[0])
+                lane.due, head, again = False, lane.rows[0], None
+                try:
+                    again = await self._source.work(head)
+                except ClaimLost as error:
+                    log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
+                self._worked_on(lane, head, again)
         finally:
             if self._company is not None and self._company.leave(lane):
                 self._admit()
@@ -282,15 +270,10 @@ class Lanes(Generic[R]):
     def _may_begin(self, lane: Lane[R]) -> bool:
         if self._company is not None and self._company.needs(lane):
             return False  # a suspect that came out of the store only now
-        return lane.due or lane.rows[0].available_at <= self._clock.now()
+        available_at = lane.rows[0].available_at
+        return not available_at or lane.due or available_at <= self._clock.now()
 
-    async def _work_on(self, lane: Lane[R], head: R) -> None:
-        lane.due = False
-        try:
-            again = await self._source.work(head)
-        except ClaimLost as error:
-            log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
-            again = None
+    def _worked_on(self, lane: Lane[R], head: R, again: R | None) -> None:
         if again is None:
             lane.rows.popleft()
         else:
@@ -311,7 +294,7 @@ class Lanes(Generic[R]):
 
     def _next(self, lane: Lane[R]) -> None:
         self._bytes += lane.weigh()
-        if lane.rows and lane.rows[0].available_at > self._clock.now():
+        if lane.rows and lane.rows[0].available_at and lane.rows[0].available_at > self._clock.now():
             self._wait(lane, lane.rows[0].available_at)
         elif lane.rows or lane.more:
             self._line_up(lane)
@@ -320,7 +303,8 @@ class Lanes(Generic[R]):
             self._room.ready.give(lane.group)
             if self._filling:
                 self._ended.add(lane.thread_id)
-            self._fill_up()
+            if self._beyond:
+                self._fill_up()
 
     def _wait(self, lane: Lane[R], until: int) -> None:
         head = lane.rows[0].id if lane.rows else 0
@@ -354,7 +338,7 @@ class Lanes(Generic[R]):
         """There may be room for threads that wait in the store."""
         if self._beyond and not self._filling and any(map(self._room.has_half, self._beyond)):
             self._filling = True
-            self._spawn(self._fill_again())
+            self._crew.run(self._fill_again())
 
     async def _fill_again(self) -> None:
         """Fill, and look once more: what ran dry meanwhile may have left room that nothing else notices."""
@@ -369,7 +353,7 @@ class Lanes(Generic[R]):
         except Exception as error:  # noqa: BLE001 - whatever went wrong here, the threads wait and are looked for again
             log.warning("store_unavailable", lane=self._source.name, reason=kind_of(error))
             self._beyond |= groups
-            self._clock.call_at(self._clock.now() + _PAUSE, lambda: self._spawn(self._fill_again()))
+            self._clock.call_at(self._clock.now() + _PAUSE, lambda: self._crew.run(self._fill_again()))
             return
         self._filling = False
         self._fill_up()

@@ -50,6 +50,11 @@ class Acks:
         """The answer to `request` at `now` (microseconds); an ordinary one where the connection ends with it."""
         if request.version != HttpVersion11 or not request.keep_alive:
             return web.Response(body=BODY, content_type="application/json")
+        self.bytes(now)
+        return self._ready
+
+    def bytes(self, now: int) -> bytes:
+        """The same as the bytes of a whole answer."""
         if now // SECOND != self._second:
             self._second = now // SECOND
             self._ready.bytes = (
@@ -57,4 +62,4 @@ class Acks:
                 f"Content-Length: {len(BODY)}\r\nDate: {formatdate(self._second, usegmt=True)}\r\n"
                 f"Server: {SERVER}\r\n\r\n"
             ).encode() + BODY
-        return self._ready
+        return self._ready.bytes

@@ -14,6 +14,8 @@ from bridge.errors import WebhookError
 if TYPE_CHECKING:
     from multidict import CIMultiDictProxy
 
+    from bridge.web.short_way import Asked
+
 BODY_SECONDS: Final = 10.0
 _ENCODINGS: Final = frozenset({"", "identity", "gzip"})
 _GZIP: Final = b"\x1f\x8b"
@@ -21,6 +23,13 @@ _GZIP: Final = b"\x1f\x8b"
 _MEMBERS: Final = 16
 """Members of gzip that are looked at: each one costs a copy of all that is behind it."""
 _CONTINUE: Final = "100-continue"
+_UNREADABLE: Final = (
+    HttpProcessingError,
+    web.RequestPayloadError,
+    web.PayloadAccessError,
+    ConnectionError,
+    ValueError,
+)
 _TRANSFERS: Final = frozenset({"", "chunked", "identity"})
 
 
@@ -38,7 +47,7 @@ def check_line(request: web.BaseRequest) -> None:
         raise WebhookError(417, "unknown expectation")
 
 
-def check_head(request: web.Request, limit: int) -> None:
+def check_head(request: Asked, limit: int) -> None:
     """Refuse by the head alone what can be: nothing of the body has been read.
 
     Raises:
@@ -60,7 +69,7 @@ def _joined(headers: CIMultiDictProxy[str], name: str) -> str:
     return ",".join(headers.getall(name, ())).strip().lower()
 
 
-def _check_type(request: web.Request) -> None:
+def _check_type(request: Asked) -> None:
     """application/json or something+json, in UTF-8 where it names a charset."""
     kind = request.content_type
     if request.headers.get(hdrs.CONTENT_TYPE) is None or not (kind == "application/json" or kind.endswith("+json")):
@@ -69,7 +78,7 @@ def _check_type(request: web.Request) -> None:
         raise WebhookError(415, "unknown charset: want utf-8")
 
 
-async def read_body(request: web.Request, limit: int) -> bytes:
+async def read_body(request: Asked, limit: int) -> bytes:
     """The body as JSON has it, at most `limit` bytes of it, within 10 seconds.
 
     Raises:
@@ -78,27 +87,38 @@ async def read_body(request: web.Request, limit: int) -> bytes:
     return plain_of(request, await read_raw(request, limit), limit)
 
 
-async def read_raw(request: web.Request, limit: int) -> bytes:
+async def read_raw(request: Asked, limit: int) -> bytes:
     """The body as it came, or as a server that inflates by itself hands it on. See read_body."""
-    content = request.content
+    if request.content.is_eof():
+        return whole_body(request, limit)
     try:
-        if content.is_eof():
-            body = content.read_nowait()
-        else:
-            async with asyncio.timeout(BODY_SECONDS):
-                body = await _read(request, limit)
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _read(request, limit)
     except TimeoutError:
         raise WebhookError(408, "the body did not come in time") from None
-    except (HttpProcessingError, web.RequestPayloadError, web.PayloadAccessError, ConnectionError, ValueError):
+    except _UNREADABLE:
         raise WebhookError(400, "the body cannot be read") from None
-    if getattr(request.protocol, "overframed", None) is content:
+    return _bounded(request, body, limit)
+
+
+def whole_body(request: Asked, limit: int) -> bytes:
+    """The same of a body that is here to its end."""
+    try:
+        body = request.content.read_nowait()
+    except _UNREADABLE:
+        raise WebhookError(400, "the body cannot be read") from None
+    return _bounded(request, body, limit)
+
+
+def _bounded(request: Asked, body: bytes, limit: int) -> bytes:
+    if getattr(request.protocol, "overframed", None) is request.content:
         raise WebhookError(400, "the chunks hold more than the body")
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
     return body
 
 
-def plain_of(request: web.Request, body: bytes, limit: int) -> bytes:
+def plain_of(request: Asked, body: bytes, limit: int) -> bytes:
     """What `read_raw` read, inflated where it is gzip. Raises WebhookError: 400 or 413."""
     if not is_gzip(request):
         return body
@@ -110,7 +130,7 @@ def plain_of(request: web.Request, body: bytes, limit: int) -> bytes:
     return body
 
 
-def is_gzip(request: web.Request) -> bool:
+def is_gzip(request: Asked) -> bool:
     """Whether the body is to be inflated: it is announced as gzip, and no host's server has inflated it already."""
     if hdrs.CONTENT_ENCODING not in request.headers or _joined(request.headers, hdrs.CONTENT_ENCODING) != "gzip":
         return False
@@ -138,7 +158,7 @@ def inflate(data: bytes, limit: int) -> bytes:
     raise WebhookError(400, "the body is in too many pieces")
 
 
-async def _read(request: web.Request, limit: int) -> bytes:
+async def _read(request: Asked, limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while part := await request.content.readany():

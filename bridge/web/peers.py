@@ -20,8 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Collection, Iterator
     from ipaddress import IPv4Network
 
-    from aiohttp import web
     from multidict import CIMultiDictProxy
+
+    from bridge.web.short_way import Asked
 
 Address: TypeAlias = IPv4Address | IPv6Address
 
@@ -48,7 +49,7 @@ class Peers:
         address = _address(remote or "")
         return None if address is None or self._is_exempt(address) else _share_of(address)
 
-    def asking(self, request: web.BaseRequest) -> str | None:
+    def asking(self, request: Asked) -> str | None:
         """Whom a request counts for; None: for nobody.
 
         From the right, the addresses in X-Forwarded-For, or where there is none in Forwarded (RFC 7239), are those that
@@ -57,12 +58,12 @@ class Peers:
         address = self._address_of(request)
         return None if address is None or self._is_exempt(address) else _share_of(address)
 
-    def named(self, request: web.BaseRequest) -> str | None:
+    def named(self, request: Asked) -> str | None:
         """Who asks, for the log: near addresses too."""
         address = self._address_of(request)
         return None if address is None else str(address)
 
-    def _address_of(self, request: web.BaseRequest) -> Address | None:
+    def _address_of(self, request: Asked) -> Address | None:
         address = _address(request.remote or "")
         if address is not None and self._is_trusted(address):
             for word in _hops(request.headers):
@@ -170,7 +171,7 @@ class Bodies:
         self._all = Shares("bodies under way in all", most)
 
     @asynccontextmanager
-    async def place(self, request: web.BaseRequest) -> AsyncIterator[None]:
+    async def place(self, request: Asked) -> AsyncIterator[None]:
         """While the body of `request` is read.
 
         Raises:

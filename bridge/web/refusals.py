@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import random
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import orjson
@@ -11,6 +13,7 @@ from aiohttp import hdrs, web
 
 from bridge.errors import WebhookError
 from bridge.log import kind_of, log
+from bridge.web.ack import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -29,6 +32,17 @@ def refusal(error: WebhookError) -> web.Response:
         content_type="application/json",
         headers=headers,
     )
+
+
+def refusal_bytes(status: int, reason: str, retry_after: int | None = None) -> bytes:
+    """The same as the bytes of a whole answer, on a connection that stays open."""
+    body = orjson.dumps({"error": reason})
+    again = "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
+    head = (
+        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n{again}"
+        f"Content-Length: {len(body)}\r\nDate: {formatdate(usegmt=True)}\r\nServer: {SERVER}\r\n\r\n"
+    )
+    return head.encode() + body
 
 
 def busy(reason: str) -> WebhookError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import hdrs, web
@@ -14,13 +15,16 @@ from bridge.web.ack import SERVER
 from bridge.web.limits import check_line
 from bridge.web.peers import Peers, Shares
 from bridge.web.refusals import log_refusal, refusal
+from bridge.web.short_way import ShortWay
 
 if TYPE_CHECKING:
     import asyncio
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp import StreamReader
     from aiohttp.web_protocol import RequestHandler
+
+    from bridge.web.short_way import Door
 
     _Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -43,11 +47,16 @@ def runner_of(
     peers: Peers | None = None,
     per_peer: int = CONNECTIONS,
     drain: float = DRAIN_SECONDS,
+    doors: Mapping[str, Door] = MappingProxyType({}),
 ) -> web.AppRunner:
-    """What serves `app`; `keepalive` and `drain` are in seconds, `per_peer` connections of each of `peers`."""
+    """What serves `app`; `keepalive` and `drain` are in seconds, `per_peer` connections of each of `peers`.
+
+    `doors` are the paths of `app` to which a short way leads.
+    """
     return _Runner(
         app,
         peers or Peers(()),
+        doors,
         Shares("connections", per_peer),
         access_log=None,
         keepalive_timeout=keepalive,
@@ -77,9 +86,17 @@ async def name_server(_: web.Request, response: web.StreamResponse) -> None:
 class _Runner(web.AppRunner):
     """An AppRunner whose connections are ours: aiohttp has no other way to say how a broken request is answered."""
 
-    def __init__(self, app: web.Application, peers: Peers, shares: Shares, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+    def __init__(
+        self,
+        app: web.Application,
+        peers: Peers,
+        doors: Mapping[str, Door],
+        shares: Shares,
+        **settings: Any,  # noqa: ANN401 - as aiohttp has it
+    ) -> None:
         super().__init__(app, **settings)
         self._peers = peers
+        self._doors = doors
         self._shares = shares
 
     async def _make_server(self) -> web.Server:
@@ -91,7 +108,7 @@ class _Runner(web.AppRunner):
             loop=made._loop,  # noqa: SLF001 - as aiohttp itself hands it on
             **made._kwargs,  # noqa: SLF001 - the same
         )
-        server.peers, server.shares = self._peers, self._shares
+        server.peers, server.doors, server.shares = self._peers, self._doors, self._shares
         return server
 
 
@@ -119,19 +136,20 @@ def _last(error: WebhookError) -> web.Response:
 
 class _Server(web.Server):
     peers: Peers
+    doors: Mapping[str, Door]
     shares: Shares
 
     def __call__(self) -> RequestHandler:
         return Connection(self, loop=self._loop, **self._kwargs)
 
 
-class Connection(web.RequestHandler):
+class Connection(ShortWay):
     """One connection. What cannot be read as HTTP is refused without an echo, and the connection closed."""
 
     __slots__ = ("_begun", "_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
-        super().__init__(server, **settings)
+        super().__init__(server, server.doors, **settings)
         self._shares: Shares | None = None
         self._peer: str | None = None
         self._host: str | None = None
@@ -146,6 +164,7 @@ class Connection(web.RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """See asyncio. Notes a body whose frames take far more than itself, as extensions of chunks may."""
+        was_held = self._held
         super().data_received(data)
         body: StreamReader | None = None
         if self._messages:
@@ -153,7 +172,7 @@ class Connection(web.RequestHandler):
         elif self._current_request is not None:
             body = self._current_request.content
         if data:
-            self._begun = body is None
+            self._begun = body is None and self._held is was_held  # else a whole one went the short way
         if body is None or body.is_eof():
             return
         if body is not self._body:  # what came with its beginning may be of the requests before it

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.ingest import arrivals_of, log_quarantine
+from bridge.engine.patience import Patience
 from bridge.engine.shares import Shares
 from bridge.errors import Broken, StoreError, Unavailable, WebhookError
 from bridge.log import log
@@ -16,9 +17,8 @@ from bridge.strict_json import read_object
 from bridge.web.ack import Acks
 from bridge.web.forgeries import Forgeries
 from bridge.web.intake import Intake
-from bridge.web.limits import check_head, check_line, is_gzip, plain_of, read_raw
-from bridge.web.patience import Patience
-from bridge.web.refusals import busy, log_refusal, refusal
+from bridge.web.limits import check_head, check_line, is_gzip, plain_of, read_raw, whole_body
+from bridge.web.refusals import busy, log_refusal, refusal, refusal_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bridge.store.port import Store
     from bridge.store.records import Receipt
     from bridge.web.peers import Bodies, Peers
+    from bridge.web.short_way import Asked, Door
 
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
@@ -86,20 +87,31 @@ class Webhooks:
         """Take one webhook; `path` is what stands behind /webhooks/, wherever that is mounted."""
         try:
             await self._take(request, path)
-        except _NotStored as error:
-            return refusal(error)
         except WebhookError as error:
             self._log_refusal(error, path[0], request)
             return refusal(error)
         return self._acks.answer(request, self._clock.now())
 
-    async def _take(self, request: web.Request, path: tuple[str, ...]) -> None:
+    def short_way(self, path: tuple[str, ...]) -> Door:
+        """The same as bytes, for the short way to `path`."""
+
+        async def answer(request: Asked) -> bytes:
+            try:
+                await self._take(request, path)
+            except WebhookError as error:
+                self._log_refusal(error, path[0], request)
+                return refusal_bytes(error.status, error.reason, error.retry_after)
+            return self._acks.bytes(self._clock.now())
+
+        return answer
+
+    async def _take(self, request: Asked, path: tuple[str, ...]) -> None:
         if self.draining:
             raise busy("shutting down")
         check_head(request, self._limit)
         door, segments = self._enter(request, path)
         channel = None if door.verifier.needs_body else _channel_of(door, segments)
-        body = await self._read(request)
+        body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
         name = door.account.name
         if not self._in_flight.has_room(name):
             raise busy("too many requests at once")
@@ -115,7 +127,7 @@ class Webhooks:
             self._in_flight.give(name)
 
     async def accept(
-        self, account: Account, body: bytes, channel: str | None, request: web.Request | None = None
+        self, account: Account, body: bytes, channel: str | None, request: Asked | None = None
     ) -> list[Receipt]:
         """Store what an authenticated body brings; returns after the commit. `request` brought it, for the log.
 
@@ -127,7 +139,8 @@ class Webhooks:
         if not arrivals:
             return []
         try:
-            receipts = await self._patience.wait(self._store.receive(arrivals))
+            with self._patience.limit():
+                receipts = await self._store.receive(arrivals)
         except (StoreError, TimeoutError) as error:
             if isinstance(error, Unavailable | Broken | TimeoutError):
                 self.intake.failed()
@@ -137,13 +150,15 @@ class Webhooks:
         log_quarantine(arrivals, receipts, lambda: self._peers.named(request) if request is not None else None)
         return receipts
 
-    def _log_refusal(self, error: WebhookError, name: str, request: web.Request) -> None:
+    def _log_refusal(self, error: WebhookError, name: str, request: Asked) -> None:
         """A line about a refusal; a name that is no account's is the peer's own word, and stays out."""
+        if isinstance(error, _NotStored):
+            return
         known = name in self._doors
         reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
         log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
 
-    def _verified(self, door: _Door, request: web.Request, body: bytes) -> bytes:
+    def _verified(self, door: _Door, request: Asked, body: bytes) -> bytes:
         """The plain body. The signature is one of the bytes as they came, or of what was compressed.
 
         Raises:
@@ -162,14 +177,12 @@ class Webhooks:
             door.verifier.verify_body(replace(signed, body=plain))
             return plain
 
-    async def _read(self, request: web.Request) -> bytes:
+    async def _read(self, request: Asked) -> bytes:
         """The body as it came; one that is still to come must not keep the door from those that are here."""
-        if request.content.is_eof():
-            return await read_raw(request, self._limit)
         async with self._bodies.place(request):
             return await read_raw(request, self._limit)
 
-    def _enter(self, request: web.Request, path: tuple[str, ...]) -> tuple[_Door, list[str]]:
+    def _enter(self, request: Asked, path: tuple[str, ...]) -> tuple[_Door, list[str]]:
         """The door a request is for, and the rest of its path, once its head has proved who it is from.
 
         Nothing of the body is read or inflated for a peer that proves nothing.

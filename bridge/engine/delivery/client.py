@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
@@ -16,7 +17,7 @@ from bridge.providers.optional import LimitsPaths
 from bridge.providers.redaction import Redaction, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Callable, Coroutine, Generator
 
     from pydantic import BaseModel
 
@@ -90,10 +91,14 @@ class Client:
         self._timeout = settings.timeout
         self._redaction = Redaction(secrets_of(settings, inbound))
         self._credential: Credential | None = None
+        self._is_fixed = False
+        """Whether the provider has said that the account's credentials are fixed: none is ever obtained."""
         self._obtaining = asyncio.Lock()
         self._refusals = 0
         self._refusal: SendError | None = None
-        self._connections = asyncio.Semaphore(connections)
+        self._free = connections
+        self._line: deque[asyncio.Future[None]] = deque()
+        """Requests that wait for another one's connection."""
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
 
@@ -101,7 +106,7 @@ class Client:
         """So many processes send for the account now: each keeps to its share of the rate."""
         self._limiter.share(processes)
 
-    async def send(self, outbound: Outbound, attempt: Attempt) -> Sent:
+    def send(self, outbound: Outbound, attempt: Attempt) -> Coroutine[Any, Any, Sent]:
         """Send one message, and note in `attempt` what happens on the wire.
 
         A refused credential is obtained anew, once; then the same request is repeated.
@@ -109,7 +114,7 @@ class Client:
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
-        return await self.ask(lambda credential: self._provider.send(outbound, credential), attempt)
+        return self.ask(lambda credential: self._provider.send(outbound, credential), attempt)
 
     async def ask(
         self, begin: Callable[[Credential | None], Generator[Request, Response, T]], attempt: Attempt | None = None
@@ -120,7 +125,7 @@ class Client:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
         attempt = attempt or Attempt()
-        credential = await self._obtain(refused=None)
+        credential = None if self._is_fixed else await self._obtain(refused=None)
         try:
             return await self._run(begin(credential), attempt)
         except NotSent as error:
@@ -146,6 +151,7 @@ class Client:
             return current
         exchange = self._provider.authenticate(self._clock.now())
         if exchange is None:
+            self._is_fixed = True
             return None
         refusals = self._refusals
         async with self._obtaining:
@@ -193,22 +199,35 @@ class Client:
             flow.close()
 
     async def _exchange(self, request: Request, attempt: Attempt) -> Response:
-        async with self._limiter.slot(request) as slot, self._connections:
+        if self._limiter.is_open:
+            response = await self._noted(request, attempt)
+            if response.status not in SUCCESS:
+                self._limiter.slot(request).learn(response, retry_after(response))
+        else:
+            response = await self._limited(request, attempt)
+        if response.status in REDIRECT:
+            reason = "the provider answers with a redirect, which is never followed"
+            raise Rejected(reason, code=str(response.status), loggable=True)
+        return response
+
+    async def _limited(self, request: Request, attempt: Attempt) -> Response:
+        """The same once the request has its turn."""
+        async with self._limiter.slot(request) as slot:
             try:
                 response = await self._noted(request, attempt)
             except STOPPED:
                 slot.give_back()
                 raise
             slot.learn(response, retry_after(response))
-        if response.status in REDIRECT:
-            reason = "the provider answers with a redirect, which is never followed"
-            raise Rejected(reason, code=str(response.status), loggable=True)
         return response
 
     async def _noted(self, request: Request, attempt: Attempt) -> Response:
+        if self._free == 0:
+            await self._place()
         note: dict[str, object] = {"method": request.method, "path": self._redaction.text(request.path)}
         attempt.requests.append(note)
         began = self._clock.now()
+        self._free -= 1
         try:
             response = await self._transport.carry(
                 self._provider.base_url, request, self._timeout, leaving=attempt.leave
@@ -221,11 +240,32 @@ class Client:
             raise
         finally:
             note["ms"] = (self._clock.now() - began) // 1000
+            self._give_place()
         note["status"] = response.status
         if response.status not in SUCCESS:
             answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
             note["answer"] = self._redaction.text(answer)[:_SHOWN]
         return response
+
+    async def _place(self) -> None:
+        """Wait for one of the `connections`; those that wait have their turns in order."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._line.append(waiter)
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self._give_place()
+            raise
+        self._free += 1  # that of whom it was given by
+
+    def _give_place(self) -> None:
+        while self._line:
+            waiter = self._line.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+        self._free += 1
 
 
 def _no_credential(error: SendError) -> NotSent:

@@ -14,6 +14,7 @@ from bridge.engine.delivery.answer_bytes import Answer
 from bridge.engine.delivery.connection import Connection
 from bridge.engine.delivery.dialling import Dialler
 from bridge.engine.delivery.request_bytes import Origin, encode
+from bridge.engine.patience import Patiences
 from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.providers.port import SECRET_HEADERS, Response
 
@@ -41,6 +42,7 @@ class Lean:
         """An idle connection is closed after `keepalive` seconds."""
         self._keepalive = keepalive
         self._dialler = Dialler()
+        self._patiences = Patiences()
         self._origins: dict[str, Origin] = {}
         self._idle: dict[tuple[bool, str, int], deque[Connection]] = {}
         self._open: set[Connection] = set()
@@ -59,7 +61,7 @@ class Lean:
         answer = Answer(to_head=request.method == "HEAD")
         connection = None
         try:
-            async with asyncio.timeout(seconds):
+            with self._patiences.of(seconds).limit():
                 connection = self._take(origin) or await self._dial(origin, seconds)
                 if leaving is not None:
                     await leaving()

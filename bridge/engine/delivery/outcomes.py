@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.log import log
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bridge.providers.port import Sent
     from bridge.store.port import Store
     from bridge.store.records import OutboxRow
+
+T = TypeVar("T")
 
 SILENCED: Final = "a person took the conversation before it could leave"
 TAKEN: Final = "a person took the conversation"
@@ -59,7 +61,7 @@ class Outcomes:
             status=sent.status,
             exchange=exchange,
         )
-        await self._record(lambda: self._store.settle_delivery(settled))
+        await self._record(self._store.settle_delivery, settled)
         log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(
@@ -84,7 +86,7 @@ class Outcomes:
             outcome=outcome,
             free=free,
         )
-        await self._record(lambda: self._store.retry_delivery(retry))
+        await self._record(self._store.retry_delivery, retry)
 
     async def end(
         self,
@@ -128,13 +130,13 @@ class Outcomes:
             reason=reason,
             exchange=exchange,
         )
-        await self._record(lambda: self._store.settle_delivery(settled))
+        await self._record(self._store.settle_delivery, settled)
 
-    async def _record(self, write: Callable[[], Awaitable[None]]) -> None:
+    async def _record(self, write: Callable[[T], Awaitable[None]], end: T) -> None:
         """Write, and wait for a store that is unavailable: what happened on the wire must not be lost."""
         while True:
             try:
-                return await write()
+                return await write(end)
             except (Broken, ClaimLost):
                 raise  # ClaimLost: a status told the outcome while the message was on the wire
             except StoreError as error:

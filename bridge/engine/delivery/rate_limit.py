@@ -11,6 +11,7 @@ from bridge.providers.answers import TOO_MANY, UNAVAILABLE
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
@@ -201,7 +202,14 @@ class Limiter:
 
     def slot(self, request: Request) -> Slot:
         """The context of one request, left when its answer is here; call `learn` with that answer inside."""
+        if self._path_pace is None and self._whole is None:
+            return Slot(self, ())
         return Slot(self, [bucket for bucket in (self._path(request), self._whole) if bucket is not None])
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a request has its turn at once: the account has no rate, and no pause now."""
+        return self._whole is None and self._path_pace is None and not self._held.until()
 
     async def wait(self) -> int:
         """Wait for the end of the account's pause; the time then."""
@@ -239,7 +247,7 @@ class Limiter:
 class Slot:
     """One request on its way."""
 
-    def __init__(self, limiter: Limiter, buckets: list[Bucket]) -> None:
+    def __init__(self, limiter: Limiter, buckets: Sequence[Bucket]) -> None:
         """`buckets`: the narrowest first."""
         self._limiter = limiter
         self._buckets = buckets

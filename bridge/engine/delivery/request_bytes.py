@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
@@ -19,6 +19,10 @@ _TARGET: Final = re.compile(r"/[!-~]*")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "expect", "upgrade"})
 """Headers that say how the bytes are to be read: a provider has no say in them."""
 _BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+
+
+_HEADS: Final = 256
+"""Heads that an origin remembers: a path or a header may name its message, and is never asked for again."""
 
 
 @lru_cache(1024)
@@ -45,6 +49,8 @@ class Origin:
     prefix: str
     fields: dict[str, str]
     key: tuple[bool, str, int]
+    heads: dict[tuple[object, ...], bytes] = field(default_factory=dict, compare=False)
+    """The heads of late requests, up to their length: most gateways get the same one each time."""
 
     @classmethod
     def of(cls, base_url: str) -> Origin:
@@ -69,22 +75,36 @@ class Origin:
 
 def encode(origin: Origin, request: Request) -> bytes:
     """The whole request. Raises ValueError when it holds what could be read as another one."""
-    method, body = request.method.upper(), request.body
+    body = request.body
+    if request.query:
+        head = _head(origin, request)
+    else:
+        key = (request.method, request.path, body is None, *request.headers.items())
+        head = origin.heads.get(key, b"")
+        if not head:
+            if len(origin.heads) >= _HEADS:
+                origin.heads.clear()
+            head = origin.heads[key] = _head(origin, request)
+    return head + b"\r\n" if body is None else b"%bContent-Length: %d\r\n\r\n%b" % (head, len(body), body)
+
+
+def _head(origin: Origin, request: Request) -> bytes:
+    """The head without the length of a body. Raises ValueError as `encode` does."""
+    method = request.method.upper()
     fields = origin.fields.copy()
     for name, value in request.headers.items():
         fields[field_name(name)] = f"{name}: {value}\r\n"
     if not _FRAMING.isdisjoint(fields):
         raise ValueError("a header says how the request is to be read")
-    if body is not None:
+    if request.body is not None:
         fields.setdefault("content-type", "Content-Type: application/json\r\n")
-        fields["content-length"] = f"Content-Length: {len(body)}\r\n"
     elif method not in _BODILESS:
         fields["content-length"] = "Content-Length: 0\r\n"
     field_name(method)
     head = f"{method} {_target(origin, request)} HTTP/1.1\r\n{''.join(fields.values())}".encode()
     if not is_clean(head, len(fields) + 1):
         raise ValueError("a header holds a control character")
-    return b"%b\r\n%b" % (head, body or b"")
+    return head
 
 
 def _target(origin: Origin, request: Request) -> str:

@@ -51,13 +51,15 @@ class Batch:
     @property
     def events(self) -> tuple[Event, ...]:
         """Those that the turn answers: under `latest` the newest."""
+        if len(self.rows) == 1:
+            return (self.rows[0].event,)
         rows = (self.newest,) if self._skips else self.rows
         return tuple(row.event for row in rows)
 
     @property
     def skipped(self) -> tuple[Event, ...]:
         """Those that it passes over: under `latest` all but the newest."""
-        return tuple(row.event for row in self.rows[:-1]) if self._skips else ()
+        return tuple(row.event for row in self.rows[:-1]) if len(self.rows) > 1 and self._skips else ()
 
     @property
     def _skips(self) -> bool:
@@ -75,7 +77,7 @@ class Batch:
 
     def led_to(self, match: Match | None) -> bool:
         """Whether the turn found the handler that its events were gathered for."""
-        if not self.others or self.handler is None:
+        if len(self.rows) == 1 or self.handler is None:
             return True
         return match is not None and match.handler.function is self.handler.function
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
-    from bridge.store.records import InboxRow
+    from bridge.store.records import Hold, InboxRow
 
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
@@ -78,13 +78,15 @@ class CommitBuilder:
         now, effects = self._clock.now(), draft.effects
         if (size := sum(map(_size, effects.replies))) > REPLY_SIZE:
             raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
-        row, events = batch.head, [row.event for row in batch.rows]
+        rows = batch.rows
+        row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
         replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
-        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
         anybody = handler is not None and handler.options.anybody and not draft.begun
-        plans = [_offered(planned, None if anybody else draft.whom) for planned in plans]
+        whom = None if anybody else draft.whom
+        plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
+        change = _change(effects.handoff, thread, events)
         left = ThreadRow(
             id=thread.id,
             ref=thread.ref,
@@ -94,16 +96,13 @@ class CommitBuilder:
             state=draft.state.encode(),
             step=draft.step,
             choices=_choices(thread, draft, plans, events, keys_return=capabilities.keys_return),
-            address=next((row.address for row in reversed(batch.rows) if row.address), thread.address),
+            address=newest.address or next((row.address for row in reversed(rows) if row.address), thread.address),
             dialog=draft.dialog,
             members=draft.members.encode(),
-            hold=after_turn(thread.hold, _note(effects.handoff, thread, events)),
+            hold=change.hold,
         )
         draft.close()
-        stays = is_with_person(batch.head.event, thread)
-        given_back = thread.is_held and not stays
-        taken = left.is_held and not stays
-        held = left.hold.taken_seq if left.is_held else None
+        held = change.hold.taken_seq if change.hold.note is not None else None
         scheduled = {} if capabilities.schedule else _scheduled(replies, now, held)
         name = handler.name if handler else ""
         sayings = [
@@ -112,18 +111,19 @@ class CommitBuilder:
             if ordinal not in scheduled
             for saying in _sayings(row, name, ordinal, message, planned, now)
         ]
-        timers = [*(_timer(later, now, held) for later in effects.laters), *scheduled.values()]
+        timers = [_timer(later, now, held) for later in effects.laters] if effects.laters else []
+        given_back = change.given_back
         commit = TurnCommit(
-            row=batch.newest,
-            others=batch.rows[:-1],
+            row=newest,
+            others=rows[:-1],
             thread=left,
             sayings=sayings,
-            timers=[*timers, *(self._quiet_timer(now) if taken else ())],
-            cancelled=[*effects.cancelled, *((QUIET,) if taken or given_back else ())],
-            holds=stays and not isinstance(batch.head.event, Timer),
+            timers=[*timers, *scheduled.values(), *(self._quiet_timer(now) if change.taken else ())],
+            cancelled=[*effects.cancelled, *((QUIET,) if change.taken or given_back else ())],
+            holds=change.stays and not isinstance(row.event, Timer),
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
-            silences=not thread.is_held and any(map(takes_over, events)),
+            silences=change.silences,
             steps=draft.stepped,
             at=now,
         )
@@ -190,9 +190,35 @@ def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]
     return max(thread.last_heard or 0, *times), thread.version + 1
 
 
-def _note(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> str | None:
-    """The note to the person who has the thread after this turn; None: the bot has it."""
-    return thread.hold.note if handoff is None and is_with_person(events[0], thread) else _taken(handoff, events)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """What a turn changes about who has the thread; `hold` is as the turn leaves it.
+
+    `stays`: with the person who has it. `taken`, `given_back`: by a person, to the bot. `silences`: see TurnCommit.
+    """
+
+    hold: Hold
+    stays: bool = False
+    given_back: bool = False
+    taken: bool = False
+    silences: bool = False
+
+
+def _change(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> _Change:
+    """Nearly always nothing: the bot has the thread, and nobody takes it."""
+    was_held, note = thread.hold.note is not None, _taken(handoff, events)
+    if not was_held and note is None:
+        return _Change(hold=thread.hold)
+    stays = is_with_person(events[0], thread)
+    if handoff is None and stays:
+        note = thread.hold.note
+    return _Change(
+        hold=after_turn(thread.hold, note),
+        stays=stays,
+        given_back=was_held and not stays,
+        taken=note is not None and not stays,
+        silences=not was_held and any(map(takes_over, events)),
+    )
 
 
 def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
-from bridge.engine.handoff import is_too_late, is_with_person, returns
+from bridge.engine.handoff import is_too_late, is_with_bot, is_with_person, returns
 from bridge.engine.lanes import Lanes
+from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
 from bridge.engine.turns.dialogs import Dialogs, Misfit
@@ -103,6 +104,7 @@ class Dispatcher:
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
         self._unwritten = Unwritten()
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
+        self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
@@ -189,9 +191,11 @@ class Dispatcher:
         """The turn that begins with a row, as its thread stands now."""
         thread = await self._store.thread(row.thread_id)
         try:
-            if await self._is_silent(row, thread):
+            if not is_with_bot(row, thread) and await self._is_silent(row, thread):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
+            if not self._outages.any_paused and (batch := self._gathering.at_once(row, thread)) is not None:
+                return await self._turn(row, batch, thread)
             return await self._answer(row, thread, aside=aside)
         except ThreadMoved:
             log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
@@ -253,8 +257,11 @@ class Dispatcher:
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
         try:
-            await self._unwritten.write(row.id, lambda: self._commit(batch, prepared))
-        except (Unavailable, ClaimLost, Broken):
+            await self._commit(batch, prepared)
+        except Unavailable:
+            self._unwritten.keep(row.id, lambda: self._commit(batch, prepared))
+            raise
+        except (ClaimLost, Broken):
             raise
         except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, batch, thread, match, error)
@@ -265,6 +272,7 @@ class Dispatcher:
 
     def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
         *older, event = batch.events
+        seconds = self._seconds(batch)
         services = TurnServices(self._store, self._dialogs, batch, held=is_with_person(event, thread))
         turn: Turn[Any, Any] = Turn(
             event,
@@ -285,7 +293,7 @@ class Dispatcher:
             book=self._book,
             matcher=self._matcher,
             executor=self._executor,
-            bounds=Bounds(seconds=self._seconds(batch), stop=stop),
+            bounds=Bounds(seconds=seconds, patience=self._patiences.of(seconds), stop=stop),
         )
 
     def _seconds(self, batch: Batch) -> float:

@@ -6,15 +6,16 @@ import asyncio
 import contextvars
 import queue
 import threading
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 from bridge.conversation.exceptions import Interrupted, TookTooLong
 from bridge.errors import BridgeError
 from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
+    from bridge.engine.patience import Patience
     from bridge.routing.handlers import Handler
 
 _GRACE: Final = 1.0
@@ -131,15 +132,16 @@ class _ThreadWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What ends an author's function early: `seconds` on the clock, or `stop`."""
+    """What ends an author's function early: `seconds` on the clock, for which there is `patience`, or `stop`."""
 
     seconds: float
+    patience: Patience
     stop: Stop = None
 
 
-async def run(
+def run(
     handler: Handler, executor: Executor, bounds: Bounds, function: Callable[..., Any], *arguments: object
-) -> object:
+) -> Awaitable[object]:
     """Call `function`, which is `handler` in one way or another: an `async def` as a task, a `def` in the executor.
 
     Raises:
@@ -149,17 +151,17 @@ async def run(
         BaseException: whatever the function raised.
     """
     if handler.is_async:
-        return await run_task(handler.name, bounds, function, *arguments)
+        return run_task(handler.name, bounds, function, *arguments)
     future = _begun(
         lambda call: executor.start(call, handler.name), contextvars.copy_context(), function, arguments, {}
     )
-    return await _bounded(handler.name, bounds, future, grace=0)
+    return _bounded(handler.name, bounds, future, grace=0)
 
 
-async def run_task(name: str, bounds: Bounds, function: Callable[..., Any], *arguments: object) -> object:
+def run_task(name: str, bounds: Bounds, function: Callable[..., Any], *arguments: object) -> Awaitable[object]:
     """Call an `async def` as a task of that name. Raises as `run` does."""
     task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
-    return await _bounded(name, bounds, task, grace=_GRACE)
+    return _bounded(name, bounds, task, grace=_GRACE)
 
 
 class Blocking:
@@ -185,50 +187,54 @@ class Blocking:
 
 
 async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, grace: float) -> object:
-    """The result of what runs, unless it takes too long or is stopped; then it is cancelled, and has `grace` to end."""
-    seconds, stop = bounds.seconds, bounds.stop
-    try:
-        await _ended(running, stop, seconds)
-    except asyncio.CancelledError:
-        running.cancel()
-        raise
-    if not running.done():
-        running.cancel()
-        running.add_done_callback(_unheard)
-        if grace:
-            await asyncio.wait({running}, timeout=grace)
-        if not running.done():
-            ticket = TICKET.get()
-            ticket.begin()
-            running.add_done_callback(lambda _: ticket.end())
-        if stop is not None and stop.done():
-            raise Interrupted(f"{name} was interrupted")
-        raise TookTooLong(f"{name} took longer than {seconds:g} s")
-    result = _Raised(asyncio.CancelledError()) if running.cancelled() else running.result()
-    if isinstance(result, _Raised) and isinstance(result.error, asyncio.CancelledError):
-        raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
-    return _value(result)
+    """The result of what runs, unless it takes too long or is stopped; then it is cancelled, and has `grace` to end.
 
-
-async def _ended(running: asyncio.Future[Any], stop: Stop, seconds: float) -> None:
-    """Return when one of them is done, or after `seconds`: asyncio.wait, which every turn meets, without its sets."""
-    loop = asyncio.get_running_loop()
-    waiter = loop.create_future()
+    Every turn waits here: asyncio.wait would make sets, and a timer of its own for each.
+    """
+    stop, patience = bounds.stop, bounds.patience
+    waiter = asyncio.get_running_loop().create_future()
 
     def wake(_: object = None) -> None:
         if not waiter.done():
             waiter.set_result(None)
 
-    alarm = loop.call_later(seconds, wake)
-    awaited = (running,) if stop is None else (running, stop)
-    for future in awaited:
-        future.add_done_callback(wake)
+    patience.begin(wake)
+    running.add_done_callback(wake)
+    if stop is not None:
+        stop.add_done_callback(wake)
     try:
         await waiter
+    except asyncio.CancelledError:
+        running.cancel()
+        raise
     finally:
-        alarm.cancel()
-        for future in awaited:
-            future.remove_done_callback(wake)
+        patience.end(wake)
+        running.remove_done_callback(wake)
+        if stop is not None:
+            stop.remove_done_callback(wake)
+    if not running.done():
+        await _ended_early(name, bounds, running, grace)
+    result = _Raised(asyncio.CancelledError()) if running.cancelled() else running.result()
+    if not isinstance(result, _Raised):
+        return result
+    if isinstance(result.error, asyncio.CancelledError):
+        raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
+    raise result.error
+
+
+async def _ended_early(name: str, bounds: Bounds, running: asyncio.Future[Any], grace: float) -> NoReturn:
+    """Cancel what runs, and leave it behind when it does not end."""
+    running.cancel()
+    running.add_done_callback(_unheard)
+    if grace:
+        await asyncio.wait({running}, timeout=grace)
+    if not running.done():
+        ticket = TICKET.get()
+        ticket.begin()
+        running.add_done_callback(lambda _: ticket.end())
+    if bounds.stop is not None and bounds.stop.done():
+        raise Interrupted(f"{name} was interrupted")
+    raise TookTooLong(f"{name} took longer than {bounds.seconds:g} s")
 
 
 def _unheard(left_behind: asyncio.Future[Any]) -> None:

@@ -47,6 +47,15 @@ class Gathering:
         self._probation = probation
         self._attempts = attempts
 
+    def at_once(self, row: InboxRow, thread: ThreadRow) -> Batch | None:
+        """The batch of an event that has a turn of its own, now and in the configured time; None: that is to be seen.
+
+        No rule is asked, so no author's code runs.
+        """
+        if self._book.has_default_options() and self._judge.is_plain(row.event, thread):
+            return Batch(rows=(row,))
+        return None
+
     async def batch(self, row: InboxRow, meant: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
         if self._book.has_default_options():  # no rule is asked, so no author's code runs

@@ -52,7 +52,8 @@ class Invocation:
         """
         run, draft = _Run(self), draft_of(self.turn)
         try:
-            self.turn.reply(*as_messages(await run.go()))
+            if (reply := await run.begin()) is not None:
+                draft.say(as_messages(reply))
         except (asyncio.CancelledError, NoThread):
             draft.close()
             raise
@@ -114,21 +115,19 @@ class _Run:
         self._turn = invocation.turn
         self.match: Match | None = None
 
-    async def go(self) -> object:
-        """Run it all; what is returned is still to be said."""
+    def begin(self) -> Awaitable[object]:
+        """Run it all; what comes of it is still to be said."""
         invocation = self._invocation
         outer = invocation.book.outer_middleware()
         if not outer:
             match = self._look()
             if not isinstance(match, Match):
-                return match
+                return _itself(match)
             handler = match.handler
             if not handler.needs and not match.scope.inner:
-                return await run(
-                    handler, invocation.executor, invocation.bounds, handler.call, self._turn, match.arguments
-                )
+                return run(handler, invocation.executor, invocation.bounds, handler.call, self._turn, match.arguments)
         name = self.match.handler.name if self.match else outer[0][0].name
-        return await run_task(name, invocation.bounds, self._through, outer)
+        return run_task(name, invocation.bounds, self._through, outer)
 
     def _look(self) -> Match | Outgoing | None:
         """Find the handler, and show it the state as it wants it."""
@@ -156,6 +155,10 @@ class _Run:
             self._turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
 
         await _within([(layer, match.scope) for layer in match.scope.inner], supply, match, handle)
+
+
+async def _itself(message: Outgoing | None) -> Outgoing | None:
+    return message
 
 
 async def _within(

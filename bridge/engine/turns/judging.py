@@ -30,6 +30,11 @@ class Judge:
         self._signer = signer
         self._clock = clock
 
+    @staticmethod
+    def is_plain(event: Event, thread: ThreadRow) -> bool:
+        """Whether an event means in its thread what it says: words, and no choice that they could name."""
+        return isinstance(event, Message) and not thread.choices
+
     async def judged(self, row: InboxRow) -> InboxRow | None:
         """An event, an echo marked as ours unless a person wrote it; None while that is not known."""
         if not (isinstance(row.event, Echo) and row.event.human):

@@ -73,7 +73,10 @@ class Signer:
 
         The long keys have to be kept before any of the messages leaves.
         """
-        if not any(isinstance(message, _CHOOSING) or message.fallback for message in messages):
+        for message in messages:
+            if isinstance(message, _CHOOSING) or message.fallback:
+                break
+        else:
             return messages, NO_KEYS
         long_keys: dict[tuple[str, str], str] = {}
 

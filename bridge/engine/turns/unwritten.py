@@ -31,8 +31,12 @@ class Unwritten:
         try:
             return await end()
         except Unavailable:
-            self._ends[row_id] = end
+            self.keep(row_id, end)
             raise
+
+    def keep(self, row_id: int, end: End) -> None:
+        """An end could not be written: the store is unavailable."""
+        self._ends[row_id] = end
 
     async def again(self, row: InboxRow, end: End) -> InboxRow | None:
         """Write an end once more. Where the thread moved on meanwhile, the event has its turn anew."""

@@ -81,7 +81,9 @@ def with_person(session: Mapping[str, Any]) -> bool | None:
 
 def struct(value: object) -> dict[str, Any] | None:
     """An object that holds something; None for whatever is absent, empty, all zeros, or no object at all."""
-    return value if isinstance(value, dict) and not _is_zero(value) else None
+    if not value or not isinstance(value, dict):
+        return None
+    return None if all(map(_is_zero, value.values())) else value
 
 
 def _is_zero(value: object) -> bool:

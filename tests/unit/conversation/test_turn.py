@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import Button, Buttons, Contact, Entry, HandlerError, Image, Message, Text, ThreadRef, Turn
+from bridge.conversation.draft import REPLY_LIMIT
 from bridge.conversation.state import STATE_LIMIT
-from bridge.conversation.turn import REPLY_LIMIT, NoServices, as_messages, draft_of
+from bridge.conversation.turn import NoServices, as_messages, draft_of
 from bridge.routing.schedule import later
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from aiohttp.test_utils import make_mocked_request
 from structlog.testing import capture_logs
 
 from bridge.app.http import create_app
+from bridge.engine.patience import Patience
 from bridge.engine.shares import Shares
 from bridge.errors import Unavailable, WebhookError
 from bridge.web.limits import inflate
-from bridge.web.patience import Patience
 from bridge.web.webhooks import IN_FLIGHT
 from tests.support.webhook_door import Door, opened
 from tests.support.whole_bridges import (
