@@ -49,14 +49,15 @@ class ThreadMemory:
     def stage(self, rows: Iterable[ThreadRow]) -> None:
         """Threads as the running transaction leaves them."""
         for row in rows:
+            if row.id not in self._by_id:
+                self._staged_refs[row.ref] = row.id
             self._staged[row.id] = row
-            self._staged_refs[row.ref] = row.id
 
     def find(self, ref: ThreadRef) -> ThreadRow | None:
         """A thread as the running transaction sees it, if remembered."""
-        thread_id = self._staged_refs.get(ref)
+        thread_id = self._by_ref.get(ref)
         if thread_id is None:
-            thread_id = self._by_ref.get(ref)
+            thread_id = self._staged_refs.get(ref)
         return None if thread_id is None else self.newest(thread_id)
 
     def newest(self, thread_id: int) -> ThreadRow | None:
@@ -81,9 +82,12 @@ class ThreadMemory:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():
             before = self._by_id.get(thread_id)
-            self._states += _size(row) - (_size(before) if before else 0)
+            self._states += _size(row)
+            if before is None:
+                self._by_ref[row.ref] = thread_id
+            else:
+                self._states -= _size(before)
             self._by_id[thread_id] = row
-            self._by_ref[row.ref] = thread_id
         while len(self._by_id) > THREADS or self._states > STATES:
             oldest = self._by_id.pop(next(iter(self._by_id)))
             self._by_ref.pop(oldest.ref, None)

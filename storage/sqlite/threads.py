@@ -11,7 +11,7 @@ from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
 from .. import records
-from ..rows import thread_values
+from ..rows import committed, thread_values
 from . import lookups
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) ->
 def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> None:
     """Threads as turns leave them."""
     db.executemany(_TURN, [thread_values(turn) for turn in turns])
-    cache.stage(replace(turn.thread, version=turn.thread.version + 1) for turn in turns)
+    cache.stage([committed(turn.thread) for turn in turns])
 
 
 def note_heard(db: sqlite3.Connection, cache: Cache, thread_id: int, inbox_id: int) -> None:

@@ -65,3 +65,22 @@ def test_many_texts_are_counted_by_their_quotes_alone(monkeypatch: pytest.Monkey
 def test_an_object_of_as_many_texts_as_may_be_is_read() -> None:
     pairs = b",".join(b'"%d\\"\\\\":"[,\\""' % number for number in range(VALUES - 1))
     assert len(read_object(b"{" + pairs + b"}")) == VALUES - 1
+
+
+SAID_TWICE: Final = [
+    b'{"a":1,"a":2}',
+    b'{"a":1,"a" :2}',
+    b'{"a":1,"a"\n:2}',
+    b'{"a" :1,"a" :2}',
+    b'{"a":1,"\\u0061":2}',
+    b'{"a":{"b":1,"c":2,"b":3}}',
+    b'{"a":[{"b":1},{"b":1,"b":1}]}',
+    b'{"a":"\\":","a" :2}',
+    b'{"a":"\\":","b":{"c":1,"c":2}}',
+]
+
+
+@pytest.mark.parametrize("body", SAID_TWICE)
+def test_a_key_that_stands_twice_is_refused_however_it_is_written(body: bytes) -> None:
+    with pytest.raises(WebhookError, match="not JSON"):
+        read_object(body)
