@@ -38,7 +38,7 @@ async def deployed(home: Home, gateways: Gateways, dice: random.Random, deploys:
         try:
             await home.ready(parent)
             began = time.monotonic()
-            async with talk.flowing(RATE, chatter(60, dice.random), insist=False):
+            async with talk.flowing(RATE, chatter(60, dice.random), insist=False, punctual=True):
                 for _ in range(deploys):
                     told = await asked(home, DEPLOY)
                     assert told[-1]["action"] == "deployed", told

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CUT_OFF = 0
 """Stands for a status where there was no answer."""
 _OK = 200
+_DEBT = 0.1
+"""Seconds that a punctual flow makes good at once: after a longer stop it comes in no burst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +104,25 @@ class Traffic:
         return max(self.seconds, default=0.0)
 
     @asynccontextmanager
-    async def flowing(self, rate: float, lines: Iterable[tuple[str, str, str]], *, insist: bool) -> AsyncIterator[None]:
+    async def flowing(
+        self, rate: float, lines: Iterable[tuple[str, str, str]], *, insist: bool, punctual: bool = False
+    ) -> AsyncIterator[None]:
         """Open loop: a message every 1 / `rate` s, whatever becomes of the earlier ones; at the end all are answered.
 
-        `insist` repeats those that were not answered 200.
+        `insist` repeats those that were not answered 200. `punctual` counts the time that it takes to say one in.
         """
         posts: set[asyncio.Task[object]] = set()
         going = True
 
         async def pace() -> None:
             source = iter(lines)
+            loop = asyncio.get_running_loop()
+            due = loop.time()
             while going:
                 said = self.compose(*next(source))
                 posts.add(asyncio.create_task(self._carry(said, insist=insist)))
-                await asyncio.sleep(1 / rate)
+                due = max(due + 1 / rate, loop.time() - _DEBT) if punctual else loop.time() + 1 / rate
+                await asyncio.sleep(due - loop.time())
 
         pacing = asyncio.create_task(pace())
         try:
