@@ -195,6 +195,10 @@ class Bridge:
         """See store.Listener."""
         self.parts.timers.set(due_at)
 
+    def paused(self, account: str, reason: str, seconds: float) -> None:
+        """See store.Listener."""
+        self.parts.delivery.follow(account, reason, seconds)
+
     def shared(self, processes: int) -> None:
         """See store.Listener."""
         self.parts.delivery.share(processes)

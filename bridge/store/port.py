@@ -49,6 +49,10 @@ class Listener(Protocol):
         """A timer was set, due then."""
         ...
 
+    def paused(self, account: str, reason: str, seconds: float) -> None:
+        """Another process found that an account's provider takes nothing, or by 0 seconds that it does again."""
+        ...
+
     def shared(self, processes: int) -> None:
         """So many processes share the store from now on."""
         ...
@@ -195,6 +199,10 @@ class Store(StoreReader, Protocol):
 
     async def claimed(self, thread_id: int) -> ThreadRow:
         """A thread to work in, as it stands now, whoever changed it. Raises ClaimLost: another process has it now."""
+        ...
+
+    async def tell_pause(self, account: str, reason: str, seconds: float) -> None:
+        """Tell the other processes that an account is paused, or by 0 seconds that it is not any more."""
         ...
 
     async def has_duty(self, name: str) -> bool:

@@ -31,6 +31,9 @@ FREE: Final = "free"
 RESOLVED: Final = "resolved"
 """Told to all processes: statuses told the outcomes of these messages."""
 
+PAUSED: Final = "paused"
+"""Told to all processes: an account, why it is paused, and for how many seconds."""
+
 _TAKE: Final = "UPDATE threads SET holder = $1 WHERE id = ANY($2::bigint[])"
 _BUSY: Final = f"""
 SELECT j.id FROM unnest($1::bigint[]) j (id)
@@ -206,6 +209,12 @@ async def bury(tx: Transaction, dead: Mapping[int, int]) -> Result:
 async def ask_for_duty(tx: Transaction, name: str) -> Result:
     """Whether a duty is ours: it is whose it was, or ours if that process lives no more."""
     return Result(value=bool(await tx.fetch(_DUTY, name, tx.epoch)))
+
+
+async def tell(tx: Transaction, text: str) -> Result:
+    """Tell all processes something."""
+    await notify(tx, [(CHANNEL, text)])
+    return Result()
 
 
 async def beat(tx: Transaction) -> Result:

@@ -186,8 +186,14 @@ class Process:
         return self.epoch & 0x7FFFFFFF
 
     async def _listen(self, connection: asyncpg.Connection) -> None:
+        own = connection.get_server_pid()
+
+        def hear(_: object, pid: int, __: str, told: str) -> None:
+            if pid != own:
+                self._notified(told)
+
         for channel in (CHANNEL, f"{CHANNEL}_{self.epoch}"):
-            await connection.add_listener(channel, lambda *told: self._notified(told[-1]))
+            await connection.add_listener(channel, hear)
 
     async def _return(self) -> None:
         """Connect again, as the process that we were. At most once in AGAIN seconds."""

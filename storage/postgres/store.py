@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import asyncpg
@@ -28,6 +29,7 @@ from . import (
     turns,
     unreadable,
 )
+from .claims import PAUSED
 from .connection import LOST, Readers, address_of, is_contended, is_lost, translate
 from .process import Process
 from .reader import MINE, Reader
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 
     Bulk = Callable[[Transaction, list[Any]], Awaitable[Sequence[Result | StoreError]]]
 
+_SAID: Final = 500
+"""Characters of a reason that others are told: a notification has room for 8,000 bytes."""
 _TRIES: Final = 3
 """Times that a transaction is begun which others got in the way of."""
 
@@ -82,6 +86,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "release": _in_turn(claims.release),
     "bury": _in_turn(claims.bury),
     "ask for duty": _in_turn(claims.ask_for_duty),
+    "tell": _in_turn(claims.tell),
     "beat": _in_turn(claims.beat),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
@@ -96,13 +101,7 @@ class PostgresStore(Owner, Reader):
         Owner.__init__(self, ThreadMemory(), running)
         Reader.__init__(self, readers)
         self._process = process
-        self._running = running
-        self._tending = Tending(
-            *(process, readers, self._writer, running),
-            inherited=self._inherited,
-            shared=self._shared,
-            resolved=self._resolved,
-        )
+        self._tending = Tending(process, readers, self._writer, running, listener=lambda: self._listener)
         self._standing = Standing(readers, process)
         self._had_company = False
 
@@ -129,6 +128,11 @@ class PostgresStore(Owner, Reader):
     async def try_suspect(self, row_id: int) -> None:
         """Note durably that a suspect event is about to run."""
         await self._writer.submit(Unit("try suspect", row_id))
+
+    async def tell_pause(self, account: str, reason: str, seconds: float) -> None:
+        """Tell the other processes that an account is paused, or by 0 seconds that it is not any more."""
+        if self._had_company:
+            await self._writer.submit(Unit("tell", (f"{PAUSED} {json.dumps([account, reason[:_SAID], seconds])}",)))
 
     async def has_duty(self, name: str) -> bool:
         """Whether this process is the one that has a duty."""
@@ -177,22 +181,6 @@ class PostgresStore(Owner, Reader):
         except Broken as error:
             self._writer.fail(error)
             raise
-
-    def _inherited(self, inheritance: claims.Inheritance | None) -> None:
-        """Threads became ours, or news of them may be lost."""
-        if inheritance is not None:
-            self._running.inherit(inheritance)
-        if self._listener is not None:
-            self._listener.inherited(missed=inheritance is None)
-
-    def _shared(self, processes: int) -> None:
-        if self._listener is not None:
-            self._listener.shared(processes)
-
-    def _resolved(self, row_ids: list[int]) -> None:
-        """A status that another process stored told the outcome of messages; some may be ours."""
-        if self._listener is not None:
-            self._listener.resolved(row_ids)
 
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction; what others got in the way of is begun again."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Broken, StoreError
@@ -11,12 +13,14 @@ from bridge.log import log
 from bridge.store.watch import BEAT, ELDERS, GRACE, LEASE, SPREAD, Watch, charges_of, delay_of, elders_of, is_dead
 
 from ..writer import Unit
-from .claims import AT_ONCE, FREE, RESOLVED
+from .claims import AT_ONCE, FREE, PAUSED, RESOLVED
 from .process import LOCK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from typing import Any
+
+    from bridge.store.port import Listener
 
     from ..records import Row
     from ..writer import Writer
@@ -49,10 +53,7 @@ WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
 
 
 class Tending:
-    """A task beside the writer.
-
-    `inherited` is called with what was taken over, and with None when news may be lost.
-    """
+    """A task beside the writer; `listener` is who hears of what it finds."""
 
     def __init__(
         self,
@@ -61,18 +62,14 @@ class Tending:
         writer: Writer,
         running: Running,
         *,
-        inherited: Callable[[Inheritance | None], None],
-        shared: Callable[[int], None],
-        resolved: Callable[[list[int]], None],
+        listener: Callable[[], Listener | None],
     ) -> None:
         """Nothing happens until `start`; no thread is taken until `take_over`."""
         self._process = process
         self._readers = readers
         self._writer = writer
         self._running = running
-        self._inherited = inherited
-        self._shared = shared
-        self._resolved = resolved
+        self._listener = listener
         self.works = False
         """Whether this process takes threads to work in them."""
         self._watch = Watch()
@@ -105,15 +102,18 @@ class Tending:
     def hear(self, told: str) -> None:
         """What another process tells."""
         word, _, rest = told.partition(" ")
+        listener = self._listener()
         if word == FREE:
             self._come(SPREAD)
-        elif word == RESOLVED:
-            self._resolved([*map(int, rest.split())])
+        elif word == RESOLVED and listener is not None:
+            listener.resolved([*map(int, rest.split())])
+        elif word == PAUSED and listener is not None:
+            listener.paused(*json.loads(rest))
         elif word:
             self._begin(self._read(word, [*map(int, rest.split())]))
         else:
             self._come(_POLL)
-            asyncio.get_running_loop().call_soon(self._inherited, None)
+            asyncio.get_running_loop().call_soon(partial(self._inherited, missed=True))
 
     async def take_over(self) -> None:
         """Take the threads that nobody holds, or the first of them: the task goes on. Raises Unavailable, Broken."""
@@ -125,10 +125,15 @@ class Tending:
         inheritance: Inheritance = (await self._writer.submit(Unit("take over", ()))).value
         if inheritance.threads:
             log.info("threads_taken_over", count=inheritance.threads)
-            self._inherited(inheritance)
+            self._running.inherit(inheritance)
+            self._inherited(missed=False)
         if inheritance.threads == AT_ONCE:
             self._poll_at = 0.0
             self._wake.set()
+
+    def _inherited(self, *, missed: bool) -> None:
+        if (listener := self._listener()) is not None:
+            listener.inherited(missed=missed)
 
     def _come(self, within: float) -> None:
         """Look for what is left behind: many processes that hear of it do not come all at once, nor all of them."""
@@ -195,7 +200,8 @@ class Tending:
             rows = await self._readers.fetch(PROCESSES)
             if len(rows) != self._processes and self.works:
                 self._processes = len(rows)
-                self._shared(self._processes)
+                if (listener := self._listener()) is not None:
+                    listener.shared(self._processes)
         self._is_elder = self._process.epoch in elders_of([row[0] for row in rows])
         return rows
 

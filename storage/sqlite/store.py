@@ -96,6 +96,9 @@ class SqliteStore(Owner, Reader):
         """A thread as last committed: nobody else changes it."""
         return await self.thread(thread_id)
 
+    async def tell_pause(self, account: str, reason: str, seconds: float) -> None:
+        """Nobody else is there to hear of it."""
+
     async def has_duty(self, name: str) -> bool:  # noqa: ARG002 - there is no other process
         """Always."""
         return True

@@ -24,6 +24,11 @@ class Delivery:
         for worker in self.workers.values():
             await worker.start()
 
+    def follow(self, account: str, reason: str, seconds: float) -> None:
+        """See store.Listener.paused."""
+        if (worker := self.workers.get(account)) is not None:
+            worker.follow(reason, seconds)
+
     def share(self, processes: int) -> None:
         """See store.Listener."""
         for worker in self.workers.values():

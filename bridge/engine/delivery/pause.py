@@ -24,13 +24,19 @@ class Pause:
     """Whether an account's messages may leave. It compares no times, so that setting the clock changes nothing."""
 
     def __init__(
-        self, account: str, clock: Clock, rng: random.Random, wake: Callable[[Collection[int]], object]
+        self,
+        account: str,
+        clock: Clock,
+        rng: random.Random,
+        wake: Callable[[Collection[int]], object],
+        tell: Callable[[str, float], object] = lambda _, __: None,
     ) -> None:
-        """`wake` is called with the rows that may try again."""
+        """`wake` is called with the rows that may try again; `tell` at each begin, and with 0 seconds at the end."""
         self._account = account
         self._clock = clock
         self._rng = rng
         self._wake = wake
+        self._tell = tell
         self.reason = ""
         """Why the account is paused; "" while it is not."""
         self.judged = 0
@@ -76,10 +82,21 @@ class Pause:
         if self.reason and row_id != self._probe:
             return
         seconds = self._seconds(refused=refused, asked=asked)
+        self._tell(reason, seconds)
         if not self.reason:
             (log.error if refused else log.warning)(
                 "account_paused", account=self._account, reason=logged, seconds=round(seconds, 1)
             )
+        self._hold(reason, seconds)
+
+    def follow(self, reason: str, seconds: float) -> None:
+        """Another process found the account paused, or by 0 seconds that it is not any more."""
+        if not seconds:
+            self._end()
+        elif not self.reason:
+            self._hold(reason, seconds)
+
+    def _hold(self, reason: str, seconds: float) -> None:
         self.reason, self._probe, self._due = reason, 0, False
         if self._alarm is not None:
             self._alarm.cancel()
@@ -97,9 +114,15 @@ class Pause:
         self._doubted.clear()
         if self.reason and row_id == self._probe:
             log.info("account_resumed", account=self._account)
-            self.reason, self._probe, self._due, self._probes = "", 0, False, 0
-            waiting, self._waiting = list(self._waiting), {}
-            self._wake(waiting)
+            self._tell("", 0.0)
+            self._end()
+
+    def _end(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self.reason, self._probe, self._due, self._probes = "", 0, False, 0
+        waiting, self._waiting = list(self._waiting), {}
+        self._wake(waiting)
 
     def _seconds(self, *, refused: bool, asked: float | None) -> float:
         self._probes += 1

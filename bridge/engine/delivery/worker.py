@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from bridge.engine.delivery.fitness import Unfit, fit
 from bridge.engine.delivery.outcomes import MAY_BE_OUT, Outcomes
 from bridge.engine.delivery.pause import Pause
 from bridge.engine.lanes import Lanes
-from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError
+from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import log, outcome_of
 from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
@@ -57,7 +58,8 @@ class DeliveryWorker:
         self._waits: dict[int, _Wait] = {}
         """Of each message that waits for another attempt, or for the end of a pause."""
         self.lanes: Lanes[OutboxRow] = Lanes(self, tools.clock, concurrency=concurrency)
-        self._pause = Pause(account.name, tools.clock, tools.rng, self.lanes.wake)
+        self._pause = Pause(account.name, tools.clock, tools.rng, self.lanes.wake, self._tell_others)
+        self._telling: set[asyncio.Task[None]] = set()
 
     @property
     def paused(self) -> str:
@@ -68,6 +70,19 @@ class DeliveryWorker:
         """Take up what waits in the store."""
         self._suspects = self._tools.store.suspects("out")
         await self.lanes.start()
+
+    def follow(self, reason: str, seconds: float) -> None:
+        """See store.Listener.paused."""
+        self._pause.follow(reason, seconds)
+
+    def _tell_others(self, reason: str, seconds: float) -> None:
+        async def tell() -> None:
+            with suppress(StoreError):  # then they find out by themselves
+                await self._tools.store.tell_pause(self.account, reason, seconds)
+
+        task = asyncio.get_running_loop().create_task(tell(), name=f"tell of {self.account}")
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
 
     def share(self, processes: int) -> None:
         """See store.Listener."""

@@ -52,6 +52,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     store, thread_id = desk.store, row.thread_id
     await store.take_over()
     assert await store.has_duty("d")
+    await store.tell_pause("shop", "away", 1.0)
     step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
     await store.start_step(step)
     await store.end_step(step)

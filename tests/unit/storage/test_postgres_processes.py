@@ -371,6 +371,13 @@ async def test_each_process_hears_how_many_they_are(ours: Desk, theirs: Desk) ->
     process_of(theirs)._process.epoch = -1
 
 
+async def test_a_pause_that_one_process_finds_is_told_to_the_others(ours: Desk, theirs: Desk) -> None:
+    await ours.hear("1")
+    await ours.store.tell_pause("shop", "away", 1.5)
+    await heard(theirs, lambda: theirs.told.pauses == [("shop", "away", 1.5)])
+    assert ours.told.pauses == []
+
+
 async def test_a_duty_is_of_one_process_until_that_is_gone(ours: Desk, theirs: Desk) -> None:
     assert await ours.store.has_duty("poll shop")
     assert not await theirs.store.has_duty("poll shop")
@@ -401,7 +408,7 @@ async def test_of_more_processes_than_elders_the_others_look_at_the_elders_only(
     for desk in (elder, second, third):
         await process_of(desk)._tending.look()
         await process_of(desk)._tending.look()
-    assert [*process_of(elder)._tending._names] == epochs
+    assert sorted(process_of(elder)._tending._names) == epochs
     assert sorted(process_of(third)._tending._names) == [epochs[0], epochs[2]]
     await die(elder)
     await buried(third, elder)

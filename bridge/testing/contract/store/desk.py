@@ -135,6 +135,7 @@ class Told:
     settled: list[int] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     processes: int = 1
+    pauses: list[tuple[str, str, float]] = field(default_factory=list)
     on_call: Callable[[], None] = lambda: None
 
     def received(self, rows: Sequence[InboxRow]) -> None:
@@ -154,6 +155,10 @@ class Told:
     def changed(self, thread_ids: Collection[int]) -> None:
         self.on_call()
         self.log.append(("changed", tuple(sorted(thread_ids))))
+
+    def paused(self, account: str, reason: str, seconds: float) -> None:
+        self.pauses.append((account, reason, seconds))
+        self.on_call()
 
     def shared(self, processes: int) -> None:
         self.processes = processes

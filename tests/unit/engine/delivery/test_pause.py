@@ -47,6 +47,35 @@ async def test_what_holds_the_account_costs_no_message_a_try(error: SendError) -
         assert not [line for line in lines if line["event"] == "message_not_sent"]
 
 
+async def test_a_pause_that_another_process_tells_of_holds_the_account_until_it_ends_or_a_probe_gets_through() -> None:
+    async with out({}) as sending:
+        sending.account.follow("away", 1000.0)
+        await sending.say("ann", "m-ann", "ann")
+        assert await sending.states("ann") == ["open"]
+        sending.account.follow("", 0.0)
+        await sending.wait(0)
+        assert await sending.states("ann") == ["sent"]
+        sending.account.follow("away", 20.0)
+        await sending.say("bob", "m-bob", "bob")
+        assert await sending.states("bob") == ["open"]
+        await sending.wait(20)
+        assert await sending.states("bob") == ["sent"]
+
+
+async def test_what_a_process_finds_out_about_an_account_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    error = NotSent("no connection: Connection refused", away=True)
+    told: list[tuple[str, str, bool]] = []
+
+    async def tell_pause(account: str, reason: str, seconds: float) -> None:
+        told.append((account, reason, seconds > 0))
+
+    async with out({"ann": [error]}) as sending:
+        monkeypatch.setattr(sending.world.store, "tell_pause", tell_pause)
+        await sending.say("ann", "m-ann", "ann")
+        await sending.wait(31)
+    assert told == [("shop", "no connection: Connection refused", True), ("shop", "", False)]
+
+
 async def test_all_that_wait_leave_in_the_moment_that_the_probe_is_accepted() -> None:
     error = NotSent("no connection: Connection refused", away=True)
     async with out({who: [error] * 10 for who in PEOPLE}) as sending:
