@@ -64,13 +64,14 @@ async def test_a_peer_that_does_not_read_is_closed_in_time(monkeypatch: pytest.M
 
 
 async def test_a_peer_that_reads_slowly_is_served_to_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(server, "WRITE_SECONDS", 0.05)
+    monkeypatch.setattr(server, "WRITE_SECONDS", 0.1)
     async with serving(asyncio.Event()) as (_, port):
         reader, writer = await asked(port)
         read = 0
         async with asyncio.timeout(30):
-            while read < len(LARGE):
-                read += len(await reader.read(1 << 20))
+            while read < len(LARGE) and (part := await reader.read(1 << 14)):
+                read += len(part)
+                await asyncio.sleep(0)
         writer.close()
     assert read == len(LARGE)
 
