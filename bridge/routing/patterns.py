@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import TYPE_CHECKING, Final
 
 import regex
@@ -15,8 +14,8 @@ if TYPE_CHECKING:
 
 SECONDS: Final = 0.05
 """Of processor time, for one search. The loop stands still meanwhile."""
-_TRIES: Final = 10
-"""Of a search that other threads took the time from."""
+_TRIES: Final = 2
+"""The engine counts the processor time of all threads: others may have spent that of a search."""
 _ALIKE: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.VERBOSE | re.UNICODE
 """Flags that are the same number to both engines."""
 
@@ -37,21 +36,12 @@ class Pattern:
 
     def search(self, text: str) -> Mapping[str, str | None] | None:
         """The named groups of the first match, or None. Raises HandlerError: the search takes too long."""
-        try:
-            match = self._bounded.search(text, timeout=SECONDS)
-        except TimeoutError:
-            match = self._again(text)
-        return None if match is None else match.groupdict()
-
-    def _again(self, text: str) -> regex.Match[str] | None:
-        """The engine counts the time of all threads: a search takes too long when this one spends it."""
         for _ in range(_TRIES):
-            began = time.thread_time()
             try:
-                return self._bounded.search(text, timeout=SECONDS)
+                match = self._bounded.search(text, timeout=SECONDS)
             except TimeoutError:
-                if time.thread_time() - began >= SECONDS / 2:
-                    break
+                continue
+            return None if match is None else match.groupdict()
         raise HandlerError(
             f"the regex {self._bounded.pattern!r} takes longer than {SECONDS:g} s on a text of {len(text)} "
             "characters: it tries too many ways to repeat; repeat one thing at a time, (a+)+ is a+"

@@ -26,10 +26,9 @@ class Robbed:
         return self.found.search(text, timeout=timeout)
 
 
-@pytest.mark.parametrize("times", [1, 5])
-def test_a_search_that_others_took_the_time_from_is_made_again(times: int) -> None:
+def test_a_search_that_others_took_the_time_from_is_made_again() -> None:
     pattern = Pattern(re.compile("(?P<size>[0-9]+) cm"))
-    pattern._bounded = Robbed(pattern._bounded, times)  # type: ignore[assignment]
+    pattern._bounded = Robbed(pattern._bounded, 1)  # type: ignore[assignment]
     assert pattern.search("about 12 cm") == {"size": "12"}
 
 
