@@ -27,7 +27,7 @@ class Patience:
         loop = asyncio.get_running_loop()
         self._waiting[ring] = until = loop.time() + self._seconds
         if self._alarm is None:
-            self._alarm = loop.call_at(until, self._look, loop)
+            self._alarm = loop.call_at(until, self._look, loop, until)
 
     def end(self, ring: Callable[[], object]) -> None:
         """The waiting is over. Without a waiter there is no alarm: a simulated clock would jump to it."""
@@ -45,13 +45,13 @@ class Patience:
         with Limit(self):
             return await awaited
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Ring for those whose time is over."""
+    def _look(self, loop: asyncio.AbstractEventLoop, due: float) -> None:
+        """Ring for those whose time is over. A loop calls a little early, by less than its clock tells apart."""
         self._alarm = None
-        now = loop.time()
+        now = max(loop.time(), due)
         for ring, until in [*self._waiting.items()]:
             if until > now:
-                self._alarm = loop.call_at(until, self._look, loop)
+                self._alarm = loop.call_at(until, self._look, loop, until)
                 break
             del self._waiting[ring]
             ring()

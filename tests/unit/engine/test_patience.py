@@ -41,3 +41,17 @@ async def test_a_cancellation_from_elsewhere_stays_one() -> None:
         await waiting
 
     assert not patience._waiting
+
+
+async def test_an_alarm_that_comes_early_by_less_than_a_loop_tells_apart_is_on_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Else a simulated clock, which stands still meanwhile, would never go on."""
+    patience, rung = Patience(5), list[str]()
+    loop = asyncio.get_running_loop()
+    patience.begin(lambda: rung.append("now"))
+    (until,) = patience._waiting.values()
+    monkeypatch.setattr(loop, "time", lambda: until - 1e-12)
+    patience._look(loop, until)
+    assert rung == ["now"]
+    assert not patience._waiting
