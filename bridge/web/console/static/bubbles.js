@@ -73,7 +73,9 @@ function choices(all, press) {
     button.type = "button";
     button.append(make("span", "name", choice.title));
     if (choice.description) button.append(make("span", "more", choice.description));
-    button.addEventListener("click", () => press(choice, button));
+    button.addEventListener("click", (event) => {
+      if (event.detail < 2) press(choice, button);  // not the second half of a double click
+    });
     list.append(button);
   }
   return list;

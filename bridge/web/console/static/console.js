@@ -182,7 +182,7 @@ function pending(said) {
 }
 
 async function press(choice, button) {
-  if (button.getAttribute("aria-disabled") === "true") return;  // the second half of a double click
+  if (button.getAttribute("aria-disabled") === "true") return;  // the press before is on its way
   button.setAttribute("aria-disabled", "true");
   await say({ key: choice.key, title: choice.title });
   button.removeAttribute("aria-disabled");
