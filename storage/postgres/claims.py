@@ -48,7 +48,6 @@ FROM {unnest("bigint", "bigint", "bigint")} j (id, thread_id, seq)
 """
     for table, is_open in OPEN.items()
 }
-_LIVING: Final = "SELECT epoch FROM processes WHERE epoch = ANY($1::bigint[])"
 _NOTIFY: Final = f"SELECT pg_notify(channel, payload) FROM {unnest('text', 'text')} j (channel, payload)"
 _LEFT: Final = f"""
 WITH work AS (

@@ -1,105 +1,24 @@
-"""Several processes on one database: whose threads are whose, what they tell each other, and what the dead leave."""
+"""Several processes on one database: whose threads are whose, and what they tell each other."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import asyncpg
 import pytest
 
-from bridge.errors import Broken, ClaimLost, Unavailable
-from bridge.store import watch
+from bridge.errors import ClaimLost, Unavailable
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
-from storage.postgres import connection, store, tending
-from tests.support.postgres import empty_store, plain, process_of
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    Open = Callable[[], Awaitable[Desk]]
-
-
-@pytest.fixture
-def url() -> str:
-    return empty_store()
-
-
-@pytest.fixture
-async def one_more(url: str) -> AsyncIterator[Open]:
-    """Begins a process; all of them share one database."""
-    desks = list[Desk]()
-
-    async def begin() -> Desk:
-        desk = await Desk(url).open()
-        desks.append(desk)
-        return desk
-
-    yield begin
-    for desk in desks:
-        if desk.told.failures or process_of(desk)._process.epoch < 0:
-            process_of(desk)._process.lose()
-        await desk.store.close()
-
-
-@pytest.fixture
-async def ours(one_more: Open) -> Desk:
-    return await one_more()
-
-
-@pytest.fixture
-async def theirs(one_more: Open) -> Desk:
-    return await one_more()
-
-
-async def heard(desk: Desk, condition: Callable[[], bool]) -> None:
-    """Wait until what a process was told makes the condition true."""
-    told = asyncio.Event()
-    desk.told.on_call = told.set
-    async with asyncio.timeout(10):
-        while not condition():
-            await told.wait()
-            told.clear()
+from storage.postgres import connection, store
+from tests.support.postgres import process_of
+from tests.support.postgres_processes import asked, heard
 
 
 def keys(desk: Desk) -> list[str]:
     return [event.key for event in desk.told.events]
-
-
-async def die(desk: Desk) -> None:
-    """As kill -9 does it: the connection ends, and nothing is said any more."""
-    dying = process_of(desk)
-    assert dying._tending._task is not None
-    dying._tending._task.cancel()
-    await asyncio.wait({dying._tending._task})
-    dying._process.lose()
-    dying._process._again_at = float("inf")
-
-
-@pytest.fixture
-def no_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has no connection is dead at once."""
-    monkeypatch.setattr(tending, "GRACE", 0.0)
-    monkeypatch.setattr(tending, "is_dead", lambda _, *, connected: not connected)
-
-
-async def buried(by: Desk, dead: Desk) -> None:
-    """A process looks until another one is found dead; the server may need a moment to end its connection."""
-    epoch = process_of(dead)._process.epoch
-    async with asyncio.timeout(10):
-        while await asked(by, "SELECT count(*) FROM threadbridge.processes WHERE epoch = $1", epoch):
-            await process_of(by)._tending.look()
-    await process_of(by)._tending.look()
-
-
-async def asked(desk: Desk, query: str, *values: object) -> Any:
-    asking = await asyncpg.connect(plain(desk.url))
-    try:
-        return await asking.fetchval(query, *values)
-    finally:
-        await asking.close()
 
 
 async def test_a_thread_in_which_nothing_is_open_goes_to_whoever_stores_something_in_it(
@@ -266,71 +185,6 @@ async def test_what_commits_late_is_behind_nothing_that_committed_before_it(
     assert [event.key for event in await ours.events(row.thread_id)] == ["2", "3"]
 
 
-async def test_a_process_that_ends_leaves_its_threads_to_the_others_at_once(ours: Desk, theirs: Desk) -> None:
-    (row,) = await ours.hear("1")
-    await ours.store.close()
-    await heard(theirs, lambda: True)
-    async with asyncio.timeout(10):
-        while not (heads := await theirs.store.inbox_heads(0, 10)):
-            await process_of(theirs)._tending.take_over()
-    assert [head.id for head in heads] == [row.id]
-    assert not theirs.store.suspects("in")
-    process_of(ours)._process.epoch = -1
-
-
-async def test_what_still_runs_when_a_process_ends_is_a_suspect(ours: Desk, theirs: Desk) -> None:
-    (row,) = await ours.hear("1")
-    ours.store.mark("in", row.id, running=True)
-    await ours.store.close()
-    await theirs.store.take_over()
-    assert theirs.store.suspects("in") == {row.id}
-    assert theirs.store.deaths("in", row.id) == 1
-    process_of(ours)._process.epoch = -1
-
-
-@pytest.mark.usefixtures("no_grace")
-async def test_the_threads_of_a_dead_process_are_taken_over_and_their_heads_are_suspects(
-    ours: Desk, theirs: Desk
-) -> None:
-    first, second = await ours.hear("1", "2")
-    (message,) = await ours.said("hello", conversation="bob")
-    await die(ours)
-    await buried(theirs, ours)
-    assert [head.id for head in await theirs.store.inbox_heads(0, 10)] == [first.id]
-    assert theirs.store.suspects("in") == {first.id}
-    assert theirs.store.suspects("out") == {message.id}
-    await theirs.turn(first)
-    await theirs.turn(second)
-    await theirs.store.settle_delivery(sent(message))
-    process_of(ours)._process.epoch = -1
-
-
-@pytest.mark.usefixtures("no_grace")
-async def test_a_second_death_counts_only_for_a_suspect_that_ran(one_more: Open) -> None:
-    desk = await one_more()
-    (ran,) = await desk.hear("1")
-    (waits,) = await desk.hear("2", conversation="bob")
-    for number in range(3):
-        heir = await one_more()
-        await die(desk)
-        await buried(heir, desk)
-        process_of(desk)._process.epoch = -1
-        assert heir.store.suspects("in") == {ran.id, waits.id}
-        assert (heir.store.deaths("in", ran.id), heir.store.deaths("in", waits.id)) == (number + 1, 1)
-        await heir.store.try_suspect(ran.id)
-        desk = heir
-
-
-async def test_a_process_that_was_taken_for_dead_sends_nothing_more(ours: Desk) -> None:
-    (message,) = await ours.said("hello")
-    assert (await ours.store.claimed(message.thread_id)).id == message.thread_id
-    await asked(ours, "DELETE FROM threadbridge.processes")
-    with pytest.raises(ClaimLost):
-        await ours.store.claimed(message.thread_id)
-    with pytest.raises(Broken, match="for dead"):
-        await ours.store.settle_delivery(sent(message))
-
-
 async def test_what_another_process_changes_in_a_thread_is_seen_right_before_a_message_leaves(
     ours: Desk, theirs: Desk
 ) -> None:
@@ -362,56 +216,8 @@ def _fields(commit: Any) -> dict[str, Any]:
     return {name: getattr(commit, name) for name in type(commit).__dataclass_fields__}
 
 
-async def test_each_process_hears_how_many_they_are(ours: Desk, theirs: Desk) -> None:
-    await process_of(ours)._tending.look()
-    assert (ours.told.processes, theirs.told.processes) == (2, 2)
-    await theirs.store.close()
-    await process_of(ours)._tending.look()
-    assert ours.told.processes == 1
-    process_of(theirs)._process.epoch = -1
-
-
 async def test_a_pause_that_one_process_finds_is_told_to_the_others(ours: Desk, theirs: Desk) -> None:
     await ours.hear("1")
     await ours.store.tell_pause("shop", "away", 1.5)
     await heard(theirs, lambda: theirs.told.pauses == [("shop", "away", 1.5)])
     assert ours.told.pauses == []
-
-
-async def test_a_duty_is_of_one_process_until_that_is_gone(ours: Desk, theirs: Desk) -> None:
-    assert await ours.store.has_duty("poll shop")
-    assert not await theirs.store.has_duty("poll shop")
-    assert await theirs.store.has_duty("poll other")
-    await ours.store.close()
-    assert await theirs.store.has_duty("poll shop")
-    process_of(ours)._process.epoch = -1
-
-
-async def test_an_idle_process_gives_a_sign_of_life_at_each_look(ours: Desk) -> None:
-    tending_of = process_of(ours)._tending
-    await tending_of.look()
-    counts = []
-    for _ in range(3):
-        await tending_of.look()
-        counts.append(await asked(ours, "SELECT max(transactions) FROM threadbridge.processes"))
-    assert counts == [counts[0], counts[0] + 1, counts[0] + 2]
-
-
-@pytest.mark.usefixtures("no_grace")
-async def test_of_more_processes_than_elders_the_others_look_at_the_elders_only(
-    one_more: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(watch, "ELDERS", 1)
-    monkeypatch.setattr(tending, "_NEAR", tending._NEAR.replace("LIMIT 32", "LIMIT 1"))
-    elder, second, third = [await one_more() for _ in range(3)]
-    epochs = [process_of(desk)._process.epoch for desk in (elder, second, third)]
-    for desk in (elder, second, third):
-        await process_of(desk)._tending.look()
-        await process_of(desk)._tending.look()
-    assert sorted(process_of(elder)._tending._names) == epochs
-    assert sorted(process_of(third)._tending._names) == [epochs[0], epochs[2]]
-    await die(elder)
-    await buried(third, elder)
-    await process_of(second)._tending.look()
-    await process_of(second)._tending.look()
-    assert sorted(process_of(second)._tending._names) == epochs[1:]
