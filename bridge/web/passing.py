@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PASS_SECONDS: Final = 2.0
 """For requests under way to be answered: who connects meanwhile waits."""
 _LOOK: Final = 0.002
+_STEPS: Final = 5
+"""Rounds of the loop, and more than it takes to make a connection of a socket, however long one takes."""
 
 
 async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: float = PASS_SECONDS) -> int:
@@ -30,7 +32,8 @@ async def pass_on(runner: web.AppRunner, give: Callable[[int], bool], seconds: f
     await runner.shutdown()  # streams end: their pages connect again
     loop = asyncio.get_running_loop()
     until, given = loop.time() + seconds, 0
-    await asyncio.sleep(_LOOK)  # what is accepted already becomes a connection meanwhile
+    for _ in range(_STEPS):  # what is accepted already becomes a connection meanwhile
+        await asyncio.sleep(0)
     while connections := cast("list[Connection]", server.connections):
         given += sum(connection.give_away(give) for connection in connections)
         if loop.time() >= until:

@@ -53,8 +53,11 @@ class Post:
         following, serving = self.successor, self.current
         if following is None or following.stage is not Stage.PREPARED:
             return
-        if serving is None or self._side_by_side:
+        if serving is None:
             following.go(GO)
+        elif self._side_by_side:
+            if not self.leaving:  # who leaves gives its connections to the one that serves, which must not leave, too
+                following.go(GO)
         elif serving.stage is Stage.SERVING:
             ours, theirs = socket.socketpair()
             with ours, theirs:

@@ -68,10 +68,12 @@ WHERE id IN ({_HEAD.format(table="inbox", is_open=OPEN["inbox"])}) RETURNING id,
 """
 """The first death makes a suspect of each event that may have run; more count only where it is noted that it did."""
 _ON_THE_WIRE: Final = _HEAD.format(table="outbox", is_open=OPEN["outbox"])
-_RELEASE: Final = f"""
-UPDATE threads SET holder = NULL WHERE holder = $1 AND id IN (
+_IN_USE: Final = f"""
+holder = $1 AND id IN (
     SELECT thread_id FROM inbox WHERE {OPEN["inbox"]} UNION SELECT thread_id FROM outbox WHERE {OPEN["outbox"]})
-AND NOT id IN (
+"""
+_RELEASE: Final = f"""
+UPDATE threads SET holder = NULL WHERE {_IN_USE} AND NOT id IN (
     SELECT thread_id FROM inbox WHERE id = ANY($2::bigint[]) UNION
     SELECT thread_id FROM outbox WHERE id = ANY($3::bigint[]))
 """
@@ -188,6 +190,11 @@ async def take_over(tx: Transaction) -> Result:
     deaths = dict(map(tuple, await tx.fetch(_DIED, of_dead))) if of_dead else {}
     on_the_wire = frozenset(row[0] for row in await tx.fetch(_ON_THE_WIRE, of_dead)) if of_dead else frozenset()
     return Result(value=Inheritance(len(thread_ids), deaths, on_the_wire))
+
+
+async def threads_in_use(tx: Transaction) -> set[int]:
+    """Our threads in which something is open: those of `release`."""
+    return {row[0] for row in await tx.fetch(f"SELECT id FROM threads WHERE {_IN_USE}", tx.epoch)}
 
 
 async def release(tx: Transaction, running: Mapping[str, Collection[int]]) -> Result:

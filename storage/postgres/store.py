@@ -64,6 +64,7 @@ def _in_turn(function: Callable[..., Awaitable[Result]]) -> Bulk:
 
 
 _BULK: Final[dict[str, Bulk]] = {
+    "take over": _in_turn(claims.take_over),  # what the others leave behind is theirs, and not of this transaction
     "settle delivery": outbox.settle,
     "retry delivery": outbox.retry,
     "claim delivery": outbox.claim,
@@ -82,7 +83,6 @@ _BULK: Final[dict[str, Bulk]] = {
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
     "read news": _in_turn(news.read),
-    "take over": _in_turn(claims.take_over),
     "release": _in_turn(claims.release),
     "bury": _in_turn(claims.bury),
     "ask for duty": _in_turn(claims.ask_for_duty),
@@ -292,6 +292,8 @@ async def _threads_to_come(tx: Transaction, units: Sequence[Unit], arrivals: Seq
     for unit in units:
         if unit.kind == "fire timers":
             threads |= await timers.threads_of_due(tx, *unit.payload)
+        elif unit.kind == "release":
+            threads |= await claims.threads_in_use(tx)
     return threads
 
 

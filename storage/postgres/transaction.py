@@ -109,6 +109,7 @@ class Transaction:
         wanted |= {row[0] for row in await self.arrays(_PLACES, sorted(set(places)))}
         if not (wanted := wanted - self.threads.keys()):
             return
+        self._numbers.clear()  # whoever had these threads meanwhile has drawn later ones
         for thread_id, holder, *columns in await self.fetch(_LOCK, [*wanted]):
             *names, version, note, taken_seq, silenced_seq, at_gateway = columns
             hold = Hold(note=note, taken_seq=taken_seq, silenced_seq=silenced_seq, at_gateway=at_gateway)

@@ -51,7 +51,7 @@ async def deployed(
             assert await home.stopped(parent) == 0
         finally:
             home.kill()
-    assert talk.statuses == {200: len(talk.said)}, "a sender noticed"
+    assert talk.statuses == {200: len(talk.said)}, f"a sender noticed: {talk.statuses}"
     assert counts.turns == counts.stored == counts.acked == len(talk.said) > 0
     assert counts.unknown == 0, "a message was cut off"
     assert counts.calls == counts.messages, "a message was sent twice"

@@ -10,8 +10,10 @@ from tests.faults.traffic import chatter, traffic
 
 if TYPE_CHECKING:
     import random
+    from collections.abc import Awaitable, Callable
 
     from tests.faults.checker import Counts
+    from tests.faults.forks import Fork
     from tests.faults.harness import Gateways, Home
 
 
@@ -23,11 +25,20 @@ class Kills(NamedTuple):
 
 
 async def killed(
-    home: Home, gateways: Gateways, dice: random.Random, cycles: int, *, contacts: int, earliest: float = 0.0
+    home: Home,
+    gateways: Gateways,
+    dice: random.Random,
+    cycles: int,
+    *,
+    contacts: int,
+    earliest: float = 0.0,
+    latest: float = 0.4,
+    kill: Callable[[Fork], Awaitable[None]] | None = None,
 ) -> Kills:
-    """Start the bridge, kill it within 0.4 s from `earliest` on, and so on; then let all come to its end.
+    """Start the bridge, kill it between `earliest` and `latest` seconds, and so on; then let all come to its end.
 
-    Webhooks come at a rate of two a second for each of the `contacts`, and again until they are taken.
+    Webhooks come at a rate of two a second for each of the `contacts`, and again until they are taken. `kill` does
+    more than kill -9.
     """
     starts: list[float] = []
     async with traffic(home, gateways) as talk:
@@ -36,7 +47,9 @@ async def killed(
                 for _ in range(cycles):
                     process = home.start()
                     starts.append(await home.ready(process))
-                    await asyncio.sleep(dice.uniform(earliest, 0.4))
+                    await asyncio.sleep(dice.uniform(earliest, latest))
+                    if kill is not None:
+                        await kill(process)
                     process.kill()
                     process.wait()
                 await home.ready(home.start())

@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     Open = Callable[[], Awaitable[Desk]]
 
 
+WAITING = """
+SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+"""
+"""How many transactions wait for another one."""
+
+
 async def heard(desk: Desk, condition: Callable[[], bool]) -> None:
     """Wait until what a process was told makes the condition true."""
     told = asyncio.Event()

@@ -48,11 +48,15 @@ class OwnServer:
         """From now on it takes changes."""
         self._control("promote")
 
+    def processes(self) -> list[int]:
+        """Their ids, the first one's first."""
+        postmaster = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
+        return [postmaster, *_children(postmaster)]
+
     @contextmanager
     def frozen(self) -> Iterator[None]:
         """All of its processes stand still."""
-        postmaster = int((self.data / "postmaster.pid").read_text().split("\n", 1)[0])
-        processes = [postmaster, *_children(postmaster)]
+        processes = self.processes()
         for process in processes:
             os.kill(process, signal.SIGSTOP)
         try:
@@ -71,9 +75,10 @@ class OwnServer:
 
 
 @contextmanager
-def own_server() -> Iterator[OwnServer]:
-    """A server that is gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="tb-pg-", ignore_cleanup_errors=True) as folder, warnings.catch_warnings():
+def own_server(place: Path | None = None) -> Iterator[OwnServer]:
+    """A server that is gone afterwards, its data in a new folder at `place`."""
+    kept = {"prefix": "tb-pg-", "dir": place, "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**kept) as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         Path(folder).chmod(0o755)
         try:

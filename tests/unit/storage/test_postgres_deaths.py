@@ -9,7 +9,8 @@ import pytest
 
 from bridge.errors import Broken, ClaimLost
 from bridge.store import watch
-from bridge.testing.contract.store.desk import Desk, sent
+from bridge.store.records import Receipt
+from bridge.testing.contract.store.desk import Desk, arrival, sent
 from storage.postgres import tending
 from tests.support.postgres import process_of
 from tests.support.postgres_processes import asked, buried, die, heard
@@ -38,6 +39,18 @@ async def test_what_still_runs_when_a_process_ends_is_a_suspect(ours: Desk, thei
     assert theirs.store.suspects("in") == {row.id}
     assert theirs.store.deaths("in", row.id) == 1
     process_of(ours)._process.epoch = -1
+
+
+async def test_what_arrives_with_a_take_over_in_a_thread_of_a_process_that_has_ended_is_no_suspect(
+    ours: Desk, theirs: Desk
+) -> None:
+    (row,) = await theirs.hear("1")
+    await theirs.turn(row)
+    await theirs.store.close()
+    process_of(theirs)._process.epoch = -1
+    _, (receipt,) = await asyncio.gather(ours.store.take_over(), ours.receive(arrival("2")))
+    assert receipt is Receipt.STORED
+    assert not ours.store.suspects("in")
 
 
 @pytest.mark.usefixtures("no_grace")

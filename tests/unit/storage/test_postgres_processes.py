@@ -13,8 +13,9 @@ from bridge.errors import ClaimLost, Unavailable
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
 from storage.postgres import connection, store
-from tests.support.postgres import process_of
-from tests.support.postgres_processes import asked, heard
+from storage.writer import Unit
+from tests.support.postgres import plain, process_of
+from tests.support.postgres_processes import WAITING, asked, heard
 
 
 def keys(desk: Desk) -> list[str]:
@@ -87,6 +88,38 @@ async def test_a_new_thread_of_two_processes_at_once_is_one_thread(ours: Desk, t
     await heard(ours, lambda: len(ours.told.events) + len(theirs.told.events) == 20)
 
 
+@pytest.mark.parametrize("committed", [True, False], ids=["before it is looked for", "while it is waited for"])
+async def test_who_makes_a_thread_first_is_first_in_it(
+    ours: Desk, theirs: Desk, monkeypatch: pytest.MonkeyPatch, *, committed: bool
+) -> None:
+    """Two processes begin with a new conversation, and the one that began first comes second."""
+    begun, go = asyncio.Event(), asyncio.Event()
+    count, commit = process_of(theirs)._process.count, process_of(ours)._commit
+
+    async def slowly(*given: Any) -> bool:
+        accompanied = await count(*given)
+        begun.set()
+        await go.wait()
+        return accompanied
+
+    async def late(through: asyncpg.Connection) -> None:
+        if not (committed or go.is_set()):
+            go.set()
+            while not await asked(ours, WAITING):
+                pass
+        await commit(through)
+
+    monkeypatch.setattr(process_of(theirs)._process, "count", slowly)
+    monkeypatch.setattr(process_of(ours), "_commit", late)
+    later = asyncio.create_task(theirs.receive(arrival("2")))
+    await begun.wait()
+    await ours.receive(arrival("1"))
+    go.set()
+    await later
+    await heard(ours, lambda: keys(ours) == ["1", "2"])
+    assert [event.key for event in await ours.events(ours.told.events[0].thread_id)] == ["1", "2"]
+
+
 async def test_the_same_webhook_at_two_processes_at_once_is_stored_once(ours: Desk, theirs: Desk) -> None:
     for number in range(10):
         receipts = await asyncio.gather(*(desk.receive(arrival("k" + str(number))) for desk in (ours, theirs)))
@@ -134,6 +167,23 @@ async def test_statuses_and_events_of_the_same_threads_never_wait_in_a_circle(
             ours.receive(arrival(f"a{number}", "last"), news("m-first", "delivered")),
             theirs.receive(arrival(f"b{number}", "first"), news("m-last", "delivered")),
         )
+    assert contentions == []
+
+
+async def test_a_process_that_ends_never_waits_in_a_circle(ours: Desk, contentions: list[BaseException]) -> None:
+    first, last = [(await ours.hear(key, conversation=key))[0] for key in ("1", "2")]
+    other = await asyncpg.connect(plain(ours.url))
+    lock = "SELECT 1 FROM threadbridge.threads WHERE id = $1 FOR NO KEY UPDATE"
+    async with other.transaction():
+        await other.execute(lock, first.thread_id)
+        ending = asyncio.gather(
+            ours.turn(last), process_of(ours)._writer.submit(Unit("release", ({"in": [], "out": []},)))
+        )
+        while not await asked(ours, WAITING):
+            pass
+        await other.execute(lock, last.thread_id)
+    await ending
+    await other.close()
     assert contentions == []
 
 
