@@ -6,15 +6,19 @@ import os
 import shutil
 import signal
 import tempfile
+import time
 import warnings
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+_LOOK: Final = 0.005
 
 
 class OwnServer:
@@ -28,12 +32,25 @@ class OwnServer:
     def url(self) -> str:
         return f"postgresql://postgres@/postgres?host={self.data}"
 
+    async def execute(self, *statements: str) -> None:
+        """Each in a transaction of its own."""
+        connection = await asyncpg.connect(self.url)
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.close()
+
     def stop(self, mode: str = "fast") -> None:
         """`immediate` is a crash: nothing is written back."""
         self._control("-m", mode, "stop")
 
     def start(self) -> None:
         self._control("-l", str(self.data / "log"), "-o", f'-h "" -k {self.data}', "start")
+
+    def boot(self) -> None:
+        """Start on a machine that has just started: no process of before is there, not even as a zombie."""
+        for lock in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (self.data / lock).unlink(missing_ok=True)
+        self.start()
 
     def standby(self) -> OwnServer:
         """A running copy that is given each transaction as it happens."""
@@ -101,6 +118,21 @@ def _made(folder: Path) -> OwnServer:
     wheel = get_server(home / "data", cleanup_mode=None)
     shutil.chown(home, wheel.system_user or os.getuid())
     return OwnServer(home / "data", wheel)
+
+
+def vanish(processes: Sequence[int]) -> None:
+    """Kill them all; it returns when none is left that has a file open."""
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+    while any(_runs(process) for process in processes):
+        time.sleep(_LOOK)
+
+
+def _runs(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def _children(parent: int) -> list[int]:
