@@ -12,7 +12,7 @@ import pytest
 from bridge.errors import ClaimLost, Unavailable
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
-from storage.postgres import connection, store
+from storage.postgres import claims, connection, store
 from storage.writer import Unit
 from tests.support.postgres import plain, process_of
 from tests.support.postgres_processes import WAITING, asked, heard
@@ -185,6 +185,28 @@ async def test_a_process_that_ends_never_waits_in_a_circle(ours: Desk, contentio
     await ending
     await other.close()
     assert contentions == []
+
+
+async def test_a_transaction_locks_no_more_threads_than_it_works_in(
+    ours: Desk, theirs: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [f"c{number}" for number in range(500)]
+    await theirs.receive(*(arrival(f"k-{name}", name) for name in names))
+    locked: list[int] = []
+    commit = process_of(ours)._commit
+
+    async def looking(through: asyncpg.Connection) -> None:
+        free = "SELECT count(*) FROM (SELECT 1 FROM threadbridge.threads FOR NO KEY UPDATE SKIP LOCKED) t"
+        locked.append(500 - await asked(ours, free))
+        await commit(through)
+
+    monkeypatch.setattr(claims, "AT_ONCE", 50)
+    monkeypatch.setattr(process_of(ours), "_commit", looking)
+    await theirs.store.close()
+    process_of(theirs)._process.epoch = -1
+    await ours.store.take_over()
+    await ours.receive(*(arrival(f"l-{name}", name) for name in names[:3]))
+    assert {3, 50} <= set(locked) <= {0, 3, 50}
 
 
 @pytest.mark.parametrize(
