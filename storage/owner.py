@@ -102,6 +102,10 @@ class Owner(ABC):
         kept: str = (await self._writer.put(Unit("keep secret", (account, name, value)))).value
         return kept
 
+    async def renew_secret(self, account: str, name: str, value: str) -> None:
+        """Keep a value under a name, in the place of the one before."""
+        await self._writer.put(Unit("renew secret", (account, name, value)))
+
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         return bool((await self._writer.put(Unit("replay", (letter_id, at, arrivals)))).value)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from bridge.engine.backoff import Backoff
 from bridge.engine.dead_letters import Letters
 from bridge.engine.delivery.client import Client
+from bridge.engine.delivery.credentials import Vault
 from bridge.engine.delivery.delivery import Delivery
 from bridge.engine.delivery.outcomes import DeliveryTools
 from bridge.engine.delivery.worker import DeliveryWorker
@@ -122,6 +123,7 @@ def assemble(base: Base) -> Parts:
                 clock,
                 connections=config.delivery.concurrency,
                 inbound=account.inbound,
+                vault=Vault(store, account.name, account.settings),
             ),
         )
         for account in config.accounts.values()

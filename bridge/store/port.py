@@ -132,7 +132,7 @@ class StoreReader(Protocol):
         ...
 
     async def secret(self, account: str, name: str) -> str | None:
-        """The value that `keep_secret` keeps under a name, or None."""
+        """The value that is kept under a name of the account, or None."""
         ...
 
     async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:
@@ -292,6 +292,10 @@ class Store(StoreReader, Protocol):
 
     async def advance(self, account: str, name: str, value: str) -> None:
         """Everything before `value` is received."""
+        ...
+
+    async def renew_secret(self, account: str, name: str, value: str) -> None:
+        """Keep a value under a name of the account, in the place of the one before."""
         ...
 
     async def keep_secret(self, account: str, name: str, value: str) -> str:

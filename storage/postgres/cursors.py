@@ -19,6 +19,10 @@ _ADVANCE: Final = """
 INSERT INTO cursors (account, name, value) VALUES ($1, $2, $3)
 ON CONFLICT (account, name) DO UPDATE SET value = excluded.value
 """
+_RENEW: Final = """
+INSERT INTO secrets (account, name, value) VALUES ($1, $2, $3)
+ON CONFLICT (account, name) DO UPDATE SET value = excluded.value
+"""
 _KEEP: Final = "INSERT INTO secrets (account, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
 _KEPT: Final = "SELECT value FROM secrets WHERE account = $1 AND name = $2"
 
@@ -33,3 +37,9 @@ async def keep_secrets(tx: Transaction, values: Sequence[Value]) -> list[Result 
     """Values under names that are free. Each result's `value` is what is kept there now."""
     await tx.each(_KEEP, values)
     return [Result(value=(await tx.fetch(_KEPT, account, name))[0][0]) for account, name, _ in values]
+
+
+async def renew_secrets(tx: Transaction, values: Sequence[Value]) -> list[Result | StoreError]:
+    """Values in the place of those before."""
+    await tx.each(_RENEW, values)
+    return [Result() for _ in values]

@@ -78,6 +78,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "receive": inbox.receive,
     "advance": cursors.advance,
     "keep secret": cursors.keep_secrets,
+    "renew secret": cursors.renew_secrets,
     "give up unreadable": _in_turn(unreadable.give_up),
     "fire timers": _in_turn(timers.fire),
     "replay": _in_turn(dead_letters.replay),

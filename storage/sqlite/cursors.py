@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     Value = tuple[str, str, str]
 
 _ADVANCE: Final = "INSERT OR REPLACE INTO cursors (account, name, value) VALUES (?, ?, ?)"
+_RENEW: Final = "INSERT OR REPLACE INTO secrets (account, name, value) VALUES (?, ?, ?)"
 _KEEP: Final = "INSERT INTO secrets (account, name, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
 _KEPT: Final = "SELECT value FROM secrets WHERE account = ? AND name = ?"
 
@@ -29,3 +30,9 @@ def keep_secrets(db: sqlite3.Connection, values: Sequence[Value]) -> list[Result
     """Values under names that are free. Each result's `value` is what is kept there now."""
     db.executemany(_KEEP, values)
     return [Result(value=db.execute(_KEPT, (account, name)).fetchone()[0]) for account, name, _ in values]
+
+
+def renew_secrets(db: sqlite3.Connection, values: Sequence[Value]) -> list[Result | StoreError]:
+    """Values in the place of those before."""
+    db.executemany(_RENEW, values)
+    return [Result() for _ in values]

@@ -49,6 +49,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "receive": inbox.receive,
     "advance": lambda db, _, values: cursors.advance(db, values),
     "keep secret": lambda db, _, values: cursors.keep_secrets(db, values),
+    "renew secret": lambda db, _, values: cursors.renew_secrets(db, values),
     "give up unreadable": lambda db, cache, calls: [unreadable.give_up(db, cache, *call) for call in calls],
     "fire timers": lambda db, cache, calls: [timers.fire(db, cache, *call) for call in calls],
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],

@@ -60,7 +60,7 @@ async def endured(folder: Path, url: str, *troubles: Trouble) -> str:
     assert counts.turns == counts.stored == counts.acked
     assert counts.doubles_unkeyed <= counts.unknown
     assert starts == 2, "a bridge did not live through it"
-    assert statuses.keys() <= {200, 503}, statuses
+    assert statuses.keys() <= {200, 503}, (statuses, talk.cut_off)
     return f"{'; '.join(told)}: {counts}; answers {statuses}, slowest {talk.slowest:.1f} s"
 
 

@@ -48,6 +48,8 @@ class Traffic:
         self.said: dict[tuple[str, str], Said] = {}
         self.acked: set[tuple[str, str]] = set()
         self.statuses: dict[int, int] = {}
+        self.cut_off: list[str] = []
+        """Why there was no answer."""
         self.seconds: list[float] = []
         """How long each answer took."""
 
@@ -80,8 +82,9 @@ class Traffic:
             async with self._session.post(url, data=hook.body, headers=headers) as answer:
                 await answer.read()
                 status = answer.status
-        except (aiohttp.ClientError, TimeoutError, ConnectionError):
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             status = _CUT_OFF
+            self.cut_off.append(f"{error!r} after {asyncio.get_running_loop().time() - began:.3f} s")
         self.seconds.append(asyncio.get_running_loop().time() - began)
         self.statuses[status] = self.statuses.get(status, 0) + 1
         return status

@@ -94,12 +94,12 @@ class OwnServer:
 @contextmanager
 def own_server(place: Path | None = None) -> Iterator[OwnServer]:
     """A server that is gone afterwards, its data in a new folder at `place`."""
-    kept = {"prefix": "tb-pg-", "dir": place, "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(**kept) as folder, warnings.catch_warnings():
+    folder = tempfile.TemporaryDirectory(prefix="tb-pg-", dir=place, ignore_cleanup_errors=True)
+    with folder as name, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        Path(folder).chmod(0o755)
+        Path(name).chmod(0o755)
         try:
-            server = _made(Path(folder))
+            server = _made(Path(name))
         except Exception as error:  # noqa: BLE001 - whatever it is, the reason is printed
             pytest.skip(f"no PostgreSQL server: {type(error).__name__}: {error}")
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
 
+from bridge.engine.delivery.credentials import Credentials
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import kind_of
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from bridge.clock import Clock
+    from bridge.engine.delivery.credentials import Vault
     from bridge.engine.delivery.transport import Leaving, Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
 
@@ -69,7 +71,7 @@ STOPPED: Final = (Withheld, StoreError)
 
 
 class Client:
-    """Carries one account's exchanges: obtains its credential once for all that wait for it, and keeps its rate.
+    """Carries one account's exchanges, with its credential and at its rate.
 
     At most `connections` requests are under way; one that waits for its turn is not sent, however long that takes.
     """
@@ -83,19 +85,18 @@ class Client:
         *,
         connections: int = CONNECTIONS,
         inbound: BaseModel | None = None,
+        vault: Vault | None = None,
     ) -> None:
-        """Nothing is sent yet. The secrets of `settings` and of `inbound` are kept out of what is stored."""
+        """Nothing is sent yet. The secrets of `settings` and of `inbound` are kept out of what is stored.
+
+        `vault` is where a credential is shared with other processes.
+        """
         self._provider = provider
         self._transport = transport
         self._clock = clock
         self._timeout = settings.timeout
         self._redaction = Redaction(secrets_of(settings, inbound))
-        self._credential: Credential | None = None
-        self._is_fixed = False
-        """Whether the provider has said that the account's credentials are fixed: none is ever obtained."""
-        self._obtaining = asyncio.Lock()
-        self._refusals = 0
-        self._refusal: SendError | None = None
+        self._credentials = Credentials(provider, clock, vault, self._redaction.add)
         self._free = connections
         self._line: deque[asyncio.Future[None]] = deque()
         """Requests that wait for another one's connection."""
@@ -125,7 +126,7 @@ class Client:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
         attempt = attempt or Attempt()
-        credential = None if self._is_fixed else await self._obtain(refused=None)
+        credential = None if self._credentials.are_fixed else await self._credential()
         try:
             return await self._run(begin(credential), attempt)
         except NotSent as error:
@@ -133,7 +134,7 @@ class Client:
                 self._heed(error, attempt)
                 raise
         attempt.left = False  # what left was refused, and time passes until there is another credential
-        return await self._run(begin(await self._obtain(refused=credential)), attempt)
+        return await self._run(begin(await self._credential(refused=credential)), attempt)
 
     def _heed(self, error: NotSent, attempt: Attempt) -> None:
         """Pause for a Retry-After in an HTTP 2xx answer, which the rate limit took for a success."""
@@ -141,36 +142,9 @@ class Client:
         if error.retry_after is not None and status in SUCCESS:
             self._limiter.pause(error.retry_after)
 
-    async def _obtain(self, *, refused: Credential | None) -> Credential | None:
-        """The current credential, or a new one if it is stale or was refused.
-
-        One request serves all that wait for it, also when none is given.
-        """
-        current = self._credential
-        if current is not None and current is not refused and not self._is_stale(current):
-            return current
-        exchange = self._provider.authenticate(self._clock.now())
-        if exchange is None:
-            self._is_fixed = True
-            return None
-        refusals = self._refusals
-        async with self._obtaining:
-            if self._refusals != refusals and self._refusal is not None:
-                raise _no_credential(self._refusal)
-            current = self._credential
-            if current is not None and current is not refused and not self._is_stale(current):
-                return current
-            try:
-                self._credential = await self._run(exchange, Attempt())
-            except SendError as error:
-                self._refusals += 1
-                self._refusal = error
-                raise _no_credential(error) from None
-            self._redaction.add(self._credential.token)
-            return self._credential
-
-    def _is_stale(self, credential: Credential) -> bool:
-        return credential.renew_at is not None and credential.renew_at <= self._clock.now()
+    def _credential(self, *, refused: Credential | None = None) -> Coroutine[Any, Any, Credential | None]:
+        """See Credentials.get."""
+        return self._credentials.get(lambda exchange: self._run(exchange, Attempt()), refused=refused)
 
     async def _run(self, flow: Generator[Request, Response, T], attempt: Attempt) -> T:
         """Drive a provider's exchange: requests go out, responses come in, errors are thrown into it."""
@@ -266,17 +240,3 @@ class Client:
                 waiter.set_result(None)
                 return
         self._free += 1
-
-
-def _no_credential(error: SendError) -> NotSent:
-    """A message without a credential was not sent, whatever became of the request for one."""
-    if isinstance(error, NotSent):
-        return error
-    return NotSent(
-        f"no credential: {error.reason}",
-        code=error.code,
-        retry_after=error.retry_after if isinstance(error, OutcomeUnknown) else None,
-        pause=isinstance(error, Rejected),
-        away=isinstance(error, OutcomeUnknown),
-        loggable=error.loggable,
-    )

@@ -37,6 +37,9 @@ class PollingContract(StoreSuite):
         assert await store.keep_secret("shop", "a", "3") == "3"
         assert await store.cursor("shop", "a") is None
         await store.advance("shop", "a", "4")
+        for value in ("5", "6"):
+            await store.renew_secret("shop", "renewed", value)
+        assert await store.secret("shop", "renewed") == "6"
         await lasting_desk.reopen()
         store = lasting_desk.store
         assert (await store.secret("", "a"), await store.secret("shop", "a"), await store.secret("", "b")) == (
