@@ -6,6 +6,8 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
+from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,6 +17,7 @@ from tests.faults.checker import check
 from tests.faults.deploying import deployed
 from tests.faults.harness import Gateways
 from tests.faults.parents import asked, workers
+from tests.faults.sharded import ShardedHome
 from tests.faults.traffic import chatter, traffic
 
 if TYPE_CHECKING:
@@ -33,6 +36,16 @@ async def on_sqlite(folder: Path, deploys: int, *, punctual: bool) -> str:
 
 async def test_twenty_deploys_under_load_go_unnoticed(tmp_path: Path, report: Callable[[str], None]) -> None:
     report(await on_sqlite(tmp_path, 20, punctual=False))
+
+
+async def test_deploys_with_two_databases_go_unnoticed(tmp_path: Path, report: Callable[[str], None]) -> None:
+    async with Gateways(delay_ms=3).listening() as gateways:
+        home = ShardedHome(tmp_path, shop=gateways.shop.url, relay=gateways.relay.url)
+        home.environment["BOT_SLOWEST"] = "0.02"
+        report(await deployed(home, gateways, random.Random(SEED), 5))
+    for store in home.stores:
+        with closing(sqlite3.connect(store)) as db:
+            assert db.execute("SELECT count(*) FROM inbox").fetchone()[0] > 0
 
 
 @pytest.mark.soak
