@@ -146,7 +146,7 @@ class Traffic:
 @asynccontextmanager
 async def traffic(home: Home, gateways: Gateways) -> AsyncIterator[Traffic]:
     """Contacts of both accounts of a bridge."""
-    connector = aiohttp.TCPConnector(limit=0, force_close=False)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=10)  # less than ours: nobody writes as we close
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=15)) as session:
         yield Traffic(home, gateways, session)
 
