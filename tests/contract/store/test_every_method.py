@@ -74,6 +74,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     await store.advance("shop", "n", "1")
     await store.keep_secret("shop", "n", "1")
+    await store.renew_secret("shop", "n", "2")
 
 
 async def look(store: Any, row: InboxRow) -> None:
