@@ -19,7 +19,7 @@ from bridge.units import is_loopback
 from bridge.web.peers import Peers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from bridge.app.parts import Parts
     from bridge.clock import Clock
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.routing.router import Router
     from bridge.store.port import Store
     from bridge.store.records import Arrival, DeadLetter, InboxRow, OutboxRow
+    from bridge.store.shares import Use
     from bridge.web.webhooks import Webhooks
 
 
@@ -199,9 +200,13 @@ class Bridge:
         """See store.Listener."""
         self.parts.delivery.follow(account, reason, seconds)
 
-    def shared(self, processes: int) -> None:
+    def uses(self) -> Mapping[str, Use]:
         """See store.Listener."""
-        self.parts.delivery.share(processes)
+        return self.parts.delivery.uses()
+
+    def shared(self, processes: int, slots: Mapping[str, int]) -> None:
+        """See store.Listener."""
+        self.parts.delivery.share(processes, slots)
 
     def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TurnCommit,
         Unconfirmed,
     )
+    from bridge.store.shares import Use
 
 
 class Listener(Protocol):
@@ -53,8 +54,15 @@ class Listener(Protocol):
         """Another process found that an account's provider takes nothing, or by 0 seconds that it does again."""
         ...
 
-    def shared(self, processes: int) -> None:
-        """So many processes share the store from now on."""
+    def uses(self) -> Mapping[str, Use]:
+        """Of each account with a rate, what this process can use of it."""
+        ...
+
+    def shared(self, processes: int, slots: Mapping[str, int]) -> None:
+        """So many processes share the store now. `slots`: of an account's rate, those that are ours.
+
+        Where an account is not named, each process has an equal part.
+        """
         ...
 
     def inherited(self, *, missed: bool) -> None:

@@ -84,6 +84,7 @@ DELETE FROM processes WHERE epoch IN (
 RETURNING epoch
 """
 """A process that gave a sign of life since it was looked at is not dead."""
+_CLAIM_SLOTS: Final = "UPDATE processes SET claims = $2 WHERE epoch = $1"
 _DUTY: Final = """
 INSERT INTO duties (name, holder) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET holder = $2
 WHERE duties.holder = $2 OR NOT EXISTS (SELECT 1 FROM processes p WHERE p.epoch = duties.holder) RETURNING 1
@@ -220,6 +221,12 @@ async def ask_for_duty(tx: Transaction, name: str) -> Result:
 async def tell(tx: Transaction, text: str) -> Result:
     """Tell all processes something."""
     await notify(tx, [(CHANNEL, text)])
+    return Result()
+
+
+async def claim_slots(tx: Transaction, claims: str | None) -> Result:
+    """Let the others see what this process has of each account's rate."""
+    await tx.execute(_CLAIM_SLOTS, tx.epoch, claims)
     return Result()
 
 

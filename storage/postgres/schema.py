@@ -16,7 +16,8 @@ _INITIAL: Final = """
 CREATE TABLE processes (
     epoch BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     transactions BIGINT NOT NULL DEFAULT 0,
-    name TEXT NOT NULL
+    name TEXT NOT NULL,
+    claims TEXT
 );
 
 CREATE TABLE duties (

@@ -88,6 +88,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "bury": _in_turn(claims.bury),
     "ask for duty": _in_turn(claims.ask_for_duty),
     "tell": _in_turn(claims.tell),
+    "claim slots": _in_turn(claims.claim_slots),
     "beat": _in_turn(claims.beat),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
@@ -220,7 +221,7 @@ class PostgresStore(Owner, Reader):
             for unit in units
         ]
         by_kind = indexes_by_kind(units)
-        if by_kind.keys() == {"beat"}:
+        if by_kind.keys() <= {"beat", "claim slots"}:
             await tx.fetch("SET LOCAL synchronous_commit = off")
         for kind, bulk in _BULK.items():
             indexes = [index for index in by_kind.get(kind, ()) if not isinstance(results[index], ClaimLost)]

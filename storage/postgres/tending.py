@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.errors import Broken, StoreError
 from bridge.log import log
+from bridge.store.shares import Claim, Shares
 from bridge.store.watch import BEAT, ELDERS, GRACE, LEASE, SPREAD, Watch, charges_of, delay_of, elders_of, is_dead
 
 from ..writer import Unit
@@ -17,10 +18,11 @@ from .claims import AT_ONCE, FREE, PAUSED, RESOLVED
 from .process import LOCK
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Mapping
+    from collections.abc import Callable, Coroutine, Mapping, Sequence
     from typing import Any
 
     from bridge.store.port import Listener
+    from bridge.store.shares import Claims
 
     from ..records import Row
     from ..writer import Writer
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 _POLL: Final = 30.0
 """Seconds between two looks for threads that nobody holds, whether anybody told of some or not."""
-PROCESSES: Final = "SELECT epoch, transactions, name FROM processes"
+PROCESSES: Final = "SELECT epoch, transactions, name, claims FROM processes"
 _NEAR: Final = f"""
 {PROCESSES} WHERE epoch = ANY(array(SELECT epoch FROM processes ORDER BY epoch LIMIT {ELDERS}) || $1::bigint)
 """
@@ -75,6 +77,9 @@ class Tending:
         self._watch = Watch()
         self._names: Mapping[int, str] = {}
         self._processes = 1
+        self._shares = Shares()
+        self._claimed: str | None = None
+        """What the others can read of our claims."""
         self._last_count = -1
         self._poll_at = 0.0
         self._is_elder = True
@@ -177,8 +182,9 @@ class Tending:
         """One round: a sign of life where nothing else gave one, a look at the others, and at what is left behind."""
         now = asyncio.get_running_loop().time()
         rows = await self._others(now)
-        counts = {epoch: count for epoch, count, _ in rows}
-        self._names = {epoch: name for epoch, _, name in rows}
+        counts = {epoch: count for epoch, count, *_ in rows}
+        self._names = {epoch: name for epoch, _, name, _ in rows}
+        await self._share(rows)
         own = counts.get(self._process.epoch, 0)
         self._last_count, is_silent = own, own == self._last_count
         if is_silent:
@@ -198,12 +204,43 @@ class Tending:
         else:
             self._census_at = now + _CENSUS
             rows = await self._readers.fetch(PROCESSES)
-            if len(rows) != self._processes and self.works:
+            if self.works:
                 self._processes = len(rows)
-                if (listener := self._listener()) is not None:
-                    listener.shared(self._processes)
         self._is_elder = self._process.epoch in elders_of([row[0] for row in rows])
         return rows
+
+    async def _share(self, rows: Sequence[Row]) -> None:
+        """Divide the accounts' rates: as each can use them, where all processes see each other, else in equal parts."""
+        listener = self._listener()
+        if listener is None or not self.works:
+            return
+        if self._processes > ELDERS + 1 or len(rows) != self._processes:
+            listener.shared(self._processes, {})
+            return
+        uses = listener.uses()
+        if self._processes == 1:
+            self._shares.alone(uses)
+        else:
+            self._shares.claim(uses, self._claims_of_others(rows))
+        listener.shared(self._processes, self._shares.slots)
+        await self._write_claims()
+        if self._shares.has_more_to_claim:
+            self._shares.settle(uses, self._claims_of_others(await self._readers.fetch(PROCESSES)))
+            listener.shared(self._processes, self._shares.slots)
+            await self._write_claims()
+
+    def _claims_of_others(self, rows: Sequence[Row]) -> list[Claims | None]:
+        written = [claims for epoch, *_, claims in rows if epoch != self._process.epoch]
+        return [
+            None if claims is None else {account: Claim(*claim) for account, claim in json.loads(claims).items()}
+            for claims in written
+        ]
+
+    async def _write_claims(self) -> None:
+        claims = None if self._processes == 1 else json.dumps(self._shares.claims)
+        if claims != self._claimed:
+            await self._writer.submit(Unit("claim slots", (claims,)))
+            self._claimed = claims
 
     async def _judge(self, silent: Mapping[int, float], counts: Mapping[int, int]) -> None:
         connected = {row[0] for row in await self._readers.fetch(_CONNECTED, [*silent])}

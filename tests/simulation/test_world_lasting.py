@@ -97,7 +97,7 @@ class LooksTooEarly(Bridge):
     async def start(self) -> None:
         await super().start()
         for worker in self.parts.delivery.workers.values():
-            send = worker._client.send
+            send = worker.client.send
 
             async def early(
                 outbound: Outbound, attempt: Attempt, send: Callable[[Outbound, Attempt], Any] = send
@@ -106,7 +106,7 @@ class LooksTooEarly(Bridge):
                 sent: Sent = await send(outbound, attempt)
                 return sent
 
-            worker._client.send = early  # type: ignore[method-assign]
+            worker.client.send = early  # type: ignore[method-assign]
 
 
 def briefly() -> Router:

@@ -47,7 +47,7 @@ class SendsFirst(Other):
 
     async def commit_turn(self, turn: TurnCommit) -> None:
         for saying in turn.sayings:
-            client = self.bridge.parts.delivery.workers[turn.thread.ref.account]._client
+            client = self.bridge.parts.delivery.workers[turn.thread.ref.account].client
             message = Outbound(
                 key=str(uuid.UUID(int=self.bridge._outside.rng.getrandbits(128), version=4)),
                 thread=turn.thread.ref,

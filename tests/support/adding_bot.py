@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from bridge.routing.overlap import Overlap, Policy
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, OutboxRow
+    from bridge.store.shares import Use
     from storage.sqlite.simulation import Volatile
 
 T = TypeVar("T")
@@ -255,7 +256,10 @@ class Life:
 
     def paused(self, account: str, reason: str, seconds: float) -> None: ...
 
-    def shared(self, processes: int) -> None: ...
+    def uses(self) -> Mapping[str, Use]:
+        return {}
+
+    def shared(self, processes: int, slots: Mapping[str, int]) -> None: ...
 
     def inherited(self, *, missed: bool) -> None: ...
 

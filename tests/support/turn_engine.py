@@ -22,13 +22,14 @@ from tests.support.manual_clock import ManualClock
 from tests.support.whole_bridges import body, configuration, konnek_text, peer_text
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Collection, Sequence
+    from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 
     from bridge.engine.delivery.delivery import Delivery
     from bridge.engine.timers import Timers
     from bridge.routing.router import Router
     from bridge.store.port import Store
     from bridge.store.records import HistoryEntry, InboxRow, OutboxRow, Receipt
+    from bridge.store.shares import Use
 
 ATTEMPTS: Final = 5
 
@@ -71,7 +72,10 @@ class Turns:
 
     def paused(self, account: str, reason: str, seconds: float) -> None: ...
 
-    def shared(self, processes: int) -> None: ...
+    def uses(self) -> Mapping[str, Use]:
+        return {}
+
+    def shared(self, processes: int, slots: Mapping[str, int]) -> None: ...
 
     def inherited(self, *, missed: bool) -> None: ...
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.credentials import Vault
     from bridge.engine.delivery.transport import Leaving, Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
+    from bridge.store.shares import Use
 
 T = TypeVar("T")
 
@@ -103,9 +104,13 @@ class Client:
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
 
-    def share(self, processes: int) -> None:
-        """So many processes send for the account now: each keeps to its share of the rate."""
-        self._limiter.share(processes)
+    def use(self) -> Use | None:
+        """What this process can use of the account's rate; None: it has none."""
+        return self._limiter.use()
+
+    def share(self, processes: int, slots: int | None) -> None:
+        """Keep to `slots` of the rate, or to an equal part of it: so many processes send for the account."""
+        self._limiter.share(processes, slots)
 
     def send(self, outbound: Outbound, attempt: Attempt) -> Coroutine[Any, Any, Sent]:
         """Send one message, and note in `attempt` what happens on the wire.

@@ -6,10 +6,11 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.engine.delivery.worker import DeliveryWorker
     from bridge.store.records import OutboxRow
+    from bridge.store.shares import Use
 
 
 class Delivery:
@@ -29,10 +30,15 @@ class Delivery:
         if (worker := self.workers.get(account)) is not None:
             worker.follow(reason, seconds)
 
-    def share(self, processes: int) -> None:
+    def uses(self) -> Mapping[str, Use]:
         """See store.Listener."""
-        for worker in self.workers.values():
-            worker.share(processes)
+        found = ((account, worker.client.use()) for account, worker in self.workers.items())
+        return {account: use for account, use in found if use is not None}
+
+    def share(self, processes: int, slots: Mapping[str, int]) -> None:
+        """See store.Listener."""
+        for account, worker in self.workers.items():
+            worker.client.share(processes, slots.get(account))
 
     def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.backoff import LEAST_PAUSE, held_seconds
 from bridge.providers.answers import TOO_MANY, UNAVAILABLE
+from bridge.store.shares import Use
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ _MOST_DIGITS: Final = 9
 class Pace:
     """How many requests fit into a period, as learned so far. All paths of an account share it.
 
-    Of several processes with the account each has an equal share of them, one at least.
+    Of several processes with the account each has a part of them.
     """
 
     def __init__(self, rate: PerPeriod, clock: Clock, *, ceiling: bool) -> None:
@@ -45,7 +47,7 @@ class Pace:
         self.count = self.documented
         self._most = self.documented if ceiling else self.documented * _ANOTHER_WINDOW
         self._goal = self.documented
-        self.processes = 1
+        self.part = Fraction(1)
         self._clock = clock
         self._cut_at = -1
         self._calm = 0
@@ -53,7 +55,7 @@ class Pace:
     @property
     def own(self) -> int:
         """How many requests of this process fit into a period."""
-        return self.count if self.processes == 1 else max(1, self.count // self.processes)
+        return self.count if self.part == 1 else max(1, int(self.count * self.part)) if self.part else 0
 
     def believe(self, limit: int) -> bool:
         """Take over the limit that the provider names; False when it cannot be one for this window."""
@@ -120,6 +122,7 @@ class Bucket:
         self._clock = clock
         self._answered: deque[tuple[int, bool]] = deque()
         self._travelling = 0
+        self._waiting = 0
         self._held = Hold(clock)
         self._door = asyncio.Lock()
         self._back: asyncio.Event = asyncio.Event()
@@ -131,16 +134,36 @@ class Bucket:
         free = not self._answered and not self._travelling and not self._door.locked()
         return free and not self._held.until()
 
+    def use(self) -> Use:
+        """What is used of it, and wanted, as far as it fits into a period."""
+        self._expire()
+        used = self._travelling + len(self._answered)
+        return Use(self._pace.documented, min(used + self._waiting, self._pace.documented), used)
+
+    def look_again(self) -> None:
+        """There may be more slots than there were."""
+        self._back.set()
+
     async def enter(self) -> None:
         """Wait for a free slot and take it; first come, first served."""
-        async with self._door:
-            while (at := self._free_at()) != 0:
-                if at is None:
-                    self._back.clear()
-                    await self._back.wait()
-                else:
-                    await self._clock.sleep((at - self._clock.now()) / SECOND)
-            self._travelling += 1
+        self._waiting += 1
+        try:
+            async with self._door:
+                while (at := self._free_at()) != 0:
+                    await self._change(at)
+                self._travelling += 1
+        finally:
+            self._waiting -= 1
+
+    async def _change(self, at: int | None) -> None:
+        """Wait until then, or until something changes before."""
+        self._back.clear()
+        alarm = None if at is None else self._clock.call_at(at, self._back.set)
+        try:
+            await self._back.wait()
+        finally:
+            if alarm is not None:
+                alarm.cancel()
 
     def leave(self, *, accepted: bool, used: bool = True) -> None:
         """The answer arrived, or never will. A slot that was not `used` is free at once."""
@@ -221,11 +244,25 @@ class Limiter:
         """Hold every request of the account back for a while."""
         self._held.begin(seconds)
 
-    def share(self, processes: int) -> None:
-        """So many processes have the account now."""
-        for pace in (self._pace, self._path_pace):
-            if pace is not None:
-                pace.processes = processes
+    def use(self) -> Use | None:
+        """What is used and wanted of the bucket that has the most to do; None without a rate."""
+        if self.narrowest is None:
+            return None
+        if self.narrowest is self._pace and self._whole is not None:
+            return self._whole.use()
+        uses = [bucket.use() for bucket in self._paths.values()]
+        wanted, used = (max((use[place] for use in uses), default=0) for place in (1, 2))
+        return Use(self.narrowest.documented, wanted, used)
+
+    def share(self, processes: int, slots: int | None) -> None:
+        """Keep to `slots` of the rate, or to an equal part of it: so many processes have the account now."""
+        if self.narrowest is None:
+            return
+        part = Fraction(1, processes) if slots is None else Fraction(slots, self.narrowest.documented)
+        for pace in filter(None, (self._pace, self._path_pace)):
+            pace.part = part
+        for bucket in filter(None, (self._whole, *self._paths.values())):
+            bucket.look_again()
 
     def _path(self, request: Request) -> Bucket | None:
         if self._path_pace is None:

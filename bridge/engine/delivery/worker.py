@@ -49,7 +49,7 @@ class DeliveryWorker:
         self.name = f"delivery {account.name}"
         self._provider = account.provider
         self._settings = account.settings
-        self._client = client
+        self.client = client
         self._tools = tools
         self._outcomes = Outcomes(account.name, tools)
         self._suspects: Collection[int] = ()
@@ -83,10 +83,6 @@ class DeliveryWorker:
         task = asyncio.get_running_loop().create_task(tell(), name=f"tell of {self.account}")
         self._telling.add(task)
         task.add_done_callback(self._telling.discard)
-
-    def share(self, processes: int) -> None:
-        """See store.Listener."""
-        self._client.share(processes)
 
     def inherited(self, *, missed: bool) -> None:
         """See store.Listener."""
@@ -206,7 +202,7 @@ class DeliveryWorker:
         )
         judged = self._pause.judged
         try:
-            sent = await self._client.send(outbound, attempt)
+            sent = await self.client.send(outbound, attempt)
         except Withheld:
             if attempt.claimed:
                 await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")

@@ -10,6 +10,7 @@ import pytest
 from bridge.errors import Broken, ClaimLost
 from bridge.store import watch
 from bridge.store.records import Receipt
+from bridge.store.shares import Use
 from bridge.testing.contract.store.desk import Desk, arrival, sent
 from storage.postgres import tending
 from tests.support.postgres import process_of
@@ -102,6 +103,21 @@ async def test_each_process_hears_how_many_they_are(ours: Desk, theirs: Desk) ->
     await theirs.store.close()
     await process_of(ours)._tending.look()
     assert ours.told.processes == 1
+    process_of(theirs)._process.epoch = -1
+
+
+async def test_whoever_has_more_to_send_has_more_of_an_accounts_rate(ours: Desk, theirs: Desk) -> None:
+    desks = (ours, theirs)
+    ours.told.used, theirs.told.used = {"shop": Use(100, 100, 0)}, {"shop": Use(100, 0, 0)}
+    for _ in range(4):
+        for desk in desks:
+            await process_of(desk)._tending.look()
+            assert sum(each.told.slots.get("shop", 0) for each in desks) <= 100
+    assert ours.told.slots["shop"] > 90
+    assert theirs.told.slots["shop"] >= 4
+    await theirs.store.close()
+    await process_of(ours)._tending.look()
+    assert ours.told.slots["shop"] == 100
     process_of(theirs)._process.epoch = -1
 
 

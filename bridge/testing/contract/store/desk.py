@@ -17,11 +17,12 @@ from bridge.store.records import Arrival, Retry, Saying, Settled, TurnCommit
 from bridge.units import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from bridge.events import StatusValue
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, OutboxRow, Receipt
+    from bridge.store.shares import Use
 
 NOON: Final = datetime(2026, 1, 1, 12, tzinfo=UTC)
 AT: Final = micros(NOON)
@@ -135,6 +136,8 @@ class Told:
     settled: list[int] = field(default_factory=list)
     failures: list[Exception] = field(default_factory=list)
     processes: int = 1
+    used: dict[str, Use] = field(default_factory=dict)
+    slots: dict[str, int] = field(default_factory=dict)
     pauses: list[tuple[str, str, float]] = field(default_factory=list)
     on_call: Callable[[], None] = lambda: None
 
@@ -160,8 +163,11 @@ class Told:
         self.pauses.append((account, reason, seconds))
         self.on_call()
 
-    def shared(self, processes: int) -> None:
-        self.processes = processes
+    def uses(self) -> Mapping[str, Use]:
+        return self.used
+
+    def shared(self, processes: int, slots: Mapping[str, int]) -> None:
+        self.processes, self.slots = processes, {**slots}
         self.on_call()
 
     def inherited(self, *, missed: bool) -> None:

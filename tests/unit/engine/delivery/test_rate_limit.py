@@ -13,6 +13,7 @@ import pytest
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.providers.answers import retry_after
 from bridge.providers.port import Request, Response
+from bridge.store.shares import Use
 from bridge.units import SECOND, PerPeriod
 from tests.support.manual_clock import ManualClock
 
@@ -105,12 +106,41 @@ async def test_processes_that_share_an_account_keep_its_rate_together(*, tells: 
     provider = Counter(clock, 100, 60.0, tells=tells)
     limiters = [Limiter(MINUTE, None, clock) for _ in range(4)]
     for limiter in limiters:
-        limiter.share(len(limiters))
+        limiter.share(len(limiters), None)
     began = clock.now()
     work_of_all = [work(limiter, provider, [f"/{n}" for n in range(5)], 25) for limiter in limiters]
     await asyncio.gather(*work_of_all)
     assert provider.refused() == 0
     assert (clock.now() - began) / SECOND < 5 * 61 + 5
+
+
+async def rest() -> None:
+    """Whoever has anything to do does it, and no time passes."""
+    for _ in range(30):
+        await asyncio.sleep(0)
+
+
+async def test_slots_that_are_given_let_those_leave_who_wait_and_those_that_are_taken_hold_back() -> None:
+    clock = ManualClock()
+    limiter = Limiter(MINUTE, None, clock)
+    limiter.share(2, 0)
+    entered = []
+
+    async def send() -> None:
+        async with limiter.slot(Request(method="POST", path="/a")):
+            entered.append(clock.now())
+
+    sending = [asyncio.create_task(send()) for _ in range(5)]
+    await rest()
+    assert (len(entered), limiter.use()) == (0, Use(100, 5, 0))
+    limiter.share(2, 3)
+    await rest()
+    assert (len(entered), limiter.use()) == (3, Use(100, 5, 3))
+    limiter.share(2, 4)
+    await rest()
+    assert len(entered) == 4
+    limiter.share(1, None)
+    await asyncio.gather(*sending)
 
 
 async def test_each_path_has_a_rate_of_its_own() -> None:
