@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -20,23 +20,12 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.providers.port import AccountSettings, Authenticating, Provider
+    from bridge.store.port import Store
 
     Obtain = Callable[[Authenticating], Awaitable[Credential]]
 
 _NAME: Final = "credential"
 _PURPOSE: Final = b"threadbridge credential"
-
-
-class Secrets(Protocol):
-    """What of a Store holds small values."""
-
-    async def secret(self, account: str, name: str) -> str | None:
-        """The value under a name of the account, or None."""
-        ...
-
-    async def renew_secret(self, account: str, name: str, value: str) -> None:
-        """Keep a value in the place of the one before."""
-        ...
 
 
 class Vault:
@@ -46,7 +35,7 @@ class Vault:
     account's secrets have changed nobody uses what was obtained with the former ones.
     """
 
-    def __init__(self, store: Secrets, account: str, settings: AccountSettings) -> None:
+    def __init__(self, store: Store, account: str, settings: AccountSettings) -> None:
         """Nothing is read yet."""
         self._store = store
         self._account = account

@@ -15,6 +15,7 @@ from tests.support.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from bridge.providers.port import Authenticating, Provider
+    from bridge.store.port import Store
 
 
 class Settings(AccountSettings):
@@ -50,7 +51,7 @@ class World:
     hidden: list[str] = field(default_factory=list)
 
     def process(self, key: str = "key", account: str = "shop") -> Credentials:
-        vault = Vault(self.store, account, Settings(provider="plain", key=SecretStr(key)))
+        vault = Vault(cast("Store", self.store), account, Settings(provider="plain", key=SecretStr(key)))
         return Credentials(cast("Provider", self), self.clock, vault, self.hidden.append)
 
     def authenticate(self, now: int) -> Authenticating:
