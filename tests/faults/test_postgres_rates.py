@@ -58,11 +58,11 @@ async def test_a_process_with_all_the_work_has_nearly_all_of_the_rate(
             async with traffic(fleet, gateways) as talk:
                 for number in range(MESSAGES):
                     assert await talk.say("shop", f"c{number}", f"say shop c{number} {number}") == 200
-                took = await fleet.settled(30)
+                await fleet.settled(30)
                 counts = check(fleet, talk, gateways)
     most = max(sum(at <= other < at + 1 for other in arrivals.times) for at in arrivals.times)
-    assert most <= RATE
-    report(f"{counts}; {MESSAGES / took:.1f} a second, {most} in one second at most, of {RATE}")
+    assert RATE / 2 < most <= RATE  # equal parts would be half of it each
+    report(f"{counts}; {most} in one second at most, of {RATE}")
 
 
 async def divided(database: str) -> None:
