@@ -159,6 +159,10 @@ class ThreadMoved(ClaimLost):
     """The thread changed since its turn began: the turn runs again."""
 
 
+class KeyTaken(StoreError):
+    """Other messages were sent under the same key before."""
+
+
 class StoreInUse(StoreError):
     """Another process owns the store."""
 

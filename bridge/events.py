@@ -190,8 +190,20 @@ class Returned(Event):
     missed: tuple[Event, ...] = field(default=(), compare=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send(Event):
+    """Messages of the bot that answer no event of this thread, by turn.send, bridge.send or `threadbridge send`.
+
+    They wait for their turn in the thread's order. `messages` holds each as JSON text.
+    """
+
+    tag: ClassVar[str] = "send"
+
+    messages: tuple[str, ...] = ()
+
+
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned)}
+    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send)}
 )
 _UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})
@@ -227,6 +239,8 @@ def decode_event(tag: str, data: bytes, raw: Mapping[str, Any] | None = None) ->
         if values.get(name) is not None:
             values[name] = cls(**values[name])
     values["at"] = datetime.fromisoformat(values["at"])
+    if tag == Send.tag:
+        values["messages"] = tuple(values["messages"])
     return EVENT_TYPES[tag](raw=raw or {}, **values)
 
 

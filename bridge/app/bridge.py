@@ -20,10 +20,12 @@ from bridge.web.peers import Peers
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from datetime import datetime
 
     from bridge.app.parts import Parts
     from bridge.clock import Clock
     from bridge.config.load import Config
+    from bridge.conversation.turn import Reply, To
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
@@ -163,6 +165,28 @@ class Bridge:
         """Take nothing new, finish what runs within DRAIN_SECONDS, and close the store."""
         self.drain()
         await self.parts.stop()
+
+    async def send(
+        self,
+        account: str,
+        to: To,
+        *messages: Reply,
+        channel: str | None = None,
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Send messages to a conversation, which need not have begun; returns the key of the event once it is stored.
+
+        They wait for their turn in the order of that conversation, and leave as replies do; `at` is when at the
+        earliest. Under a `key` an account sends once: the same again changes nothing.
+
+        Raises:
+            HandlerError: the gateway can begin no such conversation, or something among the messages cannot be said.
+            KeyTaken: other messages were sent under the key before.
+            StoreError: they are not stored.
+        """
+        sender = self.shard_of(account).parts.sender
+        return await sender.send(account, to, *messages, channel=channel, at=at, key=key)
 
     def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
         """In tests: see Router.override; here for every handler of the bridge, timers' too."""

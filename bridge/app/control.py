@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
+from bridge.messages import decode_message
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
     from bridge.app.bridge import Bridge
 
@@ -26,11 +28,30 @@ async def controlled(bridge: Bridge) -> AsyncIterator[None]:
         yield
         return
     parts = bridge.parts
-    runner = await start_control(socket_path(file), parts.letters, parts.handoffs, lambda: _status(bridge))
+    runner = await start_control(
+        socket_path(file),
+        parts.letters,
+        parts.handoffs,
+        lambda: _status(bridge),
+        lambda asked: _send(bridge, asked),
+    )
     try:
         yield
     finally:
         await runner.cleanup()
+
+
+async def _send(bridge: Bridge, asked: Mapping[str, Any]) -> str:
+    """See control_protocol.SEND. Raises ValueError, TypeError or KeyError for what is not so."""
+    at = asked.get("at")
+    return await bridge.send(
+        asked["account"],
+        asked["to"],
+        decode_message(asked["message"]),
+        channel=asked.get("channel"),
+        at=None if at is None else datetime.fromisoformat(at),
+        key=asked.get("key"),
+    )
 
 
 async def _status(bridge: Bridge) -> dict[str, object]:

@@ -17,6 +17,8 @@ from bridge.engine.handoff import Handoffs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.sending import Sender
+from bridge.engine.turns.signing import Signer
 from bridge.engine.watchdog import Watchdog
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
@@ -65,6 +67,7 @@ class Parts:
     webhooks: Webhooks
     letters: Letters
     handoffs: Handoffs
+    sender: Sender
     timers: Timers
     watchdog: Watchdog | None
 
@@ -157,6 +160,7 @@ def assemble(base: Base) -> Parts:
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
+        sender=Sender(store, config.accounts, Signer(store, base.rng), clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
         watchdog=Watchdog() if base.watched else None,
     )

@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "Look inside": (
         Entry("status", "status:status", "Show what waits at each account, and whether the bridge is ready."),
         Entry("threads", "threads:threads", "List the conversations, the latest first."),
+        Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),

@@ -8,10 +8,11 @@ import socket
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bridge.errors import Unavailable
-from bridge.web.control_protocol import STATUS, reachable, socket_path
+from bridge.errors import HandlerError, Unavailable
+from bridge.web.control_protocol import SEND, STATUS, reachable, socket_path
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 _PATIENCE = 30.0
@@ -37,6 +38,19 @@ class Control:
         if status == http.client.OK:
             return None
         return missing if status == http.client.NOT_FOUND else str(answer.get("error", f"refused ({status})"))
+
+    def send(self, asked: Mapping[str, object]) -> str:
+        """Ask for a message to be sent, as control_protocol.SEND says; its id.
+
+        Raises:
+            ConnectionRefusedError: no bridge listens there.
+            HandlerError: the bridge refuses it; the text says why.
+            Unavailable: the bridge did not answer.
+        """
+        status, answer = self._exchange("POST", SEND, json.dumps(asked))
+        if status != http.client.OK:
+            raise HandlerError(str(answer.get("error", f"refused ({status})")))
+        return str(answer["id"])
 
     def listens(self) -> bool:
         """Whether a bridge listens there, perhaps for another user."""

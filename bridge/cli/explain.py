@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass, fields
-from pathlib import Path
+from pathlib import Path  # noqa: TC003 - typer reads the annotation
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
@@ -15,10 +15,10 @@ from rich.console import Console, Group
 from rich.panel import Panel
 from rich.text import Text as Styled
 
+from bridge.cli.message_files import read_message
 from bridge.cli.output import AsJson, clean, exits
 from bridge.clock import SystemClock
-from bridge.errors import ConfigError, Problem
-from bridge.messages import choices_of, decode_message, encode_message
+from bridge.messages import choices_of, encode_message
 from bridge.planning.plan import Plan, plan
 from bridge.providers.registry import provider_names, provider_type
 from bridge.units import SECOND
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _ALL: Final = "all"
 _HOUR: Final = 3600
-_PIPE: Final = Path("-")
 _WIDTH: Final = 39
 """Columns of a box: two fit side by side on 80 columns."""
 _OF_PLAN: Final = frozenset({"tag", "at", "expires", "fallback"})
@@ -69,7 +68,7 @@ def explain(
     """
     channels = _channels(on)
     with exits():
-        message = _message(file)
+        message = read_message(file)
     now = SystemClock().now()
     plans = [
         _Explained(
@@ -101,13 +100,6 @@ def _channels(on: str) -> list[tuple[str, str, Any]]:
         if not channels:
             raise typer.BadParameter(f"{name} relays {', '.join(relays)}, not {only}", param_hint="--on")
     return channels
-
-
-def _message(file: Path) -> Outgoing:
-    try:
-        return decode_message(sys.stdin.buffer.read() if file == _PIPE else file.read_bytes())
-    except ValueError as error:
-        raise ConfigError([Problem("standard input" if file == _PIPE else str(file), "", str(error))]) from None
 
 
 def _as_json(explained: _Explained) -> dict[str, object]:

@@ -76,6 +76,11 @@ class Config:
             for url, accounts in (homes or {self.storage.url: {}}).items()
         )
 
+    def of_account(self, account: str) -> Config:
+        """The configuration with the database that keeps an account."""
+        url = self.storage.shards.get(account, self.storage.url)
+        return replace(self, storage=self.storage.model_copy(update={"url": url, "shards": {}}))
+
     def handlers_to_load(self) -> tuple[str, ...]:
         """The handlers; the menu where none are named, and only the playground or emulators would meet it.
 

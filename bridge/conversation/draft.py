@@ -17,6 +17,7 @@ from bridge.errors import HandlerError
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping, Sequence
 
+    from bridge.conversation.effects import Sending
     from bridge.conversation.journal import Leg
     from bridge.events import Event
     from bridge.messages import Outgoing
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     Happened = tuple[Event, tuple[Event, ...], tuple[Event, ...]]
 
 
+SEND_LIMIT: Final = 10_000
+"""Messages that one turn may send to other threads."""
 REPLY_LIMIT: Final = 1000
 """Messages that one turn may reply with: a handler that never stops must not take the memory along."""
 
@@ -118,6 +121,13 @@ class Draft:
         if len(replies) + len(messages) > REPLY_LIMIT:
             raise HandlerError(f"a turn replies with at most {REPLY_LIMIT} messages")
         replies.extend(messages)
+
+    def send(self, sending: Sending) -> None:
+        """Add messages to another thread. Raises HandlerError when there are too many."""
+        sends = self.effects.sends
+        if sum(len(other.messages) for other in sends) + len(sending.messages) > SEND_LIMIT:
+            raise HandlerError(f"a turn sends at most {SEND_LIMIT} messages to other threads")
+        sends.append(sending)
 
     def check_begun(self) -> None:
         """Raises HandlerError when a dialog was to begin and its coroutine was never awaited."""

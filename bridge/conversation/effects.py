@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -11,7 +11,9 @@ from bridge.strict_json import not_json
 from bridge.units import SECOND, micros, read_seconds
 
 if TYPE_CHECKING:
-    from bridge.events import Event
+    from collections.abc import Mapping, Sequence
+
+    from bridge.events import Contact, Event, ThreadRef
     from bridge.messages import Outgoing
 
 
@@ -22,6 +24,7 @@ class Effects:
     replies: list[Outgoing]
     laters: list[Later]
     cancelled: list[str]
+    sends: list[Sending] = field(default_factory=list)
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 
@@ -29,6 +32,24 @@ class Effects:
         """Cancel the timers of a name, also those that the turn itself sets."""
         self.laters = [later for later in self.laters if later.name != name]
         self.cancelled.append(name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """A conversation that messages are sent to; `address` is what they have to carry beside it."""
+
+    ref: ThreadRef
+    contact: Contact
+    address: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sending:
+    """Messages to a conversation that need not have spoken; sent once under a `key`, if there is one."""
+
+    to: Destination
+    messages: Sequence[Outgoing]
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +110,15 @@ def span_of(delay: Delay, what: str) -> tuple[int, int | None]:
     if not 0 <= seconds <= _LONGEST.total_seconds():
         raise HandlerError(f"{what} waits for nothing at least and ten years at most")
     return round(seconds * SECOND), None
+
+
+def keyed(key: str | None) -> str | None:
+    """A key that messages may be sent under. Raises HandlerError for what is none."""
+    if key is None:
+        return None
+    if isinstance(key, str) and 0 < len(key) <= _LONGEST_NAME and not not_json(key, "it"):  # type: ignore[redundant-expr] # authors may have no type checker
+        return key
+    raise HandlerError(f"a key to send under is a text of 1 to {_LONGEST_NAME} characters")
 
 
 def named(name: str) -> str:

@@ -7,7 +7,7 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
 from bridge.conversation.draft import Draft
-from bridge.conversation.effects import named
+from bridge.conversation.effects import Sending, keyed, named
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
 from bridge.events import Event
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar, TypeVarTuple
 
-    from bridge.conversation.effects import Delay, Later
+    from bridge.conversation.effects import Delay, Destination, Later
     from bridge.events import Contact, ThreadRef
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
@@ -42,6 +42,9 @@ _OUTGOING: Final = tuple(MESSAGE_TYPES.values())
 Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
 """What can be said: a text, a message, or several of them."""
 
+To: TypeAlias = "ThreadRef | Contact | str"
+"""Whom to send to: a thread, a contact, or what the gateway takes, such as a phone number or an id."""
+
 
 class Services(Protocol):
     """What a running bridge does for the author of a turn."""
@@ -52,6 +55,10 @@ class Services(Protocol):
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in a turn. Raises HandlerError when that is impossible."""
+        ...
+
+    def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
+        """The conversation to send to. Raises HandlerError where none can begin."""
         ...
 
     def schedule(
@@ -90,6 +97,10 @@ class NoServices:
         """Refuse."""
         del turn, dialog, arguments
         raise HandlerError("dialogs begin in turns of a running bridge only")
+
+    def destination(self, *_asked: object) -> NoReturn:
+        """Refuse."""
+        raise HandlerError("messages are sent in turns of a running bridge only")
 
     def schedule(self, *_asked: object) -> NoReturn:
         """Refuse."""
@@ -230,6 +241,31 @@ class Turn(Generic[E_co, S_co]):
         if not isinstance(text, str):
             raise HandlerError(f"say() takes a text, not a {type(text).__name__}; reply() takes messages")
         return self.reply(text)
+
+    def send(
+        self,
+        to: To,
+        *messages: Reply,
+        channel: str | None = None,
+        account: str | None = None,
+        key: str | None = None,
+    ) -> Self:
+        """Send messages to another conversation, which need not have begun; see docs/how-to/speak-first.md.
+
+        They enter the order of that conversation when this turn is committed, or not at all. `account` is this turn's
+        unless another is named; `channel` may be left out where `to` says enough. Under a `key` an account sends once.
+
+        Raises:
+            HandlerError: the gateway can begin no such conversation, something among the messages cannot be said, or
+                the turn is over. The turn fails so, too, when the key is known with other messages.
+        """
+        self._draft.want_open()
+        said = as_messages(messages)
+        if not said:
+            raise HandlerError("send() takes a message at least")
+        destination = self._services.destination(to, channel, account)
+        self._draft.send(Sending(to=destination, messages=said, key=keyed(key)))
+        return self
 
     async def history(self, limit: int = 20) -> list[Entry]:
         """The last things said in this thread before this turn, at most `limit` (1 to 1000), oldest first.

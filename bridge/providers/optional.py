@@ -6,7 +6,7 @@ All of it is as pure as the port: generators that yield requests and are sent re
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from bridge.providers.port import Request, Response
@@ -112,6 +112,29 @@ class Registers(Protocol):
     webhooks: Registrations
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a conversation is: its `address` is what a message to it carries beside it, `phone` in E.164."""
+
+    channel: str
+    conversation_id: str
+    address: Mapping[str, str] = field(default_factory=dict)
+    phone: str | None = None
+
+
+@runtime_checkable
+class Begins(Protocol):
+    """Can write to somebody who has not written."""
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation with `to`, as the gateway names people; without a channel where that leaves one choice.
+
+        Raises:
+            ValueError: there is none; the text says what to give instead.
+        """
+        ...
+
+
 @runtime_checkable
 class LimitsPaths(Protocol):
     """Allows so much for each method and path, beside whatever the account as a whole may do."""
@@ -138,8 +161,10 @@ class WarnsOfSettings(Protocol):
 
 
 __all__ = [
+    "Begins",
     "Exchange",
     "LimitsPaths",
+    "Place",
     "Polled",
     "Polls",
     "Registers",

@@ -6,7 +6,8 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.events import Handoff, Returned, Status, Timer
+from bridge.errors import KeyTaken
+from bridge.events import Handoff, Returned, Send, Status, Timer
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -14,12 +15,13 @@ from bridge.units import SECOND
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from bridge.errors import StoreError
     from bridge.events import Event
-    from bridge.store.records import Arrival
+    from bridge.store.records import Arrival, TurnCommit
 
-OWN_KEYS: Final = ("timer:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
+OWN_KEYS: Final = ("timer:", "send:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
-OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag)
+OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag)
 """Events that are made here: no gateway sent them."""
 REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.
@@ -64,10 +66,29 @@ def conflict_keys_of(units: Sequence[Sequence[Arrival]], known: Mapping[Key, Kno
     ]
 
 
-def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival | None, Receipt]:
-    """The arrival to store (None: it is stored already), and its receipt. `known` learns of it.
+def refused(
+    turns: Sequence[TurnCommit], verdicts: Sequence[StoreError | None], known: Mapping[Key, Known]
+) -> list[StoreError | None]:
+    """The verdicts on turns of one transaction, and on what they send; None: the turn may be committed.
 
-    Another content under a known key is quarantined under a key of its own, once.
+    `known` holds what is stored under the keys of all that they send.
+    """
+    known = dict(known)
+    judged: list[StoreError | None] = []
+    for turn, verdict in zip(turns, verdicts, strict=True):
+        sends = {} if verdict else {(arrival.account, arrival.key): arrival for arrival in turn.sends}
+        taken = [key for key, arrival in sends.items() if (stored := known.get(key)) and stored.raw != arrival.raw]
+        judged.append(KeyTaken(f"the key {taken[0][1]} is known with other messages") if taken else verdict)
+        if not taken:
+            known |= {key: Known(arrival.encoded, arrival.raw) for key, arrival in sends.items()}
+    return judged
+
+
+def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival | None, Receipt]:
+    """The arrival to store (None: it is stored already, or refused), and its receipt. `known` learns of it.
+
+    Another content under a known key is quarantined under a key of its own, once. Other messages to send under a known
+    key are refused: their sender is there to hear of it.
     """
     key = (arrival.account, arrival.key)
     stored = known.get(key)
@@ -79,7 +100,7 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
     if is_repeated(stored, arrival, unit):
         return None, Receipt.REPEATED
     own_key = conflict_key(arrival)
-    if (arrival.account, own_key) in known:
+    if isinstance(arrival.event, Send) or (arrival.account, own_key) in known:
         return None, Receipt.CONFLICT
     known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
@@ -98,8 +119,10 @@ def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:
     """Whether an arrival has the same content, or comes by the same webhook again, even if that is read differently.
 
     An event without a time of its own has that of its arrival, which differs. Two events of one webhook share its
-    bytes, and are no repetition of each other.
+    bytes, and are no repetition of each other. For messages to send, `raw` is what they say, whenever that is.
     """
+    if isinstance(arrival.event, Send):
+        return stored.raw == arrival.raw
     return stored.encoded == arrival.encoded or (stored.raw == arrival.raw and stored.unit != unit)
 
 

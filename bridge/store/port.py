@@ -222,6 +222,7 @@ class Store(StoreReader, Protocol):
 
         Raises:
             ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+            KeyTaken: it sends under a key that is known with other messages.
         """
         ...
 

@@ -229,7 +229,7 @@ class TurnCommit:
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
-    no use any more.
+    no use any more. `sends`: events of other threads, each a bridge.events.Send.
     """
 
     row: InboxRow
@@ -244,6 +244,7 @@ class TurnCommit:
     silences: bool = False
     dead: str = ""
     steps: Collection[str] = ()
+    sends: Sequence[Arrival] = ()
     at: int
 
     @property

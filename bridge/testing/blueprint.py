@@ -14,6 +14,7 @@ from bridge.config.load import Config
 from bridge.errors import SendError
 from bridge.events import ThreadRef
 from bridge.messages import Text
+from bridge.providers.optional import Begins
 from bridge.providers.port import HonoursKeys, Outbound, Webhook
 from bridge.providers.registry import BUILT_IN, emulator_type
 from bridge.routing.loading import load_routers
@@ -80,6 +81,16 @@ class Blueprint:
                 self.addresses[account, channel, name] = address
                 return address
         raise ValueError(f"{name!r} cannot be reached at {account} on {channel}")
+
+    def begun(self, account: str, channel: str, address: str) -> str | None:
+        """The conversation that begins when the bot speaks first; None where it cannot."""
+        provider = self.config.accounts[account].provider
+        if not isinstance(provider, Begins):
+            return None
+        try:
+            return provider.place_of(address, channel).conversation_id
+        except ValueError:
+            return None
 
     def inbound(self, account: str, hook: Hook) -> Sequence[Inbound]:
         """What a webhook brings."""

@@ -62,8 +62,13 @@ class Contact:
     compiled regular expression is searched for.
     """
 
-    def __init__(self, scene: Scene, account: str, provider: str, channel: str, name: str, address: str) -> None:
-        """Made by World.contact; `address` is what the provider knows the person by."""
+    def __init__(
+        self, scene: Scene, account: str, provider: str, channel: str, name: str, address: str, begun: str | None
+    ) -> None:
+        """Made by World.contact; `address` is what the provider knows the person by.
+
+        `begun` is the conversation of one to whom the bot speaks first; None where it cannot.
+        """
         self.name = name
         self.account = account
         self.provider = provider
@@ -71,6 +76,7 @@ class Contact:
         self.address = address
         self.conversation_id: str | None = None
         """The thread's, as soon as the contact said anything."""
+        self._begun = begun
         self._scene = scene
         self._cleared = 0
         self._told: dict[str, int] = {}
@@ -208,8 +214,8 @@ class Contact:
         return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
-        every = self._scene.emulator(self.account).seen
-        return [e for e in every if e.conversation_id == self.conversation_id and e.channel == self.channel]
+        every, conversation = self._scene.emulator(self.account).seen, self.conversation_id or self._begun
+        return [e for e in every if e.conversation_id == conversation and e.channel == self.channel]
 
     def _choice(self, wanted: str) -> Button | str | None:
         """A button to press, or a number to type, in the latest message that has it."""

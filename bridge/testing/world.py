@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import datetime, timedelta
     from types import TracebackType
 
+    from bridge.conversation.turn import Reply, To
     from bridge.providers.port import Emulator, Hook
     from bridge.routing.router import Router
     from bridge.store.records import ThreadRow
@@ -127,7 +128,10 @@ class World:
         if account not in self._stage.emulators:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
         provider = self._blueprint.config.accounts[account].provider.name
-        return Contact(self, account, provider, channel, name, self._blueprint.address(account, channel, name))
+        address = self._blueprint.address(account, channel, name)
+        return Contact(
+            self, account, provider, channel, name, address, self._blueprint.begun(account, channel, address)
+        )
 
     def agent(self, contact: Contact) -> Agent:
         """A person on our side, who may speak to a contact, take the conversation, and return it to the bot."""
@@ -203,6 +207,18 @@ class World:
     def _fresh_name(self) -> str:
         self._names += 1
         return f"world {self._names}"
+
+    async def send(
+        self,
+        account: str,
+        to: To,
+        *messages: Reply,
+        channel: str | None = None,
+        at: datetime | None = None,
+        key: str | None = None,
+    ) -> str:
+        """Send messages from outside of turns, as the program around a bridge does; see Bridge.send."""
+        return await self.inside(self.bridge.send(account, to, *messages, channel=channel, at=at, key=key))
 
     async def crash(self) -> None:
         """Let the process die right now, and start another one on what was committed."""

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final, Protocol
 from aiohttp import web
 
 from bridge.errors import BridgeError, WebhookError
-from bridge.web.control_protocol import NO_DIALOG, NO_THREAD, NOT_FOUND, STATUS, reachable, thread_number
+from bridge.strict_json import read_object
+from bridge.web.control_protocol import NO_DIALOG, NO_THREAD, NOT_FOUND, SEND, STATUS, reachable, thread_number
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
 from bridge.web.server import runner_of
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     _Act = Callable[[str, str], Awaitable[bool]]
     Status = Callable[[], Awaitable[Mapping[str, object]]]
+    Send = Callable[[Mapping[str, object]], Awaitable[str]]
 
 _LONGEST_TEXT: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 1.0
@@ -61,7 +63,11 @@ class Conversations(Protocol):
 
 
 async def start_control(
-    path: Path, letters: DeadLetters, threads: Conversations, status: Status | None = None
+    path: Path,
+    letters: DeadLetters,
+    threads: Conversations,
+    status: Status | None = None,
+    send: Send | None = None,
 ) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
@@ -75,6 +81,8 @@ async def start_control(
         app.router.add_post(where, _route(act, missing))
     if status is not None:
         app.router.add_get(STATUS, _answer_with(status))
+    if send is not None:
+        app.router.add_post(SEND, _sending(send))
 
     async def remove(_: web.Application) -> None:
         with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it
@@ -130,6 +138,17 @@ def _route(act: _Act, missing: str) -> Callable[[web.Request], Awaitable[web.Res
         if not found:
             return web.json_response({"error": missing}, status=404)
         return web.json_response({"ok": True})
+
+    return answer
+
+
+def _sending(send: Send) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        text = await _text_of(request)
+        try:
+            return web.json_response({"ok": True, "id": await send(read_object(text.encode()))})
+        except (BridgeError, ValueError, TypeError, KeyError) as error:
+            return web.json_response({"error": " ".join(str(error).split())}, status=409)
 
     return answer
 

@@ -16,6 +16,8 @@ NO_DIALOG: Final = "no dialog waits in a conversation of that id"
 NO_THREAD: Final = "there is no conversation of that id"
 STATUS: Final = "/status"
 """GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""
+SEND: Final = "/messages"
+"""POST {"account", "to", "message", "channel", "at", "key"}; the last three may be null. Answers {"ok", "id"}."""
 _DIGITS: Final = 18
 """A number of more is the id of nothing."""
 _LONGEST: Final = 100

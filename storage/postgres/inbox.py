@@ -39,9 +39,9 @@ _INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) SELECT * FROM {unnest(*_TY
 
 async def receive(tx: Transaction, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
-    known = await _look_up(tx, keys_of(units, tx.memory.former_until))
+    known = await look_up(tx, keys_of(units, tx.memory.former_until))
     if conflicts := conflict_keys_of(units, known):
-        known |= await _look_up(tx, conflicts)
+        known |= await look_up(tx, conflicts)
     results = [Result(value=[]) for _ in units]
     accepted: list[tuple[Arrival, Result]] = []
     for number, (unit, result) in enumerate(zip(units, results, strict=True)):
@@ -55,7 +55,8 @@ async def receive(tx: Transaction, units: Sequence[Sequence[Arrival]]) -> list[R
     return results
 
 
-async def _look_up(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Known]:
+async def look_up(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Known]:
+    """What is stored under keys."""
     rows = await tx.arrays(_KNOWN, keys)
     return {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
 

@@ -303,6 +303,8 @@ def _arrivals_of(units: Sequence[Unit]) -> Iterator[Arrival]:
     for unit in units:
         if unit.kind == "receive":
             yield from unit.payload
+        elif unit.kind == "commit turn":
+            yield from unit.payload.sends
 
 
 def _numbers_for(unit: Unit) -> int:
@@ -311,7 +313,7 @@ def _numbers_for(unit: Unit) -> int:
         case "receive":
             return len(unit.payload)
         case "commit turn":
-            return len(unit.payload.sayings)
+            return len(unit.payload.sayings) + len(unit.payload.sends)
     return 0
 
 

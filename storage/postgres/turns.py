@@ -12,7 +12,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, steps, threads, timers
+from . import holds, outbox, sends, steps, threads, timers
 from .heads import begin_next
 from .transaction import unnest
 from .waves import waves
@@ -54,7 +54,8 @@ WHERE thread_id = $2 AND {records.EVENT_OPEN} AND id = ANY($3::bigint[])
 async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
     rows = await tx.fetch(_STANDING, [row.id for turn in turns for row in turn.rows])
-    verdicts = fence(turns, {row_id: (version, taken) for row_id, version, taken in rows})
+    fenced = fence(turns, {row_id: (version, taken) for row_id, version, taken in rows})
+    verdicts = await sends.fence(tx, turns, fenced)
     standing = [turn for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     good = [await _numbered(tx, turn) for turn in standing]
     results = [Result(threads={turn.thread.id}) for turn in good]
@@ -73,6 +74,7 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | 
     await holds.give_back(tx, good, results)
     await steps.forget(tx, good)
     await begin_next(tx, "inbox", {turn.thread.id for turn in good})
+    await sends.store(tx, good, results)
     committed = iter(results)
     return [next(committed) if lost is None else lost for lost in verdicts]
 

@@ -42,9 +42,9 @@ Waiting: TypeAlias = "tuple[Result, Arrival, Event, int, int, ThreadRef]"
 
 def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
-    known = _look_up(db, keys_of(units, cache.former_until))
+    known = look_up(db, keys_of(units, cache.former_until))
     if conflicts := conflict_keys_of(units, known):
-        known |= _look_up(db, conflicts)
+        known |= look_up(db, conflicts)
     inserts: list[tuple[Any, ...]] = []
     results: list[Result] = []
     waiting: list[Waiting] = []
@@ -61,7 +61,8 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
     return results
 
 
-def _look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
+    """What is stored under keys."""
     rows = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
     return {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
 

@@ -74,6 +74,16 @@ async def waits(turn: Turn[Message]) -> str:
     return turn.event.text
 
 
+@router.message(regex=r"^blast (?P<number>\d+)$")
+async def blasts(turn: Turn[Message], number: int) -> str:
+    """Sends to so many others, who have not written."""
+    note(turn.event.text)
+    mark = secrets.token_hex(4)
+    for who in range(number):
+        turn.send(f"62813{who:08}", f"{turn.event.id}|{mark}", channel="whatsapp")
+    return f"sent|{mark}"
+
+
 @router.message()
 async def counts(turn: Turn[Message]) -> None:
     """Says the text again with the conversation's count and this run's own mark; twice where it says "pair"."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
+from bridge.engine.turns.sending import SENT, arrival_of, check_size
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
 from bridge.frozen import dataclass
@@ -27,14 +28,14 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.conversation.draft import Draft
-    from bridge.conversation.effects import Later
+    from bridge.conversation.effects import Later, Sending
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
-    from bridge.store.records import Hold, InboxRow
+    from bridge.store.records import Arrival, Hold, InboxRow
 
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
 """The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
@@ -82,7 +83,7 @@ class CommitBuilder:
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        replies, long_keys = self._signer.seal(effects.replies, thread, capabilities.button_key, now)
+        replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
         anybody = handler is not None and handler.options.anybody and not draft.begun
         whom = None if anybody else draft.whom
         plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
@@ -112,6 +113,10 @@ class CommitBuilder:
             for saying in _sayings(row, name, ordinal, message, planned, now)
         ]
         timers = [_timer(later, now, held) for later in effects.laters] if effects.laters else []
+        sends: Sequence[Arrival] = ()
+        if effects.sends:
+            sends, more_keys = self._sent(effects.sends, row, name, now)
+            long_keys = {**long_keys, **more_keys}
         given_back = change.given_back
         commit = TurnCommit(
             row=newest,
@@ -125,9 +130,26 @@ class CommitBuilder:
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=change.silences,
             steps=draft.stepped,
+            sends=sends,
             at=now,
         )
         return Prepared(commit, long_keys)
+
+    def _sent(
+        self, sends: Sequence[Sending], row: InboxRow, handler: str, now: int
+    ) -> tuple[Sequence[Arrival], LongKeys]:
+        """What a turn sends, as events of the threads that it is for."""
+        arrivals: list[Arrival] = []
+        long_keys: dict[tuple[str, str], str] = {}
+        for ordinal, sending in enumerate(sends):
+            ref = sending.to.ref
+            own = idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, SENT)
+            limit = self._accounts[ref.account].provider.capabilities(ref.channel).button_key
+            messages, more_keys = self._signer.seal(sending.messages, ref, limit, now)
+            long_keys |= more_keys
+            arrivals.append(arrival_of(sending, messages, own, now))
+        check_size(arrivals)
+        return arrivals, long_keys
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
         """An event while a person has the thread: it is kept, and the person's words restart the quiet time.

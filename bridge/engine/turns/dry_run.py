@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from bridge.conversation.dialog import Dialog
+from bridge.conversation.effects import Destination
 from bridge.conversation.journal import decode_journal
 from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended
@@ -20,6 +21,7 @@ from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.turns.dialogs import declared, gone, newest
 from bridge.engine.watchdog import culprit
 from bridge.errors import NoAnswer
+from bridge.events import Contact, ThreadRef
 from bridge.routing.router import rulebook_of
 from bridge.routing.schedule import later
 
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 
     from bridge.conversation.journal import Journal
     from bridge.conversation.transcript import Entry
+    from bridge.conversation.turn import To
     from bridge.routing.router import Router
     from bridge.routing.rules import Scope, Script
     from bridge.store.port import StoreReader
@@ -230,6 +233,11 @@ class _DryServices:
         """Nothing."""
         del limit
         return ()
+
+    def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
+        """Anywhere: it is only said once more what was sent."""
+        del to, channel, account
+        return Destination(ref=ThreadRef("", "", "", ""), contact=Contact(id=""))
 
     async def begin(
         self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]

@@ -18,10 +18,9 @@ from bridge.routing.rules import NO_SCOPE, Match, Scope
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
-    from bridge.conversation.turn import Turn
+    from bridge.conversation.turn import Reply, Turn
     from bridge.engine.turns.execution import Bounds, Executor
     from bridge.engine.turns.matching import Matcher
-    from bridge.messages import Outgoing
     from bridge.routing.depends import Dependency, Needs
     from bridge.routing.handlers import Handler
     from bridge.routing.middleware import Middleware
@@ -129,7 +128,7 @@ class _Run:
         name = self.match.handler.name if self.match else outer[0][0].name
         return run_task(name, invocation.bounds, self._through, outer)
 
-    def _look(self) -> Match | Outgoing | None:
+    def _look(self) -> Match | Reply | None:
         """Find the handler, and show it the state as it wants it."""
         draft = draft_of(self._turn)
         dialog = None if draft.begun else draft.dialog  # an event that begins a dialog is no answer to it
@@ -157,8 +156,8 @@ class _Run:
         await _within([(layer, match.scope) for layer in match.scope.inner], supply, match, handle)
 
 
-async def _itself(message: Outgoing | None) -> Outgoing | None:
-    return message
+async def _itself(reply: Reply | None) -> Reply | None:
+    return reply
 
 
 async def _within(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.callsite import call_site
 from bridge.engine.turns.dialogs import is_for_a_dialog
-from bridge.events import Message, Postback, Timer
+from bridge.events import Message, Postback, Send, Timer
 from bridge.messages import decode_message
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
@@ -14,6 +14,7 @@ from bridge.routing.rules import Match
 
 if TYPE_CHECKING:
     from bridge.conversation.state import StateModel
+    from bridge.conversation.turn import Reply
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.events import Event
     from bridge.messages import Outgoing
@@ -30,24 +31,18 @@ class Matcher:
         self._book = book
         self._dialogs = dialogs
 
-    def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Outgoing | None:
-        """The handler of an event while a thread is at `step` and `dialog` waits there; or a timer's own message."""
+    def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Reply | None:
+        """The handler of an event while a thread is at `step` and `dialog` waits there; or the messages it brings."""
         if thread.is_held and isinstance(event, Message | Postback):
             return self._book.match_held(event, thread.ref, step)
         match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
         if match is not None or is_for_a_dialog(event):
             return match
-        if not isinstance(event, Timer):
-            return self._book.match(event, thread.ref, step)
-        if event.unless == "replied" and thread.heard > event.since:
-            return None
-        if event.message is not None:
-            return decode_message(event.message.encode())
-        handler = handler_of(named_function(event.handler or ""), None, call_site())
-        arguments = handler.accept(event.arguments)
-        if arguments is None:
-            raise handler.error("the arguments it was to be called with do not fit it any more")
-        return Match(handler=handler, arguments=arguments)
+        if isinstance(event, Timer):
+            return _match_timer(event, thread)
+        if isinstance(event, Send):
+            return [decode_message(message.encode()) for message in event.messages]
+        return self._book.match(event, thread.ref, step)
 
     def speaks(self, event: Event, thread: ThreadRow) -> bool:
         """Whether the bot has a turn for an event while a person has the thread.
@@ -72,3 +67,16 @@ class Matcher:
         if isinstance(event, Timer) and event.handler is not None:
             return self._book.state_model_for_timer(event)
         return match.scope.state_model
+
+
+def _match_timer(event: Timer, thread: ThreadRow) -> Match | Outgoing | None:
+    """The function of a timer, or its message; None where the contact replied before."""
+    if event.unless == "replied" and thread.heard > event.since:
+        return None
+    if event.message is not None:
+        return decode_message(event.message.encode())
+    handler = handler_of(named_function(event.handler or ""), None, call_site())
+    arguments = handler.accept(event.arguments)
+    if arguments is None:
+        raise handler.error("the arguments it was to be called with do not fit it any more")
+    return Match(handler=handler, arguments=arguments)

@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
 from bridge.engine.turns.batching import MOST
+from bridge.engine.turns.sending import destination
 from bridge.errors import HandlerError
-from bridge.events import decode_event
+from bridge.events import Contact, decode_event
 from bridge.frozen import dataclass
 from bridge.messages import decode_message
 from bridge.routing.schedule import later
 from bridge.units import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.conversation.turn import Turn
+    from bridge.config.accounts import Account
+    from bridge.conversation.effects import Destination
+    from bridge.conversation.turn import To, Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.store.port import Store
@@ -32,6 +35,7 @@ class TurnServices:
     schedule = staticmethod(later)
 
     store: Store
+    accounts: Mapping[str, Account]
     dialogs: Dialogs
     batch: Batch
     held: bool = False
@@ -46,6 +50,13 @@ class TurnServices:
             rows = await self.store.history(self.batch.head.thread_id, limit=limit + len(own) + MOST)
         past = [row for row in rows if row.direction == "out" or (row.state != "open" and row.id not in own)]
         return [_entry(row) for row in past[-limit:]]
+
+    def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
+        """The conversation to send to, at the turn's own account unless another is named."""
+        ref = self.batch.head.ref
+        if channel is None and account is None and isinstance(to, Contact):
+            channel = ref.channel
+        return destination(self.accounts, account or ref.account, to, channel)
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in the turn."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable, Mapping, Sequence
 
-    from bridge.events import Event, Stale
+    from bridge.events import Event, Stale, ThreadRef
     from bridge.messages import Outgoing
     from bridge.store.port import Store
     from bridge.store.records import ThreadRow
@@ -63,13 +63,15 @@ class Signer:
 
     async def start(self) -> None:
         """Learn the secret, or make one."""
+        if self._secret:
+            return
         kept = await self._store.secret("", _SIGNING)
         if kept is None:
             kept = await self._store.keep_secret("", _SIGNING, self._rng.randbytes(32).hex())
         self._secret = bytes.fromhex(kept)
 
-    def seal(self, messages: Sequence[Outgoing], thread: ThreadRow, limit: int | None, now: int) -> Sealed:
-        """The messages with all typed keys sealed for `thread`; a key has at most `limit` bytes, if that is possible.
+    def seal(self, messages: Sequence[Outgoing], ref: ThreadRef, limit: int | None, now: int) -> Sealed:
+        """The messages with all typed keys sealed for a thread; a key has at most `limit` bytes, if that is possible.
 
         The long keys have to be kept before any of the messages leaves.
         """
@@ -84,12 +86,12 @@ class Signer:
             if not isinstance(text, PackedKey):
                 return text
             ends = "" if text.lifetime is None else _digits((leaves + text.lifetime) // SECOND)
-            whole = _sealed(self._secret, thread, ends, text)
+            whole = _sealed(self._secret, ref, ends, text)
             if not limit or len(whole.encode()) <= limit:
                 return whole
             digest = _text(hashlib.sha256(text.encode()).digest()[:_DIGEST])
-            long_keys[thread.ref.account, _name(thread, digest)] = str(text)
-            return _sealed(self._secret, thread, ends, f"#{digest}")
+            long_keys[ref.account, _name(ref, digest)] = str(text)
+            return _sealed(self._secret, ref, ends, f"#{digest}")
 
         return [_rekeyed(message, sealed, now) for message in messages], long_keys
 
@@ -119,24 +121,23 @@ class Signer:
     async def _kept(self, thread: ThreadRow, digest: str) -> str | None:
         """A long key; earlier versions kept it under the number of its thread, which changes when an account moves."""
         account = thread.ref.account
-        kept = await self._store.secret(account, _name(thread, digest))
+        kept = await self._store.secret(account, _name(thread.ref, digest))
         return kept if kept is not None else await self._store.secret(account, f"postback {thread.id} {digest}")
 
     async def _is_genuine(self, key: str, thread: ThreadRow, ends: str, text: str) -> bool:
         """Whether we signed a key; or the store did from which the account moved here."""
-        if _is_signed(key, self._secret, thread, ends, text):
+        if _is_signed(key, self._secret, thread.ref, ends, text):
             return True
         inherited = await self._store.secret(thread.ref.account, f"{INHERITED}{_SIGNING}") or ""
-        return any(_is_signed(key, bytes.fromhex(secret), thread, ends, text) for secret in inherited.split())
+        return any(_is_signed(key, bytes.fromhex(secret), thread.ref, ends, text) for secret in inherited.split())
 
 
-def _is_signed(key: str, secret: bytes, thread: ThreadRow, ends: str, text: str) -> bool:
-    return hmac.compare_digest(_sealed(secret, thread, ends, text).encode(), key.encode())
+def _is_signed(key: str, secret: bytes, ref: ThreadRef, ends: str, text: str) -> bool:
+    return hmac.compare_digest(_sealed(secret, ref, ends, text).encode(), key.encode())
 
 
-def _sealed(secret: bytes, thread: ThreadRow, ends: str, text: str) -> str:
+def _sealed(secret: bytes, ref: ThreadRef, ends: str, text: str) -> str:
     """The text under a signature; no part of a thread's name holds a NUL, so they cannot run into each other."""
-    ref = thread.ref
     signed = f"{ref.account}\0{ref.channel}\0{ref.conversation_id}\0{ends}\0{text}"
     signature = hmac.digest(secret, signed.encode(), "sha256")[:_SIGNATURE]
     return f"{_MARK}{_text(signature)}{ends}{_MARK}{text}"
@@ -170,8 +171,8 @@ def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
     return tuple(replace(choice, key=key(choice.key)) for choice in choices)
 
 
-def _name(thread: ThreadRow, digest: str) -> str:
-    return f"postback {thread.ref.channel} {thread.ref.conversation_id} {digest}"
+def _name(ref: ThreadRef, digest: str) -> str:
+    return f"postback {ref.channel} {ref.conversation_id} {digest}"
 
 
 def _text(data: bytes) -> str:

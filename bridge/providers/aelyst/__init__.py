@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 from pydantic import AfterValidator, Field, SecretStr
 
 from bridge.providers.aelyst import inbound, poller, wire
-from bridge.providers.aelyst.outbound import ANY_CHANNEL, CAPABILITIES, send
+from bridge.providers.aelyst.outbound import ANY_CHANNEL, CAPABILITIES, place_of, send
 from bridge.providers.fields import BaseUrl, Seconds, Secret
 from bridge.providers.optional import Polled
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.planning.capabilities import Capabilities
-    from bridge.providers.optional import Exchange
+    from bridge.providers.optional import Exchange, Place
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Request, Response, Sending, Webhook
     from bridge.units import PerPeriod
 
@@ -78,6 +78,10 @@ class Aelyst:
     def send(self, outbound: Outbound, credential: Credential | None) -> Sending:  # noqa: ARG002 - the port's signature
         """One POST to the contact's messages. Raises a SendError."""
         return send(outbound, self._headers)
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation with a contact id, `id:`, `email:`, `phone:` or a number. Raises ValueError."""
+        return place_of(to, channel)
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token goes with every request."""

@@ -11,6 +11,8 @@ from bridge.messages import Audio, Buttons, Document, Image, Raw, Template, Text
 from bridge.planning.capabilities import Capabilities
 from bridge.providers import answers
 from bridge.providers.aelyst import wire
+from bridge.providers.optional import Place
+from bridge.providers.places import e164
 from bridge.providers.port import Request, Sent
 
 if TYPE_CHECKING:
@@ -57,6 +59,24 @@ message are the sibling's; every number is inferred from the channel behind Aely
 
 ANY_CHANNEL: Final = _capabilities("", 500, 0)
 """For an unknown source, and Threads, whose texts are the shortest: text and media. Choices are numbered."""
+
+
+def place_of(to: str, channel: str | None) -> Place:
+    """The conversation with a contact id, or with one of `id:`, `email:` and `phone:`; a bare number is a phone's.
+
+    Without the id of a channel before it, `87:40211907`, Aelyst takes the channel on which the contact wrote last.
+
+    Raises:
+        ValueError: it is none of these.
+    """
+    phone = e164(to.removeprefix("phone:")) if to.startswith(("+", "phone:")) else None
+    named = f"phone:{phone}" if phone else f"id:{to}" if to.isascii() and to.isdecimal() else to
+    named = f"email:{named}" if "@" in named and ":" not in named else named
+    if wire.conversation(named) is None:
+        raise ValueError("want a phone number, an e-mail address, a contact id, or CHANNEL:CONTACT")
+    return Place(
+        channel=channel or (wire.TEMPLATE_SOURCE if phone else wire.UNKNOWN), conversation_id=named, phone=phone
+    )
 
 
 def send(outbound: Outbound, headers: Mapping[str, str]) -> Sending:

@@ -65,6 +65,9 @@ PATH_RATE: Final = PerPeriod(5, 1.0)
 WAIT_QUEUED: Final = 60.0
 """Seconds to leave a message alone that "is currently in queue ... try again in a few minutes" (449) [seed]."""
 
+UNKNOWN: Final = "unknown"
+"""The channel of a conversation of which no source is known."""
+
 SIGNATURE: Final = "X-Webhook-Signature"
 """base64 of the HMAC-SHA256 of the raw body, keyed with the signing key as text; name: [docs], rest: [sibling]."""
 
@@ -101,7 +104,7 @@ def conversation(text: str) -> Conversation | None:
 def source(value: object) -> str:
     """The channel of a `channel.source`; there WhatsApp has a name for each partner that connects it [sibling]."""
     named = value.strip().lower() if isinstance(value, str) else ""
-    return "whatsapp" if "whatsapp" in named else named or "unknown"
+    return "whatsapp" if "whatsapp" in named else named or UNKNOWN
 
 
 def identifier(value: object) -> str:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bridge.providers.fields import BaseUrl, HeaderSecret
 from bridge.providers.ginalne import inbound, wire
-from bridge.providers.ginalne.outbound import CAPABILITIES, send
+from bridge.providers.ginalne.outbound import CAPABILITIES, place_of, send
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.units import moment
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.planning.capabilities import Capabilities
+    from bridge.providers.optional import Place
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 _WARN_AHEAD: Final = timedelta(days=14)
@@ -68,6 +69,10 @@ class Ginalne:
     def send(self, outbound: Outbound, credential: Credential | None) -> Sending:  # noqa: ARG002 - the port's signature
         """One POST to message:send. Raises a SendError."""
         return send(outbound, self._username, self._topic, self._headers)
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The topic of a contact key (on WhatsApp: a phone number), or a group or mass topic. Raises ValueError."""
+        return place_of(to, channel)
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token is made in the app by a person, and cannot be renewed from here."""

@@ -15,6 +15,8 @@ from bridge.messages import Raw, Text
 from bridge.planning.capabilities import Capabilities
 from bridge.providers.answers import json_object
 from bridge.providers.ginalne import wire
+from bridge.providers.optional import Place
+from bridge.providers.places import e164
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
 
@@ -29,6 +31,23 @@ CAPABILITIES: Final = Capabilities(kinds=frozenset({"text", "raw"}), text=wire.L
 _OK: Final = 200
 _EXPLANATIONS: Final = ("notification", "message", "error")
 _CHECK: Final = "the token (is it valid, and not expired?) and the Pro subscription"
+
+
+def place_of(to: str, channel: str | None) -> Place:
+    """The topic of a persona by contact type and key, on WhatsApp a phone number; or a group or mass topic by its name.
+
+    Raises:
+        ValueError: it is no phone number, or too long for a topic's name.
+    """
+    channel = (channel or wire.WHATSAPP).lower()
+    if len(to) > wire.LONGEST_NAME:
+        raise ValueError(f"a contact key or the name of a topic has at most {wire.LONGEST_NAME} characters")
+    if channel != wire.WHATSAPP:
+        return Place(channel=channel, conversation_id=to)
+    phone = e164(to)
+    if phone is None:
+        raise ValueError('want a phone number, like +6281234567890, or channel="group" and the name of a topic')
+    return Place(channel=channel, conversation_id=phone, phone=phone)
 
 
 def send(outbound: Outbound, username: str, topic: str, headers: Mapping[str, str]) -> Sending:

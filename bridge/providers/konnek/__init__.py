@@ -9,13 +9,14 @@ from pydantic import AfterValidator, Field, SecretStr
 from bridge.errors import Rejected
 from bridge.providers.fields import BaseUrl, Secret
 from bridge.providers.konnek import inbound, wire
-from bridge.providers.konnek.outbound import ANY_CHANNEL, CAPABILITIES, send, send_path
+from bridge.providers.konnek.outbound import ANY_CHANNEL, CAPABILITIES, place_of, send, send_path
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.planning.capabilities import Capabilities
+    from bridge.providers.optional import Place
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 _SLUG: Final = r"^[A-Za-z0-9][A-Za-z0-9_.~-]*$"
@@ -87,6 +88,10 @@ class Konnek:
         if channel not in self._paths:
             raise Rejected(f"{channel} is none of the account's channels")
         return (yield from send(outbound, self._paths[channel], self._headers))
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation with a username; on WhatsApp that is a phone number. Raises ValueError."""
+        return place_of(to, channel, [*self._paths])
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: username and password go with every request."""

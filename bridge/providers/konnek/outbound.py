@@ -12,18 +12,21 @@ from bridge.messages import Audio, Buttons, Document, Image, Location, Menu, Raw
 from bridge.planning.capabilities import Capabilities
 from bridge.providers import answers
 from bridge.providers.konnek import wire
+from bridge.providers.optional import Place
+from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
 from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bridge.messages import Outgoing
     from bridge.providers.port import Outbound, Response, Sending
 
 _DAY: Final = 86_400.0
 _GATEWAY_TIMEOUT: Final = 504
+_WHATSAPP: Final = "whatsapp"
 
 
 def _capabilities(text: int | None, button_key: int, window: float | None, *, utf16: bool = False) -> Capabilities:
@@ -59,6 +62,21 @@ sample is shaped after; lengths of texts and keys and the windows are each chann
 
 ANY_CHANNEL: Final = _capabilities(text=2_000, button_key=64, window=None, utf16=True)
 """For a channel of a name we do not know: the least of the others. How Konnek spells its channels is not documented."""
+
+
+def place_of(to: str, channel: str | None, channels: Sequence[str]) -> Place:
+    """The conversation with a username. On WhatsApp that is a phone number without its plus, as in the samples.
+
+    Raises:
+        ValueError: which channel, or what number, is not said.
+    """
+    channel = one_of(channel, channels)
+    if channel.lower() != _WHATSAPP:
+        return Place(channel=channel, conversation_id=to)
+    phone = e164(to)
+    if phone is None:
+        raise ValueError(f"on {channel} a contact is a phone number, like +6281234567890")
+    return Place(channel=channel, conversation_id=phone[1:], phone=phone)
 
 
 def send(outbound: Outbound, path: str, headers: Mapping[str, str]) -> Sending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from bridge.providers.optional import Place
 from bridge.providers.playground import inbound, wire
 from bridge.providers.playground.outbound import CAPABILITIES, deliver
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
@@ -47,6 +48,14 @@ class Playground:
     def send(self, outbound: Outbound, credential: Credential | None) -> Sending:  # noqa: ARG002 - the port's signature
         """No request; delivered."""
         return deliver(outbound)
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation of that name. Raises ValueError."""
+        if channel not in {None, wire.CHANNEL}:
+            raise ValueError(f"the playground has one channel, {wire.CHANNEL}")
+        if len(to) > wire.ID_LENGTH:
+            raise ValueError(f"the name of a conversation has at most {wire.ID_LENGTH} characters")
+        return Place(channel=wire.CHANNEL, conversation_id=to)
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: there is nothing to log in to."""

@@ -12,14 +12,14 @@ from bridge.providers.fields import BaseUrl, Seconds, Secret
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.providers.relationlabs import wire
 from bridge.providers.relationlabs.inbound import parse
-from bridge.providers.relationlabs.outbound import CAPABILITIES, authenticate, headers, send
+from bridge.providers.relationlabs.outbound import CAPABILITIES, authenticate, headers, place_of, send
 from bridge.providers.relationlabs.poller import Asker, Page, Window, poll, poll_request, read_name, read_page
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.planning.capabilities import Capabilities
-    from bridge.providers.optional import Exchange, Polled
+    from bridge.providers.optional import Exchange, Place, Polled
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Request, Response, Sending, Webhook
 
 
@@ -97,6 +97,10 @@ class RelationLabs:
         """One POST (outbound.py). Raises a SendError out of the generator."""
         named = self._headers(credential)
         return (yield from send(outbound, self.relation_id, named, fixed=credential is None))
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation of a channelUuid (a group, or a peer) or with a relation id. Raises ValueError."""
+        return place_of(to, channel)
 
     def authenticate(self, now: int) -> Authenticating | None:
         """The exchange of the address token for a token that sends; None when that one is configured."""

@@ -21,6 +21,8 @@ from bridge.providers.answers import (
     json_object,
     retry_after,
 )
+from bridge.providers.optional import Place
+from bridge.providers.places import one_of
 from bridge.providers.port import Credential, Request, Sent
 from bridge.providers.relationlabs import wire
 from bridge.units import SECOND
@@ -48,6 +50,20 @@ def headers(api_key: str, token: str) -> dict[str, str]:
         "Content-Type": "application/json",
         "Accept": wire.ACCEPT,
     }
+
+
+def place_of(to: str, channel: str | None) -> Place:
+    """The conversation of a channelUuid, which is a group's unless the channel says peer, or with a relation id.
+
+    Raises:
+        ValueError: it is neither, or a group without a channelUuid.
+    """
+    is_uuid = wire.is_channel_uuid(to)
+    channel = one_of(channel or (wire.GROUP if is_uuid else wire.PEER), (wire.GROUP, wire.PEER))
+    if not is_uuid and (channel == wire.GROUP or to.startswith("+")):
+        raise ValueError("want a group's channelUuid, or a person's relation id")
+    known = is_uuid and channel == wire.PEER
+    return Place(channel=channel, conversation_id=to, address={"channelUuid": to} if known else {})
 
 
 def send(outbound: Outbound, own: str | None, named: Mapping[str, str], *, fixed: bool) -> Sending:

@@ -10,7 +10,7 @@ from pydantic import Field
 from bridge.providers.fields import BaseUrl, HeaderSecret, Rate
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.providers.whautochat import inbound, wire
-from bridge.providers.whautochat.outbound import CAPABILITIES, NOTHING, TemplateAs, send
+from bridge.providers.whautochat.outbound import CAPABILITIES, NOTHING, TemplateAs, place_of, send
 from bridge.providers.whautochat.webhooks import Webhooks
 from bridge.units import PerPeriod
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.planning.capabilities import Capabilities
+    from bridge.providers.optional import Place
     from bridge.providers.port import Authenticating, Credential, Inbound, Outbound, Sending, Webhook
 
 
@@ -73,6 +74,10 @@ class WhautoChat:
     def send(self, outbound: Outbound, credential: Credential | None) -> Sending:  # noqa: ARG002 - the port's signature
         """One POST to the channel's endpoint. Raises a SendError."""
         return send(outbound, self._workspace_id, self._template_as, self._headers)
+
+    def place_of(self, to: str, channel: str | None) -> Place:
+        """The conversation with a contact id, or on WhatsApp with a phone number. Raises ValueError."""
+        return place_of(to, channel)
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the API key goes with every request."""

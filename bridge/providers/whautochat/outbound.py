@@ -16,6 +16,8 @@ from bridge.errors import OutcomeUnknown, Rejected
 from bridge.messages import Audio, Buttons, Cards, Document, Image, Raw, Template, Text, Video, Voice
 from bridge.planning.capabilities import Capabilities
 from bridge.providers.answers import json_object
+from bridge.providers.optional import Place
+from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.reading import identifier, text
 from bridge.providers.refusals import by_status
@@ -82,6 +84,22 @@ NOTHING: Final = Capabilities(kinds=frozenset())
 _PHONE: Final = re.compile(r"\+[0-9][0-9 ()./-]{4,24}")
 _OK: Final = 200
 _CHECK: Final = "the API key and the subscription"
+
+
+def place_of(to: str, channel: str | None) -> Place:
+    """The conversation with a contact id; on WhatsApp also with a phone number, which begins with its plus.
+
+    Raises:
+        ValueError: the channel is not said, has no endpoint, or knows no phone numbers.
+    """
+    is_phone = to.strip().startswith("+")
+    channel = one_of(channel or (wire.WHATSAPP if is_phone else None), wire.ENDPOINTS)
+    if not is_phone:
+        return Place(channel=channel, conversation_id=to)
+    if channel != wire.WHATSAPP:
+        raise ValueError(f"on {channel} WhautoChat knows contact ids, and no phone numbers")
+    phone = e164(to)
+    return Place(channel=channel, conversation_id=phone or to, phone=phone)
 
 
 def send(outbound: Outbound, workspace_id: str, template_as: TemplateAs, headers: Mapping[str, str]) -> Sending:

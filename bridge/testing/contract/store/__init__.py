@@ -20,6 +20,7 @@ from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
+from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
 from bridge.testing.contract.store.turns import TurnContract
@@ -28,6 +29,7 @@ from bridge.testing.contract.store.turns import TurnContract
 class StoreContract(
     ReceiveContract,
     TurnContract,
+    SendContract,
     DeliveryContract,
     TimerContract,
     DialogContract,
@@ -46,6 +48,7 @@ __all__ = [
     "HandoffContract",
     "PollingContract",
     "ReceiveContract",
+    "SendContract",
     "StoreContract",
     "StoreSuite",
     "TimerContract",
