@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         Echo,
         Event,
         Handoff,
+        Job,
         Media,
         Message,
         Place,
@@ -73,6 +74,7 @@ __all__ = [
     "HandlerError",
     "Handoff",
     "Image",
+    "Job",
     "Key",
     "Location",
     "Match",
@@ -112,7 +114,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
         "bridge.errors": "BridgeError HandlerError NoAnswer StepFailed",
-        "bridge.events": "Contact Echo Event Handoff Media Message Place Postback Returned Status ThreadRef Timer "
+        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Status ThreadRef Timer "
         "Unrecognised",
         "bridge.keys": "Key",
         "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "

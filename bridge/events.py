@@ -202,8 +202,17 @@ class Send(Event):
     messages: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job(Event):
+    """A job is due, by its schedule (then `at` is its time) or by hand. Its turn answers nobody."""
+
+    tag: ClassVar[str] = "job"
+
+    name: str = ""
+
+
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send)}
+    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send, Job)}
 )
 _UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})

@@ -81,6 +81,8 @@ class Bridge:
         """Why the store is broken, if it is."""
         self.on_failure: Callable[[], None] = lambda: None
         self.ready = False
+        self.runs_jobs = True
+        """Whether the router's jobs run here: over several databases they do in one."""
         self.opens_door_first = False
         """Whether `start` leaves `take_up` to its caller: who waits at the door is answered before turns are."""
         self._parts: Parts | None = None
@@ -134,6 +136,7 @@ class Bridge:
             peers=self.peers,
             reread=self.reread,
             watched=outside.watched,
+            runs_jobs=self.runs_jobs,
         )
         self._parts = assemble(base)
         store.listen(self)

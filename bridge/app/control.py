@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -34,6 +35,7 @@ async def controlled(bridge: Bridge) -> AsyncIterator[None]:
         parts.handoffs,
         lambda: _status(bridge),
         lambda asked: _send(bridge, asked),
+        lambda name: parts.jobs.run(name, uuid.uuid4().hex),
     )
     try:
         yield

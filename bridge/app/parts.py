@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.config.accounts import Account
 from bridge.engine.backoff import Backoff
 from bridge.engine.dead_letters import Letters
 from bridge.engine.delivery.client import Client
@@ -14,12 +15,15 @@ from bridge.engine.delivery.delivery import Delivery
 from bridge.engine.delivery.outcomes import DeliveryTools
 from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
+from bridge.engine.jobs import JOBS, Jobs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.engine.turns.sending import Sender
 from bridge.engine.turns.signing import Signer
 from bridge.engine.watchdog import Watchdog
+from bridge.providers.nobody import Nobody
+from bridge.providers.port import AccountSettings
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
 from bridge.web.server import DRAIN_SECONDS
@@ -53,6 +57,7 @@ class Base:
     peers: Peers
     reread: Callable[[DeadLetter], Sequence[Arrival]]
     watched: bool
+    runs_jobs: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +74,7 @@ class Parts:
     handoffs: Handoffs
     sender: Sender
     timers: Timers
+    jobs: Jobs
     watchdog: Watchdog | None
 
     async def start(self) -> None:
@@ -79,11 +85,13 @@ class Parts:
         await self.delivery.start()
         await self.dispatcher.start()
         self.timers.start()
+        self.jobs.start()
         self.polling.start()
 
     async def wind_down(self) -> None:
         """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
         await self.polling.stop()
+        await self.jobs.stop()
         await self.timers.stop()
         await self._drain()
 
@@ -108,6 +116,7 @@ class Parts:
 
     async def settle(self) -> None:
         """Return when no turn and no delivery runs; a later attempt does not count."""
+        await self.jobs.settle()
         await self.timers.settle()
         await self.dispatcher.lanes.settle()
         await self.delivery.settle()
@@ -162,6 +171,7 @@ def assemble(base: Base) -> Parts:
         handoffs=Handoffs(store, clock),
         sender=Sender(store, config.accounts, Signer(store, base.rng), clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
+        jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         watchdog=Watchdog() if base.watched else None,
     )
 
@@ -175,9 +185,12 @@ def _dispatcher(base: Base) -> Dispatcher:
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
     )
+    accounts = dict(base.config.accounts)
+    if rulebook_of(base.router).jobs():
+        accounts[JOBS] = Account(name=JOBS, provider=Nobody(), settings=AccountSettings(provider=Nobody.name))
     return Dispatcher(
         base.store,
-        base.config.accounts,
+        accounts,
         policy,
         base.clock,
         base.rng,

@@ -47,6 +47,8 @@ class ShardedBridge(Bridge):
         """Load the handlers, once for all; nothing runs until `start`. Raises as Bridge does."""
         super().__init__(config, router=router, clock=clock, outside=outside)
         self._shards = [self._made(part, outside or Outside()) for part in config.by_database()]
+        for shard in self._shards[1:]:
+            shard.runs_jobs = False
         self._of_account = {name: shard for shard in self._shards for name in shard.config.accounts}
 
     @property

@@ -43,6 +43,7 @@ from bridge.routing.filters import (
     text_matches,
 )
 from bridge.routing.handlers import dialog_handler_of, error_handler_of, handler_of, key_parameter
+from bridge.routing.jobs import JobRouter
 from bridge.routing.middleware import middleware_of
 from bridge.routing.rulebook import RuleBook
 from bridge.routing.rules import PRESS_TAGS, SEALED, STALE, Changed, ErrorRule, Rank, Rule, Script
@@ -79,7 +80,7 @@ _NO_FINDS: Final = frozenset[str]()
 _NO_KEYWORDS: Final[Mapping[str, Any]] = {}
 
 
-class Router:
+class Router(JobRouter):
     """Rules in the order they are written; the first match decides.
 
     Every decorator returns its function unchanged, so one function can have several rules. The function's first

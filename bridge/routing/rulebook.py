@@ -14,6 +14,7 @@ from bridge.routing.rules import (
     PRESS_TAGS,
     Entry,
     ErrorRule,
+    JobRule,
     Match,
     Rank,
     RouterSettings,
@@ -41,6 +42,7 @@ class _Compiled:
     held: RuleIndex
     outer: tuple[tuple[Middleware, Scope], ...]
     scripts: Mapping[_ScriptId, tuple[Script, Scope]]
+    jobs: Mapping[str, tuple[JobRule, Scope]]
     has_default_options: bool
 
 
@@ -137,6 +139,17 @@ class RuleBook:
         """The dialogs by name and version, each with its scope."""
         return self._compile().scripts
 
+    def jobs(self) -> Mapping[str, JobRule]:
+        """The jobs by name."""
+        return {name: job for name, (job, _) in self._compile().jobs.items()}
+
+    def match_job(self, name: str) -> Match | None:
+        """The handler of a job; None: there is none of that name any more."""
+        if (known := self._compile().jobs.get(name)) is None:
+            return None
+        job, scope = known
+        return Match(handler=job.handler, arguments={}, scope=scope)
+
     def outer_middleware(self) -> tuple[tuple[Middleware, Scope], ...]:
         """The middleware around the search, of this book and all included ones, outermost first."""
         return self._compile().outer
@@ -214,22 +227,25 @@ class RuleBook:
         if self._compiled is None:
             entries = list(self.entries())
             scripts = [(entry, scope) for entry, scope in entries if isinstance(entry, Script)]
+            jobs = [(entry, scope) for entry, scope in entries if isinstance(entry, JobRule)]
             rules = [(entry, scope) for entry, scope in entries if isinstance(entry, Rule)]
             self._compiled = _Compiled(
                 index=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is not Rank.HELD),
                 held=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is Rank.HELD),
                 outer=tuple((outer, scope) for scope in self.scopes() for outer in scope.settings[-1].outer),
                 scripts={(script.name, script.version): (script, scope) for script, scope in scripts},
+                jobs={job.name: (job, scope) for job, scope in jobs},
                 has_default_options=all(entry.handler.options == DEFAULT_OPTIONS for entry, _ in entries),
             )
         return self._compiled
 
     def _check_names(self, new: list[Entry]) -> None:
-        """Refuse a key or a script whose name another one has already."""
-        if not any(isinstance(entry, Script) or (isinstance(entry, Rule) and entry.key) for entry in new):
+        """Refuse a key, a script or a job whose name another one has already."""
+        if not any(isinstance(entry, Script | JobRule) or (isinstance(entry, Rule) and entry.key) for entry in new):
             return
         keys: dict[str, object] = {}
         scripts: dict[_ScriptId, Script] = {}
+        jobs: dict[str, JobRule] = {}
         for entry in (*(entry for entry, _ in self.entries()), *new):
             if isinstance(entry, Rule) and entry.key is not None:
                 name = entry.key.key_name
@@ -237,6 +253,8 @@ class RuleBook:
                     raise entry.handler.error(f"another class of keys is named {name} too; give one a name=")
             if isinstance(entry, Script) and scripts.setdefault((entry.name, entry.version), entry) is not entry:
                 raise entry.handler.error(f"the dialog {entry.name} has a version {entry.version} already")
+            if isinstance(entry, JobRule) and jobs.setdefault(entry.name, entry) is not entry:
+                raise entry.handler.error(f"another job is named {entry.name} too; give one a name=")
 
 
 def _check_model(handler: Handler, model: StateModel | None) -> None:

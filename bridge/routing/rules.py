@@ -18,12 +18,16 @@ if TYPE_CHECKING:
     from bridge.routing.filters import Predicate
     from bridge.routing.handlers import Handler
     from bridge.routing.middleware import Middleware
+    from bridge.routing.schedules import Schedule
 
 SEALED: Final = "sealed"
 STALE: Final = "stale"
 PRESS_TAGS: Final = frozenset({Postback.tag, SEALED, STALE})
 """A press is one of these to a rule: a plain key, a good typed key, or a stale one."""
 TAGS: Final = frozenset(EVENT_TYPES) | PRESS_TAGS
+
+Missed: TypeAlias = Literal["latest", "all", "skip"]
+"""What becomes of the times of a job at which no bridge ran."""
 
 Changed: TypeAlias = Literal["restart", "finish", "handoff"]
 """The fate of a dialog when its script changed."""
@@ -69,7 +73,17 @@ class Script:
     changed: Changed
 
 
-Entry: TypeAlias = Rule | ErrorRule | Script
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRule:
+    """A job, with its times. `missed` decides about those at which no bridge ran."""
+
+    name: str
+    schedule: Schedule
+    missed: Missed
+    handler: Handler
+
+
+Entry: TypeAlias = Rule | ErrorRule | Script | JobRule
 
 
 @dataclass(slots=True, eq=False)

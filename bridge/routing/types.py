@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeAlias, TypeVar
 
 from bridge.conversation.turn import Reply, Turn
-from bridge.events import Echo, Event, Message, Postback, Status, Unrecognised
+from bridge.events import Echo, Event, Job, Message, Postback, Status, Unrecognised
 from bridge.keys import Key
 from bridge.routing.middleware import CallNext
 
@@ -23,6 +23,7 @@ OnStatus = TypeVar("OnStatus", bound=Callable[Concatenate[Turn[Status, Any], ...
 OnEcho = TypeVar("OnEcho", bound=Callable[Concatenate[Turn[Echo, Any], ...], Answer])
 OnUnrecognised = TypeVar("OnUnrecognised", bound=Callable[Concatenate[Turn[Unrecognised, Any], ...], Answer])
 OnAnything = TypeVar("OnAnything", bound=Callable[Concatenate[Turn[Message | Postback, Any], ...], Answer])
+OnJob = TypeVar("OnJob", bound=Callable[Concatenate[Turn[Job, Any], ...], Answer])
 OnDialog = TypeVar("OnDialog", bound="Callable[Concatenate[Dialog, ...], Awaitable[Result]]")
 Around = TypeVar("Around", bound=Callable[Concatenate[Turn[Event, Any], CallNext, ...], Awaitable[Result]])
 

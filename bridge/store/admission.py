@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import KeyTaken
-from bridge.events import Handoff, Returned, Send, Status, Timer
+from bridge.events import Handoff, Job, Returned, Send, Status, Timer
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from bridge.events import Event
     from bridge.store.records import Arrival, TurnCommit
 
-OWN_KEYS: Final = ("timer:", "send:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
+OWN_KEYS: Final = ("timer:", "send:", "job:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
-OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag)
+OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag, Job.tag)
 """Events that are made here: no gateway sent them."""
 REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.

@@ -203,14 +203,14 @@ class Stage:
         found: T = task.result()
         return found
 
-    def crash(self) -> None:
-        """Let the process die, and another one start: what was committed is all that is left."""
-        self._restart()
+    def crash(self, down: int = 0) -> None:
+        """Let the process die, and another one start later (microseconds): what was committed is all that is left."""
+        self._restart(down)
 
-    def _restart(self) -> None:
+    def _restart(self, down: int = 0) -> None:
         life = self.life
         life.points.clear()
-        self._now, self._life = life.loop.now, None
+        self._now, self._life = life.loop.now + down, None
         for each in self._postings:
             if each.task is not None:
                 each.task, each.not_before = None, self._now + _REPEAT

@@ -220,9 +220,9 @@ class World:
         """Send messages from outside of turns, as the program around a bridge does; see Bridge.send."""
         return await self.inside(self.bridge.send(account, to, *messages, channel=channel, at=at, key=key))
 
-    async def crash(self) -> None:
-        """Let the process die right now, and start another one on what was committed."""
-        self._begun().crash()
+    async def crash(self, down: str | float | timedelta = 0.0) -> None:
+        """Let the process die right now, and start another one on what was committed, `down` later ("3d")."""
+        self._begun().crash(round(seconds_of(down) * SECOND))
 
     def down(self, account: str) -> None:
         """From now on this account's provider cannot be reached."""

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bridge.errors import BridgeError, WebhookError
 from bridge.strict_json import read_object
-from bridge.web.control_protocol import NO_DIALOG, NO_THREAD, NOT_FOUND, SEND, STATUS, reachable, thread_number
+from bridge.web.control_protocol import NO_DIALOG, NO_JOB, NO_THREAD, NOT_FOUND, SEND, STATUS, reachable, thread_number
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
 from bridge.web.server import runner_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     _Act = Callable[[str, str], Awaitable[bool]]
     Status = Callable[[], Awaitable[Mapping[str, object]]]
     Send = Callable[[Mapping[str, object]], Awaitable[str]]
+    RunJob = Callable[[str], Awaitable[bool]]
 
 _LONGEST_TEXT: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 1.0
@@ -68,6 +69,7 @@ async def start_control(
     threads: Conversations,
     status: Status | None = None,
     send: Send | None = None,
+    run_job: RunJob | None = None,
 ) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
@@ -83,6 +85,8 @@ async def start_control(
         app.router.add_get(STATUS, _answer_with(status))
     if send is not None:
         app.router.add_post(SEND, _sending(send))
+    if run_job is not None:
+        app.router.add_post("/jobs/{id}/run", _route(lambda name, _: run_job(name), NO_JOB))
 
     async def remove(_: web.Application) -> None:
         with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it

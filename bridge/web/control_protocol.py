@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 NOT_FOUND: Final = "there is no dead letter of that id"
 NO_DIALOG: Final = "no dialog waits in a conversation of that id"
 NO_THREAD: Final = "there is no conversation of that id"
+NO_JOB: Final = "there is no job of that name"
 STATUS: Final = "/status"
 """GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""
 SEND: Final = "/messages"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
+from bridge.engine.jobs import JOBS
 from bridge.engine.turns.sending import SENT, arrival_of, check_size
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
@@ -77,6 +78,8 @@ class CommitBuilder:
         """
         draft.check_begun()
         now, effects = self._clock.now(), draft.effects
+        if effects.replies and batch.head.ref.account == JOBS:
+            raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
         if (size := sum(map(_size, effects.replies))) > REPLY_SIZE:
             raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
         rows = batch.rows

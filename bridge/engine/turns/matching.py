@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.callsite import call_site
 from bridge.engine.turns.dialogs import is_for_a_dialog
-from bridge.events import Message, Postback, Send, Timer
+from bridge.events import Job, Message, Postback, Send, Timer
 from bridge.messages import decode_message
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
@@ -38,10 +38,8 @@ class Matcher:
         match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
         if match is not None or is_for_a_dialog(event):
             return match
-        if isinstance(event, Timer):
-            return _match_timer(event, thread)
-        if isinstance(event, Send):
-            return [decode_message(message.encode()) for message in event.messages]
+        if isinstance(event, Timer | Send | Job):
+            return self._match_own(event, thread)
         return self._book.match(event, thread.ref, step)
 
     def speaks(self, event: Event, thread: ThreadRow) -> bool:
@@ -67,6 +65,14 @@ class Matcher:
         if isinstance(event, Timer) and event.handler is not None:
             return self._book.state_model_for_timer(event)
         return match.scope.state_model
+
+    def _match_own(self, event: Timer | Send | Job, thread: ThreadRow) -> Match | Reply | None:
+        """What comes of an event that was made here: no rule is for it."""
+        if isinstance(event, Timer):
+            return _match_timer(event, thread)
+        if isinstance(event, Job):
+            return self._book.match_job(event.name)
+        return [decode_message(message.encode()) for message in event.messages]
 
 
 def _match_timer(event: Timer, thread: ThreadRow) -> Match | Outgoing | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
+from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.sending import destination
 from bridge.errors import HandlerError
@@ -54,12 +55,18 @@ class TurnServices:
     def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
         """The conversation to send to, at the turn's own account unless another is named."""
         ref = self.batch.head.ref
+        if account is None and ref.account == JOBS:
+            account = next(iter(self.accounts.keys() - {JOBS})) if len(self.accounts) == 2 else None  # noqa: PLR2004 - that and one
+            if account is None:
+                raise HandlerError("a job belongs to no account: name the one to send by, turn.send(..., account=)")
         if channel is None and account is None and isinstance(to, Contact):
             channel = ref.channel
         return destination(self.accounts, account or ref.account, to, channel)
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in the turn."""
+        if self.batch.head.ref.account == JOBS:
+            raise HandlerError("a job has nobody to ask: a dialog begins in a conversation")
         if self.held:
             raise HandlerError("a person has the conversation: a dialog begins after its return")
         await self.dialogs.begin(self.batch.head, turn, dialog, arguments)
