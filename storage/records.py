@@ -14,6 +14,7 @@ from bridge.messages import decode_message
 from bridge.planning.choices import Choice
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome
 from bridge.store.records import Hold, InboxRow, OutboxRow, StepRow, ThreadRow
+from bridge.store.takeover import SPOKEN
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ OPEN: Final = {"inbox": EVENT_OPEN, "outbox": MESSAGE_OPEN}
 REF: Final = "t.account, t.provider, t.channel, t.conversation"
 THREAD: Final = (
     f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note, "
-    "t.spoken, t.silenced, t.taken, t.members"
+    "t.spoken, t.silenced, t.taken, t.members, t.opted_out"
 )
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
@@ -55,7 +56,8 @@ INBOX: Final = (
 OUTBOX: Final = (
     f"o.id, o.seq, o.thread_id, {REF}, o.key, o.message, o.attempt, o.address, o.created_at, o.available_at, "
     f"o.expires_at, o.outcome = {literal(Outcome.CLAIMED)}, o.tried_at, "
-    f"EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {literal(Outcome.UNKNOWN)})"
+    f"EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {literal(Outcome.UNKNOWN)}), "
+    f"(SELECT i.id FROM inbox i WHERE i.id = o.inbox_id AND i.kind {one_of(*SPOKEN)})"
 )
 STEP: Final = "thread_id, run, position, call, key, at, result"
 STEPS_KEPT: Final = 90 * 24 * 3600 * SECOND
@@ -109,6 +111,7 @@ def thread_row(row: Row) -> ThreadRow:
         dialog=row[12],
         hold=Hold(note=row[13], taken_seq=row[14], silenced_seq=row[15], at_gateway=bool(row[16])),
         members=row[17],
+        opted_out=row[18],
     )
 
 
@@ -148,6 +151,7 @@ def outbox_row(row: Row) -> OutboxRow:
         claimed=bool(row[14]),
         tried_at=row[15],
         unanswered=bool(row[16]),
+        answers=row[17] or 0,
         size=len(row[8]),
     )
 

@@ -80,6 +80,7 @@ def message_row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) 
         created_at=turn.at,
         available_at=saying.available_at,
         expires_at=saying.expires_at,
+        answers=turn.row.id if isinstance(turn.row.event, Message | Postback) else 0,
         size=len(saying.encoded),
     )
 
@@ -112,7 +113,7 @@ def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     thread, event = turn.thread, turn.row.event
     contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
     choices, address = pack_choices(thread.choices), pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq)
+    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq, thread.opted_out)
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 
@@ -131,4 +132,5 @@ def committed(thread: ThreadRow) -> ThreadRow:
         dialog=thread.dialog,
         members=thread.members,
         hold=thread.hold,
+        opted_out=thread.opted_out,
     )

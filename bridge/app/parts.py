@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 from bridge.config.accounts import Account
 from bridge.engine.backoff import Backoff
@@ -18,6 +19,7 @@ from bridge.engine.handoff import Handoffs
 from bridge.engine.jobs import JOBS, Jobs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
+from bridge.engine.turns.consent import Consent, Quiet
 from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
 from bridge.engine.turns.sending import Sender
 from bridge.engine.turns.signing import Signer
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.load import Config
+    from bridge.config.schema import Consent as ConsentSection
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
@@ -184,6 +187,7 @@ def _dispatcher(base: Base) -> Dispatcher:
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
+        consent=_consent(base.config.consent),
     )
     accounts = dict(base.config.accounts)
     if rulebook_of(base.router).jobs():
@@ -197,3 +201,8 @@ def _dispatcher(base: Base) -> Dispatcher:
         concurrency=handlers.concurrency,
         executor=base.executor,
     )
+
+
+def _consent(section: ConsentSection) -> Consent:
+    quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
+    return Consent(section.stop, section.start if section.stop else (), section.confirm, quiet)

@@ -21,6 +21,7 @@ from bridge.config.schema import (
     POSTGRESQL,
     RELAXED,
     SQLITE,
+    Consent,
     Delivery,
     FileSchema,
     Handlers,
@@ -46,6 +47,7 @@ class Config:
     handlers: Handlers = field(default_factory=Handlers)
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
+    consent: Consent = field(default_factory=Consent)
     log: Log = field(default_factory=Log)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
@@ -173,6 +175,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         handlers=sections.handlers,
         delivery=sections.delivery,
         limits=sections.limits,
+        consent=sections.consent,
         log=sections.log,
         accounts=MappingProxyType(accounts),
         folder=folder,

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from urllib.parse import unquote_to_bytes, urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, IPvAnyNetwork, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.problems import PREFIX, unknown
@@ -22,11 +33,35 @@ RELAXED: Final = "durability=relaxed"
 """As a store's URL says that its server may lose in a crash what it has committed."""
 
 
+_SPAN: Final = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)\s*-\s*([01]?\d|2[0-3]):([0-5]\d)", re.ASCII)
+
+
 def _items(value: object) -> object:
     """A list in the environment may be `one, two` as well as JSON."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
 
+def _hours(value: object) -> object:
+    """A span of the day, "21:00-08:00", in minutes after midnight. Raises ValueError."""
+    match = _SPAN.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError('want a span of the day, like "21:00-08:00"')
+    begins, ends = int(match[1]) * 60 + int(match[2]), int(match[3]) * 60 + int(match[4])
+    if begins == ends:
+        raise ValueError("a span that ends where it begins is no span")
+    return begins, ends
+
+
+def _zone(name: str) -> str:
+    """The name of a time zone. Raises ValueError."""
+    try:
+        return ZoneInfo(name).key
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError("there is no such time zone; want a name like Asia/Jakarta") from None
+
+
+Hours = Annotated[tuple[int, int], BeforeValidator(_hours)]
+Zone = Annotated[str, AfterValidator(_zone)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_items)]
 Period = Annotated[Seconds, Field(gt=0, le=86_400)]
 
@@ -168,6 +203,20 @@ class Limits(_Section):
     bodies_per_peer: Annotated[int, Field(ge=1, le=256)] = 64
 
 
+class Consent(_Section):
+    """[consent]: words by which a contact opts out of messages (`stop`) and in again (`start`), each a whole message.
+
+    `confirm` is said once to who opts out; "" for nothing. In `quiet_hours` ("21:00-08:00", in `timezone`) the bot
+    begins nothing: what answers no word of the contact waits until they end.
+    """
+
+    stop: Words = ()
+    start: Words = ("start",)
+    confirm: Annotated[str, Field(max_length=1000)] = "You get no more messages from us. Write START to get them again."
+    quiet_hours: Hours | None = None
+    timezone: Zone = "UTC"
+
+
 class Log(_Section):
     """[log]: the least `level` of a line; `format` "auto" is readable on a terminal, and JSON elsewhere.
 
@@ -189,6 +238,7 @@ class FileSchema(BaseSettings):
     handlers: Handlers = Handlers()
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
+    consent: Consent = Consent()
     log: Log = Log()
     accounts: dict[str, dict[str, Any]] = {}
 

@@ -45,6 +45,7 @@ class Draft:
         "members",
         "now",
         "older",
+        "opted_out",
         "plays",
         "skipped",
         "state",
@@ -77,6 +78,8 @@ class Draft:
         self.effects = Effects([], [], [])
         self.dialog = dialog
         """The dialog that waits in the thread, as stored."""
+        self.opted_out = False
+        """Whether the contact opted out before this turn."""
         self.stepped: set[str] = set()
         """The runs of dialogs that took steps in this turn, or ended."""
         self.plays = False
@@ -109,6 +112,10 @@ class Draft:
     @happened.setter
     def happened(self, happened: Happened) -> None:
         self.event, self.older, self.skipped = happened
+
+    def follow(self, watch: StoreWatch, *, opted_out: bool) -> None:
+        """Be the draft of a turn that runs in a bridge."""
+        self.watch, self.opted_out = watch, opted_out
 
     def want_open(self) -> None:
         """Refuse whatever comes after the end. Raises HandlerError."""

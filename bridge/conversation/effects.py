@@ -25,6 +25,8 @@ class Effects:
     laters: list[Later]
     cancelled: list[str]
     sends: list[Sending] = field(default_factory=list)
+    opts_out: bool | None = None
+    """Whether the contact opts out of messages, or in again (False); None: neither."""
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 

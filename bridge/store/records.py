@@ -57,6 +57,7 @@ class ThreadRow:
     `heard` is the version that the turn made in which the contact last did.
     `dialog` is the dialog that waits in it, as bridge.conversation.journal writes it; `members` are the states of its
     members, as bridge.conversation.members writes them.
+    `opted_out` is the id of the event with which the contact did so; 0: they did not.
     """
 
     id: int
@@ -71,6 +72,7 @@ class ThreadRow:
     dialog: bytes | None = None
     members: bytes | None = None
     hold: Hold = Hold()
+    opted_out: int = 0
 
     @property
     def is_held(self) -> bool:
@@ -192,6 +194,7 @@ class OutboxRow:
 
     `unanswered`: a try of it had no answer, so the contact may have it. `size` is in stored bytes.
     `after` is the `seq` of the open message before it, where another process may have stored that one; else 0.
+    `answers` is the id of the event that it answers directly, something that the contact said; 0: it answers none.
     """
 
     id: int
@@ -200,6 +203,7 @@ class OutboxRow:
     ref: ThreadRef
     key: str
     message: Outgoing
+    answers: int = 0
     attempt: int
     address: Mapping[str, str] = field(default_factory=dict)
     created_at: int

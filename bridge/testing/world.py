@@ -218,7 +218,11 @@ class World:
         key: str | None = None,
     ) -> str:
         """Send messages from outside of turns, as the program around a bridge does; see Bridge.send."""
-        return await self.inside(self.bridge.send(account, to, *messages, channel=channel, at=at, key=key))
+
+        async def tell() -> str:
+            return await self.bridge.send(account, to, *messages, channel=channel, at=at, key=key)
+
+        return await self.inside(tell())
 
     async def crash(self, down: str | float | timedelta = 0.0) -> None:
         """Let the process die right now, and start another one on what was committed, `down` later ("3d")."""

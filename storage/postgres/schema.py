@@ -45,6 +45,7 @@ CREATE TABLE threads (
     note TEXT,
     spoken BIGINT NOT NULL DEFAULT 0,
     silenced BIGINT NOT NULL DEFAULT 0,
+    opted_out BIGINT NOT NULL DEFAULT 0,
     taken BOOLEAN NOT NULL DEFAULT false,
     members BYTEA,
     holder BIGINT,

@@ -35,14 +35,14 @@ _HOLD: Final = f"""
 UPDATE threads t SET spoken = j.spoken, silenced = j.silenced, taken = j.taken
 FROM {unnest("bigint", "bigint", "bigint", "boolean")} j (id, spoken, silenced, taken) WHERE t.id = j.id
 """
-_TYPES: Final = "bytea text bytea bytea bigint bigint bytea bytea text bigint bytea bigint bigint"
+_TYPES: Final = "bytea text bytea bytea bigint bigint bytea bytea text bigint bigint bytea bigint bigint"
 _TURN: Final = f"""
 UPDATE threads t SET state = j.state, step = j.step, version = t.version + 1, choices = j.choices,
                      address = j.address, last_heard = j.last_heard, heard = j.heard, dialog = j.dialog,
-                     members = j.members, note = j.note, silenced = j.silenced,
+                     members = j.members, note = j.note, silenced = j.silenced, opted_out = j.opted_out,
                      contact = coalesce(j.contact, t.contact), updated_at = j.at
 FROM {unnest(*_TYPES.split())}
-    j (state, step, choices, address, last_heard, heard, dialog, members, note, silenced, contact, at, id)
+    j (state, step, choices, address, last_heard, heard, dialog, members, note, silenced, opted_out, contact, at, id)
 WHERE t.id = j.id
 """
 _THREADS: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.id = ANY($1::bigint[])"

@@ -232,6 +232,9 @@ CREATE INDEX timers_due ON timers (account, due_at) WHERE status = 'waiting';
 """
 """Timers by account: many that are due in one hold up none of another."""
 
+_OPTED_OUT: Final = "ALTER TABLE threads ADD COLUMN opted_out INTEGER NOT NULL DEFAULT 0;"
+"""The event with which a contact opted out of messages."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -246,5 +249,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _TRACE,
     _SEGMENTS,
     _FAIR_TIMERS,
+    _OPTED_OUT,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

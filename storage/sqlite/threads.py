@@ -31,7 +31,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 _HOLD: Final = "UPDATE threads SET spoken = ?, silenced = ?, taken = ? WHERE id = ?"
 _TURN: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
-                   heard = ?, dialog = ?, members = ?, note = ?, silenced = ?,
+                   heard = ?, dialog = ?, members = ?, note = ?, silenced = ?, opted_out = ?,
                    contact = coalesce(?, contact), updated_at = ?
 WHERE id = ?
 """

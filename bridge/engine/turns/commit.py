@@ -19,6 +19,7 @@ from bridge.log import log
 from bridge.messages import Buttons, Cards, Menu, Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import BLANK, expires_at, plan
+from bridge.store.consent import OPTED_OUT, is_direct, opted_out_at
 from bridge.store.records import Saying, ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from bridge.conversation.draft import Draft
     from bridge.conversation.effects import Later, Sending
     from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.consent import Quiet
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
@@ -59,15 +61,24 @@ class Prepared:
 
 
 class CommitBuilder:
-    """Makes commits. `return_after` is how many quiet seconds return a thread to the bot; None: they never do."""
+    """Makes commits. `return_after` is how many quiet seconds return a thread to the bot; None: they never do.
+
+    In the quiet `hours` it begins nothing.
+    """
 
     def __init__(
-        self, accounts: Mapping[str, Account], signer: Signer, clock: Clock, *, return_after: float | None
+        self,
+        accounts: Mapping[str, Account],
+        signer: Signer,
+        clock: Clock,
+        return_after: float | None,
+        hours: Quiet | None = None,
     ) -> None:
         """Nothing is kept here."""
         self._accounts = accounts
         self._signer = signer
         self._clock = clock
+        self._hours = hours
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
     def of_turn(self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None) -> Prepared:
@@ -86,10 +97,16 @@ class CommitBuilder:
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
+        direct = is_direct(events)
+        night = None if direct or self._hours is None or not effects.replies else self._hours.until(now)
         replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
         anybody = handler is not None and handler.options.anybody and not draft.begun
         whom = None if anybody else draft.whom
         plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
+        opted_out = opted_out_at(thread, newest.id, opts_out=effects.opts_out)
+        if opted_out and not direct:
+            night = None
+            plans = [replace(planned, dropped=OPTED_OUT) for planned in plans]
         change = _change(effects.handoff, thread, events)
         left = ThreadRow(
             id=thread.id,
@@ -104,10 +121,13 @@ class CommitBuilder:
             dialog=draft.dialog,
             members=draft.members.encode(),
             hold=change.hold,
+            opted_out=opted_out,
         )
         draft.close()
         held = change.hold.taken_seq if change.hold.note is not None else None
-        scheduled = {} if capabilities.schedule else _scheduled(replies, now, held)
+        scheduled = {}
+        if night is not None or not capabilities.schedule:
+            scheduled = _scheduled(replies, now, held, night)
         name = handler.name if handler else ""
         sayings = [
             saying
@@ -316,14 +336,16 @@ def _timer(later: Later, now: int, held: int | None) -> TimerRow:
     )
 
 
-def _scheduled(replies: Sequence[Outgoing], now: int, held: int | None) -> dict[int, TimerRow]:
-    """Messages with `at=`, by their ordinal: each is a timer until then, so tomorrow's never holds up today's."""
+def _scheduled(replies: Sequence[Outgoing], now: int, held: int | None, night: int | None) -> dict[int, TimerRow]:
+    """Messages with `at=`, by their ordinal: each is a timer until then, so tomorrow's never holds up today's.
+
+    None leaves before the `night` ends, if it is one.
+    """
+    times = [max(now if message.at is None else micros(message.at), night or now) for message in replies]
     return {
-        ordinal: TimerRow(
-            due_at=micros(message.at), name=AT, message=encode_message(replace(message, at=None)), held=held
-        )
-        for ordinal, message in enumerate(replies)
-        if message.at is not None and micros(message.at) > now
+        ordinal: TimerRow(due_at=at, name=AT, message=encode_message(replace(message, at=None)), held=held)
+        for ordinal, (message, at) in enumerate(zip(replies, times, strict=True))
+        if at > now
     }
 
 

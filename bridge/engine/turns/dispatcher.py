@@ -14,6 +14,7 @@ from bridge.engine.lanes import Lanes
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
+from bridge.engine.turns.consent import UNASKED
 from bridge.engine.turns.dialogs import Dialogs, Misfit
 from bridge.engine.turns.execution import Bounds, NoThread, Threads
 from bridge.engine.turns.failure import Failures
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.batching import Batch
+    from bridge.engine.turns.consent import Consent
     from bridge.engine.turns.execution import Executor, Stop
     from bridge.routing.router import Router
     from bridge.routing.rules import Match
@@ -67,6 +69,7 @@ class TurnPolicy:
     backoff: Backoff
     slow_concurrency: int = 64
     return_after: float | None = 3600.0
+    consent: Consent = UNASKED
     give_up_after: float = 24 * 3600.0
     """For how many seconds an event waits for a handler that fails for everybody."""
 
@@ -97,10 +100,10 @@ class Dispatcher:
         self._signer = Signer(store, rng)
         self._judge = Judge(store, self._signer, clock)
         self._dialogs = Dialogs(store, self._book, clock, executor)
-        self._matcher = Matcher(self._book, self._dialogs)
+        self._matcher = Matcher(self._book, self._dialogs, policy.consent)
         self._marks = Marks(store)
         self._interruptions = Interruptions(self._matcher, self._marks)
-        self._builder = CommitBuilder(accounts, self._signer, clock, return_after=policy.return_after)
+        self._builder = CommitBuilder(accounts, self._signer, clock, policy.return_after, policy.consent.quiet)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
         self._unwritten = Unwritten()
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
@@ -286,7 +289,7 @@ class Dispatcher:
             now=self._clock.now(),
             services=services,
         )
-        draft_of(turn).watch = services.watch
+        draft_of(turn).follow(services.watch, opted_out=thread.opted_out > 0)
         return Invocation(
             turn=turn,
             thread=thread,

@@ -15,6 +15,7 @@ from bridge.routing.rules import Match
 if TYPE_CHECKING:
     from bridge.conversation.state import StateModel
     from bridge.conversation.turn import Reply
+    from bridge.engine.turns.consent import Consent
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.events import Event
     from bridge.messages import Outgoing
@@ -26,13 +27,16 @@ if TYPE_CHECKING:
 class Matcher:
     """Finds handlers by the rules and dialogs of a bridge."""
 
-    def __init__(self, book: RuleBook, dialogs: Dialogs) -> None:
-        """`dialogs` come before the rules of the `book`."""
+    def __init__(self, book: RuleBook, dialogs: Dialogs, consent: Consent) -> None:
+        """The words of `consent` come before `dialogs`, and those before the rules of the `book`."""
+        self.consent = consent
         self._book = book
         self._dialogs = dialogs
 
     def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Reply | None:
         """The handler of an event while a thread is at `step` and `dialog` waits there; or the messages it brings."""
+        if (consent := self.consent.match(event, thread.ref)) is not None:
+            return consent
         if thread.is_held and isinstance(event, Message | Postback):
             return self._book.match_held(event, thread.ref, step)
         match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)

@@ -110,6 +110,29 @@ class SendContract(StoreSuite):
         assert await desk.store.dead_letters() == []
         assert len(desk.told.events) == 1
 
+    async def test_a_thread_keeps_that_its_contact_opted_out(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        (row,) = await desk.hear("1")
+        await desk.turn(row, opted_out=row.id)
+        for _ in range(2):
+            assert (await desk.store.thread(row.thread_id)).opted_out == row.id
+            await desk.reopen()
+        (again,) = await desk.hear("2")
+        assert (await desk.store.claimed(row.thread_id)).opted_out == row.id
+        await desk.turn(again, opted_out=0)
+        assert (await desk.store.claimed(row.thread_id)).opted_out == 0
+
+    async def test_a_message_tells_what_the_contact_said_that_it_answers(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        (row,) = await desk.hear("1")
+        await desk.receive(send("a", "ann"))
+        (answer,) = await desk.turn(row, "direct")
+        (begun,) = await desk.turn(desk.told.events[-1], "begun")
+        assert (answer.answers, begun.answers) == (row.id, 0)
+        await desk.reopen()
+        assert [message.answers for message in await desk.messages(row.thread_id)] == [row.id, 0]
+        assert [message.answers for message in await desk.store.outbox_heads(0, 9)] == [row.id]
+
     async def test_what_a_person_held_up_is_sent_once_they_return_the_thread(self, desk: Desk) -> None:
         (row,) = await desk.hear("1", conversation="bob")
         await desk.turn(row, note="mine")

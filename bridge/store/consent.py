@@ -1,0 +1,33 @@
+"""Whether a contact wants to hear from the bot: what opting out forbids, and what it leaves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from bridge.events import Message, Postback
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.events import Event
+    from bridge.store.records import OutboxRow, ThreadRow
+
+OPTED_OUT: Final = "the contact opted out"
+"""Why a message does not leave that answers nothing the contact said since."""
+
+
+def is_direct(events: Sequence[Event]) -> bool:
+    """Whether what a turn says answers something that the contact just said."""
+    return any(isinstance(event, Message | Postback) for event in events)
+
+
+def opted_out_at(thread: ThreadRow, event_id: int, *, opts_out: bool | None) -> int:
+    """The event with which the contact opted out, once a turn is committed that says so, or says the opposite."""
+    if opts_out is None:
+        return thread.opted_out
+    return (thread.opted_out or event_id) if opts_out else 0
+
+
+def forbids(thread: ThreadRow, row: OutboxRow) -> bool:
+    """Whether a message must not leave: it answers nothing, or something from before the contact opted out."""
+    return thread.opted_out > row.answers

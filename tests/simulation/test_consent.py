@@ -1,0 +1,182 @@
+"""A contact who opts out: nothing leaves but direct answers to what they say later, whatever sends it and whenever."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bridge import CallNext, Dialog, Event, Job, Message, Router, Text, Turn
+from bridge.testing import Contact, World
+
+SETTINGS = {"consent": {"stop": ["stop", "berhenti"], "start": ["start", "mulai"], "confirm": "Bye."}}
+NIGHT = {"consent": {**SETTINGS["consent"], "quiet_hours": "21:00-08:00", "timezone": "Asia/Jakarta"}}
+EVENING = datetime(2026, 11, 30, 15, 0, tzinfo=UTC)
+router = Router("shop")
+
+
+@router.outer_middleware
+async def swallows(turn: Turn[Event], call_next: CallNext) -> None:
+    if not (isinstance(turn.event, Message) and turn.event.text == "berhenti"):
+        await call_next()
+
+
+@router.message(text="remind")
+async def remind(turn: Turn) -> str:
+    turn.after("1h", reminder)
+    turn.reply(Text("scheduled", at=turn.now + timedelta(hours=2)))
+    return "later"
+
+
+async def reminder(_turn: Turn) -> str:
+    return "do not forget"
+
+
+@router.message(text="ask")
+async def ask(turn: Turn) -> None:
+    await turn.begin(size)
+
+
+@router.dialog(version=1)
+async def size(d: Dialog) -> str:
+    return f"size {await d.ask('Which size?', timeout='30min', on_timeout='Still there?')}"
+
+
+@router.every("6h", name="news")
+async def news(turn: Turn[Job]) -> None:
+    turn.send("ann", "news", channel="telegram", account="konnek")
+
+
+@router.default()
+async def echo(turn: Turn) -> str:
+    return f"you said {turn.event.text}" if isinstance(turn.event, Message) else "?"
+
+
+async def stopped(world: World, *before: str, word: str = "stop") -> Contact:
+    ann = world.contact("konnek", "telegram", "ann")
+    for text in before:
+        await ann.says(text)
+        await world.settle()
+    await ann.says(word)
+    await world.settle()
+    return ann
+
+
+@pytest.mark.parametrize("word", ["stop", "STOP!", " Stop ", "ｓｔｏｐ", "berhenti"])  # noqa: RUF001 - full width
+async def test_nothing_leaves_after_it_but_one_confirmation(word: str) -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world, "remind", word=word)
+        await world.advance("1d")
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["later", "Bye."]
+        letters = await world.inside(world.bridge.store.dead_letters())
+        assert {letter.reason for letter in letters} == {"the contact opted out"}
+        assert len(letters) >= 3
+
+
+async def test_what_is_said_later_is_answered_and_confirmed_no_second_time() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world)
+        await ann.says("hello", "stop", "hi")
+        await world.settle()
+        assert ann.texts == ["Bye.", "you said hello", "you said hi"]
+
+
+async def test_the_question_of_a_dialog_is_over() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world, "ask")
+        await world.advance("2h")
+        await ann.says("large")
+        await world.settle()
+        assert ann.texts == ["Which size?", "Bye.", "you said large"]
+
+
+async def test_start_takes_it_back_and_stays_without_an_answer_of_its_own() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world)
+        await ann.says("Mulai")
+        await world.settle()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["Bye.", "sale"]
+
+
+async def test_what_waits_in_the_outbox_does_not_leave_and_a_replay_changes_nothing() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("one")
+        await world.settle()
+        world.down("konnek")
+        await ann.says("two")
+        await ann.says("stop")
+        assert not await world.until(lambda: len(ann.seen) > 1)
+        world.up("konnek")
+        await world.settle()
+        assert ann.texts == ["you said one", "Bye."]
+        for letter in await world.inside(world.bridge.store.dead_letters()):
+            assert await world.inside(world.bridge.parts.letters.replay(letter.id))
+        await world.settle()
+        assert ann.texts == ["you said one", "Bye."]
+
+
+async def test_it_holds_while_a_person_has_the_conversation() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("hello")
+        await world.settle()
+        await world.agent(ann).takes()
+        await ann.says("stop")
+        await world.settle()
+        await world.agent(ann).returns()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["you said hello", "Bye."]
+
+
+async def test_in_a_group_one_word_does_not_speak_for_all() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = world.contact("relationlabs", "group", "ann")
+        await ann.says("stop")
+        await world.settle()
+        assert ann.texts == ["you said stop"]
+
+
+async def test_without_words_in_the_configuration_a_handler_gets_them() -> None:
+    with World(router) as world:
+        ann = await stopped(world)
+        assert ann.texts == ["you said stop"]
+
+
+async def test_at_night_answers_leave_and_what_the_bot_begins_waits_for_the_morning() -> None:
+    with World(router, settings=NIGHT, at=EVENING) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("remind")
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.advance("3h")
+        await ann.says("awake")
+        await world.settle()
+        assert ann.texts == ["later", "you said awake"]
+        await world.advance("8h")
+        assert sorted(ann.texts[2:]) == ["do not forget", "news", "news", "sale", "scheduled"]
+
+
+def test_fuzzed_senders_send_nothing_after_a_committed_stop() -> None:
+    async def scenario(world: World) -> None:
+        ann = world.contact("konnek", "telegram", "ann")
+        texts = world.rng.sample(["remind", "ask", "hello", "remind", "what"], 4)
+        await ann.says(*texts)
+        await world.send("konnek", "ann", "sale 1", channel="telegram")
+        await ann.says("stop")
+        await world.send("konnek", "ann", "sale 2", channel="telegram")
+        await world.advance("30min")
+        ann.saw_once("Bye.")
+        ann.clears()
+        await world.send("konnek", "ann", "sale 3", channel="telegram")
+        await world.advance("13h")
+        await ann.says("hello")
+        await world.settle()
+        assert ann.texts == ["you said hello"]
+
+    with World(router, settings=SETTINGS) as world:
+        world.explore(scenario, seeds=60, faults={"crash", "lost_answer", "slow_store", "provider_down"})
