@@ -16,8 +16,11 @@ from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.loops import GuardPolicy, bare
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.engine.watchdog import Watchdog
+from bridge.providers.optional import NamesItself
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
 from bridge.web.server import DRAIN_SECONDS
@@ -170,6 +173,7 @@ def _dispatcher(base: Base) -> Dispatcher:
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
+        guard=_guard(base.config),
     )
     return Dispatcher(
         base.store,
@@ -179,4 +183,17 @@ def _dispatcher(base: Base) -> Dispatcher:
         base.rng,
         concurrency=handlers.concurrency,
         executor=base.executor,
+    )
+
+
+def _guard(config: Config) -> GuardPolicy:
+    """The bounds, and by whom a contact is one of our own accounts."""
+    guard = config.guard
+    providers = (account.provider for account in config.accounts.values())
+    own = [provider.own_id or "" for provider in providers if isinstance(provider, NamesItself)]
+    return GuardPolicy(
+        turns_per_minute=guard.turns_per_minute,
+        repeats=guard.repeats,
+        flood_per_minute=guard.flood_per_minute,
+        own=frozenset(map(bare, (*guard.own_contacts, *own))) - {""},
     )

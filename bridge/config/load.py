@@ -23,6 +23,7 @@ from bridge.config.schema import (
     SQLITE,
     Delivery,
     FileSchema,
+    Guard,
     Handlers,
     Limits,
     Log,
@@ -46,6 +47,7 @@ class Config:
     handlers: Handlers = field(default_factory=Handlers)
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
+    guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
@@ -168,6 +170,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         handlers=sections.handlers,
         delivery=sections.delivery,
         limits=sections.limits,
+        guard=sections.guard,
         log=sections.log,
         accounts=MappingProxyType(accounts),
         folder=folder,
