@@ -86,6 +86,32 @@ def test_whoever_copies_the_bot_a_few_times_is_no_machine() -> None:
         assert talk.hears("a person please") is not None
 
 
+def test_what_is_said_back_after_a_while_is_no_machine() -> None:
+    talk = Guarded(BOTS["echo"])
+    for _ in range(10):
+        for seconds in (11, 11, 11, 11, 11, 11, 2):
+            talk.clock.advance(seconds)
+            assert talk.hears(WHOLE) == WHOLE
+
+
+def test_a_message_that_the_bot_leaves_unanswered_ends_what_went_round() -> None:
+    talk = Guarded(lambda text: None if "enough" in text else text)
+    for _ in range(10):
+        for _ in range(DEFAULTS.repeats):
+            talk.clock.advance(2.5)
+            assert talk.hears(WHOLE) == WHOLE
+        assert talk.hears("that is enough for now") is None
+    assert talk.note is None
+
+
+def test_a_person_of_ours_may_say_whatever_they_like() -> None:
+    talk = Guarded(BOTS["fixed"])
+    for _ in range(40):
+        talk.clock.advance(0.1)
+        event = Echo(id="1", contact=Contact(id="ann"), at=moment(talk.clock.now()), text="hi", human=True)
+        assert talk.handles(event, talk.clock.now()) is not None
+
+
 def test_a_title_typed_is_a_press_and_none_of_the_bots_words() -> None:
     title = "Talk to a person now"
     talk = Guarded(lambda _: title, choices=(Choice(number=None, key="person", title=title),))
@@ -226,6 +252,9 @@ def test_a_clock_that_is_set_delays_nobody_for_more_than_a_minute(by: float) -> 
     began = talk.clock.now()
     talk.hears("b")
     assert talk.clock.now() - began <= MINUTE
+    for _ in range(100):
+        talk.hears("c")
+    assert talk.clock.now() - began >= (100 - 60) * SECOND  # the bound holds again
 
 
 # What is remembered
