@@ -20,11 +20,14 @@ from bridge.engine.jobs import JOBS, Jobs
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.loops import GuardPolicy, bare
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.engine.turns.sending import Sender
 from bridge.engine.turns.signing import Signer
 from bridge.engine.watchdog import Watchdog
 from bridge.providers.nobody import Nobody
+from bridge.providers.optional import NamesItself
 from bridge.providers.port import AccountSettings
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
@@ -188,6 +191,7 @@ def _dispatcher(base: Base) -> Dispatcher:
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
         consent=_consent(base.config.consent),
+        guard=_guard(base.config),
     )
     accounts = dict(base.config.accounts)
     if rulebook_of(base.router).jobs():
@@ -206,3 +210,16 @@ def _dispatcher(base: Base) -> Dispatcher:
 def _consent(section: ConsentSection) -> Consent:
     quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
     return Consent(section.stop, section.start if section.stop else (), section.confirm, quiet)
+
+
+def _guard(config: Config) -> GuardPolicy:
+    """The bounds, and by whom a contact is one of our own accounts."""
+    guard = config.guard
+    providers = (account.provider for account in config.accounts.values())
+    own = [provider.own_id or "" for provider in providers if isinstance(provider, NamesItself)]
+    return GuardPolicy(
+        turns_per_minute=guard.turns_per_minute,
+        repeats=guard.repeats,
+        flood_per_minute=guard.flood_per_minute,
+        own=frozenset(map(bare, (*guard.own_contacts, *own))) - {""},
+    )

@@ -35,6 +35,8 @@ ACCOUNT: Final = {
 }
 
 
+_FAST: Final = {"turns_per_minute": 1_000_000, "flood_per_minute": 1_000_000}
+"""The guard looks at every turn as in production; its bounds admit contacts that say as much as no person does."""
 STORE: Final = "BENCH_STORE"
 """The variable of the environment that names the store, where it is no file in the folder."""
 RELAXED: Final = "durability=relaxed"
@@ -89,7 +91,7 @@ def _made(kind: type[Bridge], gateway: int, folder: str) -> Bridge:
         return f"You said: {turn.event.text}"
 
     account = {**ACCOUNT, "base_url": f"http://127.0.0.1:{gateway}"}
-    values: dict[str, Any] = {"storage": _storage(folder), "accounts": {"shop": account}}
+    values: dict[str, Any] = {"storage": _storage(folder), "guard": _FAST, "accounts": {"shop": account}}
     return kind(Config.from_dict(values), router=router)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bridge.config.accounts import Account
 from bridge.config.load import DEFAULT_FILE, Config, as_config, load_config, read_file
-from bridge.config.schema import Delivery, Handlers, Limits, Log, Server, Storage
+from bridge.config.schema import Delivery, Guard, Handlers, Limits, Log, Server, Storage
 
 __all__ = [
     "DEFAULT_FILE",
     "Account",
     "Config",
     "Delivery",
+    "Guard",
     "Handlers",
     "Limits",
     "Log",

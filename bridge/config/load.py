@@ -24,6 +24,7 @@ from bridge.config.schema import (
     Consent,
     Delivery,
     FileSchema,
+    Guard,
     Handlers,
     Limits,
     Log,
@@ -48,6 +49,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
     consent: Consent = field(default_factory=Consent)
+    guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
@@ -176,6 +178,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         delivery=sections.delivery,
         limits=sections.limits,
         consent=sections.consent,
+        guard=sections.guard,
         log=sections.log,
         accounts=MappingProxyType(accounts),
         folder=folder,

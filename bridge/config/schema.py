@@ -217,6 +217,20 @@ class Consent(_Section):
     timezone: Zone = "UTC"
 
 
+class Guard(_Section):
+    """[guard]: what tells a loop or a flood from a person, for each contact in each conversation; 0: nothing does.
+
+    More answers of the bot in a minute than `turns_per_minute` are a loop, and so is a contact who says back the bot's
+    own words more than `repeats` times in a row. Turns beyond `flood_per_minute` wait. `own_contacts` are the ids and
+    numbers by which our own accounts would show up as contacts.
+    """
+
+    turns_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 30
+    repeats: Annotated[int, Field(ge=0, le=1000)] = 5
+    flood_per_minute: Annotated[int, Field(ge=0, le=1_000_000)] = 60
+    own_contacts: Words = ()
+
+
 class Log(_Section):
     """[log]: the least `level` of a line; `format` "auto" is readable on a terminal, and JSON elsewhere.
 
@@ -239,6 +253,7 @@ class FileSchema(BaseSettings):
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
     consent: Consent = Consent()
+    guard: Guard = Guard()
     log: Log = Log()
     accounts: dict[str, dict[str, Any]] = {}
 

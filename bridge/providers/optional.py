@@ -143,6 +143,16 @@ class LimitsPaths(Protocol):
 
 
 @runtime_checkable
+class NamesItself(Protocol):
+    """Knows by which id its account is a contact of others: two accounts of one bridge must not talk to each other."""
+
+    @property
+    def own_id(self) -> str | None:
+        """The id; None where the settings do not tell."""
+        ...
+
+
+@runtime_checkable
 class Warns(Protocol):
     """Knows of something that a person has to do in time."""
 
@@ -164,6 +174,7 @@ __all__ = [
     "Begins",
     "Exchange",
     "LimitsPaths",
+    "NamesItself",
     "Place",
     "Polled",
     "Polls",

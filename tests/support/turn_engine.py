@@ -14,7 +14,9 @@ from bridge.config.load import Config
 from bridge.engine.backoff import Backoff
 from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_of
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.loops import UNGUARDED
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.events import ThreadRef
 from bridge.providers.port import Webhook
 from bridge.store.opening import open_store
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from bridge.engine.delivery.delivery import Delivery
     from bridge.engine.timers import Timers
+    from bridge.engine.turns.loops import GuardPolicy
     from bridge.routing.router import Router
     from bridge.store.port import Store
     from bridge.store.records import HistoryEntry, InboxRow, OutboxRow, Receipt
@@ -143,16 +146,18 @@ async def turns(
     concurrency: int = 8,
     store: Store | None = None,
     wrap: Callable[[Store], Store] | None = None,
+    guard: GuardPolicy = UNGUARDED,
 ) -> AsyncIterator[Turns]:
     """A running dispatcher; a turn may take `seconds` of real time; `wrap` puts something before the store."""
     store = await open_store(url) if store is None else store
     clock = ManualClock()
     config = Config.from_dict(configuration(Path("/nowhere")))
-    policy = TurnPolicy(router=router, timeout=seconds, backoff=Backoff(attempts=attempts))
+    policy = TurnPolicy(router=router, timeout=seconds, backoff=Backoff(attempts=attempts), guard=guard)
     seen = wrap(store) if wrap else store
     dispatcher = Dispatcher(seen, config.accounts, policy, clock, Random(4), concurrency=concurrency)
     found = Turns(store, dispatcher, clock, config)
     store.listen(found)
+    await store.take_over()
     await dispatcher.start()
     try:
         yield found

@@ -203,6 +203,18 @@ class CommitBuilder:
             at=now,
         )
 
+    def of_guarding(self, row: InboxRow, thread: ThreadRow, note: str) -> TurnCommit:
+        """An event of a conversation that answers itself: it is kept, and a person has the thread from now on."""
+        silence = self.of_silence(row, thread)
+        if thread.is_held:
+            return silence
+        return replace(
+            silence,
+            thread=replace(silence.thread, hold=after_turn(thread.hold, note)),
+            timers=self._quiet_timer(silence.at),
+            cancelled=(QUIET,),
+        )
+
     def of_taking(self, row: InboxRow, thread: ThreadRow, dead: str) -> TurnCommit:
         """A person takes a thread by an event whose turn was given up (`dead` says why): the thread is theirs."""
         now = self._clock.now()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.exceptions import Interrupted
@@ -14,11 +14,11 @@ from bridge.engine.lanes import Lanes
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
-from bridge.engine.turns.consent import UNASKED
 from bridge.engine.turns.dialogs import Dialogs, Misfit
 from bridge.engine.turns.execution import Bounds, NoThread, Threads
 from bridge.engine.turns.failure import Failures
 from bridge.engine.turns.gathering import Gathering
+from bridge.engine.turns.guard import Guard
 from bridge.engine.turns.interruption import Interruptions
 from bridge.engine.turns.invocation import Invocation
 from bridge.engine.turns.judging import DOUBT, Judge
@@ -43,11 +43,9 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
-    from bridge.engine.backoff import Backoff
     from bridge.engine.turns.batching import Batch
-    from bridge.engine.turns.consent import Consent
     from bridge.engine.turns.execution import Executor, Stop
-    from bridge.routing.router import Router
+    from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
@@ -55,23 +53,6 @@ if TYPE_CHECKING:
 _THREADS: Final = Threads()
 _NO_THREAD: Final = 2 * SECOND
 """How long an event waits that could get no thread."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnPolicy:
-    """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once.
-
-    A thread that a person has is returned after `return_after` quiet seconds; None: it is not.
-    """
-
-    router: Router
-    timeout: float
-    backoff: Backoff
-    slow_concurrency: int = 64
-    return_after: float | None = 3600.0
-    consent: Consent = UNASKED
-    give_up_after: float = 24 * 3600.0
-    """For how many seconds an event waits for a handler that fails for everybody."""
 
 
 class Dispatcher:
@@ -105,6 +86,7 @@ class Dispatcher:
         self._interruptions = Interruptions(self._matcher, self._marks)
         self._builder = CommitBuilder(accounts, self._signer, clock, policy.return_after, policy.consent.quiet)
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
+        self._guard = Guard(policy.guard, clock)
         self._unwritten = Unwritten()
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
         self._patiences = Patiences()
@@ -197,6 +179,8 @@ class Dispatcher:
             if not is_with_bot(row, thread) and await self._is_silent(row, thread):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
                 return None
+            if (verdict := self._guard.verdict(row, thread)) is not None:
+                return await self._held_back(row, thread, verdict)
             if not self._outages.any_paused and (batch := self._gathering.at_once(row, thread)) is not None:
                 return await self._turn(row, batch, thread)
             return await self._answer(row, thread, aside=aside)
@@ -205,6 +189,14 @@ class Dispatcher:
             return row
         finally:
             self._interruptions.end(thread.id)
+
+    async def _held_back(self, row: InboxRow, thread: ThreadRow, verdict: str | int) -> InboxRow | None:
+        """An event of a contact that floods, which waits; or of a loop, whose conversation is held."""
+        if isinstance(verdict, int):
+            return replace(row, available_at=verdict)
+        await self._store.commit_turn(self._builder.of_guarding(row, thread, f"loop guard: {verdict}"))
+        self._guard.held(row, verdict)
+        return None
 
     async def _is_silent(self, row: InboxRow, thread: ThreadRow) -> bool:
         """Whether the bot has nothing to say to an event, because of the person who has its thread or took it."""
@@ -315,6 +307,7 @@ class Dispatcher:
         if prepared.long_keys:
             await self._signer.keep(prepared.long_keys)
         await self._store.commit_turn(prepared.commit)
+        self._guard.committed(batch.head, prepared.commit)
         self._interruptions.forget(batch)
         if batch.others:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)

@@ -85,6 +85,11 @@ class RelationLabs:
         self.polled = settings.poll
         self.poll_every = settings.poll_every
 
+    @property
+    def own_id(self) -> str | None:
+        """The relation id that others see."""
+        return self.relation_id
+
     def capabilities(self, channel: str) -> Capabilities:  # noqa: ARG002 - groups and peers can the same
         """Text, with a quoted message."""
         return CAPABILITIES

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.config.accounts import Account
 from bridge.config.load import Config, as_config, load_config
+from bridge.errors import ConfigError
 from bridge.units import PerPeriod
 from tests.support.config_files import CANARY, KONNEK, SECRET, environment, written  # noqa: F401 - the fixture is used by being there
 
@@ -53,6 +54,17 @@ def test_everything_has_a_default() -> None:
     assert (config.server.host, config.server.port) == ("127.0.0.1", 8080)
     assert config.handlers.load == ("handlers.menu",)
     assert config.accounts == {}
+
+
+def test_the_guard_has_bounds_that_can_be_turned_off_and_names_of_our_own_accounts() -> None:
+    usual = Config.from_dict({}).guard
+    assert (usual.turns_per_minute, usual.repeats, usual.flood_per_minute, usual.own_contacts) == (30, 5, 60, ())
+    given = {"turns_per_minute": 0, "repeats": 0, "flood_per_minute": 0, "own_contacts": ["+62811"]}
+    guard = Config.from_dict({"guard": given}).guard
+    assert (guard.turns_per_minute, guard.repeats, guard.flood_per_minute) == (0, 0, 0)
+    assert guard.own_contacts == ("+62811",)
+    with pytest.raises(ConfigError, match=r"guard\.repeats"):
+        Config.from_dict({"guard": {"repeats": -1}})
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_no_problem(tmp_path: Path) -> None:

@@ -121,6 +121,21 @@ class HandoffContract(StoreSuite):
         (letter,) = await desk.store.dead_letters()
         assert (letter.id, letter.reason) == (f"in-{hers.id}", "its rule failed")
 
+    async def test_a_turn_may_give_the_thread_away_and_keep_its_event_for_the_return(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        (row,) = await desk.hear("1")
+        commit = await desk.commit_of(row, note="a loop")
+        await desk.store.commit_turn(replace(commit, holds=True))
+        await desk.reopen()
+        (found,) = await desk.store.threads(held=True)
+        assert (found.note, found.kept_events, found.open_events) == ("a loop", 1, 0)
+        (back,) = await desk.hear("back")
+        commit = await desk.commit_of(back, note=None)
+        await desk.store.commit_turn(replace(commit, returns=True))
+        await desk.reopen()
+        (found,) = await desk.store.threads()
+        assert (found.note, found.kept_events, found.open_events) == (None, 0, 0)
+
     async def test_an_echo_is_ours_by_the_providers_name_of_it_or_by_our_key(self, lasting_desk: Desk) -> None:
         desk = lasting_desk
         (message,) = await desk.said("hello")
