@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.load import Config
+    from bridge.conversation.catalogue import Catalogue
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
@@ -43,6 +44,7 @@ class Base:
 
     config: Config
     router: Router
+    texts: Catalogue
     store: Store
     transport: Transport
     clock: Clock
@@ -166,6 +168,7 @@ def _dispatcher(base: Base) -> Dispatcher:
     handlers = base.config.handlers
     policy = TurnPolicy(
         router=base.router,
+        texts=base.texts,
         timeout=handlers.timeout,
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,

@@ -54,6 +54,10 @@ class Services(Protocol):
         """Begin a dialog in a turn. Raises HandlerError when that is impossible."""
         ...
 
+    def text(self, key: str, locale: str | None, values: Mapping[str, object]) -> str:
+        """A text of the bot's catalogue. Raises HandlerError."""
+        ...
+
     def schedule(
         self,
         delay: Delay,
@@ -90,6 +94,10 @@ class NoServices:
         """Refuse."""
         del turn, dialog, arguments
         raise HandlerError("dialogs begin in turns of a running bridge only")
+
+    def text(self, *_asked: object) -> NoReturn:
+        """Refuse."""
+        raise HandlerError("texts are looked up in turns of a running bridge only")
 
     def schedule(self, *_asked: object) -> NoReturn:
         """Refuse."""
@@ -230,6 +238,16 @@ class Turn(Generic[E_co, S_co]):
         if not isinstance(text, str):
             raise HandlerError(f"say() takes a text, not a {type(text).__name__}; reply() takes messages")
         return self.reply(text)
+
+    def t(self, key: str, /, *, locale: str | None = None, **values: object) -> str:
+        """A text of the bot's catalogue with `values` in it: in `locale`, else the contact's, else the default one.
+
+        `count` chooses among plural forms.
+
+        Raises:
+            HandlerError: no such language has the key, or a value is missing.
+        """
+        return self._services.text(key, locale or self.contact.locale, values)
 
     async def history(self, limit: int = 20) -> list[Entry]:
         """The last things said in this thread before this turn, at most `limit` (1 to 1000), oldest first.

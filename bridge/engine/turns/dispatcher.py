@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.conversation.catalogue import NO_TEXTS, Catalogue
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal
 from bridge.conversation.turn import Turn, draft_of
@@ -65,6 +66,7 @@ class TurnPolicy:
     router: Router
     timeout: float
     backoff: Backoff
+    texts: Catalogue = NO_TEXTS
     slow_concurrency: int = 64
     return_after: float | None = 3600.0
     give_up_after: float = 24 * 3600.0
@@ -273,7 +275,8 @@ class Dispatcher:
     def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
         *older, event = batch.events
         seconds = self._seconds(batch)
-        services = TurnServices(self._store, self._dialogs, batch, held=is_with_person(event, thread))
+        held = is_with_person(event, thread)
+        services = TurnServices(self._store, self._dialogs, batch, self._policy.texts, held=held)
         turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,

@@ -16,8 +16,9 @@ from bridge.routing.schedule import later
 from bridge.units import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from bridge.conversation.catalogue import Catalogue
     from bridge.conversation.turn import Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
@@ -34,10 +35,15 @@ class TurnServices:
     store: Store
     dialogs: Dialogs
     batch: Batch
+    texts: Catalogue
     held: bool = False
     """Whether a person has the thread."""
     watch: StoreWatch = field(default_factory=StoreWatch)
     """The watch of the turn's draft."""
+
+    def text(self, key: str, locale: str | None, values: Mapping[str, object]) -> str:
+        """A text of the bot's catalogue."""
+        return self.texts.text(key, locale, values)
 
     async def history(self, limit: int) -> Sequence[Entry]:
         """The last things said, without the turn's own events and those that still wait."""
