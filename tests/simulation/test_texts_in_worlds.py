@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bridge import Dialog, Router, Turn
 from bridge.events import Contact, Message, decode_event, encode_event
-from bridge.providers.aelyst import inbound
 from bridge.testing import World
 from bridge.units import moment
 
@@ -53,18 +51,20 @@ def settings(tmp_path: Path) -> Mapping[str, Mapping[str, object]]:
     return {"handlers": {"texts": str(tmp_path)}}
 
 
-async def test_a_contact_is_answered_in_their_language(
-    settings: Mapping[str, Mapping[str, object]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read = inbound._contact
-    monkeypatch.setattr(inbound, "_contact", lambda *given: replace(read(*given), locale="id-ID"))
+async def test_a_contact_is_answered_in_their_language(settings: Mapping[str, Mapping[str, object]]) -> None:
     with World(router, settings=settings) as world:
-        ann, bob = world.contact("aelyst", "whatsapp", "ann"), world.contact("konnek", "whatsapp", "bob")
+        ann = world.contact("aelyst", "whatsapp", "ann", locale="id_ID")
+        bob = world.contact("aelyst", "whatsapp", "bob")
         for contact in (ann, bob):
             await contact.says("hi")
             await contact.says("dutch")
         await world.settle()
         assert [ann.texts, bob.texts] == [["Halo", "Hallo"], ["Hello", "Hallo"]]
+
+
+def test_a_gateway_that_tells_no_language_is_named() -> None:
+    with World(router) as world, pytest.raises(ValueError, match="the webhooks of konnek tell no language"):
+        world.contact("konnek", "whatsapp", "ann", locale="id")
 
 
 async def test_the_default_language_is_configured(settings: Mapping[str, Mapping[str, object]]) -> None:
