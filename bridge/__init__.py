@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         Video,
         Voice,
     )
+    from bridge.planning.markdown import escape_markdown
     from bridge.routing.depends import Depends
     from bridge.routing.filters import Filter
     from bridge.routing.middleware import CallNext
@@ -103,6 +104,7 @@ __all__ = [
     "create_app",
     "debounce",
     "errors",
+    "escape_markdown",
     "events",
     "messages",
 ]
@@ -119,6 +121,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.keys": "Key",
         "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "
         "Template Text Video Voice",
+        "bridge.planning.markdown": "escape_markdown",
         "bridge.routing.depends": "Depends",
         "bridge.routing.filters": "Filter",
         "bridge.routing.middleware": "CallNext",

@@ -35,13 +35,14 @@ class ThreadRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """The person on the other side, as far as the provider knows."""
+    """The person on the other side, as far as the provider knows. `locale` is a language, like "id" or "pt-BR"."""
 
     id: str
     name: str = ""
     phone: str | None = None
     email: str | None = None
     avatar: str | None = None
+    locale: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +222,12 @@ _STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
 )
 
 
+_FIELDS: Final[Mapping[type[Any], frozenset[str]]] = MappingProxyType(
+    {cls: frozenset(f.name for f in fields(cls)) for cls in _PARTS.values()}
+)
+"""A later version may have stored more: it is left out."""
+
+
 def takes_over(event: Event | None) -> bool:
     """Whether an event gives its thread to a person: by their own words, or by a command."""
     return isinstance(event, Handoff) or (isinstance(event, Echo) and event.human)
@@ -246,7 +253,8 @@ def decode_event(tag: str, data: bytes, raw: Mapping[str, Any] | None = None) ->
     values: dict[str, Any] = orjson.loads(data)
     for name, cls in _PARTS.items():
         if values.get(name) is not None:
-            values[name] = cls(**values[name])
+            known = _FIELDS[cls]
+            values[name] = cls(**{key: value for key, value in values[name].items() if key in known})
     values["at"] = datetime.fromisoformat(values["at"])
     if tag == Send.tag:
         values["messages"] = tuple(values["messages"])

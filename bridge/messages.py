@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads th
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _POLE: Final = 90
 _DATE_LINE: Final = 180
+Format: TypeAlias = Literal["markdown"]
+"""How a text is written."""
+_FORMATS: Final = frozenset({None, *get_args(Format)})
 _At: TypeAlias = datetime | None
 _Expires: TypeAlias = datetime | timedelta | None
 """These keep their classes where a test has frozen the clock, which puts another datetime into every module."""
@@ -63,14 +66,17 @@ class _Message(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class Text(_Message):
-    """Plain text."""
+    """Plain text; with `format="markdown"` its marks become what the channel shows."""
 
     kind: ClassVar[str] = "text"
 
     text: str
+    format: Format | None = field(default=None, kw_only=True)
 
     def _check(self) -> None:
         _want(self.text, "Text needs a text")
+        if self.format not in _FORMATS:
+            raise ValueError(f'Text has format="markdown" or none, not {self.format!r}')
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ SECOND: Final = 1_000_000
 """One second in microseconds, the unit of every stored time."""
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?")
+_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
 _SECONDS: Final = {"ms": 0.001, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -28,6 +29,12 @@ class PerPeriod:
 def utf16_length(text: str) -> int:
     """The length in UTF-16 code units: an emoji beside the basic plane counts twice."""
     return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def language_tag(text: str) -> str | None:
+    """A language as BCP 47 writes it, like id or pt-BR, with the hyphens that some leave out; None for other text."""
+    tag = text.strip().replace("_", "-")
+    return tag if _LANGUAGE.fullmatch(tag) else None
 
 
 def moment(micros: int) -> datetime:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
+from bridge.config.texts import read_texts
 from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
 from bridge.engine.turns.execution import Threads
@@ -63,10 +64,10 @@ class Bridge:
         clock: Clock | None = None,
         outside: Outside | None = None,
     ) -> None:
-        """Load the handlers; nothing runs until `start`.
+        """Load the handlers and their texts; nothing runs until `start`.
 
         Raises:
-            ConfigError: a handler cannot be loaded.
+            ConfigError: a handler or a text cannot be loaded.
             HandlerError: handlers do not go together, or one names a model of the state that it would not see.
         """
         self.config = config
@@ -75,6 +76,7 @@ class Bridge:
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         rulebook_of(self.router).check_models()
+        self.texts = read_texts(config)
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""
         self.failed: Exception | None = None
@@ -128,6 +130,7 @@ class Bridge:
         base = Base(
             config=self.config,
             router=self.router,
+            texts=self.texts,
             store=store,
             transport=outside.open_transport() if outside.open_transport else open_transport(http_client),
             clock=self.clock,

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.config.schema import Consent as ConsentSection
+    from bridge.conversation.catalogue import Catalogue
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
@@ -55,6 +56,7 @@ class Base:
 
     config: Config
     router: Router
+    texts: Catalogue
     store: Store
     transport: Transport
     clock: Clock
@@ -186,6 +188,7 @@ def _dispatcher(base: Base) -> Dispatcher:
     handlers = base.config.handlers
     policy = TurnPolicy(
         router=base.router,
+        texts=base.texts,
         timeout=handlers.timeout,
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,

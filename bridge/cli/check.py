@@ -18,6 +18,7 @@ from bridge.clock import SystemClock
 from bridge.config.exposure import urls_of
 from bridge.config.load import load_config
 from bridge.config.problems import key_path
+from bridge.config.texts import read_texts
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError, Unavailable
 from bridge.providers.optional import WarnsOfSettings
 from bridge.routing.loading import load_routers
@@ -54,8 +55,9 @@ def check(config: ConfigFile = DEFAULT) -> None:
     except ConfigError as error:
         _finish(error.problems, "")
     handlers, handler_problems = _handlers(read)
+    languages, text_problems = _texts(read)
     warnings = [*read.warnings, *_tokens(read), *_settings(read), *_names(read)]
-    problems = [*warnings, *handler_problems]
+    problems = [*warnings, *handler_problems, *text_problems]
     for part in read.by_database():
         problems += _store(part)
     if not handlers and not handler_problems:
@@ -65,7 +67,10 @@ def check(config: ConfigFile = DEFAULT) -> None:
         problems.append(
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
         )
-    _finish(problems, f"ok: {_count(len(read.accounts), 'account')}, {_count(handlers, 'handler')}")
+    counted = [_count(len(read.accounts), "account"), _count(handlers, "handler")]
+    if languages:
+        counted.append(_count(languages, "language"))
+    _finish(problems, f"ok: {', '.join(counted)}")
 
 
 def _finish(problems: list[Problem], ok: str) -> None:
@@ -143,6 +148,15 @@ def _handlers(config: Config) -> tuple[int, list[Problem]]:
         return 0, error.problems
     except HandlerError as error:
         return 0, [Problem(config.file, "handlers.load", str(error))]
+
+
+def _texts(config: Config) -> tuple[int, list[Problem]]:
+    """The number of languages, and what is wrong with their texts."""
+    try:
+        catalogue = read_texts(config)
+    except ConfigError as error:
+        return 0, error.problems
+    return len(catalogue.languages), catalogue.problems()
 
 
 def _store(config: Config) -> list[Problem]:

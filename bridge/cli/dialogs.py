@@ -16,6 +16,7 @@ from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.config.load import load_config
+from bridge.config.texts import read_texts
 from bridge.conversation.journal import decode_journal
 from bridge.engine.turns.dry_run import PATIENCE, DryRun
 from bridge.routing.loading import load_routers
@@ -141,7 +142,7 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
     if no_store_yet(config):
         return number, rows
     store = await open_reader(config.storage.url)
-    dry_run = DryRun(store, router, patience=PATIENCE)
+    dry_run = DryRun(store, router, texts=read_texts(config), patience=PATIENCE)
     try:
         with _progress() as progress:
             task = progress.add_task("rehearsed", total=None)

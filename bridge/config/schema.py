@@ -25,6 +25,7 @@ from bridge.config.problems import PREFIX, unknown
 from bridge.plugins import plugged_in
 from bridge.providers.fields import BaseUrl, Seconds, Size
 from bridge.store import opening
+from bridge.units import language_tag
 
 SQLITE: Final = "sqlite:///"
 """The scheme of a SQLite URL. A relative file counts from the configuration's folder."""
@@ -168,9 +169,17 @@ def _check_database(url: str) -> None:
         raise ValueError('want durability = "relaxed" beside it, and not in it')
 
 
+def _language(text: str) -> str:
+    tag = language_tag(text)
+    if tag is None:
+        raise ValueError("want a language, like id or pt-BR")
+    return tag
+
+
 class Handlers(_Section):
     """[handlers]: the modules to load, in order of priority; seconds a turn (`timeout`), turns at once (`concurrency`).
 
+    `texts` is the folder of the texts, and `locale` their language where the contact's is not known or has no texts.
     `slow_concurrency` bounds the turns of handlers with more time than `timeout`; they count on their own. After
     `return_after` seconds without a word of the person a thread goes back from them to the bot; 0: never.
     """
@@ -181,6 +190,8 @@ class Handlers(_Section):
     concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
     slow_concurrency: Annotated[int, Field(ge=1, le=10_000)] = 64
     return_after: Annotated[Seconds, Field(ge=0, le=30 * 86_400)] = 3600.0
+    texts: Annotated[str, Field(min_length=1)] | None = None
+    locale: Annotated[str, AfterValidator(_language)] = "en"
 
 
 class Delivery(_Section):

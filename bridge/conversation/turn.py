@@ -61,6 +61,10 @@ class Services(Protocol):
         """The conversation to send to. Raises HandlerError where none can begin."""
         ...
 
+    def text(self, key: str, locale: str | None, values: Mapping[str, object]) -> str:
+        """A text of the bot's catalogue. Raises HandlerError."""
+        ...
+
     def schedule(
         self,
         delay: Delay,
@@ -101,6 +105,10 @@ class NoServices:
     def destination(self, *_asked: object) -> NoReturn:
         """Refuse."""
         raise HandlerError("messages are sent in turns of a running bridge only")
+
+    def text(self, *_asked: object) -> NoReturn:
+        """Refuse."""
+        raise HandlerError("texts are looked up in turns of a running bridge only")
 
     def schedule(self, *_asked: object) -> NoReturn:
         """Refuse."""
@@ -266,6 +274,16 @@ class Turn(Generic[E_co, S_co]):
         destination = self._services.destination(to, channel, account)
         self._draft.send(Sending(to=destination, messages=said, key=keyed(key)))
         return self
+
+    def t(self, key: str, /, *, locale: str | None = None, **values: object) -> str:
+        """A text of the bot's catalogue with `values` in it: in `locale`, else the contact's, else the default one.
+
+        `count` chooses among plural forms.
+
+        Raises:
+            HandlerError: no such language has the key, or a value is missing.
+        """
+        return self._services.text(key, locale or self.contact.locale, values)
 
     async def history(self, limit: int = 20) -> list[Entry]:
         """The last things said in this thread before this turn, at most `limit` (1 to 1000), oldest first.

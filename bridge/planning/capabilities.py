@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bridge.planning.dialects import PLAIN, Dialect
 from bridge.units import utf16_length
 
 
@@ -15,7 +16,7 @@ class Capabilities:
     header. Lengths are in characters, or in UTF-16 code units where `utf16` says so; those of keys are in bytes.
     `keys_return`: a press brings its key, and not only its title. `window` is the time for free text after the
     contact's last message, in seconds. `template_params`: a template may have params; `template_language`: it needs a
-    language.
+    language. `dialect` are the marks that the channel shows.
     """
 
     kinds: frozenset[str]
@@ -38,6 +39,7 @@ class Capabilities:
     template_params: bool = True
     template_language: bool = False
     utf16: bool = False
+    dialect: Dialect = PLAIN
 
     def size(self, text: str) -> int:
         """The length of a text as the channel counts it."""

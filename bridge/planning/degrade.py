@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from bridge.messages import Audio, Buttons, Cards, Document, Image, Location, Menu, Template, Text, Video, Voice
 from bridge.planning.cards import degrade_cards
+from bridge.planning.marked import degrade_markdown
 from bridge.planning.menus import degrade_choices
 from bridge.planning.plain import Degraded, degrade_medium, degrade_text, map_link, noted
 from bridge.planning.templates import degrade_template
@@ -18,12 +19,12 @@ if TYPE_CHECKING:
 def degrade(message: Outgoing, capabilities: Capabilities) -> Degraded:
     """The message in kinds the channel carries; `plan` sets the fields that all messages have.
 
-    Long text is split. Media become links with their captions, and a location a map link. Too many buttons become a
-    list, and a choice without a native form becomes numbered text.
+    Long text is split, and markdown becomes the marks of the channel. Media become links with their captions, and a
+    location a map link. Too many buttons become a list, and a choice without a native form becomes numbered text.
     """
     match message:
-        case Text(text=text):
-            return degrade_text(text, capabilities)
+        case Text():
+            return (degrade_markdown if message.format else degrade_text)(message.text, capabilities)
         case Image() | Video() | Audio() | Voice() | Document():
             return degrade_medium(message, capabilities)
         case Buttons() | Menu():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bridge.messages import Audio, Document, Image, Text, Video, Voice
 from bridge.planning.split import split_text
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
 
+BLANK: Final = "its text is blank"
+"""Ends the reason for dropping a message in which a reader would see nothing."""
 Medium: TypeAlias = Image | Video | Audio | Voice | Document
 
 

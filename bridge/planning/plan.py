@@ -10,7 +10,7 @@ from bridge.equal_text import is_blank
 from bridge.frozen import dataclass
 from bridge.messages import Raw, Template, Text
 from bridge.planning.degrade import degrade
-from bridge.planning.plain import Degraded
+from bridge.planning.plain import BLANK, Degraded
 from bridge.units import SECOND, micros, moment
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
 
-BLANK: Final = "its text is blank"
-"""Ends the reason for dropping a message in which a reader would see nothing."""
 _HOUR: Final = 3600
 _DOOMSDAY: Final = micros(datetime.fromisoformat("9999-01-01T00:00:00Z"))
 
@@ -53,6 +51,7 @@ def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard:
     window = capabilities.window
     if (
         type(message) is Text
+        and message.format is None
         and not is_blank(message.text)
         and capabilities.takes_text(message.text)
         and (window is None or (last_heard is not None and now - last_heard <= window * SECOND))

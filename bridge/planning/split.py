@@ -41,32 +41,35 @@ def split_text(text: str, limit: int | None, size: Size = len) -> list[str]:
     if limit is None or (len(text) <= limit and size(text) <= limit):
         return [text]
     longest = limit // 2 if has_fences(text) else limit
-    letters = [piece for grapheme in graphemes(text) for piece in _fragments(grapheme, longest, size)]
+    letters = [piece for grapheme in graphemes(text) for piece in fragments(grapheme, longest, size)]
+    widths = list(map(size, letters))
     pieces: list[str] = []
-    start, parted = _past_space(letters, 0), None
+    start, parted = past_space(letters, 0), None
     blocks = CodeBlocks(letters, limit, size)
     while start < len(letters):
-        end, cut = _end(letters, blocks, start, limit - size(parted.opening if parted else ""), size)
+        end, cut = _end(letters, widths, blocks, start, limit - size(parted.opening if parted else ""))
         last = end if cut is None else min(end, cut.code_end)
         while last > start and letters[last - 1].isspace():
             last -= 1
         if last > start:
             opening, closing = parted.opening if parted else "", cut.closing if cut else ""
             pieces.append(opening + "".join(letters[start:last]) + closing)
-        parted = cut if cut is not None and _past_space(letters, end) < cut.code_end else None
-        start = _past_lines(letters, end, limit) if parted else _past_space(letters, cut.end if cut else end)
+        parted = cut if cut is not None and past_space(letters, end) < cut.code_end else None
+        start = past_lines(letters, end, limit) if parted else past_space(letters, cut.end if cut else end)
     return pieces or [text[:limit]]
 
 
-def _end(letters: list[str], blocks: CodeBlocks, start: int, room: int, size: Size) -> tuple[int, CodeBlock | None]:
+def _end(
+    letters: list[str], widths: list[int], blocks: CodeBlocks, start: int, room: int
+) -> tuple[int, CodeBlock | None]:
     """The end of the piece that begins at `start`, and the code block that it parts, for which it leaves room."""
-    least = _past_space(letters, start)
+    least = past_space(letters, start)
     if (own := blocks.parted(least + 1)) and own.start == start:
         least = own.code
-    end = _seam(letters, start, room, size, least)
+    end = seam(letters, start, room, widths, least)
     cut = blocks.parted(end)
     if cut is not None:
-        end = _seam(letters, start, room - blocks.closing_size, size, least)
+        end = seam(letters, start, room - blocks.closing_size, widths, least)
         cut = blocks.parted(end)
     if cut is not None and end <= cut.code and cut.start > start:  # nothing of its code is here
         return cut.start, None
@@ -87,31 +90,35 @@ def cut_text(text: str, limit: int | None, size: Size = len) -> str | None:
     return kept + "…" if kept else None
 
 
-def _fragments(grapheme: str, limit: int, size: Size) -> list[str]:
+def fragments(grapheme: str, limit: int, size: Size) -> list[str]:
     """A grapheme, in pieces if it is longer than a whole message."""
     step = limit if len(grapheme) == 1 or size(grapheme) == len(grapheme) else max(limit // 2, 1)
     return [grapheme[at : at + step] for at in range(0, len(grapheme), step)]
 
 
-def _past_space(letters: list[str], start: int) -> int:
+def past_space(letters: list[str], start: int) -> int:
+    """The first letter from `start` on that is no white space."""
     while start < len(letters) and letters[start].isspace():
         start += 1
     return start
 
 
-def _past_lines(letters: list[str], start: int, limit: int) -> int:
+def past_lines(letters: list[str], start: int, limit: int) -> int:
     """Past white space, but not past the indentation of a line, unless that is a quarter of a message."""
-    line = past = _past_space(letters, start)
+    line = past = past_space(letters, start)
     while line > start and "\n" not in letters[line - 1]:
         line -= 1
     return line if line > start and (past - line) * 4 <= limit else past
 
 
-def _seam(letters: list[str], start: int, limit: int, size: Size, least: int) -> int:
-    """The best end for the piece that begins at `start`: behind `least`, unless there is no room for as much."""
+def seam(letters: list[str], start: int, limit: int, widths: list[int], least: int) -> int:
+    """The best end for the piece that begins at `start`: behind `least`, unless there is no room for as much.
+
+    `widths` are what the letters take of `limit`.
+    """
     end, room = start, limit
-    while end < len(letters) and (end == start or size(letters[end]) <= room):
-        room -= size(letters[end])
+    while end < len(letters) and (end == start or widths[end] <= room):
+        room -= widths[end]
         end += 1
     if end == len(letters):
         return end

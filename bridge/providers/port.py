@@ -212,7 +212,7 @@ class Emulator(Protocol):
 
     `seen` holds every message it accepted, in order; `requests` every request, good or bad, beside its response.
     It makes the webhooks that a contact's actions cause, and never sends them itself. What only some emulators can do
-    has a protocol of its own: HonoursKeys, Refuses, HasBasePath, TellsAgents.
+    has a protocol of its own: HonoursKeys, Refuses, HasBasePath, TellsAgents, TellsLanguages.
     """
 
     name: ClassVar[str]
@@ -256,6 +256,13 @@ class HonoursKeys(Protocol):
     """
 
     honours_keys: bool
+
+
+@runtime_checkable
+class TellsLanguages(Protocol):
+    """An emulator whose webhooks have a place for the language of a contact: `languages`, by contact."""
+
+    languages: dict[str, str]
 
 
 @runtime_checkable
@@ -332,5 +339,6 @@ __all__ = [
     "Sending",
     "Sent",
     "TellsAgents",
+    "TellsLanguages",
     "Webhook",
 ]

@@ -139,7 +139,7 @@ def blueprint_of(
         accounts=tables,
         honours_keys=honours_keys,
         make=make,
-        config=config,
+        config=replace(config, folder=Path.cwd()),
         at=START if at is None else micros(at),
     )
 

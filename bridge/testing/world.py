@@ -14,6 +14,7 @@ import orjson
 
 from bridge.app.bridge import Bridge
 from bridge.engine.handoff import Handoffs
+from bridge.providers.port import TellsLanguages
 from bridge.testing.agents import Agent
 from bridge.testing.blueprint import Blueprint, as_router, blueprint_of
 from bridge.testing.contacts import Contact
@@ -118,20 +119,26 @@ class World:
         self._router = as_router(router)
         return self
 
-    def contact(self, account: str, channel: str, name: str) -> Contact:
+    def contact(self, account: str, channel: str, name: str, *, locale: str | None = None) -> Contact:
         """A person at an account (each is named like its provider), on one of its channels.
+
+        `locale` is their language, where the webhooks of the provider tell it.
 
         Raises:
             LookupError: there is no such account.
-            ValueError: no contact can be reached on such a channel.
+            ValueError: no contact can be reached on such a channel, or the provider tells no language.
         """
         if account not in self._stage.emulators:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
         provider = self._blueprint.config.accounts[account].provider.name
         address = self._blueprint.address(account, channel, name)
-        return Contact(
-            self, account, provider, channel, name, address, self._blueprint.begun(account, channel, address)
-        )
+        if locale is not None:
+            emulator = self._stage.emulators[account]
+            if not isinstance(emulator, TellsLanguages):
+                raise ValueError(f"the webhooks of {provider} tell no language of a contact")
+            emulator.languages[address] = locale
+        begun = self._blueprint.begun(account, channel, address)
+        return Contact(self, account, provider, channel, name, address, begun)
 
     def agent(self, contact: Contact) -> Agent:
         """A person on our side, who may speak to a contact, take the conversation, and return it to the bot."""

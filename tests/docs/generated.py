@@ -52,6 +52,7 @@ Each provider's page separates documented facts from inferred ones.
 
 A number is a limit, ∞ means that no limit is known, and - means not at all.
 Lengths are in characters, the window in hours since the contact last wrote.
+`marks` names how [markdown](../how-to/format-text.md) is shown.
 A row named `any other` stands for channels that are not listed.
 """
 
@@ -169,6 +170,7 @@ _FEATURES: Final[Mapping[str, Callable[[Capabilities], str]]] = {
     "key": lambda carried: _yes(carried.idempotency_key),
     "window": lambda carried: "-" if carried.window is None else f"{carried.window / 3600:g}",
     "tags": lambda carried: ", ".join(sorted(carried.tags)) or "-",
+    "marks": lambda carried: carried.dialect.name,
 }
 
 

@@ -18,7 +18,8 @@ from bridge.frozen import dataclass
 from bridge.log import log
 from bridge.messages import Buttons, Cards, Menu, Text, encode_message
 from bridge.planning.choices import next_choices, passed_over
-from bridge.planning.plan import BLANK, expires_at, plan
+from bridge.planning.plain import BLANK
+from bridge.planning.plan import expires_at, plan
 from bridge.store.consent import OPTED_OUT, is_direct, opted_out_at
 from bridge.store.records import Saying, ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn

@@ -268,7 +268,8 @@ class Dispatcher:
     def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
         *older, event = batch.events
         seconds = self._seconds(batch)
-        services = TurnServices(self._store, self._accounts, self._dialogs, batch, held=is_with_person(event, thread))
+        held = is_with_person(event, thread)
+        services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, held=held)
         turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,

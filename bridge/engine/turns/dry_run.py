@@ -12,6 +12,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+from bridge.conversation.catalogue import NO_TEXTS, Catalogue
 from bridge.conversation.dialog import Dialog
 from bridge.conversation.effects import Destination
 from bridge.conversation.journal import decode_journal
@@ -70,8 +71,11 @@ class DryRun:
     blocks is left behind with its thread.
     """
 
-    def __init__(self, store: StoreReader, router: Router, *, patience: float = PATIENCE) -> None:
+    def __init__(
+        self, store: StoreReader, router: Router, *, texts: Catalogue = NO_TEXTS, patience: float = PATIENCE
+    ) -> None:
         """`store` is only read; one dialog may take `patience` seconds."""
+        self._services = _DryServices(texts)
         self._store = store
         self._scripts = rulebook_of(router).scripts()
         self._patience = patience
@@ -89,7 +93,7 @@ class DryRun:
         script = self._scripts.get((journal.name, journal.version))
         if script is None:
             return Break(step=None, reason=gone(journal), action=await self._declared(journal, thread))
-        ended = self._play(_OneDialog(journal, thread, *script))
+        ended = self._play(_OneDialog(journal, thread, self._services, *script))
         if isinstance(ended, ScriptChanged):
             action = await self._declared(journal, thread)
             return Break(step=ended.step, reason=ended.detail, action=action)
@@ -148,6 +152,7 @@ class _OneDialog:
 
     journal: Journal
     thread: ThreadRow
+    services: _DryServices
     script: Script
     scope: Scope
     playback: Playback | None = None
@@ -185,7 +190,7 @@ class _OneDialog:
             self.thread.ref,
             state=self.thread.state,
             step=self.thread.step,
-            services=_DryServices(),
+            services=self.services,
         )
         draft_of(turn).state.show_as(self.scope.state_model)
         self.playback = playback = Playback.resuming(turn, self.journal, _NoSteps(), nullcontext(), dry=True)
@@ -228,6 +233,9 @@ class _DryServices:
     """Implements Services without a store: another dialog would take the place of this one."""
 
     schedule = staticmethod(later)
+
+    def __init__(self, texts: Catalogue) -> None:
+        self.text = texts.text
 
     async def history(self, limit: int) -> Sequence[Entry]:
         """Nothing."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bridge.conversation.catalogue import NO_TEXTS
 from bridge.engine.turns.consent import UNASKED
 from bridge.engine.turns.loops import UNGUARDED, GuardPolicy
 
 if TYPE_CHECKING:
+    from bridge.conversation.catalogue import Catalogue
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.consent import Consent
     from bridge.routing.router import Router
@@ -25,6 +27,7 @@ class TurnPolicy:
     router: Router
     timeout: float
     backoff: Backoff
+    texts: Catalogue = NO_TEXTS
     slow_concurrency: int = 64
     return_after: float | None = 3600.0
     give_up_after: float = 24 * 3600.0

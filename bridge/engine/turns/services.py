@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.config.accounts import Account
+    from bridge.conversation.catalogue import Catalogue
     from bridge.conversation.effects import Destination
     from bridge.conversation.turn import To, Turn
     from bridge.engine.turns.batching import Batch
@@ -39,10 +40,15 @@ class TurnServices:
     accounts: Mapping[str, Account]
     dialogs: Dialogs
     batch: Batch
+    texts: Catalogue
     held: bool = False
     """Whether a person has the thread."""
     watch: StoreWatch = field(default_factory=StoreWatch)
     """The watch of the turn's draft."""
+
+    def text(self, key: str, locale: str | None, values: Mapping[str, object]) -> str:
+        """A text of the bot's catalogue."""
+        return self.texts.text(key, locale, values)
 
     async def history(self, limit: int) -> Sequence[Entry]:
         """The last things said, without the turn's own events and those that still wait."""

@@ -108,6 +108,7 @@ class Emulator:
     ) -> None:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
+        self.languages: dict[str, str] = {}
         self.requests: list[tuple[Request, Response]] = []
         self.settings = settings or self.sample_settings
         self.signing_key = signing_key
@@ -207,7 +208,7 @@ class Emulator:
         body = {
             "event_type": event_type,
             "event_id": str(UUID(int=self._rng.getrandbits(128), version=4)),
-            "contact": _contact(contact, self._now() // SECOND),
+            "contact": _contact(contact, self.languages.get(contact), self._now() // SECOND),
             "channel": {
                 "id": channel_id,
                 "name": f"Demo {CHANNELS[channel_id]}",
@@ -332,7 +333,7 @@ def _channel_id(channel: str) -> int:
     return _IDS[channel]
 
 
-def _contact(contact: str, now: int) -> dict[str, Any]:
+def _contact(contact: str, language: str | None, now: int) -> dict[str, Any]:
     return {
         "id": _contact_id(contact),
         "status": "open",
@@ -341,7 +342,7 @@ def _contact(contact: str, now: int) -> dict[str, Any]:
         "lastName": None,
         "email": None,
         "phone": contact if contact.startswith("+") else None,
-        "language": None,
+        "language": language,
         "profilePic": None,
         "countryCode": None,
         "assignee": None,

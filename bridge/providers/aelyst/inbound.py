@@ -13,7 +13,7 @@ from bridge.errors import Unmappable
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Unrecognised
 from bridge.providers.aelyst import wire
 from bridge.providers.port import Inbound
-from bridge.units import SECOND, moment
+from bridge.units import SECOND, language_tag, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,6 +211,7 @@ def _contact(contact: Struct, message: Struct) -> Contact:
         phone=wire.text_of(contact, "phone") or None,
         email=wire.text_of(contact, "email") or None,
         avatar=wire.text_of(contact, "profilePic") or None,
+        locale=language_tag(wire.text_of(contact, "language")),
     )
 
 

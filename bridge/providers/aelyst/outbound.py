@@ -9,6 +9,7 @@ import orjson
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Audio, Buttons, Document, Image, Raw, Template, Text, Video, Voice
 from bridge.planning.capabilities import Capabilities
+from bridge.planning.dialects import PLAIN, WHATSAPP
 from bridge.providers import answers
 from bridge.providers.aelyst import wire
 from bridge.providers.optional import Place
@@ -40,6 +41,7 @@ def _capabilities(source: str, text: int, buttons: int) -> Capabilities:
         tags=wire.TAGS if source in wire.TAGGED_SOURCES else frozenset(),
         template_language=True,
         utf16=source == wire.TELEGRAM,
+        dialect=WHATSAPP if source == wire.TEMPLATE_SOURCE else PLAIN,
     )
 
 
@@ -55,7 +57,7 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
     )
 }
 """By `channel.source`. Which channels take a custom payload, and which a messageTag, is documented; the kinds of
-message are the sibling's; every number is inferred from the channel behind Aelyst."""
+message are the sibling's; every number is inferred from the channel behind Aelyst, and so are WhatsApp's marks."""
 
 ANY_CHANNEL: Final = _capabilities("", 500, 0)
 """For an unknown source, and Threads, whose texts are the shortest: text and media. Choices are numbered."""

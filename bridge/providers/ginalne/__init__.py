@@ -9,7 +9,7 @@ from pydantic import Field
 
 from bridge.providers.fields import BaseUrl, HeaderSecret
 from bridge.providers.ginalne import inbound, wire
-from bridge.providers.ginalne.outbound import CAPABILITIES, place_of, send
+from bridge.providers.ginalne.outbound import CAPABILITIES, TO_WHATSAPP, place_of, send
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
 from bridge.units import moment
 
@@ -43,7 +43,11 @@ class Ginalne:
     Settings: ClassVar[type[AccountSettings]] = GinalneSettings
     auth: ClassVar[tuple[str, ...]] = ("bearer", "path")
     secret_headers: ClassVar[frozenset[str]] = SECRET_HEADERS
-    relays: ClassVar[Mapping[str, Capabilities]] = dict.fromkeys((wire.WHATSAPP, wire.GROUP, wire.MASS), CAPABILITIES)
+    relays: ClassVar[Mapping[str, Capabilities]] = {
+        wire.WHATSAPP: TO_WHATSAPP,
+        wire.GROUP: CAPABILITIES,
+        wire.MASS: CAPABILITIES,
+    }
 
     def __init__(self, account: str, settings: GinalneSettings) -> None:
         """Prepare what every request repeats."""
@@ -58,9 +62,9 @@ class Ginalne:
             "Content-Type": "application/json",
         }
 
-    def capabilities(self, channel: str) -> Capabilities:  # noqa: ARG002 - all channels are alike
+    def capabilities(self, channel: str) -> Capabilities:
         """Text, and nothing else."""
-        return CAPABILITIES
+        return self.relays.get(channel, CAPABILITIES)
 
     def parse(self, webhook: Webhook) -> Sequence[Inbound]:
         """The one event in a webhook of our own convention (wire.py). Raises Unmappable."""

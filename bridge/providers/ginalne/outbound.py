@@ -6,6 +6,7 @@ the text is looked for in every likely place.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -13,6 +14,7 @@ import orjson
 from bridge.errors import OutcomeUnknown, Rejected
 from bridge.messages import Raw, Text
 from bridge.planning.capabilities import Capabilities
+from bridge.planning.dialects import WHATSAPP
 from bridge.providers.answers import json_object
 from bridge.providers.ginalne import wire
 from bridge.providers.optional import Place
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
 
 CAPABILITIES: Final = Capabilities(kinds=frozenset({"text", "raw"}), text=wire.LONGEST_MESSAGE)
 """Text of at most 4,096 characters, on every channel; the page has nothing else, and no key to tell repeats by."""
+
+TO_WHATSAPP: Final = replace(CAPABILITIES, dialect=WHATSAPP)
+"""That Raven passes WhatsApp's marks on is inferred."""
 
 _OK: Final = 200
 _EXPLANATIONS: Final = ("notification", "message", "error")

@@ -10,6 +10,7 @@ import orjson
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.messages import Audio, Buttons, Document, Image, Location, Menu, Raw, Text, Video, Voice
 from bridge.planning.capabilities import Capabilities
+from bridge.planning.dialects import PLAIN, WHATSAPP, Dialect
 from bridge.providers import answers
 from bridge.providers.konnek import wire
 from bridge.providers.optional import Place
@@ -29,7 +30,9 @@ _GATEWAY_TIMEOUT: Final = 504
 _WHATSAPP: Final = "whatsapp"
 
 
-def _capabilities(text: int | None, button_key: int, window: float | None, *, utf16: bool = False) -> Capabilities:
+def _capabilities(
+    text: int | None, button_key: int, window: float | None, *, utf16: bool = False, dialect: Dialect = PLAIN
+) -> Capabilities:
     return Capabilities(
         kinds=frozenset({"text", "image", "video", "audio", "voice", "document", "location", "buttons", "menu", "raw"}),
         text=text,
@@ -47,18 +50,20 @@ def _capabilities(text: int | None, button_key: int, window: float | None, *, ut
         idempotency_key=True,
         window=window,
         utf16=utf16,
+        dialect=dialect,
     )
 
 
 CAPABILITIES: Final[Mapping[str, Capabilities]] = {
-    "whatsapp": _capabilities(text=4_096, button_key=256, window=_DAY),
+    "whatsapp": _capabilities(text=4_096, button_key=256, window=_DAY, dialect=WHATSAPP),
     "telegram": _capabilities(text=4_096, button_key=64, window=None, utf16=True),
     "line": _capabilities(text=5_000, button_key=300, window=None),
     "messenger": _capabilities(text=2_000, button_key=1_000, window=_DAY),
 }
 """Konnek documents the kinds and, for all channels alike, headers, footers and a sample of three buttons, but no
 limit. Every number here is inferred: three buttons, ten rows and the lengths of titles are WhatsApp's, which the
-sample is shaped after; lengths of texts and keys and the windows are each channel's own."""
+sample is shaped after; lengths of texts and keys and the windows are each channel's own.
+That Konnek passes WhatsApp's marks on is inferred too."""
 
 ANY_CHANNEL: Final = _capabilities(text=2_000, button_key=64, window=None, utf16=True)
 """For a channel of a name we do not know: the least of the others. How Konnek spells its channels is not documented."""

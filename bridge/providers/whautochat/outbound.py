@@ -15,6 +15,7 @@ import orjson
 from bridge.errors import OutcomeUnknown, Rejected
 from bridge.messages import Audio, Buttons, Cards, Document, Image, Raw, Template, Text, Video, Voice
 from bridge.planning.capabilities import Capabilities
+from bridge.planning.dialects import WHATSAPP
 from bridge.providers.answers import json_object
 from bridge.providers.optional import Place
 from bridge.providers.places import e164, one_of
@@ -44,6 +45,7 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
         statuses=True,
         window=_DAY,
         template_params=False,
+        dialect=WHATSAPP,
     ),
     wire.MESSENGER: Capabilities(
         kinds=_MEDIA | _CHOOSING,
@@ -76,7 +78,8 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {
     ),
 }
 """The kinds are the endpoints'. WhautoChat documents no limit: the numbers and the window of a day are each channel's
-own (Meta's and Telegram's), and ten buttons are what still reads well under a message."""
+own (Meta's and Telegram's), and ten buttons are what still reads well under a message. That it passes WhatsApp's marks
+on is inferred."""
 
 NOTHING: Final = Capabilities(kinds=frozenset())
 """For the website's live chat, and whatever channel they add: there is no endpoint."""

@@ -55,6 +55,20 @@ def test_every_broken_handler_is_a_line(tmp_path: Path) -> None:
     ]
 
 
+def test_texts_are_counted_by_language_and_what_differs_is_a_line(tmp_path: Path) -> None:
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "en.toml").write_text('hello = "Hello, {name}!"\nbye = "Bye"', "utf-8")
+    (tmp_path / "texts" / "id.toml").write_text('hello = "Halo, {name}!"', "utf-8")
+    code, lines = check(tmp_path)
+    assert code == 0
+    assert lines[0] == f"{tmp_path}/texts/id.toml: bye: warning: missing: the text of en is said"
+    assert lines[-1].endswith(" handlers, 2 languages")
+    (tmp_path / "texts" / "id.toml").write_text('hello = "Halo, {nama}!"\nbye = "Dah"', "utf-8")
+    code, lines = check(tmp_path)
+    assert code == 78
+    assert f"{tmp_path}/texts/id.toml: hello: {{nama}} is no value in en" in lines
+
+
 def test_a_broken_configuration_is_all_its_lines(tmp_path: Path) -> None:
     code, lines = check(tmp_path, "[server]\nprot = 1\n[limits]\nbody = 0")
     assert code == 78

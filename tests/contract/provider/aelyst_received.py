@@ -34,6 +34,7 @@ WHO: Final = Contact(
     phone="+60111222333",
     email="nadia@example.org",
     avatar="https://files.example/nadia.jpg",
+    locale="en",
 )
 ID: Final = "1760086800123456"
 KEY: Final = "0d7c2f5e-58f2-4d7e-9f4a-2f0f4a1f6b01"

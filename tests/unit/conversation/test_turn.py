@@ -37,6 +37,7 @@ class Asked:
     schedule = staticmethod(later)
     begin = NoServices().begin
     destination = NoServices().destination
+    text = NoServices().text
 
     def __init__(self, said_before: History | None) -> None:
         self.said_before = said_before

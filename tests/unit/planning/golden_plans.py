@@ -63,6 +63,7 @@ SAMPLES: Final[Mapping[str, Outgoing]] = {
     "text, for later": Text("Good night", at=moment(NOW + _DAY)),
     "text, worth something for an hour": Text("Half price", expires=timedelta(hours=1)),
     "text, worth nothing any more": Text("Too late", expires=moment(NOW - _DAY)),
+    "text, in markdown": Text("# Order 7\n\n**Sencha** by *A\\*B*:\n\n- `100 g`\n\n> soon", format="markdown"),
     "image": Image("https://x.example/tea.png"),
     "image, with a caption": Image("https://x.example/tea.png", caption="Our sencha"),
     "video": Video("https://x.example/tea.mp4", caption="How to brew"),
