@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from bridge.units import SECOND, micros, read_seconds
 if TYPE_CHECKING:
     from bridge.events import Event
     from bridge.messages import Outgoing
+    from bridge.statements import Statement
 
 
 @dataclass(slots=True, eq=False)
@@ -22,6 +23,7 @@ class Effects:
     replies: list[Outgoing]
     laters: list[Later]
     cancelled: list[str]
+    statements: list[Statement] = field(default_factory=list)
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 

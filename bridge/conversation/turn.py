@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self,
 
 from bridge.conversation.draft import Draft
 from bridge.conversation.effects import named
+from bridge.conversation.own_tables import NoTables, OwnTables, Tables
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
 from bridge.events import Event
@@ -43,7 +44,7 @@ Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
 """What can be said: a text, a message, or several of them."""
 
 
-class Services(Protocol):
+class Services(Tables, Protocol):
     """What a running bridge does for the author of a turn."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
@@ -76,7 +77,7 @@ class HasTurn(Protocol):
         ...
 
 
-class NoServices:
+class NoServices(NoTables):
     """Implements Services where no bridge runs: nothing was said before."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
@@ -99,7 +100,7 @@ class NoServices:
 _NO_SERVICES: Final = NoServices()
 
 
-class Turn(Generic[E_co, S_co]):
+class Turn(OwnTables, Generic[E_co, S_co]):
     """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed.
 
     `Turn[Message]` is a turn whose event is a Message, for handlers that look into it; `Turn[Message, Order]` one in a
@@ -129,7 +130,7 @@ class Turn(Generic[E_co, S_co]):
         `now` is in microseconds since 1970; None: when the event happened.
         """
         self.thread = thread
-        self._services = services
+        self._services: Services = services
         self._draft = Draft(
             event,
             state=state,

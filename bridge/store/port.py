@@ -6,12 +6,14 @@ transaction that makes a row the runnable head of its thread, and hands rows on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.statements import Record, Statement
+    from bridge.store.migrations import Applied, Migration
     from bridge.store.records import (
         AccountSummary,
         Arrival,
@@ -168,6 +170,10 @@ class StoreReader(Protocol):
         """The latest `limit` things said in a thread after position `after`, oldest first."""
         ...
 
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers."""
+        ...
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting, for health and the console."""
         ...
@@ -222,6 +228,33 @@ class Store(StoreReader, Protocol):
 
         Raises:
             ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+            StatementFailed: the database does not take a statement of the author's.
+        """
+        ...
+
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """A statement of the author's that changes rows, with `?` for each parameter, ready for `TurnCommit`.
+
+        Raises:
+            HandlerError: it is of another kind, or several, or the parameters do not go with it.
+        """
+        ...
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's, as last committed.
+
+        Raises:
+            HandlerError: it is no query, or the parameters do not go with it.
+            StatementFailed: the database does not take it.
+        """
+        ...
+
+    async def migrate(self, migration: Migration, at: int) -> bool:
+        """Apply a migration of the author's, and note it; False: another process did.
+
+        Raises:
+            HandlerError: it holds what no migration may.
+            StatementFailed: the database does not take it; nothing of it is left.
         """
         ...
 

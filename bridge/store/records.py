@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
+    from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
 
 
@@ -244,6 +245,8 @@ class TurnCommit:
     silences: bool = False
     dead: str = ""
     steps: Collection[str] = ()
+    statements: Sequence[Statement] = ()
+    """The author's own, in order; when one fails, nothing of the turn is committed."""
     at: int
 
     @property

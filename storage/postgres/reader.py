@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.lifecycle import TimerState
+from bridge.store.migrations import Applied
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
@@ -238,6 +239,11 @@ class Reader:
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers."""
+        rows = await self._fetch("SELECT number, name, digest FROM migrations ORDER BY number")
+        return [Applied(*row) for row in rows]
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

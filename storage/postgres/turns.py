@@ -12,7 +12,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, steps, threads, timers
+from . import holds, outbox, statements, steps, threads, timers
 from .heads import begin_next
 from .transaction import unnest
 from .waves import waves
@@ -54,7 +54,8 @@ WHERE thread_id = $2 AND {records.EVENT_OPEN} AND id = ANY($3::bigint[])
 async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | StoreError]:
     """Event done, thread moved on, messages waiting: all of each turn."""
     rows = await tx.fetch(_STANDING, [row.id for turn in turns for row in turn.rows])
-    verdicts = fence(turns, {row_id: (version, taken) for row_id, version, taken in rows})
+    fenced = fence(turns, {row_id: (version, taken) for row_id, version, taken in rows})
+    verdicts = await statements.run(tx, turns, fenced)
     standing = [turn for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     good = [await _numbered(tx, turn) for turn in standing]
     results = [Result(threads={turn.thread.id}) for turn in good]

@@ -8,6 +8,7 @@ from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
+from bridge.store.migrations import Applied
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
@@ -208,6 +209,12 @@ class Reader:
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
+
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers; a file of an older schema has none."""
+        if not await self._all(bool, "SELECT 1 FROM sqlite_master WHERE name = 'migrations'"):
+            return []
+        return await self._all(Applied._make, "SELECT number, name, digest FROM migrations ORDER BY number")
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

@@ -232,6 +232,16 @@ CREATE INDEX timers_due ON timers (account, due_at) WHERE status = 'waiting';
 """
 """Timers by account: many that are due in one hold up none of another."""
 
+_AUTHORS: Final = """
+CREATE TABLE migrations (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT;
+"""
+"""Which of the author's own migrations are applied."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -246,5 +256,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _TRACE,
     _SEGMENTS,
     _FAIR_TIMERS,
+    _AUTHORS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -125,6 +125,7 @@ class CommitBuilder:
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=change.silences,
             steps=draft.stepped,
+            statements=effects.statements,
             at=now,
         )
         return Prepared(commit, long_keys)

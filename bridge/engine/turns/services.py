@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
+    from bridge.statements import Record, Statement
     from bridge.store.port import Store
     from bridge.store.records import HistoryEntry
 
@@ -46,6 +47,15 @@ class TurnServices:
             rows = await self.store.history(self.batch.head.thread_id, limit=limit + len(own) + MOST)
         past = [row for row in rows if row.direction == "out" or (row.state != "open" and row.id not in own)]
         return [_entry(row) for row in past[-limit:]]
+
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """Check a statement of the author's."""
+        return self.store.statement(sql, parameters)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's."""
+        with self.watch.signals():
+            return await self.store.fetch(sql, parameters)
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in the turn."""
