@@ -45,8 +45,8 @@ def differences(migrations: Sequence[Migration], applied: Sequence[Applied]) -> 
             yield f"{done.name} was applied to this database, and is missing: put the file back"
         elif file.digest != done.digest:
             yield (
-                f"{file.name} is not what was applied to this database as {done.name}: "
-                "put that back, and write the change into a new file"
+                f"{file.name} changed after it was applied to this database: "
+                "put it back, and write the change into a new file"
             )
     last = max(applied, default=None)
     for file in files.values():

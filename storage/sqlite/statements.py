@@ -212,6 +212,7 @@ class OwnReads:
         self._shared = shared
         self._path = path
         self._own: ThreadConnection | None = None
+        self._guard = Guard()
         self._one_at_a_time = asyncio.Lock()
 
     async def fetch(self, guard: Guard, statement: Statement) -> list[Record]:
@@ -220,7 +221,7 @@ class OwnReads:
             return await execute(self._shared, fetch, guard, statement)
         async with self._one_at_a_time:
             if self._own is None:
-                self._own, self._guard = await connect(str(self._path), read_only=True), Guard()
+                self._own = await connect(str(self._path), read_only=True)
             try:
                 return await execute(self._own, fetch, self._guard, statement)
             except asyncio.CancelledError:
@@ -228,8 +229,9 @@ class OwnReads:
                 raise
 
     async def close(self) -> None:
-        """Close the connection, if there is one."""
+        """End the query that runs, and close the connection."""
         if self._own is not None:
+            self._own.interrupt()
             await self._own.close()
 
 

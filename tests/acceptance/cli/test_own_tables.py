@@ -73,7 +73,7 @@ def test_a_changed_a_missing_and_a_late_file_are_said_by_each_command(folder: Pa
     code, output = told(command, folder)
     assert code == 78
     for reason in (
-        "0001_orders.sql is not what",
+        "0001_orders.sql changed after",
         "0002_late.sql comes before 0004_lost.sql",
         "0004_lost.sql was applied",
     ):
@@ -129,3 +129,20 @@ async def test_a_bridge_that_cannot_start_lets_go_of_its_store(folder: Path) -> 
     assert (await asyncio.to_thread(told, "migrate", folder))[0] == 78
     (folder / "tables" / "0002_bad.sql").unlink()
     assert (await asyncio.to_thread(told, "migrate", folder))[0] == 0
+
+
+def test_a_copy_leaves_them_out_says_so_and_gets_them_anew(tmp_path: Path) -> None:
+    text = '[storage]\nurl = "sqlite:///{}.db"\nmigrations = "tables"\n[accounts.demo]\nprovider = "playground"\n'
+    (tmp_path / "tables").mkdir()
+    write(tmp_path, "0001_orders.sql", f"{ORDERS} INSERT INTO orders VALUES (7);")
+    (tmp_path / "threadbridge.toml").write_text(text.format("first"), "utf-8")
+    assert told("migrate", tmp_path)[0] == 0
+    source, target = (f"sqlite:///{tmp_path}/{name}.db" for name in ("first", "second"))
+    result = CliRunner().invoke(app, ["copy", "--from", source, "--to", target])
+    assert result.exit_code == 0, result.output
+    assert "the bot's own tables are not copied" in result.output
+    (tmp_path / "threadbridge.toml").write_text(text.format("second"), "utf-8")
+    for command in ("check", "migrate", "check"):
+        assert told(command, tmp_path)[0] == 0
+    with closing(sqlite3.connect(tmp_path / "second.db")) as db:
+        assert db.execute("SELECT no FROM orders").fetchall() == [(7,)]

@@ -34,7 +34,7 @@ def test_a_file_that_is_missing_is_named() -> None:
 
 def test_a_file_that_changed_is_named() -> None:
     (reason,) = differences([file(1, "another")], done(1))
-    assert reason.startswith("0001_a.sql is not what was applied to this database as 0001_a.sql")
+    assert reason.startswith("0001_a.sql changed after it was applied to this database: ")
 
 
 def test_a_file_before_an_applied_one_is_named() -> None:
