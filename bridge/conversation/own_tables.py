@@ -77,7 +77,7 @@ class OwnTables:
     async def fetch(self, sql: str, *parameters: object) -> list[Record]:
         """The rows that a SELECT finds in your own tables, as last committed: without what this turn executes.
 
-        A row is a tuple whose values have names, too: `row["size"]`, `row[0]`.
+        The values of a row have places and names: `row[0]`, `row["size"]`, `size, no = row`.
 
         Raises:
             HandlerError: it is no query, its parameters do not go with it, or the database does not take it; or a

@@ -225,12 +225,11 @@ class TurnCommit:
 
     `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
     timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
-
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
-    no use any more.
+    no use any more. `statements` are the author's own, in order.
     """
 
     row: InboxRow
@@ -246,7 +245,6 @@ class TurnCommit:
     dead: str = ""
     steps: Collection[str] = ()
     statements: Sequence[Statement] = ()
-    """The author's own, in order; when one fails, nothing of the turn is committed."""
     at: int
 
     @property
