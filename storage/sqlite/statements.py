@@ -14,6 +14,7 @@ from ..results import Result
 from ..sql import SQLITE
 from ..statements import CHANGES, READS, checked, definitions
 from .connection import connect, execute, own_names
+from .schema import UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -53,9 +54,9 @@ _ITS_OWN: Final = frozenset({"quick_check", "data_version"})
 """What ALTER TABLE and full-text search ask by themselves; a bot's statement is no PRAGMA."""
 _PREFIX: Final = "threadbridge_"
 _LATER: Final = frozenset(
-    {"audit", "broadcasts", "contacts", "duties", "identities", "jobs", "opt_outs", "processes", "sends"}
+    {"audit", "broadcasts", "contacts", "duties", "identities", "jobs", "opt_outs", "processes", "sends", UNFINISHED}
 )
-"""Names that tables of ours may have one day."""
+"""Names that tables of ours may have one day, or for a while."""
 _AUTHORS: Final = frozenset(
     {
         sqlite3.SQLITE_ERROR,
@@ -71,7 +72,7 @@ _AUTHORS: Final = frozenset(
 _NOTED: Final = "SELECT 1 FROM migrations WHERE number = ?"
 _NOTE: Final = "INSERT INTO migrations (number, name, digest, applied_at) VALUES (?, ?, ?, ?)"
 _LOOK: Final = 100_000
-STEPS: Final = {"change": 500, "read": 10_000}
+STEPS: Final = {"change": 200, "read": 4_000}
 """How many times so many steps of SQLite's machine the statements of a turn may take, and a query: a second, or 20."""
 _CHANGED, _READ = "/*bot*/", "/*bot reads*/"
 """What keeps the text of an author's statement from being one of ours, which is prepared without the guard."""

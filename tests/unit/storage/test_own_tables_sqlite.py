@@ -114,6 +114,7 @@ async def test_what_a_turn_executed_is_no_query(url: str) -> None:
         "DELETE FROM inbox",
         "CREATE TABLE inbox (x)",
         "CREATE TABLE contacts (x)",
+        "CREATE TABLE unfinished_copy (source)",
         "CREATE TEMP TABLE bot_x (x)",
         "CREATE TABLE bot_x (x); ALTER TABLE bot_x RENAME TO threadbridge_x",
         "CREATE TABLE bot_x AS SELECT * FROM secrets",
