@@ -16,6 +16,7 @@ BridgeError
    |  `- NoThread                there is no thread of that id
    |- ClaimLost                  another process holds the thread: drop the work silently
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
+   |- StatementFailed            the author's own SQL cannot be done: a HandlerError too
    |- StoreInUse                 another process owns the file: exit 73
    |- NewerSchema                a later version wrote it: exit 78
    |  `- UnfinishedCopy          a copy into it was interrupted: exit 78
@@ -161,6 +162,10 @@ class ThreadMoved(ClaimLost):
 
 class KeyTaken(StoreError):
     """Other messages were sent under the same key before."""
+
+
+class StatementFailed(StoreError, HandlerError):
+    """A statement of the author's cannot be done as it is, and a repeat would fail like it."""
 
 
 class StoreInUse(StoreError):

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.migrations import Migration
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
 
@@ -54,6 +55,10 @@ class Owner(ABC):
     async def commit_turn(self, turn: TurnCommit) -> None:
         """One turn's whole effect. Raises ClaimLost when the event is settled, ThreadMoved when only the thread is."""
         await self._writer.put(Unit("commit turn", turn))
+
+    async def migrate(self, migration: Migration, at: int) -> bool:
+        """Apply a migration of the author's, and note it; False: another process did."""
+        return bool((await self._writer.put(Unit("migrate", (migration, at)))).value)
 
     async def end_dialog(self, thread_id: int, timer: str, at: int) -> bool:
         """End the dialog that waits in a thread; False: none waits."""

@@ -8,7 +8,7 @@ import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
-from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
 
 from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 

@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.app.own_tables import migrate
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
 from bridge.config.texts import read_texts
@@ -31,8 +32,10 @@ if TYPE_CHECKING:
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
+    from bridge.statements import Record
+    from bridge.store.looks import DeadLetter
     from bridge.store.port import Store
-    from bridge.store.records import Arrival, DeadLetter, InboxRow, OutboxRow
+    from bridge.store.records import Arrival, InboxRow, OutboxRow
     from bridge.store.shares import Use
     from bridge.web.webhooks import Webhooks
 
@@ -123,10 +126,19 @@ class Bridge:
             await self.take_up()
 
     async def open(self) -> None:
-        """Open the store: webhooks can be stored from now on."""
+        """Open the store, the author's own tables up to date: webhooks can be stored from now on.
+
+        Raises:
+            ConfigError: a migration of the author's cannot be applied.
+        """
         outside = self._outside
         http_client = self.config.delivery.http_client
         store = await outside.open_store(self.config.storage.url)
+        try:
+            await migrate(store, self.config, self.clock.now())
+        except BaseException:
+            await store.close()
+            raise
         base = Base(
             config=self.config,
             router=self.router,
@@ -193,6 +205,10 @@ class Bridge:
         """
         sender = self.shard_of(account).parts.sender
         return await sender.send(account, to, *messages, channel=channel, at=at, key=key)
+
+    async def fetch(self, sql: str, *parameters: object) -> list[Record]:
+        """The rows that a SELECT finds in the bot's own tables; see Turn.fetch. Raises HandlerError."""
+        return await self.store.fetch(sql, parameters)
 
     def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
         """In tests: see Router.override; here for every handler of the bridge, timers' too."""

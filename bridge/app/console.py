@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bridge.app.bridge import Bridge
     from bridge.app.parts import Parts
     from bridge.config.accounts import Account
-    from bridge.store.records import HistoryEntry, ThreadSummary
+    from bridge.store.looks import HistoryEntry, ThreadSummary
 
 
 def add_playground(app: web.Application, bridge: Bridge, *, any_port: bool = False) -> None:

@@ -45,8 +45,9 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
+    from bridge.store.looks import DeadLetter
     from bridge.store.port import Store
-    from bridge.store.records import Arrival, DeadLetter
+    from bridge.store.records import Arrival
     from bridge.web.peers import Peers
 
 

@@ -17,12 +17,14 @@ from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
 from bridge.clock import SystemClock
 from bridge.config.exposure import urls_of
 from bridge.config.load import load_config
+from bridge.config.migrations import KEY, read_migrations
 from bridge.config.problems import key_path
 from bridge.config.texts import read_texts
 from bridge.errors import ConfigError, HandlerError, Problem, StoreError, Unavailable
 from bridge.providers.optional import WarnsOfSettings
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
+from bridge.store.migrations import differences
 from bridge.store.opening import open_reader
 from bridge.units import Reach, reach_of
 
@@ -165,13 +167,23 @@ def _store(config: Config) -> list[Problem]:
     if database is None:
         return _server(config)
     reason = _unusable(database)
-    if reason is None and database.exists():
-        try:
-            asyncio.run(_look_inside(config.storage.url))
-        except StoreError as error:
-            reason = str(error)
+    problems: list[Problem] = []
+    try:
+        if reason is None and database.exists():
+            problems += asyncio.run(_look_inside(config))
+        else:
+            read_migrations(config)
+    except StoreError as error:
+        reason = str(error)
+    except ConfigError as error:
+        problems += error.problems
     if reason is not None:
-        return [Problem(config.file, "storage.url", reason)]
+        return [*problems, Problem(config.file, "storage.url", reason)]
+    return problems + _place(config, database)
+
+
+def _place(config: Config, database: Path) -> list[Problem]:
+    """Warnings about where a database is."""
     warnings = []
     if database.exists() and _is_public(database):
         warnings.append(_warning(config, f"every user of this machine can read {database}; chmod 700 its folder"))
@@ -188,12 +200,13 @@ def _store(config: Config) -> list[Problem]:
 def _server(config: Config) -> list[Problem]:
     """Why the store cannot be looked into; one that is away, or not made yet, may be there later."""
     try:
-        asyncio.run(_look_inside(config.storage.url))
+        return asyncio.run(_look_inside(config))
+    except ConfigError as error:
+        return error.problems
     except Unavailable as error:
         return [_warning(config, str(error))]
     except StoreError as error:
         return [Problem(config.file, "storage.url", str(error))]
-    return []
 
 
 def _is_public(database: Path) -> bool:
@@ -217,12 +230,16 @@ def _unusable(database: Path) -> str | None:
     return None
 
 
-async def _look_inside(url: str) -> None:
-    store = await open_reader(url)
+async def _look_inside(config: Config) -> list[Problem]:
+    """Whether the store can be read, and what is wrong with the migrations of the bot's own tables."""
+    migrations = read_migrations(config)
+    store = await open_reader(config.storage.url)
     try:
         await store.counts()
+        applied = await store.migrations() if config.storage.migrations is not None else []
     finally:
         await store.close()
+    return [Problem(config.file, KEY, reason) for reason in differences(migrations, applied)]
 
 
 def filesystem(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> str:

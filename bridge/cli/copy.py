@@ -14,7 +14,7 @@ from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, listi
 from bridge.config.load import Config, load_config
 from bridge.config.schema import RELAXED
 from bridge.store.copying import CopyRefused, copy_store
-from bridge.store.opening import copy_type
+from bridge.store.opening import copy_type, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -64,6 +64,8 @@ def copy(
         with _shown() as tell:
             copied = _run(_copy(from_url, to_url, account, tell, removes=remove))
         _report(copied, time.monotonic() - began)
+        if asyncio.run(_has_own_tables(from_url)):
+            say("the bot's own tables are not copied: its migrations make them anew, and their rows are yours to move")
         say(_next(to_url, account, removed=remove))
 
 
@@ -107,6 +109,14 @@ async def _copy(
             await target.close()
     finally:
         await source.close()
+
+
+async def _has_own_tables(url: str) -> bool:
+    reader = await open_reader(url)
+    try:
+        return bool(await reader.migrations())
+    finally:
+        await reader.close()
 
 
 def _report(copied: list[Copied], seconds: float) -> None:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.config.load import Config
-    from bridge.store.records import Arrival, DeadLetter
+    from bridge.store.looks import DeadLetter
+    from bridge.store.records import Arrival
 
 Verb = Literal["replay", "drop"]
 Report: TypeAlias = "Callable[[str, str | None], None]"

@@ -116,8 +116,11 @@ def _demo(port: int, file: Path | None) -> Config:
     }
     if file is None:
         return Config.from_dict(values, file="demo")
-    handlers = {"handlers": read_file(file).get("handlers", {})}
-    return Config.from_dict(values | handlers, folder=file.absolute().parent, file=str(file))
+    read = read_file(file)
+    values["handlers"] = read.get("handlers", {})
+    if "migrations" in (storage := read.get("storage", {})):
+        values["storage"]["migrations"] = storage["migrations"]
+    return Config.from_dict(values, folder=file.absolute().parent, file=str(file))
 
 
 def _named(config: Config) -> str:

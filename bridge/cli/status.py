@@ -14,8 +14,8 @@ from bridge.cli.output import DEFAULT, AsJson, ConfigFile, exits, listing, say, 
 from bridge.cli.threads import no_store_yet
 from bridge.config.load import read_file
 from bridge.errors import Unavailable
+from bridge.store.looks import AccountSummary
 from bridge.store.opening import open_reader
-from bridge.store.records import AccountSummary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

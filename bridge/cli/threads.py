@@ -13,7 +13,7 @@ from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
     from bridge.config.load import Config
-    from bridge.store.records import ThreadSummary
+    from bridge.store.looks import ThreadSummary
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=100_000, metavar="N", help="List at most this many.")]
 OfAccount = Annotated[str | None, typer.Option("--account", metavar="NAME", help="List one account only.")]

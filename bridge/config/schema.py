@@ -93,12 +93,16 @@ class Server(_Section):
 
 
 class Storage(_Section):
-    """[storage]: `url` is absolute in a Config. `shards` are other databases, by the account that each keeps."""
+    """[storage]: `url` is absolute in a Config. `shards` are other databases, by the account that each keeps.
+
+    `migrations` is the folder with the author's own tables, from the configuration's folder on.
+    """
 
     url: str = "sqlite:///threadbridge.db"
     durability: Literal["full", "relaxed"] = "full"
     encryption_keys: Words = ()
     shards: dict[str, str] = {}
+    migrations: Annotated[str, Field(min_length=1)] | None = None
 
     @field_validator("url")
     @classmethod

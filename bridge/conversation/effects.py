@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Contact, Event, ThreadRef
     from bridge.messages import Outgoing
+    from bridge.statements import Statement
 
 
 @dataclass(slots=True, eq=False)
@@ -27,6 +28,7 @@ class Effects:
     sends: list[Sending] = field(default_factory=list)
     opts_out: bool | None = None
     """Whether the contact opts out of messages, or in again (False); None: neither."""
+    statements: list[Statement] = field(default_factory=list)
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 

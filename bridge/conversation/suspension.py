@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bridge.errors import StoreError, Unavailable
+from bridge.errors import HandlerError, StoreError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -85,6 +85,9 @@ class StoreWatch:
         self._calls += 1
         try:
             yield
+        except HandlerError:  # the author's own statement, and nothing is wrong with the store
+            self._calls -= 1
+            raise
         except StoreError as error:
             self._error = error
             raise StoreSignal(error) from None

@@ -7,7 +7,9 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
 from bridge.conversation.draft import Draft
-from bridge.conversation.effects import Sending, keyed, named
+from bridge.conversation.effects import Sending, keyed
+from bridge.conversation.own_tables import NoTables, OwnTables, Tables
+from bridge.conversation.timers import NoTimers, SetsTimers, Timers
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
 from bridge.events import Event
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar, TypeVarTuple
 
-    from bridge.conversation.effects import Delay, Destination, Later
+    from bridge.conversation.effects import Destination
     from bridge.events import Contact, ThreadRef
 
     E_co = TypeVar("E_co", bound=Event, default=Event, covariant=True)
@@ -34,9 +36,6 @@ else:
     E_co = TypeVar("E_co", bound=Event, covariant=True)
     S_co = TypeVar("S_co", covariant=True)
 
-TIMER_LIMIT: Final = 100
-"""Timers that one turn may set."""
-
 _OUTGOING: Final = tuple(MESSAGE_TYPES.values())
 
 Reply: TypeAlias = "str | Outgoing | Sequence[Reply]"
@@ -46,7 +45,7 @@ To: TypeAlias = "ThreadRef | Contact | str"
 """Whom to send to: a thread, a contact, or what the gateway takes, such as a phone number or an id."""
 
 
-class Services(Protocol):
+class Services(Tables, Timers, Protocol):
     """What a running bridge does for the author of a turn."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
@@ -65,18 +64,6 @@ class Services(Protocol):
         """A text of the bot's catalogue. Raises HandlerError."""
         ...
 
-    def schedule(
-        self,
-        delay: Delay,
-        handler: Callable[..., object],
-        unless: str | None,
-        name: str | None,
-        arguments: Mapping[str, Any],
-        model: str | None,
-    ) -> Later:
-        """Check a timer, and return it as data. Raises HandlerError for whatever could not work later."""
-        ...
-
 
 class HasTurn(Protocol):
     """What the function of a dialog takes first, to type checkers."""
@@ -87,7 +74,7 @@ class HasTurn(Protocol):
         ...
 
 
-class NoServices:
+class NoServices(NoTables, NoTimers):
     """Implements Services where no bridge runs: nothing was said before."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
@@ -110,15 +97,11 @@ class NoServices:
         """Refuse."""
         raise HandlerError("texts are looked up in turns of a running bridge only")
 
-    def schedule(self, *_asked: object) -> NoReturn:
-        """Refuse."""
-        raise HandlerError("timers are set in turns of a running bridge only")
-
 
 _NO_SERVICES: Final = NoServices()
 
 
-class Turn(Generic[E_co, S_co]):
+class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
     """One event handled once in its thread. Nothing leaves and nothing is kept until the turn is committed.
 
     `Turn[Message]` is a turn whose event is a Message, for handlers that look into it; `Turn[Message, Order]` one in a
@@ -148,7 +131,7 @@ class Turn(Generic[E_co, S_co]):
         `now` is in microseconds since 1970; None: when the event happened.
         """
         self.thread = thread
-        self._services = services
+        self._services: Services = services
         self._draft = Draft(
             event,
             state=state,
@@ -306,46 +289,6 @@ class Turn(Generic[E_co, S_co]):
         """
         own = [Entry(direction="in", at=event.at, event=event) for event in (*self.skipped, *self.events)]
         return list(dropwhile(lambda pair: pair["role"] != "user", pairs_of([*await self.history(limit), *own])))
-
-    def after(
-        self,
-        delay: Delay,
-        handler: Callable[..., object],
-        /,
-        *,
-        unless: str | None = None,
-        name: str | None = None,
-        **arguments: Any,  # noqa: ANN401 - whatever the handler takes, as JSON
-    ) -> Self:
-        """Call `handler(turn, **arguments)` later, in a turn of this thread, exactly once in effect.
-
-        `delay` counts from the commit of this turn: "2h", a number of seconds or a timedelta; a datetime with a time
-        zone is a time of day. `handler` is any function at the top level of a module, and is stored by its name. With
-        `unless="replied"` it is not called once the contact said or pressed something. A `name` is for `cancel`, and
-        takes the place of a timer of that name in this thread. The function sees the state as this turn's handler does.
-
-        Raises:
-            HandlerError: at once, for whatever could not work later.
-        """
-        self._draft.want_open()
-        if len(self._draft.effects.laters) >= TIMER_LIMIT:
-            raise HandlerError(f"a turn sets at most {TIMER_LIMIT} timers")
-        asked = self._services.schedule(delay, handler, unless, name, arguments, self._draft.state.model)
-        if name is not None:
-            self.cancel(name)
-        self._draft.effects.laters.append(asked)
-        return self
-
-    def cancel(self, name: str) -> Self:
-        """Cancel the timers of that name in this thread, also one that is due and waits for its turn.
-
-        Raises:
-            HandlerError: it is no name that a timer can have.
-        """
-        self._draft.want_open()
-        named(name)
-        self._draft.effects.forget(name)
-        return self
 
     def handoff(self, note: str = "") -> Self:
         """Give the thread to a person: what this turn says still leaves, then the bot is silent until it is returned.

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.clock import Clock
+    from bridge.store.looks import DeadLetter
     from bridge.store.port import Store
-    from bridge.store.records import Arrival, DeadLetter
+    from bridge.store.records import Arrival
 
     Reread = Callable[[DeadLetter], Sequence[Arrival]]
 

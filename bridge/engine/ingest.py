@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.routing.router import Router
-    from bridge.store.records import Arrival, DeadLetter
+    from bridge.store.looks import DeadLetter
+    from bridge.store.records import Arrival
 
 import hashlib
 import json

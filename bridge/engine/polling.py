@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.delivery.client import Client
     from bridge.providers.optional import Polled, Polls, TellsFates, Warns
+    from bridge.store.looks import Unconfirmed
     from bridge.store.port import Store
-    from bridge.store.records import Unconfirmed
 
 _DAY: Final = 86_400.0
 _BATCH: Final = 500

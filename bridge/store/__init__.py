@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import INBOX_MOVES, OUTBOX_MOVES, STATUS_RANK, InboxState, OutboxState, Outcome
+from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
 from bridge.store.port import Listener, Store, StoreReader
 from bridge.store.records import (
-    AccountSummary,
     Arrival,
-    DeadLetter,
-    HistoryEntry,
     Hold,
     InboxRow,
     OutboxRow,
@@ -19,10 +17,8 @@ from bridge.store.records import (
     Settled,
     StepRow,
     ThreadRow,
-    ThreadSummary,
     TimerRow,
     TurnCommit,
-    Unconfirmed,
 )
 
 __all__ = [

@@ -6,17 +6,17 @@ transaction that makes a row the runnable head of its thread, and hands rows on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.statements import Record, Statement
+    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.migrations import Applied, Migration
     from bridge.store.records import (
-        AccountSummary,
         Arrival,
-        DeadLetter,
-        HistoryEntry,
         InboxRow,
         OutboxRow,
         Receipt,
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
         Settled,
         StepRow,
         ThreadRow,
-        ThreadSummary,
         TurnCommit,
-        Unconfirmed,
     )
     from bridge.store.shares import Use
 
@@ -168,6 +166,10 @@ class StoreReader(Protocol):
         """The latest `limit` things said in a thread after position `after`, oldest first."""
         ...
 
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers."""
+        ...
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting, for health and the console."""
         ...
@@ -223,6 +225,33 @@ class Store(StoreReader, Protocol):
         Raises:
             ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
             KeyTaken: it sends under a key that is known with other messages.
+            StatementFailed: the database does not take a statement of the author's.
+        """
+        ...
+
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """A statement of the author's that changes rows, with `?` for each parameter, ready for `TurnCommit`.
+
+        Raises:
+            HandlerError: it is of another kind, or several, or the parameters do not go with it.
+        """
+        ...
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's, as last committed.
+
+        Raises:
+            HandlerError: it is no query, or the parameters do not go with it.
+            StatementFailed: the database does not take it.
+        """
+        ...
+
+    async def migrate(self, migration: Migration, at: int) -> bool:
+        """Apply a migration of the author's, and note it; False: another process did.
+
+        Raises:
+            HandlerError: it holds what no migration may.
+            StatementFailed: the database does not take it; nothing of it is left.
         """
         ...
 

@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Self
 
-    from bridge.events import Contact, Event, StatusValue, ThreadRef
+    from bridge.events import Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
+    from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
 
 
@@ -228,12 +229,11 @@ class TurnCommit:
 
     `thread` is the thread as the turn leaves it, its `version` still the one the turn began with. `cancelled` names
     timers set earlier, due or not; `timers` are set after that. `others` are older events that this turn answers too.
-
     `holds`: the event is kept, not done, because a person has the thread. `returns`: events kept so are done, and the
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
-    no use any more. `sends`: events of other threads, each a bridge.events.Send.
+    no use any more. `sends`: events of other threads, each a bridge.events.Send. `statements` are the author's own.
     """
 
     row: InboxRow
@@ -249,6 +249,7 @@ class TurnCommit:
     dead: str = ""
     steps: Collection[str] = ()
     sends: Sequence[Arrival] = ()
+    statements: Sequence[Statement] = ()
     at: int
 
     @property
@@ -319,85 +320,3 @@ class Settled:
     status: StatusValue | None = None
     exchange: bytes = b""
     trace: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """Something given up or not understood. `id` is "in-7" for an event and "out-7" for a message.
-
-    `content` is the webhook's body, or the message as JSON; `channel` the route's {channel} the webhook came by.
-    `trace` is where in the author's code an event failed, `tries` a JSON list of the latest tries of a message.
-    """
-
-    id: str
-    account: str
-    thread: str
-    kind: str
-    state: str
-    reason: str
-    attempt: int
-    at: int
-    content: bytes = b""
-    channel: str | None = None
-    trace: str = ""
-    tries: str = "[]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unconfirmed:
-    """A message that was sent, and of which nobody has told yet that it was delivered."""
-
-    row_id: int
-    ref: ThreadRef
-    message_id: str
-    status: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreadSummary:
-    """A line of the list of threads. `reason` is why what waits in it did not go through the last time.
-
-    `note` is for the person who has it (None: the bot does), and `kept_events` wait until it is returned.
-    """
-
-    id: int
-    ref: ThreadRef
-    contact: Contact | None
-    step: str | None
-    version: int
-    open_events: int
-    open_messages: int
-    last_at: int
-    reason: str = ""
-    note: str | None = None
-    kept_events: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccountSummary:
-    """What waits at an account since `oldest` (microseconds; None: nothing does), and how much was given up.
-
-    `last_received` is None when no event of the account is among the latest of the store.
-    """
-
-    account: str
-    last_received: int | None = None
-    open_events: int = 0
-    open_messages: int = 0
-    oldest: int | None = None
-    dead: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryEntry:
-    """One thing said in a thread, by the contact ("in") or by us ("out"); `position` pages through them."""
-
-    position: int
-    id: int
-    direction: str
-    kind: str
-    state: str
-    status: str
-    content: bytes
-    key: str
-    at: int

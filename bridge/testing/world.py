@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Reply, To
     from bridge.providers.port import Emulator, Hook
     from bridge.routing.router import Router
+    from bridge.statements import Record
     from bridge.store.records import ThreadRow
 
 T = TypeVar("T")
@@ -198,6 +199,10 @@ class World:
             return None if number is None else await kept.thread(number)
 
         return await self.inside(look())
+
+    async def fetch(self, sql: str, *parameters: object) -> list[Record]:
+        """The rows that a SELECT finds in the bot's own tables, as committed; see Turn.fetch."""
+        return await self.inside(self.bridge.fetch(sql, *parameters))
 
     async def hand_over(self, contact: Contact, note: str | None) -> bool:
         """Give a conversation to a person, with a note, or back to the bot (None); False before it began."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
@@ -16,7 +17,7 @@ from bridge.store.watch import LEASE
 from .schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
 
     from ..records import Row
 
@@ -47,6 +48,7 @@ _CONTENDED: Final = frozenset({"40001", "40P01", "55P03", "23505"})
 _CORRUPT_CODES: Final = frozenset({"XX001", "XX002"})
 _CORRUPT: Final = frozenset({"58"})
 """The server's own files fail it."""
+_INTERNAL: Final = frozenset({"XX"})
 _QUOTES_VALUES: Final = frozenset({"22", "23"})
 """The text of such an error may quote what was to be stored."""
 _ENDED: Final = frozenset({"57P01", "57P02", "57P03", "25P03"})
@@ -92,6 +94,12 @@ def is_contended(error: BaseException) -> bool:
     return isinstance(error, asyncpg.PostgresError) and error.sqlstate in _CONTENDED
 
 
+def is_transient(error: asyncpg.PostgresError) -> bool:
+    """Whether an error says something of the server, or of others, and nothing of the statement."""
+    code = error.sqlstate or ""
+    return code in _TRANSIENT_CODES or code[:2] in _TRANSIENT | _CORRUPT | _INTERNAL
+
+
 def translate(error: Exception) -> StoreError:
     """An error of PostgreSQL as what the engine does about it, by its SQLSTATE."""
     if isinstance(error, StoreError):
@@ -111,9 +119,11 @@ def translate(error: Exception) -> StoreError:
     return StoreError(reason)
 
 
-async def connect(address: Address, *, read_only: bool) -> asyncpg.Connection:
-    """A connection with our settings. Raises Unavailable, and StoreError where the server refuses us."""
-    settings = {**_SETTINGS, "application_name": f"threadbridge {os.getpid()} on {socket.gethostname()}"}
+async def connect(
+    address: Address, *, read_only: bool, more: Mapping[str, str] = MappingProxyType({})
+) -> asyncpg.Connection:
+    """A connection with our settings, and `more`. Raises Unavailable, and StoreError where the server refuses us."""
+    settings = {**_SETTINGS, **more, "application_name": f"threadbridge {os.getpid()} on {socket.gethostname()}"}
     try:
         connection = await asyncpg.connect(
             address.dsn,
@@ -133,9 +143,10 @@ async def connect(address: Address, *, read_only: bool) -> asyncpg.Connection:
 class Readers:
     """A few connections to read by, made when they are wanted."""
 
-    def __init__(self, address: Address) -> None:
-        """Nothing is connected yet."""
+    def __init__(self, address: Address, more: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Nothing is connected yet. `more` are settings beside ours, or in their place."""
         self._address = address
+        self._more = more
         self._idle: list[asyncpg.Connection] = []
         self._room = asyncio.Semaphore(READERS)
 
@@ -168,7 +179,7 @@ class Readers:
             connection = self._idle.pop()
             if not connection.is_closed():
                 return connection
-        return await connect(self._address, read_only=True)
+        return await connect(self._address, read_only=True, more=self._more)
 
     def _keep(self, connection: asyncpg.Connection, *, lost: bool) -> None:
         if lost:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
     from .connection import Address
 
-OWN: Final = ("processes", "duties", "schema_version", UNFINISHED)
-"""Tables of the store's own working: they tell nothing of a conversation."""
+OWN: Final = ("processes", "duties", "schema_version", "migrations", UNFINISHED)
+"""Tables of the store's own working, and of the bot's: they tell nothing of a conversation."""
 OWN_COLUMNS: Final = ("holder", "deaths", "on_trial")
 """Which process holds a thread, and what others died of: nothing to those that take over a copy."""
 _TABLES: Final = f"""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .connection import Fetch
 
 
-_LOCK: Final = 0x74627268
+LOCK: Final = 0x74627268
 """Of whoever migrates; transactions of all processes wait for it."""
 _HAS_SCHEMA: Final = f"SELECT 1 FROM pg_namespace WHERE nspname = '{SCHEMA}'"
 _HAS_VERSION: Final = f"SELECT to_regclass('{SCHEMA}.schema_version') IS NOT NULL"
@@ -51,7 +51,7 @@ async def copied_from(fetch: Fetch) -> str | None:
 async def migrate(connection: asyncpg.Connection, *, is_copy: bool = False) -> None:
     """Bring the schema up to date. Raises NewerSchema; UnfinishedCopy, unless it is to become a copy."""
     async with connection.transaction():
-        await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        await connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         version = await schema_version(connection.fetch)
         if not is_copy and (source := await copied_from(connection.fetch)) is not None:
             raise UnfinishedCopy(source)

@@ -74,7 +74,7 @@ class Process:
 
     def __init__(self, address: Address, notified: Callable[[str], None]) -> None:
         """Nothing is connected yet. `notified` is called with what other processes tell; "" after news may be lost."""
-        self._address = address
+        self.address = address
         self._notified = notified
         self._connection: asyncpg.Connection | None = None
         self.epoch = 0
@@ -94,10 +94,10 @@ class Process:
             Unavailable: it cannot be reached now.
             Broken: its server may lose what is committed.
         """
-        connection = await connect(self._address, read_only=False)
+        connection = await connect(self.address, read_only=False)
         try:
-            await take(connection, self._address, _SHARE)
-            await check_durability(connection, relaxed=self._address.relaxed)
+            await take(connection, self.address, _SHARE)
+            await check_durability(connection, relaxed=self.address.relaxed)
             await migrate(connection)
             self.epoch = await connection.fetchval(_BEGIN, f"{os.getpid()} on {socket.gethostname()}")
             await connection.fetchval(_TRY, self._key)
@@ -201,7 +201,7 @@ class Process:
         if now < self._again_at:
             raise Unavailable("PostgreSQL is away")
         self._again_at = now + AGAIN
-        connection = await connect(self._address, read_only=False)
+        connection = await connect(self.address, read_only=False)
         try:
             await self._retake(connection)
         except (asyncpg.PostgresError, *LOST) as error:
@@ -227,7 +227,7 @@ class Process:
             for (pid,) in await connection.fetch(_BACKEND, self._key):
                 await connection.execute("SELECT pg_terminate_backend($1)", pid)
             raise Unavailable("our former connection to PostgreSQL has not ended yet")
-        await check_durability(connection, relaxed=self._address.relaxed)
+        await check_durability(connection, relaxed=self.address.relaxed)
         await self._listen(connection)
         self._transactions = transactions
 

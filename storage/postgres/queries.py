@@ -14,7 +14,7 @@ from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
-    from bridge.store.records import AccountSummary, ThreadSummary
+    from bridge.store.looks import AccountSummary, ThreadSummary
 
     from .connection import Fetch
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.lifecycle import TimerState
+from bridge.store.migrations import Applied
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
@@ -22,17 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
-    from bridge.store.records import (
-        AccountSummary,
-        DeadLetter,
-        HistoryEntry,
-        InboxRow,
-        OutboxRow,
-        StepRow,
-        ThreadRow,
-        ThreadSummary,
-        Unconfirmed,
-    )
+    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -238,6 +230,11 @@ class Reader:
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers."""
+        rows = await self._fetch("SELECT number, name, digest FROM migrations ORDER BY number")
+        return [Applied(*row) for row in rows]
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

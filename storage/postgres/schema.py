@@ -181,6 +181,13 @@ CREATE TABLE steps (
     result BYTEA,
     PRIMARY KEY (thread_id, run, position, call)
 );
+
+CREATE TABLE migrations (
+    number BIGINT PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    applied_at BIGINT NOT NULL
+);
 """
 
 MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL,)

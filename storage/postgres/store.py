@@ -22,6 +22,7 @@ from . import (
     inbox,
     news,
     outbox,
+    statements,
     statuses,
     steps,
     threads,
@@ -41,6 +42,8 @@ from .transaction import Transaction
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
+    from bridge.statements import Record, Statement
+    from bridge.store.migrations import Migration
     from bridge.store.records import Arrival, InboxRow, OutboxRow, ThreadRow
 
     from ..records import Row
@@ -103,6 +106,7 @@ class PostgresStore(Owner, Reader):
         Owner.__init__(self, ThreadMemory(), running)
         Reader.__init__(self, readers)
         self._process = process
+        self._own_reads = Readers(process.address, statements.READING)
         self._tending = Tending(process, readers, self._writer, running, listener=lambda: self._listener)
         self._standing = Standing(readers, process)
         self._had_company = False
@@ -168,12 +172,25 @@ class PostgresStore(Owner, Reader):
         query = MINE["outbox"].heads
         return await self._readable("outbox", records.outbox_row, query, after_seq, account, limit, self._process.epoch)
 
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """A statement of the author's that changes rows."""
+        return statements.change(sql, parameters)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's, as last committed."""
+        return await statements.fetch(self._own_reads, statements.query(sql, parameters))
+
+    async def migrate(self, migration: Migration, at: int) -> bool:
+        """Apply a migration of the author's, and note it; False: another process did."""
+        return await statements.migrate(self._process.address, migration, at)
+
     async def close(self) -> None:
         """Finish what was accepted, leave our threads to the others, and let go of the database."""
         self._process.closes()
         await self._tending.close()
         await self._writer.close()
         await self._source.close()
+        await self._own_reads.close()
         await self._process.end()
 
     async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own

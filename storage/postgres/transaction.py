@@ -78,6 +78,10 @@ class Transaction:
         status: str = await self._connection.execute(query, *values)
         return int(status.rpartition(" ")[2])
 
+    async def run(self, query: str, *values: Any) -> None:  # noqa: ANN401 - the query's own
+        """Run what gives nothing back; without values it may be several statements."""
+        await self._connection.execute(query, *values)
+
     async def each(self, query: str, rows: Collection[Sequence[Any]]) -> None:
         """A statement for each of several rows of values; one that takes arrays costs less, see decision 66."""
         if rows:

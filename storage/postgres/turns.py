@@ -12,7 +12,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, sends, steps, threads, timers
+from . import holds, outbox, sends, statements, steps, threads, timers
 from .heads import begin_next
 from .transaction import unnest
 from .waves import waves
@@ -55,7 +55,7 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | 
     """Event done, thread moved on, messages waiting: all of each turn."""
     rows = await tx.fetch(_STANDING, [row.id for turn in turns for row in turn.rows])
     fenced = fence(turns, {row_id: (version, taken) for row_id, version, taken in rows})
-    verdicts = await sends.fence(tx, turns, fenced)
+    verdicts = await statements.run(tx, turns, await sends.fence(tx, turns, fenced))
     standing = [turn for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     good = [await _numbered(tx, turn) for turn in standing]
     results = [Result(threads={turn.thread.id}) for turn in good]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..memory import FORMER_KEYS, ThreadMemory
 from ..records import OPEN
+from .statements import Guard
 
 if TYPE_CHECKING:
     import sqlite3
@@ -21,6 +22,8 @@ class Cache(ThreadMemory):
     def __init__(self) -> None:
         """Empty until `load`."""
         super().__init__()
+        self.guard = Guard()
+        """Stands on the connection before our tables, while statements of the author's run."""
         self._next = 1
         self.last_row = 0
         """The number of the newest row that is committed."""

@@ -85,6 +85,11 @@ class ThreadConnection:
         """Call `function(sqlite3 connection, units)` on the thread."""
         return await self.run(function, units)
 
+    def interrupt(self) -> None:
+        """End what the thread is doing now, with an error of its own."""
+        if self._connection._conn is not None:  # noqa: SLF001 - aiosqlite's own way of it would have to be awaited
+            self._connection._conn.interrupt()  # noqa: SLF001 - the same
+
     async def close(self) -> None:
         """Close the connection, and end its thread."""
         await self._connection.close()
@@ -200,6 +205,20 @@ def _empty() -> bytes:
     with closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
         _migrate(db)
         return db.serialize()
+
+
+@cache
+def own_names() -> frozenset[str]:
+    """The tables and indexes of our schema."""
+    with closing(sqlite3.connect(MEMORY)) as db:
+        db.deserialize(_empty())
+        return frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
+
+
+def has_own_tables(db: sqlite3.Connection) -> bool:
+    """Whether migrations of the author's were applied; a file of an older schema has none."""
+    known = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'migrations'").fetchone()
+    return known is not None and db.execute("SELECT 1 FROM migrations LIMIT 1").fetchone() is not None
 
 
 def _check_ours(db: sqlite3.Connection) -> None:

@@ -22,7 +22,18 @@ from ..moving import (
 from ..records import literal
 from ..suspects import SuspectsFile
 from .cache import newest_row
-from .connection import check_newest, connect, create_file, execute, path_of, prepare_copy, resolved, sync_folder
+from .connection import (
+    check_newest,
+    connect,
+    create_file,
+    execute,
+    has_own_tables,
+    own_names,
+    path_of,
+    prepare_copy,
+    resolved,
+    sync_folder,
+)
 from .lock import FileLock
 from .recovery import refuse_loss
 from .schema import UNFINISHED
@@ -38,7 +49,8 @@ if TYPE_CHECKING:
 
 _TABLES: Final = f"""
 SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
-WHERE m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND m.name <> {literal(UNFINISHED)} AND c.hidden = 0
+WHERE m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND c.hidden = 0
+    AND m.name NOT IN ({literal(UNFINISHED)}, 'migrations')
 ORDER BY m.rowid, c.cid
 """
 _DERIVED: Final = {
@@ -244,15 +256,18 @@ def _fetch(db: sqlite3.Connection, query: str, values: Mapping[str, Any]) -> lis
 
 
 def _tables(db: sqlite3.Connection) -> dict[str, Table]:
+    """Those of a bot are left out, where it has migrations for them: it makes them anew."""
     columns: dict[str, list[str]] = {}
     keys: dict[str, dict[int, str]] = {}
     for name, column, place in db.execute(_TABLES):
         columns.setdefault(name, []).append(column)
         if place:
             keys.setdefault(name, {})[place] = column
+    left_out = {*columns} - own_names() if has_own_tables(db) else set()
     return {
         name: table_of(name, [column for _, column in sorted(keys.get(name, {}).items())], columns[name])
         for name in columns
+        if name not in left_out
     }
 
 

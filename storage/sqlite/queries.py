@@ -18,7 +18,7 @@ from . import segments
 if TYPE_CHECKING:
     import sqlite3
 
-    from bridge.store.records import AccountSummary, HistoryEntry, ThreadSummary
+    from bridge.store.looks import AccountSummary, HistoryEntry, ThreadSummary
 
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)

@@ -8,6 +8,7 @@ from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
+from bridge.store.migrations import Applied
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
@@ -22,17 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
-    from bridge.store.records import (
-        AccountSummary,
-        DeadLetter,
-        HistoryEntry,
-        InboxRow,
-        OutboxRow,
-        StepRow,
-        ThreadRow,
-        ThreadSummary,
-        Unconfirmed,
-    )
+    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -208,6 +200,12 @@ class Reader:
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
+
+    async def migrations(self) -> list[Applied]:
+        """The author's migrations that are applied, by their numbers; a file of an older schema has none."""
+        if not await self._all(bool, "SELECT 1 FROM sqlite_master WHERE name = 'migrations'"):
+            return []
+        return await self._all(Applied._make, "SELECT number, name, digest FROM migrations ORDER BY number")
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

@@ -235,6 +235,16 @@ CREATE INDEX timers_due ON timers (account, due_at) WHERE status = 'waiting';
 _OPTED_OUT: Final = "ALTER TABLE threads ADD COLUMN opted_out INTEGER NOT NULL DEFAULT 0;"
 """The event with which a contact opted out of messages."""
 
+_AUTHORS: Final = """
+CREATE TABLE migrations (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    applied_at INTEGER NOT NULL
+) STRICT;
+"""
+"""Which of the author's own migrations are applied."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -250,5 +260,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _SEGMENTS,
     _FAIR_TIMERS,
     _OPTED_OUT,
+    _AUTHORS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -12,7 +12,7 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, outbox, steps, timers, turns, unreadable
+from . import cursors, dead_letters, dialogs, inbox, outbox, statements, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import TypeVar
 
+    from bridge.statements import Record, Statement
     from bridge.store.records import ThreadRow
 
     from ..results import Result
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
 
 _BULK: Final[dict[str, Bulk]] = {
+    "migrate": lambda db, cache, calls: [statements.migrate(db, cache.guard, *call) for call in calls],
     "settle delivery": outbox.settle,
     "retry delivery": lambda db, _, retries: outbox.retry(db, retries),
     "claim delivery": lambda db, _, claims: outbox.claim(db, claims),
@@ -72,6 +74,7 @@ class SqliteStore(Owner, Reader):
         self._writing = writing
         self._lock = lock
         self._wal = WalWatch(lock.database) if lock is not None else None
+        self._own_reads = statements.OwnReads(reading, lock.database if lock is not None else None)
 
     @classmethod
     async def started(
@@ -107,9 +110,18 @@ class SqliteStore(Owner, Reader):
     async def try_suspect(self, row_id: int) -> None:
         """It is marked, which a death leaves as it is."""
 
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """A statement of the author's that changes rows."""
+        return statements.change(sql, parameters)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's, as last committed."""
+        return await self._own_reads.fetch(self._cache.guard, statements.query(sql, parameters))
+
     async def close(self) -> None:
         """Finish what was accepted, write the log back, let go of the lock."""
         await self._writer.close()
+        await self._own_reads.close()
         if self._connection is not self._writing:
             await self._connection.close()
         await self._writing.close()

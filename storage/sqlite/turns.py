@@ -14,7 +14,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, sends, steps, threads, timers
+from . import holds, outbox, sends, statements, steps, threads, timers
 from .heads import begin_next
 
 if TYPE_CHECKING:
@@ -46,7 +46,8 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     """Event done, thread moved on, messages waiting: all of each turn."""
     wanted = orjson.dumps([row.id for turn in turns for row in turn.rows]).decode()
     standing = {row_id: (version, taken) for row_id, version, taken in db.execute(_STANDING, (wanted,))}
-    verdicts = sends.fence(db, turns, fence(turns, standing))
+    fenced = sends.fence(db, turns, fence(turns, standing))
+    verdicts = statements.run(db, cache.guard, turns, fenced)
     good = [_numbered(cache, turn) for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     results = [Result(threads={turn.thread.id}) for turn in good]
     db.executemany(

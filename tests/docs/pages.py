@@ -14,12 +14,12 @@ PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 _FENCED: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_FILE: Final = re.compile(r"# (?P<name>(?:[a-z_]+/)*[a-z_]+\.(?:py|toml))(?P<more>, continued)?\n")
+_FILE: Final = re.compile(r"(?:#|--) (?P<name>(?:[a-z_]+/)*[a-z0-9_]+\.(?:py|toml|sql))(?P<more>, continued)?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """One code block. `file` is the name its first line gives it, `# shop.py` or `# shop/menu.py`; or None.
+    """One code block. `file` is the name its first line gives it, `# shop.py` or `-- tables/0001_a.sql`; or None.
 
     `# shop.py, continued` goes on in the file of an earlier block.
     """

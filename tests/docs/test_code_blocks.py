@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIGURATION = "threadbridge.toml"
-LANGUAGES = {"python", "toml", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
+LANGUAGES = {"python", "toml", "sql", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
 
 NAMELESS = [[block for block in blocks_of(page, "python") if block.file is None] for page in PAGES]
 
@@ -51,12 +51,14 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, mo
     give_secrets(page.read_text("utf-8"), folder, monkeypatch)
     monkeypatch.setattr("bridge.cli.check.resolved", lambda _: {})  # a test asks no network
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    for block in blocks_of(page, "python", "toml"):
+    for block in blocks_of(page, "python", "toml", "sql"):
         if block.file is not None:
             write_file(block, folder)
-        if block.language == "toml" and (block.file or CONFIGURATION) == CONFIGURATION:
+        if block.language == "sql":
+            assert block.file is not None
+        elif block.language == "toml" and (block.file or CONFIGURATION) == CONFIGURATION:
             Config.from_dict(tomllib.loads(block.code), folder)
-        elif block.language == "toml":
+        elif block.language == "toml" or block.language == "toml":
             continue  # the texts of a bot: `check` reads them
         elif block.file is not None:
             import_anew(block.file)
@@ -79,7 +81,7 @@ def import_anew(file: str) -> None:
 def test_a_block_runs_when_it_is_copied_by_itself(block: Block, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of the blocks above only those that are files are there; a block that is a file is a module in every test."""
     give_secrets(block.page.read_text("utf-8"), folder, monkeypatch)
-    for other in blocks_of(block.page, "python", "toml"):
+    for other in blocks_of(block.page, "python", "toml", "sql"):
         if other.file is not None and other.line < block.line:
             write_file(other, folder)
     exec(compile("\n" * (block.line - 1) + block.code, str(block.page), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own pages

@@ -27,7 +27,8 @@ from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from bridge.store.records import Arrival, HistoryEntry, ThreadRow
+    from bridge.store.looks import HistoryEntry
+    from bridge.store.records import Arrival, ThreadRow
 
 TURNS: Final = 10_000
 RUNS: Final = 60

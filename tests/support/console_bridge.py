@@ -13,7 +13,7 @@ from bridge.messages import Text, encode_message
 from bridge.providers.playground import Playground, PlaygroundSettings
 from bridge.providers.port import Webhook
 from bridge.store.lifecycle import InboxState, OutboxState
-from bridge.store.records import HistoryEntry, ThreadSummary
+from bridge.store.looks import HistoryEntry, ThreadSummary
 from bridge.web.console.backend import Wakeups
 
 if TYPE_CHECKING:

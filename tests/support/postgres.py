@@ -30,7 +30,7 @@ _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = o
 """For a server that no machine's crash will meet."""
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
-    *("cursors", "secrets", "steps", "processes", "duties"),
+    *("cursors", "secrets", "steps", "migrations", "processes", "duties"),
 )
 _AGAIN: Final = (
     "ALTER SEQUENCE threadbridge.places RESTART",
@@ -131,6 +131,8 @@ async def _empty(url: str) -> None:
     try:
         if await connection.fetchval("SELECT to_regclass('threadbridge.threads') IS NOT NULL"):
             await connection.execute(";".join([*(f"DELETE FROM threadbridge.{table}" for table in _TABLES), *_AGAIN]))
+        if await connection.fetchval("SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = 'public')"):
+            await connection.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")  # the bot's own tables
     finally:
         await connection.close()
 

@@ -44,7 +44,11 @@ def _of_sqlite(path: str) -> Contents:
     with closing(sqlite3.connect(path)) as db:
         db.row_factory = sqlite3.Row
         names = [row[0] for row in db.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
-        return {name: _ordered([dict(row) for row in db.execute(f'SELECT * FROM "{name}"')]) for name in names}
+        return {
+            name: _ordered([dict(row) for row in db.execute(f'SELECT * FROM "{name}"')])
+            for name in names
+            if name not in OWN
+        }
 
 
 async def _of_postgres(url: str) -> Contents:
@@ -70,6 +74,8 @@ def random_rows(rng: Random, least: int = 0) -> Contents:
     with closing(sqlite3.connect(":memory:")) as db:
         prepare(db)
         for table, column, kind, is_wanted, is_unique in db.execute(_COLUMNS).fetchall():
+            if table in OWN:
+                continue
             if table not in tables:
                 tables[table] = [{} for _ in range(rng.randint(least, least + 6))]
             for number, row in enumerate(tables[table]):

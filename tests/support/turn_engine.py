@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from bridge.engine.timers import Timers
     from bridge.engine.turns.loops import GuardPolicy
     from bridge.routing.router import Router
+    from bridge.store.looks import HistoryEntry
     from bridge.store.port import Store
-    from bridge.store.records import HistoryEntry, InboxRow, OutboxRow, Receipt
+    from bridge.store.records import InboxRow, OutboxRow, Receipt
     from bridge.store.shares import Use
 
 ATTEMPTS: Final = 5

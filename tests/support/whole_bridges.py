@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.app.bridge import Bridge, Outside
-    from bridge.store.records import DeadLetter
+    from bridge.store.looks import DeadLetter
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
 NOWHERE: Final = "http://127.0.0.1:9"

@@ -68,6 +68,14 @@ def hello(turn: Turn, number: int = Depends(get_number), text: str = Depends(get
     return [turn.contact.name]
 
 
+@router.message(text="rows")
+async def rows(turn: Turn) -> str:
+    found = await turn.fetch("SELECT no, what FROM orders WHERE no = ?", 1)
+    turn.execute("DELETE FROM orders WHERE no = ?", 1).execute("DELETE FROM orders").say("gone")
+    number, what = found[0]
+    return f"{number} {what} {found[0]['no']} {dict(found[0])}"
+
+
 @router.message(text="track")
 @router.postback(Track)
 async def track(turn: Turn, click: Track = Track(no=1)) -> Turn:

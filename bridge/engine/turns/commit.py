@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import replace
-from hashlib import sha1
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import AT, QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
 from bridge.engine.jobs import JOBS
+from bridge.engine.turns.idempotency import idempotency_key
 from bridge.engine.turns.sending import SENT, arrival_of, check_size
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
@@ -40,10 +39,6 @@ if TYPE_CHECKING:
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
     from bridge.store.records import Arrival, Hold, InboxRow
-
-KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
-"""The namespace of idempotency keys; it never changes, or restored messages would leave again under other keys."""
-_NAMESPACE: Final = KEYS.bytes
 
 REPLY_SIZE: Final = 128 * 1024
 """Characters that one turn may say: they are split, planned and stored in one go, and nothing else runs meanwhile."""
@@ -155,6 +150,7 @@ class CommitBuilder:
             silences=change.silences,
             steps=draft.stepped,
             sends=sends,
+            statements=effects.statements,
             at=now,
         )
         return Prepared(commit, long_keys)
@@ -381,16 +377,3 @@ def _is_question(planned: Plan) -> bool:
     """Whether a plan asks for words: what was offered before is then no longer what an answer means."""
     last = planned.parts[-1] if planned.parts else None
     return isinstance(last, Text) and not planned.choices and last.text.rstrip().endswith(_QUESTION_MARKS)
-
-
-def idempotency_key(account: str, event_key: str, replay: int, handler: str, ordinal: int, part: int) -> str:
-    """The key of one message: the same over re-runs, crashes and restores."""
-    name = f"{account}\n{event_key}\n{replay}\n{handler}\n{ordinal}\n{part}"
-    return _uuid5(name)
-
-
-def _uuid5(name: str) -> str:
-    """As str(uuid.uuid5(KEYS, name)), in a third of the time (RFC 9562, 5.5)."""
-    digest = sha1(_NAMESPACE + name.encode(), usedforsecurity=False).hexdigest()
-    variant = "89ab"[int(digest[16], 16) & 3]
-    return f"{digest[:8]}-{digest[8:12]}-5{digest[13:16]}-{variant}{digest[17:20]}-{digest[20:32]}"

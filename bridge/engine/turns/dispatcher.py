@@ -30,7 +30,7 @@ from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.services import TurnServices
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.unwritten import Unwritten
-from bridge.errors import Broken, ClaimLost, HandlerError, ThreadMoved, Unavailable
+from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
 from bridge.events import Message
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
@@ -260,8 +260,7 @@ class Dispatcher:
             raise
         except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, batch, thread, match, error)
-        is_held = prepared.commit.thread.is_held
-        if is_held != thread.is_held:
+        if (is_held := prepared.commit.thread.is_held) != thread.is_held:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
@@ -336,11 +335,10 @@ class Dispatcher:
             traceback=error,
         )
         try:
-            recovered = await self._recovered(batch, thread, match, error)
+            if await self._recovered(batch, thread, match, error):
+                return None
         except StoreSignal as signal:
             raise signal.error from None
-        if recovered is not None:
-            return await self._unwritten.write(row.id, lambda: self._commit(batch, recovered))
         name = match.handler.name if match is not None else ""
         if overdue := self._outages.overdue(name, row):
             return await self._unwritten.write(row.id, lambda: self._failures.give_up(row, overdue, error))
@@ -360,34 +358,36 @@ class Dispatcher:
     ) -> InboxRow | None:
         """The turn of a dialog that cannot go on: as an error handler answers a mistake, or as the script declares."""
         fate = await self._dialogs.fate(misfit, thread)
-        recovered = None
-        if misfit.mistake:
-            ended = replace(thread, dialog=None)
-            recovered = await self._recovered(batch.alone(), ended, match, HandlerError(misfit.mistake))
+        ended, mistake = replace(thread, dialog=None), HandlerError(misfit.mistake)
+        recovered = bool(misfit.mistake) and await self._recovered(batch.alone(), ended, match, mistake)
         about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
         log.error("dialog_changed", **about, reason=misfit.reason, outcome="finish" if recovered else fate.action)
-        if recovered is None and fate.action != "handoff":
-            return await self._turn(row, batch.alone(), fate.instead)
-        left = recovered or Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS)
+        if recovered or fate.action != "handoff":
+            return None if recovered else await self._turn(row, batch.alone(), fate.instead)
+        left = Prepared(self._builder.of_silence(batch.head, fate.instead), NO_KEYS)
         return await self._unwritten.write(row.id, lambda: self._commit(batch.alone(), left))
 
-    async def _recovered(
-        self, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
-    ) -> Prepared | None:
-        """The turn as an error handler of the bot leaves it; None: no such handler, or it failed too."""
+    async def _recovered(self, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException) -> bool:
+        """Commit the turn as an error handler of the bot leaves it; False: no such handler, or it failed too."""
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
-            return None
+            return False
         invocation = self._invocation(batch, thread)
         draft = draft_of(invocation.turn)
         try:
             with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
-                return self._builder.of_turn(batch, draft, thread, handler)
+                prepared = self._builder.of_turn(batch, draft, thread, handler)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
             log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
-            return None
+            return False
         finally:
             draft.close()
+        try:
+            await self._unwritten.write(batch.head.id, lambda: self._commit(batch, prepared))
+        except StatementFailed as second:
+            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
+            return False
+        return True

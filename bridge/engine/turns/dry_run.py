@@ -16,6 +16,7 @@ from bridge.conversation.catalogue import NO_TEXTS, Catalogue
 from bridge.conversation.dialog import Dialog
 from bridge.conversation.effects import Destination
 from bridge.conversation.journal import decode_journal
+from bridge.conversation.own_tables import NoTables
 from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended
 from bridge.conversation.turn import Turn, draft_of
@@ -229,7 +230,7 @@ class _NoSteps:
         return False
 
 
-class _DryServices:
+class _DryServices(NoTables):
     """Implements Services without a store: another dialog would take the place of this one."""
 
     schedule = staticmethod(later)

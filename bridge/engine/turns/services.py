@@ -26,8 +26,9 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import To, Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
+    from bridge.statements import Record, Statement
+    from bridge.store.looks import HistoryEntry
     from bridge.store.port import Store
-    from bridge.store.records import HistoryEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,15 @@ class TurnServices:
         if channel is None and account is None and isinstance(to, Contact):
             channel = ref.channel
         return destination(self.accounts, account or ref.account, to, channel)
+
+    def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
+        """Check a statement of the author's."""
+        return self.store.statement(sql, parameters)
+
+    async def fetch(self, sql: str, parameters: Sequence[Any]) -> list[Record]:
+        """The rows of a query of the author's."""
+        with self.watch.signals():
+            return await self.store.fetch(sql, parameters)
 
     async def begin(self, turn: Turn[Any, Any], dialog: Callable[..., object], arguments: tuple[object, ...]) -> None:
         """Begin a dialog in the turn."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeAlias
 
-from bridge.errors import ThreadMoved, Unavailable
+from bridge.errors import StatementFailed, ThreadMoved, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,8 +39,8 @@ class Unwritten:
         self._ends[row_id] = end
 
     async def again(self, row: InboxRow, end: End) -> InboxRow | None:
-        """Write an end once more. Where the thread moved on meanwhile, the event has its turn anew."""
+        """Write an end once more. Where it does not fit any more, the event has its turn anew."""
         try:
             return await self.write(row.id, end)
-        except ThreadMoved:
+        except (ThreadMoved, StatementFailed):
             return row

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from contextlib import AbstractContextManager
 
-    from bridge.store.records import HistoryEntry, ThreadSummary
+    from bridge.store.looks import HistoryEntry, ThreadSummary
 
 
 class Backend(Protocol):

@@ -39,7 +39,7 @@ from bridge.units import moment
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bridge.store.records import HistoryEntry, ThreadSummary
+    from bridge.store.looks import HistoryEntry, ThreadSummary
 
 _WORDS: Final[Mapping[str, str]] = {
     InboxState.OPEN: "waiting",

@@ -26,7 +26,7 @@ from bridge.web.console.entries import is_settled, shown_conversation, shown_ent
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.store.records import HistoryEntry
+    from bridge.store.looks import HistoryEntry
     from bridge.web.console.backend import Backend
 
 HISTORY: Final = 500

@@ -8,6 +8,7 @@ import pytest
 
 from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import InboxState
+from bridge.store.migrations import Migration
 from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["planned"]
 
-_QUIET: Final = {"processes", "listen", "peek", "mark", "suspects", "deaths", "close"}
+_QUIET: Final = {"processes", "listen", "peek", "mark", "suspects", "deaths", "statement", "close"}
 """Methods that ask the database nothing."""
 
 
@@ -51,6 +52,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
     await store.take_over()
+    await store.migrate(Migration(1, "0001_a.sql", "CREATE TABLE bot_a (x INTEGER)", "d"), AT)
     assert await store.has_duty("d")
     await store.tell_pause("shop", "away", 1.0)
     step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
@@ -98,6 +100,8 @@ async def look(store: Any, row: InboxRow) -> None:
             await store.threads(account=account, held=held)
     for letter in ("in-1", "out-1"):
         await store.dead_letter(letter)
+    assert len(await store.migrations()) == 1
+    await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")
     await store.secret("shop", "n")
     await store.unconfirmed("shop", since=AT, after=0, limit=10)

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bridge import Button, Buttons, Contact, Entry, HandlerError, Image, Message, Text, ThreadRef, Turn
 from bridge.conversation.draft import REPLY_LIMIT
+from bridge.conversation.own_tables import NoTables
 from bridge.conversation.state import STATE_LIMIT
 from bridge.conversation.turn import NoServices, as_messages, draft_of
 from bridge.routing.schedule import later
@@ -31,7 +32,7 @@ BUTTONS = Buttons("Sure?", [Button("yes", "Yes")])
 IMAGE = Image("https://files.example/1")
 
 
-class Asked:
+class Asked(NoTables):
     """Implements Services: timers are checked, and what was said before comes from the test."""
 
     schedule = staticmethod(later)

@@ -17,7 +17,7 @@ from storage.sqlite.store import open_reader
 from tests.support.sqlite_files import on_writer
 
 if TYPE_CHECKING:
-    from bridge.store.records import DeadLetter
+    from bridge.store.looks import DeadLetter
 
 
 SPOILT = ["kind = 'reaction'", "event = x'ff'", "event = x'5b5d'", "event = x'7b7d'", "raw = x'ff'"]

@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.sends import SendContract
@@ -36,6 +37,7 @@ class StoreContract(
     HandoffContract,
     DeadLetterContract,
     PollingContract,
+    OwnTablesContract,
 ):
     """All that the engine asks of a store."""
 
@@ -46,6 +48,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "HandoffContract",
+    "OwnTablesContract",
     "PollingContract",
     "ReceiveContract",
     "SendContract",

@@ -9,7 +9,8 @@ import pytest
 
 from bridge.events import Message
 from bridge.store.lifecycle import OutboxState, Outcome
-from bridge.store.records import AccountSummary, Receipt
+from bridge.store.looks import AccountSummary
+from bridge.store.records import Receipt
 from bridge.testing.contract.store.desk import (
     AT,
     NOON,
@@ -26,7 +27,7 @@ from bridge.testing.contract.store.desk import (
 from bridge.testing.contract.store.suite import StoreSuite
 
 if TYPE_CHECKING:
-    from bridge.store.records import DeadLetter
+    from bridge.store.looks import DeadLetter
 
 
 async def only_letter(desk: Desk) -> DeadLetter:

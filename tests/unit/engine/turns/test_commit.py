@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from bridge.engine.ingest import event_key
 from bridge.engine.turns import commit
-from bridge.engine.turns.commit import KEYS, idempotency_key
+from bridge.engine.turns.idempotency import KEYS, idempotency_key
 from bridge.errors import Unavailable
 from bridge.events import ThreadRef
 from bridge.messages import Button, Buttons, Card, Cards, Document, Row, Section
