@@ -1,7 +1,7 @@
 """Bridges as forks of one process that has imported their modules: a start costs a third of that of a new process.
 
 A fork begins where `threadbridge run` has imported its modules, and shares nothing else with another bridge. Whatever
-dies does so after that, and strace has nothing to see before. The commands of tests/acceptance are new processes.
+dies does so after that, and strace has nothing to see before. Where Python's own start matters, a test begins it anew.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
@@ -24,6 +25,7 @@ from bridge.workers.parent import Parent
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from multiprocessing.connection import Connection
 
     from bridge.workers.parent import Plan
 
@@ -35,6 +37,7 @@ CONTEXT.set_forkserver_preload(
     [
         __name__,
         "bridge.app.serve",
+        "bridge.cli.emulate",
         "bridge.cli.serve",
         "bridge.workers.parent",
         "bridge.providers.konnek",
@@ -51,8 +54,19 @@ class Fork:
         self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, waits: bool = False
     ) -> None:
         """Begin in `folder`, or once it is traced if it `waits`; what it says on stderr is added to `log`."""
+        self._begin(arguments, folder, environment, (Path(os.devnull), log), waits=waits)
+
+    def _begin(
+        self,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        outputs: Sequence[Path | Connection],
+        *,
+        waits: bool,
+    ) -> None:
         self._process = CONTEXT.Process(
-            target=_run, args=([*arguments], folder, {**environment}, log), kwargs={"waits": waits}, daemon=True
+            target=_run, args=([*arguments], folder, {**environment}, outputs), kwargs={"waits": waits}, daemon=True
         )
         self._process.start()
         assert self._process.pid is not None
@@ -86,21 +100,57 @@ class Fork:
         self.send_signal(signal.SIGKILL)
 
 
-def _run(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path, *, waits: bool) -> None:
+class Talking(Fork):
+    """One whose standard output and standard error are read; it is used like a subprocess.Popen with pipes of text."""
+
+    def __init__(self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+        """Begin in `folder`."""
+        (out, our_out), (err, our_err) = (CONTEXT.Pipe(duplex=False) for _ in range(2))
+        self._begin(arguments, folder, environment, (our_out, our_err), waits=False)
+        for ours in (our_out, our_err):
+            ours.close()
+        self.stdout, self.stderr = (os.fdopen(os.dup(theirs.fileno()), encoding="utf-8") for theirs in (out, err))
+        for theirs in (out, err):
+            theirs.close()
+
+    def communicate(self, *, timeout: float) -> tuple[str, str]:
+        """What it still says until it ends, for which it has so many seconds."""
+        late = threading.Timer(timeout, self.kill)
+        late.start()
+        with ThreadPoolExecutor(1) as aside, self.stdout, self.stderr:
+            complaints = aside.submit(self.stderr.read)
+            said = self.stdout.read(), complaints.result()
+        self.wait()
+        late.cancel()
+        late.join()
+        return said
+
+
+def _run(
+    arguments: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    outputs: Sequence[Path | Connection],
+    *,
+    waits: bool,
+) -> None:
     """In the fork: what a shell does before it starts a command, then the command."""
     gc.freeze()  # else the bridge's own collection goes through all that was imported, and copies its pages
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     sys.dont_write_bytecode = "PYTHONDONTWRITEBYTECODE" in environment
-    for path, flags, descriptor in (
-        (Path(os.devnull), os.O_RDONLY, 0),
-        (Path(os.devnull), os.O_WRONLY, 1),
-        (log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 2),
-    ):
-        opened = os.open(path, flags, 0o600)
-        os.dup2(opened, descriptor)
-        os.close(opened)
+    for descriptor, place in enumerate((Path(os.devnull), *outputs)):
+        if isinstance(place, Path):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if descriptor else os.O_RDONLY
+            opened = os.open(place, flags, 0o600)
+            os.dup2(opened, descriptor)
+            os.close(opened)
+        else:
+            os.dup2(place.fileno(), descriptor)
+            place.close()
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)  # the server's own may stand on a file
+    sys.stderr = os.fdopen(2, "w", 1, encoding="utf-8", errors="backslashreplace", closefd=False)
     sys.argv = ["threadbridge", *arguments]
     if waits:
         _wait_for_tracer()

@@ -106,8 +106,9 @@ def own_server(place: Path | None = None) -> Iterator[OwnServer]:
             yield server
         finally:
             for running in (server, OwnServer(server.data.with_name("standby"), server._wheel)):
-                with suppress(Exception):
-                    running.stop("immediate")
+                if running.data.exists():
+                    with suppress(Exception):
+                        running.stop("immediate")
 
 
 def _made(folder: Path) -> OwnServer:

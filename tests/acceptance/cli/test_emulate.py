@@ -1,4 +1,4 @@
-"""`threadbridge emulate`, as the real command: a gateway that speaks, listens, and fails when told to."""
+"""`threadbridge emulate`, as a process: a gateway that speaks, listens, and fails when told to."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ import re
 import shlex
 import signal
 import socket
-import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from http.client import RemoteDisconnected
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -22,11 +21,11 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from tests.faults.forks import Talking
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 SAID = {"channel": "whatsapp", "contact": "ann", "text": "hello"}
 
@@ -35,9 +34,7 @@ SAID = {"channel": "whatsapp", "contact": "ann", "text": "hello"}
 def emulating(*arguments: str, port: int | None = None, **environment: str) -> Iterator[tuple[str, str]]:
     """The URL it listens on, and all it said when it began; it must end well when told to. Port 0 is not given."""
     at = () if port == 0 else ("--port", str(port or free_port()))
-    command = [sys.executable, "-m", "bridge", "emulate", *arguments, *at]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **environment})
-    assert process.stdout is not None
+    process = Talking(("emulate", *arguments, *at), Path.cwd(), os.environ | environment)
     try:
         said = "".join(process.stdout.readline() for _ in range(4))
         found = re.search(r"http://127\.0\.0\.1:\d+", said)

@@ -1,4 +1,7 @@
-"""`threadbridge run` and `demo`, as the real command: what they print, when they stop, and with which code."""
+"""`threadbridge run` and `demo`: what they print, when they stop, and with which code.
+
+Where Python's own start matters, the command is a new process; elsewhere it is a fork with its modules imported.
+"""
 
 from __future__ import annotations
 
@@ -15,32 +18,45 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from tests.faults.forks import Talking
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from bridge.config.load import Config
 
+    Popen = subprocess.Popen[str]
+    Begin = Callable[..., Talking | Popen]
+
 SECRET = "s" * 32
 
 
+def inherited() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
+
+
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
+    """The command as a shell starts it."""
     return subprocess.Popen(
         [sys.executable, "-m", "bridge", *arguments],
         cwd=folder,
-        env=environment,
+        env=inherited(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
 
 
-def finished(folder: Path, *arguments: str) -> tuple[int, str, str]:
-    process = start(folder, *arguments)
+def forked(folder: Path, *arguments: str) -> Talking:
+    return Talking(arguments, folder, inherited())
+
+
+def finished(folder: Path, *arguments: str, begin: Begin = forked) -> tuple[int, str, str]:
+    process = begin(folder, *arguments)
     out, err = process.communicate(timeout=30)
+    assert process.returncode is not None
     return process.returncode, out, err
 
 
@@ -51,9 +67,9 @@ def called(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, until: str) -> Iterator[subprocess.Popen[str]]:
+def running(folder: Path, *arguments: str, until: str, begin: Begin = forked) -> Iterator[Talking | Popen]:
     """The command, from the line that holds `until` on; stopped politely at the end, which must be exit code 0."""
-    process = start(folder, *arguments)
+    process = begin(folder, *arguments)
     assert process.stdout is not None
     try:
         for line in process.stdout:
@@ -83,10 +99,10 @@ def page(url: str) -> str:
 def test_run_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     port = free_port()
     project(tmp_path, port)
-    with running(tmp_path, "run", until=f"listening on http://127.0.0.1:{port} for demo"):
+    with running(tmp_path, "run", until=f"listening on http://127.0.0.1:{port} for demo", begin=start):
         assert page(f"http://127.0.0.1:{port}/health/live")
         assert (tmp_path / "threadbridge.db.sock").stat().st_mode & 0o777 == 0o600
-        code, out, _ = finished(tmp_path, "check")
+        code, out, _ = finished(tmp_path, "check", begin=start)
         assert (code, out.splitlines()[-1].startswith("ok: 1 account, ")) == (0, True)
     assert not (tmp_path / "threadbridge.db.sock").exists()
 
@@ -200,10 +216,10 @@ def test_a_folder_may_have_any_name_in_any_locale(tmp_path: Path, monkeypatch: p
     folder = tmp_path / "a caf\u00e9"
     folder.mkdir()
     project(folder, free_port())
-    assert finished(folder, "migrate")[0] == 0
+    assert finished(folder, "migrate", begin=start)[0] == 0
     assert (folder / "threadbridge.db").is_file()
-    assert finished(folder, "threads") == (0, "", "no conversations yet\n")
-    with running(folder, "run", until="listening"):
+    assert finished(folder, "threads", begin=start) == (0, "", "no conversations yet\n")
+    with running(folder, "run", until="listening", begin=start):
         assert (folder / "threadbridge.db.sock").is_socket()
 
 
@@ -212,4 +228,4 @@ def test_a_folder_whose_name_is_not_utf8_is_one_line(tmp_path: Path) -> None:
     folder.mkdir()
     project(folder, free_port())
     said = "threadbridge.toml: storage.url: its path is not UTF-8, and SQLite wants it to be\n"
-    assert finished(folder, "run") == (78, "", said)
+    assert finished(folder, "run", begin=start) == (78, "", said)
