@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge import Router, Turn
+from bridge import Message, Router, Turn
 from bridge.testing.world import World
 from bridge.units import SECOND
 
@@ -112,3 +112,23 @@ async def test_a_handler_that_fails_for_everybody_for_a_day_gives_its_events_up(
         await people[0].says("two")
         await world.settle()
         assert people[0].texts == ["got two"]
+
+
+async def test_a_poisonous_event_that_looks_like_an_outage_takes_no_neighbour_along() -> None:
+    router = Router("poison")
+
+    @router.message(overlap="merge")
+    async def answer(turn: Turn[Message]) -> str:
+        if any(isinstance(event, Message) and event.text == "poison" for event in turn.events):
+            raise ValueError
+        return "fine"
+
+    with World(router) as world:
+        ann, bob, cid = (world.contact("konnek", "telegram", name) for name in ("ann", "bob", "cid"))
+        await bob.says("poison")
+        await cid.says("poison")
+        await ann.says("hello", "poison")
+        await world.advance("2d")
+        assert ann.texts == ["fine"]
+        letters = await world.inside(world.bridge.store.dead_letters())
+        assert len(letters) == 3

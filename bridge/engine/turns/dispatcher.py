@@ -220,6 +220,8 @@ class Dispatcher:
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
             return replace(parked, attempt=batch.head.attempt)
+        if self._outages.reason(handler):  # what fails for everybody is tried with one event: another may be the reason
+            batch = batch.alone()
         try:
             if (batch.options.timeout or 0) <= self._policy.timeout or aside:
                 return await self._turn(row, batch, thread)
