@@ -97,6 +97,24 @@ async def test_a_stranger_answers_in_the_thread_that_the_bot_began() -> None:
         bob.saw("bob took 3")
 
 
+@pytest.mark.parametrize(
+    ("account", "channel", "name"),
+    [("konnek", "whatsapp", "6281200012345"), ("konnek", "line", "ann"), ("ginalne", "whatsapp", "+6281200012345")],
+)
+async def test_the_answer_comes_in_the_thread_where_the_gateway_knows_people_by_one_name(
+    account: str, channel: str, name: str
+) -> None:
+    with World(router) as world:
+        ann = world.contact(account, channel, name)
+        await world.send(account, ann.address, "Your parcel is here.", channel=channel)
+        await world.settle()
+        ann.saw("~parcel")
+        await ann.says("thanks")
+        await world.settle()
+        ann.saw("~parcel")
+        assert len(await world.inside(world.bridge.store.threads())) == 1
+
+
 async def test_a_turn_sends_to_another_conversation_with_its_typed_keys() -> None:
     with World(router) as world:
         ann, bob = (world.contact("konnek", "telegram", name) for name in ("ann", "bob"))
