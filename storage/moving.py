@@ -26,7 +26,9 @@ SELECT account, name, value FROM secrets
 WHERE account = '' OR (account = {{account}} AND name LIKE '{INHERITED}%')
 """
 """What the account inherits when it moves."""
-_PLACES: Final = frozenset({("threads", "spoken"), ("threads", "silenced"), ("timers", "held")})
+_PLACES: Final = frozenset(
+    {("threads", "spoken"), ("threads", "silenced"), ("threads", "opted_out"), ("timers", "held")}
+)
 """Columns with the number of a row, beside those whose name says so; 0 is no number."""
 _VIA: Final = {"thread_id": "threads", "inbox_id": "inbox", "outbox_id": "outbox"}
 """Through what a row without an account has one."""

@@ -115,6 +115,7 @@ def test_a_file_of_an_older_schema_is_no_problem(tmp_path: Path) -> None:
     assert told("migrate", tmp_path)[0] == 0
     with closing(sqlite3.connect(tmp_path / "threadbridge.db")) as db:
         db.execute("DROP TABLE migrations")
+        db.execute("ALTER TABLE threads DROP COLUMN opted_out")
         db.execute("PRAGMA user_version = 13")
     (tmp_path / "tables").mkdir()
     write(tmp_path, "0001_orders.sql", ORDERS)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from tests.support.stored_rows import Contents
 
 NUMBERS: Final = {
-    "threads": {"id", "spoken", "silenced"},
+    "threads": {"id", "spoken", "silenced", "opted_out"},
     "inbox": {"id", "thread_id", "seq"},
     "outbox": {"id", "thread_id", "inbox_id", "seq"},
     "attempts": {"id", "outbox_id"},

@@ -24,6 +24,7 @@ def test_a_committed_thread_keeps_every_field_but_its_version() -> None:
         dialog=b"{}",
         members=b"[]",
         hold=Hold(note="n", taken_seq=5),
+        opted_out=9,
     )
     unchanged = ThreadRow(id=0, ref=thread.ref)
     names = {field.name for field in fields(ThreadRow)} - {"ref"}
