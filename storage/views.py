@@ -8,7 +8,8 @@ import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
-from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.records import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary
+from bridge.store.statuses import Unconfirmed
 
 from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 

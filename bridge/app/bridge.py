@@ -192,6 +192,9 @@ class Bridge:
         """See store.Listener."""
         self.parts.delivery.resolve(row_ids)
 
+    def fetchable(self) -> None:
+        """See store.Listener."""
+
     def timed(self, due_at: int) -> None:
         """See store.Listener."""
         self.parts.timers.set(due_at)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.client import Client
     from bridge.providers.optional import Polled, Polls, TellsFates, Warns
     from bridge.store.port import Store
-    from bridge.store.records import Unconfirmed
+    from bridge.store.statuses import Unconfirmed
 
 _DAY: Final = 86_400.0
 _BATCH: Final = 500

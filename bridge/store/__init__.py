@@ -22,8 +22,8 @@ from bridge.store.records import (
     ThreadSummary,
     TimerRow,
     TurnCommit,
-    Unconfirmed,
 )
+from bridge.store.statuses import Unconfirmed
 
 __all__ = [
     "INBOX_MOVES",

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.store.lifecycle import InboxState, Outcome
+    from bridge.store.media import KeptMedium
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +87,7 @@ class Arrival:
     Status speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
     stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
     that is news, a Handoff or a Returned is stored right before. `former_keys` are the keys of the same event in
-    databases from before keys held their conversation.
+    databases from before keys held their conversation. `fetches`: its medium is to be fetched.
     """
 
     account: str
@@ -102,6 +103,7 @@ class Arrival:
     received_at: int
     with_person: bool | None = None
     former_keys: tuple[str, ...] = ()
+    fetches: bool = False
 
 
 class Receipt(StrEnum):
@@ -229,7 +231,7 @@ class TurnCommit:
     timers and statuses among them wait for their turns again; timers named in `restarts` wait their whole time again.
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
-    no use any more.
+    no use any more. `media`: what the messages carry of our own.
     """
 
     row: InboxRow
@@ -244,6 +246,7 @@ class TurnCommit:
     silences: bool = False
     dead: str = ""
     steps: Collection[str] = ()
+    media: Sequence[KeptMedium] = ()
     at: int
 
     @property
@@ -336,16 +339,6 @@ class DeadLetter:
     channel: str | None = None
     trace: str = ""
     tries: str = "[]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unconfirmed:
-    """A message that was sent, and of which nobody has told yet that it was delivered."""
-
-    row_id: int
-    ref: ThreadRef
-    message_id: str
-    status: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

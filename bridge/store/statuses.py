@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from bridge.frozen import dataclass
 from bridge.store.lifecycle import OUTBOX, InboxMove, InboxState, OutboxMove, Outcome, climbs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from bridge.events import ThreadRef
     from bridge.store.lifecycle import OutboxState
     from bridge.store.records import Arrival
 
 
 UNCONFIRMED: Final = "sent"
 """The last status that says nothing of a message's arrival."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unconfirmed:
+    """A message that was sent, and of which nobody has told yet that it was delivered."""
+
+    row_id: int
+    ref: ThreadRef
+    message_id: str
+    status: str = ""
 
 
 class EarlyStatus(NamedTuple):

@@ -12,8 +12,9 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
 from .. import records, views
+from ..media import media_row
 from ..unreadable import sort_out
-from . import lookups, queries
+from . import lookups, media, queries
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.media import MediaRow
     from bridge.store.records import (
         AccountSummary,
         DeadLetter,
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
         StepRow,
         ThreadRow,
         ThreadSummary,
-        Unconfirmed,
     )
+    from bridge.store.statuses import Unconfirmed
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -238,6 +240,14 @@ class Reader:
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
+    async def media(self, inbox_ids: Sequence[int]) -> list[MediaRow]:
+        """The media of events."""
+        return await self._all(media_row, media.OF_EVENTS, [*inbox_ids])
+
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        return await self._all(lambda row: (media_row(row[:-1]), bool(row[-1])), media.FORGOTTEN_MEDIA, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

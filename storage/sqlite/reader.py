@@ -13,7 +13,7 @@ from bridge.store.takeover import UNSAID
 
 from .. import records, views
 from ..unreadable import sort_out
-from . import lookups, queries
+from . import lookups, media, queries
 from .connection import execute
 from .evidence import ThreadEvidence
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.media import MediaRow
     from bridge.store.records import (
         AccountSummary,
         DeadLetter,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
         StepRow,
         ThreadRow,
         ThreadSummary,
-        Unconfirmed,
     )
+    from bridge.store.statuses import Unconfirmed
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -208,6 +209,14 @@ class Reader:
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
+
+    async def media(self, inbox_ids: Sequence[int]) -> list[MediaRow]:
+        """The media of events."""
+        return await self._look(media.of_events, inbox_ids)
+
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        return await self._look(media.forgotten, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

@@ -31,6 +31,8 @@ SECRETS: Final = 6
 """The schema from which on secrets have a table of their own."""
 FORMER_KEYS: Final = 7
 """The schema from which on it is noted when the last event came whose key does not hold its conversation."""
+ACCOUNTS_OF_TIMERS: Final = 13
+"""The schema from which on a timer names its account."""
 SECRET: Final = bytes(range(32))
 LONG_KEY: Final = "postback 1 aBcDeFgHiJkLmNoP"
 """Where earlier versions kept a key too long for its channel: thread 1, under its digest."""
@@ -69,6 +71,8 @@ class Older:
 
     def timer(self, number: int, due_at: int, **values: Any) -> None:
         row = {"id": number, "thread_id": 1, "name": "at", "due_at": due_at, "set_at": AT, "arguments": b"{}"}
+        if self.schema >= ACCOUNTS_OF_TIMERS:
+            row["account"] = "shop"
         self.add("timers", **{**row, "message": b'{"kind":"text","text":"later"}', **values})
 
 

@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.suite import StoreSuite
@@ -34,6 +35,7 @@ class StoreContract(
     HandoffContract,
     DeadLetterContract,
     PollingContract,
+    MediaContract,
 ):
     """All that the engine asks of a store."""
 
@@ -44,6 +46,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "HandoffContract",
+    "MediaContract",
     "PollingContract",
     "ReceiveContract",
     "StoreContract",
