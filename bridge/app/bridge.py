@@ -10,7 +10,10 @@ from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
 from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
+from bridge.engine.media.door import GuardedDoor
+from bridge.engine.media.opening import open_contents
 from bridge.engine.turns.execution import Threads
+from bridge.errors import ConfigError, Problem
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.media.contents import Contents
+    from bridge.engine.media.door import Door
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
@@ -38,12 +43,15 @@ if TYPE_CHECKING:
 class Outside:
     """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
 
-    `open_transport`: None for the client of the configuration. `executor`: where functions run that may block.
+    `open_transport`: None for the client of the configuration. `open_door`: through which media are fetched, and
+    `open_contents`: where their bytes are. `executor`: where functions run that may block.
     `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
     open_transport: Callable[[], Transport] | None = None
+    open_door: Callable[[], Door] = GuardedDoor
+    open_contents: Callable[[str], Contents] = open_contents
     rng: random.Random = field(default_factory=random.SystemRandom)
     executor: Executor = field(default_factory=Threads)
     watched: bool = True
@@ -73,6 +81,9 @@ class Bridge:
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         rulebook_of(self.router).check_models()
+        if rulebook_of(self.router).waits_for_media() and config.media.store is None:
+            reason = 'missing: a rule asks for media="fetched"; a folder like "media" keeps them'
+            raise ConfigError([Problem(config.file, "media.store", reason)])
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""
         self.failed: Exception | None = None
@@ -132,6 +143,8 @@ class Bridge:
             peers=self.peers,
             reread=self.reread,
             watched=outside.watched,
+            open_door=outside.open_door,
+            contents=outside.open_contents(self.config.media.store) if self.config.media.store else None,
         )
         self._parts = assemble(base)
         store.listen(self)
@@ -194,6 +207,8 @@ class Bridge:
 
     def fetchable(self) -> None:
         """See store.Listener."""
+        if self.parts.fetching is not None:
+            self.parts.fetching.look()
 
     def timed(self, due_at: int) -> None:
         """See store.Listener."""
@@ -216,6 +231,7 @@ class Bridge:
         self.parts.dispatcher.inherited(missed=missed)
         self.parts.delivery.inherited(missed=missed)
         self.parts.timers.inherited()
+        self.fetchable()
 
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""

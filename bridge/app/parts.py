@@ -14,9 +14,12 @@ from bridge.engine.delivery.delivery import Delivery
 from bridge.engine.delivery.outcomes import DeliveryTools
 from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
+from bridge.engine.media.door import Gateway
+from bridge.engine.media.fetching import Fetching
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.engine.watchdog import Watchdog
 from bridge.routing.router import rulebook_of
 from bridge.web.peers import Bodies
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bridge.clock import Clock
+    from bridge.config.accounts import Account
     from bridge.config.load import Config
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.media.contents import Contents
+    from bridge.engine.media.door import Door
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
     from bridge.store.port import Store
@@ -51,6 +57,8 @@ class Base:
     peers: Peers
     reread: Callable[[DeadLetter], Sequence[Arrival]]
     watched: bool
+    open_door: Callable[[], Door]
+    contents: Contents | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +74,7 @@ class Parts:
     letters: Letters
     handoffs: Handoffs
     timers: Timers
+    fetching: Fetching | None
     watchdog: Watchdog | None
 
     async def start(self) -> None:
@@ -77,11 +86,15 @@ class Parts:
         await self.dispatcher.start()
         self.timers.start()
         self.polling.start()
+        if self.fetching is not None:
+            self.fetching.start()
 
     async def wind_down(self) -> None:
         """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
         await self.polling.stop()
         await self.timers.stop()
+        if self.fetching is not None:
+            await self.fetching.stop()
         await self._drain()
 
     async def stop(self) -> None:
@@ -106,6 +119,8 @@ class Parts:
     async def settle(self) -> None:
         """Return when no turn and no delivery runs; a later attempt does not count."""
         await self.timers.settle()
+        if self.fetching is not None:
+            await self.fetching.settle()
         await self.dispatcher.lanes.settle()
         await self.delivery.settle()
 
@@ -128,7 +143,10 @@ def assemble(base: Base) -> Parts:
         )
         for account in config.accounts.values()
     ]
-    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=rulebook_of(base.router).wants)
+    fetches = base.contents is not None
+    wants = rulebook_of(base.router).wants
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches)
+    dispatcher = _dispatcher(base)
     sending = DeliveryTools(
         store=store,
         clock=clock,
@@ -138,7 +156,7 @@ def assemble(base: Base) -> Parts:
     return Parts(
         store=store,
         transport=base.transport,
-        dispatcher=_dispatcher(base),
+        dispatcher=dispatcher,
         delivery=Delivery(
             [
                 DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
@@ -149,17 +167,38 @@ def assemble(base: Base) -> Parts:
         webhooks=Webhooks(
             config.accounts,
             store,
-            rulebook_of(base.router).wants,
+            wants,
             clock,
             limit=config.limits.body,
             bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
             peers=base.peers,
+            fetches=fetches,
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
         timers=Timers(store, clock),
+        fetching=_fetching(base, clients, dispatcher),
         watchdog=Watchdog() if base.watched else None,
     )
+
+
+def _fetching(base: Base, clients: Sequence[tuple[Account, Client]], dispatcher: Dispatcher) -> Fetching | None:
+    """What fetches media; None where they are not kept."""
+    if base.contents is None:
+        return None
+    media = base.config.media
+    fetching = Fetching(
+        base.store,
+        base.contents,
+        base.open_door(),
+        {account.name: Gateway(account.provider.base_url, client.media_headers) for account, client in clients},
+        base.clock,
+        base.rng,
+        limit=media.max,
+        keep=media.keep,
+    )
+    fetching.settled = dispatcher.media.settled
+    return fetching
 
 
 def _dispatcher(base: Base) -> Dispatcher:
@@ -179,4 +218,5 @@ def _dispatcher(base: Base) -> Dispatcher:
         base.rng,
         concurrency=handlers.concurrency,
         executor=base.executor,
+        contents=base.contents,
     )

@@ -26,6 +26,7 @@ from bridge.config.schema import (
     Handlers,
     Limits,
     Log,
+    Media,
     Server,
     Storage,
 )
@@ -47,6 +48,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
     log: Log = field(default_factory=Log)
+    media: Media = field(default_factory=Media)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -169,6 +171,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         delivery=sections.delivery,
         limits=sections.limits,
         log=sections.log,
+        media=_placed(sections.media, folder),
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -228,6 +231,13 @@ def _lasting(storage: Storage, folder: Path) -> Storage:
 
     shards = {account: lasting(url) for account, url in storage.shards.items()}
     return storage.model_copy(update={"url": lasting(storage.url), "shards": shards})
+
+
+def _placed(media: Media, folder: Path) -> Media:
+    """With the folder from wherever."""
+    if media.store is None or "://" in media.store:
+        return media
+    return media.model_copy(update={"store": str(folder / media.store)})
 
 
 def _absolute(url: str, folder: Path) -> str:

@@ -258,7 +258,7 @@ class MediaState(StrEnum):
     FAILED = "failed"
     """Its link is dead or refused, or gives what may not be kept: given up with a reason."""
     FORGOTTEN = "forgotten"
-    """Nobody may read it any more, and its bytes are about to be removed."""
+    """Not to be read any more: its bytes are about to be removed."""
     REMOVED = "removed"
     """Its bytes are gone."""
 

@@ -49,7 +49,7 @@ _TIMER: Final = """A timer that is due becomes an event of its thread in the sam
 A turn can cancel it until that event had its turn.
 """
 _MEDIUM: Final = """A medium is the file of a contact, or one that a handler sends.
-Its row waits in the transaction that stores its event; its bytes are in the media store.
+Its row waits in the transaction that stores its event; its bytes are in the [media store](../how-to/media.md).
 """
 _HOLD: Final = """A person takes a thread by a command, by a handler's handoff, by their own words, or at the gateway.
 Events that arrive meanwhile are held; messages from before are silenced.

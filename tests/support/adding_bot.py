@@ -22,7 +22,8 @@ from bridge.config.load import Config
 from bridge.conversation.turn import draft_of
 from bridge.engine.backoff import Backoff
 from bridge.engine.timers import Timers
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.store.records import TurnCommit
 from bridge.testing.contract.store.desk import saying
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop

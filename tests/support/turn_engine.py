@@ -14,7 +14,8 @@ from bridge.config.load import Config
 from bridge.engine.backoff import Backoff
 from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_of
-from bridge.engine.turns.dispatcher import Dispatcher, TurnPolicy
+from bridge.engine.turns.dispatcher import Dispatcher
+from bridge.engine.turns.policy import TurnPolicy
 from bridge.events import ThreadRef
 from bridge.providers.port import Webhook
 from bridge.store.opening import open_store

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.exceptions import Interrupted
-from bridge.conversation.suspension import StoreSignal
+from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, is_with_bot, is_with_person, returns
 from bridge.engine.lanes import Lanes
@@ -24,6 +24,7 @@ from bridge.engine.turns.judging import DOUBT, Judge
 from bridge.engine.turns.leftovers import Leftovers
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
+from bridge.engine.turns.media import MediaReading, any_medium
 from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.services import TurnServices
@@ -42,10 +43,10 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
-    from bridge.engine.backoff import Backoff
+    from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor, Stop
-    from bridge.routing.router import Router
+    from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
@@ -53,22 +54,6 @@ if TYPE_CHECKING:
 _THREADS: Final = Threads()
 _NO_THREAD: Final = 2 * SECOND
 """How long an event waits that could get no thread."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TurnPolicy:
-    """What bounds a turn: `timeout` in seconds; of those that may take longer, `slow_concurrency` run at once.
-
-    A thread that a person has is returned after `return_after` quiet seconds; None: it is not.
-    """
-
-    router: Router
-    timeout: float
-    backoff: Backoff
-    slow_concurrency: int = 64
-    return_after: float | None = 3600.0
-    give_up_after: float = 24 * 3600.0
-    """For how many seconds an event waits for a handler that fails for everybody."""
 
 
 class Dispatcher:
@@ -86,8 +71,9 @@ class Dispatcher:
         *,
         concurrency: int,
         executor: Executor = _THREADS,
+        contents: Contents | None = None,
     ) -> None:
-        """Nothing runs until `start`."""
+        """Nothing runs until `start`. `contents` has the bytes of media, where they are kept."""
         self._store = store
         self._accounts = accounts
         self._policy = policy
@@ -107,6 +93,7 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
+        self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
         self._gathering = Gathering(
             store,
@@ -116,6 +103,7 @@ class Dispatcher:
             self._marks,
             self._interruptions,
             self._probation,
+            self.media,
             attempts=policy.backoff.attempts,
         )
         self._leftovers = Leftovers(
@@ -220,7 +208,7 @@ class Dispatcher:
         if meant is None:
             return replace(row, available_at=now + DOUBT)
         batch = await self._gathering.batch(row, meant, thread)
-        if (due_at := batch.due_at(now)) > now:
+        if (due_at := await self._gathering.due_at(batch, now)) > now:
             return replace(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
@@ -244,8 +232,11 @@ class Dispatcher:
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
+        watch = StoreWatch()
+        if thread.dialog is not None or any_medium(batch.rows):
+            batch = await self.media.enter(batch, watch)
         with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
-            invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
+            invocation = self._invocation(batch, thread, watch, self._interruptions.watch(batch))
             invoked = await invocation.run()
             match = invoked.match
             fits = invoked.error is not None or batch.led_to(match)
@@ -270,10 +261,10 @@ class Dispatcher:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
+    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, stop: Stop = None) -> Invocation:
         *older, event = batch.events
         seconds = self._seconds(batch)
-        services = TurnServices(self._store, self._dialogs, batch, held=is_with_person(event, thread))
+        services = TurnServices(self._store, self._dialogs, batch, is_with_person(event, thread), watch)
         turn: Turn[Any, Any] = Turn(
             event,
             thread.ref,
@@ -286,7 +277,7 @@ class Dispatcher:
             now=self._clock.now(),
             services=services,
         )
-        draft_of(turn).watch = services.watch
+        draft_of(turn).watch = watch
         return Invocation(
             turn=turn,
             thread=thread,
@@ -381,7 +372,7 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return None
-        invocation = self._invocation(batch, thread)
+        invocation = self._invocation(batch, thread, StoreWatch())
         draft = draft_of(invocation.turn)
         try:
             with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.errors import HandlerError
+from bridge.errors import HandlerError, MediaError
 from bridge.events import takes_over
 from bridge.log import kind_of, log
 from bridge.store.lifecycle import InboxState
@@ -42,10 +42,11 @@ class Failures:
     async def retry(self, batch: Batch, row: InboxRow, error: BaseException) -> InboxRow | None:
         """The head of a batch for its next try; None: it is given up.
 
-        A HandlerError is a mistake in the author's code, and the next try would make it again.
+        A HandlerError is a mistake in the author's code, and the next try would make it again; a medium that is gone
+        is gone the next time too.
         """
         reason, now = _reason(error), self._clock.now()
-        if isinstance(error, HandlerError) and not batch.others:
+        if _is_lasting(error) and not batch.others:
             await self.give_up(row, "given up at once", error)
             return None
         again_at = self._backoff.again_at(row.attempt, now, self._rng)
@@ -115,6 +116,10 @@ class Failures:
             letter=f"in-{row.id}",
             reason=logged,
         )
+
+
+def _is_lasting(error: BaseException) -> bool:
+    return isinstance(error, HandlerError) or (isinstance(error, MediaError) and error.lasting)
 
 
 def _reason(error: BaseException) -> str:

@@ -79,6 +79,10 @@ class Aelyst:
         """One POST to the contact's messages. Raises a SendError."""
         return send(outbound, self._headers)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token goes with every request."""
         return None

@@ -69,6 +69,10 @@ class Ginalne:
         """One POST to message:send. Raises a SendError."""
         return send(outbound, self._username, self._topic, self._headers)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token is made in the app by a person, and cannot be renewed from here."""
         return None

@@ -88,6 +88,10 @@ class Konnek:
             raise Rejected(f"{channel} is none of the account's channels")
         return (yield from send(outbound, self._paths[channel], self._headers))
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: username and password go with every request."""
         return None

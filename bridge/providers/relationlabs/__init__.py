@@ -98,6 +98,10 @@ class RelationLabs:
         named = self._headers(credential)
         return (yield from send(outbound, self.relation_id, named, fixed=credential is None))
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers(credential)
+
     def authenticate(self, now: int) -> Authenticating | None:
         """The exchange of the address token for a token that sends; None when that one is configured."""
         if self.settings.address_token is None:

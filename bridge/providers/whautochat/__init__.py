@@ -74,6 +74,10 @@ class WhautoChat:
         """One POST to the channel's endpoint. Raises a SendError."""
         return send(outbound, self._workspace_id, self._template_as, self._headers)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the API key goes with every request."""
         return None
