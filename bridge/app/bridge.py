@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.media.contents import Contents
     from bridge.engine.media.door import Door
+    from bridge.engine.media.sending import Served
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
@@ -157,6 +158,13 @@ class Bridge:
         except BaseException:
             await self.stop()
             raise
+
+    async def served(self, token: str) -> Served | None:
+        """The file of the bot that a link stands for; None: there is none."""
+        for shard in self.shards:
+            if (served := await shard.parts.files.served(token)) is not None:
+                return served
+        return None
 
     async def takes_webhooks(self) -> bool:
         """Whether a webhook that came now would be stored."""

@@ -16,6 +16,7 @@ from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
 from bridge.engine.media.door import Gateway
 from bridge.engine.media.fetching import Fetching
+from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.dispatcher import Dispatcher
@@ -74,6 +75,7 @@ class Parts:
     letters: Letters
     handoffs: Handoffs
     timers: Timers
+    files: Files
     fetching: Fetching | None
     watchdog: Watchdog | None
 
@@ -143,10 +145,19 @@ def assemble(base: Base) -> Parts:
         )
         for account in config.accounts.values()
     ]
+    files = Files(
+        store,
+        base.contents,
+        clock,
+        base.rng,
+        public_url=config.server.public_url,
+        limit=config.media.max,
+        lasts=config.delivery.give_up_after,
+    )
     fetches = base.contents is not None
     wants = rulebook_of(base.router).wants
     asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches)
-    dispatcher = _dispatcher(base)
+    dispatcher = _dispatcher(base, files)
     sending = DeliveryTools(
         store=store,
         clock=clock,
@@ -177,6 +188,7 @@ def assemble(base: Base) -> Parts:
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
         timers=Timers(store, clock),
+        files=files,
         fetching=_fetching(base, clients, dispatcher),
         watchdog=Watchdog() if base.watched else None,
     )
@@ -201,7 +213,7 @@ def _fetching(base: Base, clients: Sequence[tuple[Account, Client]], dispatcher:
     return fetching
 
 
-def _dispatcher(base: Base) -> Dispatcher:
+def _dispatcher(base: Base, files: Files) -> Dispatcher:
     handlers = base.config.handlers
     policy = TurnPolicy(
         router=base.router,
@@ -219,4 +231,5 @@ def _dispatcher(base: Base) -> Dispatcher:
         concurrency=handlers.concurrency,
         executor=base.executor,
         contents=base.contents,
+        files=files,
     )

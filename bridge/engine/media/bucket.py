@@ -76,6 +76,15 @@ class Bucket(Spooling):
         """A content as a file to read: a temporary copy. Raises NoContent."""
         file = cast("BinaryIO", tempfile.SpooledTemporaryFile(_IN_MEMORY))  # noqa: SIM115 - its reader closes it
         try:
+            await self._download(sha256, file)
+        except BaseException:
+            file.close()
+            raise
+        file.seek(0)
+        return file
+
+    async def _download(self, sha256: str, file: BinaryIO) -> None:
+        try:
             answer = await self._objects.get_async(sha256)
             async for chunk in answer.stream(min_chunk_size=_CHUNK):
                 await asyncio.to_thread(file.write, bytes(chunk))
@@ -83,8 +92,6 @@ class Bucket(Spooling):
             raise NoContent(sha256) from None
         except BaseError as error:
             raise _away(error) from None
-        file.seek(0)
-        return file
 
     async def remove(self, sha256: str) -> None:
         """Remove a content, if it is there."""

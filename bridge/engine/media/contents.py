@@ -53,6 +53,15 @@ class Draft:
         if self._waits >= _CHUNK:
             await self.flush()
 
+    async def copy(self, source: Path, limit: int) -> None:
+        """Append a file, as far as `limit` and a byte more. Raises OSError."""
+
+        def read() -> bytes:
+            with source.open("rb") as file:
+                return file.read(limit + 1)
+
+        await self.write(read() if self.path is None else await asyncio.to_thread(read))
+
     async def flush(self) -> None:
         """Have all bytes in the file."""
         data, self._waiting, self._waits = b"".join(self._waiting), [], 0
@@ -102,6 +111,10 @@ class Contents(Protocol):
         """Remove a content, if it is there."""
         ...
 
+    async def tidy(self, now: float) -> None:
+        """Remove the drafts of processes that died; `now` is in seconds since 1970."""
+        ...
+
 
 class Spooling(ABC):
     """What stores of contents have in common that write drafts to files."""
@@ -120,6 +133,17 @@ class Spooling(ABC):
 
         await asyncio.to_thread(let_go)
 
+    async def tidy(self, now: float) -> None:
+        """Remove the drafts of processes that died; `now` is in seconds since 1970."""
+
+        def sweep() -> None:
+            for draft in self._folder().glob("draft-*"):
+                with suppress(FileNotFoundError):
+                    if draft.stat().st_mtime < now - _ABANDONED:
+                        draft.unlink()
+
+        await asyncio.to_thread(sweep)
+
     @abstractmethod
     async def open(self, sha256: str) -> BinaryIO:
         """A content as a file to read. Raises NoContent."""
@@ -135,7 +159,8 @@ class Spooling(ABC):
 
     def _begun(self) -> Draft:
         folder = self._folder()
-        folder.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        for place in (folder.parent, folder):
+            place.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         number, name = tempfile.mkstemp(dir=folder, prefix="draft-")
         return Draft(os.fdopen(number, "wb"), Path(name))
 
@@ -196,17 +221,6 @@ class Folder(Spooling):
         """Remove a content, if it is there."""
         await asyncio.to_thread(self._path(sha256).unlink, missing_ok=True)
 
-    async def tidy(self, now: float) -> None:
-        """Remove the drafts of processes that died; `now` is in seconds since 1970."""
-
-        def sweep() -> None:
-            for draft in self._folder().glob("draft-*"):
-                with suppress(FileNotFoundError):
-                    if draft.stat().st_mtime < now - _ABANDONED:
-                        draft.unlink()
-
-        await asyncio.to_thread(sweep)
-
     def _path(self, sha256: str) -> Path:
         return self._root / sha256[:2] / sha256
 
@@ -255,6 +269,9 @@ class Memory:
     async def remove(self, sha256: str) -> None:
         """Remove a content, if it is there."""
         self._contents.pop(sha256, None)
+
+    async def tidy(self, now: float) -> None:
+        """A draft dies with its process."""
 
 
 def _copy(source: BinaryIO, path: Path) -> None:

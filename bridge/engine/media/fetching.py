@@ -96,6 +96,8 @@ class Fetching:
             await self._moved.wait()
 
     async def _run(self) -> None:
+        with suppress(OSError):
+            await self._contents.tidy(self._clock.now() / SECOND)
         while True:
             self._wake.clear()
             try:

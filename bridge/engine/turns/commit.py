@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
+    from bridge.routing.rules import Match
+    from bridge.store.media import KeptMedium
     from bridge.store.records import Hold, InboxRow
 
 KEYS: Final = uuid.UUID("b5f2a0de-5b4e-5f0b-8f1e-6f1d3c0f7a11")
@@ -68,8 +70,30 @@ class CommitBuilder:
         self._clock = clock
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
-    def of_turn(self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None) -> Prepared:
-        """All that a turn does; the turn is closed.
+    def prepared(
+        self,
+        batch: Batch,
+        draft: Draft,
+        thread: ThreadRow,
+        match: Match | None,
+        files: Sequence[KeptMedium] = (),
+    ) -> Prepared | BaseException:
+        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+        try:
+            return self.of_turn(batch, draft, thread, match.handler if match else None, files)
+        except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
+            draft.close()
+            return error
+
+    def of_turn(
+        self,
+        batch: Batch,
+        draft: Draft,
+        thread: ThreadRow,
+        handler: Handler | None,
+        files: Sequence[KeptMedium] = (),
+    ) -> Prepared:
+        """All that a turn does; the turn is closed. `files` are kept already, and said by its messages.
 
         Raises:
             HandlerError: its state cannot be kept, or a message or key of it makes no sense.
@@ -125,6 +149,7 @@ class CommitBuilder:
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=change.silences,
             steps=draft.stepped,
+            media=files,
             at=now,
         )
         return Prepared(commit, long_keys)

@@ -11,6 +11,7 @@ from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.handoff import is_too_late, is_with_bot, is_with_person, returns
 from bridge.engine.lanes import Lanes
+from bridge.engine.media.sending import Files
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
@@ -72,8 +73,9 @@ class Dispatcher:
         concurrency: int,
         executor: Executor = _THREADS,
         contents: Contents | None = None,
+        files: Files | None = None,
     ) -> None:
-        """Nothing runs until `start`. `contents` has the bytes of media, where they are kept."""
+        """Nothing runs until `start`. `contents` has the bytes of media, where they are kept; `files` keeps ours."""
         self._store = store
         self._accounts = accounts
         self._policy = policy
@@ -93,6 +95,7 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
+        self._files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
         self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
         self._gathering = Gathering(
@@ -240,7 +243,7 @@ class Dispatcher:
             invoked = await invocation.run()
             match = invoked.match
             fits = invoked.error is not None or batch.led_to(match)
-            prepared = invoked.error if invoked.error is not None else self._prepared(batch, invocation, match)
+            prepared = invoked.error if invoked.error is not None else await self._prepared(batch, invocation, match)
         if not fits:
             return await self._turn(row, batch.alone(), thread)
         if match is not None and invoked.error is None:
@@ -290,14 +293,15 @@ class Dispatcher:
     def _seconds(self, batch: Batch) -> float:
         return batch.options.timeout or self._policy.timeout
 
-    def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+    async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
+        """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
         draft = draft_of(invocation.turn)
         try:
-            return self._builder.of_turn(batch, draft, invocation.thread, match.handler if match else None)
-        except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
+            files = await self._files.of(draft.effects)
+        except (HandlerError, OSError) as error:
             draft.close()
             return error
+        return self._builder.prepared(batch, draft, invocation.thread, match, files)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
@@ -377,7 +381,8 @@ class Dispatcher:
         try:
             with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
-                return self._builder.of_turn(batch, draft, thread, handler)
+                files = await self._files.of(draft.effects)
+                return self._builder.of_turn(batch, draft, thread, handler, files)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
