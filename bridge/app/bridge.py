@@ -6,6 +6,7 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.app.fitness import misfits
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
 from bridge.engine.delivery.opening import open_transport
@@ -13,7 +14,7 @@ from bridge.engine.ingest import reread
 from bridge.engine.media.door import GuardedDoor
 from bridge.engine.media.opening import open_contents
 from bridge.engine.turns.execution import Threads
-from bridge.errors import ConfigError, Problem
+from bridge.errors import ConfigError
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
@@ -73,7 +74,7 @@ class Bridge:
         """Load the handlers; nothing runs until `start`.
 
         Raises:
-            ConfigError: a handler cannot be loaded.
+            ConfigError: a handler cannot be loaded, or asks for what is not configured.
             HandlerError: handlers do not go together, or one names a model of the state that it would not see.
         """
         self.config = config
@@ -82,9 +83,8 @@ class Bridge:
         self.peers = Peers(config.server.trusted_proxies, is_near=self._outside.is_near)
         self.router = router or combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         rulebook_of(self.router).check_models()
-        if rulebook_of(self.router).waits_for_media() and config.media.store is None:
-            reason = 'missing: a rule asks for media="fetched"; a folder like "media" keeps them'
-            raise ConfigError([Problem(config.file, "media.store", reason)])
+        if problems := misfits(config, self.router):
+            raise ConfigError(problems)
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""
         self.failed: Exception | None = None
