@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from bridge.conversation.dialog import Dialog
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import Turn
-    from bridge.errors import BridgeError, HandlerError, NoAnswer, StepFailed
+    from bridge.errors import BridgeError, HandlerError, MediaError, NoAnswer, StepFailed
     from bridge.events import (
         Contact,
         Echo,
@@ -80,6 +80,7 @@ __all__ = [
     "Location",
     "Match",
     "Media",
+    "MediaError",
     "Menu",
     "Message",
     "NoAnswer",
@@ -115,7 +116,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.conversation.dialog": "Dialog",
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
-        "bridge.errors": "BridgeError HandlerError NoAnswer StepFailed",
+        "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
         "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Status ThreadRef Timer "
         "Unrecognised",
         "bridge.keys": "Key",

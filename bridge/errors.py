@@ -6,6 +6,7 @@ BridgeError
 |- NoAnswer                      a dialog's question timed out; a TimeoutError too
 |- StepFailed                    a dialog's step raised an error that its name and arguments cannot rebuild
 |- WebhookError                  the answer has its `status`, and never input bytes
+|- MediaError                    a medium cannot be read or sent; the text says why
 |- Unmappable                    authentic input of an unknown form: stored, quarantined, answered 200
 |- SendError
 |  |- Rejected                   the provider refuses for good
@@ -80,6 +81,17 @@ class WebhookError(BridgeError):
         self.reason = reason
         self.retry_after = retry_after
         self.logged = logged or reason
+
+
+class MediaError(BridgeError):
+    """A medium that cannot be read: it was never fetched, its link was dead, or it is deleted.
+
+    `lasting`: a later try finds no more, so a turn that this ends is not tried again.
+    """
+
+    def __init__(self, reason: str, *, lasting: bool = True) -> None:
+        super().__init__(reason)
+        self.lasting = lasting
 
 
 class Unmappable(BridgeError):

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_args
 
 import orjson
 
+from bridge.errors import MediaError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from os import PathLike
+    from typing import BinaryIO
 
 MessageKind = Literal[
     "text", "image", "video", "audio", "voice", "document", "location", "contact", "sticker", "unknown"
@@ -47,13 +52,51 @@ class Contact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Media:
-    """A file of the contact. `url` is "" until the provider makes it available; `size` is in bytes."""
+    """A file of the contact. `url` is "" until the provider makes it available; `size` is in bytes.
+
+    The url is the gateway's, and may be dead within minutes. The bytes stay: in a turn `read`, `open` and `save` give
+    them, where `[media] store` is set. From then on `mime_type` and `size` are those of the bytes, and `sha256` their
+    hash; before, they are what the gateway says. `inbox_id` is where the store has the event, and set in a turn.
+    """
 
     url: str
     name: str = ""
     mime_type: str = ""
     size: int | None = None
     caption: str = ""
+    sha256: str = field(default="", compare=False)
+    inbox_id: int | None = field(default=None, repr=False, compare=False)
+
+    async def read(self) -> bytes:
+        """The bytes. Raises MediaError when there are none."""
+        return await _source().read(self)
+
+    async def open(self) -> BinaryIO:
+        """The bytes as a file to read, which its reader closes. Raises MediaError when there are none."""
+        return await _source().open(self)
+
+    async def save(self, path: str | PathLike[str]) -> None:
+        """Write the bytes to a file. Raises MediaError when there are none."""
+        await _source().save(self, path)
+
+
+class MediaSource(Protocol):
+    """Where the bytes of media are, in a turn; each method raises MediaError."""
+
+    async def read(self, media: Media) -> bytes: ...  # noqa: D102 - as Media has it
+    async def open(self, media: Media) -> BinaryIO: ...  # noqa: D102
+    async def save(self, media: Media, path: str | PathLike[str]) -> None: ...  # noqa: D102
+
+
+MEDIA: Final[ContextVar[MediaSource | None]] = ContextVar("media", default=None)
+"""Of the turn that runs: a medium is a value, also one that a dialog has remembered."""
+
+
+def _source() -> MediaSource:
+    source = MEDIA.get()
+    if source is None:
+        raise MediaError("a medium is read in a turn of a running bridge")
+    return source
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads th
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
+from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
 import orjson
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.keys import Key
 
 _POLE: Final = 90
+_OURS: Final = frozenset({"path", "data"})
 _DATE_LINE: Final = 180
 Format: TypeAlias = Literal["markdown"]
 """How a text is written."""
@@ -81,45 +84,58 @@ class Text(_Message):
 
 @dataclass(frozen=True, slots=True)
 class _Media(_Message):
-    url: str
+    """The provider fetches it from `url`; a file of ours, by its `path` or as `data`, it fetches from the bridge."""
+
+    url: str = ""
     name: str = field(default="", kw_only=True)
     caption: str = field(default="", kw_only=True)
+    path: str | Path | None = field(default=None, kw_only=True)
+    data: bytes | None = field(default=None, kw_only=True, repr=False)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a file of ours."""
+        return self.path is not None or self.data is not None
 
     def _check(self) -> None:
-        _want(self.url, f"{type(self).__name__} needs a url")
+        kind = type(self).__name__
+        given = (bool(self.url), self.path is not None, self.data is not None)
+        _want(any(given), f"{kind} needs a url, or a file: path= or data=")
+        _want(sum(given) == 1, f"{kind} takes one of a url, path= and data=")
+        _want(self.data is None or self.name, f"{kind}(data=...) needs a name=, like photo.jpg")
 
 
 @dataclass(frozen=True, slots=True)
 class Image(_Media):
-    """A picture, fetched by the provider from `url`."""
+    """A picture, fetched by the provider from `url`, or a file of ours."""
 
     kind: ClassVar[str] = "image"
 
 
 @dataclass(frozen=True, slots=True)
 class Video(_Media):
-    """A film, fetched by the provider from `url`."""
+    """A film, fetched by the provider from `url`, or a file of ours."""
 
     kind: ClassVar[str] = "video"
 
 
 @dataclass(frozen=True, slots=True)
 class Audio(_Media):
-    """A piece of sound, fetched by the provider from `url`."""
+    """A piece of sound, fetched by the provider from `url`, or a file of ours."""
 
     kind: ClassVar[str] = "audio"
 
 
 @dataclass(frozen=True, slots=True)
 class Voice(_Media):
-    """A voice note, fetched by the provider from `url`."""
+    """A voice note, fetched by the provider from `url`, or a file of ours."""
 
     kind: ClassVar[str] = "voice"
 
 
 @dataclass(frozen=True, slots=True)
 class Document(_Media):
-    """A file, fetched by the provider from `url`."""
+    """A file, fetched by the provider from `url`, or a file of ours."""
 
     kind: ClassVar[str] = "document"
 
@@ -261,6 +277,8 @@ class Raw(_Message):
 Outgoing: TypeAlias = (
     Text | Image | Video | Audio | Voice | Document | Location | Buttons | Menu | Template | Cards | Raw
 )
+Medium: TypeAlias = Image | Video | Audio | Voice | Document
+MEDIA_TYPES: Final = (Image, Video, Audio, Voice, Document)
 MESSAGE_TYPES: Final[Mapping[str, type[Outgoing]]] = {
     cls.kind: cls for cls in (Text, Image, Video, Audio, Voice, Document, Location, Buttons, Menu, Template, Cards, Raw)
 }
@@ -303,6 +321,8 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     values["fallback"] = tuple(decode_message(other) for other in fallback)
     if isinstance(values.get("expires"), int | float):
         values["expires"] = _seconds(values["expires"])
+    for name in _OURS & values.keys():
+        raise ValueError(f"{name}: unknown key")  # a file of this machine is for its handlers alone
     header = values.get("header")
     if isinstance(header, dict):
         values["header"] = decode_message(header)
@@ -343,6 +363,8 @@ def _as_json(message: Outgoing) -> dict[str, Any]:
             value = _as_json(value)
         elif isinstance(value, timedelta):
             value = value.total_seconds()
+        elif name in _OURS:
+            value = str(value) if name == "path" else sha256(value).hexdigest()  # in a dialog's journal, and only there
         values[name] = value
     return values
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
@@ -111,6 +112,23 @@ class Owner(ABC):
         """Keep a value under a name, in the place of the one before."""
         await self._writer.put(Unit("renew secret", (account, name, value)))
 
+    async def retry_fetch(self, retry: FetchRetry) -> None:
+        """The fetch failed and will be tried again."""
+        await self._writer.put(Unit("retry fetch", retry))
+
+    async def settle_fetch(self, end: FetchEnd) -> bool:
+        """The fetch ended; False: nobody wants the bytes any more."""
+        return bool((await self._writer.put(Unit("settle fetch", end))).value)
+
+    async def forget_media(self, *, thread_id: int | None = None, before: int | None = None, limit: int = 1000) -> int:
+        """Let nobody read media any more: those of a thread, those queued before a time, or both."""
+        count: int = (await self._writer.put(Unit("forget media", (thread_id, before, limit)))).value
+        return count
+
+    async def remove_media(self, media_id: int) -> None:
+        """The bytes of a forgotten medium are gone."""
+        await self._writer.put(Unit("remove media", media_id))
+
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         return bool((await self._writer.put(Unit("replay", (letter_id, at, arrivals)))).value)
@@ -150,6 +168,8 @@ class Owner(ABC):
             self._listener.resolved(resolved)
         if due := [result.due for result in results if result.due is not None]:
             self._listener.timed(min(due))
+        if any(result.fetchable for result in results):
+            self._listener.fetchable()
         self._listener.changed({thread_id for result in results for thread_id in result.threads})
 
     def _broke(self, error: Exception) -> None:

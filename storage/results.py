@@ -19,3 +19,4 @@ class Result:
     due: int | None = None
     resolved: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
+    fetchable: bool = False

@@ -6,13 +6,17 @@ import random
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from bridge.app.fitness import misfits
 from bridge.app.own_tables import migrate
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
 from bridge.config.texts import read_texts
 from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
+from bridge.engine.media.door import GuardedDoor
+from bridge.engine.media.opening import open_contents
 from bridge.engine.turns.execution import Threads
+from bridge.errors import ConfigError
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
@@ -29,6 +33,9 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.conversation.turn import Reply, To
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.media.contents import Contents
+    from bridge.engine.media.door import Door
+    from bridge.engine.media.sending import Served
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
@@ -44,12 +51,15 @@ if TYPE_CHECKING:
 class Outside:
     """What a bridge meets outside of itself, beside the clock; a simulation passes in its own.
 
-    `open_transport`: None for the client of the configuration. `executor`: where functions run that may block.
+    `open_transport`: None for the client of the configuration. `open_door`: through which media are fetched, and
+    `open_contents`: where their bytes are. `executor`: where functions run that may block.
     `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
     open_store: Callable[[str], Awaitable[Store]] = open_store
     open_transport: Callable[[], Transport] | None = None
+    open_door: Callable[[], Door] = GuardedDoor
+    open_contents: Callable[[str], Contents] = open_contents
     rng: random.Random = field(default_factory=random.SystemRandom)
     executor: Executor = field(default_factory=Threads)
     watched: bool = True
@@ -70,7 +80,7 @@ class Bridge:
         """Load the handlers and their texts; nothing runs until `start`.
 
         Raises:
-            ConfigError: a handler or a text cannot be loaded.
+            ConfigError: a handler or a text cannot be loaded, or a handler asks for what is not configured.
             HandlerError: handlers do not go together, or one names a model of the state that it would not see.
         """
         self.config = config
@@ -80,6 +90,8 @@ class Bridge:
         self.router = router or combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
         rulebook_of(self.router).check_models()
         self.texts = read_texts(config)
+        if problems := misfits(config, self.router):
+            raise ConfigError(problems)
         self.changes: list[Callable[[Collection[int]], None]] = []
         """Called with the ids of threads that changed."""
         self.failed: Exception | None = None
@@ -152,6 +164,8 @@ class Bridge:
             reread=self.reread,
             watched=outside.watched,
             runs_jobs=self.runs_jobs,
+            open_door=outside.open_door,
+            contents=outside.open_contents(self.config.media.store) if self.config.media.store else None,
         )
         self._parts = assemble(base)
         store.listen(self)
@@ -164,6 +178,13 @@ class Bridge:
         except BaseException:
             await self.stop()
             raise
+
+    async def served(self, token: str) -> Served | None:
+        """The file of the bot that a link stands for; None: there is none."""
+        for shard in self.shards:
+            if (served := await shard.parts.files.served(token)) is not None:
+                return served
+        return None
 
     async def takes_webhooks(self) -> bool:
         """Whether a webhook that came now would be stored."""
@@ -238,6 +259,11 @@ class Bridge:
         """See store.Listener."""
         self.parts.delivery.resolve(row_ids)
 
+    def fetchable(self) -> None:
+        """See store.Listener."""
+        if self.parts.fetching is not None:
+            self.parts.fetching.look()
+
     def timed(self, due_at: int) -> None:
         """See store.Listener."""
         self.parts.timers.set(due_at)
@@ -259,6 +285,7 @@ class Bridge:
         self.parts.dispatcher.inherited(missed=missed)
         self.parts.delivery.inherited(missed=missed)
         self.parts.timers.inherited()
+        self.fetchable()
 
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""

@@ -16,6 +16,7 @@ from bridge.log import configure_logs
 from bridge.providers.signatures import PathAuth
 from bridge.units import is_loopback
 from bridge.web.health import add_health
+from bridge.web.media import add_media
 from bridge.web.refusals import clean_errors
 from bridge.web.server import KEEPALIVE_SECONDS, name_server, runner_of
 
@@ -80,6 +81,8 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
     add_health(app, bridge.takes_webhooks)
+    if bridge.config.media.store is not None:
+        add_media(app, bridge.served)
     for segments in _known_paths(bridge.config):
         answer, expect = _answer_at(segments)
         app.router.add_post(_known_path(segments), answer, expect_handler=expect)

@@ -17,6 +17,9 @@ from bridge.engine.delivery.outcomes import DeliveryTools
 from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
 from bridge.engine.jobs import JOBS, Jobs
+from bridge.engine.media.door import Gateway
+from bridge.engine.media.fetching import Fetching
+from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet
@@ -43,6 +46,8 @@ if TYPE_CHECKING:
     from bridge.config.schema import Consent as ConsentSection
     from bridge.conversation.catalogue import Catalogue
     from bridge.engine.delivery.transport import Transport
+    from bridge.engine.media.contents import Contents
+    from bridge.engine.media.door import Door
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
     from bridge.store.looks import DeadLetter
@@ -67,6 +72,8 @@ class Base:
     reread: Callable[[DeadLetter], Sequence[Arrival]]
     watched: bool
     runs_jobs: bool
+    open_door: Callable[[], Door]
+    contents: Contents | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,8 @@ class Parts:
     sender: Sender
     timers: Timers
     jobs: Jobs
+    files: Files
+    fetching: Fetching | None
     watchdog: Watchdog | None
 
     async def start(self) -> None:
@@ -96,12 +105,16 @@ class Parts:
         self.timers.start()
         self.jobs.start()
         self.polling.start()
+        if self.fetching is not None:
+            self.fetching.start()
 
     async def wind_down(self) -> None:
         """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
         await self.polling.stop()
         await self.jobs.stop()
         await self.timers.stop()
+        if self.fetching is not None:
+            await self.fetching.stop()
         await self._drain()
 
     async def stop(self) -> None:
@@ -127,6 +140,8 @@ class Parts:
         """Return when no turn and no delivery runs; a later attempt does not count."""
         await self.jobs.settle()
         await self.timers.settle()
+        if self.fetching is not None:
+            await self.fetching.settle()
         await self.dispatcher.lanes.settle()
         await self.delivery.settle()
 
@@ -149,7 +164,19 @@ def assemble(base: Base) -> Parts:
         )
         for account in config.accounts.values()
     ]
-    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=rulebook_of(base.router).wants)
+    files = Files(
+        store,
+        base.contents,
+        clock,
+        base.rng,
+        public_url=config.server.public_url,
+        limit=config.media.max,
+        lasts=config.delivery.give_up_after,
+    )
+    fetches = base.contents is not None
+    wants = rulebook_of(base.router).wants
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches)
+    dispatcher = _dispatcher(base, files)
     sending = DeliveryTools(
         store=store,
         clock=clock,
@@ -159,7 +186,7 @@ def assemble(base: Base) -> Parts:
     return Parts(
         store=store,
         transport=base.transport,
-        dispatcher=_dispatcher(base),
+        dispatcher=dispatcher,
         delivery=Delivery(
             [
                 DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
@@ -170,22 +197,44 @@ def assemble(base: Base) -> Parts:
         webhooks=Webhooks(
             config.accounts,
             store,
-            rulebook_of(base.router).wants,
+            wants,
             clock,
             limit=config.limits.body,
             bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
             peers=base.peers,
+            fetches=fetches,
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
         sender=Sender(store, config.accounts, Signer(store, base.rng), clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
+        files=files,
+        fetching=_fetching(base, clients, dispatcher),
         watchdog=Watchdog() if base.watched else None,
     )
 
 
-def _dispatcher(base: Base) -> Dispatcher:
+def _fetching(base: Base, clients: Sequence[tuple[Account, Client]], dispatcher: Dispatcher) -> Fetching | None:
+    """What fetches media; None where they are not kept."""
+    if base.contents is None:
+        return None
+    media = base.config.media
+    fetching = Fetching(
+        base.store,
+        base.contents,
+        base.open_door(),
+        {account.name: Gateway(account.provider.base_url, client.media_headers) for account, client in clients},
+        base.clock,
+        base.rng,
+        limit=media.max,
+        keep=media.keep,
+    )
+    fetching.settled = dispatcher.media.settled
+    return fetching
+
+
+def _dispatcher(base: Base, files: Files) -> Dispatcher:
     handlers = base.config.handlers
     policy = TurnPolicy(
         router=base.router,
@@ -208,6 +257,8 @@ def _dispatcher(base: Base) -> Dispatcher:
         base.rng,
         concurrency=handlers.concurrency,
         executor=base.executor,
+        contents=base.contents,
+        files=files,
     )
 
 

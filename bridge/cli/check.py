@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from bridge.app.fitness import misfits
 from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, leave, say
 from bridge.clock import SystemClock
 from bridge.config.exposure import urls_of
@@ -145,7 +146,8 @@ def resolved(names: Collection[str], seconds: float = _RESOLVE_SECONDS) -> dict[
 def _handlers(config: Config) -> tuple[int, list[Problem]]:
     try:
         routers = load_routers(config.handlers_to_load(), config.folder, file=config.file)
-        return len(rulebook_of(combine(routers)).handlers()), []
+        router = combine(routers)
+        return len(rulebook_of(router).handlers()), misfits(config, router)
     except ConfigError as error:
         return 0, error.problems
     except HandlerError as error:

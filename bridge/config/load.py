@@ -28,6 +28,7 @@ from bridge.config.schema import (
     Handlers,
     Limits,
     Log,
+    Media,
     Server,
     Storage,
 )
@@ -51,6 +52,7 @@ class Config:
     consent: Consent = field(default_factory=Consent)
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
+    media: Media = field(default_factory=Media)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -180,6 +182,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         consent=sections.consent,
         guard=sections.guard,
         log=sections.log,
+        media=_placed(sections.media, folder),
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -239,6 +242,13 @@ def _lasting(storage: Storage, folder: Path) -> Storage:
 
     shards = {account: lasting(url) for account, url in storage.shards.items()}
     return storage.model_copy(update={"url": lasting(storage.url), "shards": shards})
+
+
+def _placed(media: Media, folder: Path) -> Media:
+    """With the folder from wherever."""
+    if media.store is None or "://" in media.store:
+        return media
+    return media.model_copy(update={"store": str(folder / media.store)})
 
 
 def _absolute(url: str, folder: Path) -> str:

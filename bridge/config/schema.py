@@ -257,6 +257,25 @@ class Log(_Section):
     show_errors: bool = False
 
 
+class Media(_Section):
+    """[media]: where the media of contacts are kept, and ours; without `store` none are fetched.
+
+    `store` is a folder, or s3://bucket/folder; a relative folder counts from the configuration's. They are kept for
+    `keep` seconds, or for good; `max` is the most bytes of one.
+    """
+
+    store: Annotated[str, Field(min_length=1)] | None = None
+    keep: Annotated[Seconds, Field(ge=60, le=3650 * 86_400)] | None = None
+    max: Annotated[Size, Field(ge=1024, le=1 << 30)] = 10 * 1024 * 1024
+
+    @field_validator("store")
+    @classmethod
+    def _known(cls, store: str | None) -> str | None:
+        if store is not None and "://" in store and (not store.startswith("s3://") or store == "s3://"):
+            raise ValueError("want a folder, or s3://bucket/folder")
+        return store
+
+
 class FileSchema(BaseSettings):
     """The whole file. bridge.config.accounts reads the tables of accounts."""
 
@@ -270,6 +289,7 @@ class FileSchema(BaseSettings):
     consent: Consent = Consent()
     guard: Guard = Guard()
     log: Log = Log()
+    media: Media = Media()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

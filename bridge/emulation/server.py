@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from random import Random
@@ -16,8 +17,10 @@ from pydantic import SecretStr
 from bridge.emulation.actions import ACTIONS, webhook_of
 from bridge.emulation.exchange_log import ExchangeLog
 from bridge.emulation.faults import Faults
+from bridge.emulation.files import Files
 from bridge.providers.answers import ERROR
 from bridge.providers.port import HasBasePath, Refuses, Request, Response
+from bridge.units import read_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -50,7 +53,9 @@ class EmulatorServer:
 
     Every path but /_emulator/… is the provider's API. POST /_emulator/says, /presses, /sends, /locates and /status
     make a webhook and answer {"status": its HTTP status, "webhook": its body}. GET /_emulator/seen and
-    /_emulator/requests list the messages and requests so far. A wrong control request is answered 400 with the reason.
+    /_emulator/requests list the messages and requests so far. POST /_emulator/files?lasts=60 takes the bytes of a file,
+    and answers {"url": its link}, which is dead after so many seconds. A wrong control request is answered 400 with the
+    reason.
     """
 
     def __init__(
@@ -91,6 +96,8 @@ class EmulatorServer:
         self._refusals = {code: self._refusal(code) for code in self._faults.fail}
         secrets = [each.get_secret_value() for each in emulator.settings.values() if isinstance(each, SecretStr)]
         self._log = ExchangeLog(log, [*secrets, *self._headers.values()])
+        self.files = Files(lambda: time.time_ns() // 1_000)
+        """What its links to media give."""
         self._passed = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._session: aiohttp.ClientSession | None = None
@@ -100,6 +107,7 @@ class EmulatorServer:
         app = web.Application()
         app.router.add_get(f"{_CONTROL}seen", self._show_seen)
         app.router.add_get(f"{_CONTROL}requests", self._show_requests)
+        app.router.add_post(f"{_CONTROL}files", self._take_file)
         for name in ACTIONS:
             app.router.add_post(f"{_CONTROL}{name}", self._control)
         app.router.add_route("*", f"{_CONTROL}{{rest:.*}}", _no_such_control)
@@ -174,8 +182,21 @@ class EmulatorServer:
         layers = (hook.headers, self._sign(hook.body), self._headers)
         return dict({name.lower(): (name, value) for headers in layers for name, value in headers.items()}.values())
 
+    def file(self, data: bytes, mime_type: str = "application/octet-stream", *, lasts: float | None = None) -> str:
+        """A link to these bytes, as a gateway gives one: dead after `lasts` seconds; None: never."""
+        return f"{self.url}{self.files.add(data, mime_type, lasts=lasts)}"
+
+    async def _take_file(self, given: web.Request) -> web.Response:
+        try:
+            lasts = read_seconds(given.query["lasts"]) if "lasts" in given.query else None
+        except ValueError as error:
+            return _json({"error": f"lasts: {error}"}, status=400)
+        return _json({"url": self.file(await given.read(), given.content_type, lasts=lasts)})
+
     async def _serve(self, given: web.Request) -> web.StreamResponse:
         """Answer as the provider does."""
+        if (file := self.files.answer(given.path)) is not None:
+            return _http(file)
         request = Request(
             method=given.method,
             path=_after_base(given.rel_url.raw_path, base_path(self.emulator)),
@@ -242,7 +263,7 @@ class EmulatorServer:
 
 
 async def _no_such_control(given: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
-    posts = ", ".join(f"POST {_CONTROL}{name}" for name in ACTIONS)
+    posts = ", ".join(f"POST {_CONTROL}{name}" for name in (*ACTIONS, "files"))
     return _json({"error": f"there are {posts}, GET {_CONTROL}seen, GET {_CONTROL}requests"}, status=404)
 
 

@@ -45,15 +45,20 @@ _TAKEN: Final = 200
 """What a webhook in quarantine is answered."""
 
 
-def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool]) -> list[Arrival]:
+def arrivals_of(
+    account: str, provider: Provider, webhook: Webhook, wants: Callable[[str], bool], *, fetches: bool = False
+) -> list[Arrival]:
     """What a webhook brings, in its order; none when it means nothing to a bot.
 
     `wants` tells whether any rule is for events of a tag: an unwanted status or echo is only recorded (but for
     an echo of a person, who has the thread from then on), and an unrecognised event waits in quarantine for somebody
-    who does.
+    who does. `fetches`: the media of messages are to be fetched.
     """
     try:
-        return [_arrival(account, provider.name, inbound, webhook, wants) for inbound in provider.parse(webhook)]
+        return [
+            _arrival(account, provider.name, inbound, webhook, wants, fetches=fetches)
+            for inbound in provider.parse(webhook)
+        ]
     except Unmappable as error:
         return [quarantined(account, webhook, str(error))]
     except Exception as error:  # noqa: BLE001 - what a provider's own mistake cannot read is authentic all the same
@@ -61,7 +66,13 @@ def arrivals_of(account: str, provider: Provider, webhook: Webhook, wants: Calla
 
 
 def arrivals_asked_for(
-    account: str, provider: str, polled: Polled, wants: Callable[[str], bool], received_at: int
+    account: str,
+    provider: str,
+    polled: Polled,
+    wants: Callable[[str], bool],
+    received_at: int,
+    *,
+    fetches: bool = False,
 ) -> list[Arrival]:
     """The answer of a provider that was asked: as if each event had come in a webhook of its own."""
     arrivals = [
@@ -69,7 +80,7 @@ def arrivals_asked_for(
     ]
     for inbound in polled.inbound:
         webhook = _webhook(json.dumps(dict(inbound.event.raw)).encode(), received_at)  # keeps what orjson refuses
-        arrivals.append(_arrival(account, provider, inbound, webhook, wants))
+        arrivals.append(_arrival(account, provider, inbound, webhook, wants, fetches=fetches))
     return arrivals
 
 
@@ -114,7 +125,15 @@ def _shown(reason: str) -> str:
     return reason and reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
 
 
-def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wants: Callable[[str], bool]) -> Arrival:
+def _arrival(
+    account: str,
+    provider: str,
+    inbound: Inbound,
+    webhook: Webhook,
+    wants: Callable[[str], bool],
+    *,
+    fetches: bool,
+) -> Arrival:
     event = inbound.event
     if isinstance(event, Message) and event.kind == "text" and is_blank(event.text):
         event = replace(event, kind="unknown")  # nobody said anything: no rule or question for texts gets it
@@ -153,6 +172,7 @@ def _arrival(account: str, provider: str, inbound: Inbound, webhook: Webhook, wa
         received_at=webhook.received_at,
         with_person=inbound.with_person,
         former_keys=tuple(map(_gateways, inbound.former_keys or (inbound.key,))),
+        fetches=fetches and isinstance(event, Message) and event.media is not None and bool(event.media.url),
     )
 
 
@@ -213,7 +233,8 @@ def reread(config: Config, router: Router, clock: Clock, letter: DeadLetter) -> 
         raise Unmappable(f"the account {letter.account} is not configured")
     body = letter.content
     webhook = Webhook(channel=letter.channel, body=body, json=read_object(body), received_at=clock.now())
-    arrivals = arrivals_of(account.name, account.provider, webhook, rulebook_of(router).wants)
+    wants, fetches = rulebook_of(router).wants, config.media.store is not None
+    arrivals = arrivals_of(account.name, account.provider, webhook, wants, fetches=fetches)
     for arrival in arrivals:
         if arrival.state == "quarantined":
             raise Unmappable(arrival.reason)

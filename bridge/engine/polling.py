@@ -36,12 +36,13 @@ _WITHOUT_END: Final = 1 << 62
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollingTools:
-    """What a round works with. `wants` tells whether any rule takes events of a tag."""
+    """What a round works with. `wants` tells whether any rule takes events of a tag, `fetches` whether media stay."""
 
     store: Store
     clock: Clock
     rng: random.Random
     wants: Callable[[str], bool]
+    fetches: bool = False
 
 
 class Round:
@@ -134,7 +135,9 @@ def _rounds_of(account: Account, client: Client, tools: PollingTools) -> list[Ro
 
 async def _receive(account: Account, polled: Polled, tools: PollingTools) -> None:
     """Store the events in their order, as webhooks are stored."""
-    arrivals = arrivals_asked_for(account.name, account.provider.name, polled, tools.wants, tools.clock.now())
+    arrivals = arrivals_asked_for(
+        account.name, account.provider.name, polled, tools.wants, tools.clock.now(), fetches=tools.fetches
+    )
     for start in range(0, len(arrivals), _BATCH):
         batch = arrivals[start : start + _BATCH]
         log_quarantine(batch, await tools.store.receive(batch))

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final
 
-from bridge.messages import Audio, Document, Image, Text, Video, Voice
+from bridge.messages import Text
 from bridge.planning.split import split_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bridge.messages import Location, Outgoing
+    from bridge.messages import Location, Medium, Outgoing
     from bridge.planning.capabilities import Capabilities
     from bridge.planning.choices import Choice
 
 BLANK: Final = "its text is blank"
 """Ends the reason for dropping a message in which a reader would see nothing."""
-Medium: TypeAlias = Image | Video | Audio | Voice | Document
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

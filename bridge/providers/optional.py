@@ -153,6 +153,15 @@ class NamesItself(Protocol):
 
 
 @runtime_checkable
+class ServesMedia(Protocol):
+    """Has media at its own base URL that want its credentials. No link to another host ever gets these."""
+
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:
+        """The headers of a request for a medium."""
+        ...
+
+
+@runtime_checkable
 class Warns(Protocol):
     """Knows of something that a person has to do in time."""
 
@@ -181,6 +190,7 @@ __all__ = [
     "Registers",
     "Registration",
     "Registrations",
+    "ServesMedia",
     "TellsFates",
     "Warns",
     "WarnsOfSettings",

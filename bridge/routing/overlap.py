@@ -15,6 +15,7 @@ Policy: TypeAlias = Literal["queue", "merge", "latest", "interrupt"]
 _POLICIES: Final[tuple[str, ...]] = get_args(Policy)
 _LONGEST_QUIET: Final = 3600.0
 _LONGEST_TURN: Final = 86_400.0
+_FETCHED: Final = "fetched"
 _AT_MOST_FACTOR: Final = 10
 """`at_most` of a debounce that names none, in multiples of its quiet time."""
 
@@ -67,13 +68,14 @@ def as_overlap(value: object) -> Overlap:
 class RuleOptions:
     """Options of one rule's turns. `timeout` is in seconds, None: as configured; `anytime`: also in a dialog.
 
-    `anybody`: whoever speaks in a group may answer what the turn asks.
+    `anybody`: whoever speaks in a group may answer what the turn asks. `media`: it waits until its media are fetched.
     """
 
     overlap: Overlap = QUEUE
     timeout: float | None = None
     anytime: bool = False
     anybody: bool = False
+    media: bool = False
 
 
 DEFAULT_OPTIONS: Final = RuleOptions()
@@ -96,6 +98,9 @@ class RuleKeywords(TypedDict, total=False):
 
     `anytime=True`: the rule also takes events while a dialog waits in the thread; the dialog does not get them.
 
+    `media="fetched"`: the turn of a message with a medium waits until that is fetched, or cannot be; at most two
+    minutes. The events behind it in the thread wait too.
+
     `anybody=True`: in a group, the choices that the turn offers are open to all, and not to the speaker alone.
     """
 
@@ -103,6 +108,7 @@ class RuleKeywords(TypedDict, total=False):
     timeout: str | float
     anytime: bool
     anybody: bool
+    media: Literal["fetched"]
 
 
 def options_of(values: Mapping[str, Any]) -> RuleOptions:
@@ -117,9 +123,12 @@ def options_of(values: Mapping[str, Any]) -> RuleOptions:
     timeout = read_seconds(values["timeout"]) if "timeout" in values else None
     if timeout is not None and not 0 < timeout <= _LONGEST_TURN:
         raise ValueError("timeout is more than nothing and at most a day")
+    if values.get("media", _FETCHED) != _FETCHED:
+        raise ValueError(f'media is "{_FETCHED}", or left out, not {values["media"]!r}')
     return RuleOptions(
         overlap=as_overlap(values.get("overlap", "queue")),
         timeout=timeout,
         anytime=bool(values.get("anytime")),
         anybody=bool(values.get("anybody")),
+        media="media" in values,
     )

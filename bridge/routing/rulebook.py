@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 from bridge.errors import HandlerError
@@ -44,6 +44,7 @@ class _Compiled:
     scripts: Mapping[_ScriptId, tuple[Script, Scope]]
     jobs: Mapping[str, tuple[JobRule, Scope]]
     has_default_options: bool
+    waits_for_media: bool
 
 
 class RuleBook:
@@ -155,8 +156,12 @@ class RuleBook:
         return self._compile().outer
 
     def has_default_options(self) -> bool:
-        """Whether every rule takes one event a turn, in the configured time."""
+        """Whether every rule takes one event a turn, in the configured time; it may wait for a medium."""
         return self._compile().has_default_options
+
+    def waits_for_media(self) -> bool:
+        """Whether any rule waits until a medium is fetched."""
+        return self._compile().waits_for_media
 
     def timeout_of(self, name: str | None) -> float | None:
         """The longest time that a rule gives to a handler, for turns without a rule; None: as configured."""
@@ -229,13 +234,15 @@ class RuleBook:
             scripts = [(entry, scope) for entry, scope in entries if isinstance(entry, Script)]
             jobs = [(entry, scope) for entry, scope in entries if isinstance(entry, JobRule)]
             rules = [(entry, scope) for entry, scope in entries if isinstance(entry, Rule)]
+            all_options = [entry.handler.options for entry, _ in entries]
             self._compiled = _Compiled(
                 index=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is not Rank.HELD),
                 held=RuleIndex((rule, scope) for rule, scope in rules if rule.rank is Rank.HELD),
                 outer=tuple((outer, scope) for scope in self.scopes() for outer in scope.settings[-1].outer),
                 scripts={(script.name, script.version): (script, scope) for script, scope in scripts},
                 jobs={job.name: (job, scope) for job, scope in jobs},
-                has_default_options=all(entry.handler.options == DEFAULT_OPTIONS for entry, _ in entries),
+                has_default_options=all(replace(options, media=False) == DEFAULT_OPTIONS for options in all_options),
+                waits_for_media=any(options.media for options in all_options),
             )
         return self._compiled
 

@@ -1,4 +1,4 @@
-"""The states of events, messages, timers and holds, and every move between them.
+"""The states of events, messages, timers, media and holds, and every move between them.
 
 A row begins in one of its machine's `starts`. Whatever happens to it goes through `move`: no store changes a state on
 its own account.
@@ -241,6 +241,50 @@ TIMERS: Final[Machine[TimerState, TimerMove]] = Machine(
         TimerState.FIRED: {},
         TimerState.CANCELLED: {},
         TimerState.UNREADABLE: {},
+    },
+)
+
+
+# Media
+
+
+class MediaState(StrEnum):
+    """Where a medium stands: the file of a contact, or one of ours."""
+
+    WAITING = "waiting"
+    """Its link is to be fetched, or is being fetched."""
+    KEPT = "kept"
+    """Its bytes are in the media store."""
+    FAILED = "failed"
+    """Its link is dead or refused, or gives what may not be kept: given up with a reason."""
+    FORGOTTEN = "forgotten"
+    """Not to be read any more: its bytes are about to be removed."""
+    REMOVED = "removed"
+    """Its bytes are gone."""
+
+
+class MediaMove(StrEnum):
+    """What happens to a medium."""
+
+    FETCHED = "its bytes are stored"
+    GIVEN_UP = "its link cannot be fetched"
+    FORGOTTEN = "it goes with its person, or by its age"
+    REMOVED = "its bytes are removed, unless another medium has the same"
+
+
+MEDIA: Final[Machine[MediaState, MediaMove]] = Machine(
+    "medium",
+    starts={MediaState.WAITING: "a contact sends it", MediaState.KEPT: "a turn says it"},
+    moves={
+        MediaState.WAITING: {
+            MediaMove.FETCHED: MediaState.KEPT,
+            MediaMove.GIVEN_UP: MediaState.FAILED,
+            MediaMove.FORGOTTEN: MediaState.FORGOTTEN,
+        },
+        MediaState.KEPT: {MediaMove.FORGOTTEN: MediaState.FORGOTTEN},
+        MediaState.FAILED: {MediaMove.FORGOTTEN: MediaState.FORGOTTEN},
+        MediaState.FORGOTTEN: {MediaMove.REMOVED: MediaState.REMOVED},
+        MediaState.REMOVED: {},
     },
 )
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bridge.events import ThreadRef
     from bridge.statements import Record, Statement
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.media import FetchEnd, FetchRetry, MediaRow
     from bridge.store.migrations import Applied, Migration
     from bridge.store.records import (
         Arrival,
@@ -46,6 +47,10 @@ class Listener(Protocol):
 
     def timed(self, due_at: int) -> None:
         """A timer was set, due then."""
+        ...
+
+    def fetchable(self) -> None:
+        """Media are to be fetched now."""
         ...
 
     def paused(self, account: str, reason: str, seconds: float) -> None:
@@ -168,6 +173,10 @@ class StoreReader(Protocol):
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers."""
+        ...
+
+    async def media(self, inbox_ids: Sequence[int]) -> list[MediaRow]:
+        """The media of events, in no order; none for an event whose medium is not to be fetched."""
         ...
 
     async def counts(self) -> Mapping[str, int]:
@@ -295,6 +304,36 @@ class Store(StoreReader, Protocol):
 
     async def settle_delivery(self, settled: Settled) -> None:
         """The message's journey ended; joins any status that came early; the thread's next one may go."""
+        ...
+
+    async def claim_media(self, now: int, limit: int) -> tuple[list[MediaRow], int | None]:
+        """Media to be fetched now, at most `limit` of each account, and when the next one is due (None: none waits).
+
+        They are this process's until they are settled or it dies. It is given them again when it asks again.
+        """
+        ...
+
+    async def retry_fetch(self, retry: FetchRetry) -> None:
+        """The fetch failed and will be tried again."""
+        ...
+
+    async def settle_fetch(self, end: FetchEnd) -> bool:
+        """The fetch ended; False: nobody wants the bytes any more."""
+        ...
+
+    async def forget_media(self, *, thread_id: int | None = None, before: int | None = None, limit: int = 1000) -> int:
+        """Let nobody read media any more: those of a thread, those queued before a time, or both; how many these were.
+
+        At most `limit`; the content of each is to be removed after that.
+        """
+        ...
+
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        ...
+
+    async def remove_media(self, media_id: int) -> None:
+        """The bytes of a forgotten medium are gone."""
         ...
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:

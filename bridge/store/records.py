@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bridge.planning.choices import Choice
     from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
+    from bridge.store.media import KeptMedium
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +90,7 @@ class Arrival:
     Status speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
     stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
     that is news, a Handoff or a Returned is stored right before. `former_keys` are the keys of the same event in
-    databases from before keys held their conversation.
+    databases from before keys held their conversation. `fetches`: its medium is to be fetched.
     """
 
     account: str
@@ -105,6 +106,7 @@ class Arrival:
     received_at: int
     with_person: bool | None = None
     former_keys: tuple[str, ...] = ()
+    fetches: bool = False
 
 
 class Receipt(StrEnum):
@@ -234,6 +236,7 @@ class TurnCommit:
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
     no use any more. `sends`: events of other threads, each a bridge.events.Send. `statements` are the author's own.
+    `media`: what the messages carry of our own.
     """
 
     row: InboxRow
@@ -250,6 +253,7 @@ class TurnCommit:
     steps: Collection[str] = ()
     sends: Sequence[Arrival] = ()
     statements: Sequence[Statement] = ()
+    media: Sequence[KeptMedium] = ()
     at: int
 
     @property

@@ -12,17 +12,23 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import structlog
 
 from bridge.app.bridge import Bridge, Outside
+from bridge.engine.media.guard import FEW, MANY, FetchFailed, checked
 from bridge.errors import NotSent, OutcomeUnknown, Unavailable, WebhookError
 from bridge.log import traced
+from bridge.providers.answers import ERROR
+from bridge.providers.port import Response
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, MutableMapping, MutableSequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
 
     from bridge.config.accounts import Account
     from bridge.config.load import Config
+    from bridge.emulation.files import Files
     from bridge.engine.delivery.transport import Leaving
-    from bridge.providers.port import Emulator, Hook, Request, Response
+    from bridge.engine.media.contents import Draft, Memory
+    from bridge.engine.media.door import Gateway
+    from bridge.providers.port import Emulator, Hook, Request
     from bridge.routing.router import Router
     from bridge.store.opening import Volatile
     from bridge.store.port import Store
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 SLOW_SECONDS: Final = 3.0
 """How long a slow store takes: longer than a webhook waits for it."""
 _REFUSED: Final = 500
+_FETCH_SECONDS: Final = 30.0
 _OF_ALL_LEVELS: Final = structlog.make_filtering_bound_logger(logging.NOTSET)
 
 
@@ -68,6 +75,8 @@ class Setting:
     emulators: dict[str, Emulator]
     log: MutableSequence[dict[str, object]]
     errors: MutableSequence[BaseException]
+    files: Mapping[str, Files]
+    contents: Memory
     make: Callable[..., Bridge] = Bridge
     ahead: Callable[[], int] = lambda: 0
     """By how many microseconds the wall clock is wrong."""
@@ -82,12 +91,18 @@ class Life:
         self.loop = VirtualLoop(now)
         self.points: list[Point] = []
         self._transport = _Wire(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
+        self._door = _Door(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
         self._rng = Random(seed)
         self._store: Volatile | None = None
         self.bridge: Bridge
         self.started: asyncio.Task[None]
         self.stopped: asyncio.Task[None] | None = None
         """The drain, once the bridge was told to stop."""
+
+    @property
+    def files(self) -> Mapping[str, Files]:
+        """What the other ends' links to media give, by account."""
+        return self._setting.files
 
     @property
     def emulators(self) -> dict[str, Emulator]:
@@ -100,6 +115,8 @@ class Life:
         outside = Outside(
             open_store=self._open,
             open_transport=lambda: self._transport,
+            open_door=lambda: self._door,
+            open_contents=lambda _: self._setting.contents,
             rng=self._rng,
             executor=Inline(),
             watched=False,
@@ -206,6 +223,37 @@ class _Wire:
         if not await _within(seconds, verdict):
             raise OutcomeUnknown("no answer in time")
         return response
+
+    async def close(self) -> None:
+        """Nothing is held open."""
+
+
+class _Door:
+    """Fetches media from the emulators; a Door."""
+
+    def __init__(self, life: Life, accounts: dict[str, str]) -> None:
+        """`accounts` tells whose base_url it is."""
+        self._life = life
+        self._accounts = accounts
+
+    async def fetch(self, url: str, gateway: Gateway, draft: Draft, limit: int) -> None:
+        """Write what a link gives. A fault raises what the door to the real world would raise."""
+        link = checked(url, gateway.base_url)
+        name = self._accounts[gateway.base_url]
+        if not link.is_own:
+            raise FetchFailed("the link's host has no address", FEW)
+        verdict = await self._life.reach("request", f"{name}: GET {link.url.path}")
+        if verdict.what == "down" or not await _within(_FETCH_SECONDS, verdict):
+            raise FetchFailed("no whole answer from the link", MANY)
+        response = self._life.files[name].answer(url.removeprefix(gateway.base_url)) or Response(status=404)
+        verdict = await self._life.reach("answer", f"{name}: GET {link.url.path} answered {response.status}")
+        if verdict.what == "lost" or not await _within(_FETCH_SECONDS, verdict):
+            raise FetchFailed("no whole answer from the link", MANY)
+        if response.status in ERROR:
+            raise FetchFailed(f"the link gives HTTP {response.status}", MANY if response.status >= _REFUSED else FEW)
+        if len(response.body) > limit:
+            raise FetchFailed("the link gives too many bytes")
+        await draft.write(response.body)
 
     async def close(self) -> None:
         """Nothing is held open."""

@@ -9,6 +9,8 @@ from functools import cache, partial
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
 
+from bridge.emulation.files import Files
+from bridge.engine.media.contents import Memory
 from bridge.store.opening import volatile_type
 from bridge.testing.life import Life, Setting
 from bridge.testing.surroundings import LASTING, Surroundings
@@ -97,6 +99,9 @@ class Stage:
         self.emulators: dict[str, Emulator] = {
             name: blueprint.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in blueprint.accounts
         }
+        self.files = {name: Files(lambda: self.now) for name in blueprint.accounts}
+        self.contents = Memory()
+        """The bytes of media, which outlive the process."""
         self._blueprint = blueprint
         self._seed = seed
         self._haste = choices.temper()
@@ -134,6 +139,8 @@ class Stage:
             emulators=self.emulators,
             log=self.log,
             errors=self.errors,
+            files=self.files,
+            contents=self.contents,
             make=self._blueprint.make,
             ahead=lambda: self.surroundings.ahead,
         )

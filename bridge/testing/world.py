@@ -333,6 +333,15 @@ class World:
         """The other end of an account."""
         return self._stage.emulators[account]
 
+    def file(self, contact: Contact, data: bytes, *, lasts: str | float | timedelta | None = None) -> str:
+        """A link to these bytes at a contact's gateway, for `contact.sends`; it is dead after `lasts`.
+
+        The bridge fetches it where `settings={"media": {"store": "media"}}` says so; the bytes stay in memory.
+        """
+        seconds = None if lasts is None else seconds_of(lasts)
+        base_url = self._blueprint.config.accounts[contact.account].provider.base_url
+        return f"{base_url}{self._stage.files[contact.account].add(data, lasts=seconds)}"
+
     def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
         """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen.
 

@@ -63,10 +63,12 @@ class Webhooks:
         limit: int,
         bodies: Bodies,
         peers: Peers,
+        fetches: bool = False,
     ) -> None:
-        """`limit` is in bytes. Accounts without inbound settings have no door."""
+        """`limit` is in bytes. Accounts without inbound settings have no door. `fetches`: see arrivals_of."""
         self._store = store
         self._wants = wants
+        self._fetches = fetches
         self._clock = clock
         self._limit = limit
         self._bodies = bodies
@@ -135,7 +137,7 @@ class Webhooks:
             WebhookError: 400 when it is no JSON object; 503 when it is not stored.
         """
         webhook = Webhook(channel=channel, body=body, json=read_object(body), received_at=self._clock.now())
-        arrivals = arrivals_of(account.name, account.provider, webhook, self._wants)
+        arrivals = arrivals_of(account.name, account.provider, webhook, self._wants, fetches=self._fetches)
         if not arrivals:
             return []
         try:

@@ -11,9 +11,10 @@ from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
 
+from ..media import queue_values
 from ..results import Result
 from ..rows import EVENT_VALUES, event_row, event_values
-from . import threads
+from . import media, threads
 from .evidence import is_ours
 from .heads import busy
 from .statuses import News
@@ -70,6 +71,7 @@ class _Placing:
         self._held: set[int] = set()
         """Threads whose holds changed."""
         self._inserts: list[tuple[Any, ...]] = []
+        self._media: list[tuple[Any, ...]] = []
 
     async def place(self, accepted: Sequence[tuple[Arrival, Result]], results: Sequence[Result]) -> None:
         tx, arrivals = self._tx, [arrival for arrival, _ in accepted]
@@ -83,6 +85,8 @@ class _Placing:
         await threads.write_holds(tx, self._held)
         heads = await _count_first_attempts(tx, results)
         await tx.arrays(_INSERT, [(*values, int(values[0] in heads)) for values in self._inserts])
+        if self._media:
+            await media.queue(tx, self._media)
 
     def _needs_thread(self, arrival: Arrival) -> bool:
         """Whether the thread that an arrival names is its own, or at least learns of it."""
@@ -113,6 +117,9 @@ class _Placing:
             if event is not None and wants_turn(state, event, thread_id):
                 ref = tx.threads[thread_id].ref
                 result.received.append(event_row(arrival, event, number, thread_id, ref))
+                if arrival.fetches:
+                    self._media.append(queue_values(arrival, event, number, thread_id))
+                    result.fetchable = True
         self._inserts.append(event_values(arrival, number, thread_id, state))
 
     async def _place_news(self, arrival: Arrival, result: Result) -> None:

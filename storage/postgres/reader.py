@@ -13,8 +13,9 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
 from .. import records, views
+from ..media import media_row
 from ..unreadable import sort_out
-from . import lookups, queries
+from . import lookups, media, queries
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
 
     from ..records import Row
@@ -235,6 +237,14 @@ class Reader:
         """The author's migrations that are applied, by their numbers."""
         rows = await self._fetch("SELECT number, name, digest FROM migrations ORDER BY number")
         return [Applied(*row) for row in rows]
+
+    async def media(self, inbox_ids: Sequence[int]) -> list[MediaRow]:
+        """The media of events."""
+        return await self._all(media_row, media.OF_EVENTS, [*inbox_ids])
+
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        return await self._all(lambda row: (media_row(row[:-1]), bool(row[-1])), media.FORGOTTEN_MEDIA, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

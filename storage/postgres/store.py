@@ -20,6 +20,7 @@ from . import (
     dead_letters,
     dialogs,
     inbox,
+    media,
     news,
     outbox,
     statements,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from bridge.statements import Record, Statement
+    from bridge.store.media import MediaRow
     from bridge.store.migrations import Migration
     from bridge.store.records import Arrival, InboxRow, OutboxRow, ThreadRow
 
@@ -84,6 +86,11 @@ _BULK: Final[dict[str, Bulk]] = {
     "renew secret": cursors.renew_secrets,
     "give up unreadable": _in_turn(unreadable.give_up),
     "fire timers": _in_turn(timers.fire),
+    "claim media": _in_turn(media.claim),
+    "retry fetch": media.retry,
+    "settle fetch": media.settle,
+    "forget media": _in_turn(media.forget),
+    "remove media": media.remove,
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
     "read news": _in_turn(news.read),
@@ -143,6 +150,12 @@ class PostgresStore(Owner, Reader):
     async def has_duty(self, name: str) -> bool:
         """Whether this process is the one that has a duty."""
         return bool((await self._writer.submit(Unit("ask for duty", (name,)))).value)
+
+    async def claim_media(self, now: int, limit: int) -> tuple[list[MediaRow], int | None]:
+        """Media to be fetched now, which no other living process has."""
+        result = await self._writer.submit(Unit("claim media", (now, limit)))
+        claimed: tuple[list[MediaRow], int | None] = result.value
+        return claimed
 
     async def claimed(self, thread_id: int) -> ThreadRow:
         """A thread that is ours, as it stands now. Raises ClaimLost, NoThread."""

@@ -12,7 +12,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, sends, statements, steps, threads, timers
+from . import holds, media, outbox, sends, statements, steps, threads, timers
 from .heads import begin_next
 from .transaction import unnest
 from .waves import waves
@@ -70,6 +70,7 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | 
     await threads.commit(tx, good)
     await outbox.say(tx, good, results)
     await timers.set_timers(tx, good, results)
+    await media.keep(tx, good)
     await holds.note_judgement(tx, good)
     await holds.give_back(tx, good, results)
     await steps.forget(tx, good)

@@ -13,9 +13,10 @@ from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
 
+from ..media import queue_values
 from ..results import Result
 from ..rows import EVENT_VALUES, event_row, event_values
-from . import statuses, threads
+from . import media, statuses, threads
 from .evidence import ThreadEvidence
 from .heads import busy
 
@@ -58,7 +59,16 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
                 _place(db, cache, accepted, result, inserts, waiting)
     heads = _hand_on(db, waiting)
     db.executemany(_INSERT, [(*values, int(values[0] in heads)) for values in inserts])
+    if any(arrival.fetches for _, arrival, *_ in waiting):
+        _queue_media(db, waiting)
     return results
+
+
+def _queue_media(db: sqlite3.Connection, waiting: Sequence[Waiting]) -> None:
+    for result, arrival, event, number, thread_id, _ in waiting:
+        if arrival.fetches:
+            db.execute(media.QUEUE, queue_values(arrival, event, number, thread_id))
+            result.fetchable = True
 
 
 def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:

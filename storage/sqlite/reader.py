@@ -14,7 +14,7 @@ from bridge.store.takeover import UNSAID
 
 from .. import records, views
 from ..unreadable import sort_out
-from . import lookups, queries
+from . import lookups, media, queries
 from .connection import execute
 from .evidence import ThreadEvidence
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
 
     from ..unreadable import Sized, Unreadable
@@ -206,6 +207,14 @@ class Reader:
         if not await self._all(bool, "SELECT 1 FROM sqlite_master WHERE name = 'migrations'"):
             return []
         return await self._all(Applied._make, "SELECT number, name, digest FROM migrations ORDER BY number")
+
+    async def media(self, inbox_ids: Sequence[int]) -> list[MediaRow]:
+        """The media of events."""
+        return await self._look(media.of_events, inbox_ids)
+
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        return await self._look(media.forgotten, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

@@ -245,6 +245,33 @@ CREATE TABLE migrations (
 """
 """Which of the author's own migrations are applied."""
 
+_MEDIA: Final = """
+CREATE TABLE media (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    thread_id INTEGER NOT NULL REFERENCES threads (id),
+    inbox_id INTEGER REFERENCES inbox (id),
+    status TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    url TEXT NOT NULL DEFAULT '',
+    attempt INTEGER NOT NULL DEFAULT 1,
+    available_at INTEGER NOT NULL DEFAULT 0,
+    queued_at INTEGER NOT NULL,
+    sha256 TEXT,
+    size INTEGER,
+    mime_type TEXT,
+    error TEXT,
+    done_at INTEGER
+) STRICT;
+CREATE INDEX media_due ON media (account, available_at) WHERE status = 'waiting';
+CREATE INDEX media_of_event ON media (inbox_id) WHERE inbox_id IS NOT NULL;
+CREATE INDEX media_of_thread ON media (thread_id) WHERE status IN ('waiting', 'kept', 'failed');
+CREATE INDEX media_by_age ON media (queued_at) WHERE status IN ('waiting', 'kept', 'failed');
+CREATE INDEX media_forgotten ON media (id) WHERE status = 'forgotten';
+CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
+"""
+"""The files of contacts, and ours: where each is to be fetched, and which bytes it is."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -261,5 +288,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _FAIR_TIMERS,
     _OPTED_OUT,
     _AUTHORS,
+    _MEDIA,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -12,7 +12,7 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, outbox, statements, steps, timers, turns, unreadable
+from . import cursors, dead_letters, dialogs, inbox, media, outbox, statements, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from bridge.statements import Record, Statement
+    from bridge.store.media import MediaRow
     from bridge.store.records import ThreadRow
 
     from ..results import Result
@@ -54,6 +55,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "renew secret": lambda db, _, values: cursors.renew_secrets(db, values),
     "give up unreadable": lambda db, cache, calls: [unreadable.give_up(db, cache, *call) for call in calls],
     "fire timers": lambda db, cache, calls: [timers.fire(db, cache, *call) for call in calls],
+    "retry fetch": lambda db, _, retries: media.retry(db, retries),
+    "settle fetch": lambda db, _, ends: media.settle(db, ends),
+    "forget media": lambda db, _, calls: [media.forget(db, *call) for call in calls],
+    "remove media": lambda db, _, media_ids: media.remove(db, media_ids),
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
 }
@@ -106,6 +111,10 @@ class SqliteStore(Owner, Reader):
     async def has_duty(self, name: str) -> bool:  # noqa: ARG002 - there is no other process
         """Always."""
         return True
+
+    async def claim_media(self, now: int, limit: int) -> tuple[list[MediaRow], int | None]:
+        """Media to be fetched now: all are ours, as the lock says."""
+        return await self._look(media.due, now, limit)
 
     async def try_suspect(self, row_id: int) -> None:
         """It is marked, which a death leaves as it is."""

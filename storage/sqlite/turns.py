@@ -14,7 +14,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, outbox, sends, statements, steps, threads, timers
+from . import holds, media, outbox, sends, statements, steps, threads, timers
 from .heads import begin_next
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     threads.commit(db, cache, good)
     outbox.say(db, cache, good, results)
     timers.set_timers(db, good, results)
+    media.keep(db, good)
     holds.note_judgement(db, good)
     holds.give_back(db, cache, good, results)
     steps.forget(db, good)

@@ -10,11 +10,13 @@ from bridge.store import lifecycle
 from bridge.store.lifecycle import (
     HOLDS,
     INBOX,
+    MEDIA,
     OUTBOX,
     STATUS_RANK,
     TIMERS,
     HoldState,
     InboxState,
+    MediaState,
     OutboxState,
     Outcome,
     TimerState,
@@ -31,8 +33,8 @@ PAGE: Final = DOCS / "explanation" / "states.md"
 
 _INTRODUCTION: Final = """# States
 
-An event, a message, a timer and the hold on a thread each have one life cycle.
-[bridge/store/lifecycle.py](../../bridge/store/lifecycle.py) holds all four as code that every store calls.
+An event, a message, a timer, a medium and the hold on a thread each have one life cycle.
+[bridge/store/lifecycle.py](../../bridge/store/lifecycle.py) holds all five as code that every store calls.
 A store never changes a state on its own: it names what happened, and the life cycle names the next state.
 Each change is part of [one transaction](guarantees.md), so no row is ever between two states.
 """
@@ -45,6 +47,9 @@ The outcome of its last try decides whether another one follows; see [outcomes](
 """
 _TIMER: Final = """A timer that is due becomes an event of its thread in the same transaction.
 A turn can cancel it until that event had its turn.
+"""
+_MEDIUM: Final = """A medium is the file of a contact, or one that a handler sends.
+Its row waits in the transaction that stores its event; its bytes are in the [media store](../how-to/media.md).
 """
 _HOLD: Final = """A person takes a thread by a command, by a handler's handoff, by their own words, or at the gateway.
 Events that arrive meanwhile are held; messages from before are silenced.
@@ -67,6 +72,7 @@ def states_page() -> str:
         "The outcome of a try:\n",
         _table("outcome", Outcome),
         *_part("Timers", _TIMER, TIMERS, TimerState),
+        *_part("Media", _MEDIUM, MEDIA, MediaState),
         *_part("The hold on a thread", _HOLD, HOLDS, HoldState),
         "## Statuses\n",
         _STATUS.format(ranks=", then ".join(f"`{value}`" for value in rising)),

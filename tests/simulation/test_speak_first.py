@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bridge import Button, Buttons, Dialog, Key, Router, Text, Turn
+from bridge import Button, Buttons, Dialog, Image, Key, Router, Text, Turn
 from bridge.errors import HandlerError, KeyTaken
 from bridge.events import Contact, ThreadRef
 from bridge.providers.aelyst.emulator import Emulator as Aelyst
@@ -224,6 +224,8 @@ async def test_messages_make_sense_before_anything_is_stored() -> None:
             await world.send("konnek", "bob", channel="telegram")
         with pytest.raises(HandlerError, match="time zone"):
             await world.send("konnek", "bob", "x", channel="telegram", at=world.now.replace(tzinfo=None))
+        with pytest.raises(HandlerError, match="files are sent in turns alone"):
+            await world.send("konnek", "bob", Image(path="photo.png"), channel="telegram")
         with pytest.raises(HandlerError, match="not configured"):
             await world.send("konnek", ThreadRef("gone", "konnek", "telegram", "bob"), "x")
         await world.send("konnek", Contact(id="bob"), "by contact", channel="telegram")

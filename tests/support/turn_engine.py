@@ -74,6 +74,8 @@ class Turns:
         if self.timers is not None:
             self.timers.set(due_at)
 
+    def fetchable(self) -> None: ...
+
     def paused(self, account: str, reason: str, seconds: float) -> None: ...
 
     def uses(self) -> Mapping[str, Use]:

@@ -14,11 +14,11 @@ from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
-from bridge.providers.optional import LimitsPaths
+from bridge.providers.optional import LimitsPaths, ServesMedia
 from bridge.providers.redaction import Redaction, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Callable, Coroutine, Generator, Mapping
 
     from pydantic import BaseModel
 
@@ -140,6 +140,14 @@ class Client:
                 raise
         attempt.left = False  # what left was refused, and time passes until there is another credential
         return await self._run(begin(await self._credential(refused=credential)), attempt)
+
+    async def media_headers(self) -> Mapping[str, str]:
+        """What authenticates us for a medium at the gateway's own URL. Raises a SendError: there is no credential."""
+        provider = self._provider
+        if not isinstance(provider, ServesMedia):
+            return {}
+        credential = None if self._credentials.are_fixed else await self._credential()
+        return provider.media_headers(credential)
 
     def _heed(self, error: NotSent, attempt: Attempt) -> None:
         """Pause for a Retry-After in an HTTP 2xx answer, which the rate limit took for a success."""

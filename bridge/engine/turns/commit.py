@@ -5,22 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.conversation.effects import AT, QUIET
+from bridge.conversation.effects import QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.engine.handoff import is_with_person, returns
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.idempotency import idempotency_key
-from bridge.engine.turns.sending import SENT, arrival_of, check_size
+from bridge.engine.turns.sayings import check_size, later_messages, sayings_of, timer_of
+from bridge.engine.turns.sending import SENT, arrival_of, check_sends
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
 from bridge.frozen import dataclass
-from bridge.log import log
-from bridge.messages import Buttons, Cards, Menu, Text, encode_message
+from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
-from bridge.planning.plain import BLANK
-from bridge.planning.plan import expires_at, plan
+from bridge.planning.plan import plan
 from bridge.store.consent import OPTED_OUT, is_direct, opted_out_at
-from bridge.store.records import Saying, ThreadRow, TimerRow, TurnCommit
+from bridge.store.records import ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
 
@@ -30,20 +29,17 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.conversation.draft import Draft
-    from bridge.conversation.effects import Later, Sending
+    from bridge.conversation.effects import Sending
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.consent import Quiet
     from bridge.engine.turns.signing import LongKeys, Signer
-    from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
+    from bridge.routing.rules import Match
+    from bridge.store.media import KeptMedium
     from bridge.store.records import Arrival, Hold, InboxRow
 
-REPLY_SIZE: Final = 128 * 1024
-"""Characters that one turn may say: they are split, planned and stored in one go, and nothing else runs meanwhile."""
-_OPTION: Final = 64
-"""Characters that an option counts as."""
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _SPOKE: Final = "a person spoke in the conversation"
 
@@ -77,8 +73,30 @@ class CommitBuilder:
         self._hours = hours
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
-    def of_turn(self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None) -> Prepared:
-        """All that a turn does; the turn is closed.
+    def prepared(
+        self,
+        batch: Batch,
+        draft: Draft,
+        thread: ThreadRow,
+        match: Match | None,
+        files: Sequence[KeptMedium] = (),
+    ) -> Prepared | BaseException:
+        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+        try:
+            return self.of_turn(batch, draft, thread, match.handler if match else None, files)
+        except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
+            draft.close()
+            return error
+
+    def of_turn(
+        self,
+        batch: Batch,
+        draft: Draft,
+        thread: ThreadRow,
+        handler: Handler | None,
+        files: Sequence[KeptMedium] = (),
+    ) -> Prepared:
+        """All that a turn does; the turn is closed. `files` are kept already, and said by its messages.
 
         Raises:
             HandlerError: its state cannot be kept, or a message or key of it makes no sense.
@@ -87,8 +105,7 @@ class CommitBuilder:
         now, effects = self._clock.now(), draft.effects
         if effects.replies and batch.head.ref.account == JOBS:
             raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
-        if (size := sum(map(_size, effects.replies))) > REPLY_SIZE:
-            raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
+        check_size(effects.replies)
         rows = batch.rows
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
@@ -123,15 +140,15 @@ class CommitBuilder:
         held = change.hold.taken_seq if change.hold.note is not None else None
         scheduled = {}
         if night is not None or not capabilities.schedule:
-            scheduled = _scheduled(replies, now, held, night)
+            scheduled = later_messages(replies, now, held, night)
         name = handler.name if handler else ""
         sayings = [
             saying
             for ordinal, (message, planned) in enumerate(zip(replies, plans, strict=True))
             if ordinal not in scheduled
-            for saying in _sayings(row, name, ordinal, message, planned, now)
+            for saying in sayings_of(row, name, ordinal, message, planned, now)
         ]
-        timers = [_timer(later, now, held) for later in effects.laters] if effects.laters else []
+        timers = [timer_of(later, now, held) for later in effects.laters] if effects.laters else []
         sends: Sequence[Arrival] = ()
         if effects.sends:
             sends, more_keys = self._sent(effects.sends, row, name, now)
@@ -151,6 +168,7 @@ class CommitBuilder:
             steps=draft.stepped,
             sends=sends,
             statements=effects.statements,
+            media=files,
             at=now,
         )
         return Prepared(commit, long_keys)
@@ -168,7 +186,7 @@ class CommitBuilder:
             messages, more_keys = self._signer.seal(sending.messages, ref, limit, now)
             long_keys |= more_keys
             arrivals.append(arrival_of(sending, messages, own, now))
-        check_size(arrivals)
+        check_sends(arrivals)
         return arrivals, long_keys
 
     def of_silence(self, row: InboxRow, thread: ThreadRow) -> TurnCommit:
@@ -309,68 +327,6 @@ def _choices(
 
 def _person_spoke(events: Sequence[Event]) -> bool:
     return any(isinstance(event, Echo) and event.human for event in events)
-
-
-def _sayings(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:
-    """The outbox rows of one reply. One that cannot be sent at all still gets a row, so it is not lost."""
-    dropped = planned.dropped or ""
-    if dropped:
-        log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
-    if dropped.endswith(BLANK):
-        return []  # nothing is lost, and nobody has to look at it
-    expires = expires_at(message, now)
-    return [
-        Saying(
-            key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
-            message=message_part,
-            encoded=encode_message(message_part),
-            expires_at=expires,
-            given_up=planned.given_up,
-            dropped=dropped,
-        )
-        for part, message_part in enumerate(planned.parts or (message,))
-    ]
-
-
-def _timer(later: Later, now: int, held: int | None) -> TimerRow:
-    """A timer that the turn asked for, now that its delay begins to count; a question's is for the bot alone."""
-    return TimerRow(
-        due_at=now + later.delay if later.at is None else later.at,
-        name=later.name,
-        unless=later.unless,
-        handler=later.handler,
-        arguments=later.arguments,
-        model=later.model,
-        held=held if later.handler else None,
-    )
-
-
-def _scheduled(replies: Sequence[Outgoing], now: int, held: int | None, night: int | None) -> dict[int, TimerRow]:
-    """Messages with `at=`, by their ordinal: each is a timer until then, so tomorrow's never holds up today's.
-
-    None leaves before the `night` ends, if it is one.
-    """
-    times = [max(now if message.at is None else micros(message.at), night or now) for message in replies]
-    return {
-        ordinal: TimerRow(due_at=at, name=AT, message=encode_message(replace(message, at=None)), held=held)
-        for ordinal, (message, at) in enumerate(zip(replies, times, strict=True))
-        if at > now
-    }
-
-
-def _size(message: Outgoing) -> int:
-    """About how many characters a message makes work with."""
-    match message:
-        case Text():
-            return len(message.text)
-        case Buttons():
-            return len(message.text) + _OPTION * len(message.buttons)
-        case Menu():
-            return len(message.text) + _OPTION * sum(len(section.rows) for section in message.sections)
-        case Cards():
-            return sum(len(card.title) + _OPTION * len(card.buttons) for card in message.cards)
-        case _:
-            return len(getattr(message, "caption", ""))
 
 
 def _is_question(planned: Plan) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.exceptions import Interrupted
-from bridge.conversation.suspension import StoreSignal
-from bridge.conversation.turn import Turn, draft_of
+from bridge.conversation.suspension import StoreSignal, StoreWatch
+from bridge.conversation.turn import draft_of
 from bridge.engine.handoff import is_too_late, is_with_bot, is_with_person, returns
 from bridge.engine.lanes import Lanes
+from bridge.engine.media.sending import Files
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
@@ -25,9 +26,10 @@ from bridge.engine.turns.judging import DOUBT, Judge
 from bridge.engine.turns.leftovers import Leftovers
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
+from bridge.engine.turns.media import MediaReading, any_medium
 from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
-from bridge.engine.turns.services import TurnServices
+from bridge.engine.turns.services import TurnServices, turn_of
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
+    from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor, Stop
     from bridge.engine.turns.policy import TurnPolicy
@@ -70,8 +73,10 @@ class Dispatcher:
         *,
         concurrency: int,
         executor: Executor = _THREADS,
+        contents: Contents | None = None,
+        files: Files | None = None,
     ) -> None:
-        """Nothing runs until `start`."""
+        """Nothing runs until `start`. `contents` has the bytes of media, where they are kept; `files` keeps ours."""
         self._store = store
         self._accounts = accounts
         self._policy = policy
@@ -92,6 +97,8 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
+        self._files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
+        self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
         self._gathering = Gathering(
             store,
@@ -101,6 +108,7 @@ class Dispatcher:
             self._marks,
             self._interruptions,
             self._probation,
+            self.media,
             attempts=policy.backoff.attempts,
         )
         self._leftovers = Leftovers(
@@ -215,7 +223,7 @@ class Dispatcher:
         if meant is None:
             return replace(row, available_at=now + DOUBT)
         batch = await self._gathering.batch(row, meant, thread)
-        if (due_at := batch.due_at(now)) > now:
+        if (due_at := await self._gathering.due_at(batch, now)) > now:
             return replace(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
@@ -241,12 +249,15 @@ class Dispatcher:
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
+        watch = StoreWatch()
+        if thread.dialog is not None or any_medium(batch.rows):
+            batch = await self.media.enter(batch, watch)
         with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
-            invocation = self._invocation(batch, thread, self._interruptions.watch(batch))
+            invocation = self._invocation(batch, thread, watch, self._interruptions.watch(batch))
             invoked = await invocation.run()
             match = invoked.match
             fits = invoked.error is not None or batch.led_to(match)
-            prepared = invoked.error if invoked.error is not None else self._prepared(batch, invocation, match)
+            prepared = invoked.error if invoked.error is not None else await self._prepared(batch, invocation, match)
         if not fits:
             return await self._turn(row, batch.alone(), thread)
         if match is not None and invoked.error is None:
@@ -266,26 +277,12 @@ class Dispatcher:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    def _invocation(self, batch: Batch, thread: ThreadRow, stop: Stop = None) -> Invocation:
-        *older, event = batch.events
+    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, stop: Stop = None) -> Invocation:
         seconds = self._seconds(batch)
-        held = is_with_person(event, thread)
-        services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, held=held)
-        turn: Turn[Any, Any] = Turn(
-            event,
-            thread.ref,
-            state=thread.state,
-            step=thread.step,
-            older=older,
-            skipped=batch.skipped,
-            dialog=thread.dialog,
-            members=thread.members,
-            now=self._clock.now(),
-            services=services,
-        )
-        draft_of(turn).follow(services.watch, opted_out=thread.opted_out > 0)
+        held, texts = is_with_person(batch.newest.event, thread), self._policy.texts
+        services = TurnServices(self._store, self._accounts, self._dialogs, batch, texts, held, watch)
         return Invocation(
-            turn=turn,
+            turn=turn_of(batch, thread, services, self._clock.now()),
             thread=thread,
             book=self._book,
             matcher=self._matcher,
@@ -296,14 +293,15 @@ class Dispatcher:
     def _seconds(self, batch: Batch) -> float:
         return batch.options.timeout or self._policy.timeout
 
-    def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+    async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
+        """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
         draft = draft_of(invocation.turn)
         try:
-            return self._builder.of_turn(batch, draft, invocation.thread, match.handler if match else None)
-        except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
+            files = await self._files.of(draft.effects)
+        except (HandlerError, OSError) as error:
             draft.close()
             return error
+        return self._builder.prepared(batch, draft, invocation.thread, match, files)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
@@ -374,12 +372,13 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        invocation = self._invocation(batch, thread)
+        invocation = self._invocation(batch, thread, StoreWatch())
         draft = draft_of(invocation.turn)
         try:
             with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
-                prepared = self._builder.of_turn(batch, draft, thread, handler)
+                files = await self._files.of(draft.effects)
+                prepared = self._builder.of_turn(batch, draft, thread, handler, files)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too

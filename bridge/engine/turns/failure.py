@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.errors import HandlerError, KeyTaken
+from bridge.errors import HandlerError, KeyTaken, MediaError
 from bridge.events import takes_over
 from bridge.log import kind_of, log
 from bridge.store.lifecycle import InboxState
@@ -42,11 +42,11 @@ class Failures:
     async def retry(self, batch: Batch, row: InboxRow, error: BaseException) -> InboxRow | None:
         """The head of a batch for its next try; None: it is given up.
 
-        A HandlerError is a mistake in the author's code, and the next try would make it again. So is a key that was
-        used for other messages.
+        A HandlerError is a mistake in the author's code, and the next try would make it again; a medium that is gone
+        is gone the next time too, and so is a key that was used for other messages.
         """
         reason, now = _reason(error), self._clock.now()
-        if isinstance(error, HandlerError | KeyTaken) and not batch.others:
+        if _is_lasting(error) and not batch.others:
             await self.give_up(row, "given up at once", error)
             return None
         again_at = self._backoff.again_at(row.attempt, now, self._rng)
@@ -116,6 +116,10 @@ class Failures:
             letter=f"in-{row.id}",
             reason=logged,
         )
+
+
+def _is_lasting(error: BaseException) -> bool:
+    return isinstance(error, HandlerError | KeyTaken) or (isinstance(error, MediaError) and error.lasting)
 
 
 def _reason(error: BaseException) -> str:

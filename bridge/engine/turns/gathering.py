@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.engine.turns.batching import PAGES, Batch, grown, single
+from bridge.store.media import is_medium
 from bridge.store.records import READ_BYTES
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.engine.turns.judging import Judge
     from bridge.engine.turns.marks import Marks
     from bridge.engine.turns.matching import Matcher
+    from bridge.engine.turns.media import MediaReading
     from bridge.engine.turns.probation import Probation
     from bridge.routing.handlers import Handler
     from bridge.routing.rulebook import RuleBook
@@ -34,6 +36,7 @@ class Gathering:
         marks: Marks,
         interruptions: Interruptions,
         probation: Probation,
+        media: MediaReading,
         *,
         attempts: int,
     ) -> None:
@@ -45,6 +48,7 @@ class Gathering:
         self._marks = marks
         self._interruptions = interruptions
         self._probation = probation
+        self._media = media
         self._attempts = attempts
 
     def at_once(self, row: InboxRow, thread: ThreadRow) -> Batch | None:
@@ -52,13 +56,23 @@ class Gathering:
 
         No rule is asked, so no author's code runs.
         """
-        if self._book.has_default_options() and self._judge.is_plain(row.event, thread):
+        if self._asks_no_rule(row) and self._judge.is_plain(row.event, thread):
             return Batch(rows=(row,))
         return None
 
+    def _asks_no_rule(self, row: InboxRow) -> bool:
+        """Whether every rule takes an event like this alone, at once and in the configured time."""
+        book = self._book
+        return book.has_default_options() and not (book.waits_for_media() and is_medium(row.event))
+
+    async def due_at(self, batch: Batch, now: int) -> int:
+        """When the turn of a batch may begin: later than `now` while it waits for quiet, or for its media."""
+        due_at = batch.due_at(now)
+        return await self._media.due_at(batch.rows, now) if batch.options.media and due_at <= now else due_at
+
     async def batch(self, row: InboxRow, meant: InboxRow, thread: ThreadRow) -> Batch:
         """The events that one turn answers; their rows hold what they mean."""
-        if self._book.has_default_options():  # no rule is asked, so no author's code runs
+        if self._asks_no_rule(row):  # no rule is asked, so no author's code runs
             return Batch(rows=(meant,))
         with self._marks.around(row):
             batch = single(meant, thread, self._book, self._matcher)

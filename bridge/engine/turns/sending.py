@@ -10,6 +10,7 @@ import orjson
 
 from bridge.conversation.effects import Destination, Sending, keyed
 from bridge.conversation.turn import as_messages
+from bridge.engine.media.sending import have_files
 from bridge.errors import HandlerError, KeyTaken
 from bridge.events import Contact, Send, ThreadRef, encode_event
 from bridge.messages import encode_message
@@ -99,7 +100,7 @@ def event_key(key: str) -> str:
     return f"send:key:{hashlib.blake2b(key.encode(), digest_size=16).hexdigest()}"
 
 
-def check_size(arrivals: Sequence[Arrival]) -> None:
+def check_sends(arrivals: Sequence[Arrival]) -> None:
     """Raises HandlerError for more than one transaction should hold."""
     if (size := sum(len(arrival.encoded) for arrival in arrivals)) > SEND_SIZE:
         raise HandlerError(f"a turn sends {size} bytes, and it may {SEND_SIZE}: send in several turns")
@@ -133,13 +134,15 @@ class Sender:
         messages = [message if at is None else replace(message, at=at) for message in as_messages(said)]
         if not messages:
             raise HandlerError("send() takes a message at least")
+        if have_files(messages):
+            raise HandlerError("files are sent in turns alone: turn.send(to, Image(path=...)); here give a link")
         sending = Sending(to=destination(self._accounts, account, to, channel), messages=messages, key=keyed(key))
         ref, now = sending.to.ref, self._clock.now()
         await self._signer.start()
         limit = self._accounts[ref.account].provider.capabilities(ref.channel).button_key
         signed, long_keys = self._signer.seal(messages, ref, limit, now)
         arrival = arrival_of(sending, signed, self._name(), now)
-        check_size([arrival])
+        check_sends([arrival])
         await self._signer.keep(long_keys)
         (receipt,) = await self._store.receive([arrival])
         if receipt is Receipt.CONFLICT:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
+from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.sending import destination
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.conversation.catalogue import Catalogue
     from bridge.conversation.effects import Destination
-    from bridge.conversation.turn import To, Turn
+    from bridge.conversation.turn import To
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.statements import Record, Statement
     from bridge.store.looks import HistoryEntry
     from bridge.store.port import Store
+    from bridge.store.records import ThreadRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +94,22 @@ def _entry(row: HistoryEntry) -> Entry:
     if row.direction == "in":
         return Entry(direction="in", at=moment(row.at), event=decode_event(row.kind, row.content))
     return Entry(direction="out", at=moment(row.at), message=decode_message(row.content))
+
+
+def turn_of(batch: Batch, thread: ThreadRow, services: TurnServices, now: int) -> Turn[Any, Any]:
+    """The turn of a batch, as its thread stands."""
+    *older, event = batch.events
+    turn: Turn[Any, Any] = Turn(
+        event,
+        thread.ref,
+        state=thread.state,
+        step=thread.step,
+        older=older,
+        skipped=batch.skipped,
+        dialog=thread.dialog,
+        members=thread.members,
+        now=now,
+        services=services,
+    )
+    draft_of(turn).follow(services.watch, opted_out=thread.opted_out > 0)
+    return turn

@@ -78,6 +78,10 @@ class Ginalne:
         """The topic of a contact key (on WhatsApp: a phone number), or a group or mass topic. Raises ValueError."""
         return place_of(to, channel)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token is made in the app by a person, and cannot be renewed from here."""
         return None

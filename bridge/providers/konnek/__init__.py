@@ -93,6 +93,10 @@ class Konnek:
         """The conversation with a username; on WhatsApp that is a phone number. Raises ValueError."""
         return place_of(to, channel, [*self._paths])
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: username and password go with every request."""
         return None

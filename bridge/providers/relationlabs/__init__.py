@@ -107,6 +107,10 @@ class RelationLabs:
         """The conversation of a channelUuid (a group, or a peer) or with a relation id. Raises ValueError."""
         return place_of(to, channel)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers(credential)
+
     def authenticate(self, now: int) -> Authenticating | None:
         """The exchange of the address token for a token that sends; None when that one is configured."""
         if self.settings.address_token is None:

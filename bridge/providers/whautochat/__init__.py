@@ -79,6 +79,10 @@ class WhautoChat:
         """The conversation with a contact id, or on WhatsApp with a phone number. Raises ValueError."""
         return place_of(to, channel)
 
+    def media_headers(self, credential: Credential | None) -> Mapping[str, str]:  # noqa: ARG002 - the port's signature
+        """What every request carries: a medium of the gateway may ask for it as well."""
+        return self._headers
+
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the API key goes with every request."""
         return None

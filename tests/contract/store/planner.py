@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import views
-from storage.sqlite import queries, statuses
+from storage.sqlite import media, queries, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
-_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|i|o|t|r|w|e|a"
+_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|i|o|t|r|w|e|a|m"
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
 _SEARCH: Final = re.compile(rf"SEARCH (?:{_TABLES})\b USING (?:COVERING )?INDEX ((\w+) .*)")
@@ -38,6 +38,7 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_past (<expr>=? AND thread_id=? AND rowid>?)",
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "threads_latest (account=?)",
+        "media_of_event (inbox_id=?)",
     }
 )
 """Searches that end at a row, or at a few: of one message, of one segment, of one page."""
@@ -57,6 +58,7 @@ _BOUNDED: Final = {
     views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
+    media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
     statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""
@@ -155,6 +157,14 @@ def _grown(shape: str, *, analyzed: bool) -> sqlite3.Connection:
     db.executemany(
         "INSERT INTO timers (thread_id, name, due_at, set_at, arguments, status) VALUES (?, 'n', ?, 1, x'7b7d', ?)",
         [(at % threads + 1, at, "waiting" if at % 50 == 0 else "fired") for at in row_ids],
+    )
+    db.executemany(
+        "INSERT INTO media (account, thread_id, inbox_id, status, kind, queued_at, sha256) "
+        "VALUES ('shop', ?, ?, ?, 'image', ?, ?)",
+        [
+            (at % threads + 1, 2 * at + 1, ["kept", "kept", "waiting", "forgotten"][at % 50 % 4], at, f"{at:x}")
+            for at in row_ids
+        ],
     )
     db.execute("COMMIT")
     if analyzed:

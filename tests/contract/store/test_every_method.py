@@ -8,10 +8,12 @@ import pytest
 
 from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import InboxState
+from bridge.store.media import FetchEnd, FetchRetry
 from bridge.store.migrations import Migration
 from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
+from bridge.testing.contract.store.media import KEPT, photo
 from tests.contract.store.test_contract import planned
 
 if TYPE_CHECKING:
@@ -72,6 +74,15 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.replay(f"in-{late.id}", AT)
     await store.drop(f"out-{second.id}", AT)
     await store.fire_timers(AT, 10)
+    await desk.receive(photo("photo"), photo("other photo"))
+    claimed, _ = await store.claim_media(AT, 10)
+    first_medium, second_medium = (medium for medium in claimed if medium.account == "shop")
+    await store.retry_fetch(FetchRetry(media_id=first_medium.id, attempt=2, available_at=AT, reason="?"))
+    await store.settle_fetch(FetchEnd(media_id=first_medium.id, at=AT, kept=KEPT))
+    await store.settle_fetch(FetchEnd(media_id=second_medium.id, at=AT, reason="?"))
+    await store.forget_media(thread_id=thread_id)
+    await store.forget_media(before=AT)
+    await store.remove_media(first_medium.id)
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     await store.advance("shop", "n", "1")
@@ -109,3 +120,5 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.find_thread(ref_of("ann"))
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
+    await store.media([1, 2])
+    await store.forgotten_media(10)

@@ -193,3 +193,18 @@ def test_an_account_is_what_the_engine_expects() -> None:
     provider: Provider = account.provider
     assert isinstance(account, Account)
     assert provider.channels is None
+
+
+@pytest.mark.parametrize("store", ["kept", "/var/kept", "s3://bucket/kept"])
+def test_a_folder_of_media_is_relative_to_the_configurations_folder(store: str, tmp_path: Path) -> None:
+    media = Config.from_dict({"media": {"store": store, "max": "1MiB", "keep": "30d"}}, tmp_path).media
+    assert media.store == (f"{tmp_path}/kept" if store == "kept" else store)
+    assert (media.max, media.keep) == (1 << 20, 30 * 86_400.0)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("store", "http://bucket"), ("store", "s3://"), ("store", ""), ("max", 1), ("keep", "1s")]
+)
+def test_a_place_for_media_that_is_none_is_named(key: str, value: object) -> None:
+    with pytest.raises(ConfigError, match=rf"media\.{key}: "):
+        Config.from_dict({"media": {key: value}})

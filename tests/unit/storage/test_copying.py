@@ -35,7 +35,18 @@ if TYPE_CHECKING:
     from bridge.store.copying import Copied, CopySource, CopyTarget, Table
     from bridge.store.records import InboxRow
 
-ORDER: Final = ("threads", "inbox", "outbox", "attempts", "timers", "early_statuses", "cursors", "steps", "secrets")
+ORDER: Final = (
+    "threads",
+    "inbox",
+    "outbox",
+    "attempts",
+    "timers",
+    "early_statuses",
+    "cursors",
+    "steps",
+    "secrets",
+    "media",
+)
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""
 ON_BOTH: Final = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
@@ -281,15 +292,15 @@ def test_a_table_that_is_added_later_is_copied_too(source: str, tmp_path: Path) 
     table = "(account TEXT{0}, name TEXT{0}, size BIGINT, PRIMARY KEY (name, account))"
     for url in (source, back):
         with closing(sqlite3.connect(path_of(url))) as db:
-            db.execute(f"CREATE TABLE media {table.format('')}")
+            db.execute(f"CREATE TABLE pictures {table.format('')}")
     with closing(sqlite3.connect(path_of(source))) as db, db:
-        db.executemany("INSERT INTO media VALUES (?, ?, ?)", [("b", "x", 1), ("a", "y", None), ("a", "x", 2**40)])
-    with pytest.raises(CopyRefused, match="no table media"):
+        db.executemany("INSERT INTO pictures VALUES (?, ?, ?)", [("b", "x", 1), ("a", "y", None), ("a", "x", 2**40)])
+    with pytest.raises(CopyRefused, match="no table pictures"):
         copied(source, house)
-    asyncio.run(told(house, f"CREATE TABLE threadbridge.media {table.format(BYTES)}"))
+    asyncio.run(told(house, f"CREATE TABLE threadbridge.pictures {table.format(BYTES)}"))
     copied(source, house)
     copied(house, back)
-    assert contents(source)["media"] == contents(house)["media"] == contents(back)["media"] != []
+    assert contents(source)["pictures"] == contents(house)["pictures"] == contents(back)["pictures"] != []
 
 
 async def told(url: str, *statements: str) -> None:

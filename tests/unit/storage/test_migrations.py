@@ -31,6 +31,8 @@ SECRETS: Final = 6
 """The schema from which on secrets have a table of their own."""
 FORMER_KEYS: Final = 7
 """The schema from which on it is noted when the last event came whose key does not hold its conversation."""
+ACCOUNTS_OF_TIMERS: Final = 13
+"""The schema from which on a timer names its account."""
 SECRET: Final = bytes(range(32))
 FAIR_TIMERS: Final = 13
 """The schema from which on a timer names its account."""

@@ -20,6 +20,7 @@ from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
+from bridge.testing.contract.store.media import photo
 from storage.moving import has_number
 from storage.postgres import process
 from storage.sqlite.connection import path_of
@@ -45,12 +46,13 @@ NUMBERS: Final = {
     "steps": {"thread_id"},
     "cursors": set[str](),
     "secrets": set[str](),
+    "media": {"id", "thread_id", "inbox_id"},
 }
 """The columns with numbers of rows, beside those in the events of timers."""
 OTHERS: Final = {
     *("version", "heard", "last_heard", "created_at", "updated_at", "taken"),
     *("attempt", "replay", "available_at", "tried_at", "received_at", "done_at", "expires_at", "at", "position"),
-    *("due_at", "set_at", "since", "wanted"),
+    *("due_at", "set_at", "since", "wanted", "queued_at", "size"),
 }
 """Columns with other numbers."""
 
@@ -78,6 +80,7 @@ async def lived(url: str, *accounts: str) -> None:
         await desk.store.fire_timers(AT + 2, 10)
         await desk.store.advance(account, "page", "7")
         await desk.store.keep_secret(account, "postback whatsapp ann x", "long")
+        await desk.receive(photo("photo", "bob", account=account))
         await desk.hear("4", account=account, conversation="bob")
         handoff = Handoff(id="5", contact=Contact(id="bob"), at=NOON)
         await desk.receive(arrival("by hand:5", "bob", account=account, event=handoff, encoded=encode_event(handoff)))

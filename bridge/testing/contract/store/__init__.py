@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
@@ -38,6 +39,7 @@ class StoreContract(
     DeadLetterContract,
     PollingContract,
     OwnTablesContract,
+    MediaContract,
 ):
     """All that the engine asks of a store."""
 
@@ -48,6 +50,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "HandoffContract",
+    "MediaContract",
     "OwnTablesContract",
     "PollingContract",
     "ReceiveContract",

@@ -174,6 +174,9 @@ class Told:
         del missed
         self.on_call()
 
+    def fetchable(self) -> None:
+        self.log.append(("fetchable", ()))
+
     def timed(self, due_at: int) -> None:
         self.log.append(("timed", (due_at,)))
 
