@@ -179,6 +179,10 @@ class StoreReader(Protocol):
         """The media of events, in no order; none for an event whose medium is not to be fetched."""
         ...
 
+    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
+        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
+        ...
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting, for health and the console."""
         ...
@@ -326,10 +330,6 @@ class Store(StoreReader, Protocol):
 
         At most `limit`; the content of each is to be removed after that.
         """
-        ...
-
-    async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
-        """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
         ...
 
     async def remove_media(self, media_id: int) -> None:

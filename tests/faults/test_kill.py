@@ -25,8 +25,8 @@ async def on_sqlite(folder: Path, cycles: int, seed: int) -> str:
     return f"{cycles} kills (seed {seed}): {counts}; ready again after {slowest:.2f} s at most"
 
 
-async def test_twenty_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
-    report(await on_sqlite(tmp_path, 20, SEED))
+async def test_fifty_kills_lose_nothing_and_repeat_no_effect(tmp_path: Path, report: Callable[[str], None]) -> None:
+    report(await on_sqlite(tmp_path, 50, SEED))
 
 
 @pytest.mark.soak

@@ -137,7 +137,7 @@ async def reaped(folder: Path, seconds: float) -> str:
 async def test_processes_that_die_at_random_lose_nothing_and_repeat_no_effect(
     tmp_path: Path, report: Callable[[str], None]
 ) -> None:
-    report(await reaped(tmp_path, 16))
+    report(await reaped(tmp_path, 30))
 
 
 @pytest.mark.soak

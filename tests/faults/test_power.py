@@ -76,7 +76,7 @@ async def on_sqlite(folder: Path, disk: CutDisk, cycles: int) -> str:
 
 
 async def test_power_cuts_lose_nothing(tmp_path: Path, disk: CutDisk, report: Callable[[str], None]) -> None:
-    report(await on_sqlite(tmp_path, disk, 4))
+    report(await on_sqlite(tmp_path, disk, 6))
 
 
 @pytest.mark.soak
@@ -110,7 +110,7 @@ async def on_postgres(folder: Path, disk: CutDisk, cycles: int, *settings: str) 
 async def test_power_cuts_of_postgresql_lose_nothing(
     tmp_path: Path, disk: CutDisk, report: Callable[[str], None]
 ) -> None:
-    report(await on_postgres(tmp_path, disk, 2))
+    report(await on_postgres(tmp_path, disk, 3))
 
 
 @pytest.mark.soak

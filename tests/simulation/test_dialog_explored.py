@@ -8,7 +8,6 @@ import pytest
 
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, refunds
-from tests.support.searches import sized
 from tests.support.worlds import ALL, LASTING
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ def survives(faults: Iterable[str], seeds: int) -> None:
 
 
 def test_a_dialog_survives_whatever_goes_wrong() -> None:
-    survives(ALL, sized(200, 60))
+    survives(ALL, 200)
 
 
 def test_a_dialog_survives_what_goes_wrong_for_a_while() -> None:

@@ -10,7 +10,6 @@ import pytest
 from bridge import Returned, Router, Turn
 from bridge.testing.world import World
 from tests.support.handoff_bots import begun, handing_over, held, letters, replayed, tried
-from tests.support.searches import sized
 from tests.support.worlds import CHANNELS
 
 TELL = (("aelyst", "telegram"), ("whautochat", "whatsapp"), ("relationlabs", "peer"))
@@ -60,7 +59,7 @@ def test_while_a_person_has_it_the_bot_is_silent_and_every_event_is_accounted_fo
         assert await ann.handoff() is None
         answered.add(len(state["heard"]))
 
-    world.explore(scenario, seeds=sized(50, 20), faults=(*FAULTS, "provider_down"))
+    world.explore(scenario, seeds=50, faults=(*FAULTS, "provider_down"))
     assert len(answered) > 1
 
 
@@ -80,7 +79,7 @@ def test_its_own_words_never_silence_the_bot(world: World, account: str, channel
         await world.settle()
         assert (await ann.handoff(), (await ann.state())["heard"]) == (None, ["a", "b"])
 
-    world.explore(scenario, seeds=sized(25, 12), faults=FAULTS)
+    world.explore(scenario, seeds=25, faults=FAULTS)
 
 
 @pytest.mark.parametrize(("account", "channel"), TELL)
@@ -96,7 +95,7 @@ def test_a_person_who_speaks_while_a_message_of_ours_is_on_its_way_has_the_threa
         await world.settle()
         assert await ann.handoff() is not None
 
-    world.explore(scenario, seeds=sized(25, 12), faults=FAULTS)
+    world.explore(scenario, seeds=25, faults=FAULTS)
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["by their words", "by a command"])

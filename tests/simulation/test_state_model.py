@@ -23,7 +23,6 @@ from bridge.testing.loop import START
 from bridge.units import SECOND
 from storage.sqlite.simulation import Volatile
 from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
-from tests.support.searches import sized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -31,8 +30,8 @@ if TYPE_CHECKING:
     from bridge.store.looks import HistoryEntry
     from bridge.store.records import Arrival, ThreadRow
 
-TURNS_OF_A_RUN: Final = 160
-RUNS: Final = sized(60, 20)
+TURNS: Final = 10_000
+RUNS: Final = 60
 CRASHES: Final = 2
 """In one run: each is an attempt of what was being handled."""
 PEOPLE: Final = ("ann", "bob", "cid")
@@ -225,12 +224,12 @@ def go_through(runs: int, *, anew: bool = False) -> Counter[str]:
 
 def test_no_update_is_lost_and_state_and_reply_are_never_without_each_other() -> None:
     gone_through = go_through(RUNS)
-    assert gone_through["turns"] >= RUNS * TURNS_OF_A_RUN, gone_through
+    assert gone_through["turns"] >= TURNS, gone_through
     faults = ("deaths", "turn_failed", "event_dead", "turn_interrupted", "turn_repeated", "claim_lost")
     assert min(gone_through[each] for each in faults) >= RUNS // 2, gone_through
 
 
 @pytest.mark.soak
 def test_no_update_is_lost_in_a_long_run() -> None:
-    """Other runs each time, and thirty times as many."""
-    assert go_through(600, anew=True)["turns"] >= 600 * TURNS_OF_A_RUN
+    """Other runs each time, and ten times as many."""
+    assert go_through(RUNS * 10, anew=True)["turns"] >= TURNS * 10

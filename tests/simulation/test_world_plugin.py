@@ -11,7 +11,6 @@ import pytest
 
 from bridge.testing.world import World  # loaded once, and not again by each project
 from tests.docs.pages import DOCS, blocks_of
-from tests.support.searches import sized
 from tests.support.worlds import counting
 
 pytest_plugins = ("pytester",)
@@ -108,16 +107,11 @@ def test_a_fixture_of_ones_own_that_is_called_world_is_left_alone(project: pytes
     result.stdout.fnmatch_lines(["*assert 'flat' == 'round'*"])
 
 
-def fewer(code: str) -> str:
-    """A page's test with fewer worlds than it shows."""
-    return code.replace("seeds=200", f"seeds={sized(200, 40)}")
-
-
 def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
     files = {each.file: each.code for each in blocks_of(PAGE, "python") if each.file is not None}
     assert files.keys() == {"shop.py", "test_shop.py"}
     for name, code in files.items():
-        project.path.joinpath(str(name)).write_text(fewer(code))
+        project.path.joinpath(str(name)).write_text(code)
     project.runpytest_inprocess("test_shop.py").assert_outcomes(passed=2)
 
 
@@ -126,11 +120,11 @@ def test_the_tutorials_tests_pass_and_one_fails_as_it_tells(project: pytest.Pyte
     files = {str(each.file): each.code for each in blocks_of(TUTORIAL, "python")}
     assert files.keys() == {"bakery.py", "test_bakery.py", "forgetful.py"}
     for name, code in files.items():
-        project.path.joinpath(name).write_text(fewer(code))
+        project.path.joinpath(name).write_text(code)
     project.path.joinpath("tox.ini").unlink()
     alone = ("-p", "no:asyncio", "-p", "no:aiohttp", "-p", "no:anyio")
     project.runpytest_subprocess(*alone).assert_outcomes(passed=3)
-    forgetful = fewer(files["test_bakery.py"]).replace("import pytest\n", "import pytest\nimport forgetful\n")
+    forgetful = files["test_bakery.py"].replace("import pytest\n", "import pytest\nimport forgetful\n")
     project.path.joinpath("test_bakery.py").write_text(forgetful)
     result = project.runpytest_subprocess(*alone)
     result.assert_outcomes(passed=2, failed=1)

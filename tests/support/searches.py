@@ -6,8 +6,3 @@ import os
 from typing import Final
 
 IS_WHOLE: Final = os.environ.get("HYPOTHESIS_PROFILE") == "search"
-
-
-def sized(whole: int, suite: int) -> int:
-    """The one or the other."""
-    return whole if IS_WHOLE else suite

@@ -15,6 +15,7 @@ from bridge.app.http import BRIDGE
 from bridge.cli import app
 from bridge.cli import check as module
 from bridge.cli.serve import _demo
+from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
@@ -112,11 +113,10 @@ def test_a_demo_has_the_tables_too(folder: Path) -> None:
 
 def test_a_file_of_an_older_schema_is_no_problem(tmp_path: Path) -> None:
     (tmp_path / "threadbridge.toml").write_text('[accounts.demo]\nprovider = "playground"\n', "utf-8")
-    assert told("migrate", tmp_path)[0] == 0
     with closing(sqlite3.connect(tmp_path / "threadbridge.db")) as db:
-        db.execute("DROP TABLE migrations")
-        db.execute("ALTER TABLE threads DROP COLUMN opted_out")
-        db.execute("PRAGMA user_version = 13")
+        for step in MIGRATIONS[:13]:
+            db.executescript(step)
+        db.executescript(f"PRAGMA user_version = 13; PRAGMA application_id = {APPLICATION_ID}")
     (tmp_path / "tables").mkdir()
     write(tmp_path, "0001_orders.sql", ORDERS)
     text = '[storage]\nmigrations = "tables"\n[accounts.demo]\nprovider = "playground"\n'

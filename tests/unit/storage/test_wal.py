@@ -27,6 +27,7 @@ async def desk(file: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Des
     monkeypatch.setattr(wal, "TRIES", 3)
     opened = await Desk(f"sqlite:///{file}").open()
     await on_writer(opened, lambda db: db.execute("PRAGMA wal_autocheckpoint = 10").fetchone())
+    await on_writer(opened, lambda db: db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone())  # of the schema
     yield opened
     await opened.store.close()
 
