@@ -21,13 +21,6 @@ def is_direct(events: Sequence[Event]) -> bool:
     return any(isinstance(event, Message | Postback) for event in events)
 
 
-def opted_out_at(thread: ThreadRow, event_id: int, *, opts_out: bool | None) -> int:
-    """The event with which the contact opted out, once a turn is committed that says so, or says the opposite."""
-    if opts_out is None:
-        return thread.opted_out
-    return (thread.opted_out or event_id) if opts_out else 0
-
-
 def forbids(thread: ThreadRow, row: OutboxRow) -> bool:
     """Whether a message must not leave: it answers nothing, or something from before the contact opted out."""
     return thread.opted_out > row.answers

@@ -79,7 +79,7 @@ class Files:
         Raises:
             HandlerError, OSError, StoreError: they cannot be kept.
         """
-        if not have_files(effects.replies) and not any(have_files(sending.messages) for sending in effects.sends):
+        if not have_files(effects.replies) and not (effects.sends and _any_sent(effects)):
             return ()
         kept: list[KeptMedium] = []
         effects.replies = [await self._linked(message, kept) for message in effects.replies]
@@ -146,7 +146,11 @@ class Files:
 
 def have_files(messages: Sequence[Outgoing]) -> bool:
     """Whether any of them is a file of ours, and no link."""
-    return any(_has_file(message) for message in messages if type(message) is not Text or message.fallback)
+    return any((type(message) is not Text or message.fallback) and _has_file(message) for message in messages)
+
+
+def _any_sent(effects: Effects) -> bool:
+    return any(have_files(sending.messages) for sending in effects.sends)
 
 
 def _has_file(message: Outgoing) -> bool:

@@ -18,7 +18,7 @@ from bridge.frozen import dataclass
 from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import plan
-from bridge.store.consent import OPTED_OUT, is_direct, opted_out_at
+from bridge.store.consent import OPTED_OUT, is_direct
 from bridge.store.records import ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
@@ -110,14 +110,15 @@ class CommitBuilder:
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        direct = is_direct(events)
-        night = None if direct or self._hours is None or not effects.replies else self._hours.until(now)
+        night = None if self._hours is None or is_direct(events) else self._hours.until(now)
         replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
         anybody = handler is not None and handler.options.anybody and not draft.begun
         whom = None if anybody else draft.whom
         plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
-        opted_out = opted_out_at(thread, newest.id, opts_out=effects.opts_out)
-        if opted_out and not direct:
+        opted_out = thread.opted_out
+        if effects.opts_out is not None:
+            opted_out = (opted_out or newest.id) if effects.opts_out else 0
+        if opted_out and not is_direct(events):
             night = None
             plans = [replace(planned, dropped=OPTED_OUT) for planned in plans]
         change = _change(effects.handoff, thread, events)

@@ -57,13 +57,15 @@ class Consent:
         quiet: Quiet | None = None,
     ) -> None:
         """`confirm` is said once when the contact opts out; "" for nothing."""
+        self.asked = bool(stop)
+        """Whether any event is looked at."""
         self._words = {fold(word): _opt_in for word in start} | {fold(word): self._opt_out for word in stop}
         self._confirm = confirm
         self.quiet = quiet
 
     def match(self, event: Event, ref: ThreadRef) -> Match | None:
         """What an event does that is one of the words, and nothing else; None for any other."""
-        if not self._words or not isinstance(event, Message | Postback) or ref.channel == _GROUP:
+        if not isinstance(event, Message | Postback) or ref.channel == _GROUP:
             return None
         said = event.text if isinstance(event, Message) else event.title
         if (act := self._words.get(fold(said))) is None:

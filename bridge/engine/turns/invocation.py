@@ -118,7 +118,8 @@ class _Run:
         """Run it all; what comes of it is still to be said."""
         invocation = self._invocation
         outer = invocation.book.outer_middleware()
-        if outer and invocation.matcher.consent.match(self._turn.event, self._turn.thread) is not None:
+        consent = invocation.matcher.consent
+        if outer and consent.asked and consent.match(self._turn.event, self._turn.thread) is not None:
             outer = ()  # no author's code stands between a contact and their word
         if not outer:
             match = self._look()

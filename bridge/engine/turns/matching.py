@@ -35,7 +35,7 @@ class Matcher:
 
     def match(self, event: Event, thread: ThreadRow, step: str | None, dialog: bytes | None) -> Match | Reply | None:
         """The handler of an event while a thread is at `step` and `dialog` waits there; or the messages it brings."""
-        if (consent := self.consent.match(event, thread.ref)) is not None:
+        if self.consent.asked and (consent := self.consent.match(event, thread.ref)) is not None:
             return consent
         if thread.is_held and isinstance(event, Message | Postback):
             return self._book.match_held(event, thread.ref, step)
