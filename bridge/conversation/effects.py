@@ -116,18 +116,18 @@ def span_of(delay: Delay, what: str) -> tuple[int, int | None]:
     return round(seconds * SECOND), None
 
 
-def keyed(key: str | None) -> str | None:
+def keyed(key: object) -> str | None:
     """A key that messages may be sent under. Raises HandlerError for what is none."""
     if key is None:
         return None
-    if isinstance(key, str) and 0 < len(key) <= _LONGEST_NAME and not not_json(key, "it"):  # type: ignore[redundant-expr] # authors may have no type checker
+    if isinstance(key, str) and 0 < len(key) <= _LONGEST_NAME and not not_json(key, "it"):
         return key
     raise HandlerError(f"a key to send under is a text of 1 to {_LONGEST_NAME} characters")
 
 
-def named(name: str) -> str:
+def named(name: object) -> str:
     """A name that a handler may give to a timer. Raises HandlerError for one that is taken, or is none."""
-    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or name == AT or name[0] == ":":  # type: ignore[redundant-expr] # authors may have no type checker
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST_NAME or name == AT or name[0] == ":":
         raise HandlerError(f"a timer's name is a text of 1 to {_LONGEST_NAME} characters, no {AT!r}, no ':' first")
     if "\0" in name or not_json(name, "it"):
         raise HandlerError("a timer's name can be stored anywhere: no NUL character, no lone surrogate")

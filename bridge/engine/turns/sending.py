@@ -49,9 +49,8 @@ def destination(accounts: Mapping[str, Account], account: str, to: To, channel: 
         if to.account not in accounts:
             raise HandlerError(f"the account {to.account} is not configured")
         return Destination(ref=to, contact=Contact(id=to.conversation_id))
-    name = to.id if isinstance(to, Contact) else to
-    problem = not isinstance(name, str) or not 0 < len(name) <= _LONGEST or not_json(name, "it")  # type: ignore[redundant-expr] # authors may have no type checker
-    if problem or "\0" in name:
+    name: object = to.id if isinstance(to, Contact) else to
+    if not isinstance(name, str) or not 0 < len(name) <= _LONGEST or not_json(name, "it") or "\0" in name:
         raise HandlerError(f"send() takes a thread, a contact, or a text of 1 to {_LONGEST} characters that names one")
     if account not in accounts:
         raise HandlerError(f"the account {account} is not configured")
