@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from bridge.errors import KeyTaken
+from bridge.errors import KeyTaken, ThreadMoved
 from bridge.events import Handoff, Job, Returned, Send, Status, Timer
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
@@ -71,16 +71,21 @@ def refused(
 ) -> list[StoreError | None]:
     """The verdicts on turns of one transaction, and on what they send; None: the turn may be committed.
 
-    `known` holds what is stored under the keys of all that they send.
+    `known` holds what is stored under the keys of all that they send. A turn that sends other messages than one of the
+    same transaction runs again: that one may come to nothing yet.
     """
-    known = dict(known)
+    sent: dict[Key, bytes] = {}
     judged: list[StoreError | None] = []
     for turn, verdict in zip(turns, verdicts, strict=True):
-        sends = {} if verdict else {(arrival.account, arrival.key): arrival for arrival in turn.sends}
-        taken = [key for key, arrival in sends.items() if (stored := known.get(key)) and stored.raw != arrival.raw]
-        judged.append(KeyTaken(f"the key {taken[0][1]} is known with other messages") if taken else verdict)
-        if not taken:
-            known |= {key: Known(arrival.encoded, arrival.raw) for key, arrival in sends.items()}
+        sends = {} if verdict else {(arrival.account, arrival.key): arrival.raw for arrival in turn.sends}
+        taken = [key for key, raw in sends.items() if (stored := known.get(key)) and stored.raw != raw]
+        if taken:
+            judged.append(KeyTaken(f"the key {taken[0][1]} is known with other messages"))
+        elif any(sent.get(key, raw) != raw for key, raw in sends.items()):
+            judged.append(ThreadMoved("another turn sends under the same key"))
+        else:
+            sent |= sends
+            judged.append(verdict)
     return judged
 
 

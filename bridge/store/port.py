@@ -236,7 +236,8 @@ class Store(StoreReader, Protocol):
         """One turn's whole effect.
 
         Raises:
-            ClaimLost: the event is settled; ThreadMoved: it is not, but the thread moved on meanwhile.
+            ClaimLost: the event is settled.
+            ThreadMoved: it is not, but the thread moved on, or another turn sends under the same key right now.
             KeyTaken: it sends under a key that is known with other messages.
             StatementFailed: the database does not take a statement of the author's.
         """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.errors import ClaimLost, KeyTaken
+from bridge.errors import ClaimLost, KeyTaken, ThreadMoved
 from bridge.events import Contact, Send, encode_event
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
@@ -98,7 +98,8 @@ class SendContract(StoreSuite):
             results = [*await asyncio.gather(desk.store.commit_turn(commits[0]), return_exceptions=True)]
             results += await asyncio.gather(desk.store.commit_turn(commits[1]), return_exceptions=True)
             results += await asyncio.gather(desk.store.commit_turn(commits[2]), return_exceptions=True)
-        assert [type(result) for result in results] == [type(None), type(None), KeyTaken]
+        refusal = ThreadMoved if together else KeyTaken
+        assert [type(result) for result in results] == [type(None), type(None), refusal]
         assert [event.key for event in desk.told.events[3:]] == ["send:same"]
         assert await desk.states(rows[2].thread_id) == ["in open"]
         assert [message.key for message in desk.told.messages] == ["key-by 1", "key-by 2"]
