@@ -30,7 +30,7 @@ def send(
         str,
         typer.Argument(metavar="TO", help="A phone number, or what the gateway calls the contact or the group."),
     ],
-    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="The text; or --message.")] = None,
+    text: Annotated[str | None, typer.Argument(metavar="TEXT", help="The text; or --message.")] = None,
     *,
     channel: Annotated[
         str | None, typer.Option("--channel", metavar="NAME", help="Where TO alone does not tell, like whatsapp.")
