@@ -95,6 +95,16 @@ async def test_a_clock_that_is_set_repeats_no_run() -> None:
         assert heard(world) == ["Mon 30 09:00|1", "Tue 01 09:00|2"]
 
 
+async def test_a_clock_that_was_ahead_for_days_holds_no_job_up() -> None:
+    with World(shouting(), at=MONDAY) as world:
+        await world.advance("1h")
+        world._stage.surroundings.ahead = 10 * 86_400 * 1_000_000
+        await world.advance("10min")
+        world._stage.surroundings.ahead = 0
+        await world.advance("2d")
+        assert heard(world) == ["Wed 09 09:00|1", "Mon 30 09:00|2", "Tue 01 09:00|3"]
+
+
 async def test_a_job_that_replies_or_asks_is_told_what_to_do_instead() -> None:
     router = Router("wrong")
 

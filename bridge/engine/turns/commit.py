@@ -18,7 +18,7 @@ from bridge.frozen import dataclass
 from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import plan
-from bridge.store.consent import OPTED_OUT, is_direct
+from bridge.store.consent import is_direct
 from bridge.store.records import ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
@@ -118,9 +118,6 @@ class CommitBuilder:
         opted_out = thread.opted_out
         if effects.opts_out is not None:
             opted_out = (opted_out or newest.id) if effects.opts_out else 0
-        if opted_out and not is_direct(events):
-            night = None
-            plans = [replace(planned, dropped=OPTED_OUT) for planned in plans]
         change = _change(effects.handoff, thread, events)
         left = ThreadRow(
             id=thread.id,

@@ -67,6 +67,13 @@ def test_each_day_of_a_year_has_its_time_once(zone: str) -> None:
         assert len(days) in {365, 366}
 
 
+def test_in_an_hour_that_the_clock_repeats_the_next_time_lies_ahead() -> None:
+    second = micros(datetime(2026, 10, 25, 1, 15, tzinfo=UTC))
+    assert moment(next(every("02:30", "Europe/Berlin", None).after(second))) == datetime(
+        2026, 10, 26, 1, 30, tzinfo=UTC
+    )
+
+
 def test_times_of_one_day_come_in_order() -> None:
     schedule = every("17:30, 9:00", "Asia/Jakarta", "mon-fri")
     found = [moment(time) for time in islice(schedule.after(START), 3)]
