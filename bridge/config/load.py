@@ -21,6 +21,7 @@ from bridge.config.schema import (
     POSTGRESQL,
     RELAXED,
     SQLITE,
+    Channels,
     Consent,
     Delivery,
     FileSchema,
@@ -50,6 +51,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
     consent: Consent = field(default_factory=Consent)
+    channels: Channels = field(default_factory=Channels)
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     media: Media = field(default_factory=Media)
@@ -180,6 +182,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         delivery=sections.delivery,
         limits=sections.limits,
         consent=sections.consent,
+        channels=sections.channels,
         guard=sections.guard,
         log=sections.log,
         media=_placed(sections.media, folder),

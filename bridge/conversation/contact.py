@@ -24,6 +24,8 @@ TAGS_LIMIT: Final = 100
 """Tags that a contact may have."""
 _LONGEST_TAG: Final = 100
 _OWN: Final = tuple(field.name for field in fields(Contact))
+_SLOTS: Final[dict[str, Any]] = {name: vars(Contact)[name] for name in _OWN}
+"""Where a contact keeps what the gateway says."""
 _KEPT: Final = frozenset({"locale", "timezone"})
 
 
@@ -102,7 +104,8 @@ class Person(Contact):
 
     def __init__(self, contact: Contact, draft: Draft, people: People) -> None:
         """The contact of an event, in the turn of a draft."""
-        super().__init__(**{name: getattr(contact, name) for name in _OWN})
+        for name, slot in _SLOTS.items():
+            slot.__set__(self, getattr(contact, name))
         object.__setattr__(self, "_draft", draft)
         object.__setattr__(self, "_people", people)
 
@@ -122,19 +125,32 @@ class Person(Contact):
         """Keep a `locale` or a `timezone`. Raises HandlerError for anything else."""
         if name not in _KEPT:
             raise HandlerError(f"a contact's {name} is what the gateway says: keep your own in .fields or .tags")
-        kept = self._draft.contact
-        kept.want_open()
-        if value is not None:
-            value = (_locale if name == "locale" else _timezone)(value)
-        kept.read[name] = value
+        object.__setattr__(self, name, value)
 
-    def __getattribute__(self, name: str) -> Any:  # noqa: ANN401 - as the attribute has it
-        """A `locale` that is kept counts before the gateway's."""
-        if name == "locale":
-            kept = object.__getattribute__(self, "_draft").contact
-            if kept.is_known and (locale := kept.read.get("locale")):
-                return locale
-        return object.__getattribute__(self, name)
+    @property
+    def locale(self) -> str | None:
+        """The person's language, like "id" or "pt-BR": what is kept of it, else what the gateway says."""
+        kept = self._draft.contact
+        told: str | None = _SLOTS["locale"].__get__(self)
+        return (kept.read.get("locale") or told) if kept.is_known else told
+
+    @locale.setter
+    def locale(self, locale: str | None) -> None:
+        self._keep("locale", None if locale is None else _locale(locale))
+
+    @property
+    def timezone(self) -> str | None:
+        """The person's time zone, like Asia/Jakarta: quiet hours are theirs then."""
+        zone: str | None = self._draft.contact.read.get("timezone")
+        return zone
+
+    @timezone.setter
+    def timezone(self, zone: str | None) -> None:
+        self._keep("timezone", None if zone is None else _timezone(zone))
+
+    def _keep(self, name: str, value: str | None) -> None:
+        self._draft.contact.want_open()
+        self._draft.contact.read[name] = value
 
     @property
     def person(self) -> int | None:
@@ -142,6 +158,11 @@ class Person(Contact):
         kept = self._draft.contact
         number: int | None = kept.read["id"] if kept.is_known else None
         return number
+
+    @property
+    def plain(self) -> Contact:
+        """What the gateway says of them, and no more."""
+        return Contact(**{name: slot.__get__(self) for name, slot in _SLOTS.items()})
 
     @property
     def identities(self) -> tuple[Identity, ...]:
@@ -168,12 +189,6 @@ class Person(Contact):
     def tags(self) -> Tags:
         """The tags that the bot gave the person."""
         return Tags(self._draft.contact)
-
-    @property
-    def timezone(self) -> str | None:
-        """The person's time zone, like Asia/Jakarta: quiet hours are theirs then."""
-        zone: str | None = self._draft.contact.read.get("timezone")
-        return zone
 
     def opt_out(self) -> None:
         """The person wants no more messages: from the commit on none leaves that answers no later word of theirs."""

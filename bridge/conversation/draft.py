@@ -95,10 +95,10 @@ class Draft:
         """How many dialogs began in this turn."""
         self.unbegun: list[Coroutine[Any, Any, None]] = []
         """Calls of `turn.begin` that were not awaited yet."""
-        self.members = Members(members)
+        self.members = Members(members, is_alone=person is not None)
         self.contact = KeptContact(person)
-        self.whom = person_of(event)
-        """The person to whom a dialog that begins now puts its questions; None: to anybody."""
+        self.whom = None if person is not None else person_of(event)
+        """The member to whom a dialog that begins now puts its questions; None: to whoever speaks in the thread."""
         self.watch = StoreWatch()
         """Notes a failure of the store under the author's code."""
         self._over = False
@@ -198,7 +198,7 @@ class Draft:
         if self.dialog is None:
             return
         journal = decode_journal(self.dialog)
-        if not is_for(journal.whom, self.event):
+        if not (self.contact.is_known or is_for(journal.whom, self.event)):
             return
         self.effects.forget(journal.waiting)
         self.stepped.add(journal.run)

@@ -252,7 +252,8 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         """Send messages to another conversation, which need not have begun; see docs/how-to/speak-first.md.
 
         They enter the order of that conversation when this turn is committed, or not at all. `account` is this turn's
-        unless another is named; `channel` may be left out where `to` says enough. Under a `key` an account sends once.
+        unless another is named; `channel` may be left out where `to` says enough. A person (turn.contact) is reached
+        wherever a message may go now, in the order of [channels]. Under a `key` an account sends once.
 
         Raises:
             HandlerError: the gateway can begin no such conversation, something among the messages cannot be said, or

@@ -38,6 +38,10 @@ class Scene(Protocol):
         """The other end of an account."""
         ...
 
+    def identify(self, contact: Contact, identities: Mapping[str, str]) -> None:
+        """From now on the contact's webhooks name them so; see World.contact."""
+        ...
+
     def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
         """Send off webhooks, each with a label for the trace; see World.post."""
         ...
@@ -76,6 +80,9 @@ class Contact:
         self.address = address
         self.conversation_id: str | None = None
         """The thread's, as soon as the contact said anything."""
+        self._spans: list[tuple[str, int, int | None]] = []
+        """Other conversation ids that reach the phone: from which message at the gateway on, and up to which."""
+        self._since = 0
         self._begun = begun
         self._scene = scene
         self._cleared = 0
@@ -111,6 +118,25 @@ class Contact:
         """The note to the person who has this conversation; None while the bot has it."""
         row = await self._scene.row(self)
         return row.hold.note if row else None
+
+    def goes_by(self, address: str, *, identities: Mapping[str, str] | None = None) -> None:
+        """From now on the gateway knows the person by another name, like a user id in place of a phone number.
+
+        The former names reach them too; see `loses`. `identities` are what webhooks name beside it; see World.contact.
+        """
+        if (former := self.conversation_id or self._begun) is not None:
+            self._spans.append((former, self._since, None))
+        self._since = len(self._scene.emulator(self.account).seen)
+        self.address, self.conversation_id, self._begun = address, None, None
+        self._scene.identify(self, identities or {})
+
+    def loses(self, conversation_id: str) -> None:
+        """From now on what is sent to a former name is another person's."""
+        now = len(self._scene.emulator(self.account).seen)
+        self._spans = [
+            (name, since, now if name == conversation_id and until is None else until)
+            for name, since, until in self._spans
+        ]
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""
@@ -214,8 +240,18 @@ class Contact:
         return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
-        every, conversation = self._scene.emulator(self.account).seen, self.conversation_id or self._begun
-        return [e for e in every if e.conversation_id == conversation and e.channel == self.channel]
+        every, spans = self._scene.emulator(self.account).seen, self._spans
+        if (conversation_id := self.conversation_id or self._begun) is not None:
+            spans = [*spans, (conversation_id, self._since, None)]
+        return [
+            seen
+            for number, seen in enumerate(every)
+            if seen.channel == self.channel
+            and any(
+                seen.conversation_id == name and since <= number and (until is None or number < until)
+                for name, since, until in spans
+            )
+        ]
 
     def _choice(self, wanted: str) -> Button | str | None:
         """A button to press, or a number to type, in the latest message that has it."""

@@ -180,3 +180,60 @@ def test_fuzzed_senders_send_nothing_after_a_committed_stop() -> None:
 
     with World(router, settings=SETTINGS) as world:
         world.explore(scenario, seeds=60, faults={"crash", "lost_answer", "slow_store", "provider_down"})
+
+
+async def test_an_account_may_have_words_of_its_own() -> None:
+    accounts = {"konnek": {"stop": ["quit"], "confirm": "gone"}}
+    with World(router, settings=SETTINGS, accounts=accounts) as world:
+        ann = await stopped(world, word="stop")
+        assert ann.texts == ["you said stop"]
+        await ann.says("quit")
+        await world.settle()
+        assert ann.texts[1:] == ["gone"]
+        bob = world.contact("aelyst", "telegram", "bob")
+        await bob.says("quit", "stop")
+        await world.settle()
+        assert bob.texts == ["you said quit", "Bye."]
+
+
+async def test_a_handler_may_opt_a_contact_out_and_in() -> None:
+    own = Router("own")
+
+    @own.message(text="no more")
+    async def out(turn: Turn) -> str:
+        turn.contact.opt_out()
+        return "fine"
+
+    @own.message(text="more")
+    async def again(turn: Turn) -> str:
+        turn.contact.opt_in()
+        return "good"
+
+    with World(own) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("no more")
+        await world.settle()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        await ann.says("more")
+        await world.settle()
+        await world.send("konnek", "ann", "news", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["fine", "good", "news"]
+
+
+async def test_quiet_hours_are_those_of_the_contact_who_has_a_time_zone() -> None:
+    own = Router("own")
+
+    @own.message(regex="^zone (?P<zone>.*)")
+    async def zone(turn: Turn, zone: str) -> str:
+        turn.contact.timezone = zone
+        return "kept"
+
+    with World(own, settings=NIGHT, at=EVENING) as world:  # 22:00 in Jakarta, 15:00 in London
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("zone Europe/London")
+        await world.settle()
+        await world.send("konnek", "ann", "news", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["kept", "news"]

@@ -19,6 +19,7 @@ from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import plan
 from bridge.store.consent import is_direct
+from bridge.store.people.families import timezone_of
 from bridge.store.people.identities import address_after
 from bridge.store.records import ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
@@ -111,7 +112,7 @@ class CommitBuilder:
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        night = None if self._hours is None or is_direct(events) else self._hours.until(now)
+        night = None if self._hours is None or is_direct(events) else self._hours.until(now, timezone_of(thread.person))
         replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
         anybody = handler is not None and handler.options.anybody and not draft.begun
         whom = None if anybody else draft.whom

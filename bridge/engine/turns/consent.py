@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from bridge.callsite import call_site
 from bridge.conversation.turn import draft_of
@@ -15,8 +16,7 @@ from bridge.routing.rules import Match
 from bridge.units import micros, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from zoneinfo import ZoneInfo
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from bridge.conversation.turn import Turn
     from bridge.events import Event, ThreadRef
@@ -32,49 +32,59 @@ class Quiet:
     ends: int
     zone: ZoneInfo
 
-    def until(self, now: int) -> int | None:
-        """When they end (microseconds), if they are now."""
-        local = moment(now).astimezone(self.zone)
+    def until(self, now: int, zone: str | None = None) -> int | None:
+        """When they end (microseconds), if they are now; `zone` is the contact's own."""
+        whose = self.zone if zone is None else ZoneInfo(zone)
+        local = moment(now).astimezone(whose)
         minute = local.hour * 60 + local.minute
         spans = self.begins > self.ends
         quiet = (minute >= self.begins or minute < self.ends) if spans else self.begins <= minute < self.ends
         if not quiet:
             return None
         day = local.date() + timedelta(days=int(spans and minute >= self.begins))
-        return micros(datetime(day.year, day.month, day.day, self.ends // 60, self.ends % 60, tzinfo=self.zone))
+        return micros(datetime(day.year, day.month, day.day, self.ends // 60, self.ends % 60, tzinfo=whose))
 
 
-class Consent:
-    """What is configured about it; without words, no event is looked at."""
+class Words:
+    """The words of an account by which a contact opts out and in; without `stop` no event is looked at."""
 
-    def __init__(
-        self,
-        stop: Sequence[str] = (),
-        start: Sequence[str] = (),
-        confirm: str = "",
-        quiet: Quiet | None = None,
-    ) -> None:
+    def __init__(self, stop: Sequence[str] = (), start: Sequence[str] = (), confirm: str = "") -> None:
         """`confirm` is said once when the contact opts out; "" for nothing."""
-        self.asked = bool(stop)
-        """Whether any event is looked at."""
-        self._words = {fold(word): _opt_in for word in start} | {fold(word): self._opt_out for word in stop}
+        self._acts = {fold(word): _opt_in for word in start} | {fold(word): self._opt_out for word in stop}
         self._confirm = confirm
-        self.quiet = quiet
 
-    def match(self, event: Event, ref: ThreadRef) -> Match | None:
-        """What an event does that is one of the words, and nothing else; None for any other."""
-        if not isinstance(event, Message | Postback) or ref.channel == GROUP:
-            return None
-        said = event.text if isinstance(event, Message) else event.title
-        if (act := self._words.get(fold(said))) is None:
-            return None
-        return Match(handler=handler_of(act, _NO_FINDS, call_site()), arguments={})
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self._acts)
+
+    def act(self, said: str) -> Callable[[Turn[Any]], Awaitable[str | None]] | None:
+        """What a text does that is one of the words, and nothing else."""
+        return self._acts.get(fold(said))
 
     async def _opt_out(self, turn: Turn[Any]) -> str | None:
         draft = draft_of(turn)
         draft.end_dialog()
         draft.effects.opts_out = True
         return self._confirm if self._confirm and not draft.opted_out else None
+
+
+class Consent:
+    """What is configured about it; without words, no event is looked at."""
+
+    def __init__(self, words: Mapping[str, Words] | None = None, quiet: Quiet | None = None) -> None:
+        """The `words` by account."""
+        self._words = words or {}
+        self.asked = any(self._words.values())
+        """Whether any event is looked at."""
+        self.quiet = quiet
+
+    def match(self, event: Event, ref: ThreadRef) -> Match | None:
+        """What an event does that is one of the words, and nothing else; None for any other."""
+        if not isinstance(event, Message | Postback) or ref.channel == GROUP:
+            return None
+        words = self._words.get(ref.account)
+        act = words.act(event.text if isinstance(event, Message) else event.title) if words else None
+        return None if act is None else Match(handler=handler_of(act, _NO_FINDS, call_site()), arguments={})
 
 
 async def _opt_in(turn: Turn[Any]) -> None:

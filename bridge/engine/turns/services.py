@@ -11,7 +11,7 @@ from bridge.conversation.transcript import Entry
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
-from bridge.engine.turns.sending import destination
+from bridge.engine.turns.sending import destination, person
 from bridge.errors import HandlerError
 from bridge.events import Contact, decode_event
 from bridge.frozen import dataclass
@@ -67,6 +67,8 @@ class TurnServices:
     def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
         """The conversation to send to, at the turn's own account unless another is named."""
         ref = self.batch.head.ref
+        if (known := person(to, account, channel)) is not None:
+            return known
         if account is None and ref.account == JOBS:
             account = next(iter(self.accounts.keys() - {JOBS})) if len(self.accounts) == 2 else None  # noqa: PLR2004 - that and one
             if account is None:

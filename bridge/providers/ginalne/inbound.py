@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Message, Unrecognised
 from bridge.providers.ginalne import wire
-from bridge.providers.naming import identities, name_on
+from bridge.providers.naming import identities, is_user_id, name_on
 from bridge.providers.port import Inbound
 from bridge.providers.reading import happened_at, identifier, part, text
 
@@ -72,7 +72,9 @@ def _event(webhook: Webhook, topic_name: str, sender: _Person) -> Event:
     about: dict[str, Any] = {
         "id": _key(webhook, topic_name),
         "contact": Contact(
-            id=sender.key, name=sender.name, phone=sender.key if sender.type.lower() == wire.WHATSAPP else None
+            id=sender.key,
+            name=sender.name,
+            phone=sender.key if sender.type.lower() == wire.WHATSAPP and not is_user_id(sender.key) else None,
         ),
         "at": happened_at(webhook.received_at, said.get("timestamp")),
         "raw": said,

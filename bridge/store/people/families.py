@@ -49,6 +49,11 @@ def lasting_of(account: str, roots: Mapping[int, int]) -> Process[dict[int, froz
     return lasting
 
 
+def timezone_of(person: bytes | None) -> str | None:
+    """The time zone that is kept of a person."""
+    return orjson.loads(person).get("timezone") if person else None
+
+
 def person_of(family: Sequence[Known], asserted: Sequence[Asserted]) -> bytes:
     """What every thread of a person has of them, as JSON: of several who were merged, the first one's words count."""
     root = root_of(family)

@@ -54,6 +54,8 @@ def unmerge(contact_id: int, at: int) -> Process[bool]:
         target = by_id.get(thread.leads_to or 0)
         if target is None or target.contact_id is None or thread.contact_id is None:
             continue
+        if thread.ref.conversation_id in thread.lost:  # that the id changed hands is the gateway's word
+            continue
         if roots[target.contact_id] != roots[thread.contact_id]:  # it goes on by itself
             by_id[target.id] = lose(target, thread.ref.conversation_id)
             by_id[thread.id] = replace(by_id[thread.id], leads_to=None)

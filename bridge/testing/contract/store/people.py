@@ -148,8 +148,9 @@ class PeopleContract(StoreSuite):
         if together:
             results = await asyncio.gather(*map(desk.store.commit_turn, commits), return_exceptions=True)
         else:
-            results = [await asyncio.gather(desk.store.commit_turn(c), return_exceptions=True) for c in commits]
-            results = [result for (result,) in results]
+            results = []
+            for commit in commits:
+                results += await asyncio.gather(desk.store.commit_turn(commit), return_exceptions=True)
         assert [type(result) for result in results] == [type(None), ThreadMoved]
         assert kept((await desk.store.thread(other.thread_id)).person)["fields"] == {"by": "1"}
 
