@@ -243,7 +243,7 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
-        consent=_consent(base.config.consent),
+        consent=_consent(base.config.consent, base.router),
         guard=_guard(base.config),
     )
     accounts = dict(base.config.accounts)
@@ -262,9 +262,12 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
     )
 
 
-def _consent(section: ConsentSection) -> Consent:
+def _consent(section: ConsentSection, router: Router) -> Consent:
+    """What is configured, and what the routers add."""
     quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
-    return Consent(section.stop, section.start if section.stop else (), section.confirm, quiet)
+    stop, start = rulebook_of(router).consent_words()
+    words = {**stop, **dict.fromkeys(section.stop, section.confirm)}
+    return Consent(words, (*start, *section.start) if words else (), quiet)
 
 
 def _guard(config: Config) -> GuardPolicy:

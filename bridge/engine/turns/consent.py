@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.callsite import call_site
@@ -15,7 +16,7 @@ from bridge.routing.rules import Match
 from bridge.units import micros, moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from zoneinfo import ZoneInfo
 
     from bridge.conversation.turn import Turn
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _GROUP: Final = "group"
 """The channel where many listen: a word of one of them does not speak for all."""
 _NO_FINDS: Final = frozenset[str]()
+_NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,32 +53,34 @@ class Consent:
 
     def __init__(
         self,
-        stop: Sequence[str] = (),
+        stop: Mapping[str, str] = _NO_WORDS,
         start: Sequence[str] = (),
-        confirm: str = "",
         quiet: Quiet | None = None,
     ) -> None:
-        """`confirm` is said once when the contact opts out; "" for nothing."""
+        """Each word of `stop` has what is said once when the contact opts out by it; "" for nothing."""
         self.asked = bool(stop)
         """Whether any event is looked at."""
-        self._words = {fold(word): _opt_in for word in start} | {fold(word): self._opt_out for word in stop}
-        self._confirm = confirm
+        self._confirm = {fold(word): confirm for word, confirm in stop.items()}
+        self._words = {fold(word): _opt_in for word in start} | dict.fromkeys(self._confirm, self._opt_out)
         self.quiet = quiet
 
     def match(self, event: Event, ref: ThreadRef) -> Match | None:
         """What an event does that is one of the words, and nothing else; None for any other."""
         if not isinstance(event, Message | Postback) or ref.channel == _GROUP:
             return None
-        said = event.text if isinstance(event, Message) else event.title
-        if (act := self._words.get(fold(said))) is None:
+        if (act := self._words.get(_said(event))) is None:
             return None
         return Match(handler=handler_of(act, _NO_FINDS, call_site()), arguments={})
 
-    async def _opt_out(self, turn: Turn[Any]) -> str | None:
+    async def _opt_out(self, turn: Turn[Message | Postback]) -> str | None:
         draft = draft_of(turn)
         draft.end_dialog()
         draft.effects.opts_out = True
-        return self._confirm if self._confirm and not draft.opted_out else None
+        return None if draft.opted_out else self._confirm.get(_said(turn.event)) or None
+
+
+def _said(event: Message | Postback) -> str:
+    return fold(event.text if isinstance(event, Message) else event.title)
 
 
 async def _opt_in(turn: Turn[Any]) -> None:

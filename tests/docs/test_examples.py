@@ -1,0 +1,48 @@
+"""The examples of the pages: each auto-responder's conversations go as written, on all five gateways."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bridge.testing import World
+from bridge.testing.conversations import hold, read_conversations
+from handlers.autoresponder import read_router
+from tests.docs.generated import SCHEMA, schema_page
+from tests.docs.pages import DOCS
+from tests.support.worlds import CHANNELS
+
+if TYPE_CHECKING:
+    from bridge.testing.conversations import Conversation
+
+EXAMPLES = sorted((DOCS / "examples").glob("*.txt"))
+TALKS = [
+    pytest.param(file.stem, talk, id=f"{file.stem}: {talk.title}")
+    for file in EXAMPLES
+    for talk in read_conversations(file.read_text("utf-8"))
+]
+
+
+@pytest.mark.parametrize("place", CHANNELS, ids=lambda place: place[0])
+@pytest.mark.parametrize(("name", "talk"), TALKS)
+async def test_a_conversation_of_an_example_goes_as_written(
+    name: str, talk: Conversation, place: tuple[str, str]
+) -> None:
+    with World(read_router(DOCS / "examples" / f"{name}.toml"), at=talk.at) as world:
+        transcript = await hold(talk, world, *place)
+        assert world.errors == []
+        assert not transcript.differs, f"\n{transcript}"
+
+
+@pytest.mark.parametrize("file", sorted((DOCS / "examples").glob("*.toml")), ids=lambda file: file.stem)
+def test_an_example_is_short_and_has_conversations(file: object) -> None:
+    path = DOCS / "examples" / str(file)
+    assert len(path.read_text("utf-8").splitlines()) < 80
+    assert path.with_suffix(".txt") in EXAMPLES
+
+
+def test_the_schema_for_editors_is_current() -> None:
+    assert SCHEMA.read_text("utf-8") == schema_page()
+    assert json.loads(schema_page())["title"] == "Replies"
