@@ -35,24 +35,24 @@ class Responder:
         self._name = name
         self._zone = ZoneInfo(file.timezone)
         self._clock = None if file.hours is None else Clock(file.hours, self._zone)
-        self._begins = self.form  # one object: a dialog is known by its function
+        self._begins, self._answers = self.form, self.answer  # one object each: functions are known by identity
         self._cancels = {fold(word) for _, word in file.asking.cancel.each()}
         self._handoffs = {fold(text): name for text, name, _ in exact(file) if file.all[name].handoff}
 
     def router(self) -> Router:
         """Whole texts first, then patterns, then words, then likeness; in each, the order of the file."""
         file, router, finder = self._file, Router(self._name), Finder(self._file)
-        router.postback(f"{_literal(self._name)}:{{reply}}", anytime=True)(self.answer)
+        router.postback(f"{_literal(self._name)}:{{reply}}", anytime=True)(self._answers)
         texts: dict[tuple[str, str], list[str]] = {}
         for text, name, language in exact(file):
             texts.setdefault((name, language), []).append(text)
         for (name, language), words in texts.items():
-            router.message(_always(name, language), text=words)(self.answer)
+            router.message(_always(name, language), text=words)(self._answers)
         for name, reply in file.replies.items():
             if reply.regex is not None:
-                router.message(_always(name, ""), regex=reply.regex)(self.answer)
+                router.message(_always(name, ""), regex=reply.regex)(self._answers)
         for find in (finder.by_words, finder.by_likeness):
-            router.message(Filter(find, finds=_FINDS))(self.answer)
+            router.message(Filter(find, finds=_FINDS))(self._answers)
         if file.greeting or file.away or file.fallback:
             router.default()(self.unmatched)
         router.dialog(name=f"auto:{self._name}")(self._begins)

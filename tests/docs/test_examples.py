@@ -10,11 +10,17 @@ import pytest
 from bridge.testing import World
 from bridge.testing.conversations import hold, read_conversations
 from handlers.autoresponder import read_router
+from handlers.autoresponder.hours import Hours
+from handlers.autoresponder.model import Asking, Consent, Fallback, Faq, Greeting, Question, Replies, Reply
 from tests.docs.generated import SCHEMA, schema_page
-from tests.docs.pages import DOCS
+from tests.docs.pages import DOCS, keys_documented
 from tests.support.worlds import CHANNELS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import BaseModel
+
     from bridge.testing.conversations import Conversation
 
 EXAMPLES = sorted((DOCS / "examples").glob("*.txt"))
@@ -37,12 +43,29 @@ async def test_a_conversation_of_an_example_goes_as_written(
 
 
 @pytest.mark.parametrize("file", sorted((DOCS / "examples").glob("*.toml")), ids=lambda file: file.stem)
-def test_an_example_is_short_and_has_conversations(file: object) -> None:
-    path = DOCS / "examples" / str(file)
-    assert len(path.read_text("utf-8").splitlines()) < 80
-    assert path.with_suffix(".txt") in EXAMPLES
+def test_an_example_is_short_and_has_conversations(file: Path) -> None:
+    assert len(file.read_text("utf-8").splitlines()) < 80
+    assert file.with_suffix(".txt") in EXAMPLES
 
 
 def test_the_schema_for_editors_is_current() -> None:
     assert SCHEMA.read_text("utf-8") == schema_page()
     assert json.loads(schema_page())["title"] == "Replies"
+
+
+TABLES = {
+    "The file": Replies,
+    "replies": Reply,
+    "ask": Question,
+    "faq": Faq,
+    "hours": Hours,
+    "greeting": Greeting,
+    "fallback": Fallback,
+    "asking": Asking,
+    "consent": Consent,
+}
+
+
+@pytest.mark.parametrize(("heading", "model"), TABLES.items(), ids=TABLES.keys())
+def test_the_reference_lists_the_keys_of_each_table(heading: str, model: type[BaseModel]) -> None:
+    assert keys_documented(f"## {heading}", page="autoresponder.md") == set(model.model_fields)
