@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from .texts import Voice
 
 _EMAIL: Final = re.compile(r"[^\s@<>()\[\],;:\"]{1,64}@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.)+[^\W\d_]{2,63}")
-_NUMBER: Final = re.compile(r"[-+]?\d{1,15}(?:[.,]\d{1,6})?")
+_NUMBER: Final = re.compile(r"(?<![\w.,])[-+]?\d{1,12}(?:[.,]\d{1,2})?(?!\w|[.,]\d)")
+"""No more than two decimals: 1.000 is a thousand to some, and one to others."""
 _LONGEST: Final = 500
 
 
@@ -73,10 +74,10 @@ def _phone(text: str, country: str | None) -> str:
 
 
 def _number(text: str, question: Question) -> float | int:
-    plain = fold(text)
-    if _NUMBER.fullmatch(plain) is None:
+    numbers = _NUMBER.findall(fold(text))
+    if len(numbers) != 1:
         raise Wrong("number")
-    value = float(plain.replace(",", "."))
+    value = float(numbers[0].replace(",", "."))
     too_small = question.min is not None and value < question.min
     too_big = question.max is not None and value > question.max
     if too_small or too_big:

@@ -31,10 +31,14 @@ def mistakes(file: Replies) -> Mistakes:
     known = _values(file)
     for path, part in walk(file):
         match part:
-            case Phrase() | Words():
-                yield from _languages(part, path, file, complete=isinstance(part, Phrase))
-                if isinstance(part, Phrase):
-                    yield from _braces(part, path, known, file)
+            case Phrase():
+                yield from _languages(part, path, file)
+                yield from _braces(part, path, known if path[0] != "consent" else frozenset(file.values), file)
+                if missing := [tag for tag in file.languages if not {tag, EVERY} & part.root.keys()]:
+                    yield path, f"lacks {' and '.join(missing)}"
+            case Words():
+                yield from _languages(part, path, file)
+                yield from _faults(path, *((not fold(word), "", f"{word!r} is blank") for _, word in part.each()))
             case Question():
                 yield from _question(part, path, file)
             case Reply():
@@ -68,11 +72,9 @@ def _pattern(regex: str) -> frozenset[str]:
     return frozenset(re.compile(regex).groupindex)
 
 
-def _languages(part: Phrase | Words, path: Path, file: Replies, *, complete: bool) -> Mistakes:
+def _languages(part: Phrase | Words, path: Path, file: Replies) -> Mistakes:
     for language in part.root.keys() - {EVERY, *file.languages}:
         yield (*path, language), f"{_no('language', language, file.languages)}; languages = [...] names them"
-    if complete and EVERY not in part.root and (missing := [tag for tag in file.languages if tag not in part.root]):
-        yield path, f"lacks {' and '.join(missing)}"
 
 
 def _braces(phrase: Phrase, path: Path, known: frozenset[str], file: Replies) -> Mistakes:
@@ -192,10 +194,13 @@ def _words(file: Replies) -> Mistakes:
         where: Path = ("replies", name)
         if name not in file.replies:
             where = ("faq", next(index for index, entry in enumerate(file.faq) if entry.name == name))
-        for _, word in reply.words.each():
+        for _, word in (*reply.words.each(), *reply.like.each()):
             owner = taken.setdefault(fold(word), f"a word of {where[0]} {name}")
             if owner != f"a word of {where[0]} {name}":
                 yield (*where, "words"), f"{word!r} is already {owner}"
+    for index, entry in enumerate(file.faq):
+        if entry.name in {earlier.name for earlier in file.faq[:index]}:
+            yield ("faq", index, "question"), "has an answer already"
 
 
 def _unreachable(file: Replies) -> Mistakes:

@@ -21,10 +21,14 @@ if TYPE_CHECKING:
 _ISO: Final = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})")
 _NUMERIC: Final = re.compile(r"(\d{1,2})[./-](\d{1,2})(?:[./-](\d{4}|\d{2}))?")
 _DAY_FIRST: Final = re.compile(
-    r"(?:[^\W\d]+,? )?(\d{1,2})(?:\.|st|nd|rd|th)? (?:de |of )?([^\W\d]+)\.?(?: (?:de )?(\d{4}))?"
+    r"(?:[^\W\d-]+(?:-[^\W\d]+)?,? )?(\d{1,2})(?:\.|st|nd|rd|th)? (?:de |of )?([^\W\d]+)\.?(?: (?:de )?(\d{4}))?"
 )
-_MONTH_FIRST: Final = re.compile(r"(?:[^\W\d]+,? )?([^\W\d]+)\.? (\d{1,2})(?:st|nd|rd|th)?(?:,? (\d{4}))?")
+_MONTH_FIRST: Final = re.compile(
+    r"(?:[^\W\d-]+(?:-[^\W\d]+)?,? )?([^\W\d]+)\.? (\d{1,2})(?:st|nd|rd|th)?(?:,? (\d{4}))?"
+)
 _CENTURY: Final = 100
+_FARTHEST: Final = 150
+"""Years from today: nobody means a later or an earlier day."""
 _WEEK: Final = 7
 
 
@@ -82,6 +86,8 @@ def _day(year: str | None, month: str, day: str, today: date, *, past: bool) -> 
     if number < _CENTURY:
         number += today.year // _CENTURY * _CENTURY
         number -= _CENTURY * (past and number > today.year)
+    if abs(number - today.year) > _FARTHEST:
+        return None
     try:
         found = date(number, int(month), int(day))
         if year is None and found < today and not past:

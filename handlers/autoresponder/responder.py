@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from bridge import Outgoing, Turn
 
-    from .model import Question, Replies, Reply
+    from .model import Consent, Question, Replies, Reply
 
 _GROUP: Final = "group"
 """Where many talk to each other: only what is asked for is answered."""
@@ -57,10 +58,16 @@ class Responder:
             router.default()(self.unmatched)
         router.dialog(name=f"auto:{self._name}")(self._begins)
         if (consent := file.consent) is not None:
-            confirm = consent.confirm
-            stop = {word: confirm.of(tag, file.default) if confirm else "" for tag, word in consent.stop.each()}
+            stop = {word: self._confirmation(consent, tag) for tag, word in consent.stop.each()}
             router.consent(stop, [word for _, word in consent.start.each()])
         return router
+
+    def _confirmation(self, consent: Consent, language: str) -> str:
+        """What is said once to who opts out by a word; no contact is known then."""
+        if consent.confirm is None:
+            return ""
+        voice = Voice(self._file, language or self._file.default, datetime.now(self._zone), {}, {}, None)
+        return voice.fill(consent.confirm)
 
     async def answer(self, turn: Turn[Any], reply: str, language: str | None = None, **found: Any) -> None:  # noqa: ANN401 - groups
         """Say what was asked for."""
@@ -71,6 +78,7 @@ class Responder:
         memory["misses"] = 0
         if language is not None:
             memory["language"] = language
+        self._choose_language(turn, self._file.all[reply])
         for message in self._opening(turn, self._file.all[reply]):
             turn.reply(message)
         await self._play(turn, reply, {name: value for name, value in found.items() if value is not None})
@@ -121,8 +129,7 @@ class Responder:
         ends = False
         while name is not None:
             reply = self._file.all[name]
-            if reply.language is not None:
-                fields_of(turn)["language"] = reply.language
+            self._choose_language(turn, reply)
             voice = self._voice(turn, found)
             if reply.text is not None:
                 text = reply.closed if reply.closed is not None and not self._is_open(turn) else reply.text
@@ -209,6 +216,10 @@ class Responder:
         contact = {"name": name, "phone": turn.contact.phone or ""}
         now = turn.now.astimezone(self._zone)
         return Voice(self._file, language, now, found or {}, contact, self._clock)
+
+    def _choose_language(self, turn: Turn[Any], reply: Reply) -> None:
+        if reply.language is not None:
+            fields_of(turn)["language"] = reply.language
 
     def _language(self, turn: Turn[Any], chosen: str | None) -> str:
         """The language that the contact chose, writes, or has set; else that of last resort."""

@@ -339,6 +339,47 @@ async def test_a_button_whose_reply_is_gone_is_a_miss(tmp_path: Path) -> None:
         assert ann.texts[-1] == "What?"
 
 
+async def test_a_form_may_follow_a_form_and_a_fallback(tmp_path: Path) -> None:
+    text = (
+        MENU.replace('done = "{count} for {name}."', 'then = "more"')
+        + """
+[replies.more]
+ask = [{field = "more", text = "And you, {name} of {count}?"}]
+done = "{more}!"
+[fallback]
+text = "What?"
+misses = 1
+then = "more"
+"""
+    )
+    talk = """
+ann: form
+bot: Name?
+ann: Ann
+bot: How many?
+ann: for 3 people
+bot: And you, Ann of 3?
+restart:
+ann: fine
+bot: fine!
+ann: xyzzy
+bot: And you, Ann of 3?
+ann: well
+bot: well!
+ann: form
+bot: Name?
+ann: 1
+bot: ...
+ann: 1
+bot: ...
+ann: 1
+bot: And you, Ann of 3?
+ann: bad
+bot: bad!
+"""
+    await held(tmp_path, text, talk)
+
+
 DATES = """
 timezone = "Asia/Jakarta"
 country = "ID"
@@ -402,7 +443,9 @@ languages = ["en", "id"]
 [consent]
 stop = {en = ["stop"], id = ["berhenti"]}
 start = ["mulai"]
-confirm = {en = "Bye.", id = "Dah."}
+confirm = {en = "Bye from {shop}.", id = "Dah."}
+[values]
+shop = "us"
 [replies.hi]
 words = "hi"
 text = "Hi"
@@ -416,7 +459,7 @@ async def test_opt_out_words_work_below_all_handlers(tmp_path: Path, configured:
         ann = world.contact("konnek", "telegram", "ann")
         await ann.says("STOP")
         await world.settle()
-        assert ann.texts == ["Configured." if configured else "Bye."]
+        assert ann.texts == ["Configured." if configured else "Bye from us."]
         await world.send("konnek", "ann", "Sale!", channel="telegram")
         await ann.says("mulai")
         await ann.says("berhenti")

@@ -133,6 +133,15 @@ MISTAKES = {
         '[replies.hi]\nwords = "hi"\nbuttons = ["hi"]\ntitle = "t"\nlanguage = "en"',
         "r.toml:1: replies.hi: buttons stand below a text: give it text",
     ),
+    "a contact's value where no contact is known": (
+        f'[values]\nshop = "S"\n{HEAD}[consent]\nstop = "stop"\nconfirm = "Bye, {{name}}"',
+        "r.toml:8: consent.confirm: no value is named name; there are shop",
+    ),
+    "a blank word": ('[replies.hi]\nwords = ["hi", " "]\ntext = "x"', "r.toml:2: replies.hi.words: ' ' is blank"),
+    "two answers to one question": (
+        f'{HEAD}[[faq]]\nquestion = "Q?"\nanswer = "A"\n[[faq]]\nquestion = "Q?"\nanswer = "B"',
+        "r.toml:8: faq[1].question: has an answer already",
+    ),
     "nothing to say": ('[replies.hi]\nwords = "hi"', "r.toml:1: replies.hi: says nothing: give it a text"),
 }
 
