@@ -11,7 +11,7 @@ from bridge import HandlerError, Router, fold
 from .matching import exact
 from .model import EVERY, Phrase, Question, Replies, Reply, Words, walk
 from .phrases import PHRASES
-from .texts import OWN, names_in
+from .texts import OWN, names_in, says_something
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +33,7 @@ def mistakes(file: Replies) -> Mistakes:
         match part:
             case Phrase():
                 yield from _languages(part, path, file)
-                yield from _braces(part, path, known if path[0] != "consent" else frozenset(file.values), file)
+                yield from _braces(part, path, known, file)
                 if missing := [tag for tag in file.languages if not {tag, EVERY} & part.root.keys()]:
                     yield path, f"lacks {' and '.join(missing)}"
             case Words():
@@ -78,20 +78,25 @@ def _languages(part: Phrase | Words, path: Path, file: Replies) -> Mistakes:
 
 
 def _braces(phrase: Phrase, path: Path, known: frozenset[str], file: Replies) -> Mistakes:
+    if path[0] == "consent":
+        known = frozenset(file.values)
+    elif path[-1] in {"title", "question"} or "choices" in path:
+        known = frozenset()  # what a contact types is compared with it
     for language, text in phrase.root.items():
         place = (*path, language) if language else path
-        if not fold(text):
-            yield place, "is blank"
         try:
             names = [name for name in names_in(text) if name != "range" or path[-1] not in {"again", "number"}]
         except ValueError as error:
             yield place, str(error)
             continue
-        for name in names:
-            if name not in known:
-                yield place, _no("value", name, known)
-            elif name in _CLOCK and file.hours is None:
-                yield place, f"{{{name}}} needs opening hours: write [hours]"
+        unknown = [name for name in names if name not in known]
+        clockless = [name for name in names if name in _CLOCK and file.hours is None and name not in unknown]
+        yield from ((place, _no("value", name, known)) for name in unknown)
+        yield from ((place, f"{{{name}}} needs opening hours: write [hours]") for name in clockless)
+        blank = path[-1] != "handoff" and not says_something(text, {*file.values, "today", "time"})
+        if blank and not unknown and not clockless:
+            hint = f" where {names[0]} is not known: write {{{names[0]}|words}}" if names else ""
+            yield place, f"is blank{hint}"
 
 
 def _question(question: Question, path: Path, file: Replies) -> Mistakes:

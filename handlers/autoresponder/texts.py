@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from babel.core import Locale, UnknownLocaleError
 from babel.dates import format_date, format_datetime, format_time
 
+from bridge import fold
+
 from .phrases import PHRASES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
 
     from .hours import Clock
     from .model import Phrase, Replies
@@ -36,6 +38,16 @@ def names_in(text: str) -> Iterator[str]:
             if (named := _NAME.fullmatch(match[1])) is None:
                 raise ValueError(f"{match[0]} is no name of a value, like {{name}} or {{name|friend}}")
             yield named[1]
+
+
+def says_something(text: str, sure: Container[str]) -> bool:
+    """Whether a reader sees anything where no value is known but the `sure` ones."""
+
+    def least(match: re.Match[str]) -> str:
+        named = _NAME.fullmatch(match[1]) if match[1] is not None else None
+        return "x" if named is None or named[1] in sure else named[2] or ""
+
+    return bool(fold(_PIECE.sub(least, text)))
 
 
 def locale_of(language: str) -> Locale:

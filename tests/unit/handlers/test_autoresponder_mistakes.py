@@ -137,6 +137,14 @@ MISTAKES = {
         f'[values]\nshop = "S"\n{HEAD}[consent]\nstop = "stop"\nconfirm = "Bye, {{name}}"',
         "r.toml:8: consent.confirm: no value is named name; there are shop",
     ),
+    "a value in a title": (
+        f'[values]\nshop = "S"\n{HEAD}title = "{{shop}}"',
+        "r.toml:6: replies.hi.title: no value is named shop; there are none",
+    ),
+    "a text of nothing but a value": (
+        '[replies.hi]\nwords = "hi"\ntext = "{name}"',
+        "r.toml:3: replies.hi.text: is blank where name is not known: write {name|words}",
+    ),
     "a blank word": ('[replies.hi]\nwords = ["hi", " "]\ntext = "x"', "r.toml:2: replies.hi.words: ' ' is blank"),
     "two answers to one question": (
         f'{HEAD}[[faq]]\nquestion = "Q?"\nanswer = "A"\n[[faq]]\nquestion = "Q?"\nanswer = "B"',
