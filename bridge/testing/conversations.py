@@ -163,6 +163,8 @@ async def hold(conversation: Conversation, world: World, account: str, channel: 
             await world.settle()
         except (AssertionError, Stuck) as error:
             transcript.add("+", str(error).splitlines()[0])
+    for failure in world.errors:
+        transcript.add("+", f"a turn failed: {type(failure).__name__}: {failure}")
     return transcript
 
 

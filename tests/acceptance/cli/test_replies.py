@@ -98,6 +98,19 @@ def test_it_talks_to_the_handlers_of_the_configuration(folder: Path) -> None:
     assert run("talk.txt", "-c", "bot/threadbridge.toml") == (0, "ok: 1 conversation\n")
 
 
+def test_a_turn_that_fails_is_a_difference(folder: Path) -> None:
+    (folder / "broken_bot.py").write_text(
+        "from bridge import Router\nrouter = Router()\n\n"
+        "@router.message()\nasync def fails(turn):\n    raise RuntimeError('no such tea')\n",
+        "utf-8",
+    )
+    (folder / "threadbridge.toml").write_text('[handlers]\nload = ["broken_bot"]\nattempts = 1\n', "utf-8")
+    (folder / "talk.txt").write_text("ann: hi\n", "utf-8")
+    code, output = run("talk.txt")
+    assert code == 1
+    assert "+ a turn failed: RuntimeError: no such tea" in output
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
