@@ -25,7 +25,7 @@ _ALL: Final = "all"
 _FIRST: Final = "konnek"
 _PROVIDERS: Final = ("aelyst", "ginalne", "konnek", "relationlabs", "whautochat")
 _GROUP: Final = "group"
-_IN_A_WORLD: Final = frozenset({"handlers", "consent", "guard"})
+_IN_A_WORLD: Final = frozenset({"handlers", "consent", "guard", "media"})
 """Sections that a world takes from the configuration; accounts and the store are its own."""
 _DIFFERS: Final = 1
 
@@ -77,7 +77,10 @@ def _bot(auto: Path | None, file: Path) -> tuple[Router, dict[str, Any], Path]:
     """The handlers, the sections that a world takes, and the folder of the configuration."""
     if auto is not None:
         return combine(load_routers([f"auto:{auto.absolute()}"], Path.cwd())), {}, Path.cwd()
-    values = {name: table for name, table in read_file(file).items() if name in _IN_A_WORLD}
+    read = read_file(file)
+    values = {name: table for name, table in read.items() if name in _IN_A_WORLD}
+    if "migrations" in (storage := read.get("storage", {})):
+        values["storage"] = {"migrations": storage["migrations"]}
     folder = file.absolute().parent
     config = Config.from_dict(values, folder, file=str(file))
     return combine(load_routers(config.handlers_to_load(), folder, file=str(file))), values, folder

@@ -72,6 +72,9 @@ ann: and how much is it?
 bot: 10 euro
 ann: waht dose a cleening cost
 bot: 10 euro
+ann: a cleaning, what does that cost?
+bot: 10 euro
+ann: does a train go there
 ann: menu
 bot: ~now
 ann: [Form]
@@ -174,6 +177,24 @@ ann: price
 bot: 10 euro
 """
     await held(tmp_path, MENU, talk)
+
+
+async def test_a_question_ends_when_a_button_calls_a_person(tmp_path: Path) -> None:
+    text = MENU.replace('"price", "form"]', '"price", "person"]').replace(
+        "[replies.person]", '[replies.person]\ntitle = "Person"'
+    )
+    talk = """
+ann: menu
+bot: What now? [Price] [Person]
+ann: form
+bot: Name?
+ann: [Person]
+bot: One moment.
+handoff: for ann, none
+return:
+ann: Ann
+"""
+    await held(tmp_path, text, talk)
 
 
 async def test_misses_are_counted_in_a_row(tmp_path: Path) -> None:

@@ -98,6 +98,25 @@ def test_it_talks_to_the_handlers_of_the_configuration(folder: Path) -> None:
     assert run("talk.txt", "-c", "bot/threadbridge.toml") == (0, "ok: 1 conversation\n")
 
 
+def test_a_bot_with_tables_of_its_own_has_them(folder: Path) -> None:
+    (folder / "tables").mkdir()
+    (folder / "tables" / "0001_notes.sql").write_text("CREATE TABLE notes (word TEXT NOT NULL)", "utf-8")
+    (folder / "noting_bot.py").write_text(
+        "from bridge import Router\nrouter = Router()\n\n"
+        "@router.message()\nasync def note(turn):\n"
+        "    turn.execute('INSERT INTO notes VALUES (?)', turn.event.text)\n"
+        "    rows = await turn.fetch('SELECT word FROM notes')\n"
+        "    return f'{len(rows)} before'\n",
+        "utf-8",
+    )
+    (folder / "threadbridge.toml").write_text(
+        '[handlers]\nload = ["noting_bot"]\n[storage]\nurl = "sqlite:///x.db"\nmigrations = "tables"\n', "utf-8"
+    )
+    (folder / "talk.txt").write_text("ann: a\nbot: 0 before\nann: b\nbot: 1 before\n", "utf-8")
+    assert run("talk.txt") == (0, "ok: 1 conversation\n")
+    assert not (folder / "x.db").exists()
+
+
 def test_a_turn_that_fails_is_a_difference(folder: Path) -> None:
     (folder / "broken_bot.py").write_text(
         "from bridge import Router\nrouter = Router()\n\n"
