@@ -86,6 +86,24 @@ def test_a_difference_is_shown_in_its_place(folder: Path) -> None:
     ]
 
 
+def test_what_came_as_expected_stands_beside_what_came_too(folder: Path) -> None:
+    (folder / "replies.toml").write_text(
+        REPLIES.replace('text = "10 euro"', 'text = "10 euro"\nthen = "menu"'), "utf-8"
+    )
+    (folder / "bad.txt").write_text("ann: price\nbot: What now? [Price] [Person]\n", "utf-8")
+    code, output = run("bad.txt", "--auto", "replies.toml")
+    assert code == 1
+    assert output.splitlines()[1:4] == ["  ann: price", "+ bot: 10 euro", "  bot: What now? [Price] [Person]"]
+
+
+@pytest.mark.parametrize("on", ["konnek", "ginalne"])
+@pytest.mark.parametrize("buttons", ["[Price] [People]", "[Person] [Price]", "[Price]", ""])
+def test_other_buttons_are_a_difference(folder: Path, on: str, buttons: str) -> None:
+    (folder / "bad.txt").write_text(f"ann: menu\nbot: What now? {buttons}\n", "utf-8")
+    code, output = run("bad.txt", "--auto", "replies.toml", "--on", on)
+    assert (code, "+ bot: What now? [Price] [Person]" in output) == ((0, False) if not buttons else (1, True))
+
+
 def test_it_talks_to_the_handlers_of_the_configuration(folder: Path) -> None:
     (folder / "bot").mkdir()
     (folder / "bot" / "threadbridge.toml").write_text(

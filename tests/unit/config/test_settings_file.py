@@ -144,3 +144,8 @@ def test_what_only_a_handler_can_judge_is_refused_with_its_line(tmp_path: Path) 
         f"{file}:4: inner.text[0]: is no word",
         f"{file}:1: other: is not there",
     ]
+
+
+def test_what_is_missing_has_the_line_of_its_table(tmp_path: Path) -> None:
+    assert lines(tmp_path / "f.yaml", "inner:\n\n  number: 1\n") == ["f.yaml:1: inner.text: missing"]
+    assert lines(tmp_path / "f.toml", "\n[inner]\n\nnumber = 1\n") == ["f.toml:2: inner.text: missing"]
