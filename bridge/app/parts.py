@@ -40,7 +40,7 @@ from bridge.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.clock import Clock
     from bridge.config.load import Config
@@ -251,7 +251,7 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
-        consent=_consent(base.config),
+        consent=_consent(base.config, base.router),
         channels=base.config.channels.order,
         guard=_guard(base.config),
     )
@@ -271,17 +271,20 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
     )
 
 
-def _consent(config: Config) -> Consent:
+def _consent(config: Config, router: Router) -> Consent:
+    """What is configured, and what the routers add."""
     section = config.consent
     quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
-    return Consent({name: _words(account.settings, section) for name, account in config.accounts.items()}, quiet)
+    bots = rulebook_of(router).consent_words()
+    return Consent({name: _words(account.settings, section, bots) for name, account in config.accounts.items()}, quiet)
 
 
-def _words(own: AccountSettings, section: ConsentSection) -> Words:
-    """The words of an account: its own, where it has any, else those of all."""
-    stop = section.stop if own.stop is None else own.stop
-    start = section.start if own.start is None else own.start
-    return Words(stop, start if stop else (), section.confirm if own.confirm is None else own.confirm)
+def _words(own: AccountSettings, section: ConsentSection, bots: tuple[Mapping[str, str], Iterable[str]]) -> Words:
+    """The words of an account: its own, where it has any, else those of all; and beside them the bot's."""
+    stop, start = bots
+    confirm = section.confirm if own.confirm is None else own.confirm
+    words = {**stop, **dict.fromkeys(section.stop if own.stop is None else own.stop, confirm)}
+    return Words(words, (*start, *(section.start if own.start is None else own.start)) if words else ())
 
 
 def _guard(config: Config) -> GuardPolicy:

@@ -30,6 +30,7 @@ from bridge.routing.checks import (
     texts,
     thread_predicates,
 )
+from bridge.routing.consent import ConsentRouter
 from bridge.routing.depends import Override, dependency_of
 from bridge.routing.filters import (
     Condition,
@@ -80,7 +81,7 @@ _NO_FINDS: Final = frozenset[str]()
 _NO_KEYWORDS: Final[Mapping[str, Any]] = {}
 
 
-class Router(JobRouter):
+class Router(JobRouter, ConsentRouter):
     """Rules in the order they are written; the first match decides.
 
     Every decorator returns its function unchanged, so one function can have several rules. The function's first

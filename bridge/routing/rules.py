@@ -95,6 +95,9 @@ class RouterSettings:
     inner: list[Middleware] = field(default_factory=list)
     outer: list[Middleware] = field(default_factory=list)
     overrides: dict[Callable[..., Any], Dependency] = field(default_factory=dict)
+    stop: dict[str, str] = field(default_factory=dict)
+    """Words by which a contact opts out, with what is said then."""
+    start: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

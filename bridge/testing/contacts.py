@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+import orjson
+
 from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
 from bridge.messages import Button
@@ -101,6 +103,12 @@ class Contact:
     async def state(self) -> Mapping[str, Any]:
         """What the bot remembers of this conversation, as committed; see Turn.state."""
         return await self._scene.state(self)
+
+    async def fields(self) -> Mapping[str, Any]:
+        """What the bot keeps of the person, as committed; see Turn.contact."""
+        row = await self._scene.row(self)
+        kept: Mapping[str, Any] = orjson.loads(row.person)["fields"] if row and row.person else {}
+        return kept
 
     async def dialog(self) -> str | None:
         """The dialog that waits for this contact, and its question: "refund: What went wrong?"; None without one.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge import CallNext, Dialog, Event, Job, Message, Router, Text, Turn
+from bridge import CallNext, Dialog, Event, HandlerError, Job, Message, Router, Text, Turn
 from bridge.testing import Contact, World
 
 SETTINGS = {"consent": {"stop": ["stop", "berhenti"], "start": ["start", "mulai"], "confirm": "Bye."}}
@@ -237,3 +237,45 @@ async def test_quiet_hours_are_those_of_the_contact_who_has_a_time_zone() -> Non
         await world.send("konnek", "ann", "news", channel="telegram")
         await world.settle()
         assert ann.texts == ["kept", "news"]
+
+
+def worded() -> Router:
+    """A bot whose parts bring words of their own."""
+    outer, inner = Router("outer"), Router("inner")
+    inner.consent({"halt": "Halted.", "stop": "Not this."}, start="go on")
+    outer.include(inner)
+    outer.consent(["quit", "enough"], confirm="Gone.")
+
+    @outer.default()
+    async def heard(turn: Turn) -> str:
+        return f"heard {turn.event.text}" if isinstance(turn.event, Message) else "?"
+
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("settings", "word", "answer"),
+    [
+        ({}, "Halt!", "Halted."),
+        ({}, "enough", "Gone."),
+        ({}, "stop", "Not this."),
+        (SETTINGS, "stop", "Bye."),
+        (SETTINGS, "halt", "Halted."),
+    ],
+)
+async def test_a_bot_brings_words_of_its_own(settings: dict[str, dict[str, object]], word: str, answer: str) -> None:
+    with World(worded(), settings=settings) as world:
+        ann = await stopped(world, word=word)
+        assert ann.texts == [answer]
+        await world.send("konnek", "ann", "Sale!", channel="telegram")
+        await ann.says("go on")
+        await world.settle()
+        await world.send("konnek", "ann", "News!", channel="telegram")
+        await world.settle()
+        assert ann.texts == [answer, "News!"]
+
+
+@pytest.mark.parametrize(("stop", "start"), [(["stop", " "], "go"), (["stop"], "!\u200b".strip("!"))])
+def test_a_blank_word_is_refused_where_it_is_written(stop: list[str], start: str) -> None:
+    with pytest.raises(HandlerError, match=r"test_consent\.py:\d+: a word to opt out or in by is blank"):
+        Router().consent(stop, start)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from bridge.events import Event, ThreadRef
 
 _NO_FINDS: Final = frozenset[str]()
+_NO_WORDS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +50,28 @@ class Quiet:
 class Words:
     """The words of an account by which a contact opts out and in; without `stop` no event is looked at."""
 
-    def __init__(self, stop: Sequence[str] = (), start: Sequence[str] = (), confirm: str = "") -> None:
-        """`confirm` is said once when the contact opts out; "" for nothing."""
-        self._acts = {fold(word): _opt_in for word in start} | {fold(word): self._opt_out for word in stop}
-        self._confirm = confirm
+    def __init__(self, stop: Mapping[str, str] = _NO_WORDS, start: Sequence[str] = ()) -> None:
+        """Each word of `stop` has what is said once when the contact opts out by it; "" for nothing."""
+        self._confirm = {fold(word): confirm for word, confirm in stop.items()}
+        self._acts = {fold(word): _opt_in for word in start} | dict.fromkeys(self._confirm, self._opt_out)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
-        return bool(self._acts)
+        return bool(self._confirm)
 
-    def act(self, said: str) -> Callable[[Turn[Any]], Awaitable[str | None]] | None:
-        """What a text does that is one of the words, and nothing else."""
-        return self._acts.get(fold(said))
+    def act(self, event: Message | Postback) -> Callable[[Turn[Any]], Awaitable[str | None]] | None:
+        """What an event does that is one of the words, and nothing else."""
+        return self._acts.get(_said(event))
 
-    async def _opt_out(self, turn: Turn[Any]) -> str | None:
+    async def _opt_out(self, turn: Turn[Message | Postback]) -> str | None:
         draft = draft_of(turn)
         draft.end_dialog()
         draft.effects.opts_out = True
-        return self._confirm if self._confirm and not draft.opted_out else None
+        return None if draft.opted_out else self._confirm.get(_said(turn.event)) or None
+
+
+def _said(event: Message | Postback) -> str:
+    return fold(event.text if isinstance(event, Message) else event.title)
 
 
 class Consent:
@@ -83,7 +89,7 @@ class Consent:
         if not isinstance(event, Message | Postback) or ref.channel == GROUP:
             return None
         words = self._words.get(ref.account)
-        act = words.act(event.text if isinstance(event, Message) else event.title) if words else None
+        act = words.act(event) if words else None
         return None if act is None else Match(handler=handler_of(act, _NO_FINDS, call_site()), arguments={})
 
 
