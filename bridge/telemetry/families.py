@@ -49,7 +49,7 @@ ATTEMPT_SECONDS = Family(
 RETRIES = Family(
     "threadbridge_retries_total", "counter", "Turns and messages that are to be tried again.", ("account", "what")
 )
-DEAD_TOTAL = Family("threadbridge_dead_letters_total", "counter", "Events and messages given up.", ("account", "what"))
+GIVEN_UP = Family("threadbridge_given_up_total", "counter", "Events and messages given up.", ("account", "what"))
 DEAD = Family(
     "threadbridge_dead_letters",
     "gauge",

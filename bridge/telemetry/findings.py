@@ -103,7 +103,7 @@ class Findings:
         for account, count in self._new.items() if self._bounds.dead_letters else ():
             waiting = self._letters[account] if self._letters is not None else 0
             if waiting or not look.reached:
-                text = f"{waiting} dead letters wait at {account}; `threadbridge dead list` shows them"
+                text = f"dead letters at {account}: {waiting}; `threadbridge dead list` shows them"
                 yield Finding(kind=Kind.DEAD_LETTERS, account=account, text=text, count=count)
 
     def _pauses(self, now: int) -> Iterator[Finding]:
@@ -117,8 +117,8 @@ class Findings:
     def _backlog(self, look: Look) -> Iterator[Finding]:
         for account, summary in look.summaries.items() if self._bounds.backlog else ():
             if summary.oldest is not None and look.at - summary.oldest >= self._bounds.backlog * SECOND:
-                waiting = f"{summary.open_events} events and {summary.open_messages} messages"
-                text = f"{waiting} of {account} wait, the oldest since {_clock(summary.oldest)}"
+                waiting = f"events: {summary.open_events}, messages: {summary.open_messages}"
+                text = f"{account} has a backlog since {_clock(summary.oldest)}; {waiting}"
                 yield Finding(kind=Kind.BACKLOG, account=account, text=text)
 
     def _tokens(self, now: int) -> Iterator[Finding]:

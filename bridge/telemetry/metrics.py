@@ -12,6 +12,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from bridge.engine.counters import (
     ATTEMPT_OUTCOMES,
@@ -114,7 +115,7 @@ def _of_engine(sources: Sequence[Source], look: Look) -> Iterator[Metric]:
         (f.MESSAGES, [each.messages for each in counters], MESSAGE_OUTCOMES),
         (f.ATTEMPTS, [each.attempts for each in counters], ATTEMPT_OUTCOMES),
         (f.RETRIES, [each.retries for each in counters], SIDES),
-        (f.DEAD_TOTAL, [each.dead for each in counters], SIDES),
+        (f.GIVEN_UP, [each.dead for each in counters], SIDES),
         (f.MEDIA, [each.media for each in counters], MEDIA_OUTCOMES),
         (f.GUARD, [each.guard for each in counters], GUARDS),
     ):
@@ -219,7 +220,7 @@ def _histogram(family: Family, values: Mapping[tuple[str, ...], Histogram]) -> M
     metric = Metric(family.name, family.help, "histogram")
     for labels, histogram in values.items():
         named, count = _named(family, labels), 0
-        bounds = (*(f"{bound:g}" for bound in histogram.bounds), "+Inf")
+        bounds = (*map(floatToGoString, histogram.bounds), "+Inf")
         for bound, more in zip(bounds, histogram.counts, strict=True):
             count += more
             metric.add_sample(f"{family.name}_bucket", {**named, "le": bound}, count)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = 2.0
 """For the answer of one worker: one that hangs must not hold up the others' figures."""
-_LONGEST: Final = 8 << 20
 
 
 def _place(pid: int) -> str:
@@ -41,7 +41,9 @@ async def telling(tell: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
                 await writer.drain()
             writer.close()
 
-    server = await asyncio.start_unix_server(answer, _place(os.getpid()))
+    listening = socket.socket(socket.AF_UNIX)  # made here: not every loop takes such a name
+    listening.bind(_place(os.getpid()))
+    server = await asyncio.start_unix_server(answer, sock=listening)
     try:
         yield
     finally:
@@ -60,18 +62,18 @@ async def told(address: str) -> list[str]:
 
 
 async def _asked(place: str, question: bytes = b"") -> bytes:
+    connection = socket.socket(socket.AF_UNIX)
+    connection.setblocking(False)
+    try:
+        connection.connect(place)  # at once, or not at all
+    except OSError:
+        connection.close()
+        raise
     async with asyncio.timeout(_SECONDS):
-        reader, writer = await asyncio.open_unix_connection(place)
+        reader, writer = await asyncio.open_unix_connection(sock=connection)
         try:
             if question:
                 writer.write(question)
-            return await _all(reader)
+            return await reader.read()
         finally:
             writer.close()
-
-
-async def _all(reader: asyncio.StreamReader) -> bytes:
-    parts = []
-    while part := await reader.read(_LONGEST):
-        parts.append(part)
-    return b"".join(parts)

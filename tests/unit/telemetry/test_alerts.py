@@ -131,14 +131,14 @@ async def test_many_dead_letters_are_one_notice_and_more_of_them_wait_for_the_pe
     await watch.passes(60)
     (told,) = watch.phone.told()
     assert told == [
-        "- 3 dead letters wait at konnek; `threadbridge dead list` shows them (3 new)",
-        "- 1 dead letters wait at whautochat; `threadbridge dead list` shows them (1 new)",
+        "- dead letters at konnek: 3; `threadbridge dead list` shows them (3 new)",
+        "- dead letters at whautochat: 1; `threadbridge dead list` shows them (1 new)",
     ]
     await breaks(watch, "konnek", 2)
     await watch.passes(800)
     assert watch.phone.told() == []
     await watch.passes(100)
-    assert watch.phone.told() == [["- 5 dead letters wait at konnek; `threadbridge dead list` shows them (2 new)"]]
+    assert watch.phone.told() == [["- dead letters at konnek: 5; `threadbridge dead list` shows them (2 new)"]]
     await watch.passes(3600)
     assert watch.phone.told() == []
 
@@ -185,7 +185,7 @@ async def test_an_account_that_is_paused_is_told_with_its_backlog_and_both_are_t
     await watch.passes(400)
     paused, backlog = watch.phone.told()
     assert paused == ["- the gateway takes nothing of konnek since 2025-10-10 09:00 UTC; its messages wait"]
-    assert backlog == ["- 0 events and 1 messages of konnek wait, the oldest since 2025-10-10 09:00 UTC"]
+    assert backlog == ["- konnek has a backlog since 2025-10-10 09:00 UTC; events: 0, messages: 1"]
     watch.world.up("konnek")
     await watch.passes(1200)
     over = [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from aiohttp import ClientSession
 from prometheus_client import REGISTRY
+from prometheus_client.openmetrics import parser as openmetrics
 from pydantic import SecretStr
 
 from bridge import Message, Router, Text, Turn
@@ -129,7 +130,7 @@ async def test_the_figures_are_those_of_what_happened(watched: Watched) -> None:
     assert seen.counts("attempts_total", "account", "outcome") == {("shop", "sent"): 3}
     assert seen.value("attempt_seconds_count", account="shop") == 3
     assert 0 < seen.value("attempt_seconds_sum", account="shop") < 30
-    assert seen.counts("dead_letters_total", "account", "what") == {("shop", "event"): 1}
+    assert seen.counts("given_up_total", "account", "what") == {("shop", "event"): 1}
     assert seen.value("dead_letters", account="shop") == 3
     assert seen.value("backlog_events", account="shop") == 0
     assert seen.value("backlog_age_seconds", account="shop") == 0
@@ -207,7 +208,11 @@ async def test_this_machine_needs_no_token(watched: Watched, host: str) -> None:
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
 async def test_who_asks_for_openmetrics_gets_it(watched: Watched) -> None:
+    await happen(watched)
     _, text = await watched.ask(Accept="application/openmetrics-text; version=1.0.0")
+    strict: Any = openmetrics.text_string_to_metric_families
+    families = list(strict(text))
+    assert len(families) == len({family.name for family in families}) > 25
     assert text.endswith("# EOF\n")
 
 
@@ -265,7 +270,7 @@ async def test_a_message_that_the_window_keeps_from_leaving_shows_as_such() -> N
         await world.advance("26h")
         seen = await scrape(world)
         assert seen.counts("messages_total", "account", "outcome") == {("konnek", "window"): 1}
-        assert seen.counts("dead_letters_total", "account", "what") == {("konnek", "message"): 1}
+        assert seen.counts("given_up_total", "account", "what") == {("konnek", "message"): 1}
 
 
 async def test_a_message_to_who_opted_out_shows_as_a_matter_of_consent() -> None:
@@ -309,8 +314,8 @@ async def test_what_a_turn_takes_is_measured_on_the_clock_of_the_bridge() -> Non
         await world.settle()
         seen = await scrape(world)
         assert seen.value("turn_seconds_sum", account="konnek") == 7
-        assert seen.value("turn_seconds_bucket", account="konnek", le="5") == 0
-        assert seen.value("turn_seconds_bucket", account="konnek", le="10") == 1
+        assert seen.value("turn_seconds_bucket", account="konnek", le="5.0") == 0
+        assert seen.value("turn_seconds_bucket", account="konnek", le="10.0") == 1
 
 
 async def test_a_token_that_a_person_renews_shows_when_it_ends() -> None:
