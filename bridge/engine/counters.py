@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 OTHER: Final = "other"
 """In the place of a name that no configuration holds: what a peer makes up is no label."""
 QUARANTINED: Final = "quarantined"
+STORED: Final = Receipt.STORED.value
+SENT: Final = Outcome.SENT.value
+"""Plain texts for what happens most: the members of an enum cost more as keys."""
 
 TURN_OUTCOMES: Final = ("done", "kept", "guarded", "retried", "interrupted", "repeated", "dead")
-ATTEMPT_OUTCOMES: Final = (Outcome.SENT, Outcome.REJECTED, Outcome.NOT_SENT, Outcome.UNKNOWN)
-MESSAGE_OUTCOMES: Final = (*ATTEMPT_OUTCOMES, Outcome.RESOLVED, *Bar)
+ATTEMPT_OUTCOMES: Final = (SENT, Outcome.REJECTED.value, Outcome.NOT_SENT.value, Outcome.UNKNOWN.value)
+MESSAGE_OUTCOMES: Final = (*ATTEMPT_OUTCOMES, Outcome.RESOLVED.value, *(bar.value for bar in Bar))
 MEDIA_OUTCOMES: Final = ("kept", "retried", "given_up")
 GUARDS: Final = ("loop", "flood")
 SIDES: Final = ("event", "message")
@@ -63,8 +66,10 @@ class Counters:
         for arrival, receipt in zip(arrivals, receipts, strict=True):
             known = self._channels.get(arrival.account, ())
             channel = arrival.ref.channel if arrival.ref is not None and arrival.ref.channel in known else OTHER
-            is_new = receipt is Receipt.STORED
-            became = QUARANTINED if is_new and arrival.state is InboxState.QUARANTINED else receipt.value
+            if receipt is not Receipt.STORED:
+                became = receipt.value
+            else:
+                became = QUARANTINED if arrival.state is InboxState.QUARANTINED else STORED
             kind = OTHER if arrival.event is None else arrival.event.tag
             self.events[arrival.account, channel, kind, became] += 1
 

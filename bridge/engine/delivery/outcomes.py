@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from bridge.engine.counters import Counters
+from bridge.engine.counters import SENT, Counters
 from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.log import log
 from bridge.planning.plan import Bar
@@ -44,7 +44,7 @@ class DeliveryTools:
     counters: Counters = field(default_factory=Counters)
     spans: Spans | None = None
 
-    def attempted(self, row: OutboxRow, outcome: Outcome, micros: int, began: int) -> None:
+    def attempted(self, row: OutboxRow, outcome: str, micros: int, began: int) -> None:
         """A try ended; its requests took so many `micros`, and all of it since `began`."""
         account = row.ref.account
         self.counters.attempts[account, outcome] += 1
@@ -77,7 +77,7 @@ class Outcomes:
             exchange=exchange,
         )
         await self._record(self._store.settle_delivery, settled)
-        self._counters.ended(self._account, Outcome.SENT, dead=False)
+        self._counters.ended(self._account, SENT, dead=False)
         log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from bridge.engine.counters import SENT
 from bridge.engine.delivery.blame import Blame, blame_of
 from bridge.engine.delivery.client import Attempt, Withheld
 from bridge.engine.delivery.fitness import Unfit, fit
@@ -211,9 +212,9 @@ class DeliveryWorker:
                 await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
             return row  # and looked at anew, at once
         except SendError as error:
-            self._tools.attempted(row, _outcome(error), attempt.micros, began)
+            self._tools.attempted(row, _outcome(error).value, attempt.micros, began)
             return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
-        self._tools.attempted(row, Outcome.SENT, attempt.micros, began)
+        self._tools.attempted(row, SENT, attempt.micros, began)
         self._pause.prove(row.id)
         await self._outcomes.sent(row, sent, attempt.encode())
         return None

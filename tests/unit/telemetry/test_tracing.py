@@ -18,6 +18,7 @@ from opentelemetry.trace import StatusCode
 from bridge import Message, Router, Turn
 from bridge.app.bridge import Bridge
 from bridge.emulation.server import EmulatorServer
+from bridge.engine.turns.dispatcher import Dispatcher
 from bridge.engine.turns.meter import TurnMeter
 from bridge.telemetry.tracing import Traces
 from bridge.testing import World
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
+
+    from bridge.store.records import InboxRow
 
 PARENT: Final = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE: Final = 0x0AF7651916CD43DD8448EB211C80319C
@@ -146,17 +149,26 @@ async def test_a_turn_after_a_crash_is_in_the_trace_of_its_webhook(collected: Co
 
 async def test_what_a_handler_traces_itself_is_inside_of_its_turn(collected: Collected) -> None:
     seen: list[int] = []
+    before: list[bool] = []
     router = Router("own")
 
     @router.message()
     async def own(_: Turn[Message]) -> None:
         seen.append(trace.get_current_span().get_span_context().span_id)
 
-    with World(router, make=collected.bridge) as world:
-        await world.contact("konnek", "whatsapp", "ann").says("hello")
-        await world.settle()
-    assert seen == [collected.one("turn").context.span_id]
-    assert not trace.get_current_span().get_span_context().is_valid
+    with World(router, make=collected.bridge) as world, pytest.MonkeyPatch.context() as patch:
+        work = Dispatcher.work
+
+        async def watched(self: Dispatcher, row: InboxRow) -> InboxRow | None:
+            before.append(trace.get_current_span().get_span_context().is_valid)
+            return await work(self, row)
+
+        patch.setattr(Dispatcher, "work", watched)
+        for number in range(3):
+            await world.contact("konnek", "whatsapp", f"ann {number}").says("hello")
+            await world.settle()
+    assert seen == [span.context.span_id for span in collected.spans("turn")]
+    assert before == [False] * 3  # what is done for the next turn is no part of the last one
 
 
 async def test_no_span_holds_a_word_or_a_name(world: World, collected: Collected) -> None:
