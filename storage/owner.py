@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.measures import Commits
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
@@ -38,6 +39,11 @@ class Owner(ABC):
     @abstractmethod
     async def _transact(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         """See Writer."""
+
+    @property
+    def commits(self) -> Commits:
+        """See bridge.store.measures.Measured."""
+        return self._writer.commits
 
     def listen(self, listener: Listener) -> None:
         """Whom to tell what was committed, from now on."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from bridge.errors import Broken, StoreError, Unavailable
+from bridge.store.measures import Commits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -68,6 +70,13 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._closing = False
         self._failure: Exception | None = None
+        self._commits = Commits()
+
+    @property
+    def commits(self) -> Commits:
+        """What was committed so far, and how much waits."""
+        self._commits.waiting = len(self._queue)
+        return self._commits
 
     @property
     def failed(self) -> bool:
@@ -151,17 +160,21 @@ class Writer:
     async def _transact(self, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
         if not batch:
             return
+        began = perf_counter()
         try:
             results = await self._run([unit for unit, _ in batch])
         except Broken:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, each unit must learn of it
+            self._commits.failed += 1
             if len(batch) > 1:
                 for waiting in batch:
                     await self._transact([waiting])
             elif not batch[0][1].done():
                 batch[0][1].set_exception(error)
             return
+        self._commits.seconds.add(perf_counter() - began)
+        self._commits.units.add(len(batch))
         self._committed([result for result in results if not isinstance(result, StoreError)])
         for (_, future), result in zip(batch, results, strict=True):
             if future.done():

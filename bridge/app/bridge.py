@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from bridge.engine.media.contents import Contents
     from bridge.engine.media.door import Door
     from bridge.engine.media.sending import Served
+    from bridge.engine.spans import Spans
     from bridge.engine.turns.execution import Executor
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
@@ -100,6 +101,10 @@ class Bridge:
         self.ready = False
         self.runs_jobs = True
         """Whether the router's jobs run here: over several databases they do in one."""
+        self.worker: int | None = None
+        """The number of this process among its workers, where there are some."""
+        self.spans: Spans | None = None
+        """Where traces are kept, if they are."""
         self.opens_door_first = False
         """Whether `start` leaves `take_up` to its caller: who waits at the door is answered before turns are."""
         self._parts: Parts | None = None
@@ -166,6 +171,7 @@ class Bridge:
             runs_jobs=self.runs_jobs,
             open_door=outside.open_door,
             contents=outside.open_contents(self.config.media.store) if self.config.media.store else None,
+            spans=self.spans,
         )
         self._parts = assemble(base)
         store.listen(self)

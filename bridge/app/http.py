@@ -11,6 +11,7 @@ from aiohttp import web
 
 from bridge.app.console import add_playground
 from bridge.app.control import controlled
+from bridge.app.telemetry import Telemetry
 from bridge.config.load import Config, as_config
 from bridge.log import configure_logs
 from bridge.providers.signatures import PathAuth
@@ -39,6 +40,7 @@ _TAILS: Final = ("", "/{first}", "/{first}/{second}")
 
 BRIDGE: Final[web.AppKey[Bridge]] = web.AppKey("bridge", Bridge)
 """Where an application keeps its bridge."""
+_TELEMETRY: Final[web.AppKey[Telemetry]] = web.AppKey("telemetry", Telemetry)
 _DOORS: Final[web.AppKey[dict[str, Door]]] = web.AppKey("doors", dict)
 """Where it keeps the doors to which a short way leads, by their paths, once they are open."""
 
@@ -81,6 +83,8 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
     app.cleanup_ctx.append(_running)
     app.on_response_prepare.append(name_server)
     add_health(app, bridge.takes_webhooks)
+    app[_TELEMETRY] = Telemetry(bridge)
+    app[_TELEMETRY].serve(app)
     if bridge.config.media.store is not None:
         add_media(app, bridge.served)
     for segments in _known_paths(bridge.config):
@@ -144,6 +148,8 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
         async with AsyncExitStack() as controls:
             for shard in bridge.shards:
                 await controls.enter_async_context(controlled(shard))
+            await controls.enter_async_context(app[_TELEMETRY].watching())
             yield
     finally:
         await bridge.stop()
+        await app[_TELEMETRY].close()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from bridge.config.accounts import Account
 from bridge.engine.backoff import Backoff
+from bridge.engine.counters import Counters
 from bridge.engine.dead_letters import Letters
 from bridge.engine.delivery.client import Client
 from bridge.engine.delivery.credentials import Vault
@@ -25,6 +26,7 @@ from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet, Words
 from bridge.engine.turns.dispatcher import Dispatcher
 from bridge.engine.turns.loops import GuardPolicy, bare
+from bridge.engine.turns.meter import TurnMeter
 from bridge.engine.turns.policy import TurnPolicy
 from bridge.engine.turns.reaching import Reach
 from bridge.engine.turns.sending import Sender
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.transport import Transport
     from bridge.engine.media.contents import Contents
     from bridge.engine.media.door import Door
+    from bridge.engine.spans import Spans
     from bridge.engine.turns.execution import Executor
     from bridge.routing.router import Router
     from bridge.store.looks import DeadLetter
@@ -75,6 +78,7 @@ class Base:
     runs_jobs: bool
     open_door: Callable[[], Door]
     contents: Contents | None
+    spans: Spans | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,7 @@ class Parts:
     files: Files
     fetching: Fetching | None
     watchdog: Watchdog | None
+    counters: Counters
 
     async def start(self) -> None:
         """Take up what waits in the store."""
@@ -149,7 +154,7 @@ class Parts:
 
 def assemble(base: Base) -> Parts:
     """Make every part; none of them runs yet."""
-    config, store, clock = base.config, base.store, base.clock
+    config, store, clock, counters = base.config, base.store, base.clock, _counters(base.config)
     clients = [
         (
             account,
@@ -176,13 +181,15 @@ def assemble(base: Base) -> Parts:
     )
     fetches = base.contents is not None
     wants = rulebook_of(base.router).wants
-    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches)
-    dispatcher = _dispatcher(base, files)
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches, counters=counters)
+    dispatcher = _dispatcher(base, files, counters)
     sending = DeliveryTools(
         store=store,
         clock=clock,
         rng=base.rng,
         backoff=Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after),
+        counters=counters,
+        spans=base.spans,
     )
     return Parts(
         store=store,
@@ -204,6 +211,8 @@ def assemble(base: Base) -> Parts:
             bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
             peers=base.peers,
             fetches=fetches,
+            counters=counters,
+            spans=base.spans,
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
@@ -218,12 +227,21 @@ def assemble(base: Base) -> Parts:
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,
-        fetching=_fetching(base, clients, dispatcher),
+        fetching=_fetching(base, clients, dispatcher, counters),
         watchdog=Watchdog() if base.watched else None,
+        counters=counters,
     )
 
 
-def _fetching(base: Base, clients: Sequence[tuple[Account, Client]], dispatcher: Dispatcher) -> Fetching | None:
+def _counters(config: Config) -> Counters:
+    """Counts from zero, under names of the configuration and of its providers alone."""
+    providers = {name: account.provider for name, account in config.accounts.items()}
+    return Counters({name: provider.channels or tuple(provider.relays) for name, provider in providers.items()})
+
+
+def _fetching(
+    base: Base, clients: Sequence[tuple[Account, Client]], dispatcher: Dispatcher, counters: Counters
+) -> Fetching | None:
     """What fetches media; None where they are not kept."""
     if base.contents is None:
         return None
@@ -237,12 +255,13 @@ def _fetching(base: Base, clients: Sequence[tuple[Account, Client]], dispatcher:
         base.rng,
         limit=media.max,
         keep=media.keep,
+        counters=counters,
     )
     fetching.settled = dispatcher.media.settled
     return fetching
 
 
-def _dispatcher(base: Base, files: Files) -> Dispatcher:
+def _dispatcher(base: Base, files: Files, counters: Counters) -> Dispatcher:
     handlers = base.config.handlers
     policy = TurnPolicy(
         router=base.router,
@@ -268,6 +287,7 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
         executor=base.executor,
         contents=base.contents,
         files=files,
+        meter=TurnMeter(base.clock, counters, base.spans),
     )
 
 

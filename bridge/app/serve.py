@@ -64,6 +64,7 @@ async def serve(config: Config, *, ready: Callable[[], None] | None = None, list
     if link is not None:
         set_up_logs(config, worker=link.worker)
     bridge = bridge_of(config, outside=None if link is None else Outside(open_store=opened_soon))
+    bridge.worker = None if link is None else link.worker
     process = Process(bridge, runner_for(bridge), link)
     asyncio.get_running_loop().set_exception_handler(task_failed)
     process.watch_signals()

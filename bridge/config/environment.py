@@ -16,6 +16,7 @@ from bridge.config.schema import FileSchema
 from bridge.errors import ConfigError, Problem
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
     from pydantic.fields import FieldInfo
 
 
@@ -54,11 +55,16 @@ def with_secrets(table: dict[str, Any], environment: object) -> dict[str, Any]:
     own, inbound = models_of(table)
     pairs = ((own, environment, table), (inbound, environment.get("inbound"), table.get("inbound")))
     for model, values, target in pairs:
-        if not isinstance(values, Mapping) or not isinstance(target, dict):
-            continue
-        for key, value in values.items():
-            if isinstance(value, str) and keeps_secret(model, key) and not value.startswith(("env:", "file:")):
-                target[key] = SecretStr(value)
+        if isinstance(target, dict):
+            plain_secrets(model, target, values)
+    return table
+
+
+def plain_secrets(model: type[BaseModel] | None, table: dict[str, Any], environment: object) -> dict[str, Any]:
+    """A table with the secrets that the environment holds plainly. One of several in a text is none by itself."""
+    for key, value in environment.items() if isinstance(environment, Mapping) else ():
+        if isinstance(value, str) and keeps_secret(model, key) and not value.startswith(("env:", "file:")):
+            table[key] = SecretStr(value)
     return table
 
 

@@ -11,10 +11,10 @@ from types import MappingProxyType
 from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from bridge.config.accounts import Account, read_account
-from bridge.config.environment import laid_over, read_environment, with_secrets
+from bridge.config.accounts import Account, keeps_secret, read_account
+from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.files import not_toml, read_text
 from bridge.config.problems import Report, problems_of, unknown
@@ -34,10 +34,11 @@ from bridge.config.schema import (
     Server,
     Storage,
 )
+from bridge.config.telemetry import Alerts, Telemetry
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LATER: Final = frozenset({"api", "console", "retention", "telemetry"})
+_LATER: Final = frozenset({"api", "console", "retention"})
 """Sections of later versions."""
 
 
@@ -55,6 +56,8 @@ class Config:
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     media: Media = field(default_factory=Media)
+    telemetry: Telemetry = field(default_factory=Telemetry)
+    alerts: Alerts = field(default_factory=Alerts)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -148,6 +151,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
             report.problem((name,), _no_section(name))
     tables = {name: table for name, table in laid_over(values, environment).items() if name in FileSchema.model_fields}
     accounts = _accounts(tables.pop("accounts", {}), environment.get("accounts", {}), folder, report)
+    tables = {name: _of_section(name, table, environment.get(name), folder) for name, table in tables.items()}
     sections = FileSchema()
     try:
         sections = FileSchema(**tables)
@@ -174,6 +178,8 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         guard=sections.guard,
         log=sections.log,
         media=_placed(sections.media, folder),
+        telemetry=sections.telemetry,
+        alerts=sections.alerts,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -208,6 +214,16 @@ def _resolved(table: object, variables: object, folder: Path) -> object:
     if not isinstance(table, Mapping):
         return table
     return with_secrets({key: _with_absolute_files(value, folder) for key, value in table.items()}, variables)
+
+
+def _of_section(name: str, table: object, variables: object, folder: Path) -> object:
+    """A section with absolute secret files, and the secrets of the environment."""
+    model = FileSchema.model_fields[name].annotation
+    if not isinstance(table, Mapping) or not isinstance(model, type) or not issubclass(model, BaseModel):
+        return table
+    secrets = {key for key in table if keeps_secret(model, key)}
+    resolved = {key: _with_absolute_files(value, folder) if key in secrets else value for key, value in table.items()}
+    return plain_secrets(model, resolved, variables)
 
 
 def _with_absolute_files(value: object, folder: Path) -> object:

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.problems import PREFIX, unknown
+from bridge.config.telemetry import Alerts, Telemetry
 from bridge.plugins import plugged_in
 from bridge.providers.fields import BaseUrl, Seconds, Size
 from bridge.store import opening
@@ -297,6 +298,8 @@ class FileSchema(BaseSettings):
     guard: Guard = Guard()
     log: Log = Log()
     media: Media = Media()
+    telemetry: Telemetry = Telemetry()
+    alerts: Alerts = Alerts()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.backoff import MOST_PAUSE, Backoff
+from bridge.engine.counters import Counters
 from bridge.engine.ingest import arrivals_asked_for, log_quarantine
 from bridge.errors import Broken, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.events import Status
@@ -43,6 +44,7 @@ class PollingTools:
     rng: random.Random
     wants: Callable[[str], bool]
     fetches: bool = False
+    counters: Counters = field(default_factory=Counters)
 
 
 class Round:
@@ -140,7 +142,9 @@ async def _receive(account: Account, polled: Polled, tools: PollingTools) -> Non
     )
     for start in range(0, len(arrivals), _BATCH):
         batch = arrivals[start : start + _BATCH]
-        log_quarantine(batch, await tools.store.receive(batch))
+        receipts = await tools.store.receive(batch)
+        tools.counters.arrived(batch, receipts)
+        log_quarantine(batch, receipts)
 
 
 class _Poller:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.log import log
 from bridge.routing.handlers import Handler
+from bridge.store.measures import Histogram
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -32,6 +33,10 @@ class Watchdog:
         self._loop_thread = 0
         self._stop = threading.Event()
         self._beating: asyncio.TimerHandle | None = None
+        self.lag = Histogram()
+        """How much later than it should each beat came."""
+        self.blocked = 0
+        """How often the loop did not move for that long."""
 
     def start(self) -> None:
         """Watch the running loop."""
@@ -46,7 +51,10 @@ class Watchdog:
             self._beating.cancel()
 
     def _beat(self) -> None:
-        self._seen = time.monotonic()
+        now = time.monotonic()
+        if self._seen:
+            self.lag.add(max(0.0, now - self._seen - _BEAT))
+        self._seen = now
         self._beating = asyncio.get_running_loop().call_later(_BEAT, self._beat)
 
     def _watch(self) -> None:
@@ -55,6 +63,7 @@ class Watchdog:
             seen = self._seen
             if time.monotonic() - seen > self._patience and reported != seen:
                 reported = seen
+                self.blocked += 1
                 self._report(time.monotonic() - seen)
 
     def _report(self, seconds: float) -> None:

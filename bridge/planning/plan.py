@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import field, replace
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from bridge.equal_text import is_blank
@@ -22,19 +23,32 @@ _HOUR: Final = 3600
 _DOOMSDAY: Final = micros(datetime.fromisoformat("9999-01-01T00:00:00Z"))
 
 
+class Bar(StrEnum):
+    """What keeps a message from leaving."""
+
+    WINDOW = "window"
+    EXPIRED = "expired"
+    FORM = "form"
+    """The channel has no form for it."""
+    CONSENT = "consent"
+    PERSON = "person"
+    """A person has the conversation."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """The form of a message on one channel.
 
     `parts` are messages that the channel carries natively, in order, one provider call each. `choices` are the
     contact's options in them. `given_up` names in plain words each difference from the message. A message that is
-    not sent has no parts, and its reason in `dropped`.
+    not sent has no parts, and its reason in `dropped`, of which `bar` is the kind.
     """
 
     parts: tuple[Outgoing, ...] = ()
     choices: tuple[Choice, ...] = ()
     given_up: tuple[str, ...] = ()
     dropped: str | None = None
+    bar: Bar | None = field(default=None, compare=False)
 
 
 def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard: int | None) -> Plan:
@@ -88,10 +102,11 @@ def _plan(message: Outgoing, capabilities: Capabilities, now: int, closes: int |
     ends = expires_at(message, now)
     leaves = now if message.at is None else max(now, micros(message.at))
     if ends is not None and ends <= leaves:
-        return Plan(dropped=f"expired: worth nothing after {moment(ends):%Y-%m-%d %H:%M:%S} UTC")
+        return Plan(dropped=f"expired: worth nothing after {moment(ends):%Y-%m-%d %H:%M:%S} UTC", bar=Bar.EXPIRED)
+    bar = Bar.FORM
     message, notes = _admissible(message, capabilities, ends)
     if closes is not None and leaves > closes and not message.tag and not isinstance(message, Template | Raw):
-        hours = (capabilities.window or 0) / _HOUR
+        hours, bar = (capabilities.window or 0) / _HOUR, Bar.WINDOW
         degraded = Degraded(dropped=f"window: free text goes only within {hours:g} hours of the contact's last message")
     elif is_blank(getattr(message, "text", message.kind)):
         degraded = Degraded(dropped=f"{message.kind}: {BLANK}")
@@ -108,7 +123,7 @@ def _plan(message: Outgoing, capabilities: Capabilities, now: int, closes: int |
             given_up = (*notes, *reasons, f"{message.kind}: the fallback is sent instead", *instead.given_up)
             return replace(instead, given_up=given_up)
         reasons.append(f"fallback: {instead.dropped}")
-    return Plan(given_up=notes, dropped="; ".join(reasons))
+    return Plan(given_up=notes, dropped="; ".join(reasons), bar=bar)
 
 
 def _admissible(message: Outgoing, capabilities: Capabilities, ends: int | None) -> tuple[Outgoing, tuple[str, ...]]:

@@ -175,6 +175,16 @@ class Warns(Protocol):
 
 
 @runtime_checkable
+class Expires(Protocol):
+    """Has a token that a person has to renew."""
+
+    @property
+    def expires_at(self) -> int | None:
+        """When it expires (microseconds); None: nobody has told."""
+        ...
+
+
+@runtime_checkable
 class WarnsOfSettings(Protocol):
     """Knows of settings that are valid and yet surprise."""
 
@@ -186,6 +196,7 @@ class WarnsOfSettings(Protocol):
 __all__ = [
     "Begins",
     "Exchange",
+    "Expires",
     "LimitsPaths",
     "NamesItself",
     "Place",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.events import Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
+    from bridge.planning.plan import Bar
     from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
     from bridge.store.media import KeptMedium
@@ -166,7 +167,7 @@ class InboxRow:
 class Saying:
     """One part of a plan, to become one outbox row; `encoded` is the message as stored.
 
-    `dropped` says why it does not even begin its journey: it is a dead letter from the start.
+    `dropped` says why it does not even begin its journey: it is a dead letter from the start. `bar` is the kind of it.
     """
 
     key: str
@@ -176,6 +177,7 @@ class Saying:
     expires_at: int | None = None
     given_up: Sequence[str] = ()
     dropped: str = ""
+    bar: Bar | None = None
 
     @property
     def state(self) -> OutboxState:

@@ -30,6 +30,14 @@ BODIES: Final = 256
 """Bodies that may be under way in all."""
 _FORWARDED_FOR: Final = re.compile(r'(?:^|;)\s*for\s*=\s*("?)([^";\s]+)\1\s*(?=;|$)', re.IGNORECASE)
 """The `for` of one element of Forwarded (RFC 7239, 4)."""
+_OF_PROXIES: Final = (
+    hdrs.FORWARDED,
+    hdrs.VIA,
+    hdrs.X_FORWARDED_FOR,
+    hdrs.X_FORWARDED_HOST,
+    hdrs.X_FORWARDED_PROTO,
+    "X-Real-IP",
+)
 _LONGEST_ADDRESS: Final = 64
 _EVERYBODY: Final = "everybody"
 
@@ -62,6 +70,21 @@ class Peers:
         """Who asks, for the log: near addresses too."""
         address = self._address_of(request)
         return None if address is None else str(address)
+
+    def is_here(self, request: Asked) -> bool:
+        """Whether somebody on this machine asks: by a loopback address, under a name of this machine, past no proxy.
+
+        A proxy on this machine asks from here for others. It adds a header that says so, or hands on their Host.
+        """
+        address = _address(request.remote or "")
+        hosts = request.headers.getall(hdrs.HOST, ())
+        return (
+            address is not None
+            and address.is_loopback
+            and not any(name in request.headers for name in _OF_PROXIES)
+            and len(hosts) == 1
+            and is_loopback(str(_address(hosts[0]) or hosts[0].partition(":")[0]))
+        )
 
     def _address_of(self, request: Asked) -> Address | None:
         address = _address(request.remote or "")

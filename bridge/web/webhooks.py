@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from bridge.engine.counters import Counters
 from bridge.engine.ingest import arrivals_of, log_quarantine
 from bridge.engine.patience import Patience
 from bridge.engine.shares import Shares
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
+    from bridge.engine.spans import Spans
     from bridge.providers.schemes import Verifier
     from bridge.store.port import Store
     from bridge.store.records import Receipt
@@ -38,6 +40,8 @@ COMMIT_SECONDS: Final = 2.5
 IN_FLIGHT: Final = 256
 """Webhooks that are all here and not yet answered; a flood on one account leaves room for the others' above it."""
 _NOT_FOUND: Final = 404
+_STORED: Final = 200
+_TRACEPARENT: Final = "traceparent"
 
 
 class _NotStored(WebhookError):
@@ -64,8 +68,12 @@ class Webhooks:
         bodies: Bodies,
         peers: Peers,
         fetches: bool = False,
+        counters: Counters | None = None,
+        spans: Spans | None = None,
     ) -> None:
         """`limit` is in bytes. Accounts without inbound settings have no door. `fetches`: see arrivals_of."""
+        self._counters = counters or Counters()
+        self._spans = spans
         self._store = store
         self._wants = wants
         self._fetches = fetches
@@ -90,8 +98,9 @@ class Webhooks:
         try:
             await self._take(request, path)
         except WebhookError as error:
-            self._log_refusal(error, path[0], request)
+            self._refused(error, path[0], request)
             return refusal(error)
+        self._counters.webhooks[path[0], _STORED] += 1
         return self._acks.answer(request, self._clock.now())
 
     def short_way(self, path: tuple[str, ...]) -> Door:
@@ -101,8 +110,9 @@ class Webhooks:
             try:
                 await self._take(request, path)
             except WebhookError as error:
-                self._log_refusal(error, path[0], request)
+                self._refused(error, path[0], request)
                 return refusal_bytes(error.status, error.reason, error.retry_after)
+            self._counters.webhooks[path[0], _STORED] += 1
             return self._acks.bytes(self._clock.now())
 
         return answer
@@ -140,6 +150,9 @@ class Webhooks:
         arrivals = arrivals_of(account.name, account.provider, webhook, self._wants, fetches=self._fetches)
         if not arrivals:
             return []
+        traceparent = request.headers.get(_TRACEPARENT) if self._spans is not None and request is not None else None
+        span = self._spans.webhook(arrivals, traceparent) if self._spans is not None else None
+        receipts: list[Receipt] = []
         try:
             with self._patience.limit():
                 receipts = await self._store.receive(arrivals)
@@ -148,15 +161,20 @@ class Webhooks:
                 self.intake.failed()
             log.error("webhook_not_stored", account=account.name, reason=str(error) or "the commit took too long")
             raise _NotStored(503, "not stored", retry_after=busy("").retry_after) from None
+        finally:
+            if span is not None:
+                span.end(receipts)
         self.intake.took()
+        self._counters.arrived(arrivals, receipts)
         log_quarantine(arrivals, receipts, lambda: self._peers.named(request) if request is not None else None)
         return receipts
 
-    def _log_refusal(self, error: WebhookError, name: str, request: Asked) -> None:
-        """A line about a refusal; a name that is no account's is the peer's own word, and stays out."""
+    def _refused(self, error: WebhookError, name: str, request: Asked) -> None:
+        """Count a refusal, with a line about it; a name that is no account's is the peer's own word, and stays out."""
+        known = name in self._doors
+        self._counters.webhook(name, error.status, known=known)
         if isinstance(error, _NotStored):
             return
-        known = name in self._doors
         reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
         log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
 
@@ -208,7 +226,7 @@ class Webhooks:
             check_head(request, self._limit)
             self._enter(request, path)
         except WebhookError as error:
-            self._log_refusal(error, path[0], request)
+            self._refused(error, path[0], request)
             return refusal(error)
         if request.transport is not None:
             request.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -35,6 +35,7 @@ PURPOSES: Final = {
     "routing": "an event's handler",
     "storage": "the stores",
     "store": "the port and its rules",
+    "telemetry": "metrics, traces, alerts",
     "testing": "the test kit",
     "web": "the door in",
     "workers": "processes behind one socket",

@@ -51,6 +51,8 @@ class Attempt:
     """Whether bytes of a request may have left."""
     claimed: bool = False
     """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
+    micros: int = 0
+    """How long its requests took, waits before them apart (microseconds)."""
 
     async def leave(self) -> None:
         """The bytes of a request are about to leave."""
@@ -103,6 +105,11 @@ class Client:
         """Requests that wait for another one's connection."""
         paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
         self._limiter = Limiter(settings.rate, paths, clock)
+
+    @property
+    def renew_at(self) -> int | None:
+        """When the account's token is obtained anew (microseconds); None where that is not known."""
+        return self._credentials.renew_at
 
     def use(self) -> Use | None:
         """What this process can use of the account's rate; None: it has none."""
@@ -226,7 +233,9 @@ class Client:
             note["error"] = self._redaction.text(error.reason)
             raise
         finally:
-            note["ms"] = (self._clock.now() - began) // 1000
+            took = self._clock.now() - began
+            note["ms"] = took // 1000
+            attempt.micros += took
             self._give_place()
         note["status"] = response.status
         if response.status not in SUCCESS:

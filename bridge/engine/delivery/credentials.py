@@ -89,6 +89,11 @@ class Credentials:
         self._refusals = 0
         self._refusal: SendError | None = None
 
+    @property
+    def renew_at(self) -> int | None:
+        """When the current one is obtained anew (microseconds); None: there is none, or it is used until refused."""
+        return None if self._current is None else self._current.renew_at
+
     async def get(self, obtain: Obtain, *, refused: Credential | None = None) -> Credential | None:
         """The current credential, or a new one if it is stale or was refused; None where they are fixed.
 

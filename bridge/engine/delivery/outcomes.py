@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from bridge.engine.counters import SENT, Counters
 from bridge.errors import Broken, ClaimLost, StoreError
 from bridge.log import log
+from bridge.planning.plan import Bar
 from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.records import Retry, Settled
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import random
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.engine.backoff import Backoff
+    from bridge.engine.spans import Spans
     from bridge.providers.port import Sent
     from bridge.store.port import Store
     from bridge.store.records import OutboxRow
@@ -37,6 +41,16 @@ class DeliveryTools:
     clock: Clock
     rng: random.Random
     backoff: Backoff
+    counters: Counters = field(default_factory=Counters)
+    spans: Spans | None = None
+
+    def attempted(self, row: OutboxRow, outcome: str, micros: int, began: int) -> None:
+        """A try ended; its requests took so many `micros`, and all of it since `began`."""
+        account = row.ref.account
+        self.counters.attempts[account, outcome] += 1
+        self.counters.attempt_seconds[account].add(max(0, micros) / SECOND)  # the clock may have been set back
+        if self.spans is not None:
+            self.spans.attempted(row, outcome, began, self.clock.now())
 
 
 class Outcomes:
@@ -47,6 +61,7 @@ class Outcomes:
         self._account = account
         self._store = tools.store
         self._clock = tools.clock
+        self._counters = tools.counters
 
     async def sent(self, row: OutboxRow, sent: Sent, exchange: bytes) -> None:
         """The provider took the message."""
@@ -62,6 +77,7 @@ class Outcomes:
             exchange=exchange,
         )
         await self._record(self._store.settle_delivery, settled)
+        self._counters.ended(self._account, SENT, dead=False)
         log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(
@@ -87,6 +103,7 @@ class Outcomes:
             free=free,
         )
         await self._record(self._store.retry_delivery, retry)
+        self._counters.retries[self._account, "message"] += 1
 
     async def end(
         self,
@@ -97,9 +114,12 @@ class Outcomes:
         exchange: bytes = b"",
         *,
         logged: str = "",
+        bar: Bar | None = None,
     ) -> None:
         """The message is not sent. The log says `logged` where `reason` holds words of the provider."""
         await self._end(row, state, self._clock.now(), outcome, reason, exchange)
+        became = bar or outcome or Outcome.NOT_SENT
+        self._counters.ended(self._account, became, dead=state is OutboxState.DEAD)
         log.error(
             "message_dead" if state is OutboxState.DEAD else "message_expired",
             account=row.ref.account,
@@ -115,6 +135,7 @@ class Outcomes:
         """A person spoke in the conversation: an earlier message of the bot becomes a dead letter."""
         reason = TAKEN + MAY_BE_OUT if row.unanswered else SILENCED
         await self._end(row, OutboxState.DEAD, now, None, reason, b"")
+        self._counters.ended(self._account, Bar.PERSON, dead=True)
         log.warning("message_dropped", thread=row.thread_id, key=row.key, reason=reason)
 
     async def _end(

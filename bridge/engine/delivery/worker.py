@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from bridge.engine.counters import SENT
 from bridge.engine.delivery.blame import Blame, blame_of
 from bridge.engine.delivery.client import Attempt, Withheld
 from bridge.engine.delivery.fitness import Unfit, fit
@@ -15,6 +16,7 @@ from bridge.engine.delivery.pause import Pause
 from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import log, outcome_of
+from bridge.planning.plan import Bar
 from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
 from bridge.store.lifecycle import OutboxState, Outcome
@@ -95,7 +97,8 @@ class DeliveryWorker:
         self.lanes.forget(row_ids)
         self._pause.forget(row_ids)
         for row_id in row_ids:
-            self._waits.pop(row_id, None)
+            if self._waits.pop(row_id, None) is not None:
+                self._tools.counters.ended(self.account, Outcome.RESOLVED, dead=False)
 
     def group(self, row: OutboxRow) -> str:
         """See lane.Source: all messages are of one account."""
@@ -158,10 +161,11 @@ class DeliveryWorker:
         return fit(row, thread, carries, self._tools.clock.now(), may_be_out=may_be_out)
 
     async def _end_unfit(self, row: OutboxRow, unfit: Unfit) -> None:
-        if unfit.silenced:
+        if unfit.bar is Bar.PERSON:
             await self._outcomes.silence(row, self._tools.clock.now())
         else:
-            await self._outcomes.end(row, unfit.state, reason=unfit.reason + (MAY_BE_OUT if row.unanswered else ""))
+            reason = unfit.reason + (MAY_BE_OUT if row.unanswered else "")
+            await self._outcomes.end(row, unfit.state, reason=reason, bar=unfit.bar)
 
     async def _look(self, row: OutboxRow, attempt: Attempt) -> None:
         """After the last wait, right before the bytes leave: may the message still leave, and as it is?"""
@@ -200,7 +204,7 @@ class DeliveryWorker:
     async def _send(self, row: OutboxRow, attempt: Attempt) -> OutboxRow | None:
         thread, address = addressee_of(row)
         outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
-        judged = self._pause.judged
+        judged, began = self._pause.judged, self._tools.clock.now()
         try:
             sent = await self.client.send(outbound, attempt)
         except Withheld:
@@ -208,7 +212,9 @@ class DeliveryWorker:
                 await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
             return row  # and looked at anew, at once
         except SendError as error:
+            self._tools.attempted(row, _outcome(error).value, attempt.micros, began)
             return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
+        self._tools.attempted(row, SENT, attempt.micros, began)
         self._pause.prove(row.id)
         await self._outcomes.sent(row, sent, attempt.encode())
         return None
@@ -229,7 +235,7 @@ class DeliveryWorker:
         if isinstance(error, Rejected):
             await self._outcomes.end(row, OutboxState.DEAD, Outcome.REJECTED, reason, exchange, logged=logged)
             return None
-        outcome = Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) else Outcome.NOT_SENT
+        outcome = _outcome(error)
         if outcome is Outcome.UNKNOWN and self._at_most_once:
             await self._outcomes.end(row, OutboxState.DEAD, outcome, reason, exchange, logged=logged)
             return None
@@ -310,3 +316,9 @@ class DeliveryWorker:
         self._pause.wait(row.id)
         until = gives_up if row.expires_at is None else min(gives_up, row.expires_at)
         return replace(row, available_at=max(until, now + 1))
+
+
+def _outcome(error: SendError) -> Outcome:
+    if isinstance(error, Rejected):
+        return Outcome.REJECTED
+    return Outcome.UNKNOWN if isinstance(error, OutcomeUnknown) else Outcome.NOT_SENT

@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.backoff import Backoff
+from bridge.engine.counters import Counters
 from bridge.engine.media.contents import NoContent
 from bridge.engine.media.guard import MANY, FetchFailed
 from bridge.engine.media.sniffing import fits
@@ -52,6 +53,7 @@ class Fetching:
         *,
         limit: int,
         keep: float | None = None,
+        counters: Counters | None = None,
     ) -> None:
         """Nothing happens until `start`. `limit` is in bytes; media are kept for `keep` seconds, None: for good."""
         self._store = store
@@ -62,6 +64,7 @@ class Fetching:
         self._rng = rng
         self._limit = limit
         self._keep = keep
+        self._counters = counters or Counters()
         self.settled: Callable[[int], None] = lambda _: None
         """Called with the event of each medium that was tried, however that ended."""
         self._running: dict[int, asyncio.Task[None]] = {}
@@ -156,6 +159,7 @@ class Fetching:
         except Exception as error:  # noqa: BLE001 - whatever it is, the medium gets an end
             failure = FetchFailed(f"it could not be fetched: {kind_of(error)}", MANY)
         else:
+            self._counters.media[row.account, "kept"] += 1
             log.info("medium_kept", account=row.account, thread=row.thread_id, count=kept.size)
             self._tell(row)
             return
@@ -206,6 +210,7 @@ class Fetching:
             again = FetchRetry(media_id=row.id, attempt=row.attempt + 1, available_at=again_at, reason=failure.reason)
             await self._store.retry_fetch(again)
             log.info("medium_not_fetched", **about, seconds=round((again_at - now) / SECOND, 1))
+        self._counters.media[row.account, "given_up" if again_at is None else "retried"] += 1
         self._tell(row)
 
     def _tell(self, row: MediaRow) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import draft_of
-from bridge.engine.handoff import is_too_late, is_with_bot, is_with_person, returns
+from bridge.engine.handoff import is_with_bot, is_with_person
 from bridge.engine.lanes import Lanes
 from bridge.engine.media.sending import Files
 from bridge.engine.patience import Patiences
@@ -27,14 +27,15 @@ from bridge.engine.turns.leftovers import Leftovers
 from bridge.engine.turns.marks import Marks
 from bridge.engine.turns.matching import Matcher
 from bridge.engine.turns.media import MediaReading, any_medium
+from bridge.engine.turns.meter import TurnMeter
 from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
 from bridge.engine.turns.reaching import Reach
 from bridge.engine.turns.services import TurnServices, turn_of
 from bridge.engine.turns.signing import NO_KEYS, Signer
+from bridge.engine.turns.silence import is_silent
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
-from bridge.events import Message
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
@@ -76,8 +77,10 @@ class Dispatcher:
         executor: Executor = _THREADS,
         contents: Contents | None = None,
         files: Files | None = None,
+        meter: TurnMeter | None = None,
     ) -> None:
         """Nothing runs until `start`. `contents` has the bytes of media, where they are kept; `files` keeps ours."""
+        self._meter = meter = meter or TurnMeter(clock)
         self._store = store
         self._accounts = accounts
         self._policy = policy
@@ -91,8 +94,8 @@ class Dispatcher:
         self._marks = Marks(store)
         self._interruptions = Interruptions(self._matcher, self._marks)
         self._builder = CommitBuilder(accounts, self._signer, clock, policy.return_after, policy.consent.quiet)
-        self._failures = Failures(store, policy.backoff, clock, rng, self._builder)
-        self._guard = Guard(policy.guard, clock)
+        self._failures = Failures(store, policy.backoff, clock, rng, self._builder, meter)
+        self._guard = Guard(policy.guard, clock, counters=meter.counters)
         self._unwritten = Unwritten()
         self._probation = Probation(store, self._failures, policy.backoff.attempts)
         self._patiences = Patiences()
@@ -186,8 +189,9 @@ class Dispatcher:
         """The turn that begins with a row, as its thread stands now."""
         thread = await self._store.thread(row.thread_id)
         try:
-            if not is_with_bot(row, thread) and await self._is_silent(row, thread):
+            if not is_with_bot(row, thread) and await is_silent(row, thread, self._judge, self._matcher, self._marks):
                 await self._store.commit_turn(self._builder.of_silence(row, thread))
+                self._meter.end(row, "kept")
                 return None
             if (verdict := self._guard.verdict(row, thread)) is not None:
                 return await self._held_back(row, thread, verdict)
@@ -195,28 +199,21 @@ class Dispatcher:
                 return await self._turn(row, batch, thread)
             return await self._answer(row, thread, aside=aside)
         except ThreadMoved:
+            self._meter.end(row, "repeated")
             log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
         finally:
             self._interruptions.end(thread.id)
+            self._meter.leave(thread.id)
 
     async def _held_back(self, row: InboxRow, thread: ThreadRow, verdict: str | int) -> InboxRow | None:
         """An event of a contact that floods, which waits; or of a loop, whose conversation is held."""
         if isinstance(verdict, int):
             return replace(row, available_at=verdict)
         await self._store.commit_turn(self._builder.of_guarding(row, thread, f"loop guard: {verdict}"))
+        self._meter.end(row, "guarded")
         self._guard.held(row, verdict)
         return None
-
-    async def _is_silent(self, row: InboxRow, thread: ThreadRow) -> bool:
-        """Whether the bot has nothing to say to an event, because of the person who has its thread or took it."""
-        if is_too_late(row, thread):
-            return True
-        if not thread.is_held or returns(row.event):
-            return thread.is_held != returns(row.event)
-        meant = await self._judge.meant(row, thread) if isinstance(row.event, Message) else row
-        with self._marks.around(row):
-            return meant is None or not self._matcher.speaks(meant.event, thread)
 
     async def _answer(self, row: InboxRow, thread: ThreadRow, *, aside: bool = False) -> InboxRow | None:
         """The turn that begins with a row, now or when it is due; one that may take long waits for its own limit."""
@@ -251,6 +248,7 @@ class Dispatcher:
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
+        self._meter.begin(row)
         watch = StoreWatch()
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
@@ -309,7 +307,9 @@ class Dispatcher:
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
             await self._signer.keep(prepared.long_keys)
+        self._meter.committing(batch.head, prepared.commit)
         await self._store.commit_turn(prepared.commit)
+        self._meter.committed(batch.head, prepared.commit)
         self._guard.committed(batch.head, prepared.commit)
         self._interruptions.forget(batch)
         if batch.others:
@@ -323,6 +323,7 @@ class Dispatcher:
         row = replace(row, attempt=batch.head.attempt)
         if isinstance(error, Interrupted):
             self._interruptions.count(batch)
+            self._meter.end(row, "interrupted")
             log.debug("turn_interrupted", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
         if isinstance(error, Misfit):

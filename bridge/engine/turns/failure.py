@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.commit import CommitBuilder
+    from bridge.engine.turns.meter import TurnMeter
     from bridge.store.port import Store
     from bridge.store.records import InboxRow
 
@@ -30,9 +31,16 @@ class Failures:
     """Keeps what failed turns mean in a store."""
 
     def __init__(
-        self, store: Store, backoff: Backoff, clock: Clock, rng: random.Random, builder: CommitBuilder
+        self,
+        store: Store,
+        backoff: Backoff,
+        clock: Clock,
+        rng: random.Random,
+        builder: CommitBuilder,
+        meter: TurnMeter,
     ) -> None:
         """`backoff` decides about retries."""
+        self._meter = meter
         self._store = store
         self._backoff = backoff
         self._clock = clock
@@ -82,6 +90,7 @@ class Failures:
                 others=others,
             )
         )
+        self._meter.retried(row)
         return again
 
     async def give_up(self, row: InboxRow, reason: str, error: BaseException | None = None) -> None:
@@ -107,6 +116,7 @@ class Failures:
                     trace="" if error is None else trace_of(error),
                 )
             )
+        self._meter.dead(row)
         log.error(
             "event_dead",
             account=row.ref.account,

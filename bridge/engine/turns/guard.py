@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.engine.counters import Counters
 from bridge.engine.turns.loops import Talk
 from bridge.events import Echo, Message, Postback, Status
 from bridge.log import log
@@ -26,8 +27,11 @@ class Guard:
     It does so in memory: after a restart a loop may run until it is caught anew.
     """
 
-    def __init__(self, policy: GuardPolicy, clock: Clock, *, most: int = TALKS) -> None:
+    def __init__(
+        self, policy: GuardPolicy, clock: Clock, *, most: int = TALKS, counters: Counters | None = None
+    ) -> None:
         """Nobody has spoken yet."""
+        self._counters = counters or Counters()
         self._policy = policy
         self._clock = clock
         self._most = most
@@ -59,6 +63,7 @@ class Guard:
         talk = self._talk(name, row) if name is not None else None
         if talk is not None and not talk.is_caught:
             talk.is_caught = True
+            self._counters.guard[row.ref.account, "loop"] += 1
             log.warning("loop_guard", account=row.ref.account, thread=row.thread_id, reason=reason)
 
     def committed(self, row: InboxRow, commit: TurnCommit) -> None:
@@ -87,6 +92,7 @@ class Guard:
     def _waiting(self, talk: Talk, row: InboxRow) -> int:
         if not talk.floods:
             talk.floods = True
+            self._counters.guard[row.ref.account, "flood"] += 1
             reason = f"the contact has more than {self._policy.flood_per_minute} turns a minute, and the next ones wait"
             log.warning("flood_guard", account=row.ref.account, thread=row.thread_id, reason=reason)
         return talk.waits_until

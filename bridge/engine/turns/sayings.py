@@ -51,6 +51,7 @@ def sayings_of(row: InboxRow, handler: str, ordinal: int, message: Outgoing, pla
             expires_at=expires,
             given_up=planned.given_up,
             dropped=dropped,
+            bar=planned.bar,
         )
         for part, message_part in enumerate(planned.parts or (message,))
     ]

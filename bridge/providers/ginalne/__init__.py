@@ -11,7 +11,7 @@ from bridge.providers.fields import BaseUrl, HeaderSecret
 from bridge.providers.ginalne import inbound, wire
 from bridge.providers.ginalne.outbound import CAPABILITIES, TO_WHATSAPP, place_of, send
 from bridge.providers.port import SECRET_HEADERS, AccountSettings
-from bridge.units import moment
+from bridge.units import micros, moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -85,6 +85,11 @@ class Ginalne:
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: the token is made in the app by a person, and cannot be renewed from here."""
         return None
+
+    @property
+    def expires_at(self) -> int | None:
+        """When the token ends, as `token_expires` tells."""
+        return None if self._expires is None else micros(self._expires)
 
     def token_warning(self, now: int) -> str | None:
         """From 14 days before `token_expires` on, what to do about it; `now` is in microseconds."""

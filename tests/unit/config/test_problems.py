@@ -43,8 +43,8 @@ WRONG: Final = [
     ),
     (
         "a section of a later version",
-        "[telemetry]\nx = 1",
-        "telemetry: this section is not available yet; leave it out",
+        "[console]\nx = 1",
+        "console: this section is not available yet; leave it out",
     ),
     (
         "encryption, of a later version",

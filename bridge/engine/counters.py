@@ -1,0 +1,80 @@
+"""What the engine counts of its own work, as plain numbers: they cost a message nothing that could be measured."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final
+
+from bridge.planning.plan import Bar
+from bridge.store.lifecycle import InboxState, Outcome
+from bridge.store.measures import Histogram
+from bridge.store.records import Receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from bridge.store.records import Arrival
+
+OTHER: Final = "other"
+"""In the place of a name that no configuration holds: what a peer makes up is no label."""
+QUARANTINED: Final = "quarantined"
+STORED: Final = Receipt.STORED.value
+SENT: Final = Outcome.SENT.value
+"""Plain texts for what happens most: the members of an enum cost more as keys."""
+
+TURN_OUTCOMES: Final = ("done", "kept", "guarded", "retried", "interrupted", "repeated", "dead")
+ATTEMPT_OUTCOMES: Final = (SENT, Outcome.REJECTED.value, Outcome.NOT_SENT.value, Outcome.UNKNOWN.value)
+MESSAGE_OUTCOMES: Final = (*ATTEMPT_OUTCOMES, Outcome.RESOLVED.value, *(bar.value for bar in Bar))
+MEDIA_OUTCOMES: Final = ("kept", "retried", "given_up")
+GUARDS: Final = ("loop", "flood")
+SIDES: Final = ("event", "message")
+
+
+class Counters:
+    """Counts since this process began. A part adds to a number with its own hands; `bridge.telemetry` reads them."""
+
+    def __init__(self, channels: Mapping[str, Collection[str]] = MappingProxyType({})) -> None:
+        """`channels` are those that are known of each account."""
+        self._channels = channels
+        self.webhooks: Counter[tuple[str, int]] = Counter()
+        """By account and status."""
+        self.events: Counter[tuple[str, str, str, str]] = Counter()
+        """By account, channel, kind and receipt."""
+        self.turns: Counter[tuple[str, str]] = Counter()
+        """By account and one of TURN_OUTCOMES."""
+        self.turn_seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.messages: Counter[tuple[str, str]] = Counter()
+        """By account and one of MESSAGE_OUTCOMES: what became of each in the end."""
+        self.attempts: Counter[tuple[str, str]] = Counter()
+        """By account and one of ATTEMPT_OUTCOMES."""
+        self.attempt_seconds: defaultdict[str, Histogram] = defaultdict(Histogram)
+        self.retries: Counter[tuple[str, str]] = Counter()
+        """By account and one of SIDES: tries that are to be made again; so with `dead`."""
+        self.dead: Counter[tuple[str, str]] = Counter()
+        self.media: Counter[tuple[str, str]] = Counter()
+        """By account and one of MEDIA_OUTCOMES."""
+        self.guard: Counter[tuple[str, str]] = Counter()
+        """By account and one of GUARDS."""
+
+    def webhook(self, name: str, status: int, *, known: bool) -> None:
+        """A webhook is answered; a `name` that is not `known` is the peer's own word."""
+        self.webhooks[name if known else OTHER, status] += 1
+
+    def arrived(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
+        """Events came from outside, and this became of them."""
+        for arrival, receipt in zip(arrivals, receipts, strict=True):
+            known = self._channels.get(arrival.account, ())
+            channel = arrival.ref.channel if arrival.ref is not None and arrival.ref.channel in known else OTHER
+            if receipt is not Receipt.STORED:
+                became = receipt.value
+            else:
+                became = QUARANTINED if arrival.state is InboxState.QUARANTINED else STORED
+            kind = OTHER if arrival.event is None else arrival.event.tag
+            self.events[arrival.account, channel, kind, became] += 1
+
+    def ended(self, account: str, outcome: str, *, dead: bool) -> None:
+        """A message is sent, or never will be."""
+        self.messages[account, outcome] += 1
+        if dead:
+            self.dead[account, "message"] += 1

@@ -1,0 +1,1 @@
+"""For those who watch a running bridge: metrics, traces and alerts."""
