@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
+    from bridge.store.retention import Sweep, Swept
 
     from .memory import ThreadMemory
     from .results import Result
@@ -128,6 +129,11 @@ class Owner(ABC):
     async def remove_media(self, media_id: int) -> None:
         """The bytes of a forgotten medium are gone."""
         await self._writer.put(Unit("remove media", media_id))
+
+    async def sweep(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 200) -> Swept:
+        """Remove or empty rows that are older than `before`, at most `limit`, from row `after` on."""
+        swept: Swept = (await self._writer.put(Unit("sweep", (sweep, before, after, limit)))).value
+        return swept
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""

@@ -23,6 +23,7 @@ COMMANDS: Final = {
         Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
+        Entry("prune", "prune:prune", "Remove what is older than [retention] says, now."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),
         Entry(
             "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
+from bridge.config.keeping import Retention
 from bridge.config.problems import Report, problems_of, unknown
 from bridge.config.schema import (
     POSTGRESQL,
@@ -36,7 +37,7 @@ from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
 _LARGEST_FILE: Final = 1024 * 1024
-_LATER: Final = frozenset({"api", "console", "retention", "telemetry"})
+_LATER: Final = frozenset({"api", "console", "telemetry"})
 """Sections of later versions."""
 
 
@@ -53,6 +54,7 @@ class Config:
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     media: Media = field(default_factory=Media)
+    retention: Retention = field(default_factory=Retention)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -183,6 +185,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         guard=sections.guard,
         log=sections.log,
         media=_placed(sections.media, folder),
+        retention=sections.retention,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,

@@ -215,5 +215,11 @@ CREATE INDEX media_forgotten ON media (id) WHERE status = 'forgotten';
 CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL,)
+_KEEP: Final = """
+CREATE INDEX early_of ON early_statuses (inbox_id);
+CREATE INDEX timers_of_thread ON timers (thread_id);
+"""
+"""What retention and erasure remove with a row, and with a thread."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _KEEP)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -14,7 +14,7 @@ from bridge.store.takeover import UNSAID
 
 from .. import records, views
 from ..unreadable import sort_out
-from . import lookups, media, queries
+from . import lookups, media, queries, retention
 from .connection import execute
 from .evidence import ThreadEvidence
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.retention import Sweep, Swept
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -215,6 +216,10 @@ class Reader:
     async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
         """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
         return await self._look(media.forgotten, limit)
+
+    async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
+        """What a sweep would remove or empty, among so many rows."""
+        return await self._look(retention.count, sweep, before, after, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

@@ -272,6 +272,12 @@ CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 """
 """The files of contacts, and ours: where each is to be fetched, and which bytes it is."""
 
+_KEEP: Final = """
+CREATE INDEX early_of ON early_statuses (inbox_id);
+CREATE INDEX timers_of_thread ON timers (thread_id);
+"""
+"""What retention and erasure remove with a row, and with a thread."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -289,5 +295,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _OPTED_OUT,
     _AUTHORS,
     _MEDIA,
+    _KEEP,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -12,7 +12,20 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, media, outbox, statements, steps, timers, turns, unreadable
+from . import (
+    cursors,
+    dead_letters,
+    dialogs,
+    inbox,
+    media,
+    outbox,
+    retention,
+    statements,
+    steps,
+    timers,
+    turns,
+    unreadable,
+)
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -61,6 +74,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": lambda db, _, media_ids: media.remove(db, media_ids),
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
+    "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 

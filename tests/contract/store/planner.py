@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import views
-from storage.sqlite import media, queries, statuses
+from storage.sqlite import media, queries, retention, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
 
@@ -39,6 +39,8 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
+        "early_of (inbox_id=?)",
+        "timers_of_thread (thread_id=?)",
     }
 )
 """Searches that end at a row, or at a few: of one message, of one segment, of one page."""
@@ -59,7 +61,9 @@ _BOUNDED: Final = {
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
-    statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),
+    statuses.ANY_EARLY: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),
+    **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
+    **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
 }
 """Statements that may read more than single rows: what, and what bounds it."""
 _MIGRATING: Final = frozenset(part.strip() for script in MIGRATIONS for part in script.split(";\n"))

@@ -12,6 +12,7 @@ from bridge.store.media import FetchEnd, FetchRetry
 from bridge.store.migrations import Migration
 from bridge.store.port import Store
 from bridge.store.records import StepRow
+from bridge.store.retention import Sweep
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
 from tests.contract.store.test_contract import planned
@@ -85,6 +86,8 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.remove_media(first_medium.id)
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
+    for sweep in Sweep:
+        await store.sweep(sweep, AT + 1)
     await store.advance("shop", "n", "1")
     await store.keep_secret("shop", "n", "1")
     await store.renew_secret("shop", "n", "2")
@@ -120,5 +123,7 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.find_thread(ref_of("ann"))
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
+    for sweep in Sweep:
+        await store.sweepable(sweep, AT + 1)
     await store.media([1, 2])
     await store.forgotten_media(10)

@@ -26,7 +26,7 @@ _BOUNDED: Final = frozenset(
         queries.UNCONFIRMED,  # ends where the time asked for ends
     }
 )
-_NEWEST: Final = re.compile(r"\(SELECT coalesce\(max\(id\), 0\) FROM (?:inbox|outbox)\)")
+_NEWEST: Final = re.compile(r"\(SELECT (?:coalesce\()?max\(id\)(?:, 0\))? FROM (?:inbox|outbox|timers|media)\)")
 """One row of an index."""
 _GROW: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)

@@ -22,6 +22,7 @@ from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
+from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
@@ -40,6 +41,7 @@ class StoreContract(
     PollingContract,
     OwnTablesContract,
     MediaContract,
+    RetentionContract,
 ):
     """All that the engine asks of a store."""
 
@@ -54,6 +56,7 @@ __all__ = [
     "OwnTablesContract",
     "PollingContract",
     "ReceiveContract",
+    "RetentionContract",
     "SendContract",
     "StoreContract",
     "StoreSuite",

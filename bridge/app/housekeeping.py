@@ -1,0 +1,22 @@
+"""What a command asks a running bridge to remove, a part at a time: a command that ends leaves nothing half done."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bridge.store.retention import Sweep
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.app.parts import Parts
+
+
+async def keep(parts: Parts, verb: str, asked: Mapping[str, Any]) -> Mapping[str, object]:
+    """See control_protocol.KEEP. Raises ValueError, TypeError or KeyError for what is not so."""
+    match verb:
+        case "sweep":
+            before, after, limit = int(asked["before"]), int(asked["after"]), int(asked["limit"])
+            return (await parts.store.sweep(Sweep(asked["sweep"]), before, after=after, limit=limit))._asdict()
+        case _:
+            raise ValueError(f"this bridge knows no {verb}: it runs another version than this command")
