@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.erasure import Erased
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
@@ -134,6 +135,11 @@ class Owner(ABC):
         """Remove or empty rows that are older than `before`, at most `limit`, from row `after` on."""
         swept: Swept = (await self._writer.put(Unit("sweep", (sweep, before, after, limit)))).value
         return swept
+
+    async def erase(self, thread_id: int, at: int, *, limit: int = 100) -> Erased:
+        """Remove a part of a thread, and with the last part the thread itself."""
+        erased: Erased = (await self._writer.put(Unit("erase", (thread_id, at, limit)))).value
+        return erased
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""

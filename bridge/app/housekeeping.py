@@ -18,5 +18,12 @@ async def keep(parts: Parts, verb: str, asked: Mapping[str, Any]) -> Mapping[str
         case "sweep":
             before, after, limit = int(asked["before"]), int(asked["after"]), int(asked["limit"])
             return (await parts.store.sweep(Sweep(asked["sweep"]), before, after=after, limit=limit))._asdict()
+        case "erase":
+            erased = await parts.store.erase(int(asked["thread"]), int(asked["at"]), limit=int(asked["limit"]))
+            if not erased.more and parts.fetching is not None:
+                parts.fetching.look()
+            return {"rows": dict(erased.rows), "more": erased.more}
+        case "wipe":
+            return {"wiped": await parts.store.wipe()}
         case _:
             raise ValueError(f"this bridge knows no {verb}: it runs another version than this command")

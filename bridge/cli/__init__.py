@@ -41,6 +41,11 @@ COMMANDS: Final = {
         Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
+        Entry(
+            "erase",
+            "erase:erase",
+            "Erase a conversation: all that was said in it, its state, its timers and its media.",
+        ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),

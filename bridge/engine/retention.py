@@ -25,9 +25,9 @@ _IDLE: Final = 600.0
 """Seconds between two looks where nothing was."""
 _AGAIN: Final = 24 * 3600 * SECOND
 """How often all rows are looked at anew: one that was open behind a sweep may be over by then."""
-_ROWS: Final = 100
+_ROWS: Final = 50
 """Rows in one transaction, which those of webhooks and turns share."""
-_SHARE: Final = 4
+_SHARE: Final = 9
 """A pause is so many times as long as the removal before it."""
 _SHORTEST: Final = 0.005
 

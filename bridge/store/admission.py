@@ -29,6 +29,8 @@ REDELIVERED: Final = 8 * 86_400 * SECOND
 
 _EMPTIED: Final = b"\0"
 """How a digest begins that stands in the place of a content: no JSON does."""
+ERASED: Final = _EMPTIED
+"""What stands in the place of a content of which not even a digest is left."""
 EARLIER: Final = -1
 """The unit of an event that was stored before all units at hand."""
 
@@ -139,8 +141,8 @@ def digest(content: bytes) -> bytes:
 
 
 def is_same(stored: bytes, content: bytes) -> bool:
-    """Whether a content is the one that is stored, or that was until it was removed."""
-    return stored == content or (stored.startswith(_EMPTIED) and stored == digest(content))
+    """Whether a content is the one that is stored, or that was until it was removed; of what is erased any is."""
+    return stored in (content, ERASED) or (stored.startswith(_EMPTIED) and stored == digest(content))
 
 
 def conflict_key(arrival: Arrival) -> str:

@@ -1,10 +1,11 @@
-"""The part of the Store port that removes what is old."""
+"""The part of the Store port that removes what is old, or is to be erased."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from bridge.store.erasure import Erased
     from bridge.store.retention import Sweep, Swept
 
 
@@ -24,4 +25,16 @@ class Housekeeping(HousekeepingReader, Protocol):
 
         What is open, held or waits for anything stays, and so does what bridge.store.retention says.
         """
+        ...
+
+    async def erase(self, thread_id: int, at: int, *, limit: int = 100) -> Erased:
+        """Remove a part of a thread, and with the last part the thread itself: open work too, as if it had never been.
+
+        That its events were here is still known for as long as a gateway may deliver them again. Its media are
+        forgotten; their bytes are to be removed after that.
+        """
+        ...
+
+    async def wipe(self) -> bool:
+        """Overwrite what is erased wherever the store itself can; False: some program reads it still."""
         ...

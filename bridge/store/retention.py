@@ -18,13 +18,13 @@ WAITS_LONGER: Final = 22 * 86_400 * SECOND
 
 
 class Kept(StrEnum):
-    """What has an age of its own in [retention]."""
+    """What has an age of its own in [retention]; rows go before contents."""
 
     MESSAGES = "messages"
-    WEBHOOKS = "webhooks"
-    EXCHANGES = "exchanges"
     STATUSES = "statuses"
     DEAD_LETTERS = "dead_letters"
+    WEBHOOKS = "webhooks"
+    EXCHANGES = "exchanges"
 
 
 class Sweep(StrEnum):
@@ -56,8 +56,8 @@ _SWEEPS: Final[Mapping[Kept, tuple[Sweep, ...]]] = {
     Kept.EXCHANGES: (Sweep.EXCHANGES,),
     Kept.WEBHOOKS: (Sweep.WEBHOOKS,),
     Kept.MESSAGES: (
-        *(Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS),
         *(Sweep.EVENTS, Sweep.MESSAGES, Sweep.TIMERS, Sweep.MEDIA),
+        *(Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS),
     ),
     Kept.STATUSES: (Sweep.STATUSES,),
     Kept.DEAD_LETTERS: (Sweep.DEAD_EVENTS, Sweep.DEAD_MESSAGES),
@@ -79,8 +79,10 @@ def sweeps(ages: Mapping[Kept, float], now: int) -> Iterator[tuple[Sweep, int]]:
 
     Rows with keys stay for KEYS_KEPT at least; until then only their contents go.
     """
-    for kept, seconds in ages.items():
-        age = round(seconds * SECOND)
+    for kept in Kept:
+        if kept not in ages:
+            continue
+        age = round(ages[kept] * SECOND)
         for sweep in _SWEEPS[kept]:
             if sweep in _CONTENTS and age >= KEYS_KEPT:
                 continue

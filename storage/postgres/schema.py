@@ -218,8 +218,15 @@ CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 _KEEP: Final = """
 CREATE INDEX early_of ON early_statuses (inbox_id);
 CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE TABLE tombstones (
+    account TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, digest)
+);
+CREATE INDEX tombstones_by_age ON tombstones (at);
 """
-"""What retention and erasure remove with a row, and with a thread."""
+"""What is removed with a row, and with a thread; and that an event was here whose conversation is erased."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _KEEP)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

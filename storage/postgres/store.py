@@ -19,6 +19,7 @@ from . import (
     cursors,
     dead_letters,
     dialogs,
+    erasure,
     inbox,
     media,
     news,
@@ -94,6 +95,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": media.remove,
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
+    "erase": _in_turn(erasure.erase),
     "sweep": _in_turn(retention.sweep_once),
     "read news": _in_turn(news.read),
     "release": _in_turn(claims.release),
@@ -186,6 +188,10 @@ class PostgresStore(Owner, Reader):
         """The first open message of each thread that is ours and has one, by seq."""
         query = MINE["outbox"].heads
         return await self._readable("outbox", records.outbox_row, query, after_seq, account, limit, self._process.epoch)
+
+    async def wipe(self) -> bool:
+        """Its server does so by itself, in its own time."""
+        return True
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""
@@ -314,7 +320,7 @@ def _threads_of(units: Sequence[Unit]) -> Iterator[int]:
     for unit in units:
         if (thread_id := _fenced(unit)) is not None:
             yield thread_id
-        elif unit.kind == "end dialog":
+        elif unit.kind in {"end dialog", "erase"}:
             yield unit.payload[0]
         elif unit.kind == "give up unreadable":
             yield from (row.thread_id for row in unit.payload[1])

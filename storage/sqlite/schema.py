@@ -275,8 +275,15 @@ CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 _KEEP: Final = """
 CREATE INDEX early_of ON early_statuses (inbox_id);
 CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE TABLE tombstones (
+    account TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_by_age ON tombstones (at);
 """
-"""What retention and erasure remove with a row, and with a thread."""
+"""What is removed with a row, and with a thread; and that an event was here whose conversation is erased."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,

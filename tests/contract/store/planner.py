@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import views
-from storage.sqlite import media, queries, retention, statuses
+from storage.sqlite import erasure, inbox, media, queries, retention, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
-_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|i|o|t|r|w|e|a|m"
+_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|tombstones|i|o|t|r|w|e|a|m"
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
 _SEARCH: Final = re.compile(rf"SEARCH (?:{_TABLES})\b USING (?:COVERING )?INDEX ((\w+) .*)")
@@ -40,7 +40,10 @@ _WHOLE_KEYS: Final = frozenset(
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
         "early_of (inbox_id=?)",
+        "sqlite_autoindex_tombstones_1 (account=? AND digest=?)",
+        "tombstones_by_age (at<?)",
         "timers_of_thread (thread_id=?)",
+        "timers_of_thread (thread_id=? AND rowid<?)",
     }
 )
 """Searches that end at a row, or at a few: of one message, of one segment, of one page."""
@@ -62,6 +65,8 @@ _BOUNDED: Final = {
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
     statuses.ANY_EARLY: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),
+    inbox.ANY_TOMBSTONE: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),
+    erasure.RAW_BESIDE: (_ROWS_ONWARDS, "from a row to one 200 behind it"),
     **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
     **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
 }

@@ -84,6 +84,9 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.forget_media(thread_id=thread_id)
     await store.forget_media(before=AT)
     await store.remove_media(first_medium.id)
+    (gone,) = await desk.said("gone", conversation="gone")
+    assert not (await store.erase(gone.thread_id, AT)).more
+    assert await store.wipe()
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     for sweep in Sweep:

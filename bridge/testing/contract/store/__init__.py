@@ -17,6 +17,7 @@ from bridge.testing.contract.store.dead_letters import DeadLetterContract
 from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
+from bridge.testing.contract.store.erasure import ErasureContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
@@ -42,6 +43,7 @@ class StoreContract(
     OwnTablesContract,
     MediaContract,
     RetentionContract,
+    ErasureContract,
 ):
     """All that the engine asks of a store."""
 
@@ -51,6 +53,7 @@ __all__ = [
     "DeliveryContract",
     "Desk",
     "DialogContract",
+    "ErasureContract",
     "HandoffContract",
     "MediaContract",
     "OwnTablesContract",
