@@ -141,6 +141,10 @@ class Owner(ABC):
         erased: Erased = (await self._writer.put(Unit("erase", (thread_id, at, limit)))).value
         return erased
 
+    async def leap(self) -> None:
+        """Leave out numbers of timers."""
+        await self._writer.put(Unit("leap", ()))
+
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         return bool((await self._writer.put(Unit("replay", (letter_id, at, arrivals)))).value)

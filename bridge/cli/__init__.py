@@ -23,6 +23,12 @@ COMMANDS: Final = {
         Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
+        Entry("backup", "backup:backup", "Back the conversations up into one file, also while the bridge runs."),
+        Entry(
+            "restore",
+            "backup:restore",
+            "Make the store out of a backup, and hold back messages that may have been sent since.",
+        ),
         Entry("prune", "prune:prune", "Remove what is older than [retention] says, now."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),
         Entry(

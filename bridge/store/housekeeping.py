@@ -35,6 +35,10 @@ class Housekeeping(HousekeepingReader, Protocol):
         """
         ...
 
+    async def leap(self) -> None:
+        """Leave out numbers of timers: a store of which this one is a copy may have given them since."""
+        ...
+
     async def wipe(self) -> bool:
         """Overwrite what is erased wherever the store itself can; False: some program reads it still."""
         ...

@@ -96,6 +96,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
     "erase": _in_turn(erasure.erase),
+    "leap": _in_turn(timers.leap),
     "sweep": _in_turn(retention.sweep_once),
     "read news": _in_turn(news.read),
     "release": _in_turn(claims.release),

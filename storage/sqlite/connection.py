@@ -236,6 +236,13 @@ def _check_ours(db: sqlite3.Connection) -> None:
         )
 
 
+def check_file(db: sqlite3.Connection) -> None:
+    """Whether a file is a store of ours, of this version or an older one. Raises NewerSchema, UnfinishedCopy."""
+    _check_readable(db)
+    if not _version(db):
+        raise NewerSchema("this file holds no store")
+
+
 def check_newest(db: sqlite3.Connection) -> None:
     """Whether the schema is that of this version, as it is. Raises Broken, NewerSchema, UnfinishedCopy."""
     _check_readable(db)

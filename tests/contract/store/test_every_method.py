@@ -87,6 +87,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     (gone,) = await desk.said("gone", conversation="gone")
     assert not (await store.erase(gone.thread_id, AT)).more
     assert await store.wipe()
+    await store.leap()
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     for sweep in Sweep:
