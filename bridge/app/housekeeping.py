@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bridge.log import log
 from bridge.store.retention import Sweep
 
 if TYPE_CHECKING:
@@ -20,8 +21,8 @@ async def keep(parts: Parts, verb: str, asked: Mapping[str, Any]) -> Mapping[str
             return (await parts.store.sweep(Sweep(asked["sweep"]), before, after=after, limit=limit))._asdict()
         case "erase":
             erased = await parts.store.erase(int(asked["thread"]), int(asked["at"]), limit=int(asked["limit"]))
-            if not erased.more and parts.fetching is not None:
-                parts.fetching.look()
+            if not erased.more:
+                log.info("thread_erased", thread=int(asked["thread"]))
             return {"rows": dict(erased.rows), "more": erased.more}
         case "wipe":
             return {"wiped": await parts.store.wipe()}

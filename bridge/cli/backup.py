@@ -106,6 +106,6 @@ def _report(restored: Restored, taken_at: int, *, sends: bool) -> None:
     since = f"of {time_of(taken_at)}" if taken_at else "of an unknown time"
     say(f"ok: the store is a copy {since}")
     if not sends:
-        say(f"{restored.held:,} messages that waited are held back: `threadbridge dead list` shows them")
-    say(f"{restored.events:,} events have their turns at the start; their answers leave under the same keys as before")
+        say(f"messages that waited, and are held back (see `threadbridge dead list`): {restored.held:,}")
+    say(f"events that have their turns at the start, with answers under the same keys as before: {restored.events:,}")
     say("what was said and sent after that time is not known here: events that come again are handled again")
