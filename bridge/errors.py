@@ -160,6 +160,10 @@ class Unavailable(StoreError):
     """Not stored; a later try may work (disk full, database busy or away)."""
 
 
+class NoContact(Unavailable):
+    """There is no contact of that number."""
+
+
 class ClaimLost(StoreError):
     """Another process holds the thread, or the row is settled: the work is dropped silently."""
 

@@ -48,6 +48,7 @@ class Inbound:
     `conversation_id` is None where only the message that a Status speaks of tells the thread.
     `address` is whatever an answer has to carry beside the thread (a reply token); opaque to everybody else.
     `with_person` is whether the gateway says that a person has the conversation; None: it does not say.
+    `identities` are what it says of who the contact is, all of one person (see bridge.providers.naming).
     """
 
     key: str
@@ -57,6 +58,7 @@ class Inbound:
     address: Mapping[str, str] = field(default_factory=dict)
     with_person: bool | None = None
     former_keys: tuple[str, ...] = field(default=(), compare=False)
+    identities: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.callsite import call_site
 from bridge.conversation.turn import draft_of
 from bridge.equal_text import fold
-from bridge.events import Message, Postback
+from bridge.events import GROUP, Message, Postback
 from bridge.frozen import dataclass
 from bridge.routing.handlers import handler_of
 from bridge.routing.rules import Match
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Turn
     from bridge.events import Event, ThreadRef
 
-_GROUP: Final = "group"
-"""The channel where many listen: a word of one of them does not speak for all."""
 _NO_FINDS: Final = frozenset[str]()
 
 
@@ -65,7 +63,7 @@ class Consent:
 
     def match(self, event: Event, ref: ThreadRef) -> Match | None:
         """What an event does that is one of the words, and nothing else; None for any other."""
-        if not isinstance(event, Message | Postback) or ref.channel == _GROUP:
+        if not isinstance(event, Message | Postback) or ref.channel == GROUP:
             return None
         said = event.text if isinstance(event, Message) else event.title
         if (act := self._words.get(fold(said))) is None:

@@ -16,6 +16,7 @@ from bridge.events import Contact, Send, ThreadRef, encode_event
 from bridge.messages import encode_message
 from bridge.providers.optional import Begins
 from bridge.store.lifecycle import InboxState
+from bridge.store.people.identities import encode_identities
 from bridge.store.records import Arrival, Receipt
 from bridge.strict_json import not_json
 from bridge.units import moment
@@ -63,7 +64,7 @@ def destination(accounts: Mapping[str, Account], account: str, to: To, channel: 
         raise HandlerError(f"{account} ({provider.name}): {error}") from None
     ref = ThreadRef(account, provider.name, place.channel, place.conversation_id)
     contact = to if isinstance(to, Contact) else Contact(id=place.conversation_id, phone=place.phone)
-    return Destination(ref=ref, contact=contact, address=place.address)
+    return Destination(ref=ref, contact=contact, address=place.address, identities=place.identities)
 
 
 def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: int) -> Arrival:
@@ -91,6 +92,7 @@ def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: in
         state=InboxState.OPEN,
         address=sending.to.address,
         received_at=now,
+        identities=encode_identities(sending.to.identities) if sending.to.identities else b"",
     )
 
 

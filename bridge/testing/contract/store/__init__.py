@@ -21,6 +21,7 @@ from bridge.testing.contract.store.erasure import ErasureContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
+from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
@@ -44,6 +45,7 @@ class StoreContract(
     MediaContract,
     RetentionContract,
     ErasureContract,
+    PeopleContract,
 ):
     """All that the engine asks of a store."""
 
@@ -57,6 +59,7 @@ __all__ = [
     "HandoffContract",
     "MediaContract",
     "OwnTablesContract",
+    "PeopleContract",
     "PollingContract",
     "ReceiveContract",
     "RetentionContract",
