@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
-    from bridge.store.erasure import Erased
+    from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
@@ -139,6 +139,11 @@ class Owner(ABC):
     async def erase(self, thread_id: int, at: int, *, limit: int = 100) -> Erased:
         """Remove a part of a thread, and with the last part the thread itself."""
         erased: Erased = (await self._writer.put(Unit("erase", (thread_id, at, limit)))).value
+        return erased
+
+    async def erase_contact(self, contact_id: int) -> ErasedContact:
+        """Remove what is known of a person, once no thread of theirs is left."""
+        erased: ErasedContact = (await self._writer.put(Unit("erase contact", (contact_id,)))).value
         return erased
 
     async def leap(self) -> None:

@@ -24,6 +24,8 @@ async def keep(parts: Parts, verb: str, asked: Mapping[str, Any]) -> Mapping[str
             if not erased.more:
                 log.info("thread_erased", thread=int(asked["thread"]))
             return {"rows": dict(erased.rows), "more": erased.more}
+        case "erase contact":
+            return (await parts.store.erase_contact(int(asked["contact"])))._asdict()
         case "wipe":
             return {"wiped": await parts.store.wipe()}
         case _:

@@ -59,7 +59,7 @@ class Control:
             ConnectionRefusedError: no bridge listens there.
             Unavailable: the bridge refuses it, or did not answer.
         """
-        status, answer = self._exchange("POST", KEEP.format(verb=verb), json.dumps(asked))
+        status, answer = self._exchange("POST", KEEP.format(verb=quote(verb)), json.dumps(asked))
         if status != http.client.OK:
             raise Unavailable(str(answer.get("error", f"the running bridge refused it ({status})")))
         return answer

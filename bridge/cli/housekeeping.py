@@ -10,7 +10,7 @@ from bridge.engine.erasing import Eraser
 from bridge.engine.media.fetching import remove_forgotten
 from bridge.engine.media.opening import open_contents
 from bridge.engine.retention import Sweeper
-from bridge.store.erasure import Erased
+from bridge.store.erasure import Erased, ErasedContact
 from bridge.store.opening import open_store
 from bridge.store.retention import Swept
 
@@ -44,6 +44,10 @@ class Running:
     async def erase(self, thread_id: int, at: int, *, limit: int = 100) -> Erased:
         """See bridge.store.housekeeping."""
         return Erased(**self._control.keep("erase", {"thread": thread_id, "at": at, "limit": limit}))
+
+    async def erase_contact(self, contact_id: int) -> ErasedContact:
+        """See bridge.store.housekeeping."""
+        return ErasedContact(**self._control.keep("erase contact", {"contact": contact_id}))
 
     async def wipe(self) -> bool:
         """See bridge.store.housekeeping."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from bridge.store.retention import KEYS_KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from bridge.events import ThreadRef
 
@@ -24,6 +24,8 @@ KINDS: Final = (
     "long keys",
     "webhooks of other conversations",
     "threads",
+    "identities",
+    "contacts",
 )
 """What a receipt counts."""
 
@@ -33,6 +35,13 @@ class Erased(NamedTuple):
 
     rows: Mapping[str, int]
     more: bool
+
+
+class ErasedContact(NamedTuple):
+    """The rows of a person that are removed, or none as long as there are `threads` of theirs."""
+
+    rows: Mapping[str, int]
+    threads: Sequence[int] = ()
 
 
 def receipt(parts: Mapping[str, int]) -> dict[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from bridge.store.erasure import Erased
+    from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.retention import Sweep, Swept
 
 
@@ -33,6 +33,10 @@ class Housekeeping(HousekeepingReader, Protocol):
         That its events were here is still known for as long as a gateway may deliver them again. Its media are
         forgotten; their bytes are to be removed after that.
         """
+        ...
+
+    async def erase_contact(self, contact_id: int) -> ErasedContact:
+        """Remove what is known of a person, with all contacts merged into them, once no thread of theirs is left."""
         ...
 
     async def leap(self) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from bridge.store.erasure import BESIDE, Erased, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.erasure import BESIDE, Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import thread_row
 from ..results import Result
-from . import lookups, media, segments
+from . import lookups, media, people, segments
 from .transaction import unnest
 
 if TYPE_CHECKING:
@@ -46,6 +46,14 @@ _FORGET_TIMERS: Final = "DELETE FROM timers WHERE thread_id = $1"
 _FORGET_STEPS: Final = "DELETE FROM steps WHERE thread_id = $1"
 _FORGET_KEYS: Final = "DELETE FROM secrets WHERE account = $1 AND name >= $2 AND name < $3"
 _FORGET_THREAD: Final = "DELETE FROM threads WHERE id = $1"
+_OF_CONTACT: Final = {
+    "conflicts": "DELETE FROM conflicts WHERE contact_id = ANY($1::bigint[])",
+    "opt-outs": "DELETE FROM opt_outs WHERE contact_id = ANY($1::bigint[])",
+    "identities": "DELETE FROM identities WHERE contact_id = ANY($1::bigint[])",
+    "contacts": "DELETE FROM contacts WHERE id = ANY($1::bigint[])",
+}
+_LEADS_NOWHERE: Final = "UPDATE threads SET leads_to = NULL WHERE leads_to = $1 RETURNING id"
+"""A thread that was found to be another conversation of the same person."""
 
 
 async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
@@ -69,9 +77,21 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     more = max(len(events), len(messages), rows["media"]) >= limit
     if not more:
         rows["long keys"] = await _forget_keys(tx, thread_row(found[0]).ref, thread_id)
+        for (led,) in await tx.fetch(_LEADS_NOWHERE, thread_id):
+            tx.memory.drop(led)
         rows["threads"] = await tx.execute(_FORGET_THREAD, thread_id)
     tx.memory.drop(thread_id)
     return Result(value=Erased(rows, more=more), threads={thread_id}, fetchable=bool(rows["media"]))
+
+
+async def erase_contact(tx: Transaction, contact_id: int) -> Result:
+    """Remove a person of whom no thread is left; the result's `value` is an ErasedContact."""
+    family = [row[0] for row in await tx.fetch(people.FAMILY, [contact_id])]
+    threads = sorted(row[0] for row in await tx.fetch(people.IDS, family))
+    if threads:
+        return Result(value=ErasedContact({}, threads))
+    rows = {kind: await tx.execute(statement, family) for kind, statement in _OF_CONTACT.items()}
+    return Result(value=ErasedContact({"identities": rows["identities"], "contacts": rows["contacts"]}))
 
 
 async def _erase_events(tx: Transaction, events: Sequence[Row], at: int, rows: Counter[str]) -> None:

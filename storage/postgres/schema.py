@@ -279,6 +279,7 @@ UPDATE threads t SET opted_out = o.event_id FROM opt_outs o WHERE (o.contact_id,
 _KEEP: Final = """
 CREATE INDEX early_of ON early_statuses (inbox_id);
 CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE INDEX threads_leading ON threads (leads_to) WHERE leads_to IS NOT NULL;
 CREATE TABLE tombstones (
     account TEXT COLLATE "C" NOT NULL,
     digest TEXT COLLATE "C" NOT NULL,

@@ -97,6 +97,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
     "erase": _in_turn(erasure.erase),
+    "erase contact": _in_turn(erasure.erase_contact),
     "leap": _in_turn(timers.leap),
     "sweep": _in_turn(retention.sweep_once),
     "merge": _in_turn(people.merge),

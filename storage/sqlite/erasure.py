@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.store.admission import digest
-from bridge.store.erasure import BESIDE, Erased, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.erasure import BESIDE, Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
 from bridge.store.lifecycle import InboxState, OutboxState, TimerState
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import literal, thread_row
 from ..results import Result
-from . import lookups, media, segments
+from . import lookups, media, people, segments
 from .cache import LAST_THREAD
 
 if TYPE_CHECKING:
@@ -66,6 +66,15 @@ _NOTE_LAST: Final = """
 INSERT INTO cursors (account, name, value) SELECT '', ?, max(id) FROM threads WHERE true
 ON CONFLICT (account, name) DO UPDATE SET value = max(CAST(value AS INTEGER), CAST(excluded.value AS INTEGER))
 """
+_NOTE_LAST_CONTACT: Final = _NOTE_LAST.replace("FROM threads", "FROM contacts")
+_OF_CONTACT: Final = {
+    "conflicts": f"DELETE FROM conflicts WHERE contact_id {_AMONG}",
+    "opt-outs": f"DELETE FROM opt_outs WHERE contact_id {_AMONG}",
+    "identities": f"DELETE FROM identities WHERE contact_id {_AMONG}",
+    "contacts": f"DELETE FROM contacts WHERE id {_AMONG}",
+}
+_LEADS_NOWHERE: Final = "UPDATE threads SET leads_to = NULL WHERE leads_to = ? AND leads_to IS NOT NULL RETURNING id"
+"""A thread that was found to be another conversation of the same person."""
 
 
 def erase(db: sqlite3.Connection, cache: Cache, thread_id: int, at: int, limit: int) -> Result:
@@ -89,9 +98,23 @@ def erase(db: sqlite3.Connection, cache: Cache, thread_id: int, at: int, limit: 
     if not more:
         rows["long keys"] = _forget_keys(db, ref, thread_id)
         db.execute(_NOTE_LAST, (LAST_THREAD,))
+        for (led,) in db.execute(_LEADS_NOWHERE, (thread_id,)).fetchall():
+            cache.drop(led)
         rows["threads"] = db.execute(_FORGET_THREAD, (thread_id,)).rowcount
     cache.drop(thread_id)
     return Result(value=Erased(rows, more=more), threads={thread_id}, fetchable=bool(rows["media"]))
+
+
+def erase_contact(db: sqlite3.Connection, contact_id: int) -> Result:
+    """Remove a person of whom no thread is left; the result's `value` is an ErasedContact."""
+    family = [row[0] for row in db.execute(people.FAMILY, (contact_id,))]
+    threads = [thread.id for thread in people.threads_of(db, family)]
+    if threads:
+        return Result(value=ErasedContact({}, threads))
+    among = (orjson.dumps(family).decode(),)
+    db.execute(_NOTE_LAST_CONTACT, (people.LAST_CONTACT,))
+    rows = {kind: db.execute(statement, among).rowcount for kind, statement in _OF_CONTACT.items()}
+    return Result(value=ErasedContact({"identities": rows["identities"], "contacts": rows["contacts"]}))
 
 
 def _next(db: sqlite3.Connection, thread_id: int, limit: int) -> tuple[list[Row], list[Row]]:

@@ -340,6 +340,7 @@ DROP TABLE known;
 _KEEP: Final = """
 CREATE INDEX early_of ON early_statuses (inbox_id);
 CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE INDEX threads_leading ON threads (leads_to) WHERE leads_to IS NOT NULL;
 CREATE TABLE tombstones (
     account TEXT NOT NULL,
     digest TEXT NOT NULL,

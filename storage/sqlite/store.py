@@ -79,6 +79,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
     "erase": lambda db, cache, calls: [erasure.erase(db, cache, *call) for call in calls],
+    "erase contact": lambda db, _, calls: [erasure.erase_contact(db, *call) for call in calls],
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
 }

@@ -21,6 +21,7 @@ from bridge.store.lifecycle import Outcome
 from bridge.store.records import StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, again, arrival, given_up, news, refused, saying, sent
 from bridge.testing.contract.store.media import photo
+from bridge.testing.contract.store.people import named
 from bridge.web.server import runner_of
 
 if TYPE_CHECKING:
@@ -144,6 +145,32 @@ async def test_a_running_bridge_erases_when_it_is_asked(shop: Shop) -> None:
     assert shop.canaries() == {}
     await runner.cleanup()
     assert shop.canaries() == {}
+
+
+def test_a_person_is_erased_with_every_conversation(shop: Shop) -> None:
+    async def known() -> int:
+        desk = await Desk(f"sqlite:///{shop.folder}/threadbridge.db").open()
+        for number, conversation in enumerate((f"{CANARY} 20", f"{CANARY} 21")):
+            await desk.receive(named(f"p{number}", conversation, ("phone", f"{CANARY} 22")))
+        (card, *_) = await desk.store.contacts()
+        await desk.store.close()
+        return card.id
+
+    contact_id = str(asyncio.run(known()))
+    assert shop.call(str(shop.threads["ann"]), "--yes").exit_code == 0
+    assert shop.canaries() != {}
+    result = shop.call("--contact", contact_id, "--yes")
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert shop.canaries() == {}
+    removed = json.loads((shop.folder / "receipt.json").read_text("utf-8"))["removed"]
+    assert (removed["threads"], removed["identities"], removed["contacts"]) == (2, 1, 1)
+    result = shop.call("--contact", contact_id, "--yes")
+    assert (result.exit_code, result.stderr) == (1, f"{contact_id}: there is no contact of that number\n")
+
+
+@pytest.mark.parametrize("arguments", [(), ("7", "--contact", "7")])
+def test_it_wants_a_conversation_or_a_person(shop: Shop, arguments: tuple[str, ...]) -> None:
+    assert shop.call(*arguments).exit_code == 2
 
 
 def test_it_asks_first_and_no_is_no(shop: Shop) -> None:

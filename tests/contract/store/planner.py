@@ -43,6 +43,7 @@ _WHOLE_KEYS: Final = frozenset(
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
         "early_of (inbox_id=?)",
+        "threads_leading (leads_to=?)",
         "sqlite_autoindex_tombstones_1 (account=? AND digest=?)",
         "tombstones_by_age (at<?)",
         "timers_of_thread (thread_id=?)",
@@ -76,7 +77,6 @@ _BOUNDED: Final = {
     erasure.RAW_BESIDE: (_ROWS_ONWARDS, "from a row to one 200 behind it"),
     **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
     **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
-    statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),
     contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""

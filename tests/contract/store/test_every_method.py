@@ -109,6 +109,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     assert not (await store.erase(gone.thread_id, AT)).more
     assert await store.wipe()
     await store.leap()
+    assert (await store.erase_contact(99)).threads == ()
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     for sweep in Sweep:

@@ -27,6 +27,7 @@ from bridge.testing.contract.store.desk import (
     sent,
 )
 from bridge.testing.contract.store.media import KEPT, photo
+from bridge.testing.contract.store.people import PHONE, USER, hear
 from bridge.testing.contract.store.suite import StoreSuite
 
 if TYPE_CHECKING:
@@ -186,6 +187,52 @@ class ErasureContract(StoreSuite):
         (ann,) = desk.told.events
         assert (await erased(desk, ann.thread_id))["webhooks of other conversations"] == 1
         assert await desk.receive(of("2", "bob")) == [Receipt.REPEATED]
+
+    async def test_a_person_is_erased_with_all_threads_and_identities(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        first = await hear(desk, "1", "628", PHONE)
+        second = await hear(desk, "2", "ID.1", USER)
+        other = await hear(desk, "3", "bob", ("user_id", "ID.2"))
+        for row in (first, second, other):
+            await desk.turn(row)
+        await hear(desk, "4", "ID.1", USER, PHONE)
+        (of_other, card) = await desk.store.contacts()
+        threads = (await desk.store.erase_contact(card.id)).threads
+        assert sorted(threads) == sorted({first.thread_id, second.thread_id})
+        assert await desk.store.contact(card.id) is not None
+        for thread_id in threads:
+            await erased(desk, thread_id)
+        gone = await desk.store.erase_contact(card.id)
+        assert (gone.threads, gone.rows["identities"]) == ((), 2)
+        assert gone.rows["contacts"] == 1 + len(card.merged)
+        assert [left.id for left in await desk.store.contacts()] == [of_other.id]
+        assert await desk.store.contacts_named(PHONE[1]) == []
+        assert [row.id for row in await desk.store.threads()] == [other.thread_id]
+        assert await desk.store.erase_contact(card.id) == gone._replace(rows={"identities": 0, "contacts": 0})
+
+    async def test_an_erased_person_who_writes_again_is_somebody_new(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        row = await hear(desk, "1", "628", PHONE)
+        (card,) = await desk.store.contacts()
+        await erased(desk, row.thread_id)
+        await desk.store.erase_contact(card.id)
+        await desk.reopen()
+        again_here = await hear(desk, "2", "628", PHONE)
+        (new,) = await desk.store.contacts()
+        assert new.id != card.id
+        assert again_here.thread_id != row.thread_id
+
+    async def test_no_thread_leads_to_an_erased_one(self, desk: Desk) -> None:
+        first = await hear(desk, "1", "628", PHONE)
+        second = await hear(desk, "2", "ID.1", USER)
+        for row in (first, second):
+            await desk.turn(row)
+        both = await hear(desk, "3", "ID.1", USER, PHONE)
+        assert both.thread_id == first.thread_id
+        await erased(desk, first.thread_id)
+        (later,) = [await hear(desk, "4", "ID.1", USER)]
+        assert later.thread_id != first.thread_id
+        assert (await desk.store.thread(later.thread_id)).id == later.thread_id
 
     async def test_a_thread_that_is_not_there_has_nothing_to_erase(self, desk: Desk) -> None:
         assert await erased(desk, 17) == {}
