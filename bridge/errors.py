@@ -14,8 +14,8 @@ BridgeError
 |  `- OutcomeUnknown             written, without an answer of a known form
 `- StoreError
    |- Unavailable                not stored, and may work later: 503
-   |  `- NoThread                there is no thread of that id
    |- ClaimLost                  another process holds the thread: drop the work silently
+   |  |- NoThread                there is no thread of that id
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StatementFailed            the author's own SQL cannot be done: a HandlerError too
    |- StoreInUse                 another process owns the file: exit 73
@@ -160,16 +160,16 @@ class Unavailable(StoreError):
     """Not stored; a later try may work (disk full, database busy or away)."""
 
 
-class NoThread(Unavailable):
-    """There is no thread of that id."""
-
-
 class NoContact(Unavailable):
     """There is no contact of that number."""
 
 
 class ClaimLost(StoreError):
     """Another process holds the thread, or the row is settled: the work is dropped silently."""
+
+
+class NoThread(ClaimLost):
+    """There is no thread of that id; one that was there is erased, and what was to be done in it too."""
 
 
 class ThreadMoved(ClaimLost):

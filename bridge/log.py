@@ -32,6 +32,7 @@ FIELDS: Final = frozenset(
         "event_key",
         "file",
         "handler",
+        "kind",
         "key",
         "lane",
         "letter",

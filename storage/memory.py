@@ -78,6 +78,12 @@ class ThreadMemory:
                 self._by_ref.pop(row.ref, None)
                 self._states -= _size(row)
 
+    def drop(self, thread_id: int) -> None:
+        """A thread that is erased."""
+        self.forget([thread_id])
+        if (row := self._staged.pop(thread_id, None)) is not None:
+            self._staged_refs.pop(row.ref, None)
+
     def commit(self) -> None:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():

@@ -11,11 +11,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.measures import Commits
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
     from bridge.store.records import Arrival, Receipt, Retry, Settled, StepRow, ThreadRow, TurnCommit
+    from bridge.store.retention import Sweep, Swept
 
     from .memory import ThreadMemory
     from .results import Result
@@ -134,6 +136,25 @@ class Owner(ABC):
     async def remove_media(self, media_id: int) -> None:
         """The bytes of a forgotten medium are gone."""
         await self._writer.put(Unit("remove media", media_id))
+
+    async def sweep(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 200) -> Swept:
+        """Remove or empty rows that are older than `before`, at most `limit`, from row `after` on."""
+        swept: Swept = (await self._writer.put(Unit("sweep", (sweep, before, after, limit)))).value
+        return swept
+
+    async def erase(self, thread_id: int, at: int, *, limit: int = 100) -> Erased:
+        """Remove a part of a thread, and with the last part the thread itself."""
+        erased: Erased = (await self._writer.put(Unit("erase", (thread_id, at, limit)))).value
+        return erased
+
+    async def erase_contact(self, contact_id: int) -> ErasedContact:
+        """Remove what is known of a person, once no thread of theirs is left."""
+        erased: ErasedContact = (await self._writer.put(Unit("erase contact", (contact_id,)))).value
+        return erased
+
+    async def leap(self) -> None:
+        """Leave out numbers of timers."""
+        await self._writer.put(Unit("leap", ()))
 
     async def merge_contacts(self, contact_id: int, other_id: int, at: int) -> bool:
         """Two contacts are one person from now on; False: they were before."""

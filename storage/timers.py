@@ -28,6 +28,8 @@ TIMER: Final = (
 TIMER_VALUES: Final = (
     "account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held"
 )
+LEAP: Final = 1 << 24
+"""Numbers that are left out: more than a store gives while its copy lies in a drawer."""
 WAITING: Final = f"status {one_of(TimerState.WAITING)}"
 NEXT_DUE: Final = f"""
 WITH RECURSIVE accounts (known) AS (

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.app.housekeeping import keep
 from bridge.messages import decode_message
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
@@ -36,6 +37,7 @@ async def controlled(bridge: Bridge) -> AsyncIterator[None]:
         lambda: _status(bridge),
         lambda asked: _send(bridge, asked),
         lambda name: parts.jobs.run(name, uuid.uuid4().hex),
+        lambda verb, asked: keep(parts, verb, asked),
     )
     try:
         yield

@@ -22,6 +22,7 @@ from bridge.engine.media.door import Gateway
 from bridge.engine.media.fetching import Fetching
 from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
+from bridge.engine.retention import Retention
 from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet, Words
 from bridge.engine.turns.dispatcher import Dispatcher
@@ -98,6 +99,7 @@ class Parts:
     jobs: Jobs
     files: Files
     fetching: Fetching | None
+    retention: Retention
     watchdog: Watchdog | None
     counters: Counters
 
@@ -113,9 +115,11 @@ class Parts:
         self.polling.start()
         if self.fetching is not None:
             self.fetching.start()
+        self.retention.start()
 
     async def wind_down(self) -> None:
         """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
+        await self.retention.stop()
         await self.polling.stop()
         await self.jobs.stop()
         await self.timers.stop()
@@ -228,6 +232,7 @@ def assemble(base: Base) -> Parts:
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,
         fetching=_fetching(base, clients, dispatcher, counters),
+        retention=Retention(store, config.retention.ages, clock),
         watchdog=Watchdog() if base.watched else None,
         counters=counters,
     )

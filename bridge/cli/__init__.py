@@ -28,6 +28,13 @@ COMMANDS: Final = {
         ),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
+        Entry("backup", "backup:backup", "Back the conversations up into one file, also while the bridge runs."),
+        Entry(
+            "restore",
+            "backup:restore",
+            "Make the store out of a backup, and hold back messages that may have been sent since.",
+        ),
+        Entry("prune", "prune:prune", "Remove what is older than [retention] says, now."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),
         Entry(
             "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."
@@ -45,6 +52,11 @@ COMMANDS: Final = {
         Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
+        Entry(
+            "erase",
+            "erase:erase",
+            "Erase a conversation: all that was said in it, its state, its timers and its media.",
+        ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bridge.errors import HandlerError, Unavailable
-from bridge.web.control_protocol import SEND, STATUS, reachable, socket_path
+from bridge.web.control_protocol import KEEP, SEND, STATUS, reachable, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,6 +51,18 @@ class Control:
         if status != http.client.OK:
             raise HandlerError(str(answer.get("error", f"refused ({status})")))
         return str(answer["id"])
+
+    def keep(self, verb: str, asked: Mapping[str, object]) -> dict[str, Any]:
+        """Ask for a piece of housekeeping, as control_protocol.KEEP says; what it answers.
+
+        Raises:
+            ConnectionRefusedError: no bridge listens there.
+            Unavailable: the bridge refuses it, or did not answer.
+        """
+        status, answer = self._exchange("POST", KEEP.format(verb=quote(verb)), json.dumps(asked))
+        if status != http.client.OK:
+            raise Unavailable(str(answer.get("error", f"the running bridge refused it ({status})")))
+        return answer
 
     def listens(self) -> bool:
         """Whether a bridge listens there, perhaps for another user."""

@@ -17,6 +17,7 @@ from bridge.config.accounts import Account, keeps_secret, read_account
 from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.files import not_toml, read_text
+from bridge.config.keeping import Retention
 from bridge.config.problems import Report, problems_of, unknown
 from bridge.config.schema import (
     POSTGRESQL,
@@ -38,7 +39,7 @@ from bridge.config.telemetry import Alerts, Telemetry
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LATER: Final = frozenset({"api", "console", "retention"})
+_LATER: Final = frozenset({"api", "console"})
 """Sections of later versions."""
 
 
@@ -58,6 +59,7 @@ class Config:
     media: Media = field(default_factory=Media)
     telemetry: Telemetry = field(default_factory=Telemetry)
     alerts: Alerts = field(default_factory=Alerts)
+    retention: Retention = field(default_factory=Retention)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -180,6 +182,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         media=_placed(sections.media, folder),
         telemetry=sections.telemetry,
         alerts=sections.alerts,
+        retention=sections.retention,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,

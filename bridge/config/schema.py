@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
 from bridge.plugins import plugged_in
@@ -300,6 +301,7 @@ class FileSchema(BaseSettings):
     media: Media = Media()
     telemetry: Telemetry = Telemetry()
     alerts: Alerts = Alerts()
+    retention: Retention = Retention()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

@@ -27,6 +27,10 @@ REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.
 """
 
+_EMPTIED: Final = b"\0"
+"""How a digest begins that stands in the place of a content: no JSON does."""
+ERASED: Final = _EMPTIED
+"""What stands in the place of a content of which not even a digest is left."""
 EARLIER: Final = -1
 """The unit of an event that was stored before all units at hand."""
 
@@ -78,7 +82,7 @@ def refused(
     judged: list[StoreError | None] = []
     for turn, verdict in zip(turns, verdicts, strict=True):
         sends = {} if verdict else {(arrival.account, arrival.key): arrival.raw for arrival in turn.sends}
-        taken = [key for key, raw in sends.items() if (stored := known.get(key)) and stored.raw != raw]
+        taken = [key for key, raw in sends.items() if (stored := known.get(key)) and not is_same(stored.raw, raw)]
         if taken:
             judged.append(KeyTaken(f"the key {taken[0][1]} is known with other messages"))
         elif any(sent.get(key, raw) != raw for key, raw in sends.items()):
@@ -127,8 +131,18 @@ def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:
     bytes, and are no repetition of each other. For messages to send, `raw` is what they say, whenever that is.
     """
     if isinstance(arrival.event, Send):
-        return stored.raw == arrival.raw
-    return stored.encoded == arrival.encoded or (stored.raw == arrival.raw and stored.unit != unit)
+        return is_same(stored.raw, arrival.raw)
+    return is_same(stored.encoded, arrival.encoded) or (is_same(stored.raw, arrival.raw) and stored.unit != unit)
+
+
+def digest(content: bytes) -> bytes:
+    """What stands in the place of a content that is removed: it still tells whether another one is the same."""
+    return _EMPTIED + hashlib.sha256(content).digest()
+
+
+def is_same(stored: bytes, content: bytes) -> bool:
+    """Whether a content is the one that is stored, or that was until it was removed; of what is erased any is."""
+    return stored in (content, ERASED) or (stored.startswith(_EMPTIED) and stored == digest(content))
 
 
 def conflict_key(arrival: Arrival) -> str:

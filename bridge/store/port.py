@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from bridge.store.housekeeping import Housekeeping, HousekeepingReader
+
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
@@ -86,7 +88,7 @@ class Listener(Protocol):
         ...
 
 
-class StoreReader(Protocol):
+class StoreReader(HousekeepingReader, Protocol):
     """What a look into a store can do, also beside the process that owns it.
 
     Every method raises Unavailable (may work later) and Broken (stop). The owner's listener hears of Broken first.
@@ -217,7 +219,7 @@ class StoreReader(Protocol):
         ...
 
 
-class Store(StoreReader, Protocol):
+class Store(StoreReader, Housekeeping, Protocol):
     """Durable conversations. Every method that changes something returns after its commit.
 
     All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names. Where

@@ -16,7 +16,17 @@ from aiohttp import web
 
 from bridge.errors import BridgeError, WebhookError
 from bridge.strict_json import read_object
-from bridge.web.control_protocol import NO_DIALOG, NO_JOB, NO_THREAD, NOT_FOUND, SEND, STATUS, reachable, thread_number
+from bridge.web.control_protocol import (
+    KEEP,
+    NO_DIALOG,
+    NO_JOB,
+    NO_THREAD,
+    NOT_FOUND,
+    SEND,
+    STATUS,
+    reachable,
+    thread_number,
+)
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
 from bridge.web.server import runner_of
@@ -29,6 +39,7 @@ if TYPE_CHECKING:
     Status = Callable[[], Awaitable[Mapping[str, object]]]
     Send = Callable[[Mapping[str, object]], Awaitable[str]]
     RunJob = Callable[[str], Awaitable[bool]]
+    Keep = Callable[[str, Mapping[str, object]], Awaitable[Mapping[str, object]]]
 
 _LONGEST_TEXT: Final = 64 * 1024
 _DRAIN_SECONDS: Final = 1.0
@@ -70,6 +81,7 @@ async def start_control(
     status: Status | None = None,
     send: Send | None = None,
     run_job: RunJob | None = None,
+    keep: Keep | None = None,
 ) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
@@ -87,6 +99,9 @@ async def start_control(
         app.router.add_post(SEND, _sending(send))
     if run_job is not None:
         app.router.add_post("/jobs/{id}/run", _route(lambda name, _: run_job(name), NO_JOB))
+
+    if keep is not None:
+        app.router.add_post(KEEP, _keeping(keep))
 
     async def remove(_: web.Application) -> None:
         with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it
@@ -151,6 +166,17 @@ def _sending(send: Send) -> Callable[[web.Request], Awaitable[web.Response]]:
         text = await _text_of(request)
         try:
             return web.json_response({"ok": True, "id": await send(read_object(text.encode()))})
+        except (BridgeError, ValueError, TypeError, KeyError) as error:
+            return web.json_response({"error": " ".join(str(error).split())}, status=409)
+
+    return answer
+
+
+def _keeping(keep: Keep) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def answer(request: web.Request) -> web.Response:
+        text = await _text_of(request)
+        try:
+            return web.json_response(await keep(request.match_info["verb"], read_object(text.encode())))
         except (BridgeError, ValueError, TypeError, KeyError) as error:
             return web.json_response({"error": " ".join(str(error).split())}, status=409)
 

@@ -19,6 +19,8 @@ STATUS: Final = "/status"
 """GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""
 SEND: Final = "/messages"
 """POST {"account", "to", "message", "channel", "at", "key"}; the last three may be null. Answers {"ok", "id"}."""
+KEEP: Final = "/housekeeping/{verb}"
+"""POST a JSON object to the store's housekeeping; answers with one. See bridge.app.housekeeping."""
 _DIGITS: Final = 18
 """A number of more is the id of nothing."""
 _LONGEST: Final = 100

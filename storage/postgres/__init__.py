@@ -10,8 +10,9 @@ except ModuleNotFoundError as error:
     reason = "PostgreSQL needs asyncpg: pip install 'threadbridge[postgres]'"
     raise ConfigError([Problem("storage", "storage.url", reason)]) from None
 
+from .backup import back_up, restore
 from .copying import open_copy_source, open_copy_target
 from .reader import open_reader
 from .store import open_store
 
-__all__ = ["open_copy_source", "open_copy_target", "open_reader", "open_store"]
+__all__ = ["back_up", "open_copy_source", "open_copy_target", "open_reader", "open_store", "restore"]

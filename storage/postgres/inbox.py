@@ -31,10 +31,15 @@ if TYPE_CHECKING:
 
     from .transaction import Transaction
 
+_ERASED: Final = r"'\x00'::bytea"
 _KNOWN: Final = f"""
 SELECT i.account, i.event_key, i.event, i.raw FROM {unnest("text", "text")} j (account, key)
 JOIN inbox i ON i.account = j.account AND i.event_key = j.key
+UNION ALL SELECT j.account, j.key, {_ERASED}, {_ERASED} FROM {unnest("text", "text")} j (account, key)
+JOIN tombstones t ON t.account = j.account
+    AND t.digest = encode(sha256(convert_to(j.account || chr(10) || j.key, 'UTF8')), 'hex')
 """
+"""What is stored under keys, or was until it was erased: as bridge.store.erasure.tombstone has it."""
 _TYPES: Final = (
     "bigint text text bigint bigint text bytea bytea text bytea text text bigint bigint bigint"  # of EVENT_VALUES
 )

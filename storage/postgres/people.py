@@ -48,7 +48,7 @@ SELECT account, kind, value, contact_id FROM identities WHERE contact_id = ANY($
 ORDER BY account, kind, value
 """
 THREADS_OF: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.contact_id = ANY($1::bigint[]) ORDER BY t.id"
-_IDS: Final = "SELECT t.id FROM threads t WHERE t.contact_id = ANY($1::bigint[])"
+IDS: Final = "SELECT t.id FROM threads t WHERE t.contact_id = ANY($1::bigint[])"
 _OPT_OUTS: Final = "SELECT event_id FROM opt_outs WHERE contact_id = ANY($1::bigint[]) AND account = $2"
 _NEW: Final = "INSERT INTO contacts (account, created_at, updated_at) VALUES ($1, $2, $2) RETURNING id"
 _LINK: Final = """
@@ -111,7 +111,7 @@ async def threads_concerned(tx: Transaction, contact_ids: Sequence[int]) -> set[
     if not contact_ids:
         return set()
     family = [row[0] for row in await tx.fetch(FAMILY, [*contact_ids])]
-    return {row[0] for row in await tx.fetch(_IDS, family)}
+    return {row[0] for row in await tx.fetch(IDS, family)}
 
 
 async def _owners(tx: Transaction, ask: asking.Owners) -> dict[Identity, int]:
@@ -129,7 +129,7 @@ async def _assertions(tx: Transaction, ask: asking.Assertions) -> list[asking.As
 
 
 async def _threads_of(tx: Transaction, ask: asking.ThreadsOf) -> list[ThreadRow]:
-    await tx.lock(row[0] for row in await tx.fetch(_IDS, [*ask.contact_ids]))
+    await tx.lock(row[0] for row in await tx.fetch(IDS, [*ask.contact_ids]))
     rows = [records.thread_row(row) for row in await tx.fetch(THREADS_OF, [*ask.contact_ids])]
     return [replace(row, hold=tx.threads[row.id].hold) for row in rows]
 

@@ -121,10 +121,11 @@ HISTORY: Final = f"""
 {segments.back_to("$2::bigint")}
 SELECT h.* FROM s CROSS JOIN LATERAL (
     SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
-    FROM inbox w WHERE {_IN_SEGMENT} AND NOT kind {one_of(*UNSAID)}
+    FROM inbox w WHERE {_IN_SEGMENT} AND NOT kind {one_of(*UNSAID)} AND event >= '\\x01'::bytea
     UNION ALL
-    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at FROM outbox w WHERE {_IN_SEGMENT}
+    SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at FROM outbox w
+    WHERE {_IN_SEGMENT} AND message >= '\\x01'::bytea
     ORDER BY id DESC LIMIT $3) h
 LIMIT $3
 """
-"""The latest things said in a thread after a number, newest first."""
+"""The latest things said in a thread after a number, newest first; what is emptied says nothing."""

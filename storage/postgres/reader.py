@@ -16,7 +16,7 @@ from bridge.store.takeover import UNSAID
 from .. import records, views
 from ..media import media_row
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries
+from . import contacts, lookups, media, people, queries, retention
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.store.media import MediaRow
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.retention import Sweep, Swept
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -264,6 +265,10 @@ class Reader:
     async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
         """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
         return await self._all(lambda row: (media_row(row[:-1]), bool(row[-1])), media.FORGOTTEN_MEDIA, limit)
+
+    async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
+        """What a sweep would remove or empty, among so many rows."""
+        return await retention.count(self._fetch, sweep, before, after, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

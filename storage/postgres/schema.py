@@ -276,5 +276,19 @@ UPDATE threads t SET opted_out = o.event_id FROM opt_outs o WHERE (o.contact_id,
 """
 """Who is on the other side. Of the threads from before, a phone number tells whose they are."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE)
+_KEEP: Final = """
+CREATE INDEX early_of ON early_statuses (inbox_id);
+CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE INDEX threads_leading ON threads (leads_to) WHERE leads_to IS NOT NULL;
+CREATE TABLE tombstones (
+    account TEXT COLLATE "C" NOT NULL,
+    digest TEXT COLLATE "C" NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, digest)
+);
+CREATE INDEX tombstones_by_age ON tombstones (at);
+"""
+"""What is removed with a row, and with a thread; and that an event was here whose conversation is erased."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

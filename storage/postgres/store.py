@@ -19,11 +19,13 @@ from . import (
     cursors,
     dead_letters,
     dialogs,
+    erasure,
     inbox,
     media,
     news,
     outbox,
     people,
+    retention,
     statements,
     statuses,
     steps,
@@ -94,6 +96,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": media.remove,
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
+    "erase": _in_turn(erasure.erase),
+    "erase contact": _in_turn(erasure.erase_contact),
+    "leap": _in_turn(timers.leap),
+    "sweep": _in_turn(retention.sweep_once),
     "merge": _in_turn(people.merge),
     "unmerge": _in_turn(people.unmerge),
     "read news": _in_turn(news.read),
@@ -187,6 +193,10 @@ class PostgresStore(Owner, Reader):
         """The first open message of each thread that is ours and has one, by seq."""
         query = MINE["outbox"].heads
         return await self._readable("outbox", records.outbox_row, query, after_seq, account, limit, self._process.epoch)
+
+    async def wipe(self) -> bool:
+        """Its server does so by itself, in its own time."""
+        return True
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""
@@ -315,7 +325,7 @@ def _threads_of(units: Sequence[Unit]) -> Iterator[int]:
     for unit in units:
         if (thread_id := _fenced(unit)) is not None:
             yield thread_id
-        elif unit.kind == "end dialog":
+        elif unit.kind in {"end dialog", "erase"}:
             yield unit.payload[0]
         elif unit.kind == "give up unreadable":
             yield from (row.thread_id for row in unit.payload[1])

@@ -9,7 +9,7 @@ from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerSta
 
 from .. import records
 from ..results import Result
-from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
+from ..timers import LEAP, NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
 from .inbox import receive
 from .transaction import unnest
 
@@ -45,6 +45,8 @@ _DUE: Final = f"""
 SELECT {TIMER} FROM timers r JOIN threads t ON t.id = r.thread_id
 WHERE r.{WAITING} AND r.account = $1 AND r.due_at <= $2 ORDER BY r.due_at, r.id LIMIT $3
 """
+_NUMBERS: Final = "pg_get_serial_sequence('timers', 'id')"
+_LEAP: Final = f"SELECT setval({_NUMBERS}, nextval({_NUMBERS}) + {LEAP})"
 _MOVE: Final = f"""
 UPDATE timers r SET status = j.status FROM {unnest("text", "bigint")} j (status, id) WHERE r.id = j.id
 """
@@ -90,6 +92,12 @@ async def threads_of_due(tx: Transaction, now: int, limit: int) -> set[int]:
 async def _due(tx: Transaction, now: int, limit: int) -> list[records.Row]:
     share = shares(await _next(tx), now, limit)
     return [row for account, most in share.items() for row in await tx.fetch(_DUE, account, now, most)]
+
+
+async def leap(tx: Transaction) -> Result:
+    """Leave out numbers."""
+    await tx.fetch(_LEAP)
+    return Result()
 
 
 async def _next(tx: Transaction) -> dict[str, int]:

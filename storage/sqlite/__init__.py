@@ -1,5 +1,6 @@
 """The Store in one SQLite file."""
 
+from .backup import back_up, restore
 from .copying import open_copy_source, open_copy_target
 from .simulation import Volatile
 from .store import SqliteReader, SqliteStore, open_reader, open_store
@@ -8,8 +9,10 @@ __all__ = [
     "SqliteReader",
     "SqliteStore",
     "Volatile",
+    "back_up",
     "open_copy_source",
     "open_copy_target",
     "open_reader",
     "open_store",
+    "restore",
 ]

@@ -6,14 +6,22 @@ runs and count only after its commit.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..memory import FORMER_KEYS, ThreadMemory
-from ..records import OPEN
+from ..records import OPEN, literal
 from .statements import Guard
 
 if TYPE_CHECKING:
     import sqlite3
+
+LAST_THREAD: Final = "last thread"
+"""The cursor that keeps a new thread from getting the number of an erased one."""
+_LAST_THREAD: Final = f"""
+SELECT max(coalesce((SELECT max(id) FROM threads), 0),
+           coalesce((SELECT CAST(value AS INTEGER) FROM cursors
+                     WHERE account = '' AND name = {literal(LAST_THREAD)}), 0))
+"""
 
 
 class Cache(ThreadMemory):
@@ -41,7 +49,7 @@ class Cache(ThreadMemory):
         ]
         self._next = 1 + max(self.last_row, *(place or 0 for place in places))
         self.note_former(db.execute(FORMER_KEYS).fetchall())
-        self._next_thread = 1 + db.execute("SELECT coalesce(max(id), 0) FROM threads").fetchone()[0]
+        self._next_thread = 1 + db.execute(_LAST_THREAD).fetchone()[0]
 
     def row_number(self) -> int:
         """The next id of a row, which is its first place in the order too."""

@@ -39,6 +39,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("trusted_schema", "OFF", 0),
     ("journal_size_limit", str(64 << 20), 64 << 20),
     ("cache_size", "-4096", -4096),
+    ("secure_delete", "ON", 1),
 )
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
 MEMORY: Final = ":memory:"
@@ -233,6 +234,13 @@ def _check_ours(db: sqlite3.Connection) -> None:
             f"this database has schema {version}, written by a later threadbridge; "
             f"this one knows schema {len(MIGRATIONS)}: upgrade threadbridge, or restore an older backup"
         )
+
+
+def check_file(db: sqlite3.Connection) -> None:
+    """Whether a file is a store of ours, of this version or an older one. Raises NewerSchema, UnfinishedCopy."""
+    _check_readable(db)
+    if not _version(db):
+        raise NewerSchema("this file holds no store")
 
 
 def check_newest(db: sqlite3.Connection) -> None:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import orjson
 
 from bridge.events import Echo
-from bridge.store.admission import Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
+from bridge.store.admission import ERASED, Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
 from bridge.store.echoes import is_ours
+from bridge.store.erasure import tombstone
 from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
 from bridge.store.people.identities import addressed, is_new_of
@@ -36,6 +37,8 @@ _KNOWN: Final = """
 SELECT i.account, i.event_key, i.event, i.raw FROM json_each(?) j
 JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
 """
+ANY_TOMBSTONE: Final = "SELECT 1 FROM tombstones LIMIT 1"
+_TOMBSTONE: Final = "SELECT 1 FROM tombstones WHERE account = ? AND digest = ?"
 _INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
@@ -74,9 +77,14 @@ def _queue_media(db: sqlite3.Connection, waiting: Sequence[Waiting]) -> None:
 
 
 def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
-    """What is stored under keys."""
+    """What is stored under keys, or was until it was erased."""
     rows = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
-    return {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
+    known = {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
+    if db.execute(ANY_TOMBSTONE).fetchone() is not None:
+        for account, key in keys:
+            if db.execute(_TOMBSTONE, (account, tombstone(account, key))).fetchone() is not None:
+                known.setdefault((account, key), Known(ERASED, ERASED))
+    return known
 
 
 def _place(

@@ -36,6 +36,7 @@ UPDATE outbox SET message_id = ?
 WHERE id = ? AND status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))} AND message_id IS NULL
 """
 """A message that a status proved sent learns the provider's id of it, so that later statuses find it."""
+_IS_THERE: Final = "SELECT 1 FROM outbox WHERE id = ? AND thread_id = ?"
 _CLAIM: Final = f"""
 UPDATE outbox SET outcome = {records.literal(Outcome.CLAIMED)} WHERE id = ? AND {records.MESSAGE_OPEN}
 """
@@ -85,31 +86,43 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
     """Messages at the end of their journey, joined with any news of them that came early."""
     for state in {end.state for end in settled}:
         OUTBOX.reach(OutboxState.OPEN, OutboxState(state))
-    freed = {end.thread_id for end in settled if _end(db, end)}
+    freed: set[int] = set()
+    results: list[Result | StoreError] = []
+    for end in settled:
+        ended = _end(db, end)
+        if not ended and db.execute(_IS_THERE, (end.row_id, end.thread_id)).fetchone() is None:
+            results.append(ClaimLost(f"message {end.row_id} is erased"))
+            continue
+        if ended:
+            freed.add(end.thread_id)
+        _conclude(db, end, ended=ended)
+        results.append(Result(threads={end.thread_id}))
     db.executemany(
         _ATTEMPT,
         [
             (end.row_id, end.attempt, end.at, end.outcome, end.reason or None, end.exchange or None)
-            for end in settled
-            if end.outcome
+            for end, result in zip(settled, results, strict=True)
+            if end.outcome and isinstance(result, Result)
         ],
     )
-    results = [Result(threads={end.thread_id}) for end in settled]
     if statuses.any_early(db):
         for end, result in zip(settled, results, strict=True):
-            if end.state is OutboxState.SENT:
+            if end.state is OutboxState.SENT and isinstance(result, Result):
                 statuses.join_early(db, cache, end.row_id, end.thread_id, end.message_id, result)
     begin_next(db, "outbox", freed)
-    return [*results]
+    return results
 
 
 def _end(db: sqlite3.Connection, end: Settled) -> bool:
     """Whether this ended the message's journey, and a status had not done so before."""
     values = (end.state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
-    ended = db.execute(_SETTLE, values).rowcount == 1
+    return db.execute(_SETTLE, values).rowcount == 1
+
+
+def _conclude(db: sqlite3.Connection, end: Settled, *, ended: bool) -> None:
+    """What is learned of a message at the end of its journey, also where a status had ended it before."""
     if not ended and end.message_id is not None:
         db.execute(_NAME, (end.message_id, end.row_id))
     if end.status is not None:
         delivery = db.execute("SELECT delivery FROM outbox WHERE id = ?", (end.row_id,)).fetchone()[0]
         statuses.note(db, end.row_id, delivery, end.status, "")
-    return ended

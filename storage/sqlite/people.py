@@ -55,7 +55,15 @@ CROSS JOIN threads t ON t.contact_id = j.value AND t.contact_id IS NOT NULL ORDE
 _OPT_OUTS: Final = """
 SELECT o.event_id FROM json_each(?) j CROSS JOIN opt_outs o ON o.contact_id = j.value AND o.account = ?
 """
-_NEW: Final = "INSERT INTO contacts (account, created_at, updated_at) VALUES (?, ?, ?) RETURNING id"
+LAST_CONTACT: Final = "last contact"
+"""The cursor that keeps a new contact from getting the number of an erased one."""
+_NEW: Final = f"""
+INSERT INTO contacts (id, account, created_at, updated_at)
+SELECT 1 + max(coalesce((SELECT max(id) FROM contacts), 0),
+               coalesce((SELECT CAST(value AS INTEGER) FROM cursors
+                         WHERE account = '' AND name = {records.literal(LAST_CONTACT)}), 0)), ?, ?, ?
+RETURNING id
+"""
 _LINK: Final = """
 INSERT INTO identities (account, kind, value, contact_id, created_at) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
 """

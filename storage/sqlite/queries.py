@@ -127,9 +127,11 @@ _HISTORY: Final = f"""
 SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
 FROM inbox INDEXED BY inbox_past
 WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
+    AND event >= x'01'
 UNION ALL
 SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
 FROM outbox INDEXED BY outbox_past WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after
+    AND message >= x'01'
 ORDER BY id DESC LIMIT :limit
 """
 

@@ -15,7 +15,7 @@ from bridge.store.takeover import UNSAID
 
 from .. import records, views
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries
+from . import contacts, lookups, media, people, queries, retention
 from .connection import execute
 from .evidence import ThreadEvidence
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.store.media import MediaRow
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.retention import Sweep, Swept
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -233,6 +234,10 @@ class Reader:
     async def forgotten_media(self, limit: int) -> list[tuple[MediaRow, bool]]:
         """Media whose bytes are to be removed; True beside one whose bytes another medium has too."""
         return await self._look(media.forgotten, limit)
+
+    async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
+        """What a sweep would remove or empty, among so many rows."""
+        return await self._look(retention.count, sweep, before, after, limit)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

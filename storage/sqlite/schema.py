@@ -337,6 +337,19 @@ UPDATE threads SET opted_out = (
 DROP TABLE known;
 """
 """Who is on the other side. Of the threads from before, a phone number tells whose they are."""
+_KEEP: Final = """
+CREATE INDEX early_of ON early_statuses (inbox_id);
+CREATE INDEX timers_of_thread ON timers (thread_id);
+CREATE INDEX threads_leading ON threads (leads_to) WHERE leads_to IS NOT NULL;
+CREATE TABLE tombstones (
+    account TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account, digest)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tombstones_by_age ON tombstones (at);
+"""
+"""What is removed with a row, and with a thread; and that an event was here whose conversation is erased."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
@@ -356,5 +369,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _AUTHORS,
     _MEDIA,
     _PEOPLE,
+    _KEEP,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

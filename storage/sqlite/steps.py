@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from bridge.errors import NoThread
+
 from .. import records
 from ..records import STEP, STEPS_KEPT
 from ..results import Result
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from bridge.store.records import StepRow, TurnCommit
 
 _NOTED: Final = f"SELECT {STEP} FROM steps WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
-_START: Final = f"INSERT INTO steps ({STEP}) VALUES (?, ?, ?, ?, ?, ?, NULL)"
+_START: Final = f"""
+INSERT INTO steps ({STEP}) SELECT ?1, ?2, ?3, ?4, ?5, ?6, NULL WHERE EXISTS (SELECT 1 FROM threads WHERE id = ?1)
+"""
 _END: Final = "UPDATE steps SET result = ? WHERE thread_id = ? AND run = ? AND position = ? AND call = ?"
 _FORGET: Final = "DELETE FROM steps WHERE thread_id = ? AND (run IN (SELECT value FROM json_each(?)) OR at < ?)"
 
@@ -28,8 +32,10 @@ def start(db: sqlite3.Connection, steps: Sequence[StepRow]) -> list[Result | Sto
     results: list[Result | StoreError] = []
     for step in steps:
         noted = db.execute(_NOTED, (step.thread_id, step.run, step.position, step.call)).fetchone()
-        if noted is None:
-            db.execute(_START, (step.thread_id, step.run, step.position, step.call, step.key, step.at))
+        values = (step.thread_id, step.run, step.position, step.call, step.key, step.at)
+        if noted is None and not db.execute(_START, values).rowcount:
+            results.append(NoThread(f"there is no thread {step.thread_id}"))
+            continue
         results.append(Result(value=records.step_row(noted) if noted is not None else None))
     return results
 

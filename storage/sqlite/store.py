@@ -12,7 +12,22 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, media, outbox, people, statements, steps, timers, turns, unreadable
+from . import (
+    cursors,
+    dead_letters,
+    dialogs,
+    erasure,
+    inbox,
+    media,
+    outbox,
+    people,
+    retention,
+    statements,
+    steps,
+    timers,
+    turns,
+    unreadable,
+)
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -63,6 +78,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": lambda db, _, media_ids: media.remove(db, media_ids),
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
+    "erase": lambda db, cache, calls: [erasure.erase(db, cache, *call) for call in calls],
+    "erase contact": lambda db, _, calls: [erasure.erase_contact(db, *call) for call in calls],
+    "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
+    "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 
@@ -120,6 +139,10 @@ class SqliteStore(Owner, Reader):
 
     async def try_suspect(self, row_id: int) -> None:
         """It is marked, which a death leaves as it is."""
+
+    async def wipe(self) -> bool:
+        """Write the log back, and empty it: freed bytes in the file itself are zeros."""
+        return self._wal is None or await execute(self._writing, self._wal.empty)
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""

@@ -9,7 +9,7 @@ from bridge.store.lifecycle import INBOX, TIMERS, InboxMove, TimerMove, TimerSta
 
 from .. import records
 from ..results import Result
-from ..timers import NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
+from ..timers import LEAP, NEXT_DUE, TIMER, TIMER_VALUES, WAITING, fired, handled, timer_values
 from .inbox import receive
 
 if TYPE_CHECKING:
@@ -39,6 +39,10 @@ WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(Timer
 _HANDLED: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.HANDLED))}
 WHERE id = ? AND status {records.one_of(*TIMERS.before(TimerMove.HANDLED))}
+"""
+_LEAP: Final = f"""
+INSERT INTO timers (id, account, thread_id, name, due_at, set_at, arguments, status)
+SELECT coalesce(max(id), 0) + {LEAP}, '', 0, '', 0, 0, x'7b7d', {records.literal(TimerState.CANCELLED)} FROM timers
 """
 _DUE: Final = f"""
 SELECT {TIMER} FROM timers r JOIN threads t ON t.id = r.thread_id
@@ -77,6 +81,12 @@ def fire(db: sqlite3.Connection, cache: Cache, now: int, limit: int) -> Result:
     db.executemany("UPDATE timers SET status = ? WHERE id = ?", moves)
     result.value = min(_next(db).values(), default=None)
     return result
+
+
+def leap(db: sqlite3.Connection) -> Result:
+    """Leave out numbers: an empty timer stands behind them."""
+    db.execute(_LEAP)
+    return Result()
 
 
 def _next(db: sqlite3.Connection) -> dict[str, int]:

@@ -51,6 +51,11 @@ class WalWatch:
         self._tell("wal_full")
         return Unavailable(f"{self._path.name} is full: some program has read the database for too long")
 
+    def empty(self, db: sqlite3.Connection) -> bool:
+        """Write the log back and empty it now; whether nobody reads what is in it."""
+        self._truncate(db)
+        return self._size == 0
+
     def _truncate(self, db: sqlite3.Connection) -> None:
         """Write the log back and empty it, unless somebody reads what is in it. Waits for nobody."""
         db.execute("PRAGMA busy_timeout = 0").fetchone()

@@ -22,7 +22,7 @@ NOT_OURS: Final = {
     "cd",
     "nano",
     "head",
-    "sqlite3",
+    "pg_dump",
     "printf",
     "export",
     "python3",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -13,7 +13,6 @@ from bridge.events import ThreadRef
 from bridge.messages import decode_message
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
-from bridge.store.opening import open_reader, open_store
 from tests.docs.pages import DOCS, blocks_of
 
 if TYPE_CHECKING:
@@ -55,21 +54,6 @@ async def test_the_tutorials_bot_takes_an_order_by_title_number_and_word(
         "3 x Spelt bread, 15 euro. Shall I pack it?",
         "Thank you! Parcel P1 is packed, your order no. 1.",
     ]
-
-
-async def test_the_backup_of_a_store_in_use_can_be_opened(tmp_path: Path) -> None:
-    (block,) = blocks_of(DOCS / "how-to" / "deploy.md", "python")
-    namespace: dict[str, Any] = {}
-    exec(compile(block.code, str(block.page), "exec"), namespace)  # noqa: S102 - our own page
-    original, copy = tmp_path / "original.db", tmp_path / "copy.db"
-    store = await open_store(f"sqlite:///{original}")
-    try:
-        namespace["back_up"](str(original), str(copy))
-        reader = await open_reader(f"sqlite:///{copy}")
-        assert await reader.counts() == await store.counts()
-        await reader.close()
-    finally:
-        await store.close()
 
 
 def test_each_of_the_twenty_pains_has_a_page_with_code_or_says_that_it_has_none_yet() -> None:

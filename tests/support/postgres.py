@@ -30,7 +30,7 @@ _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = o
 """For a server that no machine's crash will meet."""
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
-    *("cursors", "secrets", "steps", "migrations", "media", "processes", "duties"),
+    *("cursors", "secrets", "steps", "migrations", "media", "tombstones", "processes", "duties"),
     *("contacts", "identities", "conflicts", "opt_outs"),
 )
 _AGAIN: Final = (

@@ -20,7 +20,7 @@ from bridge.units import SECOND
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Container, Mapping
 
     from bridge.clock import Alarm, Clock
     from bridge.engine.media.contents import Contents, Draft
@@ -221,12 +221,20 @@ class Fetching:
         """Remove the contents of media that are forgotten, and that no other medium has."""
         if self._keep is not None:
             await self._store.forget_media(before=self._clock.now() - round(self._keep * SECOND))
-        removed: set[str] = set()
-        for row, is_shared in await self._store.forgotten_media(_SWEPT):
-            if row.id in self._running:
-                continue
-            if row.sha256 and not is_shared and row.sha256 not in removed:
-                with suppress(NoContent):
-                    await self._contents.remove(row.sha256)
-                removed.add(row.sha256)
-            await self._store.remove_media(row.id)
+        await remove_forgotten(self._store, self._contents, self._running)
+
+
+async def remove_forgotten(store: Store, contents: Contents, running: Container[int] = ()) -> int:
+    """Remove the contents of some media that are forgotten and that nobody fetches now; how many media these were."""
+    removed: set[str] = set()
+    count = 0
+    for row, is_shared in await store.forgotten_media(_SWEPT):
+        if row.id in running:
+            continue
+        if row.sha256 and not is_shared and row.sha256 not in removed:
+            with suppress(NoContent):
+                await contents.remove(row.sha256)
+            removed.add(row.sha256)
+        await store.remove_media(row.id)
+        count += 1
+    return count

@@ -13,6 +13,7 @@ from bridge.events import Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Row
 from bridge.store.copying import INHERITED
+from bridge.store.erasure import long_keys_of
 from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
@@ -172,7 +173,7 @@ def _with(choices: Sequence[C], key: Callable[[str], str]) -> Sequence[C]:
 
 
 def _name(ref: ThreadRef, digest: str) -> str:
-    return f"postback {ref.channel} {ref.conversation_id} {digest}"
+    return f"{long_keys_of(ref, 0)[0]}{digest}"
 
 
 def _text(data: bytes) -> str:

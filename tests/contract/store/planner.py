@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import contacts, views
-from storage.sqlite import media, queries, statuses
+from storage.sqlite import erasure, inbox, media, queries, retention, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
 _TABLES: Final = (
-    "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities|conflicts|opt_outs|"
+    "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities|conflicts|opt_outs|tombstones|"
     "i|o|t|r|w|e|a|m|c"
 )
 """What grows, under the names that statements give it."""
@@ -42,6 +42,12 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
+        "early_of (inbox_id=?)",
+        "threads_leading (leads_to=?)",
+        "sqlite_autoindex_tombstones_1 (account=? AND digest=?)",
+        "tombstones_by_age (at<?)",
+        "timers_of_thread (thread_id=?)",
+        "timers_of_thread (thread_id=? AND rowid<?)",
         "threads_of_contact (contact_id=?)",
         "contacts_merged (merged_into=?)",
         "identities_of_contact (contact_id=?)",
@@ -66,7 +72,11 @@ _BOUNDED: Final = {
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
-    statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),
+    statuses.ANY_EARLY: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),
+    inbox.ANY_TOMBSTONE: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),
+    erasure.RAW_BESIDE: (_ROWS_ONWARDS, "from a row to one 200 behind it"),
+    **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
+    **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
     contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""

@@ -14,6 +14,7 @@ from bridge.store.migrations import Migration
 from bridge.store.people.families import NOBODY
 from bridge.store.port import Store
 from bridge.store.records import StepRow
+from bridge.store.retention import Sweep
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
 from bridge.testing.contract.store.people import PHONE, USER, named
@@ -104,8 +105,15 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.forget_media(thread_id=thread_id)
     await store.forget_media(before=AT)
     await store.remove_media(first_medium.id)
+    (gone,) = await desk.said("gone", conversation="gone")
+    assert not (await store.erase(gone.thread_id, AT)).more
+    assert await store.wipe()
+    await store.leap()
+    assert (await store.erase_contact(99)).threads == ()
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
+    for sweep in Sweep:
+        await store.sweep(sweep, AT + 1)
     await store.advance("shop", "n", "1")
     await store.keep_secret("shop", "n", "1")
     await store.renew_secret("shop", "n", "2")
@@ -141,6 +149,8 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.find_thread(ref_of("ann"))
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
+    for sweep in Sweep:
+        await store.sweepable(sweep, AT + 1)
     await store.media([1, 2])
     (card, *_) = await store.contacts()
     assert await store.contact(card.id) == card

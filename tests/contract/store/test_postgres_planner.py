@@ -16,7 +16,7 @@ from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
     r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities"
-    r"|conflicts|opt_outs)\b"
+    r"|conflicts|opt_outs|tombstones)\b"
     r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
 )
 """A table that grows, read whole, or from its end on."""
@@ -27,7 +27,7 @@ _BOUNDED: Final = frozenset(
         queries.UNCONFIRMED,  # ends where the time asked for ends
     }
 )
-_NEWEST: Final = re.compile(r"\(SELECT coalesce\(max\(id\), 0\) FROM (?:inbox|outbox)\)")
+_NEWEST: Final = re.compile(r"\(SELECT (?:coalesce\()?max\(id\)(?:, 0\))? FROM (?:inbox|outbox|timers|media)\)")
 """One row of an index."""
 _GROW: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)
@@ -60,6 +60,8 @@ INSERT INTO media (account, thread_id, inbox_id, status, kind, queued_at, sha256
 SELECT 'past', 1000000 + n % 20000, 2 * n,
     CASE WHEN n % 1000 = 0 THEN 'waiting' WHEN n % 1000 = 1 THEN 'forgotten' ELSE 'kept' END,
     'image', n, 'h' || n FROM generate_series(1, 20000) n;
+INSERT INTO tombstones (account, digest, at)
+SELECT 'past', 'd' || n, 1767200000000000 + n FROM generate_series(1, 20000) n;
 SELECT setval('places', 50000);
 """
 

@@ -293,3 +293,36 @@ async def test_a_pause_that_one_process_finds_is_told_to_the_others(ours: Desk, 
     await ours.store.tell_pause("shop", "away", 1.5)
     await heard(theirs, lambda: theirs.told.pauses == [("shop", "away", 1.5)])
     assert ours.told.pauses == []
+
+
+async def test_a_thread_that_another_process_erases_is_lost_to_its_holder(ours: Desk, theirs: Desk) -> None:
+    (message,) = await ours.said("hello")
+    (row,) = await ours.hear("2")
+    turn = await ours.commit_of(row, "too late")
+    erased = await theirs.store.erase(row.thread_id, AT)
+    assert (erased.more, erased.rows["messages"], erased.rows["threads"]) == (False, 1, 1)
+    late = (ours.store.claimed(row.thread_id), ours.store.commit_turn(turn), ours.store.settle_delivery(sent(message)))
+    for work in late:
+        with pytest.raises(ClaimLost):
+            await work
+    assert await ours.receive(arrival("2")) == [Receipt.REPEATED]
+    (new,) = await ours.hear("3")
+    assert new.thread_id != row.thread_id
+    assert (await ours.store.thread(new.thread_id)).version == 0
+
+
+async def test_two_processes_that_erase_and_write_at_once_agree_in_the_end(ours: Desk, theirs: Desk) -> None:
+    async def write() -> None:
+        for number in range(30):
+            await ours.hear(f"{number}")
+
+    async def erase() -> None:
+        for _ in range(30):
+            if (thread_id := await theirs.store.find_thread(arrival("").ref)) is not None:  # type: ignore[arg-type] # it has one
+                await theirs.store.erase(thread_id, AT, limit=3)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(write(), erase())
+    assert await ours.receive(*(arrival(f"{number}") for number in range(30))) == [Receipt.REPEATED] * 30
+    left = {row.thread_id for row in await ours.store.inbox_heads(0, 100)}
+    assert len(left) <= 1

@@ -17,12 +17,14 @@ from bridge.testing.contract.store.dead_letters import DeadLetterContract
 from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
+from bridge.testing.contract.store.erasure import ErasureContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
+from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
@@ -41,6 +43,8 @@ class StoreContract(
     PollingContract,
     OwnTablesContract,
     MediaContract,
+    RetentionContract,
+    ErasureContract,
     PeopleContract,
 ):
     """All that the engine asks of a store."""
@@ -51,12 +55,14 @@ __all__ = [
     "DeliveryContract",
     "Desk",
     "DialogContract",
+    "ErasureContract",
     "HandoffContract",
     "MediaContract",
     "OwnTablesContract",
     "PeopleContract",
     "PollingContract",
     "ReceiveContract",
+    "RetentionContract",
     "SendContract",
     "StoreContract",
     "StoreSuite",

@@ -24,8 +24,11 @@ from bridge.store.lifecycle import (
     Outcome,
     climbs,
 )
+from bridge.store.records import Receipt
+from bridge.store.retention import Kept, sweeps
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, saying, sent
 from bridge.testing.contract.store.suite import StoreSuite
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from bridge.events import StatusValue
@@ -36,7 +39,7 @@ VALUES: Final[tuple[StatusValue, ...]] = ("read", "failed", "sent", "delivered")
 _FITTING: Final = {"news": "sent", "drop": "dead", "replay": "dead", "late": "done"}
 STEPS: Final = (
     *("hear", "turn", "turn", "retry turn", "give up", "send", "send", "refuse", "refuse", "retry"),
-    *("news", "news", "replay", "replay", "drop", "late"),
+    *("news", "news", "replay", "replay", "drop", "late", "repeat", "sweep", "sweep"),
 )
 PLANS: Final = st.lists(
     st.tuples(st.sampled_from(STEPS), st.integers(0, 1), st.integers(0, 7)), min_size=10, max_size=50
@@ -105,6 +108,10 @@ class Model:
                 await self.end_delivery(what, who, message, n)
             case "news" | "replay" | "drop" | "late":
                 await self.look_back(what, who, n)
+            case "repeat" if self.inbox[who].states:
+                await self.repeat(n)
+            case "sweep":
+                await self.sweep(n)
 
     async def heads(self, who: str) -> tuple[InboxRow | None, OutboxRow | None]:
         thread_id = await self.desk.store.find_thread(ref_of(who))
@@ -120,6 +127,19 @@ class Model:
         await self.desk.receive(*(arrival(key, who) for key in [*keys, *keys[:1]]))
         for row in self.desk.told.events[len(self.desk.told.events) - n :]:
             self.inbox[who].begin(row.id)
+
+    async def repeat(self, n: int) -> None:
+        """A webhook comes again: whatever was removed of its event, it is known."""
+        row = self.desk.told.events[n % len(self.desk.told.events)]
+        again_here = arrival(row.key, row.ref.conversation_id)
+        assert await self.desk.receive(again_here) == [Receipt.REPEATED]
+
+    async def sweep(self, n: int) -> None:
+        """Retention removes all that it may as soon as it is over, within the time in which keys are kept."""
+        ages = dict.fromkeys(Kept, 1.0)
+        plan = [*sweeps(ages, AT + 2 * SECOND)]
+        sweep, before = plan[n % len(plan)]
+        await self.desk.store.sweep(sweep, before)
 
     async def end_turn(self, what: str, who: str, row: InboxRow, n: int) -> None:
         line = self.inbox[who]
