@@ -37,6 +37,11 @@ COMMANDS: Final = {
     "Look inside": (
         Entry("status", "status:status", "Show what waits at each account, and whether the bridge is ready."),
         Entry("threads", "threads:threads", "List the conversations, the latest first."),
+        Entry(
+            "trace",
+            "trace:trace",
+            "Show the way of one event or message, from its webhook to each try and its fate.",
+        ),
         Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),

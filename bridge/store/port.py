@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         TurnCommit,
     )
     from bridge.store.shares import Use
+    from bridge.store.traces import Trace
 
 
 class Listener(Protocol):
@@ -169,6 +170,17 @@ class StoreReader(Protocol):
 
     async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
         """The latest `limit` things said in a thread after position `after`, oldest first."""
+        ...
+
+    async def find(self, name: str) -> list[str]:
+        """The ids ("in-7", "out-12") of the events and messages that a name is for.
+
+        A name is such an id or its number, an event key, an idempotency key, or what the gateway calls a message.
+        """
+        ...
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message; None: there is no such row."""
         ...
 
     async def migrations(self) -> list[Applied]:

@@ -12,13 +12,14 @@ from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
-from .. import records, views
+from .. import records, tracing, views
 from ..media import media_row
 from ..unreadable import sort_out
 from . import lookups, media, queries
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
+from .tracing import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.traces import Trace
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -232,6 +234,14 @@ class Reader:
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
+    async def find(self, name: str) -> list[str]:
+        """The events and messages that a name is for."""
+        return await tracing.find(self._fetch, QUERIES, name)
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message."""
+        return await tracing.trace(self._fetch, QUERIES, letter_id)
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers."""

@@ -12,11 +12,12 @@ from bridge.store.migrations import Applied
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
-from .. import records, views
+from .. import records, tracing, views
 from ..unreadable import sort_out
 from . import lookups, media, queries
 from .connection import execute
 from .evidence import ThreadEvidence
+from .tracing import QUERIES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.traces import Trace
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -57,6 +59,9 @@ class Reader:
             return [make(row) for row in db.execute(query, values)]
 
         return await self._look(fetch)
+
+    async def _rows(self, query: str, *values: object) -> list[records.Row]:
+        return await self._all(tuple, query, *values)
 
     async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], W], query: str, *values: object) -> list[W]:
         """Rows of work. The owner gives up those that this version cannot read, and looks again."""
@@ -201,6 +206,14 @@ class Reader:
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
+
+    async def find(self, name: str) -> list[str]:
+        """The events and messages that a name is for."""
+        return await tracing.find(self._rows, QUERIES, name)
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message."""
+        return await tracing.trace(self._rows, QUERIES, letter_id)
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers; a file of an older schema has none."""

@@ -12,6 +12,7 @@ from storage import views
 from storage.sqlite import media, queries, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
+from storage.sqlite.tracing import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +38,7 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_past (<expr>=? AND thread_id=?)",
         "outbox_past (<expr>=? AND thread_id=? AND rowid>?)",
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
+        "sqlite_autoindex_inbox_1 (account=? AND event_key>? AND event_key<?)",
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
     }
@@ -55,6 +57,7 @@ _BOUNDED: Final = {
     queries.DEAD_LETTERS[0]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.DEAD_LETTERS[1]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.HELD_THREADS: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
+    QUERIES.heard: (_HISTORY, "the next conversation in the index, once for each, for a person who looks"),
     views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),

@@ -25,6 +25,7 @@ from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
+from bridge.testing.contract.store.traces import TraceContract
 from bridge.testing.contract.store.turns import TurnContract
 
 
@@ -40,6 +41,7 @@ class StoreContract(
     PollingContract,
     OwnTablesContract,
     MediaContract,
+    TraceContract,
 ):
     """All that the engine asks of a store."""
 
@@ -58,5 +60,6 @@ __all__ = [
     "StoreContract",
     "StoreSuite",
     "TimerContract",
+    "TraceContract",
     "TurnContract",
 ]
