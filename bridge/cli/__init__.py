@@ -21,6 +21,11 @@ COMMANDS: Final = {
     ),
     "Set up": (
         Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
+        Entry(
+            "doctor",
+            "doctor:doctor",
+            "Examine a bridge: what `check` sees, and a live look at store, disk, clock, certificate and gateways.",
+        ),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),

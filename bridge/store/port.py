@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         ThreadRow,
         TurnCommit,
     )
+    from bridge.store.shapes import RawWebhook
     from bridge.store.shares import Use
     from bridge.store.traces import Trace
 
@@ -181,6 +182,10 @@ class StoreReader(Protocol):
 
     async def trace(self, letter_id: str) -> Trace | None:
         """The way of an event, or of that whose turn said a message; None: there is no such row."""
+        ...
+
+    async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
+        """What the latest webhooks brought, newest first, of events below a row id (None: of all)."""
         ...
 
     async def migrations(self) -> list[Applied]:

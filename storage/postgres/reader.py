@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
+    from bridge.store.shapes import RawWebhook
     from bridge.store.traces import Trace
 
     from ..records import Row
@@ -242,6 +243,10 @@ class Reader:
     async def trace(self, letter_id: str) -> Trace | None:
         """The way of an event, or of that whose turn said a message."""
         return await tracing.trace(self._fetch, QUERIES, letter_id)
+
+    async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
+        """What the latest webhooks brought, newest first."""
+        return await self._all(views.raw_webhook, queries.RAWS, before or views.LAST, limit)
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers."""

@@ -60,6 +60,7 @@ _BOUNDED: Final = {
     QUERIES.heard: (_HISTORY, "the next conversation in the index, once for each, for a person who looks"),
     views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
+    queries.RAWS: (_ROWS_ONWARDS, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
     statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),

@@ -114,6 +114,7 @@ async def look(store: Any, row: InboxRow) -> None:
     for name in ("1", "m-1", "key-a"):
         (letter, *_) = await store.find(name)
         assert await store.trace(letter) is not None
+    assert await store.raws(10)
     assert len(await store.migrations()) == 1
     await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")
