@@ -11,6 +11,7 @@ from bridge.store.replay import SIDES, letter_of
 from bridge.store.traces import Trace, TracedEvent, TracedMessage, TracedTimer, Try, comes_of, of_turn
 
 from . import views
+from .records import unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 EVENT: Final = (
     "i.id, i.account, i.thread_id, coalesce(t.channel || ':' || t.conversation, ''), i.seq, i.event_key, i.kind, "
     "i.status, i.attempt, i.replay, i.received_at, i.available_at, i.tried_at, i.done_at, coalesce(i.error, ''), "
-    "coalesce(i.trace, ''), i.event"
+    "coalesce(i.trace, ''), i.event, i.raw, i.address, i.channel"
 )
 MESSAGE: Final = (
     "o.id, o.account, o.thread_id, t.channel || ':' || t.conversation, o.inbox_id, o.seq, o.key, o.kind, o.message, "
@@ -60,7 +61,7 @@ class Queries(NamedTuple):
     """What is asked, in the SQL of one database. Each but `named` gives the columns above.
 
     `named` gives ids of messages by account and the gateway's name; `heard` those of events. `said` are messages of a
-    thread behind a row, said at a time or later; `news` its events behind a row, of the kinds in NEWS.
+    thread behind a row, said at a time or later; `events` its events behind a row, `news` its events behind a row, of the kinds in NEWS.
     """
 
     event: str
@@ -70,6 +71,7 @@ class Queries(NamedTuple):
     named: str
     heard: str
     said: str
+    events: str
     news: str
     tries: str
     timers: str
@@ -93,6 +95,16 @@ async def _existing(fetch: Fetch, queries: Queries, letter: str) -> list[str]:
     side, row_id = letter_of(letter)
     query = queries.event if side == "in" else queries.message
     return [letter] if row_id is not None and await fetch(query, row_id) else []
+
+
+async def recorded(fetch: Fetch, queries: Queries, thread_id: int, after: int, limit: int) -> list[TracedEvent]:
+    """A thread's events as stored, by their ids, behind one of them."""
+    return [_event(row) for row in await fetch(queries.events, thread_id, after, limit)]
+
+
+async def spoken(fetch: Fetch, queries: Queries, thread_id: int, after: int, limit: int) -> list[TracedMessage]:
+    """A thread's messages as stored, by their ids, behind one of them."""
+    return [_message(row) for row in await fetch(queries.said, thread_id, after, 0, limit)]
 
 
 async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
@@ -171,6 +183,9 @@ def _event(row: Row) -> TracedEvent:
         reason=row[14],
         trace=row[15],
         content=row[16],
+        raw=row[17],
+        address=unpack(row[18]),
+        channel=row[19],
     )
 
 

@@ -52,6 +52,11 @@ COMMANDS: Final = {
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
+        Entry(
+            "replay",
+            "replay:replay",
+            "Run recorded conversations through handlers, and show what they would say instead.",
+        ),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),

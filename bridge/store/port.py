@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from bridge.store.shapes import RawWebhook
     from bridge.store.shares import Use
-    from bridge.store.traces import Trace
+    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
 
 class Listener(Protocol):
@@ -182,6 +182,14 @@ class StoreReader(Protocol):
 
     async def trace(self, letter_id: str) -> Trace | None:
         """The way of an event, or of that whose turn said a message; None: there is no such row."""
+        ...
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, whatever became of them, by their ids, behind one of them."""
+        ...
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, whatever became of them, by their ids, behind one of them."""
         ...
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:

@@ -43,6 +43,9 @@ class TracedEvent:
     reason: str
     trace: str
     content: bytes
+    raw: bytes = b""
+    address: Mapping[str, str] = field(default_factory=dict)
+    channel: str | None = None
 
     @property
     def letter(self) -> str:

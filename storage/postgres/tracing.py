@@ -37,6 +37,11 @@ SELECT {MESSAGE} FROM s CROSS JOIN LATERAL (
     SELECT * FROM outbox WHERE {_IN_SEGMENT} AND created_at >= $3 ORDER BY id LIMIT $4) o
 JOIN threads t ON t.id = $1 LIMIT $4
 """,
+    events=f"""
+{_ON}
+SELECT {EVENT} FROM s CROSS JOIN LATERAL (SELECT * FROM inbox WHERE {_IN_SEGMENT} ORDER BY id LIMIT $3) i
+JOIN threads t ON t.id = $1 LIMIT $3
+""",
     news=f"""
 {_ON}
 SELECT {EVENT} FROM (

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bridge.store.media import MediaRow
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.shapes import RawWebhook
-    from bridge.store.traces import Trace
+    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -215,6 +215,14 @@ class Reader:
     async def trace(self, letter_id: str) -> Trace | None:
         """The way of an event, or of that whose turn said a message."""
         return await tracing.trace(self._rows, QUERIES, letter_id)
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, by their ids, behind one of them."""
+        return await tracing.recorded(self._rows, QUERIES, thread_id, after, limit)
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, by their ids, behind one of them."""
+        return await tracing.spoken(self._rows, QUERIES, thread_id, after, limit)
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
         """What the latest webhooks brought, newest first."""

@@ -33,6 +33,11 @@ QUERIES: Final = Queries(
 FROM s CROSS JOIN outbox o INDEXED BY outbox_past ON o.id >> {segments.BITS} = s.n AND o.thread_id = ?1 AND o.id > ?2
 CROSS JOIN threads t ON t.id = o.thread_id WHERE o.created_at >= ?3 LIMIT ?4
 """,
+    events=f"""
+{_ON} SELECT {EVENT}
+FROM s CROSS JOIN inbox i INDEXED BY inbox_past ON i.id >> {segments.BITS} = s.n AND i.thread_id = ?1 AND i.id > ?2
+CROSS JOIN threads t ON t.id = i.thread_id LIMIT ?3
+""",
     news=f"""
 {_ON} SELECT {EVENT} FROM (
     SELECT w.id FROM s CROSS JOIN inbox w INDEXED BY inbox_past

@@ -118,6 +118,21 @@ class TraceContract(StoreSuite):
         assert [(timer.name, timer.state) for timer in trace.timers] == [("soon", "due"), ("late", "waiting")]
         assert [event.id for event in trace.later] == [fired.id]
 
+    async def test_all_events_and_messages_of_a_thread_are_read_page_by_page(self, desk: Desk) -> None:
+        rows = await desk.hear("1", "2", "3")
+        await desk.turn(rows[0], "a", "b")
+        await desk.hear("4", conversation="bob")
+        events = await desk.store.recorded(rows[0].thread_id)
+        assert [(event.key, event.state) for event in events] == [("1", "done"), ("2", "open"), ("3", "open")]
+        assert orjson.loads(events[0].raw) == {"id": "1", "text": "1"}
+        assert await desk.store.recorded(rows[0].thread_id, after=events[0].id, limit=1) == events[1:2]
+        messages = await desk.store.spoken(rows[0].thread_id)
+        assert [(message.key, message.event_id) for message in messages] == [
+            ("key-a", rows[0].id),
+            ("key-b", rows[0].id),
+        ]
+        assert await desk.store.spoken(rows[0].thread_id, after=messages[0].id) == messages[1:]
+
     async def test_a_dead_event_tells_why_and_where(self, desk: Desk) -> None:
         (row,) = await desk.hear("1")
         await desk.store.settle_turn(replace(given_up(row, "it raised"), trace="bot.py:7"))
