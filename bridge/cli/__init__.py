@@ -57,6 +57,7 @@ COMMANDS: Final = {
             "replay:replay",
             "Run recorded conversations through handlers, and show what they would say instead.",
         ),
+        Entry("capture", "capture:capture", "Print a conversation as a test of the bot that fails as production did."),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),

@@ -62,7 +62,7 @@ def replay(
     an event whose turn fails with these handlers alone, and "answered" one that failed before. The same
     handlers give no line. With a difference the exit code is 1.
 
-    Nothing is written and nobody is asked: connections and other programs are refused while handlers run.
+    A replay writes nothing and asks nobody: while handlers run, connections and other programs are refused.
 
     Example: `threadbridge replay --since 1d --handlers new_bot:router`
     """
