@@ -11,12 +11,12 @@ import orjson
 import typer
 
 from bridge.cli.anonymous import Replacements, words
-from bridge.cli.looking import OfDev, StoreUrl, looked_at
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave
-from bridge.cli.recording import Conversation, Recording, conversation
+from bridge.cli.recording import Conversation, Recording, bot_and_store, conversation
 from bridge.cli.replay_run import rerun
 from bridge.cli.story import Story, written
-from bridge.cli.threads import no_store_yet
+from bridge.cli.threads import is_made
 from bridge.engine.turns.signing import SIGNING
 from bridge.errors import NoThread
 from bridge.events import Message, Postback, Status
@@ -51,6 +51,7 @@ def capture(
     keep_texts: Annotated[bool, typer.Option("--keep-texts", help="Leave texts as they were written.")] = False,
     store: StoreUrl = None,
     dev: OfDev = False,
+    demo: OfDemo = False,
 ) -> None:
     """Print a conversation as a test of the bot that fails as production did.
 
@@ -64,11 +65,10 @@ def capture(
     Example: `threadbridge capture in-7 > test_captured.py`
     """
     with exits():
-        read = looked_at(config, dev=dev)
-        source = read if store is None else looked_at(config, store)
-        if no_store_yet(source):
+        read, url = bot_and_store(config, store, dev=dev, demo=demo)
+        if not is_made(url):
             leave(1)
-        captured = asyncio.run(_captured(source.storage.url, name))
+        captured = asyncio.run(_captured(url, name))
         if captured is None:
             complain(f"{name}: no conversation and no event or message of one has this id")
             leave(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
+from bridge.cli.looking import looked_at
+from bridge.cli.serve import demo_config
 from bridge.engine.turns.signing import SIGNING
 from bridge.events import Echo, Send, Status, Timer, Unrecognised, decode_event
 from bridge.frozen import dataclass
@@ -14,7 +16,9 @@ from bridge.strict_json import read_object
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from pathlib import Path
 
+    from bridge.config.load import Config
     from bridge.events import Event, ThreadRef
     from bridge.store.port import StoreReader
     from bridge.store.traces import TracedEvent, TracedMessage
@@ -59,6 +63,19 @@ class Recording:
             if (arrival := arrival_of(event, one.ref, wants)) is not None
         ]
         return sorted(rows, key=lambda row: (row[0].received_at, row[0].id))
+
+
+def bot_and_store(file: Path, store: str | None, *, dev: bool, demo: bool) -> tuple[Config, str]:
+    """The configuration with the handlers to run, and the URL of the store that has the recording.
+
+    Raises:
+        ConfigError: the configuration or the URL cannot be used.
+    """
+    if demo:
+        config = demo_config(8080, file if file.exists() else None)
+        return config, config.storage.url
+    config = looked_at(file, dev=dev)
+    return config, config.storage.url if store is None else looked_at(file, store).storage.url
 
 
 def arrival_of(event: TracedEvent, ref: ThreadRef, wants: Callable[[str], bool]) -> Arrival | None:

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Final
 import orjson
 import typer
 
-from bridge.cli.looking import OfDev, StoreUrl, looked_at
+from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, time_of
-from bridge.cli.recording import Recording, record
+from bridge.cli.recording import Recording, bot_and_store, record
 from bridge.cli.replay_run import rerun
-from bridge.cli.threads import no_store_yet
+from bridge.cli.threads import is_made
 from bridge.clock import SystemClock
 from bridge.engine.jobs import JOBS
 from bridge.routing.loading import load_routers
@@ -53,6 +53,7 @@ def replay(
     limit: Limit = 1000,
     store: StoreUrl = None,
     dev: OfDev = False,
+    demo: OfDemo = False,
     as_json: AsJson = False,
 ) -> None:
     """Run recorded conversations through handlers, and show what they would say instead.
@@ -68,12 +69,11 @@ def replay(
     """
     began = _since(since)
     with exits():
-        read = looked_at(config, dev=dev)
-        source = read if store is None else looked_at(config, store)
-        if no_store_yet(source):
+        read, url = bot_and_store(config, store, dev=dev, demo=demo)
+        if not is_made(url):
             leave(1)
         router = combine(load_routers(handlers or read.handlers_to_load(), read.folder, file=read.file))
-        recording = asyncio.run(_record(read, source.storage.url, began, limit))
+        recording = asyncio.run(_record(read, url, began, limit))
         result = rerun(recording, read, router, SystemClock().now())
         rows = [*differences(recording, result, began)]
         number = len(recording.conversations)

@@ -93,7 +93,7 @@ def demo(
     With your own handlers: `threadbridge demo -c threadbridge.toml`
     """
     with exits():
-        made = _demo(port, config)
+        made = demo_config(port, config)
 
         def ready() -> None:
             say("")
@@ -106,7 +106,7 @@ def demo(
         _serve(made, ready)
 
 
-def _demo(port: int, file: Path | None) -> Config:
+def demo_config(port: int, file: Path | None) -> Config:
     """The playground on this machine, with the handlers of `file` or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},

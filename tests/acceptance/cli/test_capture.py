@@ -24,7 +24,6 @@ from tests.support.planted_bugs import BUGS, MISSED, Bug
 from tests.support.recordings import keep
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from bridge.routing.router import Router
@@ -75,7 +74,7 @@ def outcomes(tests: Path, bots: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Shown]]:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Shown]:
     """Of each bug what its captured test shows, with the bug and without."""
     folder = tmp_path_factory.mktemp("captured")
     broken, mended, tests = (folder / name for name in ("broken", "mended", "tests"))
@@ -91,7 +90,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Shown]
         (tests / f"test_{module}.py").write_text(texts[module], "utf-8")
     sys.path.remove(str(broken))
     with_bug, without = outcomes(tests, broken), outcomes(tests, mended)
-    yield {
+    return {
         bug.name: Shown(
             text=texts[f"planted_bug_{number}"],
             broken=with_bug[f"test_planted_bug_{number}"],
