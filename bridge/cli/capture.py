@@ -16,7 +16,7 @@ from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave
 from bridge.cli.recording import Conversation, Recording, bot_and_store, conversation
 from bridge.cli.replay_run import rerun
 from bridge.cli.story import Story, written
-from bridge.cli.threads import is_made
+from bridge.cli.threads import no_store_yet
 from bridge.engine.turns.signing import SIGNING
 from bridge.errors import NoThread
 from bridge.events import Message, Postback, Status
@@ -65,10 +65,10 @@ def capture(
     Example: `threadbridge capture in-7 > test_captured.py`
     """
     with exits():
-        read, url = bot_and_store(config, store, dev=dev, demo=demo)
-        if not is_made(url):
+        read, source = bot_and_store(config, store, dev=dev, demo=demo)
+        if no_store_yet(source):
             leave(1)
-        captured = asyncio.run(_captured(url, name))
+        captured = asyncio.run(_captured(source.storage.url, name))
         if captured is None:
             complain(f"{name}: no conversation and no event or message of one has this id")
             leave(1)

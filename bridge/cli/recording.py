@@ -65,17 +65,17 @@ class Recording:
         return sorted(rows, key=lambda row: (row[0].received_at, row[0].id))
 
 
-def bot_and_store(file: Path, store: str | None, *, dev: bool, demo: bool) -> tuple[Config, str]:
-    """The configuration with the handlers to run, and the URL of the store that has the recording.
+def bot_and_store(file: Path, store: str | None, *, dev: bool, demo: bool) -> tuple[Config, Config]:
+    """The configuration with the handlers to run, and one with the store that has the recording.
 
     Raises:
         ConfigError: the configuration or the URL cannot be used.
     """
     if demo:
         config = demo_config(8080, file if file.exists() else None)
-        return config, config.storage.url
+        return config, config
     config = looked_at(file, dev=dev)
-    return config, config.storage.url if store is None else looked_at(file, store).storage.url
+    return config, config if store is None else looked_at(file, store)
 
 
 def arrival_of(event: TracedEvent, ref: ThreadRef, wants: Callable[[str], bool]) -> Arrival | None:

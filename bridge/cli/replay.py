@@ -15,7 +15,7 @@ from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer re
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, time_of
 from bridge.cli.recording import Recording, bot_and_store, record
 from bridge.cli.replay_run import rerun
-from bridge.cli.threads import is_made
+from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
 from bridge.engine.jobs import JOBS
 from bridge.routing.loading import load_routers
@@ -69,11 +69,11 @@ def replay(
     """
     began = _since(since)
     with exits():
-        read, url = bot_and_store(config, store, dev=dev, demo=demo)
-        if not is_made(url):
+        read, source = bot_and_store(config, store, dev=dev, demo=demo)
+        if no_store_yet(source):
             leave(1)
         router = combine(load_routers(handlers or read.handlers_to_load(), read.folder, file=read.file))
-        recording = asyncio.run(_record(read, url, began, limit))
+        recording = asyncio.run(_record(read, source.storage.url, began, limit))
         result = rerun(recording, read, router, SystemClock().now())
         rows = [*differences(recording, result, began)]
         number = len(recording.conversations)

@@ -9,7 +9,6 @@ import typer
 
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, listing, time_of
-from bridge.config.schema import Storage
 from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
@@ -86,13 +85,8 @@ async def _threads(config: Config, account: str | None, limit: int, *, held: boo
 
 def no_store_yet(config: Config) -> bool:
     """Whether the store does not exist yet; complains if so."""
-    return not is_made(config.storage.url)
-
-
-def is_made(url: str) -> bool:
-    """Whether there is a store; complains if there is none."""
-    database = Storage(url=url).file
+    database = config.storage.file
     if database is None or database.exists():
-        return True
+        return False
     complain(f"no store yet: the first `threadbridge run` creates {database}")
-    return False
+    return True
