@@ -262,8 +262,10 @@ def test_a_clock_that_is_wrong_is_told(off: int, level: str) -> None:
     assert ("behind" in clock.about) == (off < 0)
 
 
-async def _elsewhere(_: web.Request) -> web.Response:
-    return web.Response(status=302, headers={"Location": "https://example.org/"})
+async def _elsewhere(request: web.Request) -> web.Response:
+    if request.query:
+        return web.json_response({"ok": True})
+    return web.Response(status=302, headers={"Location": "/health/live?another=1"})
 
 
 def test_a_public_url_that_leads_elsewhere_is_a_problem() -> None:

@@ -37,7 +37,7 @@ class Seat(Key, expires="1d"):
     no: int
 
 
-def bot(greeting: str = "Hello", *, breaks: bool = False) -> Router:
+def bot(greeting: str = "Hello", *, breaks: bool = False, sends: bool = True) -> Router:
     """A bot that does a little of everything."""
     router = Router("bot")
 
@@ -52,7 +52,8 @@ def bot(greeting: str = "Hello", *, breaks: bool = False) -> Router:
 
     @router.message(text="tell bob")
     def tell(turn: Turn) -> str:
-        turn.send("bob", "Ann says hello", channel="whatsapp")
+        if sends:
+            turn.send("+6281234500099", "Ann says hello", channel="whatsapp")
         return "Told."
 
     @router.message(text="boom")
@@ -178,6 +179,11 @@ def test_other_handlers_are_shown_by_what_they_say_otherwise(tmp_path: Path) -> 
     assert changes[:2] == [("-", '{"kind":"text","text":"Hello 1"}'), ("+", '{"kind":"text","text":"Good day 1"}')]
     assert {change for change, _ in changes} == {"-", "+"}
     assert len(changes) == 2 * 4  # three people say hi, and one says more after the return
+
+
+def test_what_is_not_sent_to_another_conversation_any_more_is_shown(tmp_path: Path) -> None:
+    recording, world = recorded(tmp_path, bot())
+    assert compared(recording, world, bot(sends=False)) == [("-", '{"kind":"text","text":"Ann says hello"}')]
 
 
 def test_what_fails_with_these_handlers_alone_is_told(tmp_path: Path) -> None:

@@ -20,7 +20,15 @@ def test_a_path_names_keys_and_lists_and_no_value() -> None:
 
 
 def test_a_key_that_is_data_is_not_kept() -> None:
-    body = {"6281234500099": 1, "a name of somebody": 1, "x" * 65: 1, "0f3b5c0e8a7d4b1e": {"ok": 1}, "id_2": 1, "": 1}
+    body = {
+        "6281234500099": 1,
+        "a name of somebody": 1,
+        "x" * 65: 1,
+        "deadbeefcafe0123": {"ok": 1},
+        "id_2": 1,
+        "": 1,
+        "of_20260101": 1,
+    }
     assert paths(body) == {"*", "*.ok", "id_2"}
 
 

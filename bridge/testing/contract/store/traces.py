@@ -70,6 +70,16 @@ class TraceContract(StoreSuite):
         assert await desk.store.trace(first.key) is None  # only an id has a trace
         assert await desk.store.trace(f"out-{first.id}") == trace
 
+    async def test_a_turn_that_says_nothing_has_no_messages_of_the_next_one(self, desk: Desk) -> None:
+        first, second = await desk.hear("1", "2")
+        await desk.turn(first)
+        commit = await desk.commit_of(second, "a")
+        await desk.store.commit_turn(replace(commit, at=AT + 1))
+        for row, count in ((first, 0), (second, 1)):
+            trace = await desk.store.trace(f"in-{row.id}")
+            assert trace is not None
+            assert len(trace.messages) == count
+
     async def test_the_messages_of_a_batch_belong_to_each_of_its_events(self, desk: Desk) -> None:
         older, newest = await desk.hear("1", "2")
         commit = await desk.commit_of(newest, "a")
