@@ -61,7 +61,7 @@ class Queries(NamedTuple):
     """What is asked, in the SQL of one database. Each but `named` gives the columns above.
 
     `named` gives ids of messages by account and the gateway's name; `heard` those of events. `said` are messages of a
-    thread behind a row, said at a time or later; `events` its events behind a row, `news` its events behind a row, of the kinds in NEWS.
+    thread behind a row, said at a time or later; `events` its events behind a row, `news` those of the kinds in NEWS.
     """
 
     event: str
@@ -83,12 +83,16 @@ async def find(fetch: Fetch, queries: Queries, name: str) -> list[str]:
         return await _existing(fetch, queries, name)
     if found := [f"out-{row[0]}" for row in await fetch(queries.message_keyed, name)]:
         return found
-    found = [letter for side in SIDES for letter in await _existing(fetch, queries, f"{side}-{name}")]
-    for (account,) in await fetch(views.ACCOUNTS):
+    accounts = [row[0] for row in await fetch(views.ACCOUNTS)]
+    for account in accounts:
         found += [f"in-{row[0]}" for row in await fetch(queries.event_keyed, account, name)]
-        found += [f"in-{row[0]}" for row in await fetch(queries.heard, account, name)]
         found += [f"out-{row[0]}" for row in await fetch(queries.named, account, name)]
-    return [*dict.fromkeys(found)]
+    if found:
+        return [*dict.fromkeys(found)]
+    found = [letter for side in SIDES for letter in await _existing(fetch, queries, f"{side}-{name}")]
+    for account in accounts:
+        found += [f"in-{row[0]}" for row in await fetch(queries.heard, account, name)]
+    return found
 
 
 async def _existing(fetch: Fetch, queries: Queries, letter: str) -> list[str]:
