@@ -19,7 +19,7 @@ from bridge.cli.story import Story, written
 from bridge.cli.threads import no_store_yet
 from bridge.engine.turns.signing import SIGNING
 from bridge.errors import NoThread
-from bridge.events import Message, Postback, Status
+from bridge.events import Status
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
 from bridge.store.lifecycle import InboxState
@@ -39,7 +39,8 @@ _RAISED: Final = re.compile(r"(?:^|: )([A-Za-z_]\w*)(?:: |$)")
 """The class of an error, in the reason of a dead letter."""
 _TRIALS: Final = 200
 """Reruns that look for the words on which a failure depends."""
-_SPOKEN: Final = frozenset({Message.tag, Postback.tag})
+_TEXTS: Final = frozenset({"text", "caption", "header", "footer"})
+"""Fields of a message that hold words."""
 
 
 def capture(
@@ -243,17 +244,26 @@ class _Trial:
 
     def _replaced(self, event: TracedEvent, only: Collection[str] | None) -> TracedEvent:
         """An event with its texts replaced (`only`: these words of them), and its person by another."""
-        if event.kind not in _SPOKEN:
-            return event
         values = dict(event.values)
-        if event.kind == Message.tag:
-            values["text"] = self.names.text(values.get("text") or "", only)
+        for key in ("text", "note"):
+            if isinstance(values.get(key), str):
+                values[key] = self.names.text(values[key], only)
         if values.get("media"):
             media = dict(values["media"])
             for key in ("caption", "name", "url"):
                 media[key] = self.names.text(media.get(key) or "", only)
             values["media"] = media
-        return replace(event, content=orjson.dumps(values))
+        if values.get("messages"):
+            values["messages"] = [self._said(message, only) for message in values["messages"]]
+        return replace(event, content=orjson.dumps(values)) if values else event
+
+    def _said(self, message: str, only: Collection[str] | None) -> str:
+        """A message of the bot's own, as it is stored, with the texts in it replaced."""
+        values = {
+            key: self.names.text(value, only) if key in _TEXTS and isinstance(value, str) else value
+            for key, value in orjson.loads(message).items()
+        }
+        return orjson.dumps(values).decode()
 
 
 def _texts(event: TracedEvent) -> list[str]:

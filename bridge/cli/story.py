@@ -200,7 +200,8 @@ def _says(name: str, values: Mapping[str, Any]) -> str:
         url = media.get("url") or "https://example.org/file"
         return f"await {name}.sends({_python(values['kind'])}, {_python(url)}, {_python(caption)})"
     if place:
-        return f"await {name}.locates({place['latitude']!r}, {place['longitude']!r})"
+        near = (round(place[side], 1) for side in ("latitude", "longitude"))  # some 10 km: nobody's home
+        return f"await {name}.locates({', '.join(map(repr, near))})"
     return f"await {name}.says({_python(values.get('text', ''))})"
 
 

@@ -53,7 +53,9 @@ def says(
                 await world.advance(rest)
                 continue
             elif act == "agent":
-                await (world.agent(person).takes("") if rest == "takes" else world.agent(person).returns())
+                await (
+                    world.agent(person).takes("Maria is angry") if rest == "takes" else world.agent(person).returns()
+                )
             else:
                 await person.says(*text.split("|"))
             await world.settle()
@@ -70,7 +72,7 @@ async def _photo(world: World) -> None:
 
 async def _place(world: World) -> None:
     ann = world.contact("konnek", "whatsapp", "Maria")
-    await ann.locates(-6.2, 106.8)
+    await ann.locates(-6.21462, 106.84513)
     await world.settle()
 
 

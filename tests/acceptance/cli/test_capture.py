@@ -125,7 +125,9 @@ def test_a_captured_test_shows_the_bug(bug: Bug, shown: dict[str, Shown]) -> Non
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_captured_test_names_nobody(bug: Bug, shown: dict[str, Shown]) -> None:
     text = shown[bug.name].text
-    assert not [word for word in ("Maria", "O'Brien", "6281234500099", "broken lamp", "living room") if word in text]
+    assert not [
+        word for word in ("Maria", "O'Brien", "6281234500099", "broken lamp", "living room", "6.21462") if word in text
+    ]
 
 
 def test_words_that_do_not_matter_are_replaced_and_the_others_are_kept(shown: dict[str, Shown]) -> None:
