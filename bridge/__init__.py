@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bridge import errors, events, messages
     from bridge.app.http import create_app
+    from bridge.config.settings_file import SettingsFile
     from bridge.conversation.dialog import Dialog
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import Turn
+    from bridge.equal_text import fold
     from bridge.errors import BridgeError, HandlerError, MediaError, NoAnswer, StepFailed
     from bridge.events import (
         Contact,
@@ -92,6 +94,7 @@ __all__ = [
     "Router",
     "Row",
     "Section",
+    "SettingsFile",
     "Status",
     "StepFailed",
     "Template",
@@ -107,15 +110,18 @@ __all__ = [
     "errors",
     "escape_markdown",
     "events",
+    "fold",
     "messages",
 ]
 
 if not TYPE_CHECKING:  # a type checker that saw this would take any name for one of ours
     _HOMES = {
         "bridge.app.http": "create_app",
+        "bridge.config.settings_file": "SettingsFile",
         "bridge.conversation.dialog": "Dialog",
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
+        "bridge.equal_text": "fold",
         "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
         "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Status ThreadRef Timer "
         "Unrecognised",

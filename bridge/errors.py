@@ -164,6 +164,10 @@ class NoThread(Unavailable):
     """There is no thread of that id."""
 
 
+class NoContact(Unavailable):
+    """There is no contact of that number."""
+
+
 class ClaimLost(StoreError):
     """Another process holds the thread, or the row is settled: the work is dropped silently."""
 

@@ -25,6 +25,9 @@ MESSAGE_KINDS: Final = frozenset(get_args(MessageKind))
 StatusValue = Literal["sent", "delivered", "read", "failed"]
 Stale = Literal["forged", "expired", "unknown"]
 
+GROUP: Final = "group"
+"""The channel of a conversation where many listen: it belongs to none of them."""
+
 STATUS_VALUES: Final = frozenset(get_args(StatusValue))
 
 

@@ -103,4 +103,4 @@ class ThreadMemory:
 
 def _size(row: ThreadRow) -> int:
     """Bytes of what may be large in a thread."""
-    return len(row.state) + len(row.dialog or b"") + len(row.members or b"")
+    return len(row.state) + len(row.dialog or b"") + len(row.members or b"") + len(row.person or b"")

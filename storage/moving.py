@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import orjson
+
 from bridge.events import Timer, decode_event, encode_event
 from bridge.store.copying import INHERITED, CopyRefused
 
@@ -27,9 +29,21 @@ WHERE account = '' OR (account = {{account}} AND name LIKE '{INHERITED}%')
 """
 """What the account inherits when it moves."""
 _PLACES: Final = frozenset(
-    {("threads", "spoken"), ("threads", "silenced"), ("threads", "opted_out"), ("timers", "held")}
+    {
+        ("threads", "spoken"),
+        ("threads", "silenced"),
+        ("threads", "opted_out"),
+        ("threads", "leads_to"),
+        ("contacts", "merged_into"),
+        ("timers", "held"),
+    }
 )
 """Columns with the number of a row, beside those whose name says so; 0 is no number."""
+MERGED: Final = """
+SELECT c.id FROM contacts c JOIN contacts p ON p.id = c.merged_into
+WHERE c.merged_into IS NOT NULL AND c.account <> p.account AND {0} IN (c.account, p.account) ORDER BY c.id LIMIT 1
+"""
+"""A contact of the account that is one person with a contact of another."""
 _VIA: Final = {"thread_id": "threads", "inbox_id": "inbox", "outbox_id": "outbox"}
 """Through what a row without an account has one."""
 _TIMER: Final = "timer:"
@@ -95,6 +109,16 @@ def of_account(table: Table, marked: str, plain: Callable[[str], str]) -> str:
     raise CopyRefused(f"the rows of the table {table.name} belong to no account: only a whole store takes them along")
 
 
+def check_merged(account: str, merged: Sequence[tuple[int]]) -> None:
+    """Refuse to part what MERGED found. Raises CopyRefused."""
+    if merged:
+        number = merged[0][0]
+        raise CopyRefused(
+            f"contact {number} is one person with a contact of another account than {account}: "
+            f"`threadbridge contacts unmerge {number}` first, and merge them again never or in one store"
+        )
+
+
 def any_of_account(table: Table, marked: str) -> str | None:
     """A query for a row of the account; None: without one in other tables, there is none in this one."""
     of_account(table, marked, str)
@@ -109,7 +133,9 @@ def raised(table: Table, rows: Sequence[Row], shift: int) -> list[Row]:
         return list(rows)
     places = [place for place, column in enumerate(table.columns) if has_number(table.name, column)]
     made = [_with_numbers(row, places, shift) for row in rows]
-    return [_with_timer(table, row, shift) for row in made] if table.name == "inbox" else made
+    if table.name == "inbox":
+        return [_with_timer(table, row, shift) for row in made]
+    return [_with_person(table, row, shift) for row in made] if table.name == "threads" else made
 
 
 def lowered(table: Table, key: Key, shift: int) -> Key:
@@ -143,6 +169,16 @@ def _with_timer(table: Table, row: Row, shift: int) -> Row:
     except UNREADABLE:  # whoever takes it up gives it up
         pass
     return tuple(values.values())
+
+
+def _with_person(table: Table, row: Row, shift: int) -> Row:
+    """What a thread has of its contact names their number."""
+    values: dict[str, Value] = dict(zip(table.columns, row, strict=True))
+    person = values["person"]
+    if not isinstance(person, bytes):
+        return row
+    known = orjson.loads(person)
+    return tuple({**values, "person": orjson.dumps({**known, "id": known["id"] + shift})}.values())
 
 
 def _raised_key(key: str, shift: int) -> str:

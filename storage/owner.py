@@ -129,6 +129,14 @@ class Owner(ABC):
         """The bytes of a forgotten medium are gone."""
         await self._writer.put(Unit("remove media", media_id))
 
+    async def merge_contacts(self, contact_id: int, other_id: int, at: int) -> bool:
+        """Two contacts are one person from now on; False: they were before."""
+        return bool((await self._writer.put(Unit("merge", (contact_id, other_id, at)))).value)
+
+    async def unmerge_contact(self, contact_id: int, at: int) -> bool:
+        """A contact that was merged is a person of their own again; False: they were not merged."""
+        return bool((await self._writer.put(Unit("unmerge", (contact_id, at)))).value)
+
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:
         """Append a dead letter to its thread again; for quarantine, the events it now turns out to hold."""
         return bool((await self._writer.put(Unit("replay", (letter_id, at, arrivals)))).value)

@@ -47,7 +47,7 @@ OPEN: Final = {"inbox": EVENT_OPEN, "outbox": MESSAGE_OPEN}
 REF: Final = "t.account, t.provider, t.channel, t.conversation"
 THREAD: Final = (
     f"t.id, {REF}, t.state, t.step, t.version, t.choices, t.address, t.last_heard, t.heard, t.dialog, t.note, "
-    "t.spoken, t.silenced, t.taken, t.members, t.opted_out"
+    "t.spoken, t.silenced, t.taken, t.members, t.opted_out, t.contact_id, t.person, t.named, t.leads_to, t.lost"
 )
 INBOX: Final = (
     f"i.id, i.seq, i.thread_id, {REF}, i.event_key, i.kind, i.event, i.raw, i.attempt, "
@@ -72,6 +72,11 @@ def pack(value: Mapping[str, str] | Sequence[str]) -> bytes | None:
 def unpack(value: bytes | None) -> dict[str, str]:
     """The inverse of `pack` for mappings."""
     return orjson.loads(value) if value else {}
+
+
+def unpack_names(value: bytes | None) -> tuple[str, ...]:
+    """The inverse of `pack` for lists."""
+    return tuple(orjson.loads(value)) if value else ()
 
 
 def pack_choices(choices: Sequence[Choice]) -> bytes:
@@ -112,6 +117,11 @@ def thread_row(row: Row) -> ThreadRow:
         hold=Hold(note=row[13], taken_seq=row[14], silenced_seq=row[15], at_gateway=bool(row[16])),
         members=row[17],
         opted_out=row[18],
+        contact_id=row[19],
+        person=row[20],
+        named=row[21],
+        leads_to=row[22],
+        lost=unpack_names(row[23]),
     )
 
 

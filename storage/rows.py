@@ -117,6 +117,13 @@ def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
 
 
+def kept_values(thread: ThreadRow) -> tuple[Any, ...]:
+    """Whose a thread is: from its contact to its version, and its id."""
+    address = pack(thread.address) or b"{}"
+    whose = (thread.contact_id, thread.person, thread.named, thread.leads_to, pack(list(thread.lost)))
+    return *whose, thread.opted_out, address, thread.version, thread.id
+
+
 def committed(thread: ThreadRow) -> ThreadRow:
     """A thread once the turn that leaves it so is committed: `replace`, in a fifth of the time."""
     return ThreadRow(
@@ -133,4 +140,9 @@ def committed(thread: ThreadRow) -> ThreadRow:
         members=thread.members,
         hold=thread.hold,
         opted_out=thread.opted_out,
+        contact_id=thread.contact_id,
+        person=thread.person,
+        named=thread.named,
+        leads_to=thread.leads_to,
+        lost=thread.lost,
     )

@@ -22,10 +22,11 @@ from bridge.engine.media.fetching import Fetching
 from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.timers import Timers
-from bridge.engine.turns.consent import Consent, Quiet
+from bridge.engine.turns.consent import Consent, Quiet, Words
 from bridge.engine.turns.dispatcher import Dispatcher
 from bridge.engine.turns.loops import GuardPolicy, bare
 from bridge.engine.turns.policy import TurnPolicy
+from bridge.engine.turns.reaching import Reach
 from bridge.engine.turns.sending import Sender
 from bridge.engine.turns.signing import Signer
 from bridge.engine.watchdog import Watchdog
@@ -39,7 +40,7 @@ from bridge.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from bridge.clock import Clock
     from bridge.config.load import Config
@@ -206,7 +207,14 @@ def assemble(base: Base) -> Parts:
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
-        sender=Sender(store, config.accounts, Signer(store, base.rng), clock, lambda: base.rng.randbytes(16).hex()),
+        sender=Sender(
+            store,
+            config.accounts,
+            Signer(store, base.rng),
+            clock,
+            lambda: base.rng.randbytes(16).hex(),
+            Reach(store, config.accounts, config.channels.order, clock),
+        ),
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,
@@ -243,7 +251,8 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
         backoff=Backoff(attempts=handlers.attempts),
         slow_concurrency=handlers.slow_concurrency,
         return_after=handlers.return_after or None,
-        consent=_consent(base.config.consent),
+        consent=_consent(base.config, base.router),
+        channels=base.config.channels.order,
         guard=_guard(base.config),
     )
     accounts = dict(base.config.accounts)
@@ -262,9 +271,20 @@ def _dispatcher(base: Base, files: Files) -> Dispatcher:
     )
 
 
-def _consent(section: ConsentSection) -> Consent:
+def _consent(config: Config, router: Router) -> Consent:
+    """What is configured, and what the routers add."""
+    section = config.consent
     quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
-    return Consent(section.stop, section.start if section.stop else (), section.confirm, quiet)
+    bots = rulebook_of(router).consent_words()
+    return Consent({name: _words(account.settings, section, bots) for name, account in config.accounts.items()}, quiet)
+
+
+def _words(own: AccountSettings, section: ConsentSection, bots: tuple[Mapping[str, str], Iterable[str]]) -> Words:
+    """The words of an account: its own, where it has any, else those of all; and beside them the bot's."""
+    stop, start = bots
+    confirm = section.confirm if own.confirm is None else own.confirm
+    words = {**stop, **dict.fromkeys(section.stop if own.stop is None else own.stop, confirm)}
+    return Words(words, (*start, *(section.start if own.start is None else own.start)) if words else ())
 
 
 def _guard(config: Config) -> GuardPolicy:

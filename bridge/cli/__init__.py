@@ -26,6 +26,11 @@ COMMANDS: Final = {
             "doctor:doctor",
             "Examine a bridge: what `check` sees, and a live look at store, disk, clock, certificate and gateways.",
         ),
+        Entry(
+            "test-replies",
+            "replies:hold_conversations",
+            "Hold conversations written as plain text with the bot, and show what differs.",
+        ),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),

@@ -68,9 +68,9 @@ def dev(
 
     A handler that raises is shown with its traceback, and its event is not tried again.
 
-    A change of a .py or .toml file below the configuration's folder restarts the bridge. Code that cannot be loaded
-    is reported, and the old code continues. Emulators keep their ports. The bridge ends with this command, also when
-    that is killed or its terminal closes.
+    A change of a .py, .toml or .yaml file below the configuration's folder restarts the bridge. Code that cannot be
+    loaded is reported, and the old code continues. Emulators keep their ports. The bridge ends with this command, also
+    when that is killed or its terminal closes.
 
     Example: `threadbridge dev -c shop/threadbridge.toml --open`
     """
@@ -168,7 +168,7 @@ class _Development:
         stop = asyncio.Event()
         for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(name, stop.set)
-        wanted = PythonFilter(extra_extensions=(".toml",))
+        wanted = PythonFilter(extra_extensions=(".toml", ".yaml", ".yml"))
         watch = awatch(self._folder, watch_filter=wanted, stop_event=stop, rust_timeout=_LOOK, yield_on_timeout=True)
         try:
             async for changes in watch:

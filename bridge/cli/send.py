@@ -114,13 +114,15 @@ async def _store(
     import uuid  # noqa: PLC0415
 
     from bridge.clock import SystemClock  # noqa: PLC0415
+    from bridge.engine.turns.reaching import Reach  # noqa: PLC0415
     from bridge.engine.turns.sending import Sender  # noqa: PLC0415
     from bridge.engine.turns.signing import Signer  # noqa: PLC0415
 
     store = await open_store(config.storage.url)
     try:
-        signer = Signer(store, random.SystemRandom())
-        sender = Sender(store, config.accounts, signer, SystemClock(), lambda: uuid.uuid4().hex)
+        signer, clock = Signer(store, random.SystemRandom()), SystemClock()
+        reach = Reach(store, config.accounts, config.channels.order, clock)
+        sender = Sender(store, config.accounts, signer, clock, lambda: uuid.uuid4().hex, reach)
         return await sender.send(account, to, said, channel=channel, at=at, key=key)
     finally:
         await store.close()

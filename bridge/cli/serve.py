@@ -83,6 +83,9 @@ def demo(
         Path | None,
         typer.Option("-c", "--config", metavar="FILE", help="Chat with the handlers of this configuration."),
     ] = None,
+    auto: Annotated[
+        Path | None, typer.Option("--auto", metavar="FILE", help="Chat with the auto-responder of this file.")
+    ] = None,
 ) -> None:
     """Chat with a bot in the browser: no account, no key, no configuration.
 
@@ -91,9 +94,11 @@ def demo(
     Example: `threadbridge demo --port 9000`
 
     With your own handlers: `threadbridge demo -c threadbridge.toml`
+
+    With an auto-responder: `threadbridge demo --auto replies.toml`
     """
     with exits():
-        made = demo_config(port, config)
+        made = demo_config(port, config, auto)
 
         def ready() -> None:
             say("")
@@ -106,18 +111,20 @@ def demo(
         _serve(made, ready)
 
 
-def demo_config(port: int, file: Path | None) -> Config:
-    """The playground on this machine, with the handlers of `file` or the menu."""
+def demo_config(port: int, file: Path | None, auto: Path | None = None) -> Config:
+    """The playground on this machine, with an auto-responder, the handlers of `file`, or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},
         "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / DEMO_STORE))}"},
         "accounts": {"demo": {"provider": "playground"}},
         "log": {"format": "text", "show_errors": True},
     }
+    if auto is not None:
+        values["handlers"] = {"load": [f"auto:{auto.absolute()}"]}
     if file is None:
         return Config.from_dict(values, file="demo")
     read = read_file(file)
-    values["handlers"] = read.get("handlers", {})
+    values.setdefault("handlers", read.get("handlers", {}))
     if "migrations" in (storage := read.get("storage", {})):
         values["storage"]["migrations"] = storage["migrations"]
     return Config.from_dict(values, folder=file.absolute().parent, file=str(file))

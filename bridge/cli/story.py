@@ -24,6 +24,8 @@ _MEDIA: Final = frozenset({"image", "video", "audio", "voice", "document"})
 _SECTIONS: Final = ("handlers", "delivery", "consent", "guard", "media")
 """Sections of the configuration that change what a bot does; paths and secrets are in none of them."""
 _LEFT_OUT: Final = frozenset({"load", "http_client", "concurrency", "slow_concurrency"})
+_FILES: Final = (".toml", ".yaml", ".yml")
+"""How the entries of auto-responders end."""
 _SHOWN: Final = 60
 _WIDE: Final = 100
 """Characters of a line of a comment."""
@@ -56,13 +58,14 @@ def written(story: Story) -> str:
             f'"""{story.title}"""',
             "",
             "from datetime import UTC, datetime",
+            *(["from pathlib import Path"] if any("Path(" in name for _, name in routers) else []),
             "from typing import Iterator",
             "",
             "import pytest",
             "",
             *sends,
             "from bridge.testing import World",
-            *(line for line, _ in routers),
+            *dict.fromkeys(line for line, _ in routers),
             "",
             "",
             "@pytest.fixture",
@@ -84,6 +87,9 @@ def _routers(config: Config) -> list[tuple[str, str]]:
     made = []
     for number, entry in enumerate(config.handlers_to_load()):
         module, _, path = entry.partition(":")
+        if path.endswith(_FILES):
+            made.append(("from handlers.autoresponder import read_router", f"read_router(Path({_python(path)}))"))
+            continue
         first, _, rest = (path or "router").partition(".")
         name = f"{first}_{number}" if number else first
         line = f"from {module} import {first}" + (f" as {name}" if name != first else "")

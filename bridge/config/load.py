@@ -16,11 +16,13 @@ from pydantic import ValidationError
 from bridge.config.accounts import Account, read_account
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
+from bridge.config.files import not_toml, read_text
 from bridge.config.problems import Report, problems_of, unknown
 from bridge.config.schema import (
     POSTGRESQL,
     RELAXED,
     SQLITE,
+    Channels,
     Consent,
     Delivery,
     FileSchema,
@@ -35,7 +37,6 @@ from bridge.config.schema import (
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LARGEST_FILE: Final = 1024 * 1024
 _LATER: Final = frozenset({"api", "console", "retention", "telemetry"})
 """Sections of later versions."""
 
@@ -50,6 +51,7 @@ class Config:
     delivery: Delivery = field(default_factory=Delivery)
     limits: Limits = field(default_factory=Limits)
     consent: Consent = field(default_factory=Consent)
+    channels: Channels = field(default_factory=Channels)
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     media: Media = field(default_factory=Media)
@@ -132,23 +134,11 @@ def as_config(given: Config | Mapping[str, Any] | Path | str) -> Config:
 
 def read_file(path: Path) -> dict[str, Any]:
     """The values of a TOML file, unchecked. Raises ConfigError for any other file."""
+    text = read_text(path, missing="there is no such file; -c FILE names another, and `threadbridge demo` needs none")
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_FILE + 1)
-        if len(data) > _LARGEST_FILE:
-            raise ConfigError([Problem(str(path), "", "larger than 1 MiB: this is no configuration")])
-        return tomllib.loads(data.decode("utf-8-sig"))
-    except FileNotFoundError:
-        reason = "there is no such file; -c FILE names another, and `threadbridge demo` needs none"
-    except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
-    except UnicodeDecodeError as error:
-        reason = f"not UTF-8 text (byte {error.start})"
-    except tomllib.TOMLDecodeError as error:
-        reason = f"not TOML: {error}"
-    except RecursionError:
-        reason = "not TOML: nested too deeply"
-    raise ConfigError([Problem(str(path), "", reason)])
+        return tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise not_toml(path, error) from None
 
 
 def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: Mapping[str, Any]) -> Config:
@@ -180,6 +170,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         delivery=sections.delivery,
         limits=sections.limits,
         consent=sections.consent,
+        channels=sections.channels,
         guard=sections.guard,
         log=sections.log,
         media=_placed(sections.media, folder),

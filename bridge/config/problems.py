@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from types import MappingProxyType, NoneType, UnionType
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -73,15 +73,18 @@ class Report:
         return Problem("environment", variable(path), reason, warning)
 
 
-def problems_of(error: ValidationError, model: type[BaseModel], *, tagged: bool = False) -> list[tuple[KeyPath, str]]:
+def problems_of(
+    error: ValidationError, model: type[BaseModel], *, tagged: bool = False, shown: bool = False
+) -> list[tuple[KeyPath, str]]:
     """Each problem of a validation: its key path and its reason.
 
-    The fields of `model` give suggestions. Of a `tagged` union the tag is no part of the key path.
+    The fields of `model` give suggestions. Of a `tagged` union the tag is no part of the key path. A reason repeats
+    a value only where they may be `shown`: none is a secret.
     """
     problems = []
     for details in error.errors(include_url=False):
         path = details["loc"][1:] if tagged else details["loc"]
-        problems.append((path, _reason(details, _keys(model, path))))
+        problems.append((path, _reason(details, _keys(model, path), shown=shown)))
     return problems
 
 
@@ -107,7 +110,7 @@ def variable(path: KeyPath) -> str:
     return PREFIX + "__".join(map(str, path)).upper()
 
 
-def _reason(error: ErrorDetails, keys: Iterable[str]) -> str:
+def _reason(error: ErrorDetails, keys: Iterable[str], *, shown: bool) -> str:
     kind, context = error["type"], error.get("ctx", {})
     if kind == "extra_forbidden":
         return unknown(str(error["loc"][-1]), keys)
@@ -118,7 +121,7 @@ def _reason(error: ErrorDetails, keys: Iterable[str]) -> str:
         return _REASONS[kind]
     raised = context.get("error")
     text = str(raised) if isinstance(raised, Exception) else error["msg"].removeprefix("Input should be ")
-    return _without_value(text, error["input"])
+    return " ".join(text.split()) if shown else _without_value(text, error["input"])
 
 
 def _without_value(text: str, value: object) -> str:
@@ -131,10 +134,20 @@ def _without_value(text: str, value: object) -> str:
 
 def _keys(model: type[BaseModel], path: KeyPath) -> Iterable[str]:
     """The known keys beside the last part of `path`."""
+    inner: object = model
     for part in path[:-1]:
-        field_info = model.model_fields.get(str(part))
-        inner = field_info.annotation if field_info else None
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            field_info = inner.model_fields.get(str(part))
+            inner = _table_in(field_info.annotation) if field_info else None
+        elif (arguments := get_args(inner)) and isinstance(part, int if get_origin(inner) in {tuple, list} else str):
+            inner = _table_in(arguments[0 if isinstance(part, int) else -1])
+        else:
             return ()
-        model = inner
-    return model.model_fields
+    return inner.model_fields if isinstance(inner, type) and issubclass(inner, BaseModel) else ()
+
+
+def _table_in(annotation: object) -> object:
+    """A type without the None beside it."""
+    members = [member for member in get_args(annotation) if member is not NoneType]
+    is_optional = get_origin(annotation) in {Union, UnionType} and len(members) == 1
+    return members[0] if is_optional else annotation

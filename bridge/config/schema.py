@@ -232,6 +232,12 @@ class Consent(_Section):
     timezone: Zone = "UTC"
 
 
+class Channels(_Section):
+    """[channels]: in which `order` a person is reached on them, the best first, where a message may go now."""
+
+    order: Words = ()
+
+
 class Guard(_Section):
     """[guard]: what tells a loop or a flood from a person, for each contact in each conversation; 0: nothing does.
 
@@ -287,6 +293,7 @@ class FileSchema(BaseSettings):
     delivery: Delivery = Delivery()
     limits: Limits = Limits()
     consent: Consent = Consent()
+    channels: Channels = Channels()
     guard: Guard = Guard()
     log: Log = Log()
     media: Media = Media()

@@ -9,6 +9,7 @@ import orjson
 
 from bridge.conversation.effects import Effects, Shelf
 from bridge.conversation.journal import decode_journal
+from bridge.conversation.kept_contact import KeptContact
 from bridge.conversation.members import Members, is_for, person_of
 from bridge.conversation.state import State, over
 from bridge.conversation.suspension import Ended, StoreWatch
@@ -38,6 +39,7 @@ class Draft:
         "_over",
         "asked",
         "begun",
+        "contact",
         "dialog",
         "effects",
         "event",
@@ -67,6 +69,7 @@ class Draft:
         dialog: bytes | None,
         now: int | None,
         members: bytes | None = None,
+        person: bytes | None = None,
     ) -> None:
         """Begin with what the thread holds; see Turn."""
         self.event: Any = event
@@ -92,9 +95,10 @@ class Draft:
         """How many dialogs began in this turn."""
         self.unbegun: list[Coroutine[Any, Any, None]] = []
         """Calls of `turn.begin` that were not awaited yet."""
-        self.members = Members(members)
-        self.whom = person_of(event)
-        """The person to whom a dialog that begins now puts its questions; None: to anybody."""
+        self.members = Members(members, is_alone=person is not None)
+        self.contact = KeptContact(person)
+        self.whom = None if person is not None else person_of(event)
+        """The member to whom a dialog that begins now puts its questions; None: to whoever speaks in the thread."""
         self.watch = StoreWatch()
         """Notes a failure of the store under the author's code."""
         self._over = False
@@ -150,7 +154,13 @@ class Draft:
 
     def set_aside(self) -> Shelf:
         """Put the turn on a shelf; from now on nothing it does has an effect."""
-        shelf = Shelf(happened=self.happened, values=self.values(), step=self.step, effects=self.effects)
+        shelf = Shelf(
+            happened=self.happened,
+            values=self.values(),
+            step=self.step,
+            effects=self.effects,
+            person=self.contact.values(),
+        )
         self.effects = Effects([], [], [])
         return shelf
 
@@ -160,9 +170,12 @@ class Draft:
         if leg.values is not None:
             self.state.become(deepcopy(leg.values))  # what is written to them now is no part of the past
             self.step = leg.step
+        if leg.person is not None:
+            self.contact.become(deepcopy(leg.person))
 
     def resume(self, shelf: Shelf) -> bool:
         """Become the present turn again; returns whether its state is another than the past made of it."""
+        self.contact.become(shelf.person)
         differs = self.values() != shelf.values or self.step != shelf.step
         self.happened = shelf.happened
         if differs:
@@ -185,7 +198,7 @@ class Draft:
         if self.dialog is None:
             return
         journal = decode_journal(self.dialog)
-        if not is_for(journal.whom, self.event):
+        if not (self.contact.is_known or is_for(journal.whom, self.event)):
             return
         self.effects.forget(journal.waiting)
         self.stepped.add(journal.run)
@@ -197,3 +210,4 @@ class Draft:
         self._over = True
         self.state.close()
         self.members.close()
+        self.contact.close()

@@ -40,11 +40,17 @@ class Effects:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
-    """A conversation that messages are sent to; `address` is what they have to carry beside it."""
+    """A conversation that messages are sent to; `address` is what they have to carry beside it.
+
+    `identities` say whose it is, where it is given as the gateway names people. `person` is the number of a contact to
+    be reached wherever that is best: then `ref` names an account or a channel at most.
+    """
 
     ref: ThreadRef
     contact: Contact
     address: Mapping[str, str] = field(default_factory=dict)
+    identities: tuple[tuple[str, str], ...] = ()
+    person: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +70,7 @@ class Shelf:
     values: dict[str, Any]
     step: str | None
     effects: Effects
+    person: dict[str, Any] | None = None
 
 
 Delay: TypeAlias = "str | float | timedelta | datetime"

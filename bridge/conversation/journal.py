@@ -34,6 +34,7 @@ _LABEL: Final = 40
 class Leg:
     """What a dialog woke up with: the event, and the state and step where they are not what the dialog left.
 
+    `person` is what was kept of the contact then, where a dialog has one.
     `older` and `skipped` are the turn's, if it answered several events: only one that begins a dialog does.
     """
 
@@ -42,6 +43,7 @@ class Leg:
     skipped: tuple[Event, ...] = ()
     values: dict[str, Any] | None = None
     step: str | None = None
+    person: dict[str, Any] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -99,7 +101,7 @@ class Journal:
                 "arguments": self.arguments,
                 "whom": self.whom,
                 "legs": [
-                    [*_packed(leg.event), leg.values, leg.step, *map(_all_packed, (leg.older, leg.skipped))]
+                    [*_packed(leg.event), leg.values, leg.step, *map(_all_packed, (leg.older, leg.skipped)), leg.person]
                     for leg in self.legs
                 ],
                 "entries": [[entry.op, entry.call, entry.label, entry.leg, entry.outcome] for entry in self.entries],
@@ -120,8 +122,9 @@ def decode_journal(data: bytes) -> Journal:
             step=step,
             older=tuple(_unpacked(*packed) for packed in older),
             skipped=tuple(_unpacked(*packed) for packed in skipped),
+            person=next(iter(person), None),
         )
-        for tag, event, state, step, older, skipped in values.pop("legs")
+        for tag, event, state, step, older, skipped, *person in values.pop("legs")
     ]
     entries = [
         JournalEntry(op=op, call=call, label=label, leg=leg, outcome=outcome)

@@ -27,10 +27,14 @@ def is_for(whom: str | None, event: object) -> bool:
 class Members:
     """The members of one thread in one turn: read at the first use, since few bots ask for them."""
 
-    __slots__ = ("_data", "_over", "_state", "_values", "_whom")
+    __slots__ = ("_data", "_is_alone", "_over", "_state", "_values", "_whom")
 
-    def __init__(self, data: bytes | None) -> None:
-        """Begin with what the thread keeps (JSON: mappings by the members' ids)."""
+    def __init__(self, data: bytes | None, *, is_alone: bool = False) -> None:
+        """Begin with what the thread keeps (JSON: mappings by the members' ids).
+
+        `is_alone`: the thread is one person's, whatever ids they have.
+        """
+        self._is_alone = is_alone
         self._data = data
         self._values: dict[str, Any] = {}
         self._whom = ""
@@ -44,6 +48,8 @@ class Members:
             if whom is None:
                 raise HandlerError("member_state is the speaker's: it is there in the turn of a message or a press")
             self._values = orjson.loads(self._data) if self._data else {}
+            if self._is_alone and len(self._values) == 1:
+                (whom,) = self._values
             self._whom = whom
             self._state = State(self._values.pop(whom, {}))
             if self._over:

@@ -107,6 +107,7 @@ class Playback:
             skipped=tuple(map(as_kept, draft.skipped)),
             values=draft.values(),
             step=draft.step,
+            person=draft.contact.snapshot(),
         )
         journal.legs.append(first)
         playback = cls(turn, journal, side_effects, lock)
@@ -242,7 +243,12 @@ class Playback:
                 self._suspend()
             self._draft.effects.cancelled.append(self._journal.waiting)
         entry.leg, entry.outcome = len(self._journal.legs), outcome
-        leg = Leg(event=as_kept(event), values=self._draft.values() if differs else None, step=self._draft.step)
+        leg = Leg(
+            event=as_kept(event),
+            values=self._draft.values() if differs else None,
+            step=self._draft.step,
+            person=self._draft.contact.snapshot(),
+        )
         self._journal.legs.append(leg)
         self._draft.happened = (leg.event, (), ())  # as it will be when this is played again
 

@@ -6,6 +6,7 @@ from itertools import dropwhile
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
+from bridge.conversation.contact import People, Person
 from bridge.conversation.draft import Draft
 from bridge.conversation.effects import Sending, keyed
 from bridge.conversation.own_tables import NoTables, OwnTables, Tables
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar, TypeVarTuple
 
+    from bridge.conversation.contact import ContactThread
     from bridge.conversation.effects import Destination
     from bridge.events import Contact, ThreadRef
 
@@ -45,7 +47,7 @@ To: TypeAlias = "ThreadRef | Contact | str"
 """Whom to send to: a thread, a contact, or what the gateway takes, such as a phone number or an id."""
 
 
-class Services(Tables, Timers, Protocol):
+class Services(Tables, Timers, People, Protocol):
     """What a running bridge does for the author of a turn."""
 
     async def history(self, limit: int) -> Sequence[Entry]:
@@ -89,6 +91,10 @@ class NoServices(NoTables, NoTimers):
         del turn, dialog, arguments
         raise HandlerError("dialogs begin in turns of a running bridge only")
 
+    async def threads_of_contact(self) -> Sequence[ContactThread]:
+        """None."""
+        return ()
+
     def destination(self, *_asked: object) -> NoReturn:
         """Refuse."""
         raise HandlerError("messages are sent in turns of a running bridge only")
@@ -123,6 +129,7 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         skipped: Sequence[Event] = (),
         dialog: bytes | None = None,
         members: bytes | None = None,
+        person: bytes | None = None,
         now: int | None = None,
         services: Services = _NO_SERVICES,
     ) -> None:
@@ -141,6 +148,7 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
             dialog=dialog,
             members=members,
             now=now,
+            person=person,
         )
 
     def __repr__(self) -> str:
@@ -179,9 +187,9 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         return tuple(self._draft.effects.replies)
 
     @property
-    def contact(self) -> Contact:
-        """The person on the other side."""
-        return self.event.contact
+    def contact(self) -> Person:
+        """The person on the other side, and what is kept of them."""
+        return Person(self.event.contact, self._draft, self._services)
 
     @property
     def state(self) -> S_co:
@@ -244,7 +252,8 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         """Send messages to another conversation, which need not have begun; see docs/how-to/speak-first.md.
 
         They enter the order of that conversation when this turn is committed, or not at all. `account` is this turn's
-        unless another is named; `channel` may be left out where `to` says enough. Under a `key` an account sends once.
+        unless another is named; `channel` may be left out where `to` says enough. A person (turn.contact) is reached
+        wherever a message may go now, in the order of [channels]. Under a `key` an account sends once.
 
         Raises:
             HandlerError: the gateway can begin no such conversation, something among the messages cannot be said, or

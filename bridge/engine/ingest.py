@@ -25,10 +25,11 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bridge.events import Echo, Message, Status, ThreadRef, Unrecognised, encode_event
+from bridge.events import GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of, log
 from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import InboxState
+from bridge.store.people.identities import encode_identities
 from bridge.store.records import Arrival, Receipt
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from bridge.providers.port import Inbound, Provider
 
 _RECORDED: Final = (Status, Echo)
+_SPOKEN: Final = (Message, Postback, Unrecognised)
 _LONGEST_NAME: Final = 512
 """Characters an event key or a conversation id may have."""
 _LONGEST_REASON: Final = 2000
@@ -146,6 +148,7 @@ def _arrival(
         for name, value in inbound.address.items():
             _check_text(name, "address")
             _check_text(value, "address")
+        identities = _identities(inbound)
     except (TypeError, ValueError) as error:
         return quarantined(account, webhook, str(error))
     state, reason = InboxState.OPEN, ""
@@ -172,8 +175,26 @@ def _arrival(
         received_at=webhook.received_at,
         with_person=inbound.with_person,
         former_keys=tuple(map(_gateways, inbound.former_keys or (inbound.key,))),
+        identities=identities,
         fetches=fetches and isinstance(event, Message) and event.media is not None and bool(event.media.url),
     )
+
+
+def _identities(inbound: Inbound) -> bytes:
+    """Who an event says that its sender is, as stored: at least who has the conversation, unless that is a group."""
+    if inbound.identities:
+        return _encoded(inbound.identities)
+    if inbound.channel == GROUP or not isinstance(inbound.event, _SPOKEN):
+        return b""
+    return _encoded((("conversation", f"{inbound.channel}/{inbound.conversation_id}"),))
+
+
+@lru_cache(4096)
+def _encoded(identities: tuple[tuple[str, str], ...]) -> bytes:
+    for kind, value in identities:
+        _check_text(kind, "identity")
+        _check_name(value, "identity")
+    return encode_identities(identities)
 
 
 def event_key(channel: str, conversation_id: str | None, name: str) -> str:

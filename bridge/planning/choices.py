@@ -53,17 +53,18 @@ class Choice:
     whom: str | None = None
 
 
-def answer(event: Message, choices: Sequence[Choice]) -> Postback | None:
+def answer(event: Message, choices: Sequence[Choice], *, is_alone: bool = False) -> Postback | None:
     """The Postback that an answer in text means; None when it means none, or not certainly one.
 
     In this order: the number of a choice, in the digits of any script ("2", "2.", "(2)", its emoji), or a title in any
     case, also with its number before it; a title without accents, pictures, spaces and outer marks; a title with one
     or two slips of the finger. An answer that means two keys equally well means none: a wrong purchase is worse than
-    another question. The Postback keeps the event's id, contact, time, raw webhook and reply_to.
+    another question. The Postback keeps the event's id, contact, time, raw webhook and reply_to. `is_alone`: the
+    conversation is one person's, whatever ids they have.
     """
     if not choices or event.kind != "text" or len(event.text) > _MOST_TYPED:
         return None
-    own = [choice for choice in choices if choice.whom in {None, event.contact.id}]
+    own = [choice for choice in choices if is_alone or choice.whom in {None, event.contact.id}]
     choice = None if is_blank(event.text) else _meant(event.text, own)
     if choice is None:
         return None

@@ -114,12 +114,16 @@ class Registers(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a conversation is: its `address` is what a message to it carries beside it, `phone` in E.164."""
+    """Where a conversation is: its `address` is what a message to it carries beside it, `phone` in E.164.
+
+    `identities` say whose it is, as those of its events will.
+    """
 
     channel: str
     conversation_id: str
     address: Mapping[str, str] = field(default_factory=dict)
     phone: str | None = None
+    identities: tuple[tuple[str, str], ...] = ()
 
 
 @runtime_checkable

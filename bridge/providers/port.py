@@ -48,6 +48,7 @@ class Inbound:
     `conversation_id` is None where only the message that a Status speaks of tells the thread.
     `address` is whatever an answer has to carry beside the thread (a reply token); opaque to everybody else.
     `with_person` is whether the gateway says that a person has the conversation; None: it does not say.
+    `identities` are what it says of who the contact is, all of one person (see bridge.providers.naming).
     """
 
     key: str
@@ -57,6 +58,7 @@ class Inbound:
     address: Mapping[str, str] = field(default_factory=dict)
     with_person: bool | None = None
     former_keys: tuple[str, ...] = field(default=(), compare=False)
+    identities: tuple[tuple[str, str], ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +121,10 @@ Authenticating: TypeAlias = Generator[Request, Response, Credential]
 
 
 class AccountSettings(BaseModel):
-    """The keys every account may have; a provider's own Settings add the rest. Unknown keys are errors."""
+    """The keys every account may have; a provider's own Settings add the rest. Unknown keys are errors.
+
+    `stop`, `start` and `confirm` stand in for those of [consent].
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -129,6 +134,9 @@ class AccountSettings(BaseModel):
     at_most_once: bool = False
     provider_dedupes: bool = False
     resolve_window: Seconds = 0.0
+    stop: tuple[str, ...] | None = None
+    start: tuple[str, ...] | None = None
+    confirm: str | None = None
 
 
 class Provider(Protocol):
@@ -212,7 +220,7 @@ class Emulator(Protocol):
 
     `seen` holds every message it accepted, in order; `requests` every request, good or bad, beside its response.
     It makes the webhooks that a contact's actions cause, and never sends them itself. What only some emulators can do
-    has a protocol of its own: HonoursKeys, Refuses, HasBasePath, TellsAgents, TellsLanguages.
+    has a protocol of its own: HonoursKeys, Refuses, HasBasePath, TellsAgents, TellsLanguages, TellsIdentities.
     """
 
     name: ClassVar[str]
@@ -263,6 +271,13 @@ class TellsLanguages(Protocol):
     """An emulator whose webhooks have a place for the language of a contact: `languages`, by contact."""
 
     languages: dict[str, str]
+
+
+@runtime_checkable
+class TellsIdentities(Protocol):
+    """An emulator whose webhooks have a place for further names of a contact: `identities`, by contact and kind."""
+
+    identities: dict[str, Mapping[str, str]]
 
 
 @runtime_checkable
@@ -339,6 +354,7 @@ __all__ = [
     "Sending",
     "Sent",
     "TellsAgents",
+    "TellsIdentities",
     "TellsLanguages",
     "Webhook",
 ]

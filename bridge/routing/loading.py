@@ -1,4 +1,4 @@
-"""Loads the bot author's code: `module` (its `router`) or `module:attribute`, from the configuration's folder."""
+"""Loads the bot author's code: `module` (its `router`), `module:attribute` or `auto:FILE`, from its folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import ConfigError, HandlerError, Problem
-from bridge.own import author_module, make_way
+from bridge.own import author_module, make_way, own_module
 from bridge.routing.router import Router
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 _BRIDGE: Final = Path(__file__).resolve().parents[1]
 
 
+_AUTO: Final = "auto"
+_AUTORESPONDER: Final = "handlers.autoresponder"
+_FILES: Final = (".toml", ".yaml", ".yml")
 _HIDDEN: Final = "a module beside it is named bridge like threadbridge's own; rename it"
 
 
@@ -45,6 +48,8 @@ def load_routers(entries: Sequence[str], folder: Path, *, file: str = "configura
             routers.append(_router(entry, folder))
         except _NotLoaded as error:
             problems.append(Problem(file, f"handlers.load[{number}]", str(error)))
+        except ConfigError as error:
+            problems += error.problems  # of the entry's own file, with lines
     if problems:
         raise ConfigError(problems)
     return routers
@@ -57,8 +62,11 @@ def _hides_bridge(folder: Path) -> bool:
 
 def _router(entry: str, folder: Path) -> Router:
     module_name, separator, attribute = entry.partition(":")
+    if module_name == _AUTO and attribute.endswith(_FILES):
+        made: Router = own_module(_AUTORESPONDER).read_router(folder / attribute)
+        return made
     if not all(part.isidentifier() for part in module_name.split(".")) or (separator and not attribute):
-        raise _NotLoaded("want module or module:attribute, like mybot:router")
+        raise _NotLoaded("want module, module:attribute or auto:FILE, like mybot:router or auto:replies.toml")
     module = _module(module_name, folder)
     path = attribute or "router"
     try:

@@ -30,6 +30,7 @@ from bridge.routing.checks import (
     texts,
     thread_predicates,
 )
+from bridge.routing.consent import ConsentRouter
 from bridge.routing.depends import Override, dependency_of
 from bridge.routing.filters import (
     Condition,
@@ -80,7 +81,7 @@ _NO_FINDS: Final = frozenset[str]()
 _NO_KEYWORDS: Final[Mapping[str, Any]] = {}
 
 
-class Router(JobRouter):
+class Router(JobRouter, ConsentRouter):
     """Rules in the order they are written; the first match decides.
 
     Every decorator returns its function unchanged, so one function can have several rules. The function's first
@@ -101,17 +102,21 @@ class Router(JobRouter):
         state: type[BaseModel] | None = None,
         version: int = 1,
         migrate: Migrate | None = None,
+        fields: type[BaseModel] | None = None,
     ) -> None:
         """`name` is for people only.
 
         With `state`, a pydantic model, handlers here see `turn.state` as that model; unknown keys stay beside it.
         When the model changes, raise `version`: `migrate(stored, version)` turns a state of an older version into
         one that this model reads. Version 0 is a state from before there was `migrate`.
+        With `fields`, another model, they see `turn.contact.fields` as that one.
         """
         self.name = name or "router"
         self._book = RuleBook()
         if state is not None:
             self._book.settings.state_model = checked_state_model(call_site(), state, version, migrate)
+        if fields is not None:
+            self._book.settings.fields_model = checked_state_model(call_site(), fields, 1, None)
 
     def __repr__(self) -> str:
         return f"<Router {self.name}>"

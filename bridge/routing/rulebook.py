@@ -163,6 +163,15 @@ class RuleBook:
         """Whether any rule waits until a medium is fetched."""
         return self._compile().waits_for_media
 
+    def consent_words(self) -> tuple[Mapping[str, str], frozenset[str]]:
+        """The words by which contacts opt out, each with its answer, and those by which they opt in again."""
+        stop: dict[str, str] = {}
+        start: set[str] = set()
+        for book in (self, *self.included()):
+            stop = book.settings.stop | stop
+            start |= book.settings.start
+        return stop, frozenset(start)
+
     def timeout_of(self, name: str | None) -> float | None:
         """The longest time that a rule gives to a handler, for turns without a rule; None: as configured."""
         timeouts = [entry.handler.options.timeout for entry, _ in self.entries() if entry.handler.name == name]

@@ -91,9 +91,13 @@ class RouterSettings:
     """The settings of one router: they hold for its own entries and for those of the routers it includes."""
 
     state_model: StateModel | None = None
+    fields_model: StateModel | None = None
     inner: list[Middleware] = field(default_factory=list)
     outer: list[Middleware] = field(default_factory=list)
     overrides: dict[Callable[..., Any], Dependency] = field(default_factory=dict)
+    stop: dict[str, str] = field(default_factory=dict)
+    """Words by which a contact opts out, with what is said then."""
+    start: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +116,12 @@ class Scope:
     def state_model(self) -> StateModel | None:
         """The model of the state here: the innermost router that has one decides."""
         models = (router.state_model for router in reversed(self.settings))
+        return next((model for model in models if model is not None), None)
+
+    @property
+    def fields_model(self) -> StateModel | None:
+        """The model of the contact's fields here: the innermost router that has one decides."""
+        models = (router.fields_model for router in reversed(self.settings))
         return next((model for model in models if model is not None), None)
 
 

@@ -21,6 +21,11 @@ def is_direct(events: Sequence[Event]) -> bool:
     return any(isinstance(event, Message | Postback) for event in events)
 
 
+def latest(events: Sequence[int]) -> int:
+    """The last of the events by which somebody opted out; 0: by none."""
+    return max(events, default=0)
+
+
 def forbids(thread: ThreadRow, row: OutboxRow) -> bool:
     """Whether a message must not leave: it answers nothing, or something from before the contact opted out."""
     return thread.opted_out > row.answers

@@ -77,6 +77,10 @@ class CopyEnd(Protocol):
 class CopySource(CopyEnd, Protocol):
     """The store that is copied. It stays as it is until `remove`."""
 
+    async def check_apart(self) -> None:
+        """Raises CopyRefused: a contact of the account is one person with a contact of another account."""
+        ...
+
     async def inheritance(self) -> Mapping[str, str]:
         """The secrets of the whole store by name, which its accounts have used: each several, parted by spaces."""
         ...
@@ -159,6 +163,7 @@ async def copy_store(
         Broken: the target has something else than what was written to it.
     """
     tables = _agreed(await source.tables(), await target.tables())
+    await source.check_apart()
     copied: list[Copied] = []
     if not await target.begin(source.name):
         counts = {table.name: await source.count(table) for table in tables}

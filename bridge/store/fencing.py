@@ -19,16 +19,21 @@ Fence: TypeAlias = "tuple[int, int]"
 def fence(turns: Sequence[TurnCommit], standing: Mapping[int, Fence]) -> list[ClaimLost | ThreadMoved | None]:
     """For each of several turns in one transaction, why it must not be committed; None: it may.
 
-    `standing` holds the open events among those of the turns, each with the fence of its thread as committed.
+    `standing` holds the open events among those of the turns, each with the fence of its thread as committed. Of two
+    turns that keep something of the same person, in two of their threads, the second runs again.
     """
     verdicts: list[ClaimLost | ThreadMoved | None] = []
     moved: set[int] = set()
+    people: set[bytes | None] = {None}
     settled: set[int] = set()
     for turn in turns:
         rows = turn.rows
         thread = turn.thread.version, turn.thread.hold.taken_seq
-        if turn.thread.id not in moved and all(standing.get(row.id) == thread for row in rows):
+        is_alone = turn.person is None or turn.thread.person not in people
+        if turn.thread.id not in moved and is_alone and all(standing.get(row.id) == thread for row in rows):
             moved.add(turn.thread.id)
+            if turn.person is not None:
+                people.add(turn.thread.person)
             settled.update(row.id for row in rows)
             verdicts.append(None)
         elif all(row.id in standing and row.id not in settled for row in rows):

@@ -6,7 +6,7 @@ transaction that makes a row the runnable head of its thread, and hands rows on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import FetchEnd, FetchRetry, MediaRow
     from bridge.store.migrations import Applied, Migration
+    from bridge.store.people.cards import ContactCard
     from bridge.store.records import (
         Arrival,
         InboxRow,
@@ -30,6 +31,10 @@ if TYPE_CHECKING:
     from bridge.store.shapes import RawWebhook
     from bridge.store.shares import Use
     from bridge.store.traces import Trace, TracedEvent, TracedMessage
+
+
+MANY: Final = 1 << 62
+"""More than any number of a row."""
 
 
 class Listener(Protocol):
@@ -165,8 +170,24 @@ class StoreReader(Protocol):
         """What waits and what was given up, by account. Its cost grows with that, and not with history."""
         ...
 
+    async def threads_of_contact(self, contact_id: int) -> list[ThreadRow]:
+        """All threads of a person, those of contacts merged with this one among them."""
+        ...
+
+    async def contacts(self, *, before: int = MANY, limit: int = 100) -> list[ContactCard]:
+        """People whose numbers are lower than `before`, the newest first."""
+        ...
+
+    async def contact(self, contact_id: int) -> ContactCard | None:
+        """The person that a contact is, also one that is merged into another; None: there is no such contact."""
+        ...
+
+    async def contacts_named(self, value: str) -> list[ContactCard]:
+        """People by the value of an identity; a phone number also without its plus."""
+        ...
+
     async def find_thread(self, ref: ThreadRef) -> int | None:
-        """The id of a thread."""
+        """The id of the thread in which a conversation goes on."""
         ...
 
     async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
@@ -379,6 +400,18 @@ class Store(StoreReader, Protocol):
 
     async def try_suspect(self, row_id: int) -> None:
         """Note durably that a suspect event is about to run, where `mark` does not outlive the process."""
+        ...
+
+    async def merge_contacts(self, contact_id: int, other_id: int, at: int) -> bool:
+        """Two contacts are one person from now on, who goes on as the first; False: they were before.
+
+        Raises:
+            NoContact: there is no such contact.
+        """
+        ...
+
+    async def unmerge_contact(self, contact_id: int, at: int) -> bool:
+        """A contact that was merged into another is a person of their own again; False: they are. Raises NoContact."""
         ...
 
     async def replay(self, letter_id: str, at: int, arrivals: Sequence[Arrival] | None = None) -> bool:

@@ -60,6 +60,9 @@ class ThreadRow:
     `dialog` is the dialog that waits in it, as bridge.conversation.journal writes it; `members` are the states of its
     members, as bridge.conversation.members writes them.
     `opted_out` is the id of the event with which the contact did so; 0: they did not.
+    `contact_id` is the contact whose thread it is (None: a group's, or not known yet), and `person` what is known of
+    them; `named` are the identities that its events name. `leads_to`: events that come under its conversation id go on
+    in that thread. `lost` are conversation ids that another person has now. See bridge.store.people.
     """
 
     id: int
@@ -75,6 +78,11 @@ class ThreadRow:
     members: bytes | None = None
     hold: Hold = Hold()
     opted_out: int = 0
+    contact_id: int | None = None
+    person: bytes | None = None
+    named: bytes = b""
+    leads_to: int | None = None
+    lost: Sequence[str] = ()
 
     @property
     def is_held(self) -> bool:
@@ -90,7 +98,8 @@ class Arrival:
     Status speaks of tells the thread, and in quarantine. `event` is None in quarantine only. `encoded` is the event as
     stored; `raw` the webhook's own bytes. `with_person` is whether the gateway says that a person has the thread; when
     that is news, a Handoff or a Returned is stored right before. `former_keys` are the keys of the same event in
-    databases from before keys held their conversation. `fetches`: its medium is to be fetched.
+    databases from before keys held their conversation. `fetches`: its medium is to be fetched. `identities` name its
+    sender, as bridge.store.people writes them.
     """
 
     account: str
@@ -107,6 +116,7 @@ class Arrival:
     with_person: bool | None = None
     former_keys: tuple[str, ...] = ()
     fetches: bool = False
+    identities: bytes = b""
 
 
 class Receipt(StrEnum):
@@ -236,7 +246,8 @@ class TurnCommit:
     `silences`: a person took the thread, and what waits in its outbox is not to leave any more. `dead`: why the event
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
     no use any more. `sends`: events of other threads, each a bridge.events.Send. `statements` are the author's own.
-    `media`: what the messages carry of our own.
+    `media`: what the messages carry of our own. `person`: what is kept of the contact from now on, if that is news.
+    `opts_out`: the contact opts out of messages, or in again.
     """
 
     row: InboxRow
@@ -254,6 +265,8 @@ class TurnCommit:
     sends: Sequence[Arrival] = ()
     statements: Sequence[Statement] = ()
     media: Sequence[KeptMedium] = ()
+    person: bytes | None = None
+    opts_out: bool | None = None
     at: int
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
+import orjson
+
 from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
 from bridge.messages import Button
@@ -36,6 +38,10 @@ class Scene(Protocol):
 
     def emulator(self, account: str) -> Emulator:
         """The other end of an account."""
+        ...
+
+    def identify(self, contact: Contact, identities: Mapping[str, str]) -> None:
+        """From now on the contact's webhooks name them so; see World.contact."""
         ...
 
     def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
@@ -76,6 +82,9 @@ class Contact:
         self.address = address
         self.conversation_id: str | None = None
         """The thread's, as soon as the contact said anything."""
+        self._spans: list[tuple[str, int, int | None]] = []
+        """Other conversation ids that reach the phone: from which message at the gateway on, and up to which."""
+        self._since = 0
         self._begun = begun
         self._scene = scene
         self._cleared = 0
@@ -95,6 +104,12 @@ class Contact:
         """What the bot remembers of this conversation, as committed; see Turn.state."""
         return await self._scene.state(self)
 
+    async def fields(self) -> Mapping[str, Any]:
+        """What the bot keeps of the person, as committed; see Turn.contact."""
+        row = await self._scene.row(self)
+        kept: Mapping[str, Any] = orjson.loads(row.person)["fields"] if row and row.person else {}
+        return kept
+
     async def dialog(self) -> str | None:
         """The dialog that waits for this contact, and its question: "refund: What went wrong?"; None without one.
 
@@ -111,6 +126,25 @@ class Contact:
         """The note to the person who has this conversation; None while the bot has it."""
         row = await self._scene.row(self)
         return row.hold.note if row else None
+
+    def goes_by(self, address: str, *, identities: Mapping[str, str] | None = None) -> None:
+        """From now on the gateway knows the person by another name, like a user id in place of a phone number.
+
+        The former names reach them too; see `loses`. `identities` are what webhooks name beside it; see World.contact.
+        """
+        if (former := self.conversation_id or self._begun) is not None:
+            self._spans.append((former, self._since, None))
+        self._since = len(self._scene.emulator(self.account).seen)
+        self.address, self.conversation_id, self._begun = address, None, None
+        self._scene.identify(self, identities or {})
+
+    def loses(self, conversation_id: str) -> None:
+        """From now on what is sent to a former name is another person's."""
+        now = len(self._scene.emulator(self.account).seen)
+        self._spans = [
+            (name, since, now if name == conversation_id and until is None else until)
+            for name, since, until in self._spans
+        ]
 
     async def says(self, *texts: str) -> None:
         """Type a text, or several at once: with the fault "reorder" those may overtake each other."""
@@ -214,8 +248,18 @@ class Contact:
         return what if self._scene.is_quiet else f"{what}\n(Something is still on its way: await world.settle() first.)"
 
     def _all(self) -> Sequence[Seen]:
-        every, conversation = self._scene.emulator(self.account).seen, self.conversation_id or self._begun
-        return [e for e in every if e.conversation_id == conversation and e.channel == self.channel]
+        every, spans = self._scene.emulator(self.account).seen, self._spans
+        if (conversation_id := self.conversation_id or self._begun) is not None:
+            spans = [*spans, (conversation_id, self._since, None)]
+        return [
+            seen
+            for number, seen in enumerate(every)
+            if seen.channel == self.channel
+            and any(
+                seen.conversation_id == name and since <= number and (until is None or number < until)
+                for name, since, until in spans
+            )
+        ]
 
     def _choice(self, wanted: str) -> Button | str | None:
         """A button to press, or a number to type, in the latest message that has it."""

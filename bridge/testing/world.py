@@ -6,7 +6,6 @@ request leaves), and a seed decides which is next, and what goes wrong.
 
 from __future__ import annotations
 
-import inspect
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -14,7 +13,7 @@ import orjson
 
 from bridge.app.bridge import Bridge
 from bridge.engine.handoff import Handoffs
-from bridge.providers.port import TellsLanguages
+from bridge.providers.port import TellsIdentities, TellsLanguages
 from bridge.testing.agents import Agent
 from bridge.testing.blueprint import Blueprint, as_router, blueprint_of
 from bridge.testing.contacts import Contact
@@ -22,8 +21,9 @@ from bridge.testing.decisions import Decisions, Schedule
 from bridge.testing.explore import Exploration
 from bridge.testing.faults import FaultBudget
 from bridge.testing.spans import seconds_of
-from bridge.testing.stage import NotCounted, Posting, Stage, Stuck
-from bridge.units import SECOND, moment
+from bridge.testing.stage import Posting, Stage, Stuck
+from bridge.testing.watched import Watched
+from bridge.units import SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -42,7 +42,7 @@ _LONGEST: Final = 3600.0
 """Seconds of virtual time that all that is under way may take to come to its end."""
 
 
-class World:
+class World(Watched):
     """A bridge, its providers, and people who talk to it.
 
     Example::
@@ -96,12 +96,10 @@ class World:
         self.rng = Random(f"world {schedule.seed}")
         """Seeded dice for the scenario itself."""
         self._faults = FaultBudget(faults)
-        self._stage = Stage(self._blueprint, self.choices, self._faults, counts=counts)
+        super().__init__(Stage(self._blueprint, self.choices, self._faults, counts=counts))
         self._last: dict[object, Sequence[Posting]] = {}
         self._names = 0
         self._closed = False
-        self.counted = False
-        """Whether the scenario asked for `calls`."""
         self.exploration: Exploration[World] | None = None
         """What `explore` was last asked for."""
         self.forced: Schedule | None = None
@@ -120,14 +118,23 @@ class World:
         self._router = as_router(router)
         return self
 
-    def contact(self, account: str, channel: str, name: str, *, locale: str | None = None) -> Contact:
+    def contact(
+        self,
+        account: str,
+        channel: str,
+        name: str,
+        *,
+        locale: str | None = None,
+        identities: Mapping[str, str] | None = None,
+    ) -> Contact:
         """A person at an account (each is named like its provider), on one of its channels.
 
-        `locale` is their language, where the webhooks of the provider tell it.
+        `locale` is their language, where the webhooks of the provider tell it. `identities` are what these name beside
+        the name, by kind: {"phone": "+6281234567890", "user_id": "ID.1"}, or "email".
 
         Raises:
             LookupError: there is no such account.
-            ValueError: no contact can be reached on such a channel, or the provider tells no language.
+            ValueError: no contact can be reached on such a channel, or the provider tells no language, or no identity.
         """
         if account not in self._stage.emulators:
             raise LookupError(f"there is no account {account!r}; there are {', '.join(self._stage.emulators)}")
@@ -139,7 +146,19 @@ class World:
                 raise ValueError(f"the webhooks of {provider} tell no language of a contact")
             emulator.languages[address] = locale
         begun = self._blueprint.begun(account, channel, address)
-        return Contact(self, account, provider, channel, name, address, begun)
+        contact = Contact(self, account, provider, channel, name, address, begun)
+        if identities is not None:
+            self.identify(contact, identities)
+        return contact
+
+    def identify(self, contact: Contact, identities: Mapping[str, str]) -> None:
+        """From now on the contact's webhooks name them so. Raises ValueError where the provider has no place for it."""
+        emulator = self._stage.emulators[contact.account]
+        if not isinstance(emulator, TellsIdentities):
+            if identities:
+                raise ValueError(f"the webhooks of {contact.provider} name a contact in one way only")
+            return
+        emulator.identities[contact.address] = dict(identities)
 
     def agent(self, contact: Contact) -> Agent:
         """A person on our side, who may speak to a contact, take the conversation, and return it to the bot."""
@@ -283,47 +302,6 @@ class World:
         self.exploration = exploration
         return exploration if scenario is None else exploration(scenario)
 
-    def calls(self, function: Callable[..., object]) -> int:
-        """How often a Python function was called in this world, by whomever; for a method, on any object."""
-        self.counted = True
-        if not self._stage.counts:
-            raise NotCounted
-        bare = inspect.unwrap(function)
-        code = getattr(getattr(bare, "__func__", bare), "__code__", None)
-        if code is None:
-            raise TypeError(f"calls of {function!r} cannot be counted: it is no function written in Python")
-        return self._stage.calls[code]
-
-    @property
-    def now(self) -> datetime:
-        """Virtual time, UTC."""
-        return moment(self._stage.now)
-
-    @property
-    def is_quiet(self) -> bool:
-        """Whether nothing is on its way."""
-        return self._stage.is_quiet
-
-    @property
-    def trace(self) -> Sequence[str]:
-        """All that happened, a line each: the same for the same bot, scenario and schedule."""
-        return self._stage.trace
-
-    @property
-    def turned(self) -> int:
-        """The place in the trace of the last choice that was not calm."""
-        return self._stage.turned
-
-    @property
-    def log(self) -> Sequence[Mapping[str, object]]:
-        """What the bridge logged."""
-        return self._stage.log
-
-    @property
-    def errors(self) -> Sequence[BaseException]:
-        """What turns that failed raised, oldest first."""
-        return self._stage.errors
-
     @property
     def bridge(self) -> Bridge:
         """The one that is alive."""
@@ -372,10 +350,6 @@ class World:
         while stage.step() or not stage.is_quiet:
             if not stage.step() and not stage.is_quiet and not stage.pass_time(until):
                 raise Stuck(f"not everything came to its end.\n{self.story()}")
-
-    def story(self, lines: int = 20) -> str:
-        """The last things that happened, for people to read."""
-        return "\n".join(("The last that happened:", *(f"  {each}" for each in self.trace[-lines:])))
 
     def _begun(self) -> Stage:
         self._stage.begin(self._router)

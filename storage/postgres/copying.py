@@ -11,9 +11,11 @@ from bridge.store.copying import INHERITED, CopyRefused, check_begun, not_empty,
 from ..moving import (
     MARK_COLUMNS,
     MARK_VALUES,
+    MERGED,
     SECRETS,
     Mark,
     any_of_account,
+    check_merged,
     greatest_numbers,
     inheritance,
     lowered,
@@ -140,6 +142,11 @@ class _End:
 
 class PostgresCopySource(_End):
     """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+
+    async def check_apart(self) -> None:
+        """Whether the contacts of the account can go without others."""
+        if self.account:
+            check_merged(self.account, [tuple(row) for row in await self._fetch(MERGED.format("$1"), self.account)])
 
     async def inheritance(self) -> Mapping[str, str]:
         """The secrets of the whole store, and those that the account inherited before."""

@@ -9,12 +9,14 @@ from bridge.events import Echo
 from bridge.store.admission import Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
 from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
+from bridge.store.people.identities import addressed, is_new_of
+from bridge.store.people.meeting import meet
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
 
 from ..media import queue_values
 from ..results import Result
 from ..rows import EVENT_VALUES, event_row, event_values
-from . import media, threads
+from . import media, people, threads
 from .evidence import is_ours
 from .heads import busy
 from .statuses import News
@@ -23,6 +25,7 @@ from .transaction import unnest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.events import ThreadRef
     from bridge.store.admission import Key
     from bridge.store.records import Arrival, ThreadRow
 
@@ -72,13 +75,15 @@ class _Placing:
         """Threads whose holds changed."""
         self._inserts: list[tuple[Any, ...]] = []
         self._media: list[tuple[Any, ...]] = []
+        self._made: set[int] = set()
+        """Threads that were made just now."""
 
     async def place(self, accepted: Sequence[tuple[Arrival, Result]], results: Sequence[Result]) -> None:
         tx, arrivals = self._tx, [arrival for arrival, _ in accepted]
         if statuses := [arrival for arrival in arrivals if joins_message(arrival)]:
             await self._news.look_up(tx, statuses)
             await tx.lock(self._news.threads)
-        await threads.ensure(tx, (arrival for arrival in arrivals if self._needs_thread(arrival)))
+        self._made = await threads.ensure(tx, (arrival for arrival in arrivals if self._needs_thread(arrival)))
         for arrival, result in accepted:
             await self._place(arrival, result)
         await self._news.write(tx)
@@ -108,7 +113,7 @@ class _Placing:
         if joins:
             thread_id, state = self._news.join(arrival, number, result)
         if thread_id is None and arrival.ref is not None and (state is InboxState.OPEN or not joins):
-            thread = threads.of(tx, arrival.ref)
+            arrival, thread = await self._goes_on(arrival, arrival.ref)
             thread_id = thread.id
         if thread is not None and may_take(event, state):
             await self._note_taking(arrival, thread, number)
@@ -122,11 +127,25 @@ class _Placing:
                     result.fetchable = True
         self._inserts.append(event_values(arrival, number, thread_id, state))
 
+    async def _goes_on(self, arrival: Arrival, ref: ThreadRef) -> tuple[Arrival, ThreadRow]:
+        """The thread in which an arrival goes on: that of its conversation, or another one of its sender."""
+        tx = self._tx
+        base = threads.of(tx, ref)
+        if not arrival.identities:
+            return arrival, base
+        thread = base if base.leads_to is None else tx.threads[base.leads_to]
+        if is_new_of(arrival, thread):
+            is_new = base.id in self._made and base.contact_id is None
+            base = await threads.full(tx, base.id)
+            thread = base if thread.id == base.id else await threads.full(tx, thread.id)
+            thread = await people.run(tx, meet(arrival, base, thread, is_new=is_new))
+        return addressed(arrival, base, thread), thread
+
     async def _place_news(self, arrival: Arrival, result: Result) -> None:
         """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
         if arrival.ref is None or arrival.event is None:
             return
-        thread = threads.of(self._tx, arrival.ref)
+        _, thread = await self._goes_on(arrival, arrival.ref)
         if (news := gateway_news(arrival, thread)) is not None:
             threads.hold(self._tx, thread, after_news(thread.hold, with_person=bool(arrival.with_person)))
             self._held.add(thread.id)

@@ -51,7 +51,9 @@ async def account_summaries(fetch: Fetch) -> list[AccountSummary]:
 
 
 _LATEST: Final = """
-SELECT updated_at, id FROM threads WHERE account = $1 ORDER BY updated_at DESC, id DESC LIMIT $2
+SELECT updated_at, id FROM threads
+WHERE account = $1 AND (leads_to IS NULL OR last_heard IS NOT NULL)
+ORDER BY updated_at DESC, id DESC LIMIT $2
 """
 HELD_THREADS: Final = """
 SELECT updated_at, id FROM threads

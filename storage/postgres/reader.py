@@ -8,6 +8,7 @@ from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.lifecycle import TimerState
 from bridge.store.migrations import Applied
+from bridge.store.port import MANY
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
@@ -15,7 +16,7 @@ from bridge.store.takeover import UNSAID
 from .. import records, tracing, views
 from ..media import media_row
 from ..unreadable import sort_out
-from . import lookups, media, queries
+from . import contacts, lookups, media, people, queries
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.events import ThreadRef
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
+    from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.shapes import RawWebhook
     from bridge.store.traces import Trace, TracedEvent, TracedMessage
@@ -221,9 +223,26 @@ class Reader:
         """What waits and what was given up, by account."""
         return await queries.account_summaries(self._fetch)
 
+    async def threads_of_contact(self, contact_id: int) -> list[ThreadRow]:
+        """All threads of a person."""
+        family = await self._all(lambda row: row[0], people.FAMILY, [contact_id])
+        return await self._all(records.thread_row, people.THREADS_OF, family)
+
+    async def contacts(self, *, before: int = MANY, limit: int = 100) -> list[ContactCard]:
+        """People whose numbers are lower, the newest first."""
+        return await contacts.page(self._fetch, before, limit)
+
+    async def contact(self, contact_id: int) -> ContactCard | None:
+        """The person that a contact is."""
+        return await contacts.card(self._fetch, contact_id)
+
+    async def contacts_named(self, value: str) -> list[ContactCard]:
+        """People by an identity."""
+        return await contacts.named(self._fetch, value)
+
     async def find_thread(self, ref: ThreadRef) -> int | None:
-        """The id of a thread."""
-        query = "SELECT id FROM threads WHERE account = $1 AND channel = $2 AND conversation = $3"
+        """The id of the thread in which a conversation goes on."""
+        query = "SELECT coalesce(leads_to, id) FROM threads WHERE account = $1 AND channel = $2 AND conversation = $3"
         ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
         return ids[0] if ids else None
 

@@ -23,6 +23,7 @@ from . import (
     media,
     news,
     outbox,
+    people,
     statements,
     statuses,
     steps,
@@ -59,7 +60,7 @@ _TRIES: Final = 3
 """Times that a transaction is begun which others got in the way of."""
 
 
-def _in_turn(function: Callable[..., Awaitable[Result]]) -> Bulk:
+def _in_turn(function: Callable[..., Awaitable[Result | StoreError]]) -> Bulk:
     """Units that are done one after the other: few come together."""
 
     async def bulk(tx: Transaction, calls: list[Any]) -> Sequence[Result | StoreError]:
@@ -93,6 +94,8 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": media.remove,
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
+    "merge": _in_turn(people.merge),
+    "unmerge": _in_turn(people.unmerge),
     "read news": _in_turn(news.read),
     "release": _in_turn(claims.release),
     "bury": _in_turn(claims.bury),
@@ -326,7 +329,21 @@ async def _threads_to_come(tx: Transaction, units: Sequence[Unit], arrivals: Seq
             threads |= await timers.threads_of_due(tx, *unit.payload)
         elif unit.kind == "release":
             threads |= await claims.threads_in_use(tx)
-    return threads
+    return threads | await people.threads_concerned(tx, [*_contacts_of(units)])
+
+
+def _contacts_of(units: Sequence[Unit]) -> Iterator[int]:
+    """The contacts of whom units change what all their threads know."""
+    for unit in units:
+        match unit.kind:
+            case "merge":
+                yield from unit.payload[:2]
+            case "unmerge":
+                yield unit.payload[0]
+            case "commit turn":
+                turn = unit.payload
+                if turn.thread.contact_id is not None and (turn.person is not None or turn.opts_out is not None):
+                    yield turn.thread.contact_id
 
 
 def _arrivals_of(units: Sequence[Unit]) -> Iterator[Arrival]:

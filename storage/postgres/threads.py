@@ -12,13 +12,13 @@ from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
 from .. import records
-from ..rows import thread_values
+from ..rows import kept_values, thread_values
 from .transaction import place_of, unnest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bridge.events import ThreadRef
+    from bridge.events import Contact, ThreadRef
     from bridge.store.records import Arrival, Hold, TurnCommit
 
     from ..results import Result
@@ -31,6 +31,10 @@ SELECT a, p, c, v, contact, at, at, $7 FROM {unnest("text", "text", "text", "tex
 ORDER BY a, c, v ON CONFLICT (account, channel, conversation) DO NOTHING RETURNING id, account, channel, conversation
 """
 """In the order of their names: two processes that make the same threads wait for each other, and not in a circle."""
+_KEEP: Final = """
+UPDATE threads SET contact_id = $1, person = $2, named = $3, leads_to = $4, lost = $5, opted_out = $6, address = $7,
+                   version = $8 WHERE id = $9
+"""
 _HOLD: Final = f"""
 UPDATE threads t SET spoken = j.spoken, silenced = j.silenced, taken = j.taken
 FROM {unnest("bigint", "bigint", "bigint", "boolean")} j (id, spoken, silenced, taken) WHERE t.id = j.id
@@ -52,30 +56,56 @@ WHERE id = $1 AND EXISTS (SELECT 1 FROM inbox WHERE id = $2 AND kind {records.on
 """
 
 
-async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> None:
-    """Lock the threads of arrivals; those of which nothing was heard before are made."""
+async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> set[int]:
+    """Lock the threads of arrivals; those of which nothing was heard before are made, and their ids given."""
     wanted: dict[ThreadRef, Arrival] = {}
     for arrival in arrivals:
         if arrival.ref is not None:
             wanted.setdefault(arrival.ref, arrival)
     await tx.lock((), wanted)
     new = {place_of(ref): arrival for ref, arrival in wanted.items() if tx.find(ref) is None}
+    contacts = {place: arrival.event.contact if arrival.event else None for place, arrival in new.items()}
+    refs = {place: arrival.ref for place, arrival in new.items() if arrival.ref is not None}
+    made = await _insert(tx, [(refs[place], contacts[place], arrival.received_at) for place, arrival in new.items()])
+    if len(made) < len(new):  # another process has just made them
+        await tx.lock((), refs.values())
+    return made
+
+
+async def make(tx: Transaction, ref: ThreadRef, contact: Contact, at: int) -> ThreadRow:
+    """A thread; another process may have made it."""
+    if not await _insert(tx, [(ref, contact, at)]):
+        await tx.lock((), [ref])
+    return await full(tx, of(tx, ref).id)
+
+
+async def _insert(tx: Transaction, wanted: Sequence[tuple[ThreadRef, Contact | None, int]]) -> set[int]:
+    """Make threads; the ids of those that were not there."""
     values = [
-        (
-            *(place[0], arrival.ref.provider if arrival.ref else "", *place[1:]),
-            orjson.dumps(arrival.event.contact) if arrival.event else None,
-            arrival.received_at,
-        )
-        for place, arrival in new.items()
+        (ref.account, ref.provider, *place_of(ref)[1:], orjson.dumps(contact) if contact else None, at)
+        for ref, contact, at in wanted
     ]
+    refs = {place_of(ref): ref for ref, _, _ in wanted}
     holder = tx.epoch if tx.works else None
+    made: set[int] = set()
     for thread_id, *place in await tx.arrays(_INSERT, values, holder):
-        ref = new.pop((place[0], place[1], place[2])).ref
-        assert ref is not None
-        tx.remember(ThreadRow(id=thread_id, ref=ref))
+        tx.remember(ThreadRow(id=thread_id, ref=refs[place[0], place[1], place[2]]))
         tx.hold(thread_id, holder)
-    if new:  # another process has just made them
-        await tx.lock((), (arrival.ref for arrival in new.values() if arrival.ref is not None))
+        made.add(thread_id)
+    return made
+
+
+async def full(tx: Transaction, thread_id: int) -> ThreadRow:
+    """A thread that is locked, with all that is stored of it."""
+    row = records.thread_row((await tx.fetch(_THREADS, [thread_id]))[0])
+    return replace(row, hold=tx.threads[thread_id].hold)
+
+
+async def keep(tx: Transaction, thread: ThreadRow, *, is_seen: bool) -> None:
+    """Whose a thread is, and where its messages go; a turn that has seen it otherwise finds another version."""
+    kept = replace(thread, version=thread.version + is_seen)
+    await tx.execute(_KEEP, *kept_values(kept))
+    tx.remember(kept)
 
 
 def of(tx: Transaction, ref: ThreadRef) -> ThreadRow:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import ThreadRef
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 _NUMBERS: Final = "SELECT nextval('places') FROM generate_series(1, $1::bigint)"
 _PLACES: Final = """
-SELECT t.id, t.account, t.channel, t.conversation FROM unnest($1::text[], $2::text[], $3::text[]) j (a, c, v)
+SELECT t.id, t.leads_to FROM unnest($1::text[], $2::text[], $3::text[]) j (a, c, v)
 JOIN threads t ON t.account = j.a AND t.channel = j.c AND t.conversation = j.v
 """
 _LOCK: Final = f"""
-SELECT t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken
+SELECT t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to
 FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
@@ -63,7 +64,7 @@ class Transaction:
         self.own: set[int] = set()
         """The locked threads that are ours."""
         self.threads: dict[int, ThreadRow] = {}
-        """The threads that are locked, as this transaction leaves them so far; only their holds are sure to be read."""
+        """The threads that are locked, as this transaction leaves them so far; not all of each is sure to be read."""
         self._ids: dict[Place, int] = {}
         self._connection = connection
         self._numbers: deque[int] = deque()
@@ -107,19 +108,28 @@ class Transaction:
         wanted = set(thread_ids)
         for ref in refs:
             if (remembered := self.memory.find(ref)) is not None:
-                wanted.add(remembered.id)
+                wanted |= {remembered.id, remembered.leads_to or remembered.id}
             elif place_of(ref) not in self._ids:
                 places.append(place_of(ref))
-        wanted |= {row[0] for row in await self.arrays(_PLACES, sorted(set(places)))}
-        if not (wanted := wanted - self.threads.keys()):
-            return
+        for row in await self.arrays(_PLACES, sorted(set(places))):
+            wanted |= {row[0], row[1] or row[0]}
+        while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
+            wanted = await self._lock(wanted)
+
+    async def _lock(self, thread_ids: Collection[int]) -> set[int]:
+        """Lock threads; those that they lead to."""
         self._numbers.clear()  # whoever had these threads meanwhile has drawn later ones
-        for thread_id, holder, *columns in await self.fetch(_LOCK, [*wanted]):
-            *names, version, note, taken_seq, silenced_seq, at_gateway = columns
+        lead_to: set[int] = set()
+        for thread_id, holder, *columns in await self.fetch(_LOCK, [*thread_ids]):
+            *names, version, note, taken_seq, silenced_seq, at_gateway, contact_id, named, leads_to = columns
             hold = Hold(note=note, taken_seq=taken_seq, silenced_seq=silenced_seq, at_gateway=at_gateway)
-            self.see(ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold))
+            thread = ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold)
+            self.see(replace(thread, contact_id=contact_id, named=named, leads_to=leads_to))
             self.memory.check(thread_id, version, hold)
             self.hold(thread_id, holder)
+            if leads_to is not None:
+                lead_to.add(leads_to)
+        return lead_to
 
     def hold(self, thread_id: int, holder: int | None) -> None:
         """Who holds a locked thread."""
@@ -128,7 +138,7 @@ class Transaction:
             self.own.add(thread_id)
 
     def see(self, thread: ThreadRow) -> None:
-        """A thread of which only the hold is sure to be read."""
+        """A thread of which not all is sure to be read: what it is called, its hold, whose it is."""
         self.threads[thread.id] = thread
         self._ids[place_of(thread.ref)] = thread.id
 

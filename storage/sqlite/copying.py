@@ -9,9 +9,11 @@ from bridge.store.copying import INHERITED, CopyRefused, check_begun, not_empty,
 from ..moving import (
     MARK_COLUMNS,
     MARK_VALUES,
+    MERGED,
     SECRETS,
     Mark,
     any_of_account,
+    check_merged,
     greatest_numbers,
     inheritance,
     lowered,
@@ -108,6 +110,11 @@ class _End:
 
 class SqliteCopySource(_End):
     """Implements bridge.store.copying.CopySource; opened by `open_copy_source`."""
+
+    async def check_apart(self) -> None:
+        """Whether the contacts of the account can go without others."""
+        if self.account:
+            check_merged(self.account, await self._fetch(MERGED.format(":account")))
 
     async def inheritance(self) -> Mapping[str, str]:
         """The secrets of the whole store, and those that the account inherited before."""

@@ -11,12 +11,14 @@ from bridge.store.admission import Known, admit, conflict_keys_of, joins_message
 from bridge.store.echoes import is_ours
 from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
+from bridge.store.people.identities import addressed, is_new_of
+from bridge.store.people.meeting import meet
 from bridge.store.takeover import after_news, after_taking, gateway_news, is_taken, may_take
 
 from ..media import queue_values
 from ..results import Result
 from ..rows import EVENT_VALUES, event_row, event_values
-from . import media, statuses, threads
+from . import media, people, statuses, threads
 from .evidence import ThreadEvidence
 from .heads import busy
 
@@ -96,7 +98,7 @@ def _place(
     if joins:
         thread_id, state = statuses.join(db, arrival, number, result)
     if thread_id is None and arrival.ref is not None and (state is InboxState.OPEN or not joins):
-        thread = threads.of(db, cache, arrival.ref, event.contact if event else None, arrival.received_at)
+        arrival, thread = _goes_on(db, cache, arrival, arrival.ref)
         thread_id = thread.id
     if thread is not None and may_take(event, state):
         _note_taking(db, cache, arrival, thread, number)
@@ -106,6 +108,20 @@ def _place(
             ref = thread.ref if thread else threads.ref_of(db, cache, thread_id)
             waiting.append((result, arrival, event, number, thread_id, ref))
     inserts.append(event_values(arrival, number, thread_id, state))
+
+
+def _goes_on(db: sqlite3.Connection, cache: Cache, arrival: Arrival, ref: ThreadRef) -> tuple[Arrival, ThreadRow]:
+    """The thread in which an arrival goes on: that of its conversation, or another one of its sender."""
+    base, is_new = cache.find(ref), False
+    if base is None:
+        contact = arrival.event.contact if arrival.event else None
+        base, is_new = threads.found(db, cache, ref, contact, arrival.received_at)
+    if not arrival.identities:
+        return arrival, base
+    thread = base if base.leads_to is None else threads.one(db, cache, base.leads_to)
+    if is_new_of(arrival, thread):
+        thread = people.run(db, cache, meet(arrival, base, thread, is_new=is_new))
+    return (arrival if thread is base else addressed(arrival, base, thread)), thread
 
 
 def _place_news(
@@ -119,7 +135,7 @@ def _place_news(
     """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
     if arrival.ref is None or arrival.event is None:
         return
-    thread = threads.of(db, cache, arrival.ref, arrival.event.contact, arrival.received_at)
+    _, thread = _goes_on(db, cache, arrival, arrival.ref)
     if (news := gateway_news(arrival, thread)) is not None:
         threads.hold(db, cache, thread, after_news(thread.hold, with_person=bool(arrival.with_person)))
         _place(db, cache, news, result, inserts, waiting)

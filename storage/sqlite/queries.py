@@ -58,7 +58,7 @@ def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
 
 _LATEST: Final = """
 SELECT updated_at, id FROM threads INDEXED BY threads_latest
-WHERE account = ? ORDER BY updated_at DESC, id DESC LIMIT ?
+WHERE account = ? AND (leads_to IS NULL OR last_heard IS NOT NULL) ORDER BY updated_at DESC, id DESC LIMIT ?
 """
 HELD_THREADS: Final = """
 SELECT updated_at, id FROM threads INDEXED BY threads_held

@@ -9,12 +9,13 @@ from bridge.events import Echo
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
 from bridge.store.migrations import Applied
+from bridge.store.port import MANY
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
 from .. import records, tracing, views
 from ..unreadable import sort_out
-from . import lookups, media, queries
+from . import contacts, lookups, media, people, queries
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from bridge.events import ThreadRef
     from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
     from bridge.store.media import MediaRow
+    from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.shapes import RawWebhook
     from bridge.store.traces import Trace, TracedEvent, TracedMessage
@@ -194,9 +196,25 @@ class Reader:
         """What waits and what was given up, by account."""
         return await self._look(queries.account_summaries)
 
+    async def threads_of_contact(self, contact_id: int) -> list[ThreadRow]:
+        """All threads of a person."""
+        return await self._look(people.threads_of_person, contact_id)
+
+    async def contacts(self, *, before: int = MANY, limit: int = 100) -> list[ContactCard]:
+        """People whose numbers are lower, the newest first."""
+        return await self._look(contacts.page, before, limit)
+
+    async def contact(self, contact_id: int) -> ContactCard | None:
+        """The person that a contact is."""
+        return await self._look(contacts.card, contact_id)
+
+    async def contacts_named(self, value: str) -> list[ContactCard]:
+        """People by an identity."""
+        return await self._look(contacts.named, value)
+
     async def find_thread(self, ref: ThreadRef) -> int | None:
-        """The id of a thread."""
-        query = "SELECT id FROM threads WHERE account = ? AND channel = ? AND conversation = ?"
+        """The id of the thread in which a conversation goes on."""
+        query = "SELECT coalesce(leads_to, id) FROM threads WHERE account = ? AND channel = ? AND conversation = ?"
         ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
         return ids[0] if ids else None
 

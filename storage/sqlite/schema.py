@@ -272,6 +272,72 @@ CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 """
 """The files of contacts, and ours: where each is to be fetched, and which bytes it is."""
 
+_PEOPLE: Final = """
+CREATE TABLE contacts (
+    id INTEGER PRIMARY KEY,
+    account TEXT NOT NULL,
+    merged_into INTEGER REFERENCES contacts (id),
+    content BLOB NOT NULL DEFAULT (CAST('{"fields":{},"tags":[]}' AS BLOB)),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX contacts_merged ON contacts (merged_into) WHERE merged_into IS NOT NULL;
+CREATE TABLE identities (
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    contact_id INTEGER NOT NULL REFERENCES contacts (id),
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (account, kind, value)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX identities_of_contact ON identities (contact_id);
+CREATE INDEX identities_by_value ON identities (value);
+CREATE TABLE conflicts (
+    account TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    value TEXT NOT NULL,
+    contact_id INTEGER NOT NULL REFERENCES contacts (id),
+    created_at INTEGER NOT NULL,
+    PRIMARY KEY (contact_id, account, kind, value)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE opt_outs (
+    contact_id INTEGER NOT NULL REFERENCES contacts (id),
+    account TEXT NOT NULL,
+    event_id INTEGER NOT NULL,
+    PRIMARY KEY (contact_id, account)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE threads ADD COLUMN contact_id INTEGER REFERENCES contacts (id);
+ALTER TABLE threads ADD COLUMN person BLOB;
+ALTER TABLE threads ADD COLUMN named BLOB NOT NULL DEFAULT x'';
+ALTER TABLE threads ADD COLUMN leads_to INTEGER REFERENCES threads (id);
+ALTER TABLE threads ADD COLUMN lost BLOB;
+CREATE INDEX threads_of_contact ON threads (contact_id) WHERE contact_id IS NOT NULL;
+
+CREATE TEMP TABLE known AS
+SELECT t.id, t.account, '+' || ltrim(json_extract(CAST(t.contact AS TEXT), '$.phone'), '+') AS phone
+FROM threads t
+WHERE t.contact IS NOT NULL AND json_valid(CAST(t.contact AS TEXT)) AND t.channel <> 'group'
+    AND json_extract(CAST(t.contact AS TEXT), '$.phone') GLOB '*[0-9]*'
+    AND ltrim(json_extract(CAST(t.contact AS TEXT), '$.phone'), '+') NOT GLOB '*[^0-9]*';
+INSERT INTO contacts (id, account, created_at, updated_at)
+SELECT k.id, t.account, t.created_at, t.created_at FROM (SELECT min(id) AS id FROM known GROUP BY account, phone) k
+JOIN threads t ON t.id = k.id;
+INSERT INTO identities (account, kind, value, contact_id, created_at)
+SELECT k.account, 'phone', k.phone, min(k.id), 0 FROM known k GROUP BY k.account, k.phone;
+UPDATE threads SET contact_id = (
+    SELECT i.contact_id FROM known k JOIN identities i ON (i.account, i.kind, i.value) = (k.account, 'phone', k.phone)
+    WHERE k.id = threads.id
+) WHERE id IN (SELECT id FROM known);
+INSERT INTO opt_outs (contact_id, account, event_id)
+SELECT contact_id, account, max(opted_out) FROM threads WHERE contact_id IS NOT NULL AND opted_out > 0
+GROUP BY contact_id, account;
+UPDATE threads SET opted_out = (
+    SELECT o.event_id FROM opt_outs o WHERE o.contact_id = threads.contact_id AND o.account = threads.account
+) WHERE (contact_id, account) IN (SELECT contact_id, account FROM opt_outs);
+DROP TABLE known;
+"""
+"""Who is on the other side. Of the threads from before, a phone number tells whose they are."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -289,5 +355,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _OPTED_OUT,
     _AUTHORS,
     _MEDIA,
+    _PEOPLE,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

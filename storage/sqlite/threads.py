@@ -11,7 +11,7 @@ from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
 from .. import records
-from ..rows import committed, thread_values
+from ..rows import committed, kept_values, thread_values
 from . import lookups
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ _INSERT: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, contact, created_at, updated_at)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
+_KEEP: Final = """
+UPDATE threads SET contact_id = ?, person = ?, named = ?, leads_to = ?, lost = ?, opted_out = ?, address = ?,
+                   version = ? WHERE id = ?
+"""
 _HOLD: Final = "UPDATE threads SET spoken = ?, silenced = ?, taken = ? WHERE id = ?"
 _TURN: Final = """
 UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, address = ?, last_heard = ?,
@@ -43,9 +47,13 @@ WHERE id = ? AND EXISTS (SELECT 1 FROM inbox WHERE id = ? AND kind {records.one_
 
 def of(db: sqlite3.Connection, cache: Cache, ref: ThreadRef, contact: Contact | None, at: int) -> ThreadRow:
     """The thread of `ref`, made now if this is the first that is heard of it."""
-    thread = cache.find(ref)
-    if thread is not None:
-        return thread
+    return cache.find(ref) or found(db, cache, ref, contact, at)[0]
+
+
+def found(
+    db: sqlite3.Connection, cache: Cache, ref: ThreadRef, contact: Contact | None, at: int
+) -> tuple[ThreadRow, bool]:
+    """The thread of `ref` that is not remembered, and whether it was made just now."""
     row = db.execute(_FIND, (ref.account, ref.channel, ref.conversation_id)).fetchone()
     if row is not None:
         thread = records.thread_row(row)
@@ -55,15 +63,28 @@ def of(db: sqlite3.Connection, cache: Cache, ref: ThreadRef, contact: Contact | 
         names = (ref.account, ref.provider, ref.channel, ref.conversation_id)
         db.execute(_INSERT, (thread.id, *names, packed, at, at))
     cache.stage([thread])
+    return thread, row is None
+
+
+def one(db: sqlite3.Connection, cache: Cache, thread_id: int) -> ThreadRow:
+    """A thread that there is."""
+    thread = cache.newest(thread_id)
+    if thread is None:
+        thread = records.thread_row(db.execute(lookups.ONE_THREAD, (thread_id,)).fetchone())
+        cache.stage([thread])
     return thread
 
 
 def ref_of(db: sqlite3.Connection, cache: Cache, thread_id: int) -> ThreadRef:
     """The reference of a thread."""
-    thread = cache.thread(thread_id)
-    if thread is not None:
-        return thread.ref
-    return records.thread_row(db.execute(lookups.ONE_THREAD, (thread_id,)).fetchone()).ref
+    return one(db, cache, thread_id).ref
+
+
+def keep(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, *, is_seen: bool) -> None:
+    """Whose a thread is, and where its messages go; a turn that has seen it otherwise finds another version."""
+    kept = replace(thread, version=thread.version + is_seen)
+    db.execute(_KEEP, kept_values(kept))
+    cache.stage([kept])
 
 
 def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) -> None:

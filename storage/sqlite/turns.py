@@ -14,7 +14,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, media, outbox, sends, statements, steps, threads, timers
+from . import holds, media, outbox, people, sends, statements, steps, threads, timers
 from .heads import begin_next
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     holds.give_back(db, cache, good, results)
     steps.forget(db, good)
     begin_next(db, "inbox", {turn.thread.id for turn in good})
+    people.keep(db, cache, good)
     sends.store(db, cache, good, results)
     committed = iter(results)
     return [next(committed) if lost is None else lost for lost in verdicts]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
+from handlers.autoresponder import Replies
 from tests.docs import rooms, states
 from tests.docs.pages import DOCS
 from tests.support.command_tree import command_tree
@@ -190,9 +192,19 @@ def _channels(name: str) -> dict[str, Capabilities]:
     return {**kind.relays, **more}
 
 
+SCHEMA: Final = DOCS / "reference" / "autoresponder.schema.json"
+
+
+def schema_page() -> str:
+    """docs/reference/autoresponder.schema.json, for editors."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Replies.model_json_schema()}
+    return f"{json.dumps(schema, indent=1, ensure_ascii=False)}\n"
+
+
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "reference" / "cli.md": cli_page,
     DOCS / "providers" / "matrix.md": matrix_page,
+    SCHEMA: schema_page,
     rooms.PAGE: rooms.design_page,
     states.PAGE: lambda: f"{_MADE}\n{states.states_page()}",
 }

@@ -14,7 +14,7 @@ PAGES: Final = (*sorted(ROOT.glob("*.md")), *sorted(DOCS.rglob("*.md")))
 _FENCED: Final = re.compile(
     r"^(?P<indent> *)```(?P<language>[^\n]*)\n(?P<code>.*?)^(?P=indent)```$", re.MULTILINE | re.DOTALL
 )
-_FILE: Final = re.compile(r"(?:#|--) (?P<name>(?:[a-z_]+/)*[a-z0-9_]+\.(?:py|toml|sql))(?P<more>, continued)?\n")
+_FILE: Final = re.compile(r"(?:#|--) (?P<name>(?:[a-z_]+/)*[a-z0-9_]+\.(?:py|toml|sql|txt))(?P<more>, continued)?\n")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def section(page: Path, heading: str) -> str:
     return under[1]
 
 
-def keys_documented(heading: str) -> set[str]:
-    """The keys in the first column of the tables under a heading of configuration.md."""
-    text = section(DOCS / "reference" / "configuration.md", heading)
+def keys_documented(heading: str, page: str = "configuration.md") -> set[str]:
+    """The keys in the first column of the tables under a heading of a page of the reference."""
+    text = section(DOCS / "reference" / page, heading)
     return set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))

@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.config.load import Config
 from bridge.messages import decode_message
+from handlers.autoresponder import read_router
 from tests.docs.made_up_secrets import give_secrets
 from tests.docs.pages import PAGES, Block, blocks_of, name_of, write_file
 from tests.docs.shell import check_command, commands_of
@@ -56,18 +57,30 @@ def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, mo
             write_file(block, folder)
         if block.language == "sql":
             assert block.file is not None
-        elif block.language == "toml" and (block.file or CONFIGURATION) == CONFIGURATION:
-            Config.from_dict(tomllib.loads(block.code), folder)
-        elif block.language == "toml" or block.language == "toml":
-            continue  # the texts of a bot: `check` reads them
+        elif block.language == "toml":
+            read_settings(block, folder)
         elif block.file is not None:
             import_anew(block.file)
         else:
             exec(compile("\n" * (block.line - 1) + block.code, str(page), "exec"), namespace)  # noqa: S102 - our own pages
-    if (folder / CONFIGURATION).exists():
-        for command in ("check", "urls"):
-            result = CliRunner().invoke(app, [command])
-            assert result.exit_code == 0, f"{name_of(page)}: {command}: {result.output}"
+    commands = [["check"], ["urls"]] if (folder / CONFIGURATION).exists() else []
+    for block in blocks_of(page, "text"):
+        if block.file is not None:  # conversations with the handlers of the page
+            write_file(block, folder)
+            commands.append(["test-replies", block.file])
+    for command in commands:
+        result = CliRunner().invoke(app, command)
+        assert result.exit_code == 0, f"{name_of(page)}: {command}: {result.output}"
+
+
+def read_settings(block: Block, folder: Path) -> None:
+    """Read a block as what it is; a file of another name is read by `check`."""
+    values = tomllib.loads(block.code)
+    if block.file is None and "replies" in values:
+        (folder / "shown.toml").write_text(block.code, "utf-8")
+        read_router(folder / "shown.toml")
+    elif (block.file or CONFIGURATION) == CONFIGURATION:
+        Config.from_dict(values, folder)
 
 
 def import_anew(file: str) -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge import CallNext, Dialog, Event, Job, Message, Router, Text, Turn
+from bridge import CallNext, Dialog, Event, HandlerError, Job, Message, Router, Text, Turn
 from bridge.testing import Contact, World
 
 SETTINGS = {"consent": {"stop": ["stop", "berhenti"], "start": ["start", "mulai"], "confirm": "Bye."}}
@@ -180,3 +180,102 @@ def test_fuzzed_senders_send_nothing_after_a_committed_stop() -> None:
 
     with World(router, settings=SETTINGS) as world:
         world.explore(scenario, seeds=60, faults={"crash", "lost_answer", "slow_store", "provider_down"})
+
+
+async def test_an_account_may_have_words_of_its_own() -> None:
+    accounts = {"konnek": {"stop": ["quit"], "confirm": "gone"}}
+    with World(router, settings=SETTINGS, accounts=accounts) as world:
+        ann = await stopped(world, word="stop")
+        assert ann.texts == ["you said stop"]
+        await ann.says("quit")
+        await world.settle()
+        assert ann.texts[1:] == ["gone"]
+        bob = world.contact("aelyst", "telegram", "bob")
+        await bob.says("quit", "stop")
+        await world.settle()
+        assert bob.texts == ["you said quit", "Bye."]
+
+
+async def test_a_handler_may_opt_a_contact_out_and_in() -> None:
+    own = Router("own")
+
+    @own.message(text="no more")
+    async def out(turn: Turn) -> str:
+        turn.contact.opt_out()
+        return "fine"
+
+    @own.message(text="more")
+    async def again(turn: Turn) -> str:
+        turn.contact.opt_in()
+        return "good"
+
+    with World(own) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("no more")
+        await world.settle()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        await ann.says("more")
+        await world.settle()
+        await world.send("konnek", "ann", "news", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["fine", "good", "news"]
+
+
+async def test_quiet_hours_are_those_of_the_contact_who_has_a_time_zone() -> None:
+    own = Router("own")
+
+    @own.message(regex="^zone (?P<zone>.*)")
+    async def zone(turn: Turn, zone: str) -> str:
+        turn.contact.timezone = zone
+        return "kept"
+
+    with World(own, settings=NIGHT, at=EVENING) as world:  # 22:00 in Jakarta, 15:00 in London
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("zone Europe/London")
+        await world.settle()
+        await world.send("konnek", "ann", "news", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["kept", "news"]
+
+
+def worded() -> Router:
+    """A bot whose parts bring words of their own."""
+    outer, inner = Router("outer"), Router("inner")
+    inner.consent({"halt": "Halted.", "stop": "Not this."}, start="go on")
+    outer.include(inner)
+    outer.consent(["quit", "enough"], confirm="Gone.")
+
+    @outer.default()
+    async def heard(turn: Turn) -> str:
+        return f"heard {turn.event.text}" if isinstance(turn.event, Message) else "?"
+
+    return outer
+
+
+@pytest.mark.parametrize(
+    ("settings", "word", "answer"),
+    [
+        ({}, "Halt!", "Halted."),
+        ({}, "enough", "Gone."),
+        ({}, "stop", "Not this."),
+        (SETTINGS, "stop", "Bye."),
+        (SETTINGS, "halt", "Halted."),
+    ],
+)
+async def test_a_bot_brings_words_of_its_own(settings: dict[str, dict[str, object]], word: str, answer: str) -> None:
+    with World(worded(), settings=settings) as world:
+        ann = await stopped(world, word=word)
+        assert ann.texts == [answer]
+        await world.send("konnek", "ann", "Sale!", channel="telegram")
+        await ann.says("go on")
+        await world.settle()
+        await world.send("konnek", "ann", "News!", channel="telegram")
+        await world.settle()
+        assert ann.texts == [answer, "News!"]
+
+
+@pytest.mark.parametrize(("stop", "start"), [(["stop", " "], "go"), (["stop"], "!\u200b".strip("!"))])
+def test_a_blank_word_is_refused_where_it_is_written(stop: list[str], start: str) -> None:
+    with pytest.raises(HandlerError, match=r"test_consent\.py:\d+: a word to opt out or in by is blank"):
+        Router().consent(stop, start)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.planning.plan import plan
 from bridge.store.consent import OPTED_OUT, forbids
 from bridge.store.lifecycle import OutboxState
+from bridge.store.people.identities import TAKEN, is_lost
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ def fit(row: OutboxRow, thread: ThreadRow, carries: Capabilities, now: int, *, m
     """The message as it may leave now. One that `may_be_out` already is not silenced: it was said before."""
     if thread.hold.silences(row.seq) and not may_be_out:
         return Unfit(silenced=True)
-    if forbids(thread, row):
-        return Unfit(reason=OPTED_OUT)
+    if forbids(thread, row) or is_lost(thread, row.address):
+        return Unfit(reason=OPTED_OUT if forbids(thread, row) else TAKEN)
     if row.expires_at is not None and row.expires_at <= now:
         return Unfit(state=OutboxState.EXPIRED, reason="it was worth nothing any more when it could leave")
     if carries.window is None or now - row.created_at < _FRESH:

@@ -18,6 +18,7 @@ from bridge.log import log, outcome_of
 from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
 from bridge.store.lifecycle import OutboxState, Outcome
+from bridge.store.people.identities import addressee_of
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -197,9 +198,8 @@ class DeliveryWorker:
                 self._tools.store.mark("out", row.id, running=False)
 
     async def _send(self, row: OutboxRow, attempt: Attempt) -> OutboxRow | None:
-        outbound = Outbound(
-            key=row.key, thread=row.ref, message=row.message, address=row.address, created_at=row.created_at
-        )
+        thread, address = addressee_of(row)
+        outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
         judged = self._pause.judged
         try:
             sent = await self.client.send(outbound, attempt)

@@ -19,6 +19,8 @@ from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import plan
 from bridge.store.consent import is_direct
+from bridge.store.people.families import timezone_of
+from bridge.store.people.identities import address_after
 from bridge.store.records import ThreadRow, TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
@@ -110,7 +112,7 @@ class CommitBuilder:
         row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        night = None if self._hours is None or is_direct(events) else self._hours.until(now)
+        night = None if self._hours is None or is_direct(events) else self._hours.until(now, timezone_of(thread.person))
         replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
         anybody = handler is not None and handler.options.anybody and not draft.begun
         whom = None if anybody else draft.whom
@@ -128,12 +130,18 @@ class CommitBuilder:
             state=draft.state.encode(),
             step=draft.step,
             choices=_choices(thread, draft, plans, events, keys_return=capabilities.keys_return),
-            address=newest.address or next((row.address for row in reversed(rows) if row.address), thread.address),
+            address=address_after(thread, rows),
             dialog=draft.dialog,
             members=draft.members.encode(),
             hold=change.hold,
             opted_out=opted_out,
+            contact_id=thread.contact_id,
+            person=thread.person,
+            named=thread.named,
+            leads_to=thread.leads_to,
+            lost=thread.lost,
         )
+        person = draft.contact.encode()
         draft.close()
         held = change.hold.taken_seq if change.hold.note is not None else None
         scheduled = {}
@@ -167,6 +175,8 @@ class CommitBuilder:
             sends=sends,
             statements=effects.statements,
             media=files,
+            person=person,
+            opts_out=effects.opts_out,
             at=now,
         )
         return Prepared(commit, long_keys)
@@ -208,7 +218,7 @@ class CommitBuilder:
                 last_heard=last_heard,
                 heard=heard,
                 hold=after_turn(thread.hold, note),
-                address=row.address or thread.address,
+                address=address_after(thread, [row]),
             ),
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),

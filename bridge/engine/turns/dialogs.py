@@ -104,7 +104,9 @@ class Dialogs:
         if isinstance(event, Timer):
             if event.name != journal.waiting:
                 return None
-        elif not (isinstance(event, Message | Postback) and is_for(journal.whom, event)):
+        elif not isinstance(event, Message | Postback) or (
+            thread.contact_id is None and not is_for(journal.whom, event)
+        ):
             return None
         elif (match := self._book.match(event, thread.ref, step, anytime=True)) is not None:
             return match

@@ -29,6 +29,7 @@ from bridge.engine.turns.matching import Matcher
 from bridge.engine.turns.media import MediaReading, any_medium
 from bridge.engine.turns.outages import Outages
 from bridge.engine.turns.probation import Probation
+from bridge.engine.turns.reaching import Reach
 from bridge.engine.turns.services import TurnServices, turn_of
 from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.unwritten import Unwritten
@@ -97,6 +98,7 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
+        self._reach = Reach(store, accounts, policy.channels, clock)
         self._files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
         self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
@@ -297,6 +299,7 @@ class Dispatcher:
         """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
         draft = draft_of(invocation.turn)
         try:
+            await self._reach.settle(draft.effects)
             files = await self._files.of(draft.effects)
         except (HandlerError, OSError) as error:
             draft.close()

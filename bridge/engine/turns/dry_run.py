@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
+    from bridge.conversation.contact import ContactThread
     from bridge.conversation.journal import Journal
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import To
@@ -241,6 +242,10 @@ class _DryServices(NoTables):
     async def history(self, limit: int) -> Sequence[Entry]:
         """Nothing."""
         del limit
+        return ()
+
+    async def threads_of_contact(self) -> Sequence[ContactThread]:
+        """None."""
         return ()
 
     def destination(self, to: To, channel: str | None, account: str | None) -> Destination:

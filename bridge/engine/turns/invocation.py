@@ -140,6 +140,7 @@ class _Run:
         if isinstance(match, Match):
             self.match = match
             draft.state.show_as(matcher.state_model(draft.event, match))
+            draft.contact.show_as(match.scope.fields_model)
         return match
 
     async def _through(self, outer: Sequence[tuple[Middleware, Scope]]) -> None:

@@ -60,5 +60,5 @@ class Judge:
 def _chosen(event: Event, thread: ThreadRow) -> Event:
     """A text that answers an open choice is the press it stands for."""
     if isinstance(event, Message) and thread.choices:
-        return answer(event, thread.choices) or event
+        return answer(event, thread.choices, is_alone=thread.contact_id is not None) or event
     return event

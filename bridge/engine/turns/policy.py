@@ -10,6 +10,8 @@ from bridge.engine.turns.consent import UNASKED
 from bridge.engine.turns.loops import UNGUARDED, GuardPolicy
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.conversation.catalogue import Catalogue
     from bridge.engine.backoff import Backoff
     from bridge.engine.turns.consent import Consent
@@ -34,3 +36,5 @@ class TurnPolicy:
     """For how many seconds an event waits for a handler that fails for everybody."""
     guard: GuardPolicy = UNGUARDED
     consent: Consent = UNASKED
+    channels: Sequence[str] = ()
+    """In which order people are reached on them."""

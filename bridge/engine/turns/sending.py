@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from bridge.conversation.contact import Person
 from bridge.conversation.effects import Destination, Sending, keyed
 from bridge.conversation.turn import as_messages
 from bridge.engine.media.sending import have_files
@@ -16,6 +17,7 @@ from bridge.events import Contact, Send, ThreadRef, encode_event
 from bridge.messages import encode_message
 from bridge.providers.optional import Begins
 from bridge.store.lifecycle import InboxState
+from bridge.store.people.identities import encode_identities
 from bridge.store.records import Arrival, Receipt
 from bridge.strict_json import not_json
 from bridge.units import moment
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.accounts import Account
     from bridge.conversation.turn import Reply, To
+    from bridge.engine.turns.reaching import Reach
     from bridge.engine.turns.signing import Signer
     from bridge.messages import Outgoing
     from bridge.store.port import Store
@@ -37,6 +40,15 @@ SEND_SIZE: Final = 4 * 1024 * 1024
 """Bytes that one turn may send to other threads: they are stored in one transaction, and others wait for that."""
 _LONGEST: Final = 512
 """Characters of what names a conversation; see bridge.engine.ingest."""
+
+
+def person(to: To, account: str | None, channel: str | None) -> Destination | None:
+    """A person, to be reached at `account` (None: anywhere); None for who is not known to the bridge."""
+    number = to.person if isinstance(to, Person) else None
+    if number is None:
+        return None
+    assert isinstance(to, Person)
+    return Destination(ref=ThreadRef(account or "", "", channel or "", ""), contact=to.plain, person=number)
 
 
 def destination(accounts: Mapping[str, Account], account: str, to: To, channel: str | None) -> Destination:
@@ -63,7 +75,7 @@ def destination(accounts: Mapping[str, Account], account: str, to: To, channel: 
         raise HandlerError(f"{account} ({provider.name}): {error}") from None
     ref = ThreadRef(account, provider.name, place.channel, place.conversation_id)
     contact = to if isinstance(to, Contact) else Contact(id=place.conversation_id, phone=place.phone)
-    return Destination(ref=ref, contact=contact, address=place.address)
+    return Destination(ref=ref, contact=contact, address=place.address, identities=place.identities)
 
 
 def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: int) -> Arrival:
@@ -91,6 +103,7 @@ def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: in
         state=InboxState.OPEN,
         address=sending.to.address,
         received_at=now,
+        identities=encode_identities(sending.to.identities) if sending.to.identities else b"",
     )
 
 
@@ -109,9 +122,16 @@ class Sender:
     """Sends messages from outside of turns."""
 
     def __init__(
-        self, store: Store, accounts: Mapping[str, Account], signer: Signer, clock: Clock, name: Callable[[], str]
+        self,
+        store: Store,
+        accounts: Mapping[str, Account],
+        signer: Signer,
+        clock: Clock,
+        name: Callable[[], str],
+        reach: Reach,
     ) -> None:
-        """`name` makes the names of events."""
+        """`name` makes the names of events, `reach` finds where a person is written to."""
+        self._reach = reach
         self._store = store
         self._accounts = accounts
         self._signer = signer
@@ -135,7 +155,9 @@ class Sender:
             raise HandlerError("send() takes a message at least")
         if have_files(messages):
             raise HandlerError("files are sent in turns alone: turn.send(to, Image(path=...)); here give a link")
-        sending = Sending(to=destination(self._accounts, account, to, channel), messages=messages, key=keyed(key))
+        known = person(to, account, channel)
+        where = await self._reach.found(known) if known else destination(self._accounts, account, to, channel)
+        sending = Sending(to=where, messages=messages, key=keyed(key))
         ref, now = sending.to.ref, self._clock.now()
         await self._signer.start()
         limit = self._accounts[ref.account].provider.capabilities(ref.channel).button_key

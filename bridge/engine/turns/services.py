@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from bridge.conversation.contact import ContactThread
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
 from bridge.conversation.turn import Turn, draft_of
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
-from bridge.engine.turns.sending import destination
+from bridge.engine.turns.sending import destination, person
 from bridge.errors import HandlerError
 from bridge.events import Contact, decode_event
 from bridge.frozen import dataclass
 from bridge.messages import decode_message
 from bridge.routing.schedule import later
+from bridge.store.people.asking import Known
+from bridge.store.people.families import NOBODY, person_of
 from bridge.units import moment
 
 if TYPE_CHECKING:
@@ -64,6 +67,8 @@ class TurnServices:
     def destination(self, to: To, channel: str | None, account: str | None) -> Destination:
         """The conversation to send to, at the turn's own account unless another is named."""
         ref = self.batch.head.ref
+        if (known := person(to, account, channel)) is not None:
+            return known
         if account is None and ref.account == JOBS:
             account = next(iter(self.accounts.keys() - {JOBS})) if len(self.accounts) == 2 else None  # noqa: PLR2004 - that and one
             if account is None:
@@ -71,6 +76,18 @@ class TurnServices:
         if channel is None and account is None and isinstance(to, Contact):
             channel = ref.channel
         return destination(self.accounts, account or ref.account, to, channel)
+
+    async def threads_of_contact(self) -> Sequence[ContactThread]:
+        """All conversations of the turn's contact."""
+        with self.watch.signals():
+            thread = await self.store.thread(self.batch.head.thread_id)
+            threads = await self.store.threads_of_contact(thread.contact_id) if thread.contact_id is not None else []
+        return [
+            ContactThread(
+                each.ref, None if each.last_heard is None else moment(each.last_heard), opted_out=each.opted_out > 0
+            )
+            for each in sorted(threads, key=lambda row: row.last_heard or 0, reverse=True)
+        ]
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """Check a statement of the author's."""
@@ -96,6 +113,13 @@ def _entry(row: HistoryEntry) -> Entry:
     return Entry(direction="out", at=moment(row.at), message=decode_message(row.content))
 
 
+def _person(thread: ThreadRow) -> bytes | None:
+    """What a thread has of its contact; one from before people were known may have no more than a number."""
+    if thread.person is None and thread.contact_id is not None:
+        return person_of([Known(thread.contact_id, None, NOBODY)], [])
+    return thread.person
+
+
 def turn_of(batch: Batch, thread: ThreadRow, services: TurnServices, now: int) -> Turn[Any, Any]:
     """The turn of a batch, as its thread stands."""
     *older, event = batch.events
@@ -108,6 +132,7 @@ def turn_of(batch: Batch, thread: ThreadRow, services: TurnServices, now: int) -
         skipped=batch.skipped,
         dialog=thread.dialog,
         members=thread.members,
+        person=_person(thread),
         now=now,
         services=services,
     )

@@ -109,6 +109,7 @@ class Emulator:
         """Begin with nothing seen."""
         self.seen: list[Seen] = []
         self.languages: dict[str, str] = {}
+        self.identities: dict[str, Mapping[str, str]] = {}
         self.requests: list[tuple[Request, Response]] = []
         self.settings = settings or self.sample_settings
         self.signing_key = signing_key
@@ -208,7 +209,10 @@ class Emulator:
         body = {
             "event_type": event_type,
             "event_id": str(UUID(int=self._rng.getrandbits(128), version=4)),
-            "contact": _contact(contact, self.languages.get(contact), self._now() // SECOND),
+            "contact": {
+                **_contact(contact, self.languages.get(contact), self._now() // SECOND),
+                **self.identities.get(contact, {}),
+            },
             "channel": {
                 "id": channel_id,
                 "name": f"Demo {CHANNELS[channel_id]}",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import Unmappable
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Unrecognised
 from bridge.providers.aelyst import wire
+from bridge.providers.naming import identities, phone
 from bridge.providers.port import Inbound
 from bridge.units import SECOND, language_tag, moment
 
@@ -73,6 +74,7 @@ def parse(webhook: Webhook) -> list[Inbound]:
             conversation_id=conversation_id,
             event=event,
             former_keys=(event_id or message_id,),
+            identities=identities(("id", person.id), ("phone", phone(person.phone)), ("email", _email(person.email))),
         )
     ]
 
@@ -213,6 +215,11 @@ def _contact(contact: Struct, message: Struct) -> Contact:
         avatar=wire.text_of(contact, "profilePic") or None,
         locale=language_tag(wire.text_of(contact, "language")),
     )
+
+
+def _email(text: str | None) -> str | None:
+    """An address as two spellings of it compare."""
+    return text.strip().lower() if text and "@" in text else None
 
 
 def _channel_id(channel: Struct, message: Struct) -> str:

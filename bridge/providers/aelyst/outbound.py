@@ -76,8 +76,13 @@ def place_of(to: str, channel: str | None) -> Place:
     named = f"email:{named}" if "@" in named and ":" not in named else named
     if wire.conversation(named) is None:
         raise ValueError("want a phone number, an e-mail address, a contact id, or CHANNEL:CONTACT")
+    kind, _, value = named.partition(":") if named.startswith(("id:", "email:", "phone:")) else ("", "", "")
+    contact_id = named.rpartition(":")[2]
     return Place(
-        channel=channel or (wire.TEMPLATE_SOURCE if phone else wire.UNKNOWN), conversation_id=named, phone=phone
+        channel=channel or (wire.TEMPLATE_SOURCE if phone else wire.UNKNOWN),
+        conversation_id=named,
+        phone=phone,
+        identities=((kind, value.lower() if kind == "email" else value),) if kind else (("id", contact_id),),
     )
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from bridge.providers.port import Dice
 
 _JSON: Final[Mapping[str, str]] = {"content-type": "application/json"}
-_PHONE: Final = re.compile(r"\+?[0-9]{5,15}")
+_PHONE: Final = re.compile(r"\+?[0-9]{5,15}|[A-Z]{2}\.(?:ENT\.)?[0-9A-Za-z]{1,128}")
+"""A number, or a user id of WhatsApp."""
 _TYPES: Final[Mapping[str, type]] = {"username": str, "topic": dict, "recipient": list, "message": str}
 _ONE_RECIPIENT: Final[Mapping[str, str]] = {
     "persona": "Persona Topic-type recipients are only allowed one.",
@@ -58,6 +59,7 @@ class Emulator:
         self.requests: list[tuple[Request, Response]] = []
         self.settings = settings or self.sample_settings
         self.pro_active = True
+        self.identities: dict[str, Mapping[str, str]] = {}
         self._now = now
         self._chat_id = rng.randrange(10_000, 90_000)
 
@@ -89,7 +91,13 @@ class Emulator:
             "topic": {"type": "group", "name": contact} if in_group else {"type": "persona", "name": "Demo topic"},
             "sender": {
                 "name": "A member" if in_group else contact,
-                "contact": [{"type": "whatsapp" if in_group else channel, "name": "Main Contact", "key": key}],
+                "contact": [
+                    {"type": "whatsapp" if in_group else channel, "name": "Main Contact", "key": key},
+                    *(
+                        {"type": kind if kind in _CONTACT_TYPES else "whatsapp", "name": "Other Contact", "key": other}
+                        for kind, other in self.identities.get(contact, {}).items()
+                    ),
+                ],
             },
             "message": text,
             "chat_id": chat_id,

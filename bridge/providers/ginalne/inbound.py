@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Message, Unrecognised
 from bridge.providers.ginalne import wire
+from bridge.providers.naming import identities, is_user_id, name_on
 from bridge.providers.port import Inbound
 from bridge.providers.reading import happened_at, identifier, part, text
 
@@ -51,6 +52,7 @@ def parse(webhook: Webhook) -> list[Inbound]:
             key=_key(webhook, topic_name),
             channel=wire.GROUP if in_group else sender.type.lower(),
             conversation_id=topic_name if in_group else sender.key,
+            identities=() if in_group else _identities(said),
             event=_event(webhook, topic_name, sender),
             address={
                 wire.USERNAME: username,
@@ -70,7 +72,9 @@ def _event(webhook: Webhook, topic_name: str, sender: _Person) -> Event:
     about: dict[str, Any] = {
         "id": _key(webhook, topic_name),
         "contact": Contact(
-            id=sender.key, name=sender.name, phone=sender.key if sender.type.lower() == wire.WHATSAPP else None
+            id=sender.key,
+            name=sender.name,
+            phone=sender.key if sender.type.lower() == wire.WHATSAPP and not is_user_id(sender.key) else None,
         ),
         "at": happened_at(webhook.received_at, said.get("timestamp")),
         "raw": said,
@@ -112,6 +116,13 @@ def _person(said: Mapping[str, Any], name: str) -> _Person:
     if not key:
         raise Unmappable(f"{where}key is missing or empty")
     return _Person(name=text(person, "name"), type=kind, contact_name=text(contact, "name"), key=key)
+
+
+def _identities(said: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Who a sender is: all contacts of a persona are one person's."""
+    contacts = [contact for contact in part(said, "sender").get("contact", ()) if isinstance(contact, dict)]
+    named = [(text(contact, "type").strip(), identifier(contact, "key")) for contact in contacts]
+    return identities(*(name_on(kind, key) for kind, key in named if kind and key))
 
 
 def _needed(values: Mapping[str, Any], name: str, where: str = "") -> str:

@@ -17,6 +17,7 @@ from bridge.planning.capabilities import Capabilities
 from bridge.planning.dialects import WHATSAPP
 from bridge.providers.answers import json_object
 from bridge.providers.ginalne import wire
+from bridge.providers.naming import is_user_id, name_on
 from bridge.providers.optional import Place
 from bridge.providers.places import e164
 from bridge.providers.port import Request, Sent
@@ -48,11 +49,14 @@ def place_of(to: str, channel: str | None) -> Place:
     if len(to) > wire.LONGEST_NAME:
         raise ValueError(f"a contact key or the name of a topic has at most {wire.LONGEST_NAME} characters")
     if channel != wire.WHATSAPP:
-        return Place(channel=channel, conversation_id=to)
+        whose = () if channel in wire.TOPIC_TYPES else (name_on(channel, to),)
+        return Place(channel=channel, conversation_id=to, identities=whose)
+    if is_user_id(to):
+        return Place(channel=channel, conversation_id=to, identities=(("user_id", to),))
     phone = e164(to)
     if phone is None:
         raise ValueError('want a phone number, like +6281234567890, or channel="group" and the name of a topic')
-    return Place(channel=channel, conversation_id=phone, phone=phone)
+    return Place(channel=channel, conversation_id=phone, phone=phone, identities=(("phone", phone),))
 
 
 def send(outbound: Outbound, username: str, topic: str, headers: Mapping[str, str]) -> Sending:

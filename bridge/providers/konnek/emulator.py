@@ -114,6 +114,8 @@ class Emulator:
         self.honours_keys = honours_keys
         self.sessions: dict[str, Mapping[str, Any]] = {}
         """What webhooks of a contact tell of its session, like {"bot_status": False, "handover_by": "rina"}."""
+        self.identities: dict[str, Mapping[str, str]] = {}
+        """What webhooks of a contact name them by beside the username: {"user_id": "ID.1", "phone": "+62..."}."""
         self._answers: dict[str, Response] = {}
 
     def handle(self, request: Request) -> Response:
@@ -179,7 +181,13 @@ class Emulator:
             raise ValueError(f"a channel is one of {', '.join(self.settings['channels'])}, not {channel}")
         nothing = dict.fromkeys(("media", "location", "postback", "interactive"))
         body: dict[str, Any] = {
-            "from": {"avatar": "", "description": "", "name": contact, "username": contact},
+            "from": {
+                "avatar": "",
+                "description": "",
+                "name": contact,
+                "username": contact,
+                **self.identities.get(contact, {}),
+            },
             "message": {"id": self._uuid(), **nothing, **said},
         }
         if contact in self.sessions:

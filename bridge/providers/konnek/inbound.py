@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import Unmappable
 from bridge.events import Contact, Event, Media, Message, Place, Postback, Status, Unrecognised
 from bridge.providers.konnek import wire
+from bridge.providers.naming import identities, is_user_id, name_on, phone
 from bridge.providers.port import Inbound
 from bridge.providers.reading import happened_at, identifier, text
 
@@ -76,6 +77,17 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         event=_event(message, about),
         address={"reply_token": token} if token else {},
         with_person=wire.with_person(wire.struct(webhook.json.get("session")) or {}),
+        identities=_identities(channel, username, sender),
+    )
+
+
+def _identities(channel: str, username: str, sender: Struct) -> tuple[tuple[str, str], ...]:
+    """Who a sender is; of the fields that are not documented only what shows by its form what it is."""
+    more = [text(sender, name).strip() for name in ("user_id", "contact_id", "phone", "phone_number", "wa_id")]
+    return identities(
+        name_on(channel, username),
+        *(("user_id", value) for value in more[:2] if is_user_id(value)),
+        *(("phone", phone(value)) for value in more[2:]),
     )
 
 

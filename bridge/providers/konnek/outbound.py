@@ -13,6 +13,7 @@ from bridge.planning.capabilities import Capabilities
 from bridge.planning.dialects import PLAIN, WHATSAPP, Dialect
 from bridge.providers import answers
 from bridge.providers.konnek import wire
+from bridge.providers.naming import is_user_id, name_on
 from bridge.providers.optional import Place
 from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
@@ -77,11 +78,13 @@ def place_of(to: str, channel: str | None, channels: Sequence[str]) -> Place:
     """
     channel = one_of(channel, channels)
     if channel.lower() != _WHATSAPP:
-        return Place(channel=channel, conversation_id=to)
+        return Place(channel=channel, conversation_id=to, identities=(name_on(channel, to),))
+    if is_user_id(to):
+        return Place(channel=channel, conversation_id=to, identities=(("user_id", to),))
     phone = e164(to)
     if phone is None:
-        raise ValueError(f"on {channel} a contact is a phone number, like +6281234567890")
-    return Place(channel=channel, conversation_id=phone[1:], phone=phone)
+        raise ValueError(f"on {channel} a contact is a phone number, like +6281234567890, or a user id of WhatsApp")
+    return Place(channel=channel, conversation_id=phone[1:], phone=phone, identities=(("phone", phone),))
 
 
 def send(outbound: Outbound, path: str, headers: Mapping[str, str]) -> Sending:

@@ -55,7 +55,7 @@ class Playground:
             raise ValueError(f"the playground has one channel, {wire.CHANNEL}")
         if len(to) > wire.ID_LENGTH:
             raise ValueError(f"the name of a conversation has at most {wire.ID_LENGTH} characters")
-        return Place(channel=wire.CHANNEL, conversation_id=to)
+        return Place(channel=wire.CHANNEL, conversation_id=to, identities=(("id", to),))
 
     def authenticate(self, now: int) -> Authenticating | None:  # noqa: ARG002 - the port's signature
         """None: there is nothing to log in to."""

@@ -84,6 +84,7 @@ def read_message(
             conversation_id=conversation,
             event=_echo(info, kind, mark, about) if ours else _event(info, kind, about),
             address={"channelUuid": uuid} if uuid and place == wire.PEER else {},
+            identities=(("id", sender),) if place == wire.PEER and not ours else (),
         )
     ]
 

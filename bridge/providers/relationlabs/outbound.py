@@ -63,7 +63,13 @@ def place_of(to: str, channel: str | None) -> Place:
     if not is_uuid and (channel == wire.GROUP or to.startswith("+")):
         raise ValueError("want a group's channelUuid, or a person's relation id")
     known = is_uuid and channel == wire.PEER
-    return Place(channel=channel, conversation_id=to, address={"channelUuid": to} if known else {})
+    names = channel == wire.PEER and not is_uuid
+    return Place(
+        channel=channel,
+        conversation_id=to,
+        address={"channelUuid": to} if known else {},
+        identities=(("id", to),) if names else (),
+    )
 
 
 def send(outbound: Outbound, own: str | None, named: Mapping[str, str], *, fixed: bool) -> Sending:

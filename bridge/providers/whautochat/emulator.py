@@ -76,6 +76,7 @@ class Emulator:
         self.requests: list[tuple[Request, Response]] = []
         self.settings = settings or self.sample_settings
         self.webhooks: dict[str, dict[str, Any]] = {}
+        self.identities: dict[str, Mapping[str, str]] = {}
         self._now = now
         self._rng = rng
 
@@ -150,10 +151,10 @@ class Emulator:
     def _hook(self, way: str, channel: str, contact: str, said: Mapping[str, Any]) -> Hook:
         if channel not in _CHANNELS:
             raise ValueError(f"a channel of WhautoChat is one of {', '.join(_CHANNELS)}, not {channel}")
-        stamp = self._stamp()
+        stamp, phone = self._stamp(), self.identities.get(contact, {}).get("phone", contact)
         message = {
             "id": self._id("msg"),
-            "contact": {"id": contact, "channel": channel, "phoneNumber": contact.lstrip("+")},
+            "contact": {"id": contact, "channel": channel, "phoneNumber": phone.lstrip("+")},
             "channel": _SPELLINGS.get(channel, channel),
             "replyToMessage": {},
             **dict.fromkeys(("from", "sentBy", "status", "errorMessage", "headerText", "mediaUrl"), ""),

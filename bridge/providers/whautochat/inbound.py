@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bridge.errors import Unmappable
 from bridge.events import Contact, Echo, Event, Media, Message, Place, Status, Unrecognised
+from bridge.providers.naming import identities, phone
 from bridge.providers.port import Inbound
 from bridge.providers.reading import happened_at, identifier, part, text
 from bridge.providers.whautochat import wire
@@ -72,6 +73,7 @@ def parse(webhook: Webhook) -> list[Inbound]:
             conversation_id=contact.id or None,
             event=event,
             former_keys=(event_id,) if isinstance(event, Message) else (),
+            identities=_identities(channel, message),
         )
         for key, event in events.items()
     ]
@@ -102,6 +104,13 @@ def _contact(message: Mapping[str, Any], *, outgoing: bool) -> Contact:
     contact = part(message, "contact")
     name = text(contact, "name") or ("" if outgoing else text(message, "from"))
     return Contact(id=identifier(contact, "id"), name=name, phone=identifier(contact, "phoneNumber") or None)
+
+
+def _identities(channel: str, message: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Who the other side is: the contact's id, and on WhatsApp the number."""
+    contact = part(message, "contact")
+    number = phone(identifier(contact, "phoneNumber")) if channel == wire.WHATSAPP else None
+    return identities(("id", identifier(contact, "id")), ("phone", number))
 
 
 def _incoming(message: Mapping[str, Any], about: Mapping[str, Any]) -> Message:

@@ -17,6 +17,7 @@ from bridge.messages import Audio, Buttons, Cards, Document, Image, Raw, Templat
 from bridge.planning.capabilities import Capabilities
 from bridge.planning.dialects import WHATSAPP
 from bridge.providers.answers import json_object
+from bridge.providers.naming import identities
 from bridge.providers.optional import Place
 from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
@@ -98,11 +99,11 @@ def place_of(to: str, channel: str | None) -> Place:
     is_phone = to.strip().startswith("+")
     channel = one_of(channel or (wire.WHATSAPP if is_phone else None), wire.ENDPOINTS)
     if not is_phone:
-        return Place(channel=channel, conversation_id=to)
+        return Place(channel=channel, conversation_id=to, identities=(("id", to),))
     if channel != wire.WHATSAPP:
         raise ValueError(f"on {channel} WhautoChat knows contact ids, and no phone numbers")
     phone = e164(to)
-    return Place(channel=channel, conversation_id=phone or to, phone=phone)
+    return Place(channel=channel, conversation_id=phone or to, phone=phone, identities=identities(("phone", phone)))
 
 
 def send(outbound: Outbound, workspace_id: str, template_as: TemplateAs, headers: Mapping[str, str]) -> Sending:

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.cli.capture import _captured, told
-from bridge.cli.story import written
+from bridge.cli.story import _routers, written
+from bridge.config.load import load_config
 from bridge.store.opening import open_reader
 from bridge.testing import World
 from bridge.testing.contract.store.desk import Desk, given_up
@@ -145,6 +146,17 @@ def test_texts_are_kept_when_that_is_asked_for(tmp_path: Path, monkeypatch: pyte
     text = captured(bug, "bug_with_texts", router, tmp_path, keep_texts=True)
     assert "I want a refund for my broken lamp" in text
     assert "Maria" not in text
+
+
+def test_an_auto_responder_is_read_from_its_file(tmp_path: Path) -> None:
+    (tmp_path / "threadbridge.toml").write_text(
+        '[handlers]\nload = ["auto:replies.toml", "mine:bots.shop"]\n[accounts.a]\nprovider = "playground"\n', "utf-8"
+    )
+    routers = _routers(load_config(tmp_path / "threadbridge.toml"))
+    assert routers == [
+        ("from handlers.autoresponder import read_router", 'read_router(Path("replies.toml"))'),
+        ("from mine import bots as bots_1", "bots_1.shop"),
+    ]
 
 
 BOT = """

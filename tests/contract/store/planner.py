@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from storage import views
+from storage import contacts, views
 from storage.sqlite import media, queries, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
-_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|i|o|t|r|w|e|a|m"
+_TABLES: Final = (
+    "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities|conflicts|opt_outs|"
+    "i|o|t|r|w|e|a|m|c"
+)
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
 _SEARCH: Final = re.compile(rf"SEARCH (?:{_TABLES})\b USING (?:COVERING )?INDEX ((\w+) .*)")
@@ -41,9 +44,13 @@ _WHOLE_KEYS: Final = frozenset(
         "sqlite_autoindex_inbox_1 (account=? AND event_key>? AND event_key<?)",
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
+        "threads_of_contact (contact_id=?)",
+        "contacts_merged (merged_into=?)",
+        "identities_of_contact (contact_id=?)",
+        "identities_by_value (value=?)",
     }
 )
-"""Searches that end at a row, or at a few: of one message, of one segment, of one page."""
+"""Searches that end at a row, or at a few: of one message, of one person, of one segment, of one page."""
 _ALL_THAT_WAITS: Final = "all that waits"
 _WHOLE_TABLE: Final = "a whole table"
 _WHOLE_INDEX: Final = "a whole index"
@@ -64,6 +71,7 @@ _BOUNDED: Final = {
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
     statuses.ANY_EARLY: (_WHOLE_TABLE, "one row"),
+    contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""
 _MIGRATING: Final = frozenset(part.strip() for script in MIGRATIONS for part in script.split(";\n"))
@@ -137,9 +145,25 @@ def _grown(shape: str, *, analyzed: bool) -> sqlite3.Connection:
     sent = ["sent"] * 2000 + ["open", "dead"]
     db.execute("BEGIN")
     db.executemany(
-        "INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at) "
-        "VALUES (?, 'shop', 'konnek', 'whatsapp', ?, 1, ?)",
-        [(number, f"c{number}", number) for number in range(1, threads + 1)],
+        "INSERT INTO contacts (id, account, created_at, updated_at) VALUES (?, 'shop', 1, 1)",
+        [(number,) for number in range(1, 10_001)],
+    )
+    db.executemany(
+        "INSERT INTO identities (account, kind, value, contact_id, created_at) VALUES ('shop', 'phone', ?, ?, 1)",
+        [(f"+{number}", number) for number in range(1, 10_001)],
+    )
+    db.executemany(
+        "INSERT INTO conflicts (account, kind, value, contact_id, created_at) VALUES ('shop', 'phone', ?, ?, 1)",
+        [(f"+{number}", number) for number in range(1, 10_001)],
+    )
+    db.executemany(
+        "INSERT INTO opt_outs (account, contact_id, event_id) VALUES ('shop', ?, 1)",
+        [(number,) for number in range(1, 10_001)],
+    )
+    db.executemany(
+        "INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at, contact_id) "
+        "VALUES (?, 'shop', 'konnek', 'whatsapp', ?, 1, ?, ?)",
+        [(number, f"c{number}", number, number) for number in range(1, threads + 1)],
     )
     db.executemany(
         "INSERT INTO inbox (id, account, event_key, thread_id, seq, kind, event, raw, status, received_at, done_at) "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
@@ -10,10 +11,12 @@ from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import InboxState
 from bridge.store.media import FetchEnd, FetchRetry
 from bridge.store.migrations import Migration
+from bridge.store.people.families import NOBODY
 from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
+from bridge.testing.contract.store.people import PHONE, USER, named
 from tests.contract.store.test_contract import planned
 
 if TYPE_CHECKING:
@@ -50,6 +53,23 @@ async def test_no_method_of_the_store_costs_more_with_every_day(tmp_path: Path) 
     await desk.store.close()
 
 
+async def met(desk: Desk) -> None:
+    """People: one under two ids, another under an id of hers, and two who are merged for a while."""
+    for key, conversation, *identities in (
+        ("p1", "628", PHONE, USER),
+        ("p2", "ID.1", USER),
+        ("p3", "628", PHONE, ("user_id", "ID.2")),
+        ("p4", "eve", ("username", "eve")),
+    ):
+        await desk.receive(named(key, conversation, *identities))
+    row = desk.told.events[-1]
+    commit = await desk.commit_of(row, opted_out=row.id)
+    await desk.store.commit_turn(replace(commit, opts_out=True, person=NOBODY))
+    last, first, *_ = sorted((card.id for card in await desk.store.contacts()), reverse=True)
+    await desk.store.merge_contacts(first, last, AT)
+    await desk.store.unmerge_contact(last, AT)
+
+
 async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
@@ -74,6 +94,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.replay(f"in-{late.id}", AT)
     await store.drop(f"out-{second.id}", AT)
     await store.fire_timers(AT, 10)
+    await met(desk)
     await desk.receive(photo("photo"), photo("other photo"))
     claimed, _ = await store.claim_media(AT, 10)
     first_medium, second_medium = (medium for medium in claimed if medium.account == "shop")
@@ -127,4 +148,8 @@ async def look(store: Any, row: InboxRow) -> None:
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
     await store.media([1, 2])
+    (card, *_) = await store.contacts()
+    assert await store.contact(card.id) == card
+    assert await store.contacts_named("nobody") == []
+    assert await store.threads_of_contact(card.id)
     await store.forgotten_media(10)

@@ -15,7 +15,8 @@ from tests.contract.store.test_every_method import _QUIET, Called, look, work
 from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
-    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media)\b"
+    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities"
+    r"|conflicts|opt_outs)\b"
     r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
 )
 """A table that grows, read whole, or from its end on."""
@@ -31,6 +32,15 @@ _NEWEST: Final = re.compile(r"\(SELECT coalesce\(max\(id\), 0\) FROM (?:inbox|ou
 _GROW: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)
 SELECT 1000000 + n, 'past', 'konnek', 'whatsapp', 'c' || n, n, n FROM generate_series(1, 20000) n;
+INSERT INTO contacts (id, account, created_at, updated_at)
+SELECT 1000000 + n, 'past', n, n FROM generate_series(1, 20000) n;
+UPDATE threads SET contact_id = id WHERE account = 'past';
+INSERT INTO identities (account, kind, value, contact_id, created_at)
+SELECT 'past', 'phone', '+' || n, 1000000 + n, n FROM generate_series(1, 20000) n;
+INSERT INTO conflicts (account, kind, value, contact_id, created_at)
+SELECT 'past', 'phone', '+' || n, 1000000 + n, n FROM generate_series(1, 20000) n;
+INSERT INTO opt_outs (contact_id, account, event_id)
+SELECT 1000000 + n, 'past', n FROM generate_series(1, 20000) n;
 INSERT INTO inbox (id, account, event_key, thread_id, seq, kind, event, raw, status, received_at, done_at)
 SELECT 2 * n, 'past', 'k' || n, 1000000 + n % 20000, 2 * n, 'message', '{}', '{}',
     CASE WHEN n % 1000 = 0 THEN 'open' WHEN n % 1000 = 1 THEN 'held' WHEN n % 1000 = 2 THEN 'dead' ELSE 'done' END,

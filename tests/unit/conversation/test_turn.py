@@ -39,6 +39,7 @@ class Asked(NoTables):
     begin = NoServices().begin
     destination = NoServices().destination
     text = NoServices().text
+    threads_of_contact = NoServices().threads_of_contact
 
     def __init__(self, said_before: History | None) -> None:
         self.said_before = said_before

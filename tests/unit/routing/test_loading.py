@@ -14,6 +14,7 @@ from bridge.routing.loading import load_routers
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+WANTED = "want module, module:attribute or auto:FILE, like mybot:router or auto:replies.toml"
 ROUTER = "from bridge import Router\nrouter = Router()\nother = Router()\nnumber = 5\n"
 BAD_INT = "invalid literal for int() with base 10: ''"
 
@@ -53,8 +54,8 @@ def test_our_own_folders_hide_nothing() -> None:
     [
         ("shop_b", None, "there is no module shop_b; did you mean shop_bot?"),
         ("quite.another", None, "there is no module quite.another; looked in {folder}"),
-        ("shop-bot", None, "want module or module:attribute, like mybot:router"),
-        ("shop_bot:", None, "want module or module:attribute, like mybot:router"),
+        ("shop-bot", None, WANTED),
+        ("shop_bot:", None, WANTED),
         ("shop_bot:number", ROUTER, "shop_bot:number is no Router but of type int"),
         ("shop_bot:nope", ROUTER, "shop_bot has no nope; did you mean shop_bot:router?"),
         ("shop_bot", "x = 1", "shop_bot has no router, and no Router under another name"),

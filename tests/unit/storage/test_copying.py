@@ -46,6 +46,10 @@ ORDER: Final = (
     "steps",
     "secrets",
     "media",
+    "contacts",
+    "identities",
+    "conflicts",
+    "opt_outs",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

@@ -21,6 +21,7 @@ from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
 from bridge.testing.contract.store.media import photo
+from bridge.testing.contract.store.people import PHONE, USER, named
 from storage.moving import has_number
 from storage.postgres import process
 from storage.sqlite.connection import path_of
@@ -37,7 +38,11 @@ if TYPE_CHECKING:
     from tests.support.stored_rows import Contents
 
 NUMBERS: Final = {
-    "threads": {"id", "spoken", "silenced", "opted_out"},
+    "threads": {"id", "spoken", "silenced", "opted_out", "contact_id", "leads_to"},
+    "contacts": {"id", "merged_into"},
+    "identities": {"contact_id"},
+    "conflicts": {"contact_id"},
+    "opt_outs": {"contact_id", "event_id"},
     "inbox": {"id", "thread_id", "seq"},
     "outbox": {"id", "thread_id", "inbox_id", "seq"},
     "attempts": {"id", "outbox_id"},
@@ -63,6 +68,23 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "PATIENCE", 0.0)
 
 
+async def met(desk: Desk, account: str) -> None:
+    """People: one under two ids, another under an id of hers, two who are merged, and one who opted out."""
+    for key, conversation, *identities in (
+        ("p1", "628", PHONE, USER),
+        ("p2", "ID.1", USER),
+        ("p3", "628", PHONE, ("user_id", "ID.2")),
+        ("p4", "eve", ("username", "eve")),
+    ):
+        ref = ref_of(conversation, account)
+        await desk.receive(named(key, conversation, *identities, account=account, ref=ref))
+    row = desk.told.events[-1]
+    commit = await desk.commit_of(row, opted_out=row.id)
+    await desk.store.commit_turn(replace(commit, opts_out=True))
+    last, first, *_ = sorted((card.id for card in await desk.store.contacts()), reverse=True)
+    await desk.store.merge_contacts(first, last, AT)
+
+
 async def lived(url: str, *accounts: str) -> None:
     """A store in which each account has something of every sort."""
     desk = await Desk(url).open()
@@ -81,6 +103,7 @@ async def lived(url: str, *accounts: str) -> None:
         await desk.store.advance(account, "page", "7")
         await desk.store.keep_secret(account, "postback whatsapp ann x", "long")
         await desk.receive(photo("photo", "bob", account=account))
+        await met(desk, account)
         await desk.hear("4", account=account, conversation="bob")
         handoff = Handoff(id="5", contact=Contact(id="bob"), at=NOON)
         await desk.receive(arrival("by hand:5", "bob", account=account, event=handoff, encoded=encode_event(handoff)))
@@ -129,6 +152,9 @@ def _lowered(table: str, row: dict[str, Any], name: str, shift: int) -> Any:
     value = row[name]
     if name in NUMBERS[table]:
         return value - shift if value else value
+    if table == "threads" and name == "person" and value:
+        person = orjson.loads(value)
+        return orjson.dumps(person | {"id": person["id"] - shift})
     if row.get("kind") == "timer" and name == "event_key":
         return f"timer:{int(value.partition(':')[2]) - shift}"
     if row.get("kind") == "timer" and name == "event":

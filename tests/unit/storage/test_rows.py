@@ -25,6 +25,11 @@ def test_a_committed_thread_keeps_every_field_but_its_version() -> None:
         members=b"[]",
         hold=Hold(note="n", taken_seq=5),
         opted_out=9,
+        contact_id=4,
+        person=b"{}",
+        named=b"[]",
+        leads_to=8,
+        lost=("bob",),
     )
     unchanged = ThreadRow(id=0, ref=thread.ref)
     names = {field.name for field in fields(ThreadRow)} - {"ref"}

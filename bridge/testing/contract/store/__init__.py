@@ -20,6 +20,7 @@ from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
+from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.sends import SendContract
@@ -42,6 +43,7 @@ class StoreContract(
     OwnTablesContract,
     MediaContract,
     TraceContract,
+    PeopleContract,
 ):
     """All that the engine asks of a store."""
 
@@ -54,6 +56,7 @@ __all__ = [
     "HandoffContract",
     "MediaContract",
     "OwnTablesContract",
+    "PeopleContract",
     "PollingContract",
     "ReceiveContract",
     "SendContract",

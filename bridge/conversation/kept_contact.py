@@ -1,0 +1,106 @@
+"""What a bridge keeps of a contact, in one turn: fields, tags and so on, as a dialog may play them back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from bridge.conversation.state import State, over
+from bridge.errors import HandlerError
+
+if TYPE_CHECKING:
+    from bridge.conversation.state import StateModel
+
+_GIVEN: Final = frozenset({"id", "identities"})
+"""What the gateway says of a contact, and no handler writes."""
+
+
+class KeptContact:
+    """What a bridge keeps of the contact of a turn: read at the first use, since many bots ask for nothing of it."""
+
+    __slots__ = ("_fields", "_model", "_over", "_stored", "_values")
+
+    def __init__(self, stored: bytes | None) -> None:
+        """Begin with what the thread has of its contact, see bridge.store.people; None: it is nobody's."""
+        self._stored = stored
+        self._values: dict[str, Any] | None = None
+        self._fields = State({})
+        self._model: StateModel | None = None
+        self._over = False
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the thread has a contact."""
+        return self._stored is not None
+
+    @property
+    def read(self) -> dict[str, Any]:
+        """What is kept, but for the fields. Raises HandlerError where there is no contact."""
+        if self._stored is None:
+            raise HandlerError("a group has no contact, nor has a job: in a group, member_state is the speaker's own")
+        if self._values is None:
+            self.become(orjson.loads(self._stored))
+        assert self._values is not None
+        return self._values
+
+    @property
+    def fields(self) -> State:
+        """The fields. Raises HandlerError, also where they do not fit their model."""
+        assert self.read is not None
+        self._fields.show_as(self._model)
+        return self._fields
+
+    def want_open(self) -> None:
+        """Raises HandlerError once the turn is over."""
+        if self._over:
+            raise over()
+
+    def show_as(self, model: StateModel | None) -> None:
+        """Show the fields as a model, once they are asked for."""
+        self._model = model
+
+    def values(self) -> dict[str, Any] | None:
+        """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything."""
+        if self._values is None:
+            return None
+        copied: dict[str, Any] = orjson.loads(orjson.dumps(self._now()))
+        return copied
+
+    def snapshot(self) -> dict[str, Any] | None:
+        """All that is kept, in a copy, whether anybody asked or not; None: there is no contact."""
+        if self._stored is None:
+            return None
+        return self.values() or orjson.loads(self._stored)
+
+    def become(self, values: dict[str, Any] | None) -> None:
+        """Be with other values; None: as it began."""
+        if values is None:
+            self._values, self._fields = None, State({})
+            return
+        self._fields = State(dict(values.get("fields", {})))
+        self._values = {name: value for name, value in values.items() if name != "fields"}
+
+    def _now(self) -> dict[str, Any]:
+        assert self._values is not None
+        return {**self._values, "fields": self._fields.values_now()}
+
+    def encode(self) -> bytes | None:
+        """What is kept from now on, as JSON; None: no other than before.
+
+        Raises:
+            HandlerError: the fields are not JSON, do not fit their model, or are larger than 64 KiB.
+        """
+        if self._values is None or self._stored is None:
+            return None
+        encoded = self._fields.encode()
+        before = orjson.loads(self._stored)
+        kept = {name: value for name, value in self._values.items() if name not in {"id", "identities"}}
+        if {**kept, "fields": orjson.loads(encoded)} == {name: before[name] for name in before.keys() - _GIVEN}:
+            return None
+        return orjson.dumps({**kept, "fields": orjson.Fragment(encoded)})
+
+    def close(self) -> None:
+        """No more writes."""
+        self._over = True
+        self._fields.close()
