@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.events import Contact, ThreadRef
+from bridge.store.admission import OWN_KINDS
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
 from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.shapes import RawWebhook
 
 from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 
@@ -37,6 +39,20 @@ WITH RECURSIVE accounts (name) AS (
 SELECT name FROM accounts WHERE name IS NOT NULL
 """
 """Looks at one row of each account, however many threads there are."""
+
+
+LAST: Final = 2**62
+"""A number that no row has yet."""
+RAWS: Final = f"""
+SELECT id, account, received_at, raw FROM inbox
+WHERE id < {{before}} AND NOT kind {one_of(*OWN_KINDS)} ORDER BY id DESC LIMIT {{limit}}
+"""
+"""Rows are in the order of time: this one goes back from a row on, and ends after so many."""
+
+
+def raw_webhook(row: Row) -> RawWebhook:
+    """What one webhook brought."""
+    return RawWebhook(id=row[0], account=row[1], received_at=row[2], raw=row[3])
 
 
 def account_summaries(

@@ -22,6 +22,11 @@ COMMANDS: Final = {
     "Set up": (
         Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
         Entry(
+            "doctor",
+            "doctor:doctor",
+            "Examine a bridge: what `check` sees, and a live look at store, disk, clock, certificate and gateways.",
+        ),
+        Entry(
             "test-replies",
             "replies:hold_conversations",
             "Hold conversations written as plain text with the bot, and show what differs.",
@@ -49,6 +54,11 @@ COMMANDS: Final = {
     "Look inside": (
         Entry("status", "status:status", "Show what waits at each account, and whether the bridge is ready."),
         Entry("threads", "threads:threads", "List the conversations, the latest first."),
+        Entry(
+            "trace",
+            "trace:trace",
+            "Show the way of one event or message, from its webhook to each try and its fate.",
+        ),
         Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
@@ -59,6 +69,12 @@ COMMANDS: Final = {
         ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
+        Entry(
+            "replay",
+            "replay:replay",
+            "Run recorded conversations through handlers, and show what they would say instead.",
+        ),
+        Entry("capture", "capture:capture", "Print a conversation as a test of the bot that fails as production did."),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),

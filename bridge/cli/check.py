@@ -53,10 +53,16 @@ def check(config: ConfigFile = DEFAULT) -> None:
 
     Example: `threadbridge check -c shop/threadbridge.toml && systemctl restart threadbridge`
     """
+    problems, ok = examined(config)
+    _finish(problems, ok)
+
+
+def examined(config: Path) -> tuple[list[Problem], str]:
+    """What is wrong with a configuration, its handlers and its store; and what there is, in a line."""
     try:
         read = load_config(config)
     except ConfigError as error:
-        _finish(error.problems, "")
+        return error.problems, ""
     handlers, handler_problems = _handlers(read)
     languages, text_problems = _texts(read)
     warnings = [*read.warnings, *_tokens(read), *_settings(read), *_names(read)]
@@ -73,7 +79,7 @@ def check(config: ConfigFile = DEFAULT) -> None:
     counted = [_count(len(read.accounts), "account"), _count(handlers, "handler")]
     if languages:
         counted.append(_count(languages, "language"))
-    _finish(problems, f"ok: {', '.join(counted)}")
+    return problems, f"ok: {', '.join(counted)}"
 
 
 def _finish(problems: list[Problem], ok: str) -> None:

@@ -98,7 +98,7 @@ def demo(
     With an auto-responder: `threadbridge demo --auto replies.toml`
     """
     with exits():
-        made = _demo(port, config, auto)
+        made = demo_config(port, config, auto)
 
         def ready() -> None:
             say("")
@@ -111,7 +111,7 @@ def demo(
         _serve(made, ready)
 
 
-def _demo(port: int, file: Path | None, auto: Path | None = None) -> Config:
+def demo_config(port: int, file: Path | None, auto: Path | None = None) -> Config:
     """The playground on this machine, with an auto-responder, the handlers of `file`, or the menu."""
     values: dict[str, Any] = {
         "server": {"port": port},

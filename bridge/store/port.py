@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         ThreadRow,
         TurnCommit,
     )
+    from bridge.store.shapes import RawWebhook
     from bridge.store.shares import Use
+    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
 
 MANY: Final = 1 << 62
@@ -192,6 +194,29 @@ class StoreReader(HousekeepingReader, Protocol):
 
     async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
         """The latest `limit` things said in a thread after position `after`, oldest first."""
+        ...
+
+    async def find(self, name: str) -> list[str]:
+        """The ids ("in-7", "out-12") of the events and messages that a name is for.
+
+        A name is such an id or its number, an event key, an idempotency key, or what the gateway calls a message.
+        """
+        ...
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message; None: there is no such row."""
+        ...
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, whatever became of them, by their ids, behind one of them."""
+        ...
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, whatever became of them, by their ids, behind one of them."""
+        ...
+
+    async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
+        """What the latest webhooks brought, newest first, of events below a row id (None: of all)."""
         ...
 
     async def migrations(self) -> list[Applied]:

@@ -23,6 +23,7 @@ SELECT account, max(received_at)
 FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {views.LATEST}) r
 WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
 """
+RAWS: Final = views.RAWS.format(before="$1", limit="$2")
 OPEN_EVENTS: Final = f"""
 SELECT account, events, (SELECT received_at FROM inbox WHERE id = first)
 FROM (SELECT account, count(*) AS events, min(id) AS first FROM inbox WHERE {EVENT_OPEN} GROUP BY account) r

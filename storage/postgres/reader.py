@@ -13,13 +13,14 @@ from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
-from .. import records, views
+from .. import records, tracing, views
 from ..media import media_row
 from ..unreadable import sort_out
 from . import contacts, lookups, media, people, queries, retention
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
+from .tracing import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.retention import Sweep, Swept
+    from bridge.store.shapes import RawWebhook
+    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -252,6 +255,26 @@ class Reader:
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
+
+    async def find(self, name: str) -> list[str]:
+        """The events and messages that a name is for."""
+        return await tracing.find(self._fetch, QUERIES, name)
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message."""
+        return await tracing.trace(self._fetch, QUERIES, letter_id)
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, by their ids, behind one of them."""
+        return await tracing.recorded(self._fetch, QUERIES, thread_id, after, limit)
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, by their ids, behind one of them."""
+        return await tracing.spoken(self._fetch, QUERIES, thread_id, after, limit)
+
+    async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
+        """What the latest webhooks brought, newest first."""
+        return await self._all(views.raw_webhook, queries.RAWS, before or views.LAST, limit)
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers."""

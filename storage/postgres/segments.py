@@ -9,12 +9,12 @@ from typing import Final
 
 BITS: Final = 16
 """2 ** 16 numbers are a segment. As the migration has it, which never changes."""
-_NEWEST: Final = "SELECT greatest((SELECT coalesce(max(id), 0) FROM inbox), (SELECT coalesce(max(id), 0) FROM outbox))"
+NEWEST: Final = "SELECT greatest((SELECT coalesce(max(id), 0) FROM inbox), (SELECT coalesce(max(id), 0) FROM outbox))"
 
 
 def back_to(after: str) -> str:
     """The start of a query with `s (n)`: the segments, newest first, down to that of the number `after`."""
     return f"""
 WITH RECURSIVE s (n) AS (
-    SELECT ({_NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > {after} >> {BITS})
+    SELECT ({NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > {after} >> {BITS})
 """

@@ -25,6 +25,7 @@ SELECT account, max(received_at)
 FROM (SELECT account, received_at, kind FROM inbox ORDER BY id DESC LIMIT {views.LATEST})
 WHERE NOT kind {one_of(*OWN_KINDS)} GROUP BY account
 """
+RAWS: Final = views.RAWS.format(before="?1", limit="?2")
 OPEN_EVENTS: Final = f"""
 SELECT account, events, (SELECT received_at FROM inbox WHERE id = first)
 FROM (SELECT account, count(*) AS events, min(id) AS first FROM inbox INDEXED BY inbox_open WHERE {EVENT_OPEN}

@@ -13,11 +13,12 @@ from bridge.store.port import MANY
 from bridge.store.replay import letter_of
 from bridge.store.takeover import UNSAID
 
-from .. import records, views
+from .. import records, tracing, views
 from ..unreadable import sort_out
 from . import contacts, lookups, media, people, queries, retention
 from .connection import execute
 from .evidence import ThreadEvidence
+from .tracing import QUERIES
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.retention import Sweep, Swept
+    from bridge.store.shapes import RawWebhook
+    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -60,6 +63,9 @@ class Reader:
             return [make(row) for row in db.execute(query, values)]
 
         return await self._look(fetch)
+
+    async def _rows(self, query: str, *values: object) -> list[records.Row]:
+        return await self._all(tuple, query, *values)
 
     async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], W], query: str, *values: object) -> list[W]:
         """Rows of work. The owner gives up those that this version cannot read, and looks again."""
@@ -220,6 +226,26 @@ class Reader:
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
+
+    async def find(self, name: str) -> list[str]:
+        """The events and messages that a name is for."""
+        return await tracing.find(self._rows, QUERIES, name)
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message."""
+        return await tracing.trace(self._rows, QUERIES, letter_id)
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, by their ids, behind one of them."""
+        return await tracing.recorded(self._rows, QUERIES, thread_id, after, limit)
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, by their ids, behind one of them."""
+        return await tracing.spoken(self._rows, QUERIES, thread_id, after, limit)
+
+    async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
+        """What the latest webhooks brought, newest first."""
+        return await self._all(views.raw_webhook, queries.RAWS, before or views.LAST, limit)
 
     async def migrations(self) -> list[Applied]:
         """The author's migrations that are applied, by their numbers; a file of an older schema has none."""

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 BITS: Final = 16
 """2 ** 16 numbers are a segment: some 30,000 messages. As the migration has it, which never changes."""
-_NEWEST: Final = "SELECT max((SELECT ifnull(max(id), 0) FROM inbox), (SELECT ifnull(max(id), 0) FROM outbox))"
-_SEGMENTS: Final = f"""
+NEWEST: Final = "SELECT max((SELECT ifnull(max(id), 0) FROM inbox), (SELECT ifnull(max(id), 0) FROM outbox))"
+SEGMENTS: Final = f"""
 WITH RECURSIVE s (n) AS (
-    SELECT ({_NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
+    SELECT ({NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
 """
 _IN: Final = "EXISTS (SELECT 1 FROM {0} r INDEXED BY {0}_past WHERE r.id >> {1} = s.n AND r.thread_id = :thread)"
 _OF_THREAD: Final = f"""
-{_SEGMENTS} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
+{SEGMENTS} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
 """
 _NAMED: Final = f"""
-{_SEGMENTS} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome, t.channel, t.conversation
+{SEGMENTS} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome, t.channel, t.conversation
 FROM s CROSS JOIN outbox o INDEXED BY outbox_named
     ON o.id >> {BITS} = s.n AND o.account = :account AND o.message_id = :name AND o.message_id IS NOT NULL
 CROSS JOIN threads t ON t.id = o.thread_id

@@ -33,7 +33,7 @@ _SIGNATURE: Final = 9
 """Bytes: 72 bits cannot be guessed over a network."""
 _DIGEST: Final = 12
 """Bytes of a digest that names a kept key."""
-_SIGNING: Final = "postback secret"
+SIGNING: Final = "postback secret"
 """Where the store keeps the secret."""
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -66,9 +66,9 @@ class Signer:
         """Learn the secret, or make one."""
         if self._secret:
             return
-        kept = await self._store.secret("", _SIGNING)
+        kept = await self._store.secret("", SIGNING)
         if kept is None:
-            kept = await self._store.keep_secret("", _SIGNING, self._rng.randbytes(32).hex())
+            kept = await self._store.keep_secret("", SIGNING, self._rng.randbytes(32).hex())
         self._secret = bytes.fromhex(kept)
 
     def seal(self, messages: Sequence[Outgoing], ref: ThreadRef, limit: int | None, now: int) -> Sealed:
@@ -129,7 +129,7 @@ class Signer:
         """Whether we signed a key; or the store did from which the account moved here."""
         if _is_signed(key, self._secret, thread.ref, ends, text):
             return True
-        inherited = await self._store.secret(thread.ref.account, f"{INHERITED}{_SIGNING}") or ""
+        inherited = await self._store.secret(thread.ref.account, f"{INHERITED}{SIGNING}") or ""
         return any(_is_signed(key, bytes.fromhex(secret), thread.ref, ends, text) for secret in inherited.split())
 
 

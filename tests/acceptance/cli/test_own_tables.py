@@ -14,7 +14,7 @@ from bridge import HandlerError, create_app
 from bridge.app.http import BRIDGE
 from bridge.cli import app
 from bridge.cli import check as module
-from bridge.cli.serve import _demo
+from bridge.cli.serve import demo_config
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from tests.support.postgres import new_database, plain
 
@@ -107,7 +107,7 @@ async def test_an_application_reads_the_tables_of_its_bot(aiohttp_client: Aiohtt
 
 
 def test_a_demo_has_the_tables_too(folder: Path) -> None:
-    made = _demo(8080, folder / "threadbridge.toml")
+    made = demo_config(8080, folder / "threadbridge.toml")
     assert (made.storage.migrations, made.folder) == ("tables", folder)
 
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from bridge.store.opening import open_store
-from bridge.testing.contract.store.desk import AT, arrival, riddle
+from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up, riddle, sent
 from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
@@ -71,3 +71,50 @@ def test_a_database_that_is_not_there_is_a_problem(file: Path) -> None:
     code, said = command(file, "check")
     assert code == 78
     assert "does not exist (3D000)" in said
+
+
+BOT = """
+from bridge import Router
+router = Router("bot")
+@router.default()
+def answer(turn):
+    return {answer!r}
+"""
+
+
+async def _answered(url: str) -> Store:
+    desk = await Desk(url).open()
+    first, second = await desk.hear("00112233445566ff/wamid.1", "00112233445566ff/wamid.2")
+    (message,) = await desk.turn(first, "ok")
+    await desk.store.settle_delivery(sent(message, "m-1"))
+    await desk.store.settle_turn(given_up(second, "given up after 5 tries: ValueError: no"))
+    return desk.store
+
+
+def test_what_happened_is_found_out_beside_a_process(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, answer in (("pg_bot", "ok"), ("other_pg_bot", "fine")):
+        (tmp_path / f"{name}.py").write_text(BOT.format(answer=answer), "utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    file.write_text(f'{file.read_text("utf-8")}[handlers]\nload = ["pg_bot"]\n', "utf-8")
+    url = file.read_text("utf-8").split('"')[1]
+    with asyncio.Runner() as loop:
+        store = loop.run(_answered(f"{url}&durability=relaxed" if "?" in url else f"{url}?durability=relaxed"))
+        code, said = command(file, "trace", "wamid.1")
+        assert [line.split("\t")[2] for line in said.splitlines()] == ["stored", "turn", "planned", "tried", "sent"]
+        assert command(file, "trace", "m-1") == (code, said) == (0, said)
+        rows = json.loads(command(file, "doctor", "--json")[1])
+        assert [row["subject"] for row in rows if row["level"] == "warning"] == ["account shop"]
+        process = next(row["about"] for row in rows if row["subject"] == "process")
+        assert process.startswith(f"{os.getpid()} on ")
+        code, said = command(file, "replay", "--since", "2025-01-01", "--handlers", "other_pg_bot", "--json")
+        assert [
+            (row["change"], json.loads(row["what"])["text"]) for row in json.loads(said) if row["change"] in "-+"
+        ] == [
+            ("-", "ok"),
+            ("+", "fine"),
+            ("+", "fine"),
+        ]
+        assert "In production the turn failed: ValueError" in command(file, "capture", "in-2")[1]
+        loop.run(store.close())

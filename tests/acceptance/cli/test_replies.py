@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
-from bridge.cli.serve import _demo
+from bridge.cli.serve import demo_config
 from bridge.routing.loading import load_routers
 
 if TYPE_CHECKING:
@@ -192,6 +192,6 @@ def test_check_tells_each_mistake_of_the_file_with_its_line(folder: Path) -> Non
 
 
 def test_the_demo_talks_as_the_file_says(folder: Path) -> None:
-    config = _demo(8080, None, folder / "replies.toml")
+    config = demo_config(8080, None, folder / "replies.toml")
     (router,) = load_routers(config.handlers_to_load(), config.folder)
     assert router.name == "replies"

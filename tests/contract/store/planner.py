@@ -12,6 +12,7 @@ from storage import contacts, views
 from storage.sqlite import erasure, inbox, media, queries, retention, statuses
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
+from storage.sqlite.tracing import QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,6 +41,7 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_past (<expr>=? AND thread_id=?)",
         "outbox_past (<expr>=? AND thread_id=? AND rowid>?)",
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
+        "sqlite_autoindex_inbox_1 (account=? AND event_key>? AND event_key<?)",
         "threads_latest (account=?)",
         "media_of_event (inbox_id=?)",
         "early_of (inbox_id=?)",
@@ -68,8 +70,10 @@ _BOUNDED: Final = {
     queries.DEAD_LETTERS[0]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.DEAD_LETTERS[1]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.HELD_THREADS: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
+    QUERIES.heard: (_HISTORY, "the next conversation in the index, once for each, for a person who looks"),
     views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),
+    queries.RAWS: (_ROWS_ONWARDS, "ends after so many rows"),
     queries.UNCONFIRMED: (f"{_WHOLE_TABLE}, {_ROWS_ONWARDS}", "ends where the time asked for ends"),
     media.FORGOTTEN_MEDIA: (_ALL_THAT_WAITS, "a page of the oldest, in the order of the index"),
     statuses.ANY_EARLY: (f"{_WHOLE_TABLE}, {_WHOLE_INDEX}", "one row"),

@@ -140,6 +140,12 @@ async def look(store: Any, row: InboxRow) -> None:
             await store.threads(account=account, held=held)
     for letter in ("in-1", "out-1"):
         await store.dead_letter(letter)
+    for name in ("1", "m-1", "key-a"):
+        (letter, *_) = await store.find(name)
+        assert await store.trace(letter) is not None
+    assert await store.raws(10)
+    assert await store.recorded(thread_id, limit=2)
+    assert await store.spoken(thread_id, limit=2)
     assert len(await store.migrations()) == 1
     await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")

@@ -28,6 +28,7 @@ from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
+from bridge.testing.contract.store.traces import TraceContract
 from bridge.testing.contract.store.turns import TurnContract
 
 
@@ -45,6 +46,7 @@ class StoreContract(
     MediaContract,
     RetentionContract,
     ErasureContract,
+    TraceContract,
     PeopleContract,
 ):
     """All that the engine asks of a store."""
@@ -67,5 +69,6 @@ __all__ = [
     "StoreContract",
     "StoreSuite",
     "TimerContract",
+    "TraceContract",
     "TurnContract",
 ]

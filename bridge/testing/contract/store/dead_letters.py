@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import orjson
 import pytest
 
-from bridge.events import Message
+from bridge.events import Contact, Message, Send, encode_event
 from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.looks import AccountSummary
 from bridge.store.records import Receipt
@@ -200,6 +201,15 @@ class DeadLetterContract(StoreSuite):
             type(row.ref)("shop", "konnek", "telegram", "ann"),
         )
         assert [await desk.store.find_thread(ref) for ref in others] == [None] * 3
+
+    async def test_what_webhooks_brought_is_read_from_the_newest_back_without_our_own_events(self, desk: Desk) -> None:
+        await desk.hear("1", "2")
+        sent = Send(id="send:a", contact=Contact(id="ann"), at=NOON)
+        await desk.receive(arrival("send:a", event=sent, encoded=encode_event(sent)), riddle("3"))
+        raws = await desk.store.raws(10)
+        assert [orjson.loads(one.raw)["id"] for one in raws] == ["3", "2", "1"]
+        assert [(one.account, one.received_at) for one in raws] == [("shop", AT)] * 3
+        assert await desk.store.raws(1, before=raws[0].id) == raws[1:2]
 
     async def test_an_event_keeps_its_time_to_the_microsecond(self, desk: Desk) -> None:
         at = NOON.replace(microsecond=123457)
