@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Place,
         Postback,
         Returned,
+        Signal,
         Status,
         ThreadRef,
         Timer,
@@ -92,6 +93,7 @@ __all__ = [
     "Router",
     "Row",
     "Section",
+    "Signal",
     "Status",
     "StepFailed",
     "Template",
@@ -117,8 +119,8 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
         "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
-        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Status ThreadRef Timer "
-        "Unrecognised",
+        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Signal Status ThreadRef "
+        "Timer Unrecognised",
         "bridge.keys": "Key",
         "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "
         "Template Text Video Voice",

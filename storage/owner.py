@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.looks import AuditEntry
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
     from bridge.store.port import Listener
@@ -136,6 +137,10 @@ class Owner(ABC):
     async def drop(self, letter_id: str, at: int) -> bool:
         """Put a dead letter aside for good."""
         return bool((await self._writer.put(Unit("drop", (letter_id, at)))).value)
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Note durably who asked for a change."""
+        await self._writer.put(Unit("audit", entry))
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note that a row ("in" or "out") is being worked on in this very moment."""

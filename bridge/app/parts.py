@@ -21,6 +21,7 @@ from bridge.engine.media.door import Gateway
 from bridge.engine.media.fetching import Fetching
 from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
+from bridge.engine.signals import Signals
 from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet
 from bridge.engine.turns.dispatcher import Dispatcher
@@ -89,6 +90,7 @@ class Parts:
     letters: Letters
     handoffs: Handoffs
     sender: Sender
+    signals: Signals
     timers: Timers
     jobs: Jobs
     files: Files
@@ -207,6 +209,7 @@ def assemble(base: Base) -> Parts:
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
         sender=Sender(store, config.accounts, Signer(store, base.rng), clock, lambda: base.rng.randbytes(16).hex()),
+        signals=Signals(store, clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import ValidationError
 
 from bridge.config.accounts import Account, read_account
+from bridge.config.api import STRONG, Api
 from bridge.config.environment import laid_over, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.problems import Report, problems_of, unknown
@@ -36,7 +37,7 @@ from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
 _LARGEST_FILE: Final = 1024 * 1024
-_LATER: Final = frozenset({"api", "console", "retention", "telemetry"})
+_LATER: Final = frozenset({"console", "retention", "telemetry"})
 """Sections of later versions."""
 
 
@@ -53,6 +54,7 @@ class Config:
     guard: Guard = field(default_factory=Guard)
     log: Log = field(default_factory=Log)
     media: Media = field(default_factory=Media)
+    api: Api = field(default_factory=Api)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -158,6 +160,8 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
             report.problem((name,), _no_section(name))
     tables = {name: table for name, table in laid_over(values, environment).items() if name in FileSchema.model_fields}
     accounts = _accounts(tables.pop("accounts", {}), environment.get("accounts", {}), folder, report)
+    if isinstance(api := tables.get("api"), Mapping):
+        tables["api"] = _with_absolute_files(api, folder)
     sections = FileSchema()
     try:
         sections = FileSchema(**tables)
@@ -165,6 +169,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
+    _check_tokens(sections.api, accounts, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
         if accounts and name not in accounts:
@@ -183,11 +188,22 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         guard=sections.guard,
         log=sections.log,
         media=_placed(sections.media, folder),
+        api=sections.api,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
         warnings=tuple(report.warnings),
     )
+
+
+def _check_tokens(api: Api, accounts: Mapping[str, Account], report: Report) -> None:
+    """Report tokens that are guessed soon, or are for accounts that do not exist."""
+    for number, token in enumerate(api.tokens):
+        path = ("api", "tokens", number)
+        if token.is_weak:
+            report.warn(path, f"shorter than {STRONG} bytes")
+        for name in sorted((token.accounts or frozenset()) - accounts.keys()) if accounts else ():
+            report.problem((*path, "accounts"), f"there is no account {name}")
 
 
 def _no_section(name: str) -> str:

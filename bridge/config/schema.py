@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bridge.config.api import Api
 from bridge.config.problems import PREFIX, unknown
 from bridge.plugins import plugged_in
 from bridge.providers.fields import BaseUrl, Seconds, Size
@@ -290,6 +291,7 @@ class FileSchema(BaseSettings):
     guard: Guard = Guard()
     log: Log = Log()
     media: Media = Media()
+    api: Api = Api()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

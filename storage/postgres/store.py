@@ -15,6 +15,7 @@ from ..memory import FORMER_KEYS, ThreadMemory
 from ..owner import Owner, indexes_by_kind
 from ..writer import Unit
 from . import (
+    audit,
     claims,
     cursors,
     dead_letters,
@@ -93,6 +94,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": media.remove,
     "replay": _in_turn(dead_letters.replay),
     "drop": _in_turn(dead_letters.drop),
+    "audit": audit.note,
     "read news": _in_turn(news.read),
     "release": _in_turn(claims.release),
     "bury": _in_turn(claims.bury),

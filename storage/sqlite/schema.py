@@ -272,6 +272,22 @@ CREATE INDEX media_content ON media (sha256) WHERE status = 'kept';
 """
 """The files of contacts, and ours: where each is to be fetched, and which bytes it is."""
 
+_API: Final = """
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    account TEXT NOT NULL,
+    target TEXT NOT NULL
+) STRICT;
+CREATE INDEX audit_latest ON audit (at, id);
+CREATE INDEX audit_of_account ON audit (account, at, id);
+ALTER TABLE timers ADD COLUMN inbox_id INTEGER;
+CREATE INDEX timers_of_event ON timers (inbox_id) WHERE name = 'at';
+"""
+"""Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -289,5 +305,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _OPTED_OUT,
     _AUTHORS,
     _MEDIA,
+    _API,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

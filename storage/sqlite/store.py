@@ -12,7 +12,7 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, media, outbox, statements, steps, timers, turns, unreadable
+from . import audit, cursors, dead_letters, dialogs, inbox, media, outbox, statements, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -61,6 +61,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "remove media": lambda db, _, media_ids: media.remove(db, media_ids),
     "replay": lambda db, cache, calls: [dead_letters.replay(db, cache, *call) for call in calls],
     "drop": lambda db, _, calls: [dead_letters.drop(db, *call) for call in calls],
+    "audit": lambda db, _, entries: audit.note(db, entries),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 

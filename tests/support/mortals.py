@@ -28,12 +28,13 @@ class Mortal:
         return self._dying(value) if name in CHANGES else value
 
     def _dying(self, change: Callable[..., Any]) -> Callable[..., Any]:
-        async def changed(*arguments: Any) -> None:
+        async def changed(*arguments: Any) -> Any:
             self._left -= 1
             if not self._left and not self._is_done:
                 raise Killed
-            await change(*arguments)
+            result = await change(*arguments)
             if not self._left:
                 raise Killed
+            return result
 
         return changed

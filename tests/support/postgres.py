@@ -30,13 +30,14 @@ _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = o
 """For a server that no machine's crash will meet."""
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
-    *("cursors", "secrets", "steps", "migrations", "media", "processes", "duties"),
+    *("cursors", "secrets", "steps", "migrations", "media", "audit", "processes", "duties"),
 )
 _AGAIN: Final = (
     "ALTER SEQUENCE threadbridge.places RESTART",
     "ALTER TABLE threadbridge.threads ALTER COLUMN id RESTART",
     "ALTER TABLE threadbridge.timers ALTER COLUMN id RESTART",
     "ALTER TABLE threadbridge.media ALTER COLUMN id RESTART",
+    "ALTER TABLE threadbridge.audit ALTER COLUMN id RESTART",
     "DROP TABLE IF EXISTS threadbridge.unfinished_copy",
 )
 

@@ -82,7 +82,9 @@ def door() -> Iterator[str]:
 def test_a_contact_speaks_and_the_webhook_carries_the_headers(door: str, tmp_path: Path) -> None:
     log = tmp_path / "log"
     hook = f"{door}/webhooks/shop"
-    with emulating("konnek", "--webhook", hook, "--header", "X-Key:  not-for-the-log ", "--dup", "1", "--log", str(log)) as (
+    with emulating(
+        "konnek", "--webhook", hook, "--header", "X-Key:  not-for-the-log ", "--dup", "1", "--log", str(log)
+    ) as (
         url,
         said,
     ):

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
-_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|i|o|t|r|w|e|a|m"
+_TABLES: Final = "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|i|o|t|r|w|e|a|m"
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
 _SEARCH: Final = re.compile(rf"SEARCH (?:{_TABLES})\b USING (?:COVERING )?INDEX ((\w+) .*)")
@@ -34,10 +34,16 @@ _WHOLE_KEYS: Final = frozenset(
         "attempts_of (outbox_id=?)",
         "inbox_past (<expr>=? AND thread_id=?)",
         "inbox_past (<expr>=? AND thread_id=? AND rowid>?)",
+        "inbox_past (<expr>=? AND thread_id=? AND rowid>? AND rowid<?)",
         "outbox_past (<expr>=? AND thread_id=?)",
         "outbox_past (<expr>=? AND thread_id=? AND rowid>?)",
+        "outbox_past (<expr>=? AND thread_id=? AND rowid>? AND rowid<?)",
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "threads_latest (account=?)",
+        "threads_latest (account=? AND updated_at<?)",
+        "audit_of_account (account=? AND at<?)",
+        "audit_latest (at<?)",
+        "timers_of_event (inbox_id=?)",
         "media_of_event (inbox_id=?)",
     }
 )

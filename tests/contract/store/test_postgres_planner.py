@@ -15,7 +15,7 @@ from tests.contract.store.test_every_method import _QUIET, Called, look, work
 from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
-    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media)\b"
+    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit)\b"
     r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
 )
 """A table that grows, read whole, or from its end on."""
@@ -50,6 +50,8 @@ INSERT INTO media (account, thread_id, inbox_id, status, kind, queued_at, sha256
 SELECT 'past', 1000000 + n % 20000, 2 * n,
     CASE WHEN n % 1000 = 0 THEN 'waiting' WHEN n % 1000 = 1 THEN 'forgotten' ELSE 'kept' END,
     'image', n, 'h' || n FROM generate_series(1, 20000) n;
+INSERT INTO audit (at, who, what, account, target)
+SELECT n, 'ci', 'drop', 'past', 'in-' || n FROM generate_series(1, 20000) n;
 SELECT setval('places', 50000);
 """
 

@@ -46,6 +46,7 @@ ORDER: Final = (
     "steps",
     "secrets",
     "media",
+    "audit",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.polling import PollingContract
@@ -40,6 +41,7 @@ class StoreContract(
     PollingContract,
     OwnTablesContract,
     MediaContract,
+    LookingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -50,6 +52,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "HandoffContract",
+    "LookingContract",
     "MediaContract",
     "OwnTablesContract",
     "PollingContract",
