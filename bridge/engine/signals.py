@@ -11,7 +11,7 @@ from bridge.errors import HandlerError, KeyTaken, NoThread
 from bridge.events import Contact, Signal, encode_event
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival, Receipt
-from bridge.strict_json import not_json
+from bridge.strict_json import has_nul, not_json
 from bridge.units import moment
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Signals:
         if problem := not_json(data, "its data"):
             raise HandlerError(f"a signal holds JSON: {problem}")
         said = orjson.dumps([ref.channel, ref.conversation_id, name, data])
-        if len(said) > LARGEST or rb"\u0000" in said:
+        if len(said) > LARGEST or has_nul([name, data]):
             raise HandlerError(f"a signal holds at most {LARGEST} bytes, and no NUL character")
         if await self._store.find_thread(ref) is None:
             raise NoThread("the conversation has not begun")

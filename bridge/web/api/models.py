@@ -9,6 +9,7 @@ from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Fiel
 
 from bridge.engine.signals import LONGEST
 from bridge.messages import Outgoing, decode_message
+from bridge.strict_json import has_nul, not_json
 
 MOST: Final = 200
 """Things on one page."""
@@ -42,6 +43,10 @@ class Problem(_Out):
 def _message(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError('want a message, like {"kind": "text", "text": "..."}')  # noqa: TRY004 - pydantic collects these
+    if problem := not_json(value, "the message"):
+        raise ValueError(problem)
+    if has_nul(value):
+        raise ValueError("a text holds a NUL character")
     return decode_message(value)
 
 

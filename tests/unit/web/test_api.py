@@ -179,6 +179,11 @@ async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
         ({**HELLO, "message": {"kind": "image", "path": "/etc/passwd"}}, 422),
         ({**HELLO, "message": {"kind": "image", "data": "x"}}, 422),
         ({**HELLO, "message": "Hello"}, 422),
+        ({**HELLO, "message": {"kind": "text", "text": "a\0b"}}, 422),
+        ({**HELLO, "message": {"kind": "raw", "payload": {"\0": 1}}}, 422),
+        (b'{"account": "demo", "to": "ann", "message": {"kind": "raw", "payload": {"x": 99999999999999999999}}}', 422),
+        (b'{"account": "demo", "to": "ann", "message": {"kind": "text", "text": "\\ud800"}}', 422),
+        (b'{"account": "demo", "to": "\\ud800", "message": {"kind": "text", "text": "x"}}', 422),
         ({**HELLO, "mesage": {}}, 422),
         ({**HELLO, "to": ""}, 422),
         ({**HELLO, "to": "a\0b"}, 422),
@@ -195,7 +200,7 @@ async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
         (b"[" * 70 + b"]" * 70, 400),
         (b'{"x": "' + b"x" * 300_000 + b'"}', 413),
     ],
-    ids=range(19),
+    ids=range(24),
 )
 async def test_a_message_that_cannot_be_sent_is_refused(program: Program, body: object, status: int) -> None:
     assert await program.problem("POST", "/messages", body) == status
@@ -341,16 +346,27 @@ async def test_a_conversation_is_handed_over_and_returned(program: Program) -> N
 
 async def test_an_event_answers_a_dialog_that_waits_for_it(program: Program) -> None:
     await program.hears("order")
-    paid = {"name": "paid", "data": {"amount": 7}, "idempotency_key": "invoice 1"}
+    paid = {"name": "paid", "data": {"amount": 7, "\\u0000": "\\u0000"}, "idempotency_key": "invoice 1"}
     first = await program.ask("POST", "/threads/1/events", paid)
     assert first[0] == 202
     assert await program.ask("POST", "/threads/1/events", paid) == first
     assert await program.problem("POST", "/threads/1/events", {**paid, "data": 8}) == 409
     await program.bridge.settle()
-    assert await program.said("1") == ["order", "pay here", "paid: {'amount': 7}"]
+    assert await program.said("1") == ["order", "pay here", "paid: {'amount': 7, '\\\\u0000': '\\\\u0000'}"]
 
 
-@pytest.mark.parametrize("body", [{"name": ""}, {}, {"name": "n", "data": "\0"}, {"name": "n", "data": "x" * 65_536}])
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": ""},
+        {},
+        {"name": "n", "data": "\0"},
+        {"name": "n", "data": "x" * 65_536},
+        b'{"name": "n", "data": 99999999999999999999}',
+        b'{"name": "\\ud800"}',
+    ],
+    ids=range(6),
+)
 async def test_an_event_that_cannot_be_kept_is_refused(program: Program, body: object) -> None:
     await program.hears("order")
     assert await program.problem("POST", "/threads/1/events", body) == 422
