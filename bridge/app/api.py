@@ -1,4 +1,4 @@
-"""The REST API of a bridge, over however many databases; none where no token is configured."""
+"""The REST API of a bridge, over however many databases."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 def add_rest(app: web.Application, bridge: Bridge) -> None:
     """Serve the API for the tokens of [api]."""
-    if not bridge.config.api.tokens:
-        return
 
     def backends() -> list[Backend]:
         return [_backend_of(shard) for shard in bridge.shards]

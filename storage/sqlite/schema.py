@@ -281,10 +281,10 @@ CREATE TABLE audit (
     account TEXT NOT NULL,
     target TEXT NOT NULL
 ) STRICT;
-CREATE INDEX audit_latest ON audit (at, id);
-CREATE INDEX audit_of_account ON audit (account, at, id);
+CREATE INDEX threadbridge_audit_latest ON audit (at, id);
+CREATE INDEX threadbridge_audit_of_account ON audit (account, at, id);
 ALTER TABLE timers ADD COLUMN inbox_id INTEGER;
-CREATE INDEX timers_of_event ON timers (inbox_id) WHERE name = 'at';
+CREATE INDEX threadbridge_timers_of_event ON timers (inbox_id) WHERE name = 'at';
 """
 """Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
 

@@ -41,9 +41,9 @@ _WHOLE_KEYS: Final = frozenset(
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "threads_latest (account=?)",
         "threads_latest (account=? AND updated_at<?)",
-        "audit_of_account (account=? AND at<?)",
-        "audit_latest (at<?)",
-        "timers_of_event (inbox_id=?)",
+        "threadbridge_audit_of_account (account=? AND at<?)",
+        "threadbridge_audit_latest (at<?)",
+        "threadbridge_timers_of_event (inbox_id=?)",
         "media_of_event (inbox_id=?)",
     }
 )
