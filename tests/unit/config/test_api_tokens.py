@@ -39,7 +39,7 @@ def test_a_token_alone_may_do_all_and_has_the_name_of_its_variable() -> None:
 def test_a_table_says_what_a_token_may() -> None:
     table = {"secret": "env:ONE", "name": "shop", "scopes": ["send"], "accounts": ["demo"]}
     token, other = config(table, "env:TWO").api.tokens
-    assert (token.name, token.scopes, token.accounts) == ("shop", {"send"}, {"demo"})
+    assert (token.name, token.scopes, token.accounts) == ("shop", frozenset({"send"}), frozenset({"demo"}))
     assert other.name == "TWO"
 
 
