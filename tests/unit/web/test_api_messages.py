@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.api_program import HELLO, Program, program, sections
+from tests.support.api_program import HELLO, TOKENS, Program, program, sections
+from tests.support.whole_bridges import accounts
 
 __all__ = ["program", "sections"]
+
+ONE = {"tokens": TOKENS[:1]}
 
 
 async def test_a_message_is_accepted_with_its_plan_and_followed_until_it_has_arrived(program: Program) -> None:
@@ -28,7 +31,7 @@ async def test_the_same_under_a_key_is_answered_alike_and_another_message_is_ref
         answers.append(await program.ask("POST", "/messages", once))
         await program.bridge.settle()
         program.clock.advance(3600)
-    assert answers[0][0] == 202
+    assert (answers[0][0], answers[0][1]["plan"]["dropped"]) == (202, None)
     assert answers == answers[:1] * 3
     assert await program.problem("POST", "/messages", {**once, "message": {"kind": "text", "text": "Other"}}) == 409
     assert await program.problem("POST", "/messages", {**once, "to": "bob"}) == 409
@@ -47,13 +50,23 @@ async def test_a_message_for_later_is_scheduled_until_its_time_has_come(program:
     assert (state["state"], len(state["parts"])) == ("sent", 1)
 
 
+@pytest.mark.parametrize("sections", [{"accounts": {"shop": accounts()["shop"]}, "api": ONE}], ids=["konnek"])
 async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
-    text = "\n\n".join(f"{number} " + "word " * 800 for number in range(25))
-    _, accepted = await program.ask("POST", "/messages", {**HELLO, "message": {"kind": "text", "text": text}})
+    text = "\n\n".join(f"{number} " + "word " * 800 for number in range(20))
+    message = {
+        "account": "shop",
+        "to": "+6281234567890",
+        "channel": "whatsapp",
+        "message": {"kind": "text", "text": text},
+    }
+    _, accepted = await program.ask("POST", "/messages", message)
     await program.bridge.settle()
     state = await program.get(f"/messages/{accepted['id']}")
-    assert len(state["parts"]) == len(accepted["plan"]["parts"])
-    assert [part["state"] for part in state["parts"]] == ["sent"] * len(state["parts"])
+    assert state["state"] == "sending"
+    assert len(state["parts"]) == len(accepted["plan"]["parts"]) == 20
+    keys = [part["id"] for part in state["parts"]]
+    found = (await program.get(f"/threads/{state['thread']}/messages"))["items"]
+    assert [entry["id"] for entry in found][::-1] == keys
 
 
 @pytest.mark.parametrize(
