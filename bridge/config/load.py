@@ -105,7 +105,7 @@ class Config:
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
 
-    `accounts=False` leaves the accounts out: then no secret has to be present.
+    `accounts=False` leaves the accounts and the tokens of the API out: then no secret has to be present.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -114,9 +114,9 @@ def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
-    if not accounts:
-        values.pop("accounts", None)
-        environment.pop("accounts", None)
+    for section in () if accounts else ("accounts", "api"):
+        values.pop(section, None)
+        environment.pop(section, None)
     folder = path.absolute().parent if path is not None else Path.cwd()
     return _build(values, folder=folder, file=str(path or "environment"), environment=environment)
 

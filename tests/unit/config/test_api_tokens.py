@@ -58,6 +58,12 @@ def test_the_environment_names_tokens_too(tmp_path: Path, monkeypatch: pytest.Mo
     assert [token.name for token in load_config(file).api.tokens] == ["ONE", "TWO"]
 
 
+def test_who_only_looks_into_the_store_needs_no_token(tmp_path: Path) -> None:
+    file = tmp_path / "threadbridge.toml"
+    file.write_text(FILE % '["env:NONE"]', "utf-8")
+    assert load_config(file, accounts=False).api.tokens == ()
+
+
 @pytest.mark.parametrize(
     ("tokens", "reason"),
     [
