@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         Place,
         Postback,
         Returned,
+        Signal,
         Status,
         ThreadRef,
         Timer,
@@ -95,6 +96,7 @@ __all__ = [
     "Row",
     "Section",
     "SettingsFile",
+    "Signal",
     "Status",
     "StepFailed",
     "Template",
@@ -123,8 +125,8 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.conversation.turn": "Turn",
         "bridge.equal_text": "fold",
         "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
-        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Status ThreadRef Timer "
-        "Unrecognised",
+        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Signal Status ThreadRef "
+        "Timer Unrecognised",
         "bridge.keys": "Key",
         "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "
         "Template Text Video Voice",

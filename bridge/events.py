@@ -250,6 +250,19 @@ class Send(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signal(Event):
+    """Something happened outside, like a payment: by the REST API or bridge.signal, in the thread's order.
+
+    It answers a dialog that waits for its `name`; else a rule may take it: `@router.on(Signal)`. `data` is JSON.
+    """
+
+    tag: ClassVar[str] = "signal"
+
+    name: str
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job(Event):
     """A job is due, by its schedule (then `at` is its time) or by hand. Its turn answers nobody."""
 
@@ -259,7 +272,10 @@ class Job(Event):
 
 
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
-    {cls.tag: cls for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send, Job)}
+    {
+        cls.tag: cls
+        for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send, Signal, Job)
+    }
 )
 _UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})

@@ -63,6 +63,18 @@ def not_json(value: object, path: str, depth: int = 0, *, exact: bool = False) -
     return None
 
 
+def has_nul(value: object) -> bool:
+    """Whether a text in a JSON value holds a NUL character, which not every store and gateway takes."""
+    match value:
+        case str():
+            return "\0" in value
+        case dict():
+            return any(has_nul(key) or has_nul(item) for key, item in value.items())
+        case list() | tuple():
+            return any(map(has_nul, value))
+    return False
+
+
 def _changed(value: object) -> str:
     if isinstance(value, Enum):
         return f"{value!r}, which would come back as {value.value!r}: keep its value"

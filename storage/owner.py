@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from bridge.errors import StoreError
     from bridge.store.erasure import Erased, ErasedContact
+    from bridge.store.looks import AuditEntry
     from bridge.store.measures import Commits
     from bridge.store.media import FetchEnd, FetchRetry
     from bridge.store.migrations import Migration
@@ -171,6 +172,10 @@ class Owner(ABC):
     async def drop(self, letter_id: str, at: int) -> bool:
         """Put a dead letter aside for good."""
         return bool((await self._writer.put(Unit("drop", (letter_id, at)))).value)
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Note durably who asked for a change."""
+        await self._writer.put(Unit("audit", entry))
 
     def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Note that a row ("in" or "out") is being worked on in this very moment."""

@@ -26,7 +26,7 @@ TIMER: Final = (
     f"r.held, t.contact, {REF}"
 )
 TIMER_VALUES: Final = (
-    "account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held"
+    "account, thread_id, name, due_at, set_at, since, unless, message, handler, arguments, model, held, inbox_id"
 )
 LEAP: Final = 1 << 24
 """Numbers that are left out: more than a store gives while its copy lies in a drawer."""
@@ -43,7 +43,8 @@ SELECT known, (SELECT min(due_at) FROM timers WHERE {WAITING} AND account = know
 def timer_values(turn: TurnCommit, timer: TimerRow) -> tuple[Any, ...]:
     """The columns TIMER_VALUES."""
     set_by = turn.thread.ref.account, turn.thread.id, timer.name, timer.due_at, turn.at, turn.thread.version + 1
-    return *set_by, timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
+    kept = timer.unless, timer.message, timer.handler, timer.arguments, timer.model, timer.held
+    return *set_by, *kept, turn.row.id
 
 
 def handled(turns: Sequence[TurnCommit]) -> list[int]:

@@ -8,14 +8,24 @@ import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
-from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove
-from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, TimerState
+from bridge.store.looks import (
+    AccountSummary,
+    AuditEntry,
+    DeadLetter,
+    EventSummary,
+    HistoryEntry,
+    MessageSummary,
+    ThreadSummary,
+    Unconfirmed,
+)
+from bridge.store.replay import letter_of
 from bridge.store.shapes import RawWebhook
 
 from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping, Sequence
 
     from .records import Row
 
@@ -30,6 +40,15 @@ SELECT 'dead_events', count(*) FROM inbox WHERE {DEAD_EVENT} AND status = {liter
 SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {DEAD_EVENT} AND status = {_QUARANTINED} UNION ALL
 SELECT 'dead_messages', count(*) FROM outbox WHERE {DEAD_MESSAGE}
 """
+EVENT: Final = "i.id, i.account, i.thread_id, i.kind, i.status, coalesce(i.error, ''), i.replay, i.received_at"
+MESSAGE: Final = """o.key, o.account, o.thread_id, o.kind, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''),
+    coalesce(nullif(o.delivery_error, ''), o.error, ''), o.message_id, o.attempt, o.created_at"""
+AUDIT: Final = "id, at, who, what, account, target"
+AUDIT_VALUES: Final = "at, who, what, account, target"
+"""What `audit_values` gives."""
+LATER: Final = "at"
+"""The name of timers with messages for later: see bridge.conversation.effects.AT."""
+DUE_AT: Final = f"CASE WHEN status {one_of(TimerState.WAITING)} THEN due_at END"
 LATEST: Final = 5000
 """Events among which an account's last one is looked for: an index would cost each event more than it is worth."""
 ACCOUNTS: Final = """
@@ -105,6 +124,56 @@ def unconfirmed(row: Row) -> Unconfirmed:
     return Unconfirmed(row_id=row[0], ref=ThreadRef(*row[1:5]), message_id=row[5], status=row[6])
 
 
+def event_summary(row: Row, timers: Iterable[Row]) -> EventSummary:
+    """Where an event stands; `timers` are those of the messages that its turn keeps for later: id, and when due."""
+    later = [*timers]
+    return EventSummary(
+        id=row[0],
+        account=row[1],
+        thread_id=row[2],
+        kind=row[3],
+        state=row[4],
+        reason=row[5],
+        replay=row[6],
+        at=row[7],
+        timers=tuple(timer_id for timer_id, _ in later),
+        due_at=min((due_at for _, due_at in later if due_at is not None), default=None),
+    )
+
+
+def message_summary(row: Row) -> MessageSummary:
+    """Where a message stands."""
+    return MessageSummary(
+        key=row[0],
+        account=row[1],
+        thread_id=row[2],
+        kind=row[3],
+        state=row[4],
+        outcome=row[5],
+        status=row[6],
+        reason=row[7],
+        message_id=row[8],
+        attempt=row[9],
+        at=row[10],
+    )
+
+
+def audit_entry(row: Row) -> AuditEntry:
+    """A change that somebody asked for."""
+    return AuditEntry(id=row[0], at=row[1], who=row[2], what=row[3], account=row[4], target=row[5])
+
+
+def newest(letters: Sequence[DeadLetter], limit: int) -> list[DeadLetter]:
+    """Dead letters of both sides as one list."""
+    return sorted(letters, key=lambda letter: (letter.at, letter_of(letter.id)[1]), reverse=True)[:limit]
+
+
+def oldest_letters(sides: Mapping[str, Iterable[Row]], limit: int) -> list[tuple[int, str]]:
+    """The times and ids of dead letters whose places (time and number) each side gives, as one list."""
+    places = sorted((at, number, side) for side, rows in sides.items() for at, number in rows)
+    return [(at, f"{side}-{number}") for at, number, side in places[:limit]]
+
+
 def dead_letter(row: Row) -> DeadLetter:
     """A dead letter of either side."""
     return DeadLetter(
@@ -136,3 +205,8 @@ def history_entry(row: Row) -> HistoryEntry:
         key=row[6],
         at=row[7],
     )
+
+
+def audit_values(entry: AuditEntry) -> tuple[int, str, str, str, str]:
+    """The columns AUDIT_VALUES."""
+    return entry.at, entry.who, entry.what, entry.account, entry.target

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from bridge.engine.media.sending import Served
     from bridge.engine.spans import Spans
     from bridge.engine.turns.execution import Executor
+    from bridge.events import ThreadRef
     from bridge.routing.depends import Override
     from bridge.routing.router import Router
     from bridge.statements import Record
@@ -232,6 +233,20 @@ class Bridge:
         """
         sender = self.shard_of(account).parts.sender
         return await sender.send(account, to, *messages, channel=channel, at=at, key=key)
+
+    async def signal(self, to: ThreadRef, name: str, data: object = None, *, key: str | None = None) -> str:
+        """Tell a conversation what happened outside; returns the key of the event once it is stored.
+
+        It has its turn in the conversation's order, and answers a dialog that waits for its `name`: see Dialog.wait.
+        Under a `key` an account takes it once.
+
+        Raises:
+            HandlerError: the name, the data or the key cannot be kept.
+            NoThread: the conversation has not begun.
+            KeyTaken: another signal came under the key before.
+            StoreError: it is not stored.
+        """
+        return await self.shard_of(to.account).parts.signals.send(to, name, data, key=key)
 
     async def fetch(self, sql: str, *parameters: object) -> list[Record]:
         """The rows that a SELECT finds in the bot's own tables; see Turn.fetch. Raises HandlerError."""

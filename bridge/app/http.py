@@ -92,6 +92,10 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
         app.router.add_post(_known_path(segments), answer, expect_handler=expect)
     for tail in _TAILS:
         app.router.add_post(f"/webhooks/{{account}}{tail}", _answer, expect_handler=_expect)
+    if bridge.config.api.tokens:
+        from bridge.app.api import add_rest  # noqa: PLC0415 - its models take as long as the rest of the start
+
+        add_rest(app, bridge)
     if is_loopback(bridge.config.server.host):
         add_playground(app, bridge, any_port=any_port)
     return app

@@ -23,6 +23,7 @@ from bridge.engine.media.fetching import Fetching
 from bridge.engine.media.sending import Files
 from bridge.engine.polling import Polling, PollingTools
 from bridge.engine.retention import Retention
+from bridge.engine.signals import Signals
 from bridge.engine.timers import Timers
 from bridge.engine.turns.consent import Consent, Quiet, Words
 from bridge.engine.turns.dispatcher import Dispatcher
@@ -95,6 +96,7 @@ class Parts:
     letters: Letters
     handoffs: Handoffs
     sender: Sender
+    signals: Signals
     timers: Timers
     jobs: Jobs
     files: Files
@@ -228,6 +230,7 @@ def assemble(base: Base) -> Parts:
             lambda: base.rng.randbytes(16).hex(),
             Reach(store, config.accounts, config.channels.order, clock),
         ),
+        signals=Signals(store, clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,

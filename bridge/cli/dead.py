@@ -16,7 +16,7 @@ from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leav
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
-from bridge.engine.dead_letters import Letters
+from bridge.engine.dead_letters import Letters, in_order
 from bridge.errors import Unmappable
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine
@@ -53,8 +53,6 @@ OlderThan = Annotated[
     str | None, typer.Option(metavar="SPAN", help='With --all: only those at least so old, like "30min" or "2d".')
 ]
 _EVERY: Final = 1_000_000
-_DIGITS: Final = 20
-"""A longer number is no id."""
 
 _COLUMNS = ("id", "state", "account", "thread", "kind", "attempt", "at", "reason")
 
@@ -173,18 +171,16 @@ class _Choice(NamedTuple):
         return SystemClock().now() - round(float(age) * SECOND)
 
     async def ids(self, config: Config, before: int) -> list[str]:
-        letters = await _letters(config, self.account, _EVERY)
-        return [letter.id for letter in letters if letter.at <= before and (self.reason or "") in letter.reason]
-
-
-def _in_order(ids: Sequence[str]) -> list[str]:
-    """Each once, in the order in which they came: numbers grow with time, on both sides alike."""
-
-    def place(letter_id: str) -> int:
-        number = letter_id.rpartition("-")[2]
-        return int(number) if number.isascii() and number.isdigit() and len(number) < _DIGITS else 0
-
-    return sorted(dict.fromkeys(ids), key=place)
+        if no_store_yet(config):
+            return []
+        store = await open_reader(config.storage.url)
+        try:
+            letters = await store.oldest_letters(
+                account=self.account, reason=self.reason or "", until=before, limit=_EVERY
+            )
+        finally:
+            await store.close()
+        return [letter_id for _, letter_id in letters]
 
 
 def _change(path: Path, given: Sequence[str] | None, choice: _Choice, verb: Verb, done: str) -> None:
@@ -203,7 +199,7 @@ def _change(path: Path, given: Sequence[str] | None, choice: _Choice, verb: Verb
     with exits():
         config = load_config(path)
         ids = asyncio.run(choice.ids(config, before)) if choice.every else given or ()
-        _ask_or_do(config, _in_order(ids), verb, report)
+        _ask_or_do(config, in_order(ids), verb, report)
         if refused:
             leave(1)
 

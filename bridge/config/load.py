@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import BaseModel, ValidationError
 
 from bridge.config.accounts import Account, keeps_secret, read_account
+from bridge.config.api import STRONG, Api
 from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.files import not_toml, read_text
@@ -39,7 +40,7 @@ from bridge.config.telemetry import Alerts, Telemetry
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LATER: Final = frozenset({"api", "console"})
+_LATER: Final = frozenset({"console"})
 """Sections of later versions."""
 
 
@@ -60,6 +61,7 @@ class Config:
     telemetry: Telemetry = field(default_factory=Telemetry)
     alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
+    api: Api = field(default_factory=Api)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -110,7 +112,7 @@ class Config:
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
 
-    `accounts=False` leaves the accounts out: then no secret has to be present.
+    `accounts=False` leaves the accounts and the tokens of the API out: then no secret has to be present.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -119,9 +121,9 @@ def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
-    if not accounts:
-        values.pop("accounts", None)
-        environment.pop("accounts", None)
+    for section in () if accounts else ("accounts", "api"):
+        values.pop(section, None)
+        environment.pop(section, None)
     folder = path.absolute().parent if path is not None else Path.cwd()
     return _build(values, folder=folder, file=str(path or "environment"), environment=environment)
 
@@ -154,6 +156,8 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
     tables = {name: table for name, table in laid_over(values, environment).items() if name in FileSchema.model_fields}
     accounts = _accounts(tables.pop("accounts", {}), environment.get("accounts", {}), folder, report)
     tables = {name: _of_section(name, table, environment.get(name), folder) for name, table in tables.items()}
+    if isinstance(api := tables.get("api"), Mapping):
+        tables["api"] = _with_absolute_files(api, folder)
     sections = FileSchema()
     try:
         sections = FileSchema(**tables)
@@ -161,6 +165,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
+    _check_tokens(sections.api, accounts, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
         if accounts and name not in accounts:
@@ -183,11 +188,22 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         telemetry=sections.telemetry,
         alerts=sections.alerts,
         retention=sections.retention,
+        api=sections.api,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
         warnings=tuple(report.warnings),
     )
+
+
+def _check_tokens(api: Api, accounts: Mapping[str, Account], report: Report) -> None:
+    """Report tokens that are guessed soon, or are for accounts that do not exist."""
+    for number, token in enumerate(api.tokens):
+        path = ("api", "tokens", number)
+        if token.is_weak:
+            report.warn(path, f"shorter than {STRONG} bytes")
+        for name in sorted((token.accounts or frozenset()) - accounts.keys()) if accounts else ():
+            report.problem((*path, "accounts"), f"there is no account {name}")
 
 
 def _no_section(name: str) -> str:

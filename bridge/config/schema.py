@@ -21,6 +21,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bridge.config.api import Api
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
@@ -302,6 +303,7 @@ class FileSchema(BaseSettings):
     telemetry: Telemetry = Telemetry()
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
+    api: Api = Api()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

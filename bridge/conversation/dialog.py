@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any, NoReturn, TypedDict, TypeVar, Unpack, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypedDict, TypeVar, Unpack, overload
 
 from bridge.conversation.questions import Question, accepted, check_titles, choices_of
 from bridge.conversation.suspension import Ended
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Reply, Turn
     from bridge.events import Message, MessageKind
 
+_LONGEST_NAME: Final = 200
+"""Characters of a signal's name; see bridge.engine.signals."""
 T = TypeVar("T")
 C = TypeVar("C")
 
@@ -181,6 +183,23 @@ class Dialog:
             HandlerError: it is not.
         """
         return await self._playback.step(function, arguments, key, once=once)
+
+    async def wait(self, event_name: str, *, timeout: Delay | None = None) -> Any:  # noqa: ANN401, ASYNC109 - any JSON; days from now
+        """Wait for a signal of a name, and return its data: `paid = await d.wait("paid", timeout="2d")`.
+
+        It comes by `POST /api/v1/threads/{id}/events`, or by `bridge.signal`; its own event is `turn.event`. Meanwhile
+        the contact's words go to the rules, as without a dialog. A signal that nothing waits for is not kept.
+
+        Raises:
+            HandlerError: a name that is no text of 1 to 200 characters, or a timeout that is none.
+            NoAnswer: it did not come in time.
+        """
+        if not 0 < len(event_name) <= _LONGEST_NAME:
+            raise HandlerError(f"wait() takes the name of a signal, a text of 1 to {_LONGEST_NAME} characters")
+        data, is_late = await self._playback.wait(event_name, timeout)
+        if is_late:
+            raise NoAnswer(f"the signal {event_name} did not come in time")
+        return data
 
     async def handoff(self, note: str = "") -> None:
         """Give the thread to a person, as `turn.handoff` does; the dialog goes on, if it asks anything, after that."""

@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel
 
 from bridge.conversation.suspension import JournalFull
-from bridge.events import decode_event, encode_event
+from bridge.events import Message, Postback, Signal, decode_event, encode_event
 from bridge.own import lasting_name
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ JOURNAL_LIMIT: Final = 128 * 1024
 
 ROOM: Final = 16 * 1024
 """Bytes that have to be free for the outcome of a step before it is taken."""
+WAIT: Final = "wait"
+"""The entry of a wait for a signal."""
 _LABEL: Final = 40
 
 
@@ -48,10 +50,10 @@ class Leg:
 
 @dataclass(slots=True, kw_only=True)
 class JournalEntry:
-    """One thing a dialog did: `op` is say, ask, step or handoff, `call` a digest of what exactly, `label` for people.
+    """One thing a dialog did: `op` is say, ask, wait, step or handoff, `call` a digest of what exactly.
 
-    `outcome` is what came of it, as JSON; a question that waits has none. `leg` is the number of the leg that answered
-    a question.
+    `label` is for people. `outcome` is what came of it, as JSON; a question or a wait that is open has none. `leg` is
+    the number of the leg that answered it.
     """
 
     op: str
@@ -78,6 +80,13 @@ class Journal:
     def waiting(self) -> str:
         """The name of the timer that ends the wait for the answer to the open question."""
         return timer_name(self.run, len(self.entries) - 1)
+
+    def waits_for(self, event: Event) -> bool:
+        """Whether an event that no person sent, or a person, may answer what is open; a signal by its name alone."""
+        last = self.entries[-1] if self.entries else None
+        if last is not None and last.op == WAIT:
+            return isinstance(event, Signal) and last.call == digest(event.name)
+        return isinstance(event, Message | Postback)
 
     @property
     def has_steps(self) -> bool:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, Self
 
 from bridge.conversation.effects import Later, span_of
 from bridge.conversation.exceptions import kept, made_again
-from bridge.conversation.journal import JournalEntry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
+from bridge.conversation.journal import WAIT, JournalEntry, Leg, as_kept, call_of, digest, label_of, name_of, op_of
 from bridge.conversation.questions import WHOLE, Refused, mark_of
 from bridge.conversation.suspension import Ended, JournalFull, ScriptChanged, Suspended
 from bridge.conversation.turn import draft_of
-from bridge.events import Timer
+from bridge.events import Signal, Timer
 from bridge.messages import encode_message
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
 
     from bridge.conversation.effects import Delay, Shelf
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bridge.conversation.turn import Turn
     from bridge.events import Event
     from bridge.messages import Outgoing
+
+    Read = Callable[[Event], Awaitable[dict[str, Any]]]
+    """What an event answers, as a journal keeps it. Raises Refused."""
 
 _LATE: Final = {"timeout": True}
 """The outcome of a question that was not answered in time."""
@@ -202,16 +205,36 @@ class Playback:
             if entry is None:
                 self.turn.reply(list(question.messages))
                 self._draft.asked = True
-                self._journal.entries.append(asked)
-                self._set_timer(timeout)
-                self._suspend()
-            is_past = entry.outcome is not None
-            if is_past:
-                self._draft.recall(self._journal.legs[entry.leg or 0])
-            else:
-                await self._wake(entry, question)
+                self._open(asked, timeout)
+            is_past = await self._answered(entry, question.read, question.retry or question.messages)
             event = self._draft.event
         return Answer(question=question, outcome=entry.outcome or {}, is_past=is_past, event=event)
+
+    async def wait(self, name: str, timeout: Delay | None) -> tuple[Any, bool]:  # noqa: ASYNC109 - of a signal, days from now
+        """Wait for a signal, or return what came with it, and whether the time ran out instead."""
+        waited = JournalEntry(op=WAIT, call=digest(name), label=label_of(name))
+        async with self._lock:
+            entry = self._past(waited)
+            if entry is None:
+                self._open(waited, timeout)
+            await self._answered(entry, _data, ())
+            outcome = entry.outcome or {}
+        return deepcopy(outcome.get("value")), outcome == _LATE
+
+    def _open(self, entry: JournalEntry, timeout: Delay | None) -> NoReturn:
+        """Leave the function at something new that is to be answered."""
+        self._journal.entries.append(entry)
+        self._set_timer(timeout)
+        self._suspend()
+
+    async def _answered(self, entry: JournalEntry, read: Read, retry: Sequence[Outgoing]) -> bool:
+        """Become the turn in which something was answered, now or in the past; whether that was in the past."""
+        is_past = entry.outcome is not None
+        if is_past:
+            self._draft.recall(self._journal.legs[entry.leg or 0])
+        else:
+            await self._wake(entry, read, retry)
+        return is_past
 
     async def read(self, answer: Answer) -> Any:  # noqa: ANN401 - whatever was answered
         """The value of an answer."""
@@ -225,8 +248,8 @@ class Playback:
             number = answer.question.position + 1
             raise ScriptChanged(number, f"step {number}, ask, does not take the answer it was given any more") from None
 
-    async def _wake(self, entry: JournalEntry, question: Question) -> None:
-        """End the past: the turn becomes the present one, and its event may be the answer."""
+    async def _wake(self, entry: JournalEntry, read: Read, retry: Sequence[Outgoing]) -> None:
+        """End the past: the turn becomes the present one, and its event may be the answer; else `retry` is said."""
         if self._dry or self._shelf is None:
             self._suspend()
         differs = self._draft.resume(self._shelf)
@@ -236,10 +259,10 @@ class Playback:
             outcome: dict[str, Any] = dict(_LATE)
         else:
             try:
-                outcome = await question.read(event)
+                outcome = await read(event)
             except Refused as refused:
                 if not refused.ignored:
-                    self.turn.reply(list(question.retry or question.messages))
+                    self.turn.reply(list(retry))
                 self._suspend()
             self._draft.effects.cancelled.append(self._journal.waiting)
         entry.leg, entry.outcome = len(self._journal.legs), outcome
@@ -305,6 +328,13 @@ def _difference(step: int, entry: JournalEntry, done: JournalEntry) -> ScriptCha
     reason = f"{where} was {was} and is {now} now" if was != now else f"{where}, {done.op}, is another one now"
     detail = f"{where} was {op_of(entry.op, entry.label)} and is {op_of(done.op, done.label)} now"
     return ScriptChanged(step, reason, detail)
+
+
+async def _data(event: Event) -> dict[str, Any]:
+    """What a signal brings, as a journal keeps it. Raises Refused for any other event."""
+    if not isinstance(event, Signal):
+        raise Refused(ignored=True)
+    return {"value": event.data}
 
 
 def _encoded(message: Outgoing) -> str:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from bridge.errors import Unmappable
 from bridge.store.lifecycle import InboxState
+from bridge.store.replay import letter_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from bridge.clock import Clock
     from bridge.store.looks import DeadLetter
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival
 
     Reread = Callable[[DeadLetter], Sequence[Arrival]]
+
+
+def in_order(ids: Iterable[str]) -> list[str]:
+    """Each once, in the order in which they came: numbers grow with time, on both sides alike."""
+    return sorted(dict.fromkeys(ids), key=lambda letter_id: letter_of(letter_id)[1] or 0)
 
 
 class Letters:

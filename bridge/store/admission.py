@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import KeyTaken, ThreadMoved
-from bridge.events import Handoff, Job, Returned, Send, Status, Timer
+from bridge.events import Handoff, Job, Returned, Send, Signal, Status, Timer
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN_KEYS: Final = ("timer:", "send:", "job:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
-OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag, Job.tag)
+OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag, Signal.tag, Job.tag)
 """Events that are made here: no gateway sent them."""
 REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.
@@ -97,7 +97,7 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
     """The arrival to store (None: it is stored already, or refused), and its receipt. `known` learns of it.
 
     Another content under a known key is quarantined under a key of its own, once. Other messages to send under a known
-    key are refused: their sender is there to hear of it.
+    key are refused, and so is another signal: their sender is there to hear of it.
     """
     key = (arrival.account, arrival.key)
     stored = known.get(key)
@@ -109,7 +109,7 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
     if is_repeated(stored, arrival, unit):
         return None, Receipt.REPEATED
     own_key = conflict_key(arrival)
-    if isinstance(arrival.event, Send) or (arrival.account, own_key) in known:
+    if isinstance(arrival.event, Send | Signal) or (arrival.account, own_key) in known:
         return None, Receipt.CONFLICT
     known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
@@ -128,9 +128,10 @@ def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:
     """Whether an arrival has the same content, or comes by the same webhook again, even if that is read differently.
 
     An event without a time of its own has that of its arrival, which differs. Two events of one webhook share its
-    bytes, and are no repetition of each other. For messages to send, `raw` is what they say, whenever that is.
+    bytes, and are no repetition of each other. For messages to send, and for a signal, `raw` is what they say,
+    whenever that is.
     """
-    if isinstance(arrival.event, Send):
+    if isinstance(arrival.event, Send | Signal):
         return is_same(stored.raw, arrival.raw)
     return is_same(stored.encoded, arrival.encoded) or (is_same(stored.raw, arrival.raw) and stored.unit != unit)
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from bridge.events import Contact, ThreadRef
+
+
+Place: TypeAlias = tuple[int, int]
+"""Where something stands in a list with the latest first: its time (microseconds) and its number."""
+FIRST: Final[Place] = (2**63 - 1, 2**63 - 1)
+"""Before everything in such a list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,57 @@ class Unconfirmed:
     ref: ThreadRef
     message_id: str
     status: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSummary:
+    """Where an event stands, and what became of the messages that its turn keeps for later.
+
+    `timers` hold those, in the order in which they were set; `due_at` is when the next of them is due (microseconds).
+    """
+
+    id: int
+    account: str
+    thread_id: int | None
+    kind: str
+    state: str
+    reason: str
+    replay: int
+    at: int
+    timers: tuple[int, ...] = ()
+    due_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MessageSummary:
+    """Where a message stands: one part of a plan. `message_id` is what the provider calls it."""
+
+    key: str
+    account: str
+    thread_id: int
+    kind: str
+    state: str
+    outcome: str = ""
+    status: str = ""
+    reason: str = ""
+    message_id: str | None = None
+    attempt: int
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """A change that somebody asked for: `who` did `what`, to which `target`. `id` is given by the store.
+
+    `account` is the one it concerns; "" for none.
+    """
+
+    at: int
+    who: str
+    what: str
+    account: str = ""
+    target: str = ""
+    id: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

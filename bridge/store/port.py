@@ -15,7 +15,17 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.statements import Record, Statement
-    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.looks import (
+        AccountSummary,
+        AuditEntry,
+        DeadLetter,
+        EventSummary,
+        HistoryEntry,
+        MessageSummary,
+        Place,
+        ThreadSummary,
+        Unconfirmed,
+    )
     from bridge.store.media import FetchEnd, FetchRetry, MediaRow
     from bridge.store.migrations import Applied, Migration
     from bridge.store.people.cards import ContactCard
@@ -139,8 +149,19 @@ class StoreReader(HousekeepingReader, Protocol):
         """The first open message of each thread that has one, by seq, from `after_seq` on."""
         ...
 
-    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
-        """What was given up or not understood, newest first."""
+    async def dead_letters(
+        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+    ) -> list[DeadLetter]:
+        """What was given up or not understood, newest first, without its content; `before` is a letter's place."""
+        ...
+
+    async def oldest_letters(
+        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+    ) -> list[tuple[int, str]]:
+        """When each was given up, and its id: of an account, with a text in the reason, until then, the oldest first.
+
+        `after` is the place of the last one of those before.
+        """
         ...
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
@@ -163,9 +184,13 @@ class StoreReader(HousekeepingReader, Protocol):
         ...
 
     async def threads(
-        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False, before: Place | None = None
     ) -> list[ThreadSummary]:
-        """Threads, the latest first; with `held` those that a person has."""
+        """Threads, the latest first; with `held` those that a person has. `before` is a thread's place."""
+        ...
+
+    async def summary(self, thread_id: int) -> ThreadSummary | None:
+        """The line of one thread."""
         ...
 
     async def accounts(self) -> list[AccountSummary]:
@@ -192,8 +217,24 @@ class StoreReader(HousekeepingReader, Protocol):
         """The id of the thread in which a conversation goes on."""
         ...
 
-    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
-        """The latest `limit` things said in a thread after position `after`, oldest first."""
+    async def history(
+        self, thread_id: int, *, after: int = 0, before: int | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread between two positions, oldest first."""
+        ...
+
+    async def event(self, account: str, key: str) -> EventSummary | None:
+        """Where the event of a key stands."""
+        ...
+
+    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
+        """Where messages stand, by their idempotency keys, in no order."""
+        ...
+
+    async def audited(
+        self, *, account: str | None = None, before: Place | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """What was asked for, newest first; `before` is an entry's place."""
         ...
 
     async def find(self, name: str) -> list[str]:
@@ -426,6 +467,10 @@ class Store(StoreReader, Housekeeping, Protocol):
 
     async def drop(self, letter_id: str, at: int) -> bool:
         """Put a dead letter aside for good."""
+        ...
+
+    async def audit(self, entry: AuditEntry) -> None:
+        """Note durably who asked for a change; nothing changes or removes the note."""
         ...
 
     async def advance(self, account: str, name: str, value: str) -> None:

@@ -5,7 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.events import Echo, Handoff, Job, Message, Postback, Returned, Send, Status, Timer, encode_event, takes_over
+from bridge.events import (
+    Echo,
+    Handoff,
+    Job,
+    Message,
+    Postback,
+    Returned,
+    Send,
+    Signal,
+    Status,
+    Timer,
+    encode_event,
+    takes_over,
+)
 from bridge.store.lifecycle import HOLDS, HoldMove, HoldState, InboxMove, InboxState
 
 if TYPE_CHECKING:
@@ -14,7 +27,7 @@ if TYPE_CHECKING:
 
 MISSED: Final = "a person had the thread"
 """Why an event that was kept needs no turn."""
-UNSAID: Final = (Timer.tag, Status.tag, Send.tag, Job.tag)
+UNSAID: Final = (Timer.tag, Status.tag, Send.tag, Signal.tag, Job.tag)
 """Kinds of events that come from no person: kept, they wait for their turns until the thread is returned."""
 SPOKEN: Final = (Message.tag, Postback.tag)
 """Kinds of events in which the contact speaks."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from bridge.conversation.turn import Reply, To
+    from bridge.events import ThreadRef
     from bridge.providers.port import Emulator, Hook
     from bridge.routing.router import Router
     from bridge.statements import Record
@@ -252,6 +253,14 @@ class World(Watched):
 
         async def tell() -> str:
             return await self.bridge.send(account, to, *messages, channel=channel, at=at, key=key)
+
+        return await self.inside(tell())
+
+    async def signal(self, to: ThreadRef, name: str, data: object = None, *, key: str | None = None) -> str:
+        """Tell a conversation what happened outside; see Bridge.signal."""
+
+        async def tell() -> str:
+            return await self.bridge.signal(to, name, data, key=key)
 
         return await self.inside(tell())
 

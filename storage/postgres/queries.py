@@ -14,7 +14,7 @@ from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
-    from bridge.store.looks import AccountSummary, ThreadSummary
+    from bridge.store.looks import AccountSummary, Place, ThreadSummary
 
     from .connection import Fetch
 
@@ -52,14 +52,15 @@ async def account_summaries(fetch: Fetch) -> list[AccountSummary]:
 
 _LATEST: Final = """
 SELECT updated_at, id FROM threads
-WHERE account = $1 AND (leads_to IS NULL OR last_heard IS NOT NULL)
-ORDER BY updated_at DESC, id DESC LIMIT $2
+WHERE account = $1 AND (updated_at, id) < ($2, $3) AND (leads_to IS NULL OR last_heard IS NOT NULL)
+ORDER BY updated_at DESC, id DESC LIMIT $4
 """
 HELD_THREADS: Final = """
 SELECT updated_at, id FROM threads
-WHERE note IS NOT NULL AND ($1::text IS NULL OR account = $1) ORDER BY updated_at DESC, id DESC LIMIT $2
+WHERE note IS NOT NULL AND ($1::text IS NULL OR account = $1) AND (updated_at, id) < ($2, $3)
+ORDER BY updated_at DESC, id DESC LIMIT $4
 """
-_SUMMARY: Final = f"""
+SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,
        (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
        (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
@@ -74,16 +75,16 @@ ORDER BY t.updated_at DESC, t.id DESC
 """What waits in a thread is counted only for those that are shown."""
 
 
-async def summaries(fetch: Fetch, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
-    """The latest threads of an account, None: of all; with `held` those that a person has."""
+async def summaries(fetch: Fetch, account: str | None, limit: int, before: Place, *, held: bool) -> list[ThreadSummary]:
+    """The latest threads of an account before a place, None: of all; with `held` those that a person has."""
     latest: list[tuple[int, int]] = []
     if held:
-        latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, limit)]
+        latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, *before, limit)]
     else:
         for name in [account] if account is not None else [row[0] for row in await fetch(views.ACCOUNTS)]:
-            latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, limit)]
+            latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, *before, limit)]
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
-    return [views.summary(row) for row in await fetch(_SUMMARY, ids)]
+    return [views.summary(row) for row in await fetch(SUMMARY, ids)]
 
 
 UNCONFIRMED: Final = f"""
@@ -111,22 +112,46 @@ SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
 FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
-_NEWEST: Final = "AND ($1::text IS NULL OR {0}.account = $1) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $2"
-DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))
+_NEWEST: Final = """AND ($1::text IS NULL OR {0}.account = $1) AND ({0}.done_at, {0}.id) < ($2, $3)
+ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $4"""
+DEAD_LETTERS: Final = (
+    _IN_LETTER.replace("i.raw", "''::bytea") + _NEWEST.format("i"),
+    _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "''::bytea") + _NEWEST.format("o"),
+)
 """Dead letters of each side, newest first."""
+_OLDEST: Final = """
+SELECT done_at, id FROM {0}
+WHERE {1} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $3
+    AND ($2::text = '' OR position($2 IN coalesce(error, '')) > 0)
+ORDER BY done_at, id LIMIT $4
+"""
+OLDEST_DEAD: Final = {
+    "in": _OLDEST.format("inbox", views.DEAD_EVENT),
+    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE),
+}
+"""The places of dead letters, from the oldest on."""
 DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = $1", "out": f"{_OUT_LETTER} AND o.id = $1"}
 """One of them."""
 
-_IN_SEGMENT: Final = f"w.id >> {segments.BITS} = s.n AND w.thread_id = $1 AND w.id > $2"
+_IN_SEGMENT: Final = f"w.id >> {segments.BITS} = s.n AND w.thread_id = $1 AND w.id > $2 AND w.id < $3"
 HISTORY: Final = f"""
-{segments.back_to("$2::bigint")}
+{segments.back_to("$2::bigint", "$3::bigint")}
 SELECT h.* FROM s CROSS JOIN LATERAL (
     SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
     FROM inbox w WHERE {_IN_SEGMENT} AND NOT kind {one_of(*UNSAID)} AND event >= '\\x01'::bytea
     UNION ALL
     SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at FROM outbox w
     WHERE {_IN_SEGMENT} AND message >= '\\x01'::bytea
-    ORDER BY id DESC LIMIT $3) h
-LIMIT $3
+    ORDER BY id DESC LIMIT $4) h
+LIMIT $4
 """
-"""The latest things said in a thread after a number, newest first; what is emptied says nothing."""
+"""The latest things said in a thread between two numbers, newest first; what is emptied says nothing."""
+
+EVENT: Final = f"SELECT {views.EVENT} FROM inbox i WHERE i.account = $1 AND i.event_key = $2"
+TIMERS: Final = (
+    f"SELECT id, {views.DUE_AT} FROM timers WHERE inbox_id = $1 AND name = {literal(views.LATER)} ORDER BY id"
+)
+MESSAGES: Final = f"SELECT {views.MESSAGE} FROM outbox o WHERE o.key = ANY($1::text[])"
+_LATEST_AUDIT: Final = "(at, id) < ($1, $2) ORDER BY at DESC, id DESC LIMIT $3"
+AUDITED: Final = f"SELECT {views.AUDIT} FROM audit WHERE {_LATEST_AUDIT}"
+AUDITED_OF: Final = f"SELECT {views.AUDIT} FROM audit WHERE account = $4 AND {_LATEST_AUDIT}"

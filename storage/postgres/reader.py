@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar
 from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.lifecycle import TimerState
+from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.records import READ_BYTES
@@ -16,7 +17,7 @@ from bridge.store.takeover import UNSAID
 from .. import records, tracing, views
 from ..media import media_row
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries, retention
+from . import contacts, lookups, media, people, queries, retention, segments
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -26,7 +27,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
-    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.looks import (
+        AccountSummary,
+        AuditEntry,
+        DeadLetter,
+        EventSummary,
+        HistoryEntry,
+        MessageSummary,
+        Place,
+        ThreadSummary,
+        Unconfirmed,
+    )
     from bridge.store.media import MediaRow
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
@@ -184,12 +195,22 @@ class Reader:
         """The first open message of each thread that has one, by seq."""
         return await self._readable("outbox", records.outbox_row, ANYBODYS["outbox"].heads, after_seq, account, limit)
 
-    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(
+        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+    ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
         letters: list[DeadLetter] = []
         for query in queries.DEAD_LETTERS:
-            letters += await self._all(views.dead_letter, query, account, limit)
-        return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
+            letters += await self._all(views.dead_letter, query, account, *(before or FIRST), limit)
+        return views.newest(letters, limit)
+
+    async def oldest_letters(
+        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+    ) -> list[tuple[int, str]]:
+        """Dead letters from the oldest on."""
+        values = account, reason, until, limit, *after
+        sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
+        return views.oldest_letters(sides, limit)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -215,10 +236,14 @@ class Reader:
         return await self._all(views.unconfirmed, queries.UNCONFIRMED, account, after, since, limit)
 
     async def threads(
-        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False, before: Place | None = None
     ) -> list[ThreadSummary]:
         """Threads, the latest first; with `held` those that a person has."""
-        return await queries.summaries(self._fetch, account, limit, held=held)
+        return await queries.summaries(self._fetch, account, limit, before or FIRST, held=held)
+
+    async def summary(self, thread_id: int) -> ThreadSummary | None:
+        """The line of one thread."""
+        return next(iter(await self._all(views.summary, queries.SUMMARY, [thread_id])), None)
 
     async def accounts(self) -> list[AccountSummary]:
         """What waits and what was given up, by account."""
@@ -247,10 +272,31 @@ class Reader:
         ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
         return ids[0] if ids else None
 
-    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
-        """The latest `limit` things said in a thread after position `after`, oldest first."""
-        entries = await self._all(views.history_entry, queries.HISTORY, thread_id, after, limit)
+    async def history(
+        self, thread_id: int, *, after: int = 0, before: int | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread between two positions, oldest first."""
+        values = thread_id, after, before or segments.LAST, limit
+        entries = await self._all(views.history_entry, queries.HISTORY, *values)
         return sorted(entries, key=lambda entry: entry.position)
+
+    async def event(self, account: str, key: str) -> EventSummary | None:
+        """Where the event of a key stands."""
+        rows = await self._fetch(queries.EVENT, account, key)
+        return views.event_summary(rows[0], await self._fetch(queries.TIMERS, rows[0][0])) if rows else None
+
+    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
+        """Where messages stand, by their idempotency keys."""
+        return await self._all(views.message_summary, queries.MESSAGES, [*keys])
+
+    async def audited(
+        self, *, account: str | None = None, before: Place | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """What was asked for, newest first."""
+        values = *(before or FIRST), limit
+        if account is None:
+            return await self._all(views.audit_entry, queries.AUDITED, *values)
+        return await self._all(views.audit_entry, queries.AUDITED_OF, *values, account)
 
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""

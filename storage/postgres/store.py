@@ -15,6 +15,7 @@ from ..memory import FORMER_KEYS, ThreadMemory
 from ..owner import Owner, indexes_by_kind
 from ..writer import Unit
 from . import (
+    audit,
     claims,
     cursors,
     dead_letters,
@@ -102,6 +103,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "sweep": _in_turn(retention.sweep_once),
     "merge": _in_turn(people.merge),
     "unmerge": _in_turn(people.unmerge),
+    "audit": audit.note,
     "read news": _in_turn(news.read),
     "release": _in_turn(claims.release),
     "bury": _in_turn(claims.bury),

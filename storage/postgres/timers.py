@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .transaction import Transaction
 
-_TYPES: Final = "text bigint text bigint bigint bigint text bytea text bytea text bigint"
+_TYPES: Final = "text bigint text bigint bigint bigint text bytea text bytea text bigint bigint"
 _SET: Final = f"INSERT INTO timers ({TIMER_VALUES}) SELECT * FROM {unnest(*_TYPES.split())}"
 _CANCEL: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}

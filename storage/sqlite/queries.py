@@ -17,8 +17,9 @@ from . import segments
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping, Sequence
 
-    from bridge.store.looks import AccountSummary, HistoryEntry, ThreadSummary
+    from bridge.store.looks import AccountSummary, EventSummary, HistoryEntry, Place, ThreadSummary
 
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)
@@ -58,11 +59,13 @@ def account_summaries(db: sqlite3.Connection) -> list[AccountSummary]:
 
 _LATEST: Final = """
 SELECT updated_at, id FROM threads INDEXED BY threads_latest
-WHERE account = ? AND (leads_to IS NULL OR last_heard IS NOT NULL) ORDER BY updated_at DESC, id DESC LIMIT ?
+WHERE account = ? AND (updated_at, id) < (?, ?) AND (leads_to IS NULL OR last_heard IS NOT NULL)
+ORDER BY updated_at DESC, id DESC LIMIT ?
 """
 HELD_THREADS: Final = """
 SELECT updated_at, id FROM threads INDEXED BY threads_held
-WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) ORDER BY updated_at DESC, id DESC LIMIT ?2
+WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) AND (updated_at, id) < (?2, ?3)
+ORDER BY updated_at DESC, id DESC LIMIT ?4
 """
 _SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,
@@ -79,16 +82,23 @@ ORDER BY t.updated_at DESC, t.id DESC
 """What waits in a thread is counted only for those that are shown."""
 
 
-def summaries(db: sqlite3.Connection, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
-    """The latest threads of an account, None: of all; with `held` those that a person has."""
+def summaries(
+    db: sqlite3.Connection, account: str | None, limit: int, before: Place, *, held: bool
+) -> list[ThreadSummary]:
+    """The latest threads of an account before a place, None: of all; with `held` those that a person has."""
     latest: list[tuple[int, int]] = []
     if held:
-        latest += db.execute(HELD_THREADS, (account, limit))
+        latest += db.execute(HELD_THREADS, (account, *before, limit))
     else:
         for name in [account] if account is not None else [row[0] for row in db.execute(views.ACCOUNTS)]:
-            latest += db.execute(_LATEST, (name, limit))
+            latest += db.execute(_LATEST, (name, *before, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
-    return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps(ids).decode(),))]
+    return summaries_of(db, ids)
+
+
+def summaries_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[ThreadSummary]:
+    """These threads, the latest first."""
+    return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps([*ids]).decode(),))]
 
 
 UNCONFIRMED: Final = f"""
@@ -117,9 +127,24 @@ SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
 FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
-_NEWEST: Final = "AND (:account IS NULL OR {0}.account = :account) ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"
-DEAD_LETTERS: Final = (_IN_LETTER + _NEWEST.format("i"), _OUT_LETTER.replace(_TRIES, "'[]'") + _NEWEST.format("o"))
+_NEWEST: Final = """AND (:account IS NULL OR {0}.account = :account) AND ({0}.done_at, {0}.id) < (:at, :number)
+ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"""
+DEAD_LETTERS: Final = (
+    _IN_LETTER.replace("i.raw", "x''") + _NEWEST.format("i"),
+    _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "x''") + _NEWEST.format("o"),
+)
 """Dead letters of each side, newest first."""
+_OLDEST: Final = """
+SELECT done_at, id FROM {0} INDEXED BY {0}_dead
+WHERE {1} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
+    AND (:reason = '' OR instr(coalesce(error, ''), :reason))
+ORDER BY done_at, id LIMIT :limit
+"""
+OLDEST_DEAD: Final = {
+    "in": _OLDEST.format("inbox", views.DEAD_EVENT),
+    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE),
+}
+"""The places of dead letters, from the oldest on."""
 DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER} AND o.id = ?"}
 """One of them."""
 
@@ -127,22 +152,47 @@ DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER}
 _HISTORY: Final = f"""
 SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
 FROM inbox INDEXED BY inbox_past
-WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND NOT kind {one_of(*UNSAID)}
-    AND event >= x'01'
+WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND id < :before
+    AND NOT kind {one_of(*UNSAID)} AND event >= x'01'
 UNION ALL
 SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at
-FROM outbox INDEXED BY outbox_past WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after
-    AND message >= x'01'
+FROM outbox INDEXED BY outbox_past
+WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND id < :before AND message >= x'01'
 ORDER BY id DESC LIMIT :limit
 """
 
 
-def history(db: sqlite3.Connection, thread_id: int, after: int, limit: int) -> list[HistoryEntry]:
-    """The latest `limit` things said in a thread after the number `after`, oldest first."""
+def history(db: sqlite3.Connection, thread_id: int, after: int, before: int, limit: int) -> list[HistoryEntry]:
+    """The latest `limit` things said in a thread between two numbers, oldest first."""
     entries: list[HistoryEntry] = []
-    for segment in segments.of_thread(db, thread_id, after):
-        values = {"segment": segment, "thread": thread_id, "after": after, "limit": limit - len(entries)}
+    span = {"thread": thread_id, "after": after, "before": before}
+    for segment in segments.of_thread(db, thread_id, after, before):
+        values = {**span, "segment": segment, "limit": limit - len(entries)}
         entries += map(views.history_entry, db.execute(_HISTORY, values))
         if len(entries) >= limit:
             break
     return entries[::-1]
+
+
+_EVENT: Final = f"SELECT {views.EVENT} FROM inbox i WHERE i.account = ? AND i.event_key = ?"
+_TIMERS: Final = (
+    f"SELECT id, {views.DUE_AT} FROM timers WHERE inbox_id = ? AND name = {literal(views.LATER)} ORDER BY id"
+)
+MESSAGES: Final = f"""
+SELECT {views.MESSAGE} FROM json_each(?) j CROSS JOIN outbox o ON o.key = j.value
+"""
+_LATEST_AUDIT: Final = "(at, id) < (:at, :number) ORDER BY at DESC, id DESC LIMIT :limit"
+AUDITED: Final = f"SELECT {views.AUDIT} FROM audit WHERE {_LATEST_AUDIT}"
+AUDITED_OF: Final = f"SELECT {views.AUDIT} FROM audit WHERE account = :account AND {_LATEST_AUDIT}"
+
+
+def event(db: sqlite3.Connection, account: str, key: str) -> EventSummary | None:
+    """Where the event of a key stands."""
+    row = db.execute(_EVENT, (account, key)).fetchone()
+    return None if row is None else views.event_summary(row, db.execute(_TIMERS, row[:1]))
+
+
+def oldest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[tuple[int, str]]:
+    """Dead letters from the oldest on."""
+    sides = {side: db.execute(query, {**values, "limit": limit}) for side, query in OLDEST_DEAD.items()}
+    return views.oldest_letters(sides, limit)

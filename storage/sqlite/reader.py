@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+import orjson
+
 from bridge.errors import NoThread
 from bridge.events import Echo
 from bridge.store.echoes import is_ours
 from bridge.store.lifecycle import TimerState
+from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
@@ -15,7 +18,7 @@ from bridge.store.takeover import UNSAID
 
 from .. import records, tracing, views
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries, retention
+from . import contacts, lookups, media, people, queries, retention, segments
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -25,7 +28,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
-    from bridge.store.looks import AccountSummary, DeadLetter, HistoryEntry, ThreadSummary, Unconfirmed
+    from bridge.store.looks import (
+        AccountSummary,
+        AuditEntry,
+        DeadLetter,
+        EventSummary,
+        HistoryEntry,
+        MessageSummary,
+        Place,
+        ThreadSummary,
+        Unconfirmed,
+    )
     from bridge.store.media import MediaRow
     from bridge.store.people.cards import ContactCard
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
@@ -149,15 +162,25 @@ class Reader:
         where = f"{_OUTBOX_HEADS} AND (?2 IS NULL OR t.account = ?2) ORDER BY o.seq LIMIT ?3"
         return await self._readable("outbox", records.outbox_row, f"{_OUTBOX} {where}", after_seq, account, limit)
 
-    async def dead_letters(self, *, account: str | None = None, limit: int = 1000) -> list[DeadLetter]:
+    async def dead_letters(
+        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+    ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
+        at, number = before or FIRST
 
         def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
-            values = {"account": account, "limit": limit}
+            values = {"account": account, "limit": limit, "at": at, "number": number}
             letters = [views.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
-            return sorted(letters, key=lambda letter: letter.at, reverse=True)[:limit]
+            return views.newest(letters, limit)
 
         return await self._look(fetch)
+
+    async def oldest_letters(
+        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+    ) -> list[tuple[int, str]]:
+        """Dead letters from the oldest on."""
+        values = {"account": account, "reason": reason, "until": until, "at": after[0], "number": after[1]}
+        return await self._look(queries.oldest_letters, values, limit)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -188,10 +211,14 @@ class Reader:
         return await self._look(fetch)
 
     async def threads(
-        self, *, account: str | None = None, limit: int = 1000, held: bool = False
+        self, *, account: str | None = None, limit: int = 1000, held: bool = False, before: Place | None = None
     ) -> list[ThreadSummary]:
         """Threads, the latest first; with `held` those that a person has."""
-        return await self._look(lambda db: queries.summaries(db, account, limit, held=held))
+        return await self._look(lambda db: queries.summaries(db, account, limit, before or FIRST, held=held))
+
+    async def summary(self, thread_id: int) -> ThreadSummary | None:
+        """The line of one thread."""
+        return next(iter(await self._look(queries.summaries_of, [thread_id])), None)
 
     async def accounts(self) -> list[AccountSummary]:
         """What waits and what was given up, by account."""
@@ -219,9 +246,32 @@ class Reader:
         ids: list[int] = await self._all(lambda row: row[0], query, ref.account, ref.channel, ref.conversation_id)
         return ids[0] if ids else None
 
-    async def history(self, thread_id: int, *, after: int = 0, limit: int = 100) -> list[HistoryEntry]:
-        """The latest `limit` things said in a thread after position `after`, oldest first."""
-        return await self._look(queries.history, thread_id, after, limit)
+    async def history(
+        self, thread_id: int, *, after: int = 0, before: int | None = None, limit: int = 100
+    ) -> list[HistoryEntry]:
+        """The latest `limit` things said in a thread between two positions, oldest first."""
+        return await self._look(queries.history, thread_id, after, before or segments.LAST, limit)
+
+    async def event(self, account: str, key: str) -> EventSummary | None:
+        """Where the event of a key stands."""
+        return await self._look(queries.event, account, key)
+
+    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
+        """Where messages stand, by their idempotency keys."""
+        return await self._all(views.message_summary, queries.MESSAGES, orjson.dumps([*keys]).decode())
+
+    async def audited(
+        self, *, account: str | None = None, before: Place | None = None, limit: int = 100
+    ) -> list[AuditEntry]:
+        """What was asked for, newest first."""
+        at, number = before or FIRST
+
+        def fetch(db: sqlite3.Connection) -> list[AuditEntry]:
+            values = {"account": account, "at": at, "number": number, "limit": limit}
+            query = queries.AUDITED if account is None else queries.AUDITED_OF
+            return [views.audit_entry(row) for row in db.execute(query, values)]
+
+        return await self._look(fetch)
 
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""

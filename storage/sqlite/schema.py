@@ -350,6 +350,21 @@ CREATE TABLE tombstones (
 CREATE INDEX tombstones_by_age ON tombstones (at);
 """
 """What is removed with a row, and with a thread; and that an event was here whose conversation is erased."""
+_API: Final = """
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    at INTEGER NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    account TEXT NOT NULL,
+    target TEXT NOT NULL
+) STRICT;
+CREATE INDEX threadbridge_audit_latest ON audit (at, id);
+CREATE INDEX threadbridge_audit_of_account ON audit (account, at, id);
+ALTER TABLE timers ADD COLUMN inbox_id INTEGER;
+CREATE INDEX threadbridge_timers_of_event ON timers (inbox_id) WHERE name = 'at';
+"""
+"""Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
@@ -370,5 +385,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _MEDIA,
     _PEOPLE,
     _KEEP,
+    _API,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

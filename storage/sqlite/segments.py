@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
 
+LAST: Final = 2**63 - 1
+"""No row has a greater number."""
 BITS: Final = 16
 """2 ** 16 numbers are a segment: some 30,000 messages. As the migration has it, which never changes."""
 NEWEST: Final = "SELECT max((SELECT ifnull(max(id), 0) FROM inbox), (SELECT ifnull(max(id), 0) FROM outbox))"
 SEGMENTS: Final = f"""
 WITH RECURSIVE s (n) AS (
-    SELECT ({NEWEST}) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
+    SELECT min(({NEWEST}), :before) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
 """
 _IN: Final = "EXISTS (SELECT 1 FROM {0} r INDEXED BY {0}_past WHERE r.id >> {1} = s.n AND r.thread_id = :thread)"
 _OF_THREAD: Final = f"""
@@ -32,9 +34,9 @@ CROSS JOIN threads t ON t.id = o.thread_id
 """
 
 
-def of_thread(db: sqlite3.Connection, thread_id: int, after: int = 0) -> Iterator[int]:
-    """The segments in which something was said in a thread, newest first, down to that of the number `after`."""
-    for (segment,) in db.execute(_OF_THREAD, {"thread": thread_id, "after": after}):
+def of_thread(db: sqlite3.Connection, thread_id: int, after: int = 0, before: int = LAST) -> Iterator[int]:
+    """The segments in which something was said in a thread, newest first, from one number down to another."""
+    for (segment,) in db.execute(_OF_THREAD, {"thread": thread_id, "after": after, "before": before}):
         yield segment
 
 
@@ -43,4 +45,4 @@ def named(db: sqlite3.Connection, account: str, name: str) -> Iterator[tuple[Any
 
     Of each its id, thread, delivery, status, outcome, and the thread's channel and conversation.
     """
-    yield from db.execute(_NAMED, {"account": account, "name": name, "after": 0})
+    yield from db.execute(_NAMED, {"account": account, "name": name, "after": 0, "before": LAST})

@@ -54,7 +54,7 @@ _ITS_OWN: Final = frozenset({"quick_check", "data_version"})
 """What ALTER TABLE and full-text search ask by themselves; a bot's statement is no PRAGMA."""
 _PREFIX: Final = "threadbridge_"
 _LATER: Final = frozenset(
-    {"audit", "broadcasts", "contacts", "duties", "identities", "jobs", "opt_outs", "processes", "sends", UNFINISHED}
+    {"broadcasts", "contacts", "duties", "identities", "jobs", "opt_outs", "processes", "sends", UNFINISHED}
 )
 """Names that tables of ours may have one day, or for a while."""
 _AUTHORS: Final = frozenset(

@@ -13,6 +13,7 @@ from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
 from . import (
+    audit,
     cursors,
     dead_letters,
     dialogs,
@@ -82,6 +83,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "erase contact": lambda db, _, calls: [erasure.erase_contact(db, *call) for call in calls],
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
+    "audit": lambda db, _, entries: audit.note(db, entries),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .cache import Cache
 
-_SET: Final = f"INSERT INTO timers ({TIMER_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SET: Final = f"INSERT INTO timers ({TIMER_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CANCEL: Final = f"""
 UPDATE timers SET status = {records.literal(TIMERS.after(TimerMove.CANCELLED))}
 WHERE thread_id = ? AND name = ? AND status {records.one_of(*TIMERS.before(TimerMove.CANCELLED))} RETURNING id

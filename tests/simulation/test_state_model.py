@@ -202,7 +202,8 @@ class Conversations(RuleBasedStateMachine):
         self.state_and_replies_agree()
         self.note_elsewhere()
         letters = self.life.look(self.life.store.dead_letters(limit=9999))
-        dead = {orjson.loads(letter.content)["id"] for letter in letters}
+        whole = [self.life.look(self.life.store.dead_letter(letter.id)) for letter in letters]
+        dead = {orjson.loads(letter.content)["id"] for letter in whole if letter is not None}
         for talk in self.talks.values():
             talk.account(dead & talk.said.keys(), all_due=all_due, spares=not self.crashes)
 

@@ -30,7 +30,7 @@ _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = o
 """For a server that no machine's crash will meet."""
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
-    *("cursors", "secrets", "steps", "migrations", "media", "tombstones", "processes", "duties"),
+    *("cursors", "secrets", "steps", "migrations", "media", "tombstones", "audit", "processes", "duties"),
     *("contacts", "identities", "conflicts", "opt_outs"),
 )
 _AGAIN: Final = (
@@ -39,6 +39,7 @@ _AGAIN: Final = (
     "ALTER TABLE threadbridge.timers ALTER COLUMN id RESTART",
     "ALTER TABLE threadbridge.media ALTER COLUMN id RESTART",
     "ALTER TABLE threadbridge.contacts ALTER COLUMN id RESTART",
+    "ALTER TABLE threadbridge.audit ALTER COLUMN id RESTART",
     "DROP TABLE IF EXISTS threadbridge.unfinished_copy",
 )
 

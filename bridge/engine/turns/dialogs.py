@@ -19,7 +19,7 @@ from bridge.conversation.suspension import Ended, JournalFull, ScriptChanged, Su
 from bridge.conversation.turn import as_messages, draft_of
 from bridge.engine.turns.steps import RUNS, StepsInStore
 from bridge.errors import HandlerError, NoAnswer
-from bridge.events import Message, Postback, Timer
+from bridge.events import Timer
 from bridge.routing.rules import Match
 from bridge.store.takeover import after_turn
 from bridge.strict_json import not_json
@@ -104,9 +104,7 @@ class Dialogs:
         if isinstance(event, Timer):
             if event.name != journal.waiting:
                 return None
-        elif not isinstance(event, Message | Postback) or (
-            thread.contact_id is None and not is_for(journal.whom, event)
-        ):
+        elif not journal.waits_for(event) or (thread.contact_id is None and not is_for(journal.whom, event)):
             return None
         elif (match := self._book.match(event, thread.ref, step, anytime=True)) is not None:
             return match

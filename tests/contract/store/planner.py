@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_000, 2)}
 """How many threads, and how many events and messages in each."""
 _TABLES: Final = (
-    "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities|conflicts|opt_outs|tombstones|"
-    "i|o|t|r|w|e|a|m|c"
+    "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities|conflicts|opt_outs|"
+    "tombstones|i|o|t|r|w|e|a|m|c"
 )
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
@@ -38,11 +38,17 @@ _WHOLE_KEYS: Final = frozenset(
         "attempts_of (outbox_id=?)",
         "inbox_past (<expr>=? AND thread_id=?)",
         "inbox_past (<expr>=? AND thread_id=? AND rowid>?)",
+        "inbox_past (<expr>=? AND thread_id=? AND rowid>? AND rowid<?)",
         "outbox_past (<expr>=? AND thread_id=?)",
         "outbox_past (<expr>=? AND thread_id=? AND rowid>?)",
+        "outbox_past (<expr>=? AND thread_id=? AND rowid>? AND rowid<?)",
         "outbox_named (<expr>=? AND account=? AND message_id=?)",
         "sqlite_autoindex_inbox_1 (account=? AND event_key>? AND event_key<?)",
         "threads_latest (account=?)",
+        "threads_latest (account=? AND updated_at<?)",
+        "threadbridge_audit_of_account (account=? AND at<?)",
+        "threadbridge_audit_latest (at<?)",
+        "threadbridge_timers_of_event (inbox_id=?)",
         "media_of_event (inbox_id=?)",
         "early_of (inbox_id=?)",
         "threads_leading (leads_to=?)",

@@ -9,6 +9,7 @@ import pytest
 
 from bridge.events import Echo, encode_event
 from bridge.store.lifecycle import InboxState
+from bridge.store.looks import AuditEntry
 from bridge.store.media import FetchEnd, FetchRetry
 from bridge.store.migrations import Migration
 from bridge.store.people.families import NOBODY
@@ -117,6 +118,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.advance("shop", "n", "1")
     await store.keep_secret("shop", "n", "1")
     await store.renew_secret("shop", "n", "2")
+    await store.audit(AuditEntry(at=AT, who="ci", what="drop"))
 
 
 async def look(store: Any, row: InboxRow) -> None:
@@ -163,3 +165,9 @@ async def look(store: Any, row: InboxRow) -> None:
     assert await store.contacts_named("nobody") == []
     assert await store.threads_of_contact(card.id)
     await store.forgotten_media(10)
+    await store.event("shop", "1")
+    await store.messages(["key-a"])
+    await store.oldest_letters(account="shop", reason="", until=AT, limit=10)
+    await store.summary(thread_id)
+    for account in (None, "shop"):
+        await store.audited(account=account)

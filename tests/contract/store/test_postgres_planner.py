@@ -15,7 +15,7 @@ from tests.contract.store.test_every_method import _QUIET, Called, look, work
 from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
-    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|contacts|identities"
+    r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities"
     r"|conflicts|opt_outs|tombstones)\b"
     r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
 )
@@ -62,6 +62,8 @@ SELECT 'past', 1000000 + n % 20000, 2 * n,
     'image', n, 'h' || n FROM generate_series(1, 20000) n;
 INSERT INTO tombstones (account, digest, at)
 SELECT 'past', 'd' || n, 1767200000000000 + n FROM generate_series(1, 20000) n;
+INSERT INTO audit (at, who, what, account, target)
+SELECT n, 'ci', 'drop', 'past', 'in-' || n FROM generate_series(1, 20000) n;
 SELECT setval('places', 50000);
 """
 

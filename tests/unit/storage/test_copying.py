@@ -50,6 +50,7 @@ ORDER: Final = (
     "identities",
     "conflicts",
     "opt_outs",
+    "audit",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

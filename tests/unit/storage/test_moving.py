@@ -17,6 +17,7 @@ from bridge.errors import UnfinishedCopy
 from bridge.events import Contact, Handoff, encode_event
 from bridge.store import copying
 from bridge.store.copying import CopyRefused, copy_store
+from bridge.store.looks import AuditEntry
 from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
@@ -46,12 +47,13 @@ NUMBERS: Final = {
     "inbox": {"id", "thread_id", "seq"},
     "outbox": {"id", "thread_id", "inbox_id", "seq"},
     "attempts": {"id", "outbox_id"},
-    "timers": {"id", "thread_id", "held"},
+    "timers": {"id", "thread_id", "held", "inbox_id"},
     "early_statuses": {"inbox_id"},
     "steps": {"thread_id"},
     "cursors": set[str](),
     "secrets": set[str](),
     "media": {"id", "thread_id", "inbox_id"},
+    "audit": {"id"},
 }
 """The columns with numbers of rows, beside those in the events of timers."""
 OTHERS: Final = {
@@ -90,6 +92,7 @@ async def lived(url: str, *accounts: str) -> None:
     desk = await Desk(url).open()
     await desk.store.keep_secret("", "postback secret", f"{len(accounts):02}")
     for account in accounts:
+        await desk.store.audit(AuditEntry(at=AT, who="ci", what="drop", account=account, target="in-1"))
         first, second, third = await desk.hear("1", "2", "3", account=account)
         said = saying("hi", f"key-{account}")
         commit = await desk.commit_of(first, said, state=b'{"n":1}', step="asked", dialog=b"{}")

@@ -19,6 +19,7 @@ from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.erasure import ErasureContract
 from bridge.testing.contract.store.handoff import HandoffContract
+from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.people import PeopleContract
@@ -48,6 +49,7 @@ class StoreContract(
     ErasureContract,
     TraceContract,
     PeopleContract,
+    LookingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -59,6 +61,7 @@ __all__ = [
     "DialogContract",
     "ErasureContract",
     "HandoffContract",
+    "LookingContract",
     "MediaContract",
     "OwnTablesContract",
     "PeopleContract",

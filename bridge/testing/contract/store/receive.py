@@ -60,7 +60,9 @@ class ReceiveContract(StoreSuite):
             [Receipt.REPEATED],
         ]
         assert await desk.events(row.thread_id) == [row]
-        (letter,) = await desk.store.dead_letters()
+        (listed,) = await desk.store.dead_letters()
+        letter = await desk.store.dead_letter(listed.id)
+        assert letter is not None
         assert (letter.state, letter.content) == ("quarantined", other.raw)
         assert "the event key 1 is known with another content" in letter.reason
 

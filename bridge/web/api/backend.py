@@ -1,0 +1,32 @@
+"""What the REST API acts on: the stores of a running bridge, and the parts that work in each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from bridge.config.accounts import Account
+    from bridge.engine.dead_letters import Letters
+    from bridge.engine.handoff import Handoffs
+    from bridge.engine.signals import Signals
+    from bridge.engine.turns.sending import Sender
+    from bridge.store.port import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """One database of a bridge, with the accounts that it keeps."""
+
+    accounts: Mapping[str, Account]
+    store: Store
+    sender: Sender
+    letters: Letters
+    handoffs: Handoffs
+    signals: Signals
+
+
+Backends: TypeAlias = "Callable[[], Sequence[Backend]]"
+"""Those of a bridge that has started."""

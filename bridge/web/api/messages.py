@@ -1,0 +1,146 @@
+"""Messages: sent once under a key, and looked up until they have arrived."""
+
+from __future__ import annotations
+
+import secrets
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from bridge.engine.turns.idempotency import idempotency_key
+from bridge.engine.turns.sending import destination, event_key
+from bridge.events import Send as SendEvent
+from bridge.messages import encode_message
+from bridge.planning.plan import plan
+from bridge.units import moment
+from bridge.web.api import models
+from bridge.web.api.problems import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.planning.plan import Plan
+    from bridge.store.looks import EventSummary, MessageSummary
+    from bridge.store.port import Store
+    from bridge.web.api.backend import Backend
+    from bridge.web.api.calls import Call
+
+_NOT_FOUND: Final = "there is no message of this id"
+_PAGE: Final = 16
+"""Parts of a plan that are looked up at a time."""
+_ENDS: Final = ("dead", "open", "expired", "dropped", "sent")
+"""States of parts: the first one that is there is that of the message."""
+_OF_EVENT: Final = {"open": "accepted", "held": "held", "dropped": "dropped", "done": "nothing to send"}
+_WAITS: Final = "send:"
+
+
+async def send(call: Call) -> models.Accepted:
+    """Store a message. It leaves when its turn in the conversation comes."""
+    asked: models.Send = call.body
+    backend = call.of_account(asked.account)
+    destination(backend.accounts, asked.account, asked.to, asked.channel)
+    key = asked.idempotency_key or secrets.token_hex(16)
+    message_id = f"{asked.account}:{event_key(key)}"
+    await call.audit(backend, "send", asked.account, message_id)
+    await backend.sender.send(asked.account, asked.to, asked.message, channel=asked.channel, at=asked.send_at, key=key)
+    return models.Accepted(id=message_id, plan=await _planned(backend, asked, event_key(key)))
+
+
+async def _planned(backend: Backend, asked: models.Send, key: str) -> models.PlanOut:
+    """The plan as of the time at which the message was stored: the same however often it is asked for."""
+    store, ref = backend.store, destination(backend.accounts, asked.account, asked.to, asked.channel).ref
+    event = await store.event(asked.account, key)
+    assert event is not None
+    thread = await store.thread(event.thread_id or 0)
+    capabilities = backend.accounts[asked.account].provider.capabilities(ref.channel)
+    made: Plan = plan(asked.message, capabilities, now=event.at, last_heard=thread.last_heard)
+    return models.PlanOut(
+        parts=[orjson.loads(encode_message(part)) for part in made.parts],
+        given_up=list(made.given_up),
+        dropped=made.dropped,
+    )
+
+
+async def look(call: Call) -> models.MessageState:
+    """Where a message stands: one that was sent by this API, or a part of any by its idempotency key."""
+    message_id = call.path["message_id"]
+    account, _, key = message_id.partition(":")
+    if key.startswith(_WAITS):
+        return await _sent(call, message_id, account, key)
+    for backend in call.backends:
+        for part in await backend.store.messages([message_id]):
+            if call.sees(part.account):
+                return _state(call, message_id, part.account, part.thread_id, part.at, [part])
+    raise Refusal(404, _NOT_FOUND)
+
+
+async def _sent(call: Call, message_id: str, account: str, key: str) -> models.MessageState:
+    store = call.of_account(account).store
+    event = await store.event(account, key)
+    if event is None or event.kind != SendEvent.tag or event.thread_id is None:
+        raise Refusal(404, _NOT_FOUND)
+    parts = await _parts(store, event, key)
+    for timer_id in event.timers:
+        own = f"timer:{timer_id}"
+        if (later := await store.event(account, own)) is not None:
+            parts += await _parts(store, later, own)
+    return _state(call, message_id, account, event.thread_id, event.at, parts, event)
+
+
+async def _parts(store: Store, event: EventSummary, key: str) -> list[MessageSummary]:
+    """What the turn of an event that carries one message said: the keys are known, their number is not."""
+    found: list[MessageSummary] = []
+    for begin in count(0, _PAGE):
+        numbers = range(begin, begin + _PAGE)
+        keys = [idempotency_key(event.account, key, event.replay, "", 0, number) for number in numbers]
+        page = await store.messages(keys)
+        found += sorted(page, key=lambda part: keys.index(part.key))
+        if len(page) < _PAGE:
+            break
+    return found
+
+
+def _state(
+    call: Call,
+    message_id: str,
+    account: str,
+    thread_id: int,
+    at: int,
+    parts: Sequence[MessageSummary],
+    event: EventSummary | None = None,
+) -> models.MessageState:
+    states = {part.state for part in parts}
+    state = next((name for name in _ENDS if name in states), "")
+    reason = next((part.reason for part in parts if part.state == state and part.reason), "")
+    due_at = event.due_at if event is not None else None
+    if event is not None and not parts:
+        state, reason = _OF_EVENT.get(event.state, "dead"), event.reason
+        if event.state == "done" and (due_at is not None or event.timers):
+            state = "scheduled"
+    return models.MessageState.model_validate(
+        {
+            "id": message_id,
+            "account": account,
+            "thread": call.id_of(account, thread_id),
+            "state": "sending" if state == "open" else state,
+            "reason": reason or None,
+            "at": moment(at),
+            "send_at": None if due_at is None else moment(due_at),
+            "parts": [_part(part) for part in parts],
+        }
+    )
+
+
+def _part(part: MessageSummary) -> dict[str, object]:
+    return {
+        "id": part.key,
+        "kind": part.kind,
+        "state": part.state,
+        "outcome": part.outcome or None,
+        "status": part.status or None,
+        "reason": part.reason or None,
+        "message_id": part.message_id,
+        "attempt": part.attempt,
+        "at": moment(part.at),
+    }

@@ -1,0 +1,174 @@
+"""Every operation of the REST API in one table: the routes and the OpenAPI document are made of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from bridge.web.api import audit, letters, messages, models, threads
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from bridge.config.api import Scope
+    from bridge.web.api.calls import Call
+
+PREFIX: Final = "/api/v1"
+_NO_THREAD: Final = {404: "There is no such conversation"}
+_NO_LETTER: Final = {404: "There is no such dead letter"}
+_NO_ACCOUNT: Final = {404: "There is no such account"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Operation:
+    """One method of one path. `refusals` are its own, beside those that every operation has."""
+
+    method: str
+    path: str
+    scope: Scope
+    act: Callable[[Call], Awaitable[BaseModel]]
+    answer: type[BaseModel]
+    status: int = 200
+    query: type[BaseModel] | None = None
+    body: type[BaseModel] | None = None
+    refusals: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Its operationId."""
+        return self.act.__name__
+
+    @property
+    def summary(self) -> str:
+        """What it does."""
+        return (self.act.__doc__ or "").partition("\n")[0]
+
+
+OPERATIONS: Final = (
+    Operation(
+        method="POST",
+        path="/messages",
+        scope="send",
+        act=messages.send,
+        answer=models.Accepted,
+        status=202,
+        body=models.Send,
+        refusals={**_NO_ACCOUNT, 409: "Another message was sent under this key"},
+    ),
+    Operation(
+        method="GET",
+        path="/messages/{message_id}",
+        scope="read",
+        act=messages.look,
+        answer=models.MessageState,
+        refusals={404: "There is no such message"},
+    ),
+    Operation(
+        method="GET",
+        path="/threads",
+        scope="read",
+        act=threads.threads,
+        answer=models.Threads,
+        query=models.ThreadsAsked,
+        refusals=_NO_ACCOUNT,
+    ),
+    Operation(
+        method="GET",
+        path="/threads/{thread_id}",
+        scope="read",
+        act=threads.thread,
+        answer=models.ThreadOut,
+        refusals=_NO_THREAD,
+    ),
+    Operation(
+        method="GET",
+        path="/threads/{thread_id}/messages",
+        scope="read",
+        act=threads.messages,
+        answer=models.History,
+        query=models.Page,
+        refusals=_NO_THREAD,
+    ),
+    Operation(
+        method="POST",
+        path="/threads/{thread_id}/handoff",
+        scope="operate",
+        act=threads.hand_off,
+        answer=models.Done,
+        status=202,
+        body=models.Note,
+        refusals=_NO_THREAD,
+    ),
+    Operation(
+        method="POST",
+        path="/threads/{thread_id}/return",
+        scope="operate",
+        act=threads.give_back,
+        answer=models.Done,
+        status=202,
+        refusals=_NO_THREAD,
+    ),
+    Operation(
+        method="POST",
+        path="/threads/{thread_id}/events",
+        scope="send",
+        act=threads.signal,
+        answer=models.Done,
+        status=202,
+        body=models.SignalIn,
+        refusals={**_NO_THREAD, 409: "Another event came under this key"},
+    ),
+    Operation(
+        method="GET",
+        path="/dead-letters",
+        scope="read",
+        act=letters.letters,
+        answer=models.Letters,
+        query=models.LettersAsked,
+        refusals=_NO_ACCOUNT,
+    ),
+    Operation(
+        method="POST",
+        path="/dead-letters",
+        scope="operate",
+        act=letters.change_many,
+        answer=models.Changed,
+        body=models.Choice,
+        refusals=_NO_ACCOUNT,
+    ),
+    Operation(
+        method="GET",
+        path="/dead-letters/{letter_id}",
+        scope="read",
+        act=letters.letter,
+        answer=models.WholeLetter,
+        refusals=_NO_LETTER,
+    ),
+    Operation(
+        method="POST",
+        path="/dead-letters/{letter_id}/replay",
+        scope="operate",
+        act=letters.replay,
+        answer=models.Done,
+        refusals={**_NO_LETTER, 409: "It is still not understood"},
+    ),
+    Operation(
+        method="POST",
+        path="/dead-letters/{letter_id}/drop",
+        scope="operate",
+        act=letters.drop,
+        answer=models.Done,
+        refusals=_NO_LETTER,
+    ),
+    Operation(
+        method="GET",
+        path="/audit",
+        scope="operate",
+        act=audit.audited,
+        answer=models.Audit,
+        query=models.LettersAsked,
+        refusals=_NO_ACCOUNT,
+    ),
+)

@@ -1,0 +1,155 @@
+"""Conversations and dead letters by the REST API: pages, events, handoff, replay and drop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from aiohttp.test_utils import TestClient
+
+from bridge.app.http import create_app
+from bridge.testing.contract.store.desk import riddle
+from tests.support.api_program import Program, bot, program, sections, settings
+from tests.support.manual_clock import ManualClock
+from tests.support.whole_bridges import OurServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+__all__ = ["program", "sections"]
+
+
+async def test_lists_come_page_by_page(program: Program) -> None:
+    for number in range(5):
+        await program.hears("hello", f"c{number}")
+        await program.bridge.store.receive([riddle(f"{number}", account="demo")])
+    for path in ("/threads", "/dead-letters"):
+        every = (await program.get(path))["items"]
+        assert len(every) == 5
+        found, more = [], ""
+        while True:
+            page = await program.get(f"{path}?limit=2{more}")
+            found += page["items"]
+            if page["next"] is None:
+                break
+            more = f"&cursor={page['next']}"
+        assert found == every
+    (only,) = (await program.get("/threads?account=demo&channel=console&conversation=c3"))["items"]
+    assert only["conversation"] == "c3"
+    assert await program.get(f"/threads/{only['id']}") == only
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=-1", "limit=1e9", "limit=201", "limit=x", "page=-1", "account=%25", "account=' OR 1=1 --"),
+        *("cursor=x", "cursor=ffffffffffffffff-1", "cursor=-1-1", "cursor=1-1'", "held=perhaps", "limit=1&limit=2"),
+        *("conversation=ann", "conversation=%00&account=demo&channel=console"),
+    ],
+)
+async def test_a_list_is_asked_for_as_the_document_has_it(program: Program, query: str) -> None:
+    assert await program.problem("GET", f"/threads?{query}") == 422
+
+
+async def test_a_search_takes_no_wildcards(program: Program) -> None:
+    await program.hears("boom")
+    for text in ("%", "_", "*", "'", "ann%"):
+        query = f"account=demo&channel=console&conversation={text.replace('%', '%25')}"
+        assert (await program.get(f"/threads?{query}"))["items"] == []
+    _, changed = await program.ask("POST", "/dead-letters", {"action": "drop", "reason": "%"})
+    assert changed == {"done": [], "refused": [], "next": None}
+
+
+async def test_a_conversation_is_handed_over_and_returned(program: Program) -> None:
+    await program.hears("hello")
+    assert await program.ask("POST", "/threads/1/handoff", {"note": "angry"}) == (202, {"id": "1"})
+    await program.bridge.settle()
+    (held,) = (await program.get("/threads?held=true"))["items"]
+    assert (held["held"], held["note"]) == (True, "angry")
+    await program.hears("anybody?")
+    assert await program.ask("POST", "/threads/1/return") == (202, {"id": "1"})
+    await program.bridge.settle()
+    assert (await program.get("/threads?held=true"))["items"] == []
+    assert await program.said("1") == ["hello", "you said hello", "anybody?"]
+
+
+async def test_an_event_answers_a_dialog_that_waits_for_it(program: Program) -> None:
+    await program.hears("order")
+    paid = {"name": "paid", "data": {"amount": 7, "\\u0000": "\\u0000"}, "idempotency_key": "invoice 1"}
+    first = await program.ask("POST", "/threads/1/events", paid)
+    assert first[0] == 202
+    assert await program.ask("POST", "/threads/1/events", paid) == first
+    assert await program.problem("POST", "/threads/1/events", {**paid, "data": 8}) == 409
+    await program.bridge.settle()
+    assert await program.said("1") == ["order", "pay here", "paid: {'amount': 7, '\\\\u0000': '\\\\u0000'}"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": ""},
+        {},
+        {"name": "n", "data": "\0"},
+        {"name": "n", "data": "x" * 65_536},
+        b'{"name": "n", "data": 99999999999999999999}',
+        b'{"name": "\\ud800"}',
+    ],
+    ids=range(6),
+)
+async def test_an_event_that_cannot_be_kept_is_refused(program: Program, body: object) -> None:
+    await program.hears("order")
+    assert await program.problem("POST", "/threads/1/events", body) == 422
+
+
+async def test_a_dead_letter_is_shown_replayed_and_dropped(program: Program) -> None:
+    await program.hears("boom")
+    (letter,) = (await program.get("/dead-letters"))["items"]
+    whole = await program.get(f"/dead-letters/{letter['id']}")
+    assert (whole["content"]["text"], whole["account"], whole["kind"]) == ("boom", "demo", "message")
+    assert "api_program.py" in whole["trace"]
+    assert await program.ask("POST", f"/dead-letters/{letter['id']}/replay") == (200, {"id": letter["id"]})
+    await program.bridge.settle()
+    assert [each["id"] for each in (await program.get("/dead-letters"))["items"]] == [letter["id"]]
+    assert await program.ask("POST", f"/dead-letters/{letter['id']}/drop") == (200, {"id": letter["id"]})
+    assert await program.problem("POST", f"/dead-letters/{letter['id']}/drop") == 404
+    assert (await program.get("/dead-letters"))["items"] == []
+
+
+async def test_many_dead_letters_are_replayed_a_part_at_a_time_and_what_stays_is_named(program: Program) -> None:
+    store = program.bridge.store
+    await store.receive([riddle("q", account="demo", received_at=1)])
+    for number in range(3):
+        await program.hears("boom", f"c{number}")
+        program.clock.advance(60)
+    ids = [letter["id"] for letter in (await program.get("/dead-letters"))["items"]][::-1]
+    asked = {"action": "replay", "limit": 2}
+    _, first = await program.ask("POST", "/dead-letters", asked)
+    assert ([refused["id"] for refused in first["refused"]], first["done"]) == (ids[:1], ids[1:2])
+    _, rest = await program.ask("POST", "/dead-letters", {**asked, "cursor": first["next"]})
+    assert (rest["done"], rest["refused"], rest["next"]) == (ids[2:], [], None)
+    await program.bridge.settle()
+    _, old = await program.ask("POST", "/dead-letters", {"action": "drop", "older_than": 30, "account": "demo"})
+    assert old["done"] == ids[:1]
+    for body in ({"action": "replay", "limit": 1001}, {"action": "delete"}, {}):
+        assert await program.problem("POST", "/dead-letters", body) == 422
+
+
+async def test_ids_over_several_databases_have_their_accounts(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/second.db"
+    app = create_app(
+        settings(tmp_path, storage={"shards": {"other": url}}), router=bot(), clock=(clock := ManualClock())
+    )
+    async with TestClient(OurServer(app)) as client:
+        program = Program(client, clock)
+        await program.hears("boom", "ann", "demo")
+        program.clock.advance(1)
+        await program.hears("boom", "bob", "other")
+        ids = [thread["id"] for thread in (await program.get("/threads"))["items"]]
+        assert ids == ["other:1", "demo:1"]
+        assert (await program.get("/threads/other:1"))["conversation"] == "bob"
+        assert await program.problem("GET", "/threads/1") == 404
+        letters = [letter["id"] for letter in (await program.get("/dead-letters"))["items"]]
+        assert letters == ["other:in-1", "demo:in-1"]
+        _, changed = await program.ask("POST", "/dead-letters", {"action": "drop"})
+        assert changed["done"] == ["demo:in-1", "other:in-1"]
+        assert {entry["id"] for entry in (await program.get("/audit"))["items"]} == {"other:1", "demo:1"}
