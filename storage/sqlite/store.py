@@ -12,7 +12,7 @@ from bridge.errors import Broken, StoreError
 from ..owner import SLOTS, Owner, indexes_by_kind
 from ..records import OPEN
 from ..suspects import SuspectsFile
-from . import cursors, dead_letters, dialogs, inbox, media, outbox, people, statements, steps, timers, turns, unreadable
+from . import cursors, dead_letters, dialogs, inbox, media, merges, outbox, statements, steps, timers, turns, unreadable
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
 from .lock import FileLock
@@ -54,8 +54,8 @@ _BULK: Final[dict[str, Bulk]] = {
     "keep secret": lambda db, _, values: cursors.keep_secrets(db, values),
     "renew secret": lambda db, _, values: cursors.renew_secrets(db, values),
     "give up unreadable": lambda db, cache, calls: [unreadable.give_up(db, cache, *call) for call in calls],
-    "merge": lambda db, cache, calls: [people.merge(db, cache, *call) for call in calls],
-    "unmerge": lambda db, cache, calls: [people.unmerge(db, cache, *call) for call in calls],
+    "merge": lambda db, cache, calls: [merges.merge(db, cache, *call) for call in calls],
+    "unmerge": lambda db, cache, calls: [merges.unmerge(db, cache, *call) for call in calls],
     "fire timers": lambda db, cache, calls: [timers.fire(db, cache, *call) for call in calls],
     "retry fetch": lambda db, _, retries: media.retry(db, retries),
     "settle fetch": lambda db, _, ends: media.settle(db, ends),

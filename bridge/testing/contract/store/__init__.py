@@ -19,6 +19,7 @@ from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.media import MediaContract
+from bridge.testing.contract.store.merging import MergingContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
@@ -42,6 +43,7 @@ class StoreContract(
     OwnTablesContract,
     MediaContract,
     PeopleContract,
+    MergingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -53,6 +55,7 @@ __all__ = [
     "DialogContract",
     "HandoffContract",
     "MediaContract",
+    "MergingContract",
     "OwnTablesContract",
     "PeopleContract",
     "PollingContract",
