@@ -46,6 +46,7 @@ COMMANDS: Final = {
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
+        Entry("contacts", "contacts:contacts", "List, show, merge, unmerge and export the people who write."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
