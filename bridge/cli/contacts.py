@@ -88,8 +88,8 @@ def show(
 ) -> None:
     """Show a person: identities, fields, tags, locale, time zone, conversations, merged contacts and conflicts.
 
-    A conflict is an identity under which the person came, and which is another contact's. A conversation whose id
-    another person has now says so: the bot writes there no more.
+    A conflict is an identity under which the person came, and which is another contact's. A conversation says when its
+    id is another person's now: the bot does not write under that id any more.
 
     Example: `threadbridge contacts show +6281234567890`
     """
@@ -129,8 +129,8 @@ def merge(contact_id: Number, other_id: Other, config: ConfigFile = DEFAULT) -> 
 def unmerge(contact_id: Number, config: ConfigFile = DEFAULT) -> None:
     """Part a contact from the one that it is merged into: it is a person of its own again.
 
-    Its conversations go on by themselves, with the fields and tags from before. What was kept while the two were one
-    stays with the person that it was merged into. Each conversation of the two gets an event, Unmerged.
+    Its conversations go on by themselves, with the fields and tags from before. Later ones stay with the person that it
+    was merged into. Each conversation of the two gets an event, Unmerged.
 
     Example: `threadbridge contacts unmerge 9`
     """
@@ -150,8 +150,8 @@ def export(
 ) -> None:
     """Export all that is stored of a person as JSON, to answer their request for it.
 
-    The document has the identities, fields and tags, and each conversation: its state, what was said by either side,
-    when, and how each message fared, with a list of the files. Rows of the bot's own tables are not part of it.
+    The document has the identities, fields and tags, and each conversation with its state. All that either side said is
+    in it, with times, the fate of each message and the files by their hashes. Rows of the bot's own tables are not.
 
     Example: `threadbridge contacts export +6281234567890 ann.json`
     """
