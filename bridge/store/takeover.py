@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from bridge.events import Echo, Handoff, Job, Message, Postback, Returned, Send, Status, Timer, encode_event, takes_over
+from bridge.events import (
+    Echo,
+    Handoff,
+    Job,
+    Merged,
+    Message,
+    Postback,
+    Returned,
+    Send,
+    Status,
+    Timer,
+    Unmerged,
+    encode_event,
+    takes_over,
+)
 from bridge.store.lifecycle import HOLDS, HoldMove, HoldState, InboxMove, InboxState
 
 if TYPE_CHECKING:
@@ -15,6 +29,8 @@ if TYPE_CHECKING:
 MISSED: Final = "a person had the thread"
 """Why an event that was kept needs no turn."""
 UNSAID: Final = (Timer.tag, Status.tag, Send.tag, Job.tag)
+"""Kinds of events that are no part of a thread's history."""
+UNMISSED: Final = (*UNSAID, Merged.tag, Unmerged.tag)
 """Kinds of events that come from no person: kept, they wait for their turns until the thread is returned."""
 SPOKEN: Final = (Message.tag, Postback.tag)
 """Kinds of events in which the contact speaks."""
@@ -80,7 +96,7 @@ def after_turn(hold: Hold, note: str | None) -> Hold:
 
 def given_back(kind: str) -> InboxMove:
     """What becomes of a kept event when its thread is returned: the person has answered all that was said."""
-    return InboxMove.RETURNED if kind in UNSAID else InboxMove.MISSED
+    return InboxMove.RETURNED if kind in UNMISSED else InboxMove.MISSED
 
 
 def restarted(due_at: int, set_at: int, now: int) -> int:

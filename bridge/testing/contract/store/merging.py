@@ -84,6 +84,18 @@ class MergingContract(StoreSuite):
             assert isinstance(row.event, Merged)
             assert (row.event.person, row.event.other, row.event.by_hand) == (card.id, card.merged[0], False)
 
+    async def test_while_a_person_has_a_thread_it_waits_for_the_return(self, desk: Desk) -> None:
+        ann = await hear(desk, "1", "ann", ANN)
+        await hear(desk, "2", "bob", BOB)
+        await desk.turn(ann, note="hers")
+        await desk.store.merge_contacts(*await ends_of(desk), AT)
+        (told,) = await desk.events(ann.thread_id)
+        await desk.store.commit_turn(replace(await desk.commit_of(told), holds=True))
+        assert await desk.store.held(ann.thread_id, 10) == []  # it is nothing that the person answers
+        back = await hear(desk, "3", "ann", ANN)
+        await desk.store.commit_turn(replace(await desk.commit_of(back, note=None), returns=True))
+        assert [row.id for row in await desk.events(ann.thread_id)] == [told.id]
+
     async def test_a_thread_that_leads_to_another_only_notes_it(self, desk: Desk) -> None:
         first = await hear(desk, "1", "628", PHONE)
         await desk.turn(first, state=b'{"n":1}')
