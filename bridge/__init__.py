@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from bridge import errors, events, messages
     from bridge.app.http import create_app
     from bridge.config.settings_file import SettingsFile
+    from bridge.conversation.contact import ContactThread, Identity, Person
     from bridge.conversation.dialog import Dialog
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import Turn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         Handoff,
         Job,
         Media,
+        Merged,
         Message,
         Place,
         Postback,
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
         Status,
         ThreadRef,
         Timer,
+        Unmerged,
         Unrecognised,
     )
     from bridge.keys import Key
@@ -68,6 +71,7 @@ __all__ = [
     "Card",
     "Cards",
     "Contact",
+    "ContactThread",
     "Depends",
     "Dialog",
     "Document",
@@ -77,6 +81,7 @@ __all__ = [
     "Filter",
     "HandlerError",
     "Handoff",
+    "Identity",
     "Image",
     "Job",
     "Key",
@@ -85,9 +90,11 @@ __all__ = [
     "Media",
     "MediaError",
     "Menu",
+    "Merged",
     "Message",
     "NoAnswer",
     "Outgoing",
+    "Person",
     "Place",
     "Postback",
     "Raw",
@@ -104,6 +111,7 @@ __all__ = [
     "ThreadRef",
     "Timer",
     "Turn",
+    "Unmerged",
     "Unrecognised",
     "Video",
     "Voice",
@@ -120,13 +128,14 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
     _HOMES = {
         "bridge.app.http": "create_app",
         "bridge.config.settings_file": "SettingsFile",
+        "bridge.conversation.contact": "ContactThread Identity Person",
         "bridge.conversation.dialog": "Dialog",
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
         "bridge.equal_text": "fold",
         "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
-        "bridge.events": "Contact Echo Event Handoff Job Media Message Place Postback Returned Signal Status ThreadRef "
-        "Timer Unrecognised",
+        "bridge.events": "Contact Echo Event Handoff Job Media Merged Message Place Postback Returned Signal Status "
+        "ThreadRef Timer Unmerged Unrecognised",
         "bridge.keys": "Key",
         "bridge.messages": "Audio Button Buttons Card Cards Document Image Location Menu Outgoing Raw Row Section "
         "Template Text Video Voice",

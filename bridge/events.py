@@ -271,10 +271,38 @@ class Job(Event):
     name: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Merged(Event):
+    """Two contacts are one person, of whom this is a thread: by the word of a gateway, or of an operator (`by_hand`).
+
+    They are `person` from now on, and `other` is the number of the one that was merged. Fields and tags are theirs
+    together already. The person has said nothing, so that a reply begins something, and is no answer.
+    """
+
+    tag: ClassVar[str] = "merged"
+
+    person: int = 0
+    other: int = 0
+    by_hand: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unmerged(Event):
+    """An operator parted two contacts who were one person: this is a thread of `person`, and not of `other`."""
+
+    tag: ClassVar[str] = "unmerged"
+
+    person: int = 0
+    other: int = 0
+
+
 EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
     {
         cls.tag: cls
-        for cls in (Message, Postback, Status, Echo, Unrecognised, Timer, Handoff, Returned, Send, Signal, Job)
+        for cls in (
+            *(Message, Postback, Status, Echo, Unrecognised),
+            *(Timer, Handoff, Returned, Send, Signal, Job, Merged, Unmerged),
+        )
     }
 )
 _UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from bridge.app.bridge import Bridge
+    from bridge.clock import Clock
+    from bridge.store.port import Store
 
 
 @asynccontextmanager
@@ -38,11 +40,26 @@ async def controlled(bridge: Bridge) -> AsyncIterator[None]:
         lambda asked: _send(bridge, asked),
         lambda name: parts.jobs.run(name, uuid.uuid4().hex),
         lambda verb, asked: keep(parts, verb, asked),
+        _People(parts.store, bridge.clock),
     )
     try:
         yield
     finally:
         await runner.cleanup()
+
+
+class _People:
+    """See bridge.web.control.People."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
+
+    async def merge(self, contact_id: int, other_id: int) -> bool:
+        return await self._store.merge_contacts(contact_id, other_id, self._clock.now())
+
+    async def unmerge(self, contact_id: int) -> bool:
+        return await self._store.unmerge_contact(contact_id, self._clock.now())
 
 
 async def _send(bridge: Bridge, asked: Mapping[str, Any]) -> str:

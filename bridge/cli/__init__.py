@@ -68,6 +68,7 @@ COMMANDS: Final = {
             "Erase a conversation: all that was said in it, its state, its timers and its media.",
         ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
+        Entry("contacts", "contacts:contacts", "List, show, merge, unmerge and export the people who write."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
         Entry(
             "replay",

@@ -8,12 +8,11 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
 
 from bridge.cli.commands import Command, Group
 from bridge.cli.handoff import ThreadId, change
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
-from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, counting, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.config.load import load_config
 from bridge.config.texts import read_texts
@@ -27,8 +26,6 @@ from bridge.web.control_protocol import NO_DIALOG
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
-
-    from rich.progress import Progress
 
     from bridge.config.load import Config
     from bridge.conversation.journal import Journal
@@ -144,7 +141,7 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
     store = await open_reader(config.storage.url)
     dry_run = DryRun(store, router, texts=read_texts(config), patience=PATIENCE)
     try:
-        with _progress() as progress:
+        with counting() as progress:
             task = progress.add_task("rehearsed", total=None)
             async for thread in _threads(store):
                 number += 1
@@ -154,15 +151,6 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
     finally:
         await store.close()
     return number, rows
-
-
-def _progress() -> Progress:
-    """A progress line, shown on a terminal only."""
-    from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415 - no other command shows one
-
-    shown = Console(stderr=True)
-    columns = (TextColumn("{task.description} {task.completed:g}"), TimeElapsedColumn())
-    return Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
 
 
 async def _threads(store: StoreReader) -> AsyncIterator[ThreadRow]:

@@ -20,7 +20,7 @@ from bridge.engine.erasing import erase_person
 from bridge.errors import NoThread
 from bridge.store.erasure import receipt
 from bridge.store.opening import open_reader
-from bridge.web.control_protocol import NO_THREAD, thread_number
+from bridge.web.control_protocol import NO_THREAD, number_of
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -67,7 +67,7 @@ def erase(
     with exits():
         loaded = load_config(config, accounts=False)
         asked = thread_id or contact or ""
-        number = thread_number(asked)
+        number = number_of(asked)
         erasure = None
         if number is not None and not no_store_yet(loaded):
             erasure = asyncio.run((_of_thread if contact is None else _of_contact)(loaded, number))

@@ -13,7 +13,7 @@ from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.store.opening import open_store
-from bridge.web.control_protocol import NO_THREAD, thread_number
+from bridge.web.control_protocol import NO_THREAD, number_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -63,7 +63,7 @@ def change(
         config = load_config(path, accounts=False)
         refusal = _asked(config, thread_id, verb, note, missing)
         if refusal is None:
-            number = thread_number(thread_id)
+            number = number_of(thread_id)
             refusal = "" if number is not None and asyncio.run(_do(config, number, act)) else missing
         if refusal:
             complain(f"{thread_id}: {refusal}")

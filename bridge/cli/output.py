@@ -19,6 +19,8 @@ from bridge.units import moment
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from rich.progress import Progress
+
 PROVIDER_FAILED: Final = 69
 STORE_BROKEN: Final = 70
 NO_ADDRESS: Final = 71
@@ -130,6 +132,16 @@ def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_
         return
     for row in rows:
         typer.echo("\t".join(_cell(row[name]) for name in columns))
+
+
+def counting() -> Progress:
+    """A line on standard error that counts, shown on a terminal only."""
+    from rich.console import Console  # noqa: PLC0415 - few commands count
+    from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    shown = Console(stderr=True)
+    columns = (TextColumn("{task.description} {task.completed:g}"), TimeElapsedColumn())
+    return Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
 
 
 def _cell(value: object) -> str:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _REASON: Final = "reason"
 _TITLED: Final = frozenset(
-    {"step", "attempt", "kept_events", "open_events", "open_messages", "oldest", "dead", "active", "events"}
+    {"step", "attempt", "kept_events", "open_events", "open_messages", "oldest", "dead", "active", "events", "threads"}
 )
 """Columns whose values need their title."""
 _ANY_WIDTH: Final = 100_000

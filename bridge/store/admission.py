@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.errors import KeyTaken, ThreadMoved
-from bridge.events import Handoff, Job, Returned, Send, Signal, Status, Timer
+from bridge.events import Handoff, Job, Merged, Returned, Send, Signal, Status, Timer, Unmerged
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OWN_KEYS: Final = ("timer:", "send:", "job:", "by hand:", "quarantine:", "conflict:", "replayed:", "gateway:")
 """How the event keys begin that are made here. A gateway's key never does: one that would has `gateway:` before it."""
-OWN_KINDS: Final = (Timer.tag, Handoff.tag, Returned.tag, Send.tag, Signal.tag, Job.tag)
+OWN_KINDS: Final = tuple(kind.tag for kind in (Timer, Handoff, Returned, Send, Signal, Job, Merged, Unmerged))
 """Events that are made here: no gateway sent them."""
 REDELIVERED: Final = 8 * 86_400 * SECOND
 """How long after an upgrade a gateway may deliver again what has a former key. The longest is known to try for 7 days.

@@ -9,6 +9,7 @@ from bridge.events import (
     Echo,
     Handoff,
     Job,
+    Merged,
     Message,
     Postback,
     Returned,
@@ -16,6 +17,7 @@ from bridge.events import (
     Signal,
     Status,
     Timer,
+    Unmerged,
     encode_event,
     takes_over,
 )
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 MISSED: Final = "a person had the thread"
 """Why an event that was kept needs no turn."""
 UNSAID: Final = (Timer.tag, Status.tag, Send.tag, Signal.tag, Job.tag)
+"""Kinds of events that are no part of a thread's history."""
+UNMISSED: Final = (*UNSAID, Merged.tag, Unmerged.tag)
 """Kinds of events that come from no person: kept, they wait for their turns until the thread is returned."""
 SPOKEN: Final = (Message.tag, Postback.tag)
 """Kinds of events in which the contact speaks."""
@@ -93,7 +97,7 @@ def after_turn(hold: Hold, note: str | None) -> Hold:
 
 def given_back(kind: str) -> InboxMove:
     """What becomes of a kept event when its thread is returned: the person has answered all that was said."""
-    return InboxMove.RETURNED if kind in UNSAID else InboxMove.MISSED
+    return InboxMove.RETURNED if kind in UNMISSED else InboxMove.MISSED
 
 
 def restarted(due_at: int, set_at: int, now: int) -> int:

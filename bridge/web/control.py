@@ -14,18 +14,21 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from aiohttp import web
 
-from bridge.errors import BridgeError, WebhookError
+from bridge.errors import BridgeError, NoContact, WebhookError
 from bridge.strict_json import read_object
 from bridge.web.control_protocol import (
     KEEP,
+    NO_CONTACT,
     NO_DIALOG,
     NO_JOB,
     NO_THREAD,
     NOT_FOUND,
+    NOT_MERGED,
+    ONE_PERSON,
     SEND,
     STATUS,
+    number_of,
     reachable,
-    thread_number,
 )
 from bridge.web.limits import read_body
 from bridge.web.refusals import clean_errors
@@ -74,6 +77,18 @@ class Conversations(Protocol):
         ...
 
 
+class People(Protocol):
+    """What the socket lets a person do with contacts. Both raise NoContact."""
+
+    async def merge(self, contact_id: int, other_id: int) -> bool:
+        """Two contacts are one person from now on; False when they are already."""
+        ...
+
+    async def unmerge(self, contact_id: int) -> bool:
+        """A contact is a person of its own again; False when it is."""
+        ...
+
+
 async def start_control(
     path: Path,
     letters: DeadLetters,
@@ -82,6 +97,7 @@ async def start_control(
     send: Send | None = None,
     run_job: RunJob | None = None,
     keep: Keep | None = None,
+    people: People | None = None,
 ) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
@@ -99,6 +115,9 @@ async def start_control(
         app.router.add_post(SEND, _sending(send))
     if run_job is not None:
         app.router.add_post("/jobs/{id}/run", _route(lambda name, _: run_job(name), NO_JOB))
+    if people is not None:
+        app.router.add_post("/contacts/{id}/merge", _route(lambda *ids: _merge(people, *ids), ONE_PERSON))
+        app.router.add_post("/contacts/{id}/unmerge", _route(lambda id_, _: people.unmerge(_contact(id_)), NOT_MERGED))
 
     if keep is not None:
         app.router.add_post(KEEP, _keeping(keep))
@@ -142,8 +161,20 @@ def _acts(letters: DeadLetters, threads: Conversations) -> Mapping[str, tuple[_A
     }
 
 
+async def _merge(people: People, contact_id: str, other_id: str) -> bool:
+    return await people.merge(_contact(contact_id), _contact(other_id))
+
+
+def _contact(text: str) -> int:
+    """The id of a contact. Raises NoContact."""
+    number = number_of(text)
+    if number is None:
+        raise NoContact(NO_CONTACT)
+    return number
+
+
 async def _with(thread_id: str, act: Callable[[int], Awaitable[bool]]) -> bool:
-    number = thread_number(thread_id)
+    number = number_of(thread_id)
     return number is not None and await act(number)
 
 

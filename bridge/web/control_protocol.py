@@ -15,6 +15,9 @@ NOT_FOUND: Final = "there is no dead letter of that id"
 NO_DIALOG: Final = "no dialog waits in a conversation of that id"
 NO_THREAD: Final = "there is no conversation of that id"
 NO_JOB: Final = "there is no job of that name"
+NO_CONTACT: Final = "there is no such contact"
+ONE_PERSON: Final = "the two are one person already"
+NOT_MERGED: Final = "it is merged into no other contact"
 STATUS: Final = "/status"
 """GET: {"pid", "ready", "accounts": {name: why it is paused}, "handlers": {name: why it is paused}}."""
 SEND: Final = "/messages"
@@ -51,6 +54,6 @@ def reachable(path: Path) -> Iterator[str]:
         os.close(folder)
 
 
-def thread_number(text: str) -> int | None:
-    """The id of a thread as it is typed; None for what can be none."""
+def number_of(text: str) -> int | None:
+    """The id of a thread or a contact as it is typed; None for what can be none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _DIGITS else None

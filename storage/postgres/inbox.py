@@ -111,14 +111,17 @@ class _Placing:
         if arrival.with_person is not None:
             await self._place_news(arrival, result)
         tx, event, state = self._tx, arrival.event, arrival.state
-        (number,) = await tx.numbers(1)
         thread: ThreadRow | None = None
         thread_id: int | None = None
         joins = joins_message(arrival)
+        if not joins and arrival.ref is not None:
+            arrival, thread = await self._goes_on(arrival, arrival.ref, result)
+        (number,) = await tx.numbers(1)  # drawn once all threads are locked, so in order inside each
         if joins:
             thread_id, state = self._news.join(arrival, number, result)
-        if thread_id is None and arrival.ref is not None and (state is InboxState.OPEN or not joins):
-            arrival, thread = await self._goes_on(arrival, arrival.ref)
+            if thread_id is None and arrival.ref is not None and state is InboxState.OPEN:
+                arrival, thread = await self._goes_on(arrival, arrival.ref, result)
+        if thread is not None:
             thread_id = thread.id
         if thread is not None and may_take(event, state):
             await self._note_taking(arrival, thread, number)
@@ -132,8 +135,11 @@ class _Placing:
                     result.fetchable = True
         self._inserts.append(event_values(arrival, number, thread_id, state))
 
-    async def _goes_on(self, arrival: Arrival, ref: ThreadRef) -> tuple[Arrival, ThreadRow]:
-        """The thread in which an arrival goes on: that of its conversation, or another one of its sender."""
+    async def _goes_on(self, arrival: Arrival, ref: ThreadRef, result: Result) -> tuple[Arrival, ThreadRow]:
+        """The thread in which an arrival goes on: that of its conversation, or another one of its sender.
+
+        What threads hear of people that are one, because it says so, comes before it.
+        """
         tx = self._tx
         base = threads.of(tx, ref)
         if not arrival.identities:
@@ -143,14 +149,16 @@ class _Placing:
             is_new = base.id in self._made and base.contact_id is None
             base = await threads.full(tx, base.id)
             thread = base if thread.id == base.id else await threads.full(tx, thread.id)
-            thread = await people.run(tx, meet(arrival, base, thread, is_new=is_new))
+            thread, told = await people.run(tx, meet(arrival, base, thread, is_new=is_new))
+            for news in told:
+                await self._place(news, result)
         return addressed(arrival, base, thread), thread
 
     async def _place_news(self, arrival: Arrival, result: Result) -> None:
         """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
         if arrival.ref is None or arrival.event is None:
             return
-        _, thread = await self._goes_on(arrival, arrival.ref)
+        _, thread = await self._goes_on(arrival, arrival.ref, result)
         if (news := gateway_news(arrival, thread)) is not None:
             threads.hold(self._tx, thread, after_news(thread.hold, with_person=bool(arrival.with_person)))
             self._held.add(thread.id)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.errors import NoContact
 from bridge.store.lifecycle import TimerState
 from bridge.store.people import asking
 from bridge.store.people.merging import keep as keeping
-from bridge.store.people.merging import merge as merging
-from bridge.store.people.merging import unmerge as unmerging
 
 from .. import records
-from ..results import Result
 from . import heads, threads
 from .transaction import unnest
 
@@ -21,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
     from typing import TypeVar
 
-    from bridge.errors import StoreError
     from bridge.store.people.asking import Process
     from bridge.store.people.identities import Identity
     from bridge.store.records import ThreadRow, TurnCommit
@@ -81,22 +76,6 @@ async def run(tx: Transaction, process: Process[T]) -> T:
             value: T = end.value
             return value
         answer = await _ANSWERS[type(request)](tx, request)
-
-
-async def merge(tx: Transaction, contact_id: int, other_id: int, at: int) -> Result | StoreError:
-    """Two contacts are one; the result's `value` is whether they were two."""
-    try:
-        return Result(value=await run(tx, merging(contact_id, other_id, at)))
-    except NoContact as error:
-        return error
-
-
-async def unmerge(tx: Transaction, contact_id: int, at: int) -> Result | StoreError:
-    """A contact is a person of their own again; the result's `value` is whether they were not."""
-    try:
-        return Result(value=await run(tx, unmerging(contact_id, at)))
-    except NoContact as error:
-        return error
 
 
 async def keep(tx: Transaction, turns: Sequence[TurnCommit]) -> None:

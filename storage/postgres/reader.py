@@ -12,7 +12,7 @@ from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
-from bridge.store.takeover import UNSAID
+from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..media import media_row
@@ -97,7 +97,7 @@ def _both(table: str, more: str = "") -> Work:
 ANYBODYS: Final = {table: _both(table) for table in _SIDES}
 MINE: Final = {table: _both(table, " AND t.holder = $4") for table in _SIDES}
 """Of threads that a process holds."""
-_SAID: Final = f"NOT i.kind {records.one_of(*UNSAID)}"
+_SAID: Final = f"NOT i.kind {records.one_of(*UNMISSED)}"
 _WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 HELD: Final = f"""
 SELECT {records.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
@@ -46,6 +46,14 @@ Waiting: TypeAlias = "tuple[Result, Arrival, Event, int, int, ThreadRef]"
 """An arrival that wants a turn: whose result it is in, itself, its event, its number, its thread and where that is."""
 
 
+class _Placed(NamedTuple):
+    """What becomes of the arrivals of a webhook: its result, the rows to insert, and those that wait for a turn."""
+
+    result: Result
+    inserts: list[tuple[Any, ...]]
+    waiting: list[Waiting]
+
+
 def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arrival]]) -> list[Result]:
     """Store the arrivals of several webhooks. Each result's `value` is a webhook's list of receipts."""
     known = look_up(db, keys_of(units, cache.former_until))
@@ -61,7 +69,7 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
             accepted, receipt = admit(known, arrival, number)
             result.value.append(receipt)
             if accepted is not None:
-                _place(db, cache, accepted, result, inserts, waiting)
+                _place(db, cache, accepted, _Placed(result, inserts, waiting))
     heads = _hand_on(db, waiting)
     db.executemany(_INSERT, [(*values, int(values[0] in heads)) for values in inserts])
     if any(arrival.fetches for _, arrival, *_ in waiting):
@@ -87,39 +95,40 @@ def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
     return known
 
 
-def _place(
-    db: sqlite3.Connection,
-    cache: Cache,
-    arrival: Arrival,
-    result: Result,
-    inserts: list[tuple[Any, ...]],
-    waiting: list[Waiting],
-) -> None:
+def _place(db: sqlite3.Connection, cache: Cache, arrival: Arrival, placed: _Placed) -> None:
     """Give an arrival its number and its thread; it waits for its turn, if it wants one."""
     if arrival.with_person is not None:
-        _place_news(db, cache, arrival, result, inserts, waiting)
-    number = cache.row_number()
+        _place_news(db, cache, arrival, placed)
     event, state = arrival.event, arrival.state
     thread: ThreadRow | None = None
     thread_id: int | None = None
     joins = joins_message(arrival)
+    if not joins and arrival.ref is not None:
+        arrival, thread = _goes_on(db, cache, arrival, arrival.ref, placed)
+    number = cache.row_number()
     if joins:
-        thread_id, state = statuses.join(db, arrival, number, result)
-    if thread_id is None and arrival.ref is not None and (state is InboxState.OPEN or not joins):
-        arrival, thread = _goes_on(db, cache, arrival, arrival.ref)
+        thread_id, state = statuses.join(db, arrival, number, placed.result)
+        if thread_id is None and arrival.ref is not None and state is InboxState.OPEN:
+            arrival, thread = _goes_on(db, cache, arrival, arrival.ref, placed)
+    if thread is not None:
         thread_id = thread.id
     if thread is not None and may_take(event, state):
         _note_taking(db, cache, arrival, thread, number)
     if thread_id is not None:
-        result.threads.add(thread_id)
+        placed.result.threads.add(thread_id)
         if event is not None and wants_turn(state, event, thread_id):
             ref = thread.ref if thread else threads.ref_of(db, cache, thread_id)
-            waiting.append((result, arrival, event, number, thread_id, ref))
-    inserts.append(event_values(arrival, number, thread_id, state))
+            placed.waiting.append((placed.result, arrival, event, number, thread_id, ref))
+    placed.inserts.append(event_values(arrival, number, thread_id, state))
 
 
-def _goes_on(db: sqlite3.Connection, cache: Cache, arrival: Arrival, ref: ThreadRef) -> tuple[Arrival, ThreadRow]:
-    """The thread in which an arrival goes on: that of its conversation, or another one of its sender."""
+def _goes_on(
+    db: sqlite3.Connection, cache: Cache, arrival: Arrival, ref: ThreadRef, placed: _Placed
+) -> tuple[Arrival, ThreadRow]:
+    """The thread in which an arrival goes on: that of its conversation, or another one of its sender.
+
+    What threads hear of people that are one, because it says so, comes before it.
+    """
     base, is_new = cache.find(ref), False
     if base is None:
         contact = arrival.event.contact if arrival.event else None
@@ -128,25 +137,20 @@ def _goes_on(db: sqlite3.Connection, cache: Cache, arrival: Arrival, ref: Thread
         return arrival, base
     thread = base if base.leads_to is None else threads.one(db, cache, base.leads_to)
     if is_new_of(arrival, thread):
-        thread = people.run(db, cache, meet(arrival, base, thread, is_new=is_new))
+        thread, told = people.run(db, cache, meet(arrival, base, thread, is_new=is_new))
+        for news in told:
+            _place(db, cache, news, placed)
     return (arrival if thread is base else addressed(arrival, base, thread)), thread
 
 
-def _place_news(
-    db: sqlite3.Connection,
-    cache: Cache,
-    arrival: Arrival,
-    result: Result,
-    inserts: list[tuple[Any, ...]],
-    waiting: list[Waiting],
-) -> None:
+def _place_news(db: sqlite3.Connection, cache: Cache, arrival: Arrival, placed: _Placed) -> None:
     """Before an arrival, what the gateway tells with it of who has the thread, if that is news."""
     if arrival.ref is None or arrival.event is None:
         return
-    _, thread = _goes_on(db, cache, arrival, arrival.ref)
+    _, thread = _goes_on(db, cache, arrival, arrival.ref, placed)
     if (news := gateway_news(arrival, thread)) is not None:
         threads.hold(db, cache, thread, after_news(thread.hold, with_person=bool(arrival.with_person)))
-        _place(db, cache, news, result, inserts, waiting)
+        _place(db, cache, news, placed)
 
 
 def _note_taking(db: sqlite3.Connection, cache: Cache, arrival: Arrival, thread: ThreadRow, number: int) -> None:

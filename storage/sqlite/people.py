@@ -6,15 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.errors import NoContact
 from bridge.store.lifecycle import TimerState
 from bridge.store.people import asking
 from bridge.store.people.merging import keep as keeping
-from bridge.store.people.merging import merge as merging
-from bridge.store.people.merging import unmerge as unmerging
 
 from .. import records
-from ..results import Result
 from . import heads, threads
 
 if TYPE_CHECKING:
@@ -22,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import TypeVar
 
-    from bridge.errors import StoreError
     from bridge.store.people.asking import Process
     from bridge.store.people.identities import Identity
     from bridge.store.records import ThreadRow, TurnCommit
@@ -92,22 +87,6 @@ def run(db: sqlite3.Connection, cache: Cache, process: Process[T]) -> T:
             value: T = end.value
             return value
         answer = _ANSWERS[type(request)](db, cache, request)
-
-
-def merge(db: sqlite3.Connection, cache: Cache, contact_id: int, other_id: int, at: int) -> Result | StoreError:
-    """Two contacts are one; the result's `value` is whether they were two."""
-    try:
-        return Result(value=run(db, cache, merging(contact_id, other_id, at)))
-    except NoContact as error:
-        return error
-
-
-def unmerge(db: sqlite3.Connection, cache: Cache, contact_id: int, at: int) -> Result | StoreError:
-    """A contact is a person of their own again; the result's `value` is whether they were not."""
-    try:
-        return Result(value=run(db, cache, unmerging(contact_id, at)))
-    except NoContact as error:
-        return error
 
 
 def keep(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> None:

@@ -14,7 +14,7 @@ from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
-from bridge.store.takeover import UNSAID
+from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..unreadable import sort_out
@@ -56,7 +56,7 @@ _HEADS: Final = """
 WHERE {row}.{is_open} AND {row}.seq > ?1 AND NOT EXISTS (
     SELECT 1 FROM {table} e WHERE e.thread_id = {row}.thread_id AND e.{is_open} AND e.seq < {row}.seq)
 """
-_SAID: Final = f"NOT i.kind {records.one_of(*UNSAID)}"
+_SAID: Final = f"NOT i.kind {records.one_of(*UNMISSED)}"
 _WAITING: Final = f"status {records.one_of(TimerState.WAITING)}"
 _INBOX_HEADS: Final = _HEADS.format(row="i", table="inbox", is_open=records.EVENT_OPEN)
 _OUTBOX_HEADS: Final = _HEADS.format(row="o", table="outbox", is_open=records.MESSAGE_OPEN)

@@ -23,6 +23,7 @@ from bridge.store.people.asking import (
 from bridge.store.people.families import NOBODY, lasting_of, person_of, roots_of
 from bridge.store.people.identities import CONVERSATION, decode_identities, judge, lose
 from bridge.store.people.merging import refresh
+from bridge.store.people.telling import tell_merged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,15 +33,18 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, ThreadRow
 
 
-def meet(arrival: Arrival, base: ThreadRow, thread: ThreadRow, *, is_new: bool) -> Process[ThreadRow]:
+def meet(
+    arrival: Arrival, base: ThreadRow, thread: ThreadRow, *, is_new: bool
+) -> Process[tuple[ThreadRow, list[Arrival]]]:
     """The thread in which an event goes on that names its sender: `thread`, or the one its person has already.
 
-    `base` is the thread of the conversation id itself, from which events go on in `thread` so far.
+    `base` is the thread of the conversation id itself, from which events go on in `thread` so far. Behind it what
+    threads hear before the event: people of whom it tells that they are one.
     """
     named, at, account = decode_identities(arrival.identities), arrival.received_at, arrival.account
     leaves: dict[Identity, int] = yield Owners(account, named)
     if not leaves and thread.contact_id is None:
-        return (yield from _somebody_new(arrival, thread, named, is_new=is_new))
+        return (yield from _somebody_new(arrival, thread, named, is_new=is_new)), []
     roots = yield from roots_of({*leaves.values(), *([] if thread.contact_id is None else [thread.contact_id])})
     owners = {identity: roots[leaf] for identity, leaf in leaves.items()}
     current = None if thread.contact_id is None else roots[thread.contact_id]
@@ -54,6 +58,7 @@ def meet(arrival: Arrival, base: ThreadRow, thread: ThreadRow, *, is_new: bool) 
             yield Link(account, identity, home, at)
     leaf = next((leaves[identity] for identity in named if owners.get(identity) == home), home)
     is_theirs = current is None or current in {home, *merged}
+    people = {home, *merged}
     for person in merged:
         yield Join(max(home, person), min(home, person), at)
         home = min(home, person)
@@ -64,7 +69,8 @@ def meet(arrival: Arrival, base: ThreadRow, thread: ThreadRow, *, is_new: bool) 
     elif thread.contact_id is None:
         thread = yield from _adopted(thread, leaf)
     yield from refresh(home)
-    return (yield from _named(arrival, thread))
+    thread = yield from _named(arrival, thread)
+    return thread, (yield from tell_merged(home, sorted(people - {home}), at)) if merged else []
 
 
 def _somebody_new(

@@ -20,32 +20,34 @@ from bridge.store.people.asking import (
 )
 from bridge.store.people.families import person_of, root_of, roots_of
 from bridge.store.people.identities import lose
+from bridge.store.people.telling import tell_merged, tell_unmerged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.store.people.asking import Asserted, Known, Process
-    from bridge.store.records import ThreadRow, TurnCommit
+    from bridge.store.records import Arrival, ThreadRow, TurnCommit
 
 
-def merge(contact_id: int, other_id: int, at: int) -> Process[bool]:
-    """Two contacts are one person from now on, who goes on as the first; False: they are already."""
+def merge(contact_id: int, other_id: int, at: int) -> Process[list[Arrival] | None]:
+    """Two contacts are one person, who goes on as the first; what their threads hear of it. None: they are already."""
     roots = yield from roots_of({contact_id, other_id})
-    if roots[contact_id] == roots[other_id]:
-        return False
-    yield Join(roots[other_id], roots[contact_id], at)
+    person, other = roots[contact_id], roots[other_id]
+    if person == other:
+        return None
+    yield Join(other, person, at)
     yield from refresh(contact_id)
-    return True
+    return (yield from tell_merged(person, [other], at, by_hand=True))
 
 
-def unmerge(contact_id: int, at: int) -> Process[bool]:
-    """A contact is a person of their own again; False: they are."""
+def unmerge(contact_id: int, at: int) -> Process[list[Arrival] | None]:
+    """A contact is a person of their own again; what the threads hear; None: they are."""
     before: list[Known] = yield Family(contact_id)
     if not before:
         raise NoContact(f"there is no contact {contact_id}")
     contact = next(known for known in before if known.id == contact_id)
     if contact.into is None:
-        return False
+        return None
     yield Join(contact_id, None, at)
     roots = yield from roots_of(known.id for known in before)
     threads: list[ThreadRow] = yield ThreadsOf(sorted(roots))
@@ -64,7 +66,7 @@ def unmerge(contact_id: int, at: int) -> Process[bool]:
             yield KeepThread(by_id[thread.id])
     yield from refresh(contact_id)
     yield from refresh(contact.into)
-    return True
+    return (yield from tell_unmerged(contact_id, roots[contact.into], at))
 
 
 def refresh(contact_id: int) -> Process[None]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from bridge.store.looks import AuditEntry
 from bridge.store.replay import letter_of
 from bridge.web.api.problems import Refusal
-from bridge.web.control_protocol import thread_number
+from bridge.web.control_protocol import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -76,7 +76,7 @@ class Call:
     async def thread(self) -> tuple[Backend, ThreadSummary]:
         """The conversation that the path names. Raises Refusal."""
         for backend, own, account in self.read_id(self.path["thread_id"]):
-            number = thread_number(own)
+            number = number_of(own)
             summary = None if number is None else await backend.store.summary(number)
             if summary is not None and account in {None, summary.ref.account} and self.sees(summary.ref.account):
                 return backend, summary

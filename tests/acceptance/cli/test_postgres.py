@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from bridge.events import Merged, Message, Unmerged
 from bridge.store.opening import open_store
+from bridge.store.people.identities import encode_identities
 from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up, riddle, sent
 from tests.support.postgres import new_database, plain
 
@@ -64,6 +66,29 @@ def test_commands_make_the_store_and_look_into_it_and_change_it_beside_a_process
         assert command(file, "dead", "drop", letter["id"])[0] == 0
         loop.run(store.close())
     assert json.loads(command(file, "dead", "list", "--json")[1]) == []
+
+
+def test_contacts_are_merged_beside_a_process_and_its_threads_hear_of_it(file: Path) -> None:
+    assert command(file, "migrate")[0] == 0
+    url = file.read_text("utf-8").split('"')[1]
+
+    async def heard(desk: Desk) -> list[list[type]]:
+        threads = await desk.store.threads()
+        return [[type(row.event) for row in await desk.events(thread.id)] for thread in threads]
+
+    with asyncio.Runner() as loop:
+        desk = loop.run(Desk(f"{url}&durability=relaxed" if "?" in url else f"{url}?durability=relaxed").open())
+        for name in ("ann", "bob"):
+            loop.run(desk.receive(arrival(name, name, identities=encode_identities([("username", f"line:{name}")]))))
+        first, second = sorted(person["id"] for person in json.loads(command(file, "contacts", "list", "--json")[1]))
+        code, said = command(file, "contacts", "merge", str(first), str(second))
+        assert (code, said.splitlines()[-1]) == (0, f"{second}: one person with {first}")
+        assert json.loads(command(file, "contacts", "show", "line:bob", "--json")[1])["merged"] == [second]
+        assert loop.run(heard(desk)) == [[Message, Merged]] * 2
+        assert command(file, "contacts", "unmerge", str(second))[0] == 0
+        assert loop.run(heard(desk)) == [[Message, Merged, Unmerged]] * 2
+        assert len(json.loads(command(file, "contacts", "export", "line:ann")[1])["conversations"]) == 1
+        loop.run(desk.store.close())
 
 
 def test_a_database_that_is_not_there_is_a_problem(file: Path) -> None:

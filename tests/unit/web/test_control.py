@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.cli.control import Control
-from bridge.errors import Unavailable, Unmappable
+from bridge.errors import NoContact, Unavailable, Unmappable
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
 
@@ -215,3 +215,34 @@ async def test_a_socket_that_cannot_be_removed_is_left_for_the_next_start(
     assert path.exists()
     await (await start_control(path, Letters(), Threads())).cleanup()
     assert not path.exists()
+
+
+class Contacts:
+    """Knows 7 and 8, who are two, and 9, who is merged into 7."""
+
+    async def merge(self, contact_id: int, other_id: int) -> bool:
+        if other_id == 4711:
+            raise NoContact("there is no contact 4711")
+        return (contact_id, other_id) == (7, 8)
+
+    async def unmerge(self, contact_id: int) -> bool:
+        return contact_id == 9
+
+
+async def test_contacts_are_merged_and_parted(tmp_path: Path) -> None:
+    database = tmp_path / "x.db"
+    runner = await start_control(socket_path(database), Letters(), Threads(), people=Contacts())
+
+    def told(id_: str, verb: str, other: str = "") -> str | None:
+        return Control(database).ask("contacts", id_, verb, missing="so already", body=other)
+
+    try:
+        assert await asyncio.to_thread(told, "7", "merge", "8") is None
+        assert await asyncio.to_thread(told, "7", "merge", "9") == "so already"
+        assert await asyncio.to_thread(told, "7", "merge", "4711") == "there is no contact 4711"
+        assert await asyncio.to_thread(told, "7", "merge", "x") == "there is no such contact"
+        assert await asyncio.to_thread(told, "9", "unmerge") is None
+        assert await asyncio.to_thread(told, "7", "unmerge") == "so already"
+        assert await asyncio.to_thread(told, "9" * 30, "unmerge") == "there is no such contact"
+    finally:
+        await runner.cleanup()

@@ -21,6 +21,7 @@ from bridge.testing.contract.store.erasure import ErasureContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
+from bridge.testing.contract.store.merging import MergingContract
 from bridge.testing.contract.store.own_tables import OwnTablesContract
 from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
@@ -50,6 +51,7 @@ class StoreContract(
     TraceContract,
     PeopleContract,
     LookingContract,
+    MergingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -63,6 +65,7 @@ __all__ = [
     "HandoffContract",
     "LookingContract",
     "MediaContract",
+    "MergingContract",
     "OwnTablesContract",
     "PeopleContract",
     "PollingContract",
