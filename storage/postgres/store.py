@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import asyncpg
 
 from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
-from bridge.store.admission import joins_message
 
 from .. import records
 from ..memory import FORMER_KEYS, ThreadMemory
@@ -26,15 +25,14 @@ from . import (
     merges,
     news,
     outbox,
-    people,
     retention,
     statements,
-    statuses,
     steps,
     threads,
     timers,
     turns,
     unreadable,
+    work,
 )
 from .claims import PAUSED
 from .connection import LOST, Readers, address_of, is_contended, is_lost, translate
@@ -46,12 +44,12 @@ from .tending import Tending
 from .transaction import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bridge.statements import Record, Statement
     from bridge.store.media import MediaRow
     from bridge.store.migrations import Migration
-    from bridge.store.records import Arrival, InboxRow, OutboxRow, ThreadRow
+    from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
     from ..records import Row
     from ..results import Result
@@ -258,12 +256,14 @@ class PostgresStore(Owner, Reader):
         return results
 
     async def _execute(self, tx: Transaction, units: Sequence[Unit]) -> list[Result | StoreError]:
-        arrivals = [*_arrivals_of(units)]
-        wanted = {*_threads_of(units), *await _threads_to_come(tx, units, arrivals)}
+        arrivals = [*work.arrivals_of(units)]
+        wanted = {*work.threads_of(units), *await work.threads_to_come(tx, units, arrivals)}
         await tx.lock(wanted, (arrival.ref for arrival in arrivals if arrival.ref))
-        tx.had_company |= await self._process.count(tx, sum(_numbers_for(unit) for unit in units))
+        tx.had_company |= await self._process.count(tx, sum(work.numbers_for(unit) for unit in units))
         results: list[Result | StoreError] = [
-            StoreError("not run") if (thread_id := _fenced(unit)) is None or thread_id in tx.own else _lost(thread_id)
+            StoreError("not run")
+            if (thread_id := work.fenced(unit)) is None or thread_id in tx.own
+            else work.lost(thread_id)
             for unit in units
         ]
         by_kind = indexes_by_kind(units)
@@ -306,75 +306,6 @@ class PostgresStore(Owner, Reader):
             await connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, *LOST):
             self._process.lose()
-
-
-def _fenced(unit: Unit) -> int | None:
-    """The thread that a unit works in, which only its holder may; None: it works in none."""
-    thread_id: int | None = None
-    match unit.kind:
-        case "commit turn":
-            thread_id = unit.payload.thread.id
-        case "settle delivery" | "retry delivery" | "settle turn" | "retry turn" | "start step" | "end step":
-            thread_id = unit.payload.thread_id
-    return thread_id
-
-
-def _lost(thread_id: int) -> ClaimLost:
-    return ClaimLost(f"thread {thread_id} is another process's")
-
-
-def _threads_of(units: Sequence[Unit]) -> Iterator[int]:
-    """The threads that units name."""
-    for unit in units:
-        if (thread_id := _fenced(unit)) is not None:
-            yield thread_id
-        elif unit.kind in {"end dialog", "erase"}:
-            yield unit.payload[0]
-        elif unit.kind == "give up unreadable":
-            yield from (row.thread_id for row in unit.payload[1])
-
-
-async def _threads_to_come(tx: Transaction, units: Sequence[Unit], arrivals: Sequence[Arrival]) -> set[int]:
-    """The threads that units will come upon: all are locked at once, and so in the order that everybody has."""
-    threads = await statuses.threads_of(tx, [arrival for arrival in arrivals if joins_message(arrival)])
-    for unit in units:
-        if unit.kind == "fire timers":
-            threads |= await timers.threads_of_due(tx, *unit.payload)
-        elif unit.kind == "release":
-            threads |= await claims.threads_in_use(tx)
-    return threads | await people.threads_concerned(tx, [*_contacts_of(units)])
-
-
-def _contacts_of(units: Sequence[Unit]) -> Iterator[int]:
-    """The contacts of whom units change what all their threads know."""
-    for unit in units:
-        match unit.kind:
-            case "merge":
-                yield from unit.payload[:2]
-            case "unmerge":
-                yield unit.payload[0]
-            case "commit turn":
-                turn = unit.payload
-                if turn.thread.contact_id is not None and (turn.person is not None or turn.opts_out is not None):
-                    yield turn.thread.contact_id
-
-
-def _arrivals_of(units: Sequence[Unit]) -> Iterator[Arrival]:
-    for unit in units:
-        if unit.kind == "receive":
-            yield from unit.payload
-        elif unit.kind == "commit turn":
-            yield from unit.payload.sends
-
-
-def _numbers_for(unit: Unit) -> int:
-    """How many numbers a unit takes, mostly."""
-    match unit.kind:
-        case "receive":
-            return len(unit.payload)
-        case "commit turn":
-            return len(unit.payload.sayings) + len(unit.payload.sends)
-    return 0
 
 
 async def open_store(url: str) -> PostgresStore:
