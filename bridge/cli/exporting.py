@@ -31,7 +31,7 @@ _STEP: Final = "  "
 
 async def export_to(file: str | None, store: StoreReader, contact_id: int, person: Mapping[str, Any], now: int) -> str:
     """Write the document to a file, or to standard output; what it holds, in words."""
-    with _opened(file) as out, counting() as progress:
+    with _opened(file) as out, counting(shown=file is not None) as progress:
         task = progress.add_task("written", total=None)
         threads = await store.threads_of_contact(contact_id)
         said = 0

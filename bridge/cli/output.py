@@ -134,14 +134,14 @@ def listing(rows: Sequence[Mapping[str, object]], *, columns: Sequence[str], as_
         typer.echo("\t".join(_cell(row[name]) for name in columns))
 
 
-def counting() -> Progress:
+def counting(*, shown: bool = True) -> Progress:
     """A line on standard error that counts, shown on a terminal only."""
     from rich.console import Console  # noqa: PLC0415 - few commands count
     from rich.progress import Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
-    shown = Console(stderr=True)
+    console = Console(stderr=True)
     columns = (TextColumn("{task.description} {task.completed:g}"), TimeElapsedColumn())
-    return Progress(*columns, console=shown, transient=True, disable=not shown.is_terminal)
+    return Progress(*columns, console=console, transient=True, disable=not (shown and console.is_terminal))
 
 
 def _cell(value: object) -> str:

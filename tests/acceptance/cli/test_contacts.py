@@ -184,6 +184,8 @@ async def test_a_running_bridge_merges_and_its_handlers_hear_of_it(two: Shop, ru
     await running.settle()
     document = json.loads((await two.beside("export", "1")).stdout)
     assert texts(document) == [["merged: 2 into 1"]] * 2
+    for conversation in document["conversations"]:
+        assert [entry["kind"] for entry in conversation["said"] if entry["from"] == "bridge"] == ["merged"]
     result = await two.beside("merge", "1", "2")
     assert (result.exit_code, result.stderr) == (1, "1: the two are one person already\n")
     assert (await two.beside("unmerge", "2")).exit_code == 0
