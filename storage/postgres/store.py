@@ -195,10 +195,6 @@ class PostgresStore(Owner, Reader):
         query = MINE["outbox"].heads
         return await self._readable("outbox", records.outbox_row, query, after_seq, account, limit, self._process.epoch)
 
-    async def wipe(self) -> bool:
-        """Its server does so by itself, in its own time."""
-        return True
-
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""
         return statements.change(sql, parameters)

@@ -99,6 +99,7 @@ class ErasureContract(StoreSuite):
         assert await erased(desk, other) == await erased(desk, thread_id) + Counter(
             {"events": 5, "messages": 3, "tries": 3, "timers": 2, "steps": 1, "media": 2, "long keys": 1, "threads": 1}
         )
+        assert await desk.states(other) == []
 
     async def test_an_erasure_that_was_interrupted_goes_on(self, lasting_desk: Desk) -> None:
         thread_id = await full_life(lasting_desk)
