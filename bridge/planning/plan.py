@@ -31,6 +31,8 @@ class Bar(StrEnum):
     FORM = "form"
     """The channel has no form for it."""
     CONSENT = "consent"
+    MOVED = "moved"
+    """The id of the conversation is another person's now."""
     PERSON = "person"
     """A person has the conversation."""
 

@@ -33,7 +33,8 @@ def fit(row: OutboxRow, thread: ThreadRow, carries: Capabilities, now: int, *, m
     if thread.hold.silences(row.seq) and not may_be_out:
         return Unfit(bar=Bar.PERSON)
     if forbids(thread, row) or is_lost(thread, row.address):
-        return Unfit(bar=Bar.CONSENT, reason=OPTED_OUT if forbids(thread, row) else TAKEN)
+        opted_out = forbids(thread, row)
+        return Unfit(bar=Bar.CONSENT if opted_out else Bar.MOVED, reason=OPTED_OUT if opted_out else TAKEN)
     if row.expires_at is not None and row.expires_at <= now:
         reason = "it was worth nothing any more when it could leave"
         return Unfit(bar=Bar.EXPIRED, state=OutboxState.EXPIRED, reason=reason)
