@@ -13,7 +13,7 @@ from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
 _MESSAGE: Final = f"SELECT {MESSAGE} FROM outbox o JOIN threads t ON t.id = o.thread_id"
-_BACK: Final = segments.SEGMENTS.replace(":after", "0")
+_BACK: Final = segments.SEGMENTS.replace(":after", "0").replace(":before", str(segments.LAST))
 _ON: Final = f"""
 WITH RECURSIVE s (n) AS (
     SELECT ?2 >> {segments.BITS} UNION ALL SELECT n + 1 FROM s WHERE n < ({segments.NEWEST}) >> {segments.BITS})

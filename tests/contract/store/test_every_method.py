@@ -114,7 +114,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     echo = Echo(id="e", contact=row.event.contact, at=row.event.at, text="?")
     await desk.receive(arrival("e", event=echo, encoded=encode_event(echo)))
     for sweep in Sweep:
-        await store.sweep(sweep, AT + 1)
+        await store.sweep(sweep, AT)
     await store.advance("shop", "n", "1")
     await store.keep_secret("shop", "n", "1")
     await store.renew_secret("shop", "n", "2")
