@@ -85,7 +85,13 @@ def document(api: Api) -> dict[str, Any]:
     sent = api.ask("/api/v1/messages", {"account": "demo", "to": "ann", "message": {"kind": "text", "text": "hi"}})
     (letter,) = api.ask("/api/v1/dead-letters")["items"]
     (thread,) = api.ask("/api/v1/threads")["items"]
-    known = {"thread_id": thread["id"], "letter_id": letter["id"], "message_id": sent["id"]}
+    contact = api.ask("/api/v1/contacts")["items"][0]
+    known = {
+        "thread_id": thread["id"],
+        "letter_id": letter["id"],
+        "message_id": sent["id"],
+        "contact_id": contact["id"],
+    }
     described: dict[str, Any] = api.ask("/api/v1/openapi.json")
     for of_path in described["paths"].values():
         for operation in of_path.values():

@@ -191,6 +191,52 @@ class SignalIn(_In):
     idempotency_key: Named | None = Field(default=None, description="Comes once: the same again changes nothing")
 
 
+# People
+
+
+class ContactsAsked(Page):
+    """Which people; those of one identity by its value, like a phone number."""
+
+    identity: Annotated[str, Field(min_length=1, max_length=512, pattern=_SAYS)] | None = None
+
+
+class IdentityOut(_Out):
+    """What names a person at an account, as its gateway asserts."""
+
+    account: str
+    kind: str
+    value: str
+
+
+class ContactOut(_Out):
+    """A person. `merged` are other contacts who turned out to be them; `opted_out` the accounts where they did so."""
+
+    id: str
+    name: str
+    merged: list[str]
+    identities: list[IdentityOut]
+    fields: dict[str, Any]
+    tags: list[str]
+    locale: str | None
+    timezone: str | None
+    threads: list[str]
+    opted_out: list[str]
+    created_at: datetime
+
+
+class Contacts(_Out):
+    """People, those first met last first."""
+
+    items: list[ContactOut]
+    next: str | None
+
+
+class OtherContact(_In):
+    """The contact who is the same person."""
+
+    other: Annotated[str, Field(min_length=1, max_length=100, pattern=_SAYS)]
+
+
 class Done(_Out):
     """It is stored, and takes effect in the conversation's order."""
 

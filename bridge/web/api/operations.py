@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from bridge.web.api import audit, letters, messages, models, threads
+from bridge.web.api import audit, contacts, letters, messages, models, threads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "/api/v1"
 _NO_THREAD: Final = {404: "There is no such conversation"}
+_NO_CONTACT: Final = {404: "There is no such contact"}
 _NO_LETTER: Final = {404: "There is no such dead letter"}
 _NO_ACCOUNT: Final = {404: "There is no such account"}
 
@@ -119,6 +120,39 @@ OPERATIONS: Final = (
         status=202,
         body=models.SignalIn,
         refusals={**_NO_THREAD, 409: "Another event came under this key"},
+    ),
+    Operation(
+        method="GET",
+        path="/contacts",
+        scope="read",
+        act=contacts.contacts,
+        answer=models.Contacts,
+        query=models.ContactsAsked,
+    ),
+    Operation(
+        method="GET",
+        path="/contacts/{contact_id}",
+        scope="read",
+        act=contacts.contact,
+        answer=models.ContactOut,
+        refusals=_NO_CONTACT,
+    ),
+    Operation(
+        method="POST",
+        path="/contacts/{contact_id}/merge",
+        scope="operate",
+        act=contacts.merge,
+        answer=models.ContactOut,
+        body=models.OtherContact,
+        refusals={**_NO_CONTACT, 409: "They are one person already, or in different databases"},
+    ),
+    Operation(
+        method="POST",
+        path="/contacts/{contact_id}/unmerge",
+        scope="operate",
+        act=contacts.unmerge,
+        answer=models.ContactOut,
+        refusals={**_NO_CONTACT, 409: "They are a person of their own"},
     ),
     Operation(
         method="GET",
