@@ -65,7 +65,7 @@ COMMANDS: Final = {
         Entry(
             "erase",
             "erase:erase",
-            "Erase a conversation: all that was said in it, its state, its timers and its media.",
+            "Erase a person: all of their conversations, and what is known of them.",
         ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
         Entry("contacts", "contacts:contacts", "List, show, merge, unmerge and export the people who write."),

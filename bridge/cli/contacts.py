@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import orjson
@@ -12,13 +11,15 @@ import typer
 
 from bridge.cli.commands import Command, Group
 from bridge.cli.control import Control
+from bridge.cli.erase import erase
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, clean, complain, exits, leave, listing, say, time_of
+from bridge.cli.persons import reading, whom
 from bridge.cli.threads import Limit, no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
 from bridge.errors import NoContact
-from bridge.store.opening import open_reader, open_store
+from bridge.store.opening import open_store
 from bridge.web.control_protocol import NO_CONTACT, NOT_MERGED, ONE_PERSON, number_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 contacts = typer.Typer(
-    cls=Group, no_args_is_help=True, help="List, show, merge, unmerge and export the people who write."
+    cls=Group, no_args_is_help=True, help="List, show, merge, unmerge, export and erase the people who write."
 )
 
 Who = Annotated[
@@ -50,8 +51,6 @@ ToFile = Annotated[
 
 _PAGE: Final = 100
 _COLUMNS: Final = ("id", "name", "identities", "threads", "opted_out", "last_heard")
-_PUNCTUATION: Final = re.compile(r"[\s()./-]")
-"""What people write into phone numbers."""
 
 
 @contacts.command("list", cls=Command)
@@ -94,7 +93,7 @@ def show(
     Example: `threadbridge contacts show +6281234567890`
     """
     with exits():
-        card = _person(looked_at(config, store, dev=dev, demo=demo, accounts=False), who)
+        card = whom(looked_at(config, store, dev=dev, demo=demo, accounts=False), who)
         person = person_of(card)
         if as_json:
             typer.echo(json.dumps(person, indent=2))
@@ -159,12 +158,15 @@ def export(
 
     with exits():
         looked = looked_at(config, store, dev=dev, demo=demo, accounts=False)
-        card = _person(looked, who)
+        card = whom(looked, who)
         written = asyncio.run(
-            _reading(looked, lambda reader: export_to(file, reader, card.id, person_of(card), SystemClock().now()))
+            reading(looked, lambda reader: export_to(file, reader, card.id, person_of(card), SystemClock().now()))
         )
         if file is not None:
             say(f"{file}: {written}")
+
+
+contacts.command("erase", cls=Command)(erase)
 
 
 def person_of(card: ContactCard) -> dict[str, Any]:
@@ -316,29 +318,4 @@ async def _cards(config: Config, limit: int) -> list[ContactCard]:
             cards += page
         return cards
 
-    return await _reading(config, read)
-
-
-def _person(config: Config, who: str) -> ContactCard:
-    """The person of a number or an identity; ends the command where that is not one."""
-    cards = [] if no_store_yet(config) else asyncio.run(_reading(config, lambda store: _found(store, who)))
-    if len(cards) != 1:
-        several = f"several contacts have it, name one by its number: {', '.join(str(card.id) for card in cards)}"
-        complain(f"{who}: {several if cards else f'{NO_CONTACT}; `threadbridge contacts list` has all'}")
-        leave(1)
-    return cards[0]
-
-
-async def _found(store: StoreReader, who: str) -> list[ContactCard]:
-    """People by a number, else by an identity."""
-    if (number := number_of(who)) is not None and (card := await store.contact(number)) is not None:
-        return [card]
-    return await store.contacts_named(who) or await store.contacts_named(_PUNCTUATION.sub("", who))
-
-
-async def _reading(config: Config, read: Callable[[StoreReader], Awaitable[T]]) -> T:
-    store = await open_reader(config.storage.url)
-    try:
-        return await read(store)
-    finally:
-        await store.close()
+    return await reading(config, read)

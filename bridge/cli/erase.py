@@ -1,4 +1,4 @@
-"""`threadbridge erase`: a conversation is removed, and a receipt says what it was."""
+"""`threadbridge erase`: a person or a conversation is removed, and a receipt says what it was."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from bridge.cli.housekeeping import housekeeper
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, say, time_of
+from bridge.cli.persons import reading, whom
 from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
@@ -19,18 +20,23 @@ from bridge.engine.erasing import erase as erase_thread
 from bridge.engine.erasing import erase_person
 from bridge.errors import NoThread
 from bridge.store.erasure import receipt
-from bridge.store.opening import open_reader
 from bridge.web.control_protocol import NO_THREAD, number_of
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from bridge.config.load import Config
+    from bridge.store.people.cards import ContactCard
+    from bridge.store.port import StoreReader
 
-Conversation = Annotated[
-    str | None, typer.Argument(metavar="[THREAD_ID]", help="An id from the first column of `threads`.")
+Who = Annotated[
+    str | None,
+    typer.Argument(metavar="[CONTACT]", help="A number of `contacts list`, a phone number or another identity."),
 ]
-OfContact = Annotated[str | None, typer.Option("--contact", metavar="ID", help="Erase this person, everywhere.")]
+OfThread = Annotated[
+    str | None,
+    typer.Option("--thread", metavar="ID", help="Erase this conversation alone, by its number of `threads`."),
+]
 Yes = Annotated[bool, typer.Option("--yes", help="Erase without asking.")]
 ReceiptFile = Annotated[
     Path | None,
@@ -40,44 +46,35 @@ _LEFT: Final = {
     "log": "a program reads the database: its log still holds what was erased, until that program ends",
     "server": "the server overwrites what is erased in its own time: see the page about erasure",
 }
-NO_CONTACT: Final = "there is no contact of that number"
 _TOLD_AT: Final = 1_000
 """Rows between two lines of progress."""
 
 
 def erase(
-    thread_id: Conversation = None,
-    contact: OfContact = None,
+    contact: Who = None,
+    thread: OfThread = None,
     yes: Yes = False,
     file: ReceiptFile = None,
     config: ConfigFile = DEFAULT,
 ) -> None:
-    """Erase a conversation: all that was said in it, its state, its timers and its media.
+    """Erase a person: all of their conversations, and what is known of them.
 
-    With `--contact` all conversations of a person are erased, and then what is known of the person.
+    With `--thread` one conversation is erased, and the person stays.
 
-    Messages that wait in it are never sent. Its events are not handled again when a gateway repeats them. A
-    running bridge erases at once; otherwise the command opens the store itself. After an interruption the same command
-    continues.
+    Messages that wait are never sent. Events are not handled again when a gateway repeats them. A running bridge
+    erases at once; otherwise the command opens the store itself. After an interruption the same command continues.
 
-    Example: `threadbridge erase 7 --yes`
+    Example: `threadbridge erase +6281234567890 --yes`
     """
-    if (thread_id is None) == (contact is None):
-        raise typer.BadParameter("want a conversation, or --contact", param_hint="THREAD_ID")
+    if (contact is None) == (thread is None):
+        raise typer.BadParameter("want a contact, or --thread and a conversation", param_hint="CONTACT")
     with exits():
         loaded = load_config(config, accounts=False)
-        asked = thread_id or contact or ""
-        number = number_of(asked)
-        erasure = None
-        if number is not None and not no_store_yet(loaded):
-            erasure = asyncio.run((_of_thread if contact is None else _of_contact)(loaded, number))
-        if erasure is None:
-            complain(f"{asked}: {NO_THREAD if contact is None else NO_CONTACT}")
-            leave(1)
+        erasure = _of_contact(whom(loaded, contact)) if contact is not None else _thread(loaded, thread or "")
         if not yes and not typer.confirm(f"Erase {erasure.what}?"):
             complain("nothing is erased")
             leave(1)
-        receipt_file = file or Path(f"erased-{erasure.kind}-{number}.json")
+        receipt_file = file or Path(f"erased-{erasure.kind}-{erasure.number}.json")
         written = asyncio.run(_erase(loaded, erasure))
         _write(receipt_file, written)
         for kind, rows in written["removed"].items():
@@ -85,7 +82,7 @@ def erase(
                 say(f"{kind}: {rows:,}")
         for left in written["left"]:
             complain(left)
-        say(f"{asked}: erased; the receipt is {receipt_file}")
+        say(f"{erasure.kind} {erasure.number}: erased; the receipt is {receipt_file}")
 
 
 class _Erasure(NamedTuple):
@@ -97,28 +94,31 @@ class _Erasure(NamedTuple):
     account: str
 
 
+def _thread(config: Config, asked: str) -> _Erasure:
+    """A conversation; ends the command where there is none."""
+    number = number_of(asked)
+    erasure = None if number is None or no_store_yet(config) else asyncio.run(_of_thread(config, number))
+    if erasure is None:
+        complain(f"{asked}: {NO_THREAD}")
+        leave(1)
+    return erasure
+
+
 async def _of_thread(config: Config, number: int) -> _Erasure | None:
-    reader = await open_reader(config.storage.url)
-    try:
-        account = (await reader.thread(number)).ref.account
+    async def read(store: StoreReader) -> _Erasure:
+        account = (await store.thread(number)).ref.account
         return _Erasure("thread", number, f"conversation {number} of the account {account}", account)
+
+    try:
+        return await reading(config, read)
     except NoThread:
         return None
-    finally:
-        await reader.close()
 
 
-async def _of_contact(config: Config, number: int) -> _Erasure | None:
-    reader = await open_reader(config.storage.url)
-    try:
-        card = await reader.contact(number)
-    finally:
-        await reader.close()
-    if card is None:
-        return None
+def _of_contact(card: ContactCard) -> _Erasure:
     threads = ", ".join(str(thread.id) for thread in card.threads) or "none"
     accounts = sorted({thread.ref.account for thread in card.threads})
-    return _Erasure("contact", number, f"contact {number} and their conversations ({threads})", ", ".join(accounts))
+    return _Erasure("contact", card.id, f"contact {card.id} and their conversations ({threads})", ", ".join(accounts))
 
 
 async def _erase(config: Config, erasure: _Erasure) -> dict[str, Any]:

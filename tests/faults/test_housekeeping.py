@@ -68,7 +68,7 @@ async def test_an_erasure_and_a_pruning_go_on_after_kills(tmp_path: Path, report
                 async with talk.flowing(10, chatter(5, dice.random), insist=True):
                     for wanted in (OLD * 4 // 5, OLD * 3 // 5, OLD * 2 // 5):
                         await home.ready(home.start())
-                        commands = [command(home, "erase", str(thread_id), "--yes"), command(home, "prune")]
+                        commands = [command(home, "erase", "--thread", str(thread_id), "--yes"), command(home, "prune")]
                         await until("a part is erased", lambda wanted=wanted: left() <= wanted)  # type: ignore[misc] # bound
                         home.kill()
                         left_by_kills.append(left())
@@ -76,7 +76,7 @@ async def test_an_erasure_and_a_pruning_go_on_after_kills(tmp_path: Path, report
                             await asyncio.to_thread(process.wait)
                     await home.ready(home.start())
                 await home.settled()
-                for arguments in (("erase", str(thread_id), "--yes"), ("prune",)):
+                for arguments in (("erase", "--thread", str(thread_id), "--yes"), ("prune",)):
                     await asyncio.to_thread(command(home, *arguments).wait)
                 assert left_in(tmp_path) == []
                 there = {(str(account), str(key)) for account, key in home.rows("SELECT account, event_key FROM inbox")}

@@ -110,7 +110,7 @@ def shop(tmp_path: Path) -> Shop:
 
 def test_no_byte_of_an_erased_conversation_is_left(shop: Shop) -> None:
     assert set(shop.canaries()) == {"threadbridge.db"}
-    result = shop.call(str(shop.threads["ann"]), "--yes")
+    result = shop.call("--thread", str(shop.threads["ann"]), "--yes")
     assert (result.exit_code, result.stderr) == (0, "")
     assert shop.canaries() == {}
     removed = json.loads((shop.folder / "receipt.json").read_text("utf-8"))["removed"]
@@ -139,7 +139,7 @@ async def test_a_running_bridge_erases_when_it_is_asked(shop: Shop) -> None:
     made = create_app(shop.folder / "threadbridge.toml")
     runner = runner_of(made)
     await runner.setup()
-    result = await asyncio.to_thread(shop.call, str(shop.threads["ann"]), "--yes")
+    result = await asyncio.to_thread(shop.call, "--thread", str(shop.threads["ann"]), "--yes")
     assert (result.exit_code, result.stderr) == (0, "")
     await made[BRIDGE].settle()
     assert shop.canaries() == {}
@@ -157,24 +157,24 @@ def test_a_person_is_erased_with_every_conversation(shop: Shop) -> None:
         return card.id
 
     contact_id = str(asyncio.run(known()))
-    assert shop.call(str(shop.threads["ann"]), "--yes").exit_code == 0
+    assert shop.call("--thread", str(shop.threads["ann"]), "--yes").exit_code == 0
     assert shop.canaries() != {}
-    result = shop.call("--contact", contact_id, "--yes")
+    result = shop.call(contact_id, "--yes")
     assert (result.exit_code, result.stderr) == (0, "")
     assert shop.canaries() == {}
     removed = json.loads((shop.folder / "receipt.json").read_text("utf-8"))["removed"]
     assert (removed["threads"], removed["identities"], removed["contacts"]) == (2, 1, 1)
-    result = shop.call("--contact", contact_id, "--yes")
-    assert (result.exit_code, result.stderr) == (1, f"{contact_id}: there is no contact of that number\n")
+    result = shop.call(contact_id, "--yes")
+    assert (result.exit_code, result.stderr) == (1, f"{contact_id}: there is no such contact; `threadbridge contacts list` has all\n")
 
 
-@pytest.mark.parametrize("arguments", [(), ("7", "--contact", "7")])
+@pytest.mark.parametrize("arguments", [(), ("7", "--thread", "7")])
 def test_it_wants_a_conversation_or_a_person(shop: Shop, arguments: tuple[str, ...]) -> None:
     assert shop.call(*arguments).exit_code == 2
 
 
 def test_it_asks_first_and_no_is_no(shop: Shop) -> None:
-    result = shop.call(str(shop.threads["ann"]), answer="n\n")
+    result = shop.call("--thread", str(shop.threads["ann"]), answer="n\n")
     assert result.exit_code == 1
     assert shop.canaries()
     assert not (shop.folder / "receipt.json").exists()
@@ -184,7 +184,7 @@ def test_a_reader_that_does_not_end_is_named(shop: Shop) -> None:
     with closing(sqlite3.connect(shop.folder / "threadbridge.db", isolation_level=None)) as db:
         db.execute("BEGIN")
         db.execute("SELECT count(*) FROM inbox").fetchone()
-        result = shop.call(str(shop.threads["ann"]), "--yes")
+        result = shop.call("--thread", str(shop.threads["ann"]), "--yes")
     assert result.exit_code == 0
     assert "a program reads the database" in result.stderr
     assert json.loads((shop.folder / "receipt.json").read_text("utf-8"))["left"]
@@ -192,5 +192,5 @@ def test_a_reader_that_does_not_end_is_named(shop: Shop) -> None:
 
 @pytest.mark.parametrize("thread", ["99", "no"])
 def test_a_conversation_that_is_none_is_told(shop: Shop, thread: str) -> None:
-    result = shop.call(thread, "--yes")
+    result = shop.call("--thread", thread, "--yes")
     assert (result.exit_code, result.stderr) == (1, f"{thread}: there is no conversation of that id\n")
