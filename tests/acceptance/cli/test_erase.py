@@ -165,7 +165,10 @@ def test_a_person_is_erased_with_every_conversation(shop: Shop) -> None:
     removed = json.loads((shop.folder / "receipt.json").read_text("utf-8"))["removed"]
     assert (removed["threads"], removed["identities"], removed["contacts"]) == (2, 1, 1)
     result = shop.call(contact_id, "--yes")
-    assert (result.exit_code, result.stderr) == (1, f"{contact_id}: there is no such contact; `threadbridge contacts list` has all\n")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"{contact_id}: there is no such contact; `threadbridge contacts list` has all\n",
+    )
 
 
 @pytest.mark.parametrize("arguments", [(), ("7", "--thread", "7")])
