@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bridge.engine.restoring import Restored
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="The file that becomes the backup; it must not exist.")]
-Made = Annotated[Path | None, typer.Argument(metavar="[FILE]", help="The backup; none where the store is in place.")]
+Made = Annotated[Path | None, typer.Argument(metavar="FILE", help="The backup; none where the store is in place.")]
 Sends = Annotated[
     bool, typer.Option("--send", help="Send the messages that wait: no bridge has run since the backup was made.")
 ]

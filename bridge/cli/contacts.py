@@ -46,7 +46,7 @@ Who = Annotated[
 Number = Annotated[str, typer.Argument(metavar="ID", help="The number of a contact, from `contacts list`.")]
 Other = Annotated[str, typer.Argument(metavar="OTHER", help="The number of the contact that is merged into it.")]
 ToFile = Annotated[
-    str | None, typer.Argument(metavar="[FILE]", help="The file to write, for its owner alone; else standard output.")
+    str | None, typer.Argument(metavar="FILE", help="The file to write, for its owner alone; else standard output.")
 ]
 
 _PAGE: Final = 100

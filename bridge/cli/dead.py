@@ -43,7 +43,7 @@ dead = typer.Typer(
 )
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID]...", help='Ids from `dead list`, like "in-7" or "out-12".')
+    list[str] | None, typer.Argument(metavar="ID", help='Ids from `dead list`, like "in-7" or "out-12".')
 ]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter that the other options leave.")]
 Reason = Annotated[

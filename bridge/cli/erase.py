@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 Who = Annotated[
     str | None,
-    typer.Argument(metavar="[CONTACT]", help="A number of `contacts list`, a phone number or another identity."),
+    typer.Argument(metavar="CONTACT", help="A number of `contacts list`, a phone number or another identity."),
 ]
 OfThread = Annotated[
     str | None,
