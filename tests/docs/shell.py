@@ -30,6 +30,8 @@ NOT_OURS: Final = {
     "sh",
     "ssh",
     "cloudflared",
+    "docker",
+    "kubectl",
     "ngrok",
     "pip",
 }
