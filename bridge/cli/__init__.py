@@ -20,6 +20,7 @@ COMMANDS: Final = {
         Entry("dev", "dev:dev", "Work on a bot: emulated gateways, the console, and a restart at every change."),
     ),
     "Set up": (
+        Entry("init", "project:init", "Begin a project: a configuration, a bot, and a test that passes."),
         Entry("check", "check:check", "Check the configuration, the handlers and the store without starting them."),
         Entry(
             "doctor",
@@ -32,6 +33,11 @@ COMMANDS: Final = {
             "Hold conversations written as plain text with the bot, and show what differs.",
         ),
         Entry("urls", "urls:urls", "Print the webhook URL of each account, to paste into the provider's page."),
+        Entry(
+            "schema",
+            "project:schema",
+            "Print the JSON Schema of threadbridge.toml, by which an editor completes keys and marks mistakes.",
+        ),
         Entry("migrate", "store:migrate", "Create the store, or migrate its schema to this version."),
         Entry("backup", "backup:backup", "Back the conversations up into one file, also while the bridge runs."),
         Entry(
@@ -97,7 +103,6 @@ app = typer.Typer(
     name="threadbridge",
     cls=_Root,
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,  # a traceback with local variables would print secrets
     context_settings={"help_option_names": ["-h", "--help"]},

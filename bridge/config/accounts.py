@@ -25,7 +25,7 @@ SCHEMES: Final[Mapping[str, type[BaseModel]]] = {
     get_args(model.model_fields["auth"].annotation)[0]: model for model in get_args(get_args(InboundSettings)[0])
 }
 """The settings class of each way to authenticate a webhook."""
-_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NAME: Final = r"[a-z0-9][a-z0-9_-]{0,63}"
 _PLACEHOLDER: Final = re.compile(r"change[-_ ]?me|<[^>]*>|your[-_ ].*|x{3,}", re.IGNORECASE)
 
 
@@ -60,7 +60,7 @@ class Account:
 def read_account(name: str, table: object, report: Report) -> Account | None:
     """The account of a table; None after a report of its problems."""
     path: KeyPath = ("accounts", name)
-    if not _NAME.fullmatch(name):
+    if not re.fullmatch(NAME, name):
         report.problem(path, "want 1 to 64 of a-z 0-9 _ - for a name, the first a letter or digit: it is part of a URL")
     if not isinstance(table, Mapping):
         report.problem(path, "want a table")

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Self, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from bridge.providers.fields import HeaderSecret, Rate
+from bridge.providers.fields import HeaderSecret, Rate, Secret
 from bridge.units import PerPeriod
 
 Scope = Literal["read", "send", "operate"]
@@ -55,7 +55,9 @@ class Api(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    tokens: Annotated[tuple[Token, ...], BeforeValidator(_listed)] = ()
+    tokens: Annotated[
+        tuple[Token, ...], BeforeValidator(_listed, json_schema_input_type=tuple[Secret | Token, ...])
+    ] = ()
     rate: Rate = PerPeriod(600, 60.0)
 
     @model_validator(mode="after")

@@ -64,7 +64,10 @@ def _zone(name: str) -> str:
         raise ValueError("there is no such time zone; want a name like Asia/Jakarta") from None
 
 
-Hours = Annotated[tuple[int, int], BeforeValidator(_hours)]
+Hours = Annotated[
+    tuple[int, int],
+    BeforeValidator(_hours, json_schema_input_type=Annotated[str, Field(pattern=rf"^\s*{_SPAN.pattern}\s*$")]),
+]
 Zone = Annotated[str, AfterValidator(_zone)]
 Words = Annotated[tuple[str, ...], BeforeValidator(_items)]
 Period = Annotated[Seconds, Field(gt=0, le=86_400)]

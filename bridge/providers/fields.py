@@ -7,7 +7,7 @@ import re
 from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from bridge.providers.secret_texts import text_of_file, without_wrapping
 from bridge.units import PerPeriod, is_loopback, read_seconds
@@ -87,9 +87,14 @@ def for_a_header(secret: SecretStr) -> SecretStr:
     return secret
 
 
-Secret = Annotated[SecretStr, BeforeValidator(read_secret)]
+_Reference = Annotated[str, Field(pattern=r"^(env|file):.")]
+_Duration = Annotated[str, Field(pattern=r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|min|h|d)?\s*$")]
+_Bytes = Annotated[str, Field(pattern=r"^\s*[0-9]+\s*(B|kB|KB|KiB|MB|MiB)?\s*$")]
+_Frequency = Annotated[str, Field(pattern=r"^\s*[0-9]+\s*/\s*(s|sec|min|h|d)\s*$")]
+# `json_schema_input_type` is how it is written, for editors: the JSON Schema of threadbridge.toml.
+Secret = Annotated[SecretStr, BeforeValidator(read_secret, json_schema_input_type=_Reference)]
 HeaderSecret = Annotated[Secret, AfterValidator(for_a_header)]
-Seconds = Annotated[float, BeforeValidator(read_seconds)]
-Size = Annotated[int, BeforeValidator(read_size)]
-Rate = Annotated[PerPeriod, BeforeValidator(read_rate)]
+Seconds = Annotated[float, BeforeValidator(read_seconds, json_schema_input_type=float | _Duration)]
+Size = Annotated[int, BeforeValidator(read_size, json_schema_input_type=int | _Bytes)]
+Rate = Annotated[PerPeriod, BeforeValidator(read_rate, json_schema_input_type=_Frequency)]
 BaseUrl = Annotated[str, BeforeValidator(read_base_url)]

@@ -81,9 +81,12 @@ def _check_standard(value: SecretStr) -> SecretStr:
 
 PublicKey = Annotated[str, BeforeValidator(_read_public), AfterValidator(_check_public)]
 StandardSecret = Annotated[Secret, AfterValidator(_check_standard)]
-Secrets = Annotated[tuple[Secret, ...], BeforeValidator(_listed), Field(min_length=1)]
-PublicKeys = Annotated[tuple[PublicKey, ...], BeforeValidator(_listed), Field(min_length=1)]
-StandardSecrets = Annotated[tuple[StandardSecret, ...], BeforeValidator(_listed), Field(min_length=1)]
+_Listed: Final = BeforeValidator(_listed, json_schema_input_type=Secret | tuple[Secret, ...])
+Secrets = Annotated[tuple[Secret, ...], _Listed, Field(min_length=1)]
+PublicKeys = Annotated[
+    tuple[PublicKey, ...], BeforeValidator(_listed, json_schema_input_type=str | tuple[str, ...]), Field(min_length=1)
+]
+StandardSecrets = Annotated[tuple[StandardSecret, ...], _Listed, Field(min_length=1)]
 
 
 class _Settings(BaseModel):

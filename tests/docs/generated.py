@@ -7,6 +7,7 @@ import re
 import textwrap
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.config.json_schema import file_schema
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from handlers.autoresponder import Replies
@@ -193,6 +194,7 @@ def _channels(name: str) -> dict[str, Capabilities]:
 
 
 SCHEMA: Final = DOCS / "reference" / "autoresponder.schema.json"
+OF_CONFIGURATION: Final = DOCS / "reference" / "threadbridge.schema.json"
 
 
 def schema_page() -> str:
@@ -201,10 +203,16 @@ def schema_page() -> str:
     return f"{json.dumps(schema, indent=1, ensure_ascii=False)}\n"
 
 
+def configuration_schema() -> str:
+    """docs/reference/threadbridge.schema.json, with the providers of this project."""
+    return f"{json.dumps(file_schema(BUILT_IN), indent=1, ensure_ascii=False)}\n"
+
+
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "reference" / "cli.md": cli_page,
     DOCS / "providers" / "matrix.md": matrix_page,
     SCHEMA: schema_page,
+    OF_CONFIGURATION: configuration_schema,
     rooms.PAGE: rooms.design_page,
     states.PAGE: lambda: f"{_MADE}\n{states.states_page()}",
 }

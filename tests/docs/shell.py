@@ -30,6 +30,8 @@ NOT_OURS: Final = {
     "sh",
     "ssh",
     "cloudflared",
+    "docker",
+    "kubectl",
     "ngrok",
     "pip",
 }
@@ -68,5 +70,5 @@ def check_command(words: list[str], where: str) -> None:
     while getattr(command, "commands", None) and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{where}: no command {rest[0]}"
         command, rest = command.commands[rest[0]], rest[1:]
-    if rest[:1] not in (["--help"], ["--version"]):
+    if rest[:1] not in (["--help"], ["--version"], ["--install-completion"]):
         command.make_context(program, list(rest))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import configparser
 import importlib
 import json
 import re
-import shlex
 import sys
 import tomllib
 from typing import TYPE_CHECKING, Any
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONFIGURATION = "threadbridge.toml"
-LANGUAGES = {"python", "toml", "sql", "json", "sh", "ini", "yaml", "text", "nginx", "caddyfile", "mermaid"}
+LANGUAGES = {"python", "toml", "sql", "json", "sh", "yaml", "text", "nginx", "caddyfile", "mermaid", "dockerfile"}
 
 NAMELESS = [[block for block in blocks_of(page, "python") if block.file is None] for page in PAGES]
 
@@ -121,25 +119,13 @@ def test_the_commands_of_a_page_exist(page: Path) -> None:
 
 
 @every_page
-def test_a_workflow_or_a_container_runs_commands_that_exist(page: Path) -> None:
+def test_a_workflow_runs_commands_that_exist(page: Path) -> None:
     for block in blocks_of(page, "yaml"):
-        lines = re.findall(r"^ *- run: (.+)$|exec (threadbridge [^\"]+)", block.code, re.MULTILINE)
-        lines = [run or command for run, command in lines]
+        lines = re.findall(r"^ *- run: (.+)$", block.code, re.MULTILINE)
         assert lines
         for line in lines:
             for words in commands_of(line):
                 check_command(words, f"{block.where}: {line}")
-
-
-@every_page
-def test_a_unit_file_starts_a_command_that_exists(page: Path) -> None:
-    for block in blocks_of(page, "ini"):
-        unit = configparser.ConfigParser(strict=False, interpolation=None)
-        unit.optionxform = str  # type: ignore[assignment,method-assign] # keys of systemd have capitals
-        unit.read_string(block.code)
-        for key in ("ExecStart", "ExecStartPre"):
-            if unit.has_option("Service", key):
-                check_command(shlex.split(unit["Service"][key]), block.where)
 
 
 @pytest.mark.parametrize(
