@@ -82,6 +82,11 @@ COMMANDS: Final = {
             "Run recorded conversations through handlers, and show what they would say instead.",
         ),
         Entry("capture", "capture:capture", "Print a conversation as a test of the bot that fails as production did."),
+        Entry(
+            "mcp",
+            "mcp:mcp",
+            "Serve a coding assistant over MCP: conversations, traces, dead letters, and failing tests of them.",
+        ),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),

@@ -12,7 +12,7 @@ import typer
 
 from bridge.cli.anonymous import Replacements, words
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
-from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave
+from bridge.cli.output import DEFAULT, ConfigFile, bot_at_work, complain, exits, leave
 from bridge.cli.recording import Conversation, Recording, bot_and_store, conversation
 from bridge.cli.replay_run import rerun
 from bridge.cli.story import Story, written
@@ -73,8 +73,10 @@ def capture(
         if captured is None:
             complain(f"{name}: no conversation and no event or message of one has this id")
             leave(1)
-        router = combine(load_routers(read.handlers_to_load(), read.folder, file=read.file))
-        typer.echo(written(told(captured, read, router, keep_texts=keep_texts)), nl=False)
+        with bot_at_work():
+            router = combine(load_routers(read.handlers_to_load(), read.folder, file=read.file))
+            story = told(captured, read, router, keep_texts=keep_texts)
+        typer.echo(written(story), nl=False)
 
 
 class Captured:

@@ -70,8 +70,7 @@ def list_(
     Example: `threadbridge contacts list --json`
     """
     with exits():
-        cards = asyncio.run(_cards(looked_at(config, store, dev=dev, demo=demo, accounts=False), limit))
-        people = [person_of(card) for card in cards]
+        people = asyncio.run(people_of(looked_at(config, store, dev=dev, demo=demo, accounts=False), limit))
         rows = people if as_json else [_line(person) for person in people]
         listing(rows, columns=_COLUMNS, as_json=as_json, empty="no contacts yet")
 
@@ -304,7 +303,7 @@ async def _do(config: Config, act: Callable[[Store, int], Awaitable[bool]]) -> b
         await store.close()
 
 
-async def _cards(config: Config, limit: int) -> list[ContactCard]:
+async def people_of(config: Config, limit: int) -> list[dict[str, object]]:
     """The newest people, at most `limit`."""
     if no_store_yet(config):
         return []
@@ -318,4 +317,4 @@ async def _cards(config: Config, limit: int) -> list[ContactCard]:
             cards += page
         return cards
 
-    return await reading(config, read)
+    return [person_of(card) for card in await reading(config, read)]

@@ -42,9 +42,7 @@ dead = typer.Typer(
     help="List, show, replay and drop dead letters and quarantined webhooks.",
 )
 
-Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="ID", help='Ids from `dead list`, like "in-7" or "out-12".')
-]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="ID", help='Ids from `dead list`, like "in-7" or "out-12".')]
 All = Annotated[bool, typer.Option("--all", help="Every dead letter that the other options leave.")]
 Reason = Annotated[
     str | None, typer.Option(metavar="TEXT", help="With --all: only those with this text in their reason.")
@@ -75,13 +73,8 @@ def list_(
     Example: `threadbridge dead list --account shop | grep "timed out"`
     """
     with exits():
-        letters = asyncio.run(_letters(looked_at(config, store, dev=dev, demo=demo), account, limit))
-        listing(
-            [_row(letter) for letter in letters],
-            columns=_COLUMNS,
-            as_json=as_json,
-            empty="no dead letters",
-        )
+        rows = asyncio.run(letter_rows(looked_at(config, store, dev=dev, demo=demo), account, limit))
+        listing(rows, columns=_COLUMNS, as_json=as_json, empty="no dead letters")
 
 
 @dead.command(cls=Command)
@@ -98,11 +91,10 @@ def show(
     Example: `threadbridge dead show in-7`
     """
     with exits():
-        letter = asyncio.run(_letter(looked_at(config, store, dev=dev, demo=demo), letter_id))
-        if letter is None:
+        row = asyncio.run(letter_row(looked_at(config, store, dev=dev, demo=demo), letter_id))
+        if row is None:
             complain(f"{letter_id}: {NOT_FOUND}")
             leave(1)
-        row = _row(letter) | _more(letter)
         if as_json:
             typer.echo(json.dumps(row, indent=2, default=str))
             return
@@ -248,22 +240,25 @@ def _reread(config: Config) -> Callable[[DeadLetter], Sequence[Arrival]]:
     return reread
 
 
-async def _letters(config: Config, account: str | None, limit: int) -> list[DeadLetter]:
+async def letter_rows(config: Config, account: str | None, limit: int) -> list[dict[str, object]]:
+    """The list of dead letters, the newest first."""
     if no_store_yet(config):
         return []
     store = await open_reader(config.storage.url)
     try:
-        return await store.dead_letters(account=account, limit=limit)
+        return [_row(letter) for letter in await store.dead_letters(account=account, limit=limit)]
     finally:
         await store.close()
 
 
-async def _letter(config: Config, letter_id: str) -> DeadLetter | None:
+async def letter_row(config: Config, letter_id: str) -> dict[str, object] | None:
+    """One dead letter, with what it holds; None: there is none of that id."""
     if no_store_yet(config):
         return None
     store = await open_reader(config.storage.url)
     try:
-        return await store.dead_letter(letter_id)
+        letter = await store.dead_letter(letter_id)
+        return None if letter is None else _row(letter) | _more(letter)
     finally:
         await store.close()
 

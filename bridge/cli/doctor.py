@@ -10,7 +10,7 @@ from bridge.cli.doctor_network import of_network
 from bridge.cli.doctor_store import of_store
 from bridge.cli.findings import Finding, fine
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
-from bridge.cli.output import CONFIGURATION, DEFAULT, AsJson, ConfigFile, exits, leave, listing
+from bridge.cli.output import CONFIGURATION, DEFAULT, AsJson, ConfigFile, bot_at_work, exits, leave, listing
 from bridge.clock import SystemClock
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def doctor(
 
 
 def _configuration(config: Path) -> list[Finding]:
-    problems, ok = examined(config)
+    with bot_at_work():
+        problems, ok = examined(config)
     findings = [
         Finding(level="warning" if problem.warning else "problem", subject="configuration", about=str(problem))
         for problem in problems

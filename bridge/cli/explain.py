@@ -69,15 +69,7 @@ def explain(
     channels = _channels(on)
     with exits():
         message = read_message(file)
-    now = SystemClock().now()
-    plans = [
-        _Explained(
-            provider=provider,
-            channel=channel,
-            plan=plan(message, carries, now=now, last_heard=now - round(heard * _HOUR * SECOND)),
-        )
-        for provider, channel, carries in channels
-    ]
+    plans = _plans(message, channels, heard)
     if as_json:
         typer.echo(json.dumps([_as_json(explained) for explained in plans], indent=2, ensure_ascii=False))
     elif sys.stdout.isatty():
@@ -85,6 +77,20 @@ def explain(
     else:
         for explained in plans:
             typer.echo("\t".join((explained.provider, explained.channel, _line(explained.plan))))
+
+
+def plan_rows(message: Outgoing, on: str = _ALL, heard: float = 0.0) -> list[dict[str, object]]:
+    """What a message becomes on each channel. Raises typer.BadParameter for a name after `--on`."""
+    return [_as_json(explained) for explained in _plans(message, _channels(on), heard)]
+
+
+def _plans(message: Outgoing, channels: list[tuple[str, str, Any]], heard: float) -> list[_Explained]:
+    now = SystemClock().now()
+    last_heard = now - round(heard * _HOUR * SECOND)
+    return [
+        _Explained(provider=provider, channel=channel, plan=plan(message, carries, now=now, last_heard=last_heard))
+        for provider, channel, carries in channels
+    ]
 
 
 def _channels(on: str) -> list[tuple[str, str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NoReturn
@@ -50,30 +50,36 @@ def exits() -> Iterator[None]:
     """Turns an exception of a command into lines on standard error, and into its exit code."""
     try:
         yield
-    except ConfigError as error:
-        for problem in error.problems:
-            complain(str(problem))
-        leave(CONFIGURATION)
-    except StoreInUse as error:
-        complain(f"{error}; stop it first")
-        leave(STORE_IN_USE)
-    except NewerSchema as error:
-        complain(str(error))
-        leave(CONFIGURATION)
-    except StoreError as error:
-        complain(f"the store cannot be used: {error}")
-        leave(STORE_BROKEN)
-    except HandlerError as error:
-        complain(str(error))
-        leave(CONFIGURATION)
-    except NoAddress as error:
-        complain(str(error))
-        leave(NO_ADDRESS)
-    except OSError as error:
-        if error.filename is None:
+    except (ConfigError, StoreError, HandlerError, NoAddress, OSError) as error:
+        lines, code = in_words(error)
+        if not lines:
             raise
-        complain(f"{error.filename}: {error.strerror}")
-        leave(CONFIGURATION)
+        for line in lines:
+            complain(line)
+        leave(code)
+
+
+def in_words(error: Exception) -> tuple[list[str], int]:
+    """An exception as lines for a person, and the exit code of a command; no line: it is a mistake of ours."""
+    lines, code = [str(error)], CONFIGURATION
+    match error:
+        case ConfigError():
+            lines = [str(problem) for problem in error.problems]
+        case StoreInUse():
+            lines, code = [f"{error}; stop it first"], STORE_IN_USE
+        case NewerSchema():
+            pass
+        case StoreError():
+            lines, code = [f"the store cannot be used: {error}"], STORE_BROKEN
+        case HandlerError():
+            pass
+        case NoAddress():
+            code = NO_ADDRESS
+        case OSError() if error.filename is not None:
+            lines = [f"{error.filename}: {error.strerror}"]
+        case _:
+            lines = []
+    return lines, code
 
 
 def no_such_port(error: OSError, place: Problem) -> Exception:
@@ -97,6 +103,13 @@ def complain(line: str) -> None:
     """One line on standard error, as far as it can be written: the exit code tells the same."""
     with suppress(OSError):
         typer.echo(clean(line), err=True)
+
+
+@contextmanager
+def bot_at_work() -> Iterator[None]:
+    """Runs code of a bot's author inside a command: whatever it prints is no part of the command's output."""
+    with redirect_stdout(sys.stderr):
+        yield
 
 
 def say(line: str) -> None:

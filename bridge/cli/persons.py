@@ -12,7 +12,7 @@ from bridge.store.opening import open_reader
 from bridge.web.control_protocol import NO_CONTACT, number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from typing import TypeVar
 
     from bridge.config.load import Config
@@ -27,12 +27,22 @@ _PUNCTUATION: Final = re.compile(r"[\s()./-]")
 
 def whom(config: Config, who: str) -> ContactCard:
     """The person of a number or an identity; ends the command where that is not one."""
-    cards = [] if no_store_yet(config) else asyncio.run(reading(config, lambda store: _found(store, who)))
+    cards = asyncio.run(people_named(config, who))
     if len(cards) != 1:
-        several = f"several contacts have it, name one by its number: {', '.join(str(card.id) for card in cards)}"
-        complain(f"{who}: {several if cards else f'{NO_CONTACT}; `threadbridge contacts list` has all'}")
+        complain(not_one(who, cards))
         leave(1)
     return cards[0]
+
+
+async def people_named(config: Config, who: str) -> list[ContactCard]:
+    """The people of a number or an identity."""
+    return [] if no_store_yet(config) else await reading(config, lambda store: _found(store, who))
+
+
+def not_one(who: str, cards: Sequence[ContactCard]) -> str:
+    """Why a number or an identity does not name one person."""
+    several = f"several contacts have it, name one by its number: {', '.join(str(card.id) for card in cards)}"
+    return f"{who}: {several if cards else f'{NO_CONTACT}; `threadbridge contacts list` has all'}"
 
 
 async def _found(store: StoreReader, who: str) -> list[ContactCard]:

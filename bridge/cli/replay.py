@@ -12,7 +12,7 @@ import orjson
 import typer
 
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
-from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, time_of
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, bot_at_work, complain, exits, leave, listing, time_of
 from bridge.cli.recording import Recording, bot_and_store, record
 from bridge.cli.replay_run import rerun
 from bridge.cli.threads import no_store_yet
@@ -72,9 +72,10 @@ def replay(
         read, source = bot_and_store(config, store, dev=dev, demo=demo)
         if no_store_yet(source):
             leave(1)
-        router = combine(load_routers(handlers or read.handlers_to_load(), read.folder, file=read.file))
         recording = asyncio.run(_record(read, source.storage.url, began, limit))
-        result = rerun(recording, read, router, SystemClock().now())
+        with bot_at_work():
+            router = combine(load_routers(handlers or read.handlers_to_load(), read.folder, file=read.file))
+            result = rerun(recording, read, router, SystemClock().now())
         rows = [*differences(recording, result, began)]
         number = len(recording.conversations)
         listing(rows, columns=_COLUMNS, as_json=as_json, empty=f"no difference in {number} conversations")

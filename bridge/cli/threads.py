@@ -43,9 +43,9 @@ def threads(
     Example: `threadbridge threads --account shop --json`
     """
     with exits():
-        summaries = asyncio.run(_threads(looked_at(config, store, dev=dev, demo=demo), account, limit, held=held))
+        rows = asyncio.run(thread_rows(looked_at(config, store, dev=dev, demo=demo), account, limit, held=held))
         empty = "no conversation is held" if held else "no conversations yet"
-        listing([_row(summary) for summary in summaries], columns=_COLUMNS, as_json=as_json, empty=empty)
+        listing(rows, columns=_COLUMNS, as_json=as_json, empty=empty)
 
 
 _COLUMNS = (
@@ -73,20 +73,28 @@ def _row(thread: ThreadSummary) -> dict[str, object]:
     }
 
 
-async def _threads(config: Config, account: str | None, limit: int, *, held: bool) -> list[ThreadSummary]:
+async def thread_rows(config: Config, account: str | None, limit: int, *, held: bool) -> list[dict[str, object]]:
+    """The list of conversations, the latest first."""
     if no_store_yet(config):
         return []
     store = await open_reader(config.storage.url)
     try:
-        return await store.threads(account=account, limit=limit, held=held)
+        return [_row(summary) for summary in await store.threads(account=account, limit=limit, held=held)]
     finally:
         await store.close()
 
 
 def no_store_yet(config: Config) -> bool:
     """Whether the store does not exist yet; complains if so."""
+    missing = missing_store(config)
+    if missing:
+        complain(missing)
+    return bool(missing)
+
+
+def missing_store(config: Config) -> str:
+    """A line about a store that does not exist yet; "": it does, as far as a file tells."""
     database = config.storage.file
     if database is None or database.exists():
-        return False
-    complain(f"no store yet: the first `threadbridge run` creates {database}")
-    return True
+        return ""
+    return f"no store yet: the first `threadbridge run` creates {database}"

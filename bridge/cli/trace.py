@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
-from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, time_of
+from bridge.cli.output import DEFAULT, AsJson, ConfigFile, bot_at_work, complain, exits, leave, listing, time_of
 from bridge.cli.threads import no_store_yet
 from bridge.errors import ConfigError, HandlerError
 from bridge.store.opening import open_reader
@@ -112,7 +112,8 @@ def _handlers(config: Config) -> Sequence[str]:
     from bridge.routing.router import combine, rulebook_of  # noqa: PLC0415
 
     try:
-        router = combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
+        with bot_at_work():
+            router = combine(load_routers(config.handlers_to_load(), config.folder, file=config.file))
     except (ConfigError, HandlerError):
         return ()
     return [handler.name for handler in rulebook_of(router).handlers()]

@@ -244,7 +244,8 @@ def folder(tmp_path: Path) -> Path:
         '[handlers]\nload = ["replayed_bot"]\n[accounts.shop]\nprovider = "playground"\n', "utf-8"
     )
     (tmp_path / "replayed_bot.py").write_text(BOT.format(answer="ok"), "utf-8")
-    (tmp_path / "other_replayed_bot.py").write_text(BOT.format(answer="fine"), "utf-8")
+    other = BOT.format(answer="fine").replace("    return", '    print("printed")\n    return')
+    (tmp_path / "other_replayed_bot.py").write_text(other, "utf-8")
     return tmp_path
 
 
