@@ -74,7 +74,7 @@ COMMANDS: Final = {
             "Erase a person: all of their conversations, and what is known of them.",
         ),
         Entry("explain", "explain:explain", "Show what a message becomes on each channel, without sending it."),
-        Entry("contacts", "contacts:contacts", "List, show, merge, unmerge and export the people who write."),
+        Entry("contacts", "contacts:contacts", "List, show, merge, unmerge, export and erase the people who write."),
         Entry("dead", "dead:dead", "List, show, replay and drop dead letters and quarantined webhooks."),
         Entry(
             "replay",

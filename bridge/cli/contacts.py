@@ -11,7 +11,7 @@ import typer
 
 from bridge.cli.commands import Command, Group
 from bridge.cli.control import Control
-from bridge.cli.erase import erase
+from bridge.cli.erase import ReceiptFile, Yes, erase
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, clean, complain, exits, leave, listing, say, time_of
 from bridge.cli.persons import reading, whom
@@ -165,7 +165,13 @@ def export(
             say(f"{file}: {written}")
 
 
-contacts.command("erase", cls=Command)(erase)
+@contacts.command("erase", cls=Command)
+def erase_(who: Who, yes: Yes = False, file: ReceiptFile = None, config: ConfigFile = DEFAULT) -> None:
+    """Erase a person: all of their conversations, and what is known of them. `threadbridge erase` is the same.
+
+    Example: `threadbridge contacts erase 3 --yes`
+    """
+    erase(who, yes=yes, file=file, config=config)
 
 
 def person_of(card: ContactCard) -> dict[str, Any]:

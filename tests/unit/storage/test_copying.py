@@ -50,6 +50,7 @@ ORDER: Final = (
     "identities",
     "conflicts",
     "opt_outs",
+    "tombstones",
     "audit",
 )
 BYTES: Final = ' COLLATE "C"'

@@ -54,6 +54,7 @@ NUMBERS: Final = {
     "secrets": set[str](),
     "media": {"id", "thread_id", "inbox_id"},
     "audit": {"id"},
+    "tombstones": set[str](),
 }
 """The columns with numbers of rows, beside those in the events of timers."""
 OTHERS: Final = {
@@ -109,6 +110,8 @@ async def lived(url: str, *accounts: str) -> None:
         await met(desk, account)
         await desk.hear("4", account=account, conversation="bob")
         handoff = Handoff(id="5", contact=Contact(id="bob"), at=NOON)
+        (gone,) = await desk.hear("6", account=account, conversation="gone")
+        await desk.store.erase(gone.thread_id, AT)
         await desk.receive(arrival("by hand:5", "bob", account=account, event=handoff, encoded=encode_event(handoff)))
     await desk.store.close()
 
