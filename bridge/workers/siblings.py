@@ -36,10 +36,13 @@ async def telling(tell: Callable[[], Awaitable[str]]) -> AsyncIterator[None]:
 
     async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError):
-            if user_of(writer.get_extra_info("socket")) in {0, os.geteuid()}:
-                writer.write((await tell()).encode())
-                await writer.drain()
-            writer.close()
+            try:
+                if user_of(writer.get_extra_info("socket")) in {0, os.geteuid()}:
+                    writer.write((await tell()).encode())
+                    await writer.drain()
+            finally:
+                writer.close()
+                await writer.wait_closed()
 
     listening = socket.socket(socket.AF_UNIX)  # made here: not every loop takes such a name
     listening.bind(_place(os.getpid()))
@@ -77,3 +80,5 @@ async def _asked(place: str, question: bytes = b"") -> bytes:
             return await reader.read()
         finally:
             writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()

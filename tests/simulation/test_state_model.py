@@ -226,8 +226,9 @@ def go_through(runs: int, *, anew: bool = False) -> Counter[str]:
 def test_no_update_is_lost_and_state_and_reply_are_never_without_each_other() -> None:
     gone_through = go_through(RUNS)
     assert gone_through["turns"] >= TURNS, gone_through
-    faults = ("deaths", "turn_failed", "event_dead", "turn_interrupted", "turn_repeated", "claim_lost")
+    faults = ("deaths", "turn_failed", "event_dead", "turn_repeated", "claim_lost")
     assert min(gone_through[each] for each in faults) >= RUNS // 2, gone_through
+    assert gone_through["turn_interrupted"] >= RUNS // 3, gone_through  # a turn has to be long enough by chance
 
 
 @pytest.mark.soak

@@ -82,7 +82,7 @@ def stored(folder: Path, *bodies: dict[str, Any], age: int = 0) -> None:
     async def fill() -> None:
         desk = await Desk(f"sqlite:///{folder / 'threadbridge.db'}").open()
         made = [
-            arrival(f"{number}", raw=json.dumps(body).encode(), received_at=NOW - age)
+            arrival(f"{number}", raw=json.dumps(body).encode(), received_at=SystemClock().now() - age)
             for number, body in enumerate(bodies)
         ]
         await desk.receive(*made)

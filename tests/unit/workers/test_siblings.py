@@ -31,7 +31,10 @@ def _places(monkeypatch: pytest.MonkeyPatch) -> None:
 async def listening(place: str, answer: bytes | None, heard: list[bytes] | None = None) -> AsyncIterator[None]:
     """Somebody who answers, or does not (None)."""
 
+    writers: list[asyncio.StreamWriter] = []
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         if heard is not None:
             heard.append(await reader.read(64))
         if answer is not None:
@@ -45,6 +48,10 @@ async def listening(place: str, answer: bytes | None, heard: list[bytes] | None 
         yield
     finally:
         server.close()
+        for writer in writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 @asynccontextmanager
