@@ -43,7 +43,8 @@ ReceiptFile = Annotated[
     typer.Option("--receipt", metavar="FILE", help="Where the receipt goes.  [default: erased-thread-ID.json]"),
 ]
 _LEFT: Final = {
-    "log": "a program reads the database: its log still holds what was erased, until that program ends",
+    "log": "freed space may hold what was erased: a program reads the database, or it is larger than 128 MiB; "
+    "`threadbridge copy` into a new file leaves that behind",
     "server": "the server overwrites what is erased in its own time: see the page about erasure",
 }
 _TOLD_AT: Final = 1_000

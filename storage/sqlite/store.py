@@ -54,6 +54,8 @@ if TYPE_CHECKING:
     Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
 
 
+_WIPED: Final = 128 << 20
+"""Bytes of a file that is written anew: nothing is stored meanwhile."""
 _BULK: Final[dict[str, Bulk]] = {
     "migrate": lambda db, cache, calls: [statements.migrate(db, cache.guard, *call) for call in calls],
     "settle delivery": outbox.settle,
@@ -143,8 +145,14 @@ class SqliteStore(Owner, Reader):
         """It is marked, which a death leaves as it is."""
 
     async def wipe(self) -> bool:
-        """Write the log back, and empty it: freed bytes in the file itself are zeros."""
-        return self._wal is None or await execute(self._writing, self._wal.empty)
+        """Write the file anew without what is freed, if it is not too large for that, and empty the log."""
+        if self._wal is None:
+            return True
+        assert self._lock is not None
+        if self._lock.database.stat().st_size > _WIPED:
+            return False
+        await execute(self._writing, lambda db: db.execute("VACUUM").fetchone())
+        return await execute(self._writing, self._wal.empty)
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""
