@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from typing import TYPE_CHECKING, Any, Final
 
@@ -56,6 +57,8 @@ if TYPE_CHECKING:
 
 _WIPED: Final = 128 << 20
 """Bytes of a file that is written anew: nothing is stored meanwhile."""
+_LOOKS, _A_LOOK = 40, 0.05
+"""How often, and after how many seconds, the log is looked at again that somebody reads."""
 _BULK: Final[dict[str, Bulk]] = {
     "migrate": lambda db, cache, calls: [statements.migrate(db, cache.guard, *call) for call in calls],
     "settle delivery": outbox.settle,
@@ -152,7 +155,11 @@ class SqliteStore(Owner, Reader):
         if self._lock.database.stat().st_size > _WIPED:
             return False
         await execute(self._writing, lambda db: db.execute("VACUUM").fetchone())
-        return await execute(self._writing, self._wal.empty)
+        for _ in range(_LOOKS):
+            if await execute(self._writing, self._wal.empty):
+                return True
+            await asyncio.sleep(_A_LOOK)
+        return False
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:
         """A statement of the author's that changes rows."""
