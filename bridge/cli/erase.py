@@ -43,8 +43,7 @@ ReceiptFile = Annotated[
     typer.Option("--receipt", metavar="FILE", help="Where the receipt goes.  [default: erased-thread-ID.json]"),
 ]
 _LEFT: Final = {
-    "log": "freed space may hold what was erased: a program reads the database, or it is larger than 128 MiB; "
-    "`threadbridge copy` into a new file leaves that behind",
+    "log": "a program reads the database: its log still holds what was erased, until that program ends",
     "server": "the server overwrites what is erased in its own time: see the page about erasure",
 }
 _TOLD_AT: Final = 1_000

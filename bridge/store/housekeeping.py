@@ -44,5 +44,5 @@ class Housekeeping(HousekeepingReader, Protocol):
         ...
 
     async def wipe(self) -> bool:
-        """Overwrite what is erased wherever the store itself can; False: some of it may be left in freed space."""
+        """Overwrite what is erased wherever the store itself can; False: some program reads it still."""
         ...

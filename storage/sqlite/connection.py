@@ -39,6 +39,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("trusted_schema", "OFF", 0),
     ("journal_size_limit", str(64 << 20), 64 << 20),
     ("cache_size", "-4096", -4096),
+    ("secure_delete", "ON", 1),
 )
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
 MEMORY: Final = ":memory:"

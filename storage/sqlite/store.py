@@ -55,8 +55,6 @@ if TYPE_CHECKING:
     Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
 
 
-_WIPED: Final = 128 << 20
-"""Bytes of a file that is written anew: nothing is stored meanwhile."""
 _LOOKS, _A_LOOK = 40, 0.05
 """How often, and after how many seconds, the log is looked at again that somebody reads."""
 _BULK: Final[dict[str, Bulk]] = {
@@ -148,13 +146,9 @@ class SqliteStore(Owner, Reader):
         """It is marked, which a death leaves as it is."""
 
     async def wipe(self) -> bool:
-        """Write the file anew without what is freed, if it is not too large for that, and empty the log."""
+        """Write the log back, and empty it: freed bytes in the file itself are zeros."""
         if self._wal is None:
             return True
-        assert self._lock is not None
-        if self._lock.database.stat().st_size > _WIPED:
-            return False
-        await execute(self._writing, lambda db: db.execute("VACUUM").fetchone())
         for _ in range(_LOOKS):
             if await execute(self._writing, self._wal.empty):
                 return True
