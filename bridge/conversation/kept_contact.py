@@ -25,7 +25,7 @@ class KeptContact:
         """Begin with what the thread has of its contact, see bridge.store.people; None: it is nobody's."""
         self._stored = stored
         self._values: dict[str, Any] | None = None
-        self._fields = State({})
+        self._fields = State({}, name="the contact's fields")
         self._model: StateModel | None = None
         self._over = False
 
@@ -61,10 +61,11 @@ class KeptContact:
         self._model = model
 
     def values(self) -> dict[str, Any] | None:
-        """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything."""
+        """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything. Raises as `encode`."""
         if self._values is None:
             return None
-        copied: dict[str, Any] = orjson.loads(orjson.dumps(self._now()))
+        fields = orjson.Fragment(self._fields.encode())
+        copied: dict[str, Any] = orjson.loads(orjson.dumps({**self._values, "fields": fields}))
         return copied
 
     def snapshot(self) -> dict[str, Any] | None:
@@ -74,16 +75,13 @@ class KeptContact:
         return self.values() or orjson.loads(self._stored)
 
     def become(self, values: dict[str, Any] | None) -> None:
-        """Be with other values; None: as it began."""
+        """Be with other values; None: as it began. Who holds the fields holds those of the other values then."""
         if values is None:
-            self._values, self._fields = None, State({})
-            return
-        self._fields = State(dict(values.get("fields", {})))
+            if self._values is None:
+                return
+            values = {} if self._stored is None else orjson.loads(self._stored)
+        self._fields.become(dict(values.get("fields", {})))
         self._values = {name: value for name, value in values.items() if name != "fields"}
-
-    def _now(self) -> dict[str, Any]:
-        assert self._values is not None
-        return {**self._values, "fields": self._fields.values_now()}
 
     def encode(self) -> bytes | None:
         """What is kept from now on, as JSON; None: no other than before.

@@ -106,10 +106,14 @@ def read_keys(model: type[BaseModel]) -> dict[str, set[str]]:
 class State(MutableMapping[str, Any]):
     """A thread's state in one turn: a plain mapping until the turn is over, read-only from then on."""
 
-    __slots__ = ("_model", "_over", "_read", "_state_model", "_stored")
+    __slots__ = ("_model", "_name", "_over", "_read", "_state_model", "_stored")
 
-    def __init__(self, stored: bytes | dict[str, Any]) -> None:
-        """Begin with what a thread stores (JSON), read at the first use; or with values, which are not copied."""
+    def __init__(self, stored: bytes | dict[str, Any], *, name: str = "state") -> None:
+        """Begin with what a thread stores (JSON), read at the first use; or with values, which are not copied.
+
+        Errors call it by its `name`.
+        """
+        self._name = name
         self._stored = stored if isinstance(stored, bytes) else None
         self._read: dict[str, Any] = {} if isinstance(stored, bytes) else stored
         self._state_model: StateModel | None = None
@@ -198,11 +202,11 @@ class State(MutableMapping[str, Any]):
         if self._stored is not None:  # nobody looked: most turns of most bots
             return self._stored
         values = self.values_now()
-        if problem := not_json(values, "state", exact=True):
+        if problem := not_json(values, self._name, exact=True):
             raise HandlerError(problem)
         data = orjson.dumps(values)
         if len(data) > STATE_LIMIT:
-            raise HandlerError(f"state is {len(data)} bytes of JSON; a thread may keep {STATE_LIMIT}")
+            raise HandlerError(f"{self._name}: {len(data)} bytes of JSON, where {STATE_LIMIT} may be kept")
         if self._state_model is not None and self._model is not None:
             self._state_model.check(data)
         return bytes(memoryview(data))  # as large as it is: orjson leaves room for more, and threads are remembered

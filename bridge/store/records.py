@@ -90,6 +90,11 @@ class ThreadRow:
         """Whether a person has the thread, and the bot is silent."""
         return self.hold.note is not None
 
+    @property
+    def is_alias(self) -> bool:
+        """Whether nothing happens in it any more. A thread that lost its id to another person goes on under others."""
+        return self.leads_to is not None and not self.lost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:

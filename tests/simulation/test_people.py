@@ -6,20 +6,14 @@ from random import Random
 from typing import Final
 
 import pytest
-from pydantic import BaseModel
 
-from bridge import Dialog, HandlerError, Message, Router, Turn
+from bridge import Dialog, HandlerError, Merged, Message, Router, Turn
 from bridge.testing import World
 from bridge.testing.blueprint import blueprint_of
 from tests.support.searches import IS_WHOLE
 
 SETTINGS: Final = {"consent": {"stop": ["stop"], "start": ["start"], "confirm": "bye"}}
 PHONE: Final = "6281234567890"
-
-
-class Profile(BaseModel):
-    name: str = ""
-    visits: int = 0
 
 
 router = Router("shop")
@@ -141,69 +135,6 @@ async def test_opting_out_on_one_channel_holds_on_all() -> None:
         assert (here.texts, there.texts) == (["hello ann", "later"], ["you are ann", "later", "bye"])
 
 
-async def test_fields_are_seen_as_the_model_that_the_router_names() -> None:
-    typed = Router("typed", fields=Profile)
-
-    @typed.message()
-    async def visit(turn: Turn) -> str:
-        turn.contact.fields.visits += 1
-        return f"visit {turn.contact.fields.visits}"
-
-    with World(typed) as world:
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("a", "b")
-        await world.settle()
-        assert ann.texts == ["visit 1", "visit 2"]
-
-
-async def test_a_dialog_sees_the_fields_as_they_were_and_keeps_what_it_writes() -> None:
-    asking = Router("asking")
-
-    @asking.message(text="hi")
-    async def begin(turn: Turn) -> None:
-        await turn.begin(register)
-
-    @asking.dialog(version=1)
-    async def register(d: Dialog) -> str:
-        fields = d.turn.contact.fields
-        if "name" not in fields:
-            d.turn.contact.fields["name"] = await d.ask("Name?")
-        size = await d.ask("Size?")
-        d.turn.contact.tags.add("done")
-        return f"{d.turn.contact.fields['name']} {size}"
-
-    with World(asking) as world:
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("hi", "Ann", "L", "hi", "XL")
-        await world.settle()
-        assert ann.texts == ["Name?", "Size?", "Ann L", "Size?", "Ann XL"]
-
-
-async def test_what_is_kept_while_a_dialog_waits_is_not_undone_by_its_past() -> None:
-    asking = Router("asking")
-
-    @asking.message(text="hi")
-    async def begin(turn: Turn) -> None:
-        await turn.begin(register)
-
-    @asking.message(text="rename", anytime=True)
-    async def rename(turn: Turn) -> str:
-        turn.contact.fields["name"] = "Eve"
-        return "renamed"
-
-    @asking.dialog(version=1)
-    async def register(d: Dialog) -> str:
-        d.turn.contact.fields["name"] = await d.ask("Name?")
-        size = await d.ask("Size?")
-        return f"{d.turn.contact.fields['name']} {size}"
-
-    with World(asking) as world:
-        ann = world.contact("konnek", "whatsapp", "ann")
-        await ann.says("hi", "Ann", "rename", "L")
-        await world.settle()
-        assert ann.texts == ["Name?", "Size?", "renamed", "Eve L"]
-
-
 async def test_what_the_bot_says_later_goes_where_the_person_wrote_last() -> None:
     with World(router) as world:
         ann = world.contact("konnek", "whatsapp", PHONE, identities={"user_id": "ID.1"})
@@ -261,6 +192,51 @@ async def test_a_person_is_reached_where_a_message_may_go_now() -> None:
         await here.says("tell me by telegram")
         await world.settle()
         assert there.texts[1:] == ["found you", "found you"]
+
+
+async def test_a_person_who_lost_their_number_is_reached_and_told_in_their_conversation_still() -> None:
+    reaching = Router("reaching")
+
+    @reaching.message(text="tell me")
+    async def tell(turn: Turn) -> None:
+        turn.send(turn.contact, "found you")
+
+    @reaching.message(text="where")
+    async def where(turn: Turn) -> str:
+        return " ".join(thread.ref.conversation_id for thread in await turn.contact.threads())
+
+    @reaching.on(Merged)
+    async def merged(_turn: Turn) -> str:
+        return "merged"
+
+    @reaching.default()
+    async def quiet(turn: Turn) -> None:
+        del turn
+
+    with World(reaching) as world:
+        ann = world.contact("konnek", "whatsapp", PHONE, identities={"user_id": "ID.1"})
+        await ann.says("hi")
+        await world.settle()
+        ann.goes_by("ID.1")
+        await ann.says("where")  # the id leads to the conversation, and is none of its own
+        await world.settle()
+        ann.loses(PHONE)
+        eve = world.contact("konnek", "whatsapp", PHONE, identities={"user_id": "ID.2"})
+        await eve.says("hi")
+        await world.settle()
+        await ann.says("tell me", "where")
+        await world.settle()
+        assert ann.texts == [PHONE, "found you", PHONE]
+        zoe = world.contact("aelyst", "telegram", "zoe")
+        await zoe.says("hi")
+        await world.settle()
+        cards = await world.inside(world.bridge.store.contacts())
+        of = {thread.ref: card.id for card in cards for thread in card.threads}
+        hers = next(card for card in cards if card.id == of[ann.thread])
+        assert {thread.ref.conversation_id: thread.is_alias for thread in hers.threads} == {PHONE: False, "ID.1": True}
+        await world.inside(world.bridge.store.merge_contacts(of[ann.thread], of[zoe.thread], world.bridge.clock.now()))
+        await world.settle()
+        assert ann.texts[-1] == "merged"
 
 
 async def test_without_a_conversation_there_is_an_error() -> None:

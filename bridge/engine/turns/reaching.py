@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bridge.conversation.effects import Destination
 from bridge.errors import HandlerError
+from bridge.store.people.identities import is_lost
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class Reach:
         fitting = [
             thread
             for thread in threads
-            if thread.leads_to is None
+            if not thread.is_alias and not is_lost(thread, thread.address)
             if thread.ref.account in self._accounts and wanted.account in {"", thread.ref.account}
             if not wanted.channel or thread.ref.channel.lower() == wanted.channel.lower()
         ]

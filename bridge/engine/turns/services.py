@@ -87,6 +87,7 @@ class TurnServices:
                 each.ref, None if each.last_heard is None else moment(each.last_heard), opted_out=each.opted_out > 0
             )
             for each in sorted(threads, key=lambda row: row.last_heard or 0, reverse=True)
+            if not each.is_alias
         ]
 
     def statement(self, sql: str, parameters: Sequence[Any]) -> Statement:

@@ -26,6 +26,11 @@ class CardThread(NamedTuple):
     leads_to: int | None
     is_lost: bool
 
+    @property
+    def is_alias(self) -> bool:
+        """As that of a ThreadRow."""
+        return self.leads_to is not None and not self.is_lost
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactCard:

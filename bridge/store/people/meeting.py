@@ -149,7 +149,7 @@ def _thread_on(ref: ThreadRef, contact_ids: Sequence[int], *, besides: int) -> P
     fitting = [
         thread
         for thread in threads
-        if thread.leads_to is None or thread.lost
-        if thread.id != besides and (thread.ref.account, thread.ref.channel) == (ref.account, ref.channel)
+        if not thread.is_alias and thread.id != besides
+        if (thread.ref.account, thread.ref.channel) == (ref.account, ref.channel)
     ]
     return max(fitting, key=lambda thread: (thread.last_heard or 0, -thread.id), default=None)

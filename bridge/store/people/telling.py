@@ -58,6 +58,6 @@ def _arrival(thread: ThreadRow, event: Merged | Unmerged, at: int) -> Arrival:
         event=event,
         encoded=encode_event(event),
         raw=b"",
-        state=InboxState.OPEN if thread.leads_to is None else InboxState.DONE,
+        state=InboxState.DONE if thread.is_alias else InboxState.OPEN,
         received_at=at,
     )

@@ -131,7 +131,7 @@ def _contact(call: Call, card: ContactCard) -> models.ContactOut | None:
         threads=[
             call.id_of(thread.ref.account, thread.id)
             for thread in card.threads
-            if thread.leads_to is None and thread.ref.account in accounts
+            if not thread.is_alias and thread.ref.account in accounts
         ],
         opted_out=sorted({thread.ref.account for thread in card.threads if thread.opted_out} & set(accounts)),
         created_at=moment(card.created_at),

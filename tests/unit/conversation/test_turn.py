@@ -206,7 +206,7 @@ def nested(depth: int) -> object:
         ({"text": "\ud800"}, r"state\['text'\] has a lone surrogate"),
         ({"seen": ["a", "\ud800"]}, r"state\['seen'\]\[1\] has a lone surrogate"),
         ({"deep": nested(100)}, r"is nested more than 64 deep"),
-        ({"text": "x" * STATE_LIMIT}, r"state is 65547 bytes of JSON; a thread may keep 65536"),
+        ({"text": "x" * STATE_LIMIT}, r"state: 65547 bytes of JSON, where 65536 may be kept"),
     ],
 )
 def test_state_that_is_not_json_is_named_by_its_key(state: dict[str, Any], reason: str) -> None:
