@@ -107,7 +107,7 @@ def _add_console(app: web.Application, bridge: Bridge, hosts: frozenset[str]) ->
     if console.password is not None or (is_here and bridge.config.console_is_open):
         from bridge.app.operator import add_desk  # noqa: PLC0415 - it takes as long as the rest of the start
 
-        add_desk(app, bridge, hosts=hosts, serves_playground=playground is not None)
+        add_desk(app, bridge, app[_TELEMETRY].figures(), hosts=hosts, serves_playground=playground is not None)
     if playground is not None:
         add_playground(app, bridge, playground, hosts)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from array import array
-from contextlib import contextmanager
 from itertools import pairwise
 from math import ceil, isnan, nan
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -16,10 +15,10 @@ from bridge.store.lifecycle import Outcome
 from bridge.store.measures import SECONDS, Histogram, Measured
 from bridge.telemetry.sources import expiries
 from bridge.units import SECOND
-from bridge.web.console.figures import AccountState, Curves
+from bridge.web.operator.figures import AccountState, Curves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bridge.engine.counters import Counters
     from bridge.telemetry.sources import Look, Source, Sources
@@ -71,9 +70,10 @@ class Recent:
         self._taken = 0
         """Samples so far: the next one has its place at the remainder."""
         self._before: tuple[int, _Counted] | None = None
-        self._waiting: set[asyncio.Event] = set()
         self._task: asyncio.Task[None] | None = None
         self.is_one_of = 1
+        self.heard: list[Callable[[], None]] = []
+        """Called after each sample."""
 
     def start(self) -> None:
         """Take a sample every ten seconds from now on."""
@@ -140,16 +140,6 @@ class Recent:
             )
         return states
 
-    @contextmanager
-    def news(self) -> Iterator[asyncio.Event]:
-        """An Event that is set whenever there is one more sample, for as long as the context is held."""
-        event = asyncio.Event()
-        self._waiting.add(event)
-        try:
-            yield event
-        finally:
-            self._waiting.discard(event)
-
     async def _run(self) -> None:
         while True:
             try:
@@ -164,8 +154,8 @@ class Recent:
         for name, series in self._values.items():
             series[place] = values.get(name, nan)
         self._taken += 1
-        for event in self._waiting:
-            event.set()
+        for tell in self.heard:
+            tell()
 
 
 def _counted(sources: Sequence[Source]) -> _Counted:

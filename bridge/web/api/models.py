@@ -246,10 +246,23 @@ class Done(_Out):
 # Dead letters
 
 
-class LettersAsked(Page):
-    """Which dead letters."""
+_Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="A text in it")]
+_Age = Annotated[float, Field(ge=0, le=3660 * 86_400, description="Seconds")]
+LetterState = Literal["dead", "quarantined"]
+
+
+class AuditAsked(Page):
+    """Which changes."""
 
     account: AccountName | None = None
+
+
+class LettersAsked(AuditAsked):
+    """Which dead letters."""
+
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
 
 
 class Letter(_Out):
@@ -284,12 +297,13 @@ Action = Literal["replay", "drop"]
 
 
 class Choice(_In):
-    """What to do with which dead letters: by account, by a text in their reason, and by age."""
+    """What to do with which dead letters: by account, by a text in their reason, by age, and by state."""
 
     action: Action
     account: AccountName | None = None
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
-    older_than: Annotated[float, Field(ge=0, le=3660 * 86_400)] = Field(default=0, description="Seconds")
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: Annotated[str, Field(pattern=CURSOR)] | None = None
 

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping, Sequence
-    from contextlib import AbstractContextManager
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,8 +50,4 @@ class Figures(Protocol):
 
     async def accounts(self) -> Sequence[AccountState]:
         """Each account, by name."""
-        ...
-
-    def news(self) -> AbstractContextManager[asyncio.Event]:
-        """An Event that is set whenever there is one more sample, for as long as the context is held."""
         ...
