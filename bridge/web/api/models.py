@@ -61,6 +61,13 @@ class Send(_In):
     send_at: AwareDatetime | None = Field(default=None, description="Not before")
 
 
+class Write(_In):
+    """What a person writes in a conversation, which is theirs from then on."""
+
+    message: Annotated[Outgoing, BeforeValidator(_message)]
+    idempotency_key: Named | None = Field(default=None, description="Sends once: the same again changes nothing")
+
+
 class PlanOut(_Out):
     """What the message becomes on its channel: its parts, what they give up, or why it is not sent at all."""
 

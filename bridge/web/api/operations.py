@@ -94,6 +94,16 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST",
+        path="/threads/{thread_id}/messages",
+        scope="operate",
+        act=messages.write,
+        answer=models.Accepted,
+        status=202,
+        body=models.Write,
+        refusals={**_NO_THREAD, 409: "Another message was sent under this key"},
+    ),
+    Operation(
+        method="POST",
         path="/threads/{thread_id}/handoff",
         scope="operate",
         act=threads.hand_off,
