@@ -123,8 +123,13 @@ class Page(_In):
 class ThreadsAsked(Page):
     """Which conversations; one alone by its account, channel and conversation."""
 
+    text: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Stands in the name, the phone number or an id of the contact"
+    )
     account: AccountName | None = None
-    held: bool = Field(default=False, description="Only those that a person has")
+    held: bool | None = Field(default=None, description="Those that a person has; false: those that the bot has")
+    waits: bool = Field(default=False, description="Only those in which something waits")
+    dead: bool = Field(default=False, description="Only those of which something was given up")
     channel: Annotated[str, Field(max_length=64, pattern=_SAYS)] | None = None
     conversation: Annotated[str, Field(max_length=512, pattern=_SAYS)] | None = None
 
@@ -242,6 +247,14 @@ class OtherContact(_In):
     """The contact who is the same person."""
 
     other: Annotated[str, Field(min_length=1, max_length=100, pattern=_SAYS)]
+
+
+class ErasedContact(_Out):
+    """A person who is erased: how many rows of each kind were removed, and what still holds some of them."""
+
+    id: str
+    removed: dict[str, int]
+    left: list[str]
 
 
 class Done(_Out):

@@ -165,6 +165,14 @@ OPERATIONS: Final = (
         refusals={**_NO_CONTACT, 409: "They are a person of their own"},
     ),
     Operation(
+        method="POST",
+        path="/contacts/{contact_id}/erase",
+        scope="operate",
+        act=contacts.erase,
+        answer=models.ErasedContact,
+        refusals=_NO_CONTACT,
+    ),
+    Operation(
         method="GET",
         path="/dead-letters",
         scope="read",

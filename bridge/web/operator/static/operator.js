@@ -96,7 +96,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   const part = event.detail.target;
   part.tail = part.querySelectorAll("[data-entry]").length;
   part.opened = [...part.querySelectorAll("details[open][id]")].map((each) => each.id);
-  part.atEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+  part.atEnd = (document.getElementById("talk")?.getBoundingClientRect().bottom ?? 0) <= innerHeight + 80;
 });
 
 document.addEventListener("htmx:afterSettle", (event) => {
@@ -108,6 +108,14 @@ document.addEventListener("htmx:afterSettle", (event) => {
     announcer.textContent = body.dataset.liveWords;
     if (part.atEnd) toEnd();
   }
+});
+
+document.addEventListener("htmx:afterRequest", (event) => {
+  const form = event.detail.elt;
+  if (!event.detail.successful || !form.matches?.("form[data-send]")) return;
+  form.reset();
+  document.getElementById("notice").replaceChildren();
+  refresh([]);
 });
 
 // ---- keys and menus ---------------------------------------------------------------------------------------
@@ -138,7 +146,7 @@ document.getElementById("menu")?.addEventListener("click", (event) => {
 });
 
 function toEnd() {
-  scrollTo({ top: document.documentElement.scrollHeight });
+  document.getElementById("talk")?.scrollIntoView({ block: "end" });
 }
 
 readTimes(document);
