@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.app.bridge import Bridge, Outside
+    from bridge.config.load import Config
     from bridge.store.looks import DeadLetter
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
@@ -169,7 +170,7 @@ def read_answers(data: bytes) -> list[Answer]:
 
 @asynccontextmanager
 async def served(
-    config: Mapping[str, Any],
+    config: Config | Mapping[str, Any],
     router: Router | None = None,
     *,
     keepalive: float = KEEPALIVE_SECONDS,

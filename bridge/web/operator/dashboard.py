@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from aiohttp import web
@@ -63,7 +63,7 @@ async def _dashboard(ask: Ask) -> web.StreamResponse:
     """The page, or the accounts alone."""
     states = await ask.figures.accounts()
     oldest = min((state.oldest for state in states if state.oldest is not None), default=None)
-    values = {
+    values: dict[str, Any] = {
         "states": states,
         "open_events": sum(state.open_events for state in states),
         "open_messages": sum(state.open_messages for state in states),
