@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import ClientSession, CookieJar
 from pydantic import SecretStr
 
+from bridge.app.http import _TELEMETRY
 from bridge.config.load import as_config
 from tests.support.whole_bridges import SHOP, SHOP_HOOK, body, configuration, served
 
@@ -67,6 +68,10 @@ class Desk:
         async with self.session.post(url, data=body(value), headers=headers) as answer:
             assert answer.status == 200
         await self.door.bridge.settle()
+
+    async def sample(self) -> None:
+        """One more sample of the figures is taken now."""
+        await self.door.app[_TELEMETRY].figures().sample()
 
     async def login(self, password: str) -> None:
         """Log in with a password."""

@@ -125,6 +125,7 @@ class Served:
 
     bridge: Bridge
     port: int
+    app: web.Application
 
     async def send(
         self, request: bytes, *, cut: bool = False, wait: float = 30.0, source: str = "127.0.0.1"
@@ -182,7 +183,7 @@ async def served(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield Served(bridge, runner.addresses[0][1])
+        yield Served(bridge, runner.addresses[0][1], runner.app)
     finally:
         await runner.cleanup()
 

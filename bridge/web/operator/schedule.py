@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 from aiohttp import hdrs
 
+from bridge.conversation.effects import AT, QUIET
+from bridge.conversation.journal import is_question_timer
 from bridge.engine.jobs import JOBS, next_of, progress_of
 from bridge.web.api import models
 from bridge.web.api.calls import cursor_of, read_cursor
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from bridge.web.operator.page import Ask
 
 _SHOWN: Final = 50
+_OWN: Final = {AT: "Message for later", QUIET: "Returns to the bot"}
+_QUESTION: Final = "A question ends"
+"""What the bridge's own timers are for."""
 
 
 async def _timers(ask: Ask) -> web.StreamResponse:
@@ -45,7 +50,8 @@ def _shown(call: Call, timer: TimerSummary) -> dict[str, Any]:
     message = orjson.loads(timer.message) if timer.message else {}
     text = message.get("text") or message.get("kind") or ""
     name = (timer.contact.name if timer.contact else "") or timer.ref.conversation_id
-    return {"thread": call.id_of(timer.ref.account, timer.thread_id), "name": name, "says": str(text)}
+    own = _QUESTION if is_question_timer(timer.name) else _OWN.get(timer.name, "")
+    return {"thread": call.id_of(timer.ref.account, timer.thread_id), "name": name, "says": str(text), "own": own}
 
 
 async def _jobs(ask: Ask) -> web.StreamResponse:
