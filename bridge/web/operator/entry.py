@@ -43,7 +43,7 @@ class Entry:
         """Its own pages."""
         return (
             Page(path="/login", act=self._form, role=None),
-            Page(path="/login", act=self._login, method=hdrs.METH_POST, role=None),
+            Page(path="/login", act=self._login, method=hdrs.METH_POST, role=None, is_proof=True),
             Page(path="/logout", act=self._logout, method=hdrs.METH_POST, role="viewer"),
             Page(path="/language", act=_language, method=hdrs.METH_POST, role=None),
         )

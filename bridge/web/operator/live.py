@@ -15,6 +15,7 @@ import orjson
 from aiohttp import web
 
 from bridge.errors import StoreError, WebhookError
+from bridge.web.operator.guard import HEADERS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -73,9 +74,9 @@ class Live:
 
     def tell(self, threads: Iterable[str]) -> None:
         """Conversations changed, by the ids that pages have for them."""
-        threads = list(threads) if self._open else ()
-        for waiting in self._open:
-            waiting.tell(threads)
+        if self._open and (known := list(threads)):
+            for waiting in self._open:
+                waiting.tell(known)
 
     def tell_figures(self) -> None:
         """There is one more sample of the figures."""
@@ -88,14 +89,18 @@ class Live:
         transport = request.transport
         if self._closed or transport is None or len(self._open) >= STREAMS:
             raise WebhookError(503, "no more pages for now", retry_after=5)
-        response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"})
+        response = web.StreamResponse(headers={**HEADERS, "X-Accel-Buffering": "no"})
+        response.content_type = "text/event-stream"
         waiting = _Waiting()
         self._open[waiting] = transport
         try:
             await response.prepare(request)
             await self._write(response, transport, b"retry: 2000\n\n")
-            while await self._goes_on(is_valid):
-                await self._write(response, transport, await self._next(waiting))
+            while True:
+                news = await self._next(waiting)
+                if not await self._goes_on(is_valid):
+                    break
+                await self._write(response, transport, news)
         except ConnectionResetError:
             pass  # the page went away
         finally:

@@ -85,7 +85,7 @@ class Ask:
     def read(self, model: type[M], values: Mapping[str, Any]) -> M:
         """Values as a model of the REST API has them; empty ones are left out. Raises Refusal."""
         try:
-            return model.model_validate({name: value for name, value in values.items() if value not in {"", None}})
+            return model.model_validate({name: value for name, value in values.items() if value not in ("", None)})
         except ValidationError as error:
             _, reason = problems_of(error, model)[0]
             raise Refusal(422, reason) from None
@@ -125,7 +125,8 @@ class Ask:
 class Page:
     """One method of one path below /console. Who has not `role` is sent to the login; None: everybody may come.
 
-    `name` is how the navigation calls it; "" leaves it out of there.
+    `name` is how the navigation calls it; "" leaves it out of there. `is_proof`: its form holds a password, and needs
+    no token of the session.
     """
 
     path: str
@@ -133,6 +134,7 @@ class Page:
     method: str = hdrs.METH_GET
     role: Role | None = "viewer"
     name: str = ""
+    is_proof: bool = False
 
     @property
     def root(self) -> str:

@@ -170,7 +170,7 @@ class _Desk:
         if page.role == "operator" and session is not None and session.role != "operator":
             raise Refusal(403, "this takes the password of the operator")
         form = await _form(request) if request.method not in SAFE else MultiDict()
-        if request.method not in SAFE and session is not None:
+        if request.method not in SAFE and session is not None and not page.is_proof:
             check_csrf(session, request.headers.get(CSRF_HEADER) or form.get(CSRF_FIELD, ""))
         return await page.act(replace(ask, session=session, backends=self._backends(), form=form))
 
