@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.config.accounts import Account, keeps_secret, read_account
 from bridge.config.api import STRONG, Api
+from bridge.config.console import STRONG as STRONG_PASSWORD
+from bridge.config.console import Console
 from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.files import not_toml, read_text
@@ -40,13 +42,14 @@ from bridge.config.telemetry import Alerts, Telemetry
 from bridge.errors import ConfigError, Problem
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LATER: Final = frozenset({"console"})
-"""Sections of later versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A configuration without problems. `warnings` are for people, and stop nothing."""
+    """A configuration without problems. `warnings` are for people, and stop nothing.
+
+    `console_is_open`: on this machine the console asks for no password, as `demo` and `dev` have it.
+    """
 
     server: Server = field(default_factory=Server)
     storage: Storage = field(default_factory=Storage)
@@ -62,6 +65,8 @@ class Config:
     alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
     api: Api = field(default_factory=Api)
+    console: Console = field(default_factory=Console)
+    console_is_open: bool = False
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -112,7 +117,8 @@ class Config:
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
 
-    `accounts=False` leaves the accounts and the tokens of the API out: then no secret has to be present.
+    `accounts=False` leaves the accounts out, and what the API and the console know people by: then no secret has to be
+    present.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -121,7 +127,7 @@ def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
-    for section in () if accounts else ("accounts", "api"):
+    for section in () if accounts else ("accounts", "api", "console"):
         values.pop(section, None)
         environment.pop(section, None)
     folder = path.absolute().parent if path is not None else Path.cwd()
@@ -166,6 +172,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
     _check_tokens(sections.api, accounts, report)
+    _check_passwords(sections.console, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
         if accounts and name not in accounts:
@@ -189,6 +196,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         alerts=sections.alerts,
         retention=sections.retention,
         api=sections.api,
+        console=sections.console,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -206,9 +214,13 @@ def _check_tokens(api: Api, accounts: Mapping[str, Account], report: Report) -> 
             report.problem((*path, "accounts"), f"there is no account {name}")
 
 
+def _check_passwords(console: Console, report: Report) -> None:
+    """Report passwords that are guessed soon."""
+    for name in console.weak():
+        report.warn(("console", name), f"shorter than {STRONG_PASSWORD} characters")
+
+
 def _no_section(name: str) -> str:
-    if name in _LATER:
-        return "this section is not available yet; leave it out"
     return unknown(name, FileSchema.model_fields, what="section")
 
 
