@@ -16,6 +16,8 @@ from tests.support.whole_bridges import OurServer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pytest_aiohttp import AiohttpClient
+
 __all__ = ["program", "sections"]
 
 
@@ -58,6 +60,27 @@ async def test_a_search_takes_no_wildcards(program: Program) -> None:
         assert (await program.get(f"/threads?{query}"))["items"] == []
     _, changed = await program.ask("POST", "/dead-letters", {"action": "drop", "reason": "%"})
     assert changed == {"done": [], "refused": [], "next": None}
+
+
+async def test_conversations_are_searched_and_filtered(program: Program) -> None:
+    for number, text in enumerate(("hello", "boom", "order")):
+        await program.hears(text, f"guest {number}")
+    await program.ask("POST", "/threads/3/handoff", {})
+    await program.bridge.settle()
+
+    async def found(query: str) -> list[str]:
+        return [thread["id"] for thread in (await program.get(f"/threads?{query}"))["items"]]
+
+    assert await found("text=GUEST") == ["3", "2", "1"]
+    assert await found("text=guest+1") == ["2"]
+    assert await found("held=true") == ["3"]
+    assert await found("held=false") == ["2", "1"]
+    assert await found("dead=true") == ["2"]
+    assert await found("channel=console") == ["3", "2", "1"]
+    assert await found("text=2") == ["3"]
+    assert await found("channel=console&text=2") == ["3"]
+    assert await found("channel=line") == []
+    assert await found("waits=true") == []
 
 
 async def test_a_conversation_is_handed_over_and_returned(program: Program) -> None:
@@ -193,6 +216,28 @@ async def test_many_dead_letters_are_replayed_a_part_at_a_time_and_what_stays_is
     assert old["done"] == ids[:1]
     for body in ({"action": "replay", "limit": 1001}, {"action": "delete"}, {}):
         assert await program.problem("POST", "/dead-letters", body) == 422
+
+
+async def test_lists_over_several_databases_come_page_by_page_each_conversation_once(
+    tmp_path: Path, aiohttp_client: AiohttpClient
+) -> None:
+    url = f"sqlite:///{tmp_path}/second.db"
+    app = create_app(
+        settings(tmp_path, storage={"shards": {"other": url}}), router=bot(), clock=(clock := ManualClock())
+    )
+    program = Program(await aiohttp_client(OurServer(app)), clock)
+    for number in range(9):
+        await program.hears("hello", f"c{number}", "other" if number % 3 else "demo")
+        clock.advance(1)
+    for wanted in ("", "&text=c"):
+        found, more = [], ""
+        while True:
+            page = await program.get(f"/threads?limit=2{wanted}{more}")
+            found += [thread["conversation"] for thread in page["items"]]
+            if page["next"] is None:
+                break
+            more = f"&cursor={page['next']}"
+        assert found == [f"c{number}" for number in range(8, -1, -1)]
 
 
 async def test_ids_over_several_databases_have_their_accounts(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,8 @@ from tests.support.operator import PASSWORD, VIEWER, Person, person, sections
 from tests.support.whole_bridges import OurServer
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pytest_aiohttp import AiohttpClient
 
 __all__ = ["person", "sections"]

@@ -189,4 +189,5 @@ async def test_an_open_console_is_for_this_machine_alone(tmp_path: Path, aiohttp
     assert (await someone.post("threads/1/take")).status == 303
     playground = await someone.open("")
     assert 'id="composer"' in playground.text
+    assert 'href="inbox"' in playground.text
     assert (await someone.open("static/console.js")).status == 200
