@@ -141,6 +141,10 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+for (const select of document.querySelectorAll("select[data-submits]")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}
+
 document.getElementById("menu")?.addEventListener("click", (event) => {
   const open = body.classList.toggle("navigating");
   event.currentTarget.setAttribute("aria-expanded", String(open));
