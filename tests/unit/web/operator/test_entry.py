@@ -184,6 +184,14 @@ async def test_other_pages_change_nothing_not_even_with_the_token(person: Person
         assert (await person.log_in(**headers)).status == 403
 
 
+@pytest.mark.parametrize(("scheme", "status"), [("https", 303), ("http", 403)])
+async def test_no_password_is_taken_that_came_over_plain_http_from_elsewhere(
+    person: Person, scheme: str, status: int
+) -> None:
+    reached = {"Sec-Fetch-Site": "", "Host": "bot.example.org", "Origin": f"{scheme}://bot.example.org"}
+    assert (await person.log_in(**reached)).status == status
+
+
 async def test_a_form_is_for_its_session_alone(person: Person) -> None:
     await person.hears("hello")
     await person.log_in()
