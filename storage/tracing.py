@@ -28,7 +28,7 @@ MESSAGE: Final = (
     "o.given_up, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''), coalesce(o.delivery_error, ''), "
     "o.message_id, o.attempt, o.available_at, o.expires_at, o.created_at, o.done_at, coalesce(o.error, '')"
 )
-TRY: Final = "attempt, at, outcome, coalesce(reason, ''), exchange"
+TRY: Final = "attempt, at, outcome, coalesce(reason, ''), exchange, outbox_id"
 TIMER: Final = "id, name, due_at, set_at, status"
 HEARD: Final = """
 WITH RECURSIVE d (digest) AS (

@@ -10,8 +10,9 @@ from bridge.own import own_module
 from bridge.plugins import plugged_in
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.copying import CopySource, CopyTarget
     from bridge.store.port import Store, StoreReader
 
@@ -21,11 +22,14 @@ GROUP: Final = "threadbridge.stores"
 class StoreType(Protocol):
     """What an entry point of the group names: a module with these two functions."""
 
-    async def open_store(self, url: str) -> Store:
-        """The store at `url`, owned by this process, its schema up to date."""
+    async def open_store(self, url: str, keys: Sequence[EncryptionKey] = ()) -> Store:
+        """The store at `url`, owned by this process, its schema up to date.
+
+        It is called without `keys` where none are configured: a store that does not encrypt need not know them.
+        """
         ...
 
-    async def open_reader(self, url: str) -> StoreReader:
+    async def open_reader(self, url: str, keys: Sequence[EncryptionKey] = ()) -> StoreReader:
         """The store at `url`, for reading only, beside whoever owns it."""
         ...
 
@@ -99,11 +103,13 @@ def volatile_type() -> Callable[[], Volatile]:
     return volatile
 
 
-async def open_store(url: str) -> Store:
-    """The store at `url`, owned by this process. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
-    return await store_type(url).open_store(url)
+async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> Store:
+    """The store at `url`, owned by this process. Raises ConfigError, StoreInUse, NewerSchema, Unavailable, Broken."""
+    module = store_type(url)
+    return await (module.open_store(url, keys) if keys else module.open_store(url))
 
 
-async def open_reader(url: str) -> StoreReader:
-    """The store at `url` for reading only. Raises NewerSchema, Unavailable, Broken."""
-    return await store_type(url).open_reader(url)
+async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> StoreReader:
+    """The store at `url` for reading only. Raises ConfigError, NewerSchema, Unavailable, Broken."""
+    module = store_type(url)
+    return await (module.open_reader(url, keys) if keys else module.open_reader(url))

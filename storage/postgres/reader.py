@@ -16,6 +16,7 @@ from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..media import media_row
+from ..rows import SECRET
 from ..unreadable import sort_out
 from . import contacts, lookups, media, people, queries, retention, segments
 from .connection import Readers, address_of
@@ -208,9 +209,13 @@ class Reader:
         self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
-        values = account, reason, until, limit, *after
-        sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
-        return views.oldest_letters(sides, limit)
+
+        async def page(place: Place, most: int) -> list[tuple[int, str, str]]:
+            values = account, reason, until, most, *place
+            sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
+            return views.oldest_letters(sides, most)
+
+        return await views.oldest_of(page, reason, limit, after)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -227,7 +232,7 @@ class Reader:
         return await self._value("secrets", account, name)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT value FROM {table} WHERE account = $1 AND name = $2"
+        query = f"SELECT {SECRET} FROM {table} WHERE account = $1 AND name = $2"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 

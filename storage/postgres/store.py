@@ -237,7 +237,8 @@ class PostgresStore(Owner, Reader):
     async def _try(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction. A COMMIT without an answer is looked up: it is never guessed."""
         connection = await self._process.connection()
-        tx = Transaction(connection, self._memory, self._process.epoch, works=self._tending.works)
+        process, works = self._process, self._tending.works
+        tx = Transaction(connection, self._memory, process.epoch, works=works, sealer=process.sealer)
         tx.had_company = self._had_company
         try:
             await connection.execute("BEGIN")

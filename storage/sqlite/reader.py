@@ -17,8 +17,9 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
+from ..rows import SECRET
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, lookups, media, people, queries, retention, segments
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -179,8 +180,12 @@ class Reader:
         self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
-        values = {"account": account, "reason": reason, "until": until, "at": after[0], "number": after[1]}
-        return await self._look(queries.oldest_letters, values, limit)
+
+        async def page(place: Place, most: int) -> list[tuple[int, str, str]]:
+            values = {"account": account, "reason": reason, "until": until, "at": place[0], "number": place[1]}
+            return await self._look(queries.oldest_letters, values, most)
+
+        return await views.oldest_of(page, reason, limit, after)
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -197,7 +202,7 @@ class Reader:
         return await self._value("secrets", account, name)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT value FROM {table} WHERE account = ? AND name = ?"
+        query = f"SELECT {SECRET} FROM {table} WHERE account = ? AND name = ?"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 
@@ -314,6 +319,10 @@ class Reader:
     async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
         """What a sweep would remove or empty, among so many rows."""
         return await self._look(retention.count, sweep, before, after, limit)
+
+    async def encrypted_under(self) -> Mapping[str, int]:
+        """How many values are under each key."""
+        return await self._look(encryption.under_keys)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

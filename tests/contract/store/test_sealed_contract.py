@@ -1,0 +1,86 @@
+"""The stores through the contract with their values encrypted, and nothing readable left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING, Any, Final
+
+import pytest
+
+from bridge.store.encryption import MARK, PLAIN, key_from
+from bridge.store.opening import open_reader
+from bridge.testing.contract.store import StoreContract
+from storage.sealing import SEALED
+from storage.sqlite import encryption
+from tests.support.postgres import empty_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+KEY: Final = key_from(bytes(range(32)))
+
+
+class _Watched(encryption.SealingConnection):
+    """No value leaves it as it is stored."""
+
+    def execute(self, sql: str, parameters: Any = (), /) -> sqlite3.Cursor:
+        cursor = super().execute(sql, parameters)
+        if sql.startswith("/**/"):
+            return cursor
+        if (opened := cursor.row_factory) is None:
+            cursor.row_factory = lambda _, row: _without_marks(row, sql)
+        else:
+            cursor.row_factory = lambda _, row: _without_marks(opened(cursor, row), sql)
+        return cursor
+
+
+def _without_marks(row: Any, sql: str) -> Any:
+    for value in row:
+        marked = value.startswith(MARK) if isinstance(value, str) else value
+        marked = marked.startswith(MARK.encode()) if isinstance(marked, bytes) else marked is True
+        assert not marked, f"a value comes out as it is stored: {sql}"
+    return row
+
+
+class TestSealedSqlite(StoreContract):
+    keys = (KEY,)
+
+    def url(self, folder: Path) -> str:
+        return f"sqlite:///{folder / 'store.db'}"
+
+    @pytest.fixture(autouse=True)
+    def _watched(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+        """Everything that the columns of SEALED hold at the end of a test is encrypted, or empty."""
+        monkeypatch.setattr("storage.sqlite.connection.SealingConnection", _Watched)
+        yield
+        with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+            assert encryption.under_keys(db).get(PLAIN, 0) == 0
+            for table, sealed in SEALED.items():
+                for name in sealed.names if table != "secrets" else ():
+                    names = db.execute(f"SELECT {name} FROM {table}").fetchall()
+                    assert all(value.startswith(MARK) for (value,) in names), (table, name)
+
+
+class TestSealedPostgres(StoreContract):
+    keys = (KEY,)
+
+    def url(self, folder: Path) -> str:
+        del folder
+        self.database = empty_store()
+        return self.database
+
+    @pytest.fixture(autouse=True)
+    def _sealed(self) -> Iterator[None]:
+        yield
+
+        async def counted() -> int:
+            reader = await open_reader(self.database, self.keys)
+            try:
+                return (await reader.encrypted_under()).get(PLAIN, 0)
+            finally:
+                await reader.close()
+
+        assert asyncio.run(counted()) == 0
