@@ -160,7 +160,7 @@ class Owner(ABC):
 
     async def reseal(self, limit: int = 500) -> Resealed:
         """A part of a rotation of the keys, from where the last part ended."""
-        resealed: Resealed = (await self._writer.put(Unit("reseal", limit))).value
+        resealed: Resealed = (await self._writer.put(Unit("reseal", (limit,)))).value
         return resealed
 
     async def leap(self) -> None:

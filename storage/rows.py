@@ -39,7 +39,7 @@ LOCKED: Final = (
     f"t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to"
 )
 FAMILY: Final = "c.id, c.merged_into, c.content"
-SECRET: Final = "value, account, name"
+SECRETS: Final = "value, account, name"
 EARLY: Final = "inbox_id, value, error, wanted"
 OWNER: Final = "i.kind, i.value, i.contact_id"
 ASSERTED: Final = "i.account, i.kind, i.value, i.contact_id"

@@ -36,7 +36,7 @@ _NOTHING: Final[frozenset[bytes | str]] = STAYS | {value.encode() for value in S
 _EMPTIED: Final = b"\0"
 """How the digest of an emptied content begins: see bridge.store.admission."""
 REFUSED: Final = "(refused: this text is not of this row, or was changed)"
-_STORE_SECRET: Final = "store secret"
+_OF_STORE: Final = "store secret"
 
 
 class Sealer:
@@ -79,7 +79,7 @@ class Sealer:
 
     def name(self, label: str, value: str) -> str:
         """A name as it is stored."""
-        if not value or value.startswith(_NAMED):
+        if not value:
             return value
         sealed = self._siv(label).encrypt(value.encode(), [label.encode()])
         return _NAMED + base64.urlsafe_b64encode(sealed).decode()
@@ -103,7 +103,7 @@ class Sealer:
     @property
     def kept(self) -> tuple[str, str]:
         """The id of the newest key, and the store's secret under it."""
-        return self.newest, self.seal(_STORE_SECRET, self.newest, base64.b64encode(self._store_secret).decode())
+        return self.newest, self.seal(_OF_STORE, self.newest, base64.b64encode(self._store_secret).decode())
 
     def _opened(self, label: str, row: str, key_id: str, sealed: bytes) -> bytes | None:
         try:
@@ -151,7 +151,7 @@ def sealer_of(keys: Sequence[EncryptionKey], in_use: Mapping[str, str]) -> Seale
     refuse_missing(in_use, keys)
     for key in keys:
         if key.id in in_use:
-            secret = Sealer([key], b"").open(_STORE_SECRET, key.id, in_use[key.id])
+            secret = Sealer([key], b"").open(_OF_STORE, key.id, in_use[key.id])
             if secret == REFUSED:
                 raise Broken(f"the store's own secret under the key {key.id} was changed")
             return Sealer(keys, base64.b64decode(secret))

@@ -22,7 +22,7 @@ MARK: Final = "\x01"
 _ID_BYTES: Final = 4
 HEAD: Final = len(MARK) + 2 * _ID_BYTES
 """Characters or bytes of the mark and the id."""
-_PATH: Final = "storage.encryption_keys"
+PATH: Final = "storage.encryption_keys"
 
 
 STAYS: Final = frozenset({"", "{}", "[]", '{"fields":{},"tags":[]}', str(TimerState.CANCELLED), MISSED})
@@ -81,9 +81,9 @@ def refuse_missing(in_use: Iterable[str], keys: Sequence[EncryptionKey]) -> None
         f"the store is encrypted under the key {names}, and {given}: put that key back; "
         "`threadbridge keys rotate` has to end before a key is left out"
     )
-    raise ConfigError([Problem("storage", _PATH, reason)])
+    raise ConfigError([Problem("storage", PATH, reason)])
 
 
 def cannot_encrypt(scheme: str) -> ConfigError:
     """Stores of a kind that knows no encryption."""
-    return ConfigError([Problem("storage", _PATH, f"stores of {scheme}: URLs are not encrypted; leave it out")])
+    return ConfigError([Problem("storage", PATH, f"stores of {scheme}: URLs are not encrypted; leave it out")])

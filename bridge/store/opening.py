@@ -12,8 +12,8 @@ from bridge.plugins import plugged_in
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from bridge.store.encryption import EncryptionKey
     from bridge.store.copying import CopySource, CopyTarget
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store, StoreReader
 
 GROUP: Final = "threadbridge.stores"
@@ -54,11 +54,11 @@ def store_type(url: str) -> StoreType:
 class CopyType(Protocol):
     """What a module of the group has too, when its stores can be copied."""
 
-    async def open_copy_source(self, url: str, account: str = "") -> CopySource:
+    async def open_copy_source(self, url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> CopySource:
         """The store at `url`, owned by this process, and left as it is; with `account` what that has in it."""
         ...
 
-    async def open_copy_target(self, url: str, account: str = "") -> CopyTarget:
+    async def open_copy_target(self, url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> CopyTarget:
         """The store at `url`, owned by this process, made where there is none; with `account` for that alone."""
         ...
 
@@ -101,6 +101,14 @@ def volatile_type() -> Callable[[], Volatile]:
     assert isinstance(module, ModuleType)
     volatile: Callable[[], Volatile] = module.Volatile
     return volatile
+
+
+class Opener(Protocol):
+    """Opens a store for a bridge, as `open_store` does."""
+
+    async def __call__(self, url: str, keys: Sequence[EncryptionKey], /) -> Store:
+        """The store at `url`."""
+        ...
 
 
 async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> Store:

@@ -142,9 +142,7 @@ async def connect(
     return connection
 
 
-async def fetch_sealed(
-    sealer: Sealer, connection: asyncpg.Connection, query: str, values: Sequence[Any]
-) -> list[Row]:
+async def fetch_sealed(sealer: Sealer, connection: asyncpg.Connection, query: str, values: Sequence[Any]) -> list[Row]:
     """The rows of a query where values are encrypted."""
     plan = plan_of(query)
     if plan is None:

@@ -96,9 +96,7 @@ async def erase_contact(tx: Transaction, contact_id: int) -> Result:
     return Result(value=ErasedContact({"identities": rows["identities"], "contacts": rows["contacts"]}))
 
 
-async def _erase_events(
-    tx: Transaction, thread_id: int, events: Sequence[Row], at: int, rows: Counter[str]
-) -> None:
+async def _erase_events(tx: Transaction, thread_id: int, events: Sequence[Row], at: int, rows: Counter[str]) -> None:
     ids = [row[0] for row in events]
     for row_id, account, _, received_at, raw in events:
         if raw:

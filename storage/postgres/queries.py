@@ -10,7 +10,7 @@ from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
 from .. import views
-from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+from ..records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ ORDER BY o.id LIMIT $4
 """Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
 
 _TRIES: Final = """(
-    SELECT coalesce(json_agg(json_build_object('at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, ''))
-                             ORDER BY id DESC), '[]')::text
+    SELECT coalesce(json_agg(json_build_object(
+        'at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, '')) ORDER BY id DESC), '[]')::text
     FROM (SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20) r
 )"""
 _IN: Final = f"FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}"

@@ -16,9 +16,9 @@ from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..media import media_row
-from ..rows import SECRET
+from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, lookups, media, people, queries, retention, segments
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.looks import (
         AccountSummary,
         AuditEntry,
@@ -232,7 +233,7 @@ class Reader:
         return await self._value("secrets", account, name)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT {SECRET} FROM {table} WHERE account = $1 AND name = $2"
+        query = f"SELECT {SECRETS} FROM {table} WHERE account = $1 AND name = $2"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 
@@ -344,6 +345,10 @@ class Reader:
         """What a sweep would remove or empty, among so many rows."""
         return await retention.count(self._fetch, sweep, before, after, limit)
 
+    async def encrypted_under(self) -> Mapping[str, int]:
+        """How many values are under each key."""
+        return await encryption.under_keys(self._fetch)
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
         return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))
@@ -357,11 +362,12 @@ class PostgresReader(Reader):
         await self._source.close()
 
 
-async def open_reader(url: str) -> PostgresReader:
-    """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
+async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> PostgresReader:
+    """The store at `url` for reading only. Raises ConfigError, Unavailable, Broken, NewerSchema."""
     readers = Readers(address_of(url))
     try:
         await check_readable(readers.fetch)
+        readers.sealer = await encryption.sealer_for(readers.fetch, keys)
     except BaseException:
         await readers.close()
         raise

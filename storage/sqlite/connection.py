@@ -130,8 +130,8 @@ async def connect(
     `prepared` is called with it in place of `prepare`. With `seals` it is one that can encrypt.
     """
     name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
-    factory = {"factory": SealingConnection} if seals else {}
-    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None, **factory)
+    kind: dict[str, Any] = {"factory": SealingConnection} if seals else {}
+    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None, **kind)
     connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
     try:
         await connection

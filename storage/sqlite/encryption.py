@@ -12,7 +12,8 @@ from bridge.log import log
 from bridge.store.encryption import HEAD, STAYS, Resealed, key_id_of, refuse_missing
 
 from ..results import Result
-from ..sealing import SEALED, WITH_VALUES, columns_of, named, next_place, plan_of, renewed
+from ..sealed_columns import SEALED, WITH_VALUES, columns_of, named, next_place, renewed
+from ..sealing import plan_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from bridge.store.encryption import EncryptionKey
 
     from ..records import Row
+    from ..sealed_columns import Plan
     from ..sealer import Sealer
-    from ..sealing import Plan
 
 _HAS_KEYS: Final = "SELECT 1 FROM sqlite_master WHERE name = 'encryption_keys'"
 _IN_USE: Final = "/**/ SELECT id, secret FROM encryption_keys"
@@ -61,12 +62,12 @@ def _opened(plan: Plan, sealer: Sealer, _: sqlite3.Cursor, row: Row) -> Row:
     return plan.open(sealer, row)
 
 
-def take_keys(db: sqlite3.Connection, keys: Sequence[EncryptionKey]) -> None:
+def take_keys(db: sqlite3.Connection, keys: Sequence[EncryptionKey]) -> Sealer | None:
     """What an owner does with keys: from now on all is encrypted under the newest. Raises ConfigError, Broken."""
     in_use = _in_use(db)
     refuse_missing(in_use, keys)
-    if not isinstance(db, SealingConnection):
-        return
+    if not keys:
+        return None
     from ..sealer import Sealer, new_secret, sealer_of  # noqa: PLC0415 - a store without keys does not load it
 
     if (sealer := sealer_of(keys, in_use)) is None:
@@ -75,17 +76,23 @@ def take_keys(db: sqlite3.Connection, keys: Sequence[EncryptionKey]) -> None:
         _in_one(db, lambda: _begin(db, sealer))
     elif sealer.newest not in in_use:
         db.execute(_USE, sealer.kept)
-    db.sealer = sealer
+    if isinstance(db, SealingConnection):
+        db.sealer = sealer
+    return sealer
 
 
-def use_keys(db: sqlite3.Connection, keys: Sequence[EncryptionKey]) -> None:
+def use_keys(db: sqlite3.Connection, keys: Sequence[EncryptionKey]) -> Sealer | None:
     """What a reader does with keys. Raises ConfigError, Broken."""
     in_use = _in_use(db)
     refuse_missing(in_use, keys)
-    if isinstance(db, SealingConnection):
-        from ..sealer import sealer_of  # noqa: PLC0415 - as above
+    if not in_use:
+        return None
+    from ..sealer import sealer_of  # noqa: PLC0415 - as above
 
-        db.sealer = sealer_of(keys, in_use)
+    sealer = sealer_of(keys, in_use)
+    if isinstance(db, SealingConnection):
+        db.sealer = sealer
+    return sealer
 
 
 def reseal(db: sqlite3.Connection, limit: int) -> Result:

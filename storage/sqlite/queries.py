@@ -12,7 +12,7 @@ from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
 from .. import views
-from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+from ..records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ ORDER BY o.id LIMIT :limit
 
 
 _TRIES: Final = """(
-    SELECT json_group_array(json_object('at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
+    SELECT json_group_array(json_object(
+        'at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
         SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20
     )
 )"""

@@ -17,7 +17,7 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
-from ..rows import SECRET
+from ..rows import SECRETS
 from ..unreadable import sort_out
 from . import contacts, encryption, lookups, media, people, queries, retention, segments
 from .connection import execute
@@ -202,7 +202,7 @@ class Reader:
         return await self._value("secrets", account, name)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT {SECRET} FROM {table} WHERE account = ? AND name = ?"
+        query = f"SELECT {SECRETS} FROM {table} WHERE account = ? AND name = ?"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 

@@ -90,7 +90,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
     "audit": lambda db, _, entries: audit.note(db, entries),
-    "reseal": lambda db, _, limits: [encryption.reseal(db, limit) for limit in limits],
+    "reseal": lambda db, _, calls: [encryption.reseal(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 
