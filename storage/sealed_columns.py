@@ -203,8 +203,8 @@ def renewed(sealer: Sealer, table: str, row: Row) -> Row | None:
     if all(sealer.is_current(row[index]) for index in where):
         return None
     sealed = seal_row(sealer, table, columns, open_row(sealer, table, columns, row))
-    kept = [old if sealer.is_current(old) else new for old, new in zip(row, sealed, strict=True)]
-    return tuple(new if index in where else row[index] for index, new in enumerate(kept))
+    stale = {index for index in where if not sealer.is_current(row[index])}
+    return tuple(sealed[index] if index in stale else value for index, value in enumerate(row))
 
 
 def named(sealer: Sealer, table: str, row: Row) -> Row | None:
