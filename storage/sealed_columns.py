@@ -188,6 +188,12 @@ def columns_of(table: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*sealed.key, *sealed.row, *sealed.names, *sealed.values)))
 
 
+def change_of(table: str, old: Row, new: Row) -> Row:
+    """The names and values of a row as it is to be, and behind them the key that it has; columns as `columns_of`."""
+    columns, sealed = columns_of(table), SEALED[table]
+    return (*(new[columns.index(name)] for name in (*sealed.names, *sealed.values)), *old[: len(sealed.key)])
+
+
 def next_place(table: str, rows: Sequence[Row], limit: int) -> list[Any] | None:
     """Where a rotation goes on after rows of a table, at most `limit` of them: a table, and a key in it."""
     if len(rows) == limit:

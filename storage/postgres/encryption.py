@@ -11,7 +11,7 @@ from bridge.log import log
 from bridge.store.encryption import HEAD, PATH, STAYS, Resealed, key_id_of, refuse_missing
 
 from ..results import Result
-from ..sealed_columns import SEALED, TEXTS, WITH_VALUES, columns_of, named, next_place, renewed
+from ..sealed_columns import SEALED, TEXTS, WITH_VALUES, change_of, columns_of, named, next_place, renewed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,12 +144,12 @@ async def _page(fetch: Fetch, table: str, after: Sequence[Any], limit: int, lock
 
 
 def _update(table: str) -> str:
-    """The statement that writes rows: their new columns, and behind these the key that they had."""
-    columns, key = columns_of(table), SEALED[table].key
+    """The statement that writes rows: what `change_of` gives of each."""
+    columns, key = (*SEALED[table].names, *SEALED[table].values), SEALED[table].key
     changes = ", ".join(f"{column} = ${number}" for number, column in enumerate(columns, 1))
     where = " AND ".join(f"{column} = ${number}" for number, column in enumerate(key, len(columns) + 1))
     return f"/**/ UPDATE {table} SET {changes} WHERE {where}"
 
 
 def _values(table: str, changes: Sequence[tuple[Row, Row]]) -> list[Row]:
-    return [(*new, *old[: len(SEALED[table].key)]) for old, new in changes]
+    return [change_of(table, old, new) for old, new in changes]

@@ -12,7 +12,7 @@ from bridge.log import log
 from bridge.store.encryption import HEAD, STAYS, Resealed, key_id_of, refuse_missing
 
 from ..results import Result
-from ..sealed_columns import SEALED, WITH_VALUES, columns_of, named, next_place, renewed
+from ..sealed_columns import SEALED, WITH_VALUES, change_of, columns_of, named, next_place, renewed
 from ..sealing import plan_of
 
 if TYPE_CHECKING:
@@ -151,9 +151,9 @@ def _page(db: sqlite3.Connection, table: str, after: Sequence[Any], limit: int) 
 def _write(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Row, Row]]) -> int:
     """Rows as they were, and as they are to be."""
     key = SEALED[table].key
-    changes = ", ".join(f"{column} = ?" for column in columns_of(table))
+    changes = ", ".join(f"{column} = ?" for column in (*SEALED[table].names, *SEALED[table].values))
     statement = f"/**/ UPDATE {table} SET {changes} WHERE {' AND '.join(f'{column} = ?' for column in key)}"
-    db.executemany(statement, [(*new, *old[: len(key)]) for old, new in rows])
+    db.executemany(statement, [change_of(table, old, new) for old, new in rows])
     return len(rows)
 
 
