@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
+from bridge.store.encryption import MARK
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
@@ -54,6 +56,17 @@ _LABELS: Final = {
     "conflicts.value": "identities.value",
 }
 """Columns that a query has in one place. Events and messages have their numbers from one row of them."""
+_MARK: Final = MARK.encode()
+_WITHOUT: Final[Mapping[str, bytes | None]] = {
+    "threads.contact": None,
+    "threads.choices": b"[]",
+    "threads.address": b"{}",
+    "threads.person": None,
+    "threads.named": b"",
+    "threads.lost": None,
+    "contacts.content": b'{"fields":{},"tags":[]}',
+}
+"""What stands for a value that is of another row. Any other makes a dead letter of what needs it."""
 _LONG_KEY: Final = re.compile(r"(postback \S+) (.+) (\S*)", re.DOTALL)
 """The name of a secret with a conversation in it: see bridge.engine.turns.signing."""
 
@@ -90,8 +103,10 @@ def opened_name(sealer: Sealer, label: str, name: str) -> str:
 
 
 def open_value(sealer: Sealer, label: str, row: str, value: Any) -> Any:  # noqa: ANN401 - text or bytes
-    """A value of the row."""
-    return sealer.open(label, row, value)
+    """A value of the row. One that is refused counts as missing where a conversation can go on without it."""
+    opened = sealer.open(label, row, value)
+    is_refused = opened is value and label in _WITHOUT and value.startswith(_MARK)
+    return _WITHOUT[label] if is_refused else opened
 
 
 def open_name(sealer: Sealer, label: str, row: str, value: Any) -> Any:  # noqa: ANN401

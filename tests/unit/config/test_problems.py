@@ -47,9 +47,9 @@ WRONG: Final = [
         "console: this section is not available yet; leave it out",
     ),
     (
-        "encryption, of a later version",
+        "an encryption key that is a word",
         '[storage]\nencryption_keys = ["env:TEST_SECRET"]',
-        "storage.encryption_keys: encryption at rest is not available yet; leave it out",
+        "storage.encryption_keys: want base64 of 32 bytes; `threadbridge keys new` prints such a key",
     ),
     (
         "no provider",

@@ -232,15 +232,6 @@ async def test_a_key_that_is_missing_or_another_is_named_and_nothing_of_it_is_sh
     await desk.store.close()
 
 
-SWAPS: Final = [
-    ("inbox", "event"),
-    ("inbox", "raw"),
-    ("outbox", "message"),
-    ("threads", "state"),
-    ("threads", "address"),
-]
-
-
 async def swap(url: str, table: str, column: str) -> None:
     """Two rows have each other's value, as somebody does who can write the file and has no key."""
     rows = [1, 2] if table == "threads" else None
@@ -266,7 +257,7 @@ async def swap(url: str, table: str, column: str) -> None:
         await connection.close()
 
 
-@pytest.mark.parametrize(("table", "column"), SWAPS[:3])
+@pytest.mark.parametrize(("table", "column"), [("inbox", "event"), ("inbox", "raw"), ("outbox", "message")])
 async def test_a_value_of_another_row_is_refused_and_its_row_is_a_dead_letter(
     url: str, table: str, column: str
 ) -> None:
@@ -364,3 +355,27 @@ def test_a_statement_that_does_not_tell_whose_row_it_writes_is_no_statement() ->
         plan_of("UPDATE inbox SET error = ? WHERE thread_id = ?")
     assert plan_of("UPDATE inbox SET attempt = ? WHERE thread_id = ?") is None
     assert plan_of("/*bot*/UPDATE contacts SET content = ? WHERE id = ?") is None
+
+
+async def test_a_conversation_goes_on_without_what_is_of_another_and_fails_without_its_state(url: str) -> None:
+    desk = await Desk(url, [OLD]).open()
+    for conversation in ("ann", "bob"):
+        (row,) = await desk.hear(conversation, conversation=conversation)
+        state = orjson.dumps({"of": conversation})
+        await desk.turn(row, f"to {conversation}", state=state, address={"to": conversation}, lost=("x",), choices=())
+        await desk.hear(f"{conversation} again", conversation=conversation)
+    await desk.store.close()
+    for column in ("address", "contact", "lost", "state"):
+        await swap(url, "threads", column)
+    await desk.open()
+    heads = await desk.store.inbox_heads(0, 10)
+    assert [head.key for head in heads] == ["ann again", "bob again"]
+    for head in heads:
+        thread = await desk.store.thread(head.thread_id)
+        assert (thread.address, thread.lost) == ({}, ())
+        with pytest.raises(ValueError, match="line 1"):
+            orjson.loads(thread.state)
+    assert [line.contact for line in await desk.store.threads()] == [None, None]
+    (heard,) = await desk.hear("3", conversation="ann")
+    assert heard.thread_id == heads[0].thread_id
+    await desk.store.close()
