@@ -197,6 +197,7 @@ def seal_row(sealer: Sealer, table: str, columns: Sequence[str], row: Row) -> Ro
     return tuple(_whole(table, tuple(columns)).seal(sealer, row))
 
 
+@lru_cache
 def columns_of(table: str) -> tuple[str, ...]:
     """What tells a row, and all that is encrypted of it."""
     sealed = SEALED[table]

@@ -31,7 +31,7 @@ _TOLD_AT: Final = 10_000
 def new() -> None:
     """Print a new key, which nobody else has: base64 of 32 random bytes.
 
-    Example: `threadbridge keys new > /etc/threadbridge/key`
+    Example: `threadbridge keys new > /etc/threadbridge/storage.key`
     """
     say(base64.b64encode(os.urandom(KEY_BYTES)).decode())
 

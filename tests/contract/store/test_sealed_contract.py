@@ -12,7 +12,13 @@ import pytest
 
 from bridge.store.encryption import HEAD, MARK, PLAIN, key_from
 from bridge.store.opening import open_reader
-from bridge.testing.contract.store import StoreContract
+from bridge.testing.contract.store import (
+    DeadLetterContract,
+    ErasureContract,
+    PeopleContract,
+    RetentionContract,
+    StoreContract,
+)
 from storage.sealed_columns import SEALED
 from storage.sqlite import encryption
 from tests.support.postgres import empty_store
@@ -65,8 +71,11 @@ class TestSealedSqlite(StoreContract):
                     assert all(value.startswith(MARK) for (value,) in names), (table, name)
 
 
-class TestSealedPostgres(StoreContract):
+class OnSealedPostgres:
+    """Each test begins with an empty store, and leaves nothing plain."""
+
     keys = (KEY,)
+    database = ""
 
     def url(self, folder: Path) -> str:
         del folder
@@ -85,3 +94,12 @@ class TestSealedPostgres(StoreContract):
                 await reader.close()
 
         assert asyncio.run(counted()) == 0
+
+
+class TestSealedPostgres(OnSealedPostgres, DeadLetterContract, ErasureContract, PeopleContract, RetentionContract):
+    """What reads and writes values in ways of its own."""
+
+
+@pytest.mark.soak
+class TestAllOnSealedPostgres(OnSealedPostgres, StoreContract):
+    pass

@@ -49,7 +49,7 @@ WRONG: Final = [
     (
         "an encryption key that is a word",
         '[storage]\nencryption_keys = ["env:TEST_SECRET"]',
-        "storage.encryption_keys: want base64 of 32 bytes; `threadbridge keys new` prints such a key",
+        "storage.encryption_keys: want base64 of 32 bytes, not of 24; `threadbridge keys new` prints such a key",
     ),
     (
         "no provider",
