@@ -63,7 +63,7 @@ async def of_store(config: Config, now: int) -> list[Finding]:
     except StoreError as error:
         return [*findings, problem("store", f"{error}", "restore a backup, or the threadbridge that wrote it")]
     try:
-        findings += _encryption(config, await store.encrypted_under())
+        findings.append(await _encryption(config, store))
         findings += _process(database, await store.processes())
         for summary in await store.accounts():
             findings += _waiting(summary, now)
@@ -94,20 +94,19 @@ def _files(database: Path) -> Iterator[Finding]:
         yield problem("store", f"this user cannot write {database}", "be the bridge's user, or chown the file")
 
 
-def _encryption(config: Config, under: Mapping[str, int]) -> Iterator[Finding]:
+async def _encryption(config: Config, store: StoreReader) -> Finding:
     """Under which keys the values of the store are."""
-    newest = config.storage.keys[0].id if config.storage.keys else PLAIN
-    if newest == PLAIN:
-        yield fine("encryption", "the store is not encrypted")
-        return
+    if not config.storage.keys:
+        return fine("encryption", "the store is not encrypted")
+    newest = config.storage.keys[0].id
+    under = await store.encrypted_under()
     about = "; ".join(
         f"{count:,} values are {f'under the key {key_id}' if key_id != PLAIN else 'not encrypted'}"
         for key_id, count in sorted(under.items())
     )
     if under.keys() <= {newest}:
-        yield fine("encryption", about or f"nothing is stored yet; the key is {newest}")
-    else:
-        yield warning("encryption", f"{about}; the newest key is {newest}", "`threadbridge keys rotate`")
+        return fine("encryption", about or f"nothing is stored yet; the key is {newest}")
+    return warning("encryption", f"{about}; the newest key is {newest}", "`threadbridge keys rotate`")
 
 
 def _process(database: Path | None, processes: Sequence[str]) -> Iterator[Finding]:

@@ -24,7 +24,7 @@ from bridge.web.server import runner_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from click.testing import Result
+    from typer.testing import Result
 
 KEYS: Final = {name: base64.b64encode(bytes([number]) * 32).decode() for number, name in enumerate(("OLD", "NEW"), 1)}
 IDS: Final = {name: key_of(text).id for name, text in KEYS.items()}

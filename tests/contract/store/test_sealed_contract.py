@@ -6,7 +6,7 @@ import asyncio
 import re
 import sqlite3
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import pytest
 
@@ -24,8 +24,10 @@ from storage.sqlite import encryption
 from tests.support.postgres import empty_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    from bridge.store.encryption import EncryptionKey
 
 _AS_STORED: Final = re.compile(rf"{MARK}([0-9a-f]{{8}}|=)")
 KEY: Final = key_from(bytes(range(32)))
@@ -74,7 +76,7 @@ class TestSealedSqlite(StoreContract):
 class OnSealedPostgres:
     """Each test begins with an empty store, and leaves nothing plain."""
 
-    keys = (KEY,)
+    keys: ClassVar[Sequence[EncryptionKey]] = (KEY,)
     database = ""
 
     def url(self, folder: Path) -> str:
