@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.events import ThreadRef
 from bridge.store.records import Hold, ThreadRow
 
-from ..records import REF
+from ..rows import LOCKED
+from ..sealing import plan_of
+from .connection import fetch_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..memory import ThreadMemory
     from ..records import Row
+    from ..sealer import Sealer
 
 _NUMBERS: Final = "SELECT nextval('places') FROM generate_series(1, $1::bigint)"
 _PLACES: Final = """
@@ -25,8 +28,7 @@ SELECT t.id, t.leads_to FROM unnest($1::text[], $2::text[], $3::text[]) j (a, c,
 JOIN threads t ON t.account = j.a AND t.channel = j.c AND t.conversation = j.v
 """
 _LOCK: Final = f"""
-SELECT t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to
-FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
+SELECT {LOCKED} FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
 
@@ -52,8 +54,11 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 class Transaction:
     """Belongs to the writer."""
 
-    def __init__(self, connection: asyncpg.Connection, memory: ThreadMemory, epoch: int, *, works: bool) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, memory: ThreadMemory, epoch: int, *, works: bool, sealer: Sealer | None
+    ) -> None:
         """The transaction of `connection` has begun. With `works` the process takes threads to work in them."""
+        self.sealer = sealer
         self.memory = memory
         self.epoch = epoch
         self.works = works
@@ -71,11 +76,15 @@ class Transaction:
 
     async def fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
         """The rows of a query."""
+        if self.sealer is not None:
+            return await fetch_sealed(self.sealer, self._connection, query, values)
         rows: list[Row] = await self._connection.fetch(query, *values)
         return rows
 
     async def execute(self, query: str, *values: Any) -> int:  # noqa: ANN401 - the query's own
         """How many rows a statement changed."""
+        if self.sealer is not None and (plan := plan_of(query)) is not None:
+            values = (*plan.seal(self.sealer, values),)
         status: str = await self._connection.execute(query, *values)
         return int(status.rpartition(" ")[2])
 
@@ -85,12 +94,21 @@ class Transaction:
 
     async def each(self, query: str, rows: Collection[Sequence[Any]]) -> None:
         """A statement for each of several rows of values; one that takes arrays costs less, see decision 66."""
+        if rows and self.sealer is not None and (plan := plan_of(query)) is not None:
+            rows = [plan.seal(self.sealer, row) for row in rows]
         if rows:
             await self._connection.executemany(query, rows)
 
     async def arrays(self, query: str, rows: Collection[Sequence[Any]], *more: Any) -> list[Row]:  # noqa: ANN401
         """One statement for all `rows` of values, which it takes as arrays, column by column; `more` comes behind."""
-        return await self.fetch(query, *columns(rows), *more) if rows else []
+        if not rows:
+            return []
+        plan = None if self.sealer is None else plan_of(query)
+        if self.sealer is None or plan is None:
+            return await self.fetch(query, *columns(rows), *more)
+        sealed = [plan.seal(self.sealer, row) for row in rows]
+        found = await self._connection.fetch(query, *columns(sealed), *more)
+        return [plan.open(self.sealer, row) for row in found]
 
     async def numbers(self, count: int) -> list[int]:
         """The next places in the order; drawn while the threads are locked, so in order inside each."""
