@@ -26,12 +26,16 @@ UPDATE outbox SET message = ''::bytea, given_up = NULL, address = NULL, error = 
 }
 _CONTENTS: Final = f"SELECT {CONTENTS} FROM inbox WHERE id = ANY($1::bigint[])"
 _DIGESTED: Final = {
-    Sweep.WEBHOOKS: f"UPDATE inbox i SET raw = j.raw FROM {unnest('bytea', 'bigint')} j (raw, id) WHERE i.id = j.id",
+    Sweep.WEBHOOKS: f"""
+UPDATE inbox i SET raw = j.raw FROM {unnest("bytea", "bigint")} j (raw, id)
+WHERE i.id = j.id AND i.id = ANY($2::bigint[])
+""",
     Sweep.EVENT_CONTENTS: f"""
 UPDATE inbox i SET event = j.event, raw = j.raw, address = NULL, error = NULL
-FROM {unnest("bytea", "bytea", "bigint")} j (event, raw, id) WHERE i.id = j.id
+FROM {unnest("bytea", "bytea", "bigint")} j (event, raw, id) WHERE i.id = j.id AND i.id = ANY($3::bigint[])
 """,
 }
+"""Their numbers stand there twice: for so many PostgreSQL would else read the table."""
 _FORGET_TRIES: Final = "DELETE FROM attempts WHERE outbox_id = ANY($1::bigint[])"
 _FORGET_EARLY: Final = "DELETE FROM early_statuses WHERE inbox_id = ANY($1::bigint[])"
 

@@ -140,12 +140,15 @@ def _begin(db: sqlite3.Connection, sealer: Sealer) -> None:
     db.execute(_USE, sealer.kept)
 
 
-def _page(db: sqlite3.Connection, table: str, after: Sequence[Any], limit: int) -> list[Row]:
-    """The next rows of a table as they are stored, in the order of their keys."""
+def page_of(table: str, after: Sequence[Any]) -> str:
+    """The query for the next rows of a table as they are stored, in the order of their keys."""
     key = ", ".join(SEALED[table].key)
     behind = f"WHERE ({key}) > ({', '.join('?' * len(after))})" if after else ""
-    query = f"/**/ SELECT {', '.join(columns_of(table))} FROM {table} {behind} ORDER BY {key} LIMIT ?"
-    return db.execute(query, (*after, limit)).fetchall()
+    return f"/**/ SELECT {', '.join(columns_of(table))} FROM {table} {behind} ORDER BY {key} LIMIT ?"
+
+
+def _page(db: sqlite3.Connection, table: str, after: Sequence[Any], limit: int) -> list[Row]:
+    return db.execute(page_of(table, after), (*after, limit)).fetchall()
 
 
 def _write(db: sqlite3.Connection, table: str, rows: Sequence[tuple[Row, Row]]) -> int:

@@ -25,7 +25,8 @@ from bridge.store.records import StepRow, TimerRow
 from bridge.testing.contract.store.desk import AT, NOON, Desk, again, arrival, given_up, refused, saying
 from storage.sealed_columns import SEALED
 from storage.sealing import plan_of
-from storage.sqlite.connection import path_of
+from storage.sqlite.connection import path_of, prepare
+from storage.sqlite.encryption import page_of
 from tests.support.postgres import empty_store, new_database, plain
 
 if TYPE_CHECKING:
@@ -379,3 +380,13 @@ async def test_a_conversation_goes_on_without_what_is_of_another_and_fails_witho
     (heard,) = await desk.hear("3", conversation="ann")
     assert heard.thread_id == heads[0].thread_id
     await desk.store.close()
+
+
+@pytest.mark.parametrize("table", SEALED)
+def test_a_part_of_a_rotation_reads_its_rows_and_no_others(table: str) -> None:
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as db:
+        prepare(db)
+        key = SEALED[table].key
+        (step,) = db.execute(f"EXPLAIN QUERY PLAN {page_of(table, key)}", (*key, 1)).fetchall()
+    assert step[3].startswith(f"SEARCH {table} USING")
+    assert "PRIMARY KEY" in step[3] or "autoindex" in step[3]
