@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.api import Api
+from bridge.config.events import Events
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
@@ -307,6 +308,7 @@ class FileSchema(BaseSettings):
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     api: Api = Api()
+    events: Events = Events()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

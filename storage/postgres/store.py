@@ -20,6 +20,7 @@ from . import (
     dead_letters,
     dialogs,
     erasure,
+    following,
     inbox,
     media,
     merges,
@@ -238,6 +239,7 @@ class PostgresStore(Owner, Reader):
         """All units in one transaction. A COMMIT without an answer is looked up: it is never guessed."""
         connection = await self._process.connection()
         tx = Transaction(connection, self._memory, self._process.epoch, works=self._tending.works)
+        tx.followers = [*self._followers.types] if self._followers is not None else ()
         tx.had_company = self._had_company
         try:
             await connection.execute("BEGIN")
@@ -271,6 +273,8 @@ class PostgresStore(Owner, Reader):
                 done = await bulk(tx, [units[index].payload for index in indexes])
                 for index, result in zip(indexes, done, strict=True):
                     results[index] = result
+        if self._followers is not None:
+            await following.tell(tx, self._followers, units, results, by_kind)
         good = [result for result in results if not isinstance(result, StoreError)]
         await claims.claim(tx, good)
         await threads.recall(tx, good)
