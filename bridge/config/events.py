@@ -69,9 +69,9 @@ class EventWebhook(BaseModel):
     secret: Annotated[
         tuple[SigningSecret, ...],
         BeforeValidator(_several, json_schema_input_type=SigningSecret | tuple[SigningSecret, ...]),
-        Field(min_length=1, max_length=8),
+        Field(min_length=1),
     ]
-    name: Annotated[str, Field(pattern=_NAME)] = ""
+    name: Annotated[str, Field(pattern=_NAME)] = "webhook"
     types: Annotated[tuple[EventType, ...], BeforeValidator(listed), Field(min_length=1)] = TYPES
     timeout: Annotated[Seconds, Field(ge=1, le=60)] = 15.0
     private: bool = False
