@@ -261,7 +261,7 @@ def _followers(base: Base, sending: DeliveryTools) -> Iterator[DeliveryWorker]:
     for webhook in events.webhooks:
         account = account_for(webhook, base.clock)
         client = Client(account.provider, account.settings, base.transport, base.clock, connections=concurrency)
-        yield DeliveryWorker(account, client, tools, concurrency=concurrency)
+        yield DeliveryWorker(account, client, tools, concurrency=concurrency, by_age=True)
 
 
 def _ages(config: Config) -> Mapping[Kept, float]:

@@ -175,8 +175,17 @@ def said(entry: HistoryEntry) -> dict[str, Any]:
         "state": entry.state,
         "status": entry.status or None,
         "at": moment(entry.at),
-        "content": orjson.loads(entry.content) if entry.content else {},
+        "content": _content(entry.content),
     }
+
+
+def _content(content: bytes) -> dict[str, Any]:
+    """A JSON object; where retention emptied it, or a foreign hand wrote it, nothing."""
+    try:
+        found = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def dead(letter: DeadLetter, named: str) -> dict[str, Any]:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import jsonschema_rs
+import orjson
 import pytest
 from pydantic import SecretStr
 
 from bridge import Router, Turn
 from bridge.store.following import TYPES
 from bridge.testing.world import World
+from bridge.units import SECOND, micros
+from bridge.web.api.document import document
 from bridge.web.api.events import MODELS
 from tests.support.worlds import ALL, LASTING, counting
 
@@ -17,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 _PRESENT: Any = object()
+DOCUMENT: dict[str, Any] = orjson.loads(document())
 
 
 def said(world: World, contact: str) -> list[str]:
@@ -91,10 +96,12 @@ async def test_one_event_that_is_never_taken_becomes_a_dead_letter_and_the_next_
     with World(counting(), settings={"events": events}) as world:
         ann = world.contact("konnek", "whatsapp", "ann")
         world.down("events")
+        begins = world.now
         await ann.says("a")
         await world.advance("2h")
         letters = await world.inside(world.bridge.store.dead_letters(account="events:crm"))
         assert {letter.kind for letter in letters} == {"raw"}
+        assert all(letter.at - micros(begins) < 3700 * SECOND for letter in letters), "each counts from its own time"
         assert len(letters) == 2
         world.up("events")
         await ann.says("b")
@@ -159,3 +166,7 @@ async def test_every_event_is_as_the_api_documents_it() -> None:
 def check(kind: str, event: Mapping[str, Any]) -> None:
     dumped = MODELS[kind].model_validate(event).model_dump(mode="json")
     assert keys(dumped) == keys(dict(event)), kind
+    described = DOCUMENT["webhooks"][kind]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    schema = {**described, "components": DOCUMENT["components"]}
+    assert jsonschema_rs.validator_for(schema).is_valid(dict(event)), kind
+    assert not jsonschema_rs.validator_for(schema).is_valid({**event, "type": "message.recieved"}), kind

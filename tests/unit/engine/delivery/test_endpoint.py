@@ -159,6 +159,16 @@ def test_only_names_are_looked_at_and_private_ones_may_be_allowed() -> None:
     assert guarded(hooks) == {"https://crm.example"}
 
 
+@pytest.mark.parametrize("content", [b"", b"\0digest", b"[1]", b"{", b"\xff"])
+def test_a_content_that_is_none_any_more_stops_no_event(content: bytes) -> None:
+    thread = ThreadRow(id=1, ref=ThreadRef("shop", "konnek", "whatsapp", "ann"))
+    entry = HistoryEntry(
+        position=1, id=1, direction="out", kind="text", state="sent", status="", content=content, key="k", at=0
+    )
+    payload = payload_of(Fact("message.sent", 1, 0, message=1), thread, Followers({}), entry, None)
+    assert payload["data"]["message"]["content"] == {}
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), st.integers(0, 2**53))
 def test_the_body_is_the_same_bytes_however_often_it_is_stored_and_read(text: str, at: int) -> None:
     thread = ThreadRow(id=1, ref=ThreadRef("shop", "konnek", "whatsapp", text))
