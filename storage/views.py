@@ -8,6 +8,7 @@ import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
+from bridge.store.following import is_follower
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, TimerState
 from bridge.store.looks import (
     AccountSummary,
@@ -60,6 +61,11 @@ WITH RECURSIVE accounts (name) AS (
 SELECT name FROM accounts WHERE name IS NOT NULL
 """
 """Looks at one row of each account, however many threads there are."""
+
+
+def accounts(rows: Iterable[Row]) -> list[str]:
+    """The accounts with conversations: in a follower's nobody speaks."""
+    return [account for (account,) in rows if not is_follower(account)]
 
 
 LAST: Final = 2**62

@@ -24,6 +24,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.config.api import Api
 from bridge.config.console import Console
+from bridge.config.events import Events
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
@@ -319,6 +320,7 @@ class FileSchema(BaseSettings):
     retention: Retention = Retention()
     api: Api = Api()
     console: Console = Console()
+    events: Events = Events()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

@@ -68,6 +68,7 @@ class World(Watched):
         blueprint: Blueprint | None = None,
         counts: bool = True,
         at: datetime | None = None,
+        events: bool = False,
     ) -> None:
         """Begin with an empty store.
 
@@ -82,13 +83,14 @@ class World(Watched):
             blueprint: All of the above but faults and replay, made already for several worlds.
             counts: Whether `calls` can be asked; a run without is twice as fast.
             at: When it begins, with a time zone; 2025-10-10 09:00 UTC by itself.
+            events: Whether somebody follows the conversations; `World.events` is what they were told.
 
         Raises:
             ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
             ValueError: there is no such fault, `replay` is no schedule, or `at` has no time zone.
         """
         self._blueprint = blueprint or blueprint_of(
-            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at
+            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at, events=events
         )
         self._router = self._blueprint.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)

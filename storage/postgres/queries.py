@@ -72,7 +72,7 @@ async def summaries(fetch: Fetch, account: str | None, limit: int, before: Place
     if held:
         latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, *before, limit)]
     else:
-        for name in [account] if account is not None else [row[0] for row in await fetch(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(await fetch(views.ACCOUNTS)):
             latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, *before, limit)]
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return [views.summary(row) for row in await fetch(SUMMARY, ids)]

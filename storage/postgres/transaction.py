@@ -31,6 +31,12 @@ _LOCK: Final = f"""
 SELECT {LOCKED} FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
+BESIDE: Final = """
+SELECT f.id FROM threads t CROSS JOIN unnest($2::text[]) j (a)
+JOIN threads f ON f.account = j.a AND f.channel = t.channel AND f.conversation = t.account || ':' || t.conversation
+WHERE t.id = ANY($1::bigint[])
+"""
+"""The threads in which followers are told of these: see bridge.store.following.beside."""
 
 Place = tuple[str, str, str]
 """Account, channel and conversation: what names a thread."""
@@ -70,6 +76,8 @@ class Transaction:
         """The locked threads that are ours."""
         self.threads: dict[int, ThreadRow] = {}
         """The threads that are locked, as this transaction leaves them so far; not all of each is sure to be read."""
+        self.followers: Collection[str] = ()
+        """The accounts of those who are told of what happens in threads: theirs are locked with these."""
         self._ids: dict[Place, int] = {}
         self._connection = connection
         self._numbers: deque[int] = deque()
@@ -132,7 +140,9 @@ class Transaction:
         for row in await self.arrays(_PLACES, sorted(set(places))):
             wanted |= {row[0], row[1] or row[0]}
         while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
-            wanted = await self._lock(wanted)
+            if self.followers:
+                wanted |= {row[0] for row in await self.fetch(BESIDE, [*wanted], [*self.followers])}
+            wanted = await self._lock(wanted - self.threads.keys())
 
     async def _lock(self, thread_ids: Collection[int]) -> set[int]:
         """Lock threads; those that they lead to."""

@@ -81,7 +81,7 @@ def summaries(
     if held:
         latest += db.execute(HELD_THREADS, (account, *before, limit))
     else:
-        for name in [account] if account is not None else [row[0] for row in db.execute(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(db.execute(views.ACCOUNTS)):
             latest += db.execute(_LATEST, (name, *before, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return summaries_of(db, ids)

@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.erasure import ErasureContract
+from bridge.testing.contract.store.following import FollowingContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
@@ -54,6 +55,7 @@ class StoreContract(
     LookingContract,
     SearchContract,
     MergingContract,
+    FollowingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -64,6 +66,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "ErasureContract",
+    "FollowingContract",
     "HandoffContract",
     "LookingContract",
     "MediaContract",
