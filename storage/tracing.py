@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -28,7 +28,7 @@ MESSAGE: Final = (
     "o.given_up, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''), coalesce(o.delivery_error, ''), "
     "o.message_id, o.attempt, o.available_at, o.expires_at, o.created_at, o.done_at, coalesce(o.error, '')"
 )
-TRY: Final = "attempt, at, outcome, coalesce(reason, ''), exchange"
+TRY: Final = "a.outbox_id, a.attempt, a.at, a.outcome, coalesce(a.reason, ''), a.exchange"
 TIMER: Final = "id, name, due_at, set_at, status"
 HEARD: Final = """
 WITH RECURSIVE d (digest) AS (
@@ -62,6 +62,7 @@ class Queries(NamedTuple):
 
     `named` gives ids of messages by account and the gateway's name; `heard` those of events. `said` are messages of a
     thread behind a row, said at a time or later; `events` its events behind a row, `news` those of the kinds in NEWS.
+    `tries`, `events_of` and `messages_of` are by JSON lists of ids; an event comes without its webhook there.
     """
 
     event: str
@@ -75,6 +76,8 @@ class Queries(NamedTuple):
     news: str
     tries: str
     timers: str
+    events_of: str
+    messages_of: str
 
 
 async def find(fetch: Fetch, queries: Queries, name: str) -> list[str]:
@@ -111,6 +114,16 @@ async def spoken(fetch: Fetch, queries: Queries, thread_id: int, after: int, lim
     return [_message(row) for row in await fetch(queries.said, thread_id, after, 0, limit)]
 
 
+async def rows_of(
+    fetch: Fetch, queries: Queries, places: Sequence[tuple[int, str]]
+) -> list[TracedEvent | TracedMessage]:
+    """The events and messages at places, which are ids and sides, by their ids."""
+    ids = {side: [row_id for row_id, where in places if where == side] for side in SIDES}
+    events = [_event(row) for row in await fetch(queries.events_of, _json(ids["in"]))]
+    messages = [_message(row) for row in await fetch(queries.messages_of, _json(ids["out"]))]
+    return sorted([*events, *await _with_tries(fetch, queries, messages)], key=lambda row: row.id)
+
+
 async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
     """The way of an event, or of that whose turn said a message; None: there is no such row."""
     side, row_id = letter_of(letter)
@@ -128,13 +141,20 @@ async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
     messages = await _said(fetch, queries, event) if event is not None else []
     if asked is not None and asked.id not in {message.id for message in messages}:
         messages.append(asked)
-    messages = [replace(one, tries=[_try(row) for row in await fetch(queries.tries, one.id)]) for one in messages]
+    messages = await _with_tries(fetch, queries, messages)
     return Trace(
         event=event,
         messages=messages,
         timers=await _timers(fetch, queries, event),
         later=await _later(fetch, queries, event, messages),
     )
+
+
+async def _with_tries(fetch: Fetch, queries: Queries, messages: Sequence[TracedMessage]) -> list[TracedMessage]:
+    tries: dict[int, list[Try]] = {message.id: [] for message in messages}
+    for row_id, *row in await fetch(queries.tries, _json([*tries])):
+        tries[row_id].append(_try(row))
+    return [replace(message, tries=tries[message.id]) for message in messages]
 
 
 async def _said(fetch: Fetch, queries: Queries, event: TracedEvent) -> list[TracedMessage]:
@@ -219,7 +239,11 @@ def _message(row: Row) -> TracedMessage:
     )
 
 
-def _try(row: Row) -> Try:
+def _json(ids: Sequence[int]) -> str:
+    return orjson.dumps([*ids]).decode()
+
+
+def _try(row: Sequence[Any]) -> Try:
     return Try(attempt=row[0], at=row[1], outcome=row[2], reason=row[3], exchange=row[4] or b"")
 
 

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from bridge.config.accounts import Account, keeps_secret, read_account
 from bridge.config.api import STRONG, Api
+from bridge.config.console import STRONG as STRONG_PASSWORD
+from bridge.config.console import Console
 from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
 from bridge.config.events import STRONG as STRONG_KEY
 from bridge.config.events import Events
@@ -43,13 +45,14 @@ from bridge.errors import ConfigError, Problem
 from bridge.store.following import Followers, account_of
 
 DEFAULT_FILE: Final = "threadbridge.toml"
-_LATER: Final = frozenset({"console"})
-"""Sections of later versions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """A configuration without problems. `warnings` are for people, and stop nothing."""
+    """A configuration without problems. `warnings` are for people, and stop nothing.
+
+    `console_is_open`: on this machine the console asks for no password, as `demo` and `dev` have it.
+    """
 
     server: Server = field(default_factory=Server)
     storage: Storage = field(default_factory=Storage)
@@ -66,6 +69,8 @@ class Config:
     retention: Retention = field(default_factory=Retention)
     api: Api = field(default_factory=Api)
     events: Events = field(default_factory=Events)
+    console: Console = field(default_factory=Console)
+    console_is_open: bool = False
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -126,8 +131,8 @@ def followers_of(config: Config) -> Followers | None:
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
 
-    `accounts=False` leaves out the accounts, the tokens of the API, and who is told of events: then no secret has to be
-    present.
+    `accounts=False` leaves out the accounts, who is told of events, and what the API and the console know people by:
+    then no secret has to be present.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -136,7 +141,7 @@ def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
-    for section in () if accounts else ("accounts", "api", "events"):
+    for section in () if accounts else ("accounts", "api", "console", "events"):
         values.pop(section, None)
         environment.pop(section, None)
     folder = path.absolute().parent if path is not None else Path.cwd()
@@ -181,6 +186,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
     check_exposure(sections, accounts, report)
     _check_tokens(sections.api, accounts, report)
     _check_events(sections.events, report)
+    _check_passwords(sections.console, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
         if accounts and name not in accounts:
@@ -205,6 +211,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         retention=sections.retention,
         api=sections.api,
         events=sections.events,
+        console=sections.console,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -229,9 +236,13 @@ def _check_events(events: Events, report: Report) -> None:
             report.warn(("events", "webhooks", number, "secret", which), f"shorter than {STRONG_KEY} bytes")
 
 
+def _check_passwords(console: Console, report: Report) -> None:
+    """Report passwords that are guessed soon."""
+    for name in console.weak():
+        report.warn(("console", name), f"shorter than {STRONG_PASSWORD} characters")
+
+
 def _no_section(name: str) -> str:
-    if name in _LATER:
-        return "this section is not available yet; leave it out"
     return unknown(name, FileSchema.model_fields, what="section")
 
 

@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.api import Api
+from bridge.config.console import Console
 from bridge.config.events import Events
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
@@ -309,6 +310,7 @@ class FileSchema(BaseSettings):
     retention: Retention = Retention()
     api: Api = Api()
     events: Events = Events()
+    console: Console = Console()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

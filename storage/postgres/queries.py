@@ -112,17 +112,20 @@ SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
 FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
-_NEWEST: Final = """AND ($1::text IS NULL OR {0}.account = $1) AND ({0}.done_at, {0}.id) < ($2, $3)
-ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $4"""
+_CHOSEN: Final = """($2::text = '' OR position($2 IN coalesce({0}error, '')) > 0)
+    AND ($3::text IS NULL OR {0}status = $3)"""
+_NEWEST: Final = f"""AND ($1::text IS NULL OR {{0}}.account = $1) AND ({{0}}.done_at, {{0}}.id) < ($5, $6)
+    AND {_CHOSEN.format("{0}.")}
+ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT $4"""
 DEAD_LETTERS: Final = (
     _IN_LETTER.replace("i.raw", "''::bytea") + _NEWEST.format("i"),
     _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "''::bytea") + _NEWEST.format("o"),
 )
 """Dead letters of each side, newest first."""
-_OLDEST: Final = """
-SELECT done_at, id FROM {0}
-WHERE {1} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $3
-    AND ($2::text = '' OR position($2 IN coalesce(error, '')) > 0)
+_OLDEST: Final = f"""
+SELECT done_at, id FROM {{0}}
+WHERE {{1}} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $7
+    AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT $4
 """
 OLDEST_DEAD: Final = {

@@ -67,7 +67,7 @@ SELECT updated_at, id FROM threads INDEXED BY threads_held
 WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) AND (updated_at, id) < (?2, ?3)
 ORDER BY updated_at DESC, id DESC LIMIT ?4
 """
-_SUMMARY: Final = f"""
+SUMMARY: Final = f"""
 SELECT t.id, {REF}, t.contact, t.step, t.version,
        (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
        (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
@@ -98,7 +98,7 @@ def summaries(
 
 def summaries_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[ThreadSummary]:
     """These threads, the latest first."""
-    return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps([*ids]).decode(),))]
+    return [views.summary(row) for row in db.execute(SUMMARY, (orjson.dumps([*ids]).decode(),))]
 
 
 UNCONFIRMED: Final = f"""
@@ -127,17 +127,19 @@ SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.
        coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
 FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
 """
-_NEWEST: Final = """AND (:account IS NULL OR {0}.account = :account) AND ({0}.done_at, {0}.id) < (:at, :number)
-ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"""
+_CHOSEN: Final = "(:reason = '' OR instr(coalesce({0}error, ''), :reason)) AND (:state IS NULL OR {0}status = :state)"
+_NEWEST: Final = f"""AND (:account IS NULL OR {{0}}.account = :account) AND ({{0}}.done_at, {{0}}.id) < (:at, :number)
+    AND {_CHOSEN.format("{0}.")}
+ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT :limit"""
 DEAD_LETTERS: Final = (
     _IN_LETTER.replace("i.raw", "x''") + _NEWEST.format("i"),
     _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "x''") + _NEWEST.format("o"),
 )
 """Dead letters of each side, newest first."""
-_OLDEST: Final = """
-SELECT done_at, id FROM {0} INDEXED BY {0}_dead
-WHERE {1} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
-    AND (:reason = '' OR instr(coalesce(error, ''), :reason))
+_OLDEST: Final = f"""
+SELECT done_at, id FROM {{0}} INDEXED BY {{0}}_dead
+WHERE {{1}} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
+    AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT :limit
 """
 OLDEST_DEAD: Final = {

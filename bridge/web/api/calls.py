@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 from bridge.store.following import is_follower
 from bridge.store.looks import AuditEntry
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.clock import Clock
-    from bridge.config.api import Token
     from bridge.store.looks import DeadLetter, Place, ThreadSummary
     from bridge.web.api.backend import Backend
 
@@ -29,11 +28,25 @@ NO_THREAD: Final = "there is no conversation of this id"
 NO_LETTER: Final = "there is no dead letter of this id"
 
 
+class Asker(Protocol):
+    """Who asks: a token of [api], or whoever logged in to the console. `accounts` are theirs to see; None: all."""
+
+    @property
+    def name(self) -> str:
+        """As the audit has it."""
+        ...
+
+    @property
+    def accounts(self) -> frozenset[str] | None:
+        """Whose conversations they may see."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A request that was admitted. `query` and `body` are what the operation says."""
 
-    token: Token
+    token: Asker
     backends: Sequence[Backend]
     clock: Clock
     path: Mapping[str, str]

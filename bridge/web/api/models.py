@@ -61,6 +61,13 @@ class Send(_In):
     send_at: AwareDatetime | None = Field(default=None, description="Not before")
 
 
+class Write(_In):
+    """What a person writes in a conversation, which is theirs from then on."""
+
+    message: Annotated[Outgoing, BeforeValidator(_message)]
+    idempotency_key: Named | None = Field(default=None, description="Sends once: the same again changes nothing")
+
+
 class PlanOut(_Out):
     """What the message becomes on its channel: its parts, what they give up, or why it is not sent at all."""
 
@@ -116,8 +123,13 @@ class Page(_In):
 class ThreadsAsked(Page):
     """Which conversations; one alone by its account, channel and conversation."""
 
+    text: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Stands in the name, the phone number or an id of the contact"
+    )
     account: AccountName | None = None
-    held: bool = Field(default=False, description="Only those that a person has")
+    held: bool | None = Field(default=None, description="Those that a person has; false: those that the bot has")
+    waits: bool = Field(default=False, description="Only those in which something waits")
+    dead: bool = Field(default=False, description="Only those of which something was given up")
     channel: Annotated[str, Field(max_length=64, pattern=_SAYS)] | None = None
     conversation: Annotated[str, Field(max_length=512, pattern=_SAYS)] | None = None
 
@@ -242,6 +254,14 @@ class OtherContact(_In):
     other: Annotated[str, Field(min_length=1, max_length=100, pattern=_SAYS)]
 
 
+class ErasedContact(_Out):
+    """A person who is erased: how many rows of each kind were removed, and what still holds some of them."""
+
+    id: str
+    removed: dict[str, int]
+    left: list[str]
+
+
 class Done(_Out):
     """It is stored, and takes effect in the conversation's order."""
 
@@ -251,10 +271,23 @@ class Done(_Out):
 # Dead letters
 
 
-class LettersAsked(Page):
-    """Which dead letters."""
+_Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="A text in it")]
+_Age = Annotated[float, Field(ge=0, le=3660 * 86_400, description="Seconds")]
+LetterState = Literal["dead", "quarantined"]
+
+
+class AuditAsked(Page):
+    """Which changes."""
 
     account: AccountName | None = None
+
+
+class LettersAsked(AuditAsked):
+    """Which dead letters."""
+
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
 
 
 class Letter(_Out):
@@ -289,12 +322,13 @@ Action = Literal["replay", "drop"]
 
 
 class Choice(_In):
-    """What to do with which dead letters: by account, by a text in their reason, and by age."""
+    """What to do with which dead letters: by account, by a text in their reason, by age, and by state."""
 
     action: Action
     account: AccountName | None = None
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
-    older_than: Annotated[float, Field(ge=0, le=3660 * 86_400)] = Field(default=0, description="Seconds")
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
     cursor: Annotated[str, Field(pattern=CURSOR)] | None = None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["program"]
 
-CRM = "events:crm"
+CRM = ":events:crm"
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ async def test_the_thread_of_a_follower_is_no_conversation(program: Program) -> 
     (thread,) = (await program.get("/threads"))["items"]
     assert row.ref == beside(CRM, (await program.bridge.store.thread(int(thread["id"]))).ref)
     for method, path in (("GET", ""), ("GET", "/messages"), ("POST", "/handoff"), ("POST", "/return")):
-        body = {} if method == "POST" else None
+        body: dict[str, str] | None = {} if method == "POST" else None
         assert await program.problem(method, f"/threads/{row.thread_id}{path}", body) == 404
     handoffs = Handoffs(program.bridge.store, program.clock)
     assert not await handoffs.hand_off(row.thread_id, "mine")

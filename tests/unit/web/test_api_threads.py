@@ -73,6 +73,45 @@ async def test_a_conversation_is_handed_over_and_returned(program: Program) -> N
     assert await program.said("1") == ["hello", "you said hello", "anybody?"]
 
 
+async def test_a_person_who_writes_has_the_conversation_and_the_bot_is_silent(program: Program) -> None:
+    await program.hears("hello")
+    note = {"message": {"kind": "text", "text": "Bob here"}, "idempotency_key": "b1"}
+    status, first = await program.ask("POST", "/threads/1/messages", note)
+    assert (status, first["plan"]["parts"]) == (202, [{"kind": "text", "text": "Bob here"}])
+    assert await program.ask("POST", "/threads/1/messages", note) == (202, first)
+    other = {**note, "message": {"kind": "text", "text": "Ann here"}}
+    assert await program.problem("POST", "/threads/1/messages", other) == 409
+    await program.bridge.settle()
+    (held,) = (await program.get("/threads?held=true"))["items"]
+    assert held["note"] == "a person spoke in the conversation"
+    await program.hears("anybody?")
+    await program.ask("POST", "/threads/1/messages", {"message": {"kind": "text", "text": "Yes"}})
+    await program.bridge.settle()
+    assert await program.said("1") == ["hello", "you said hello", "Bob here", "anybody?", "Yes"]
+    assert (await program.get(f"/messages/{first['id']}"))["state"] == "sent"
+    written = [each["what"] for each in (await program.get("/audit"))["items"]]
+    assert written.count("write") == 4  # what is refused was asked for, too
+
+
+async def test_a_persons_words_put_off_the_return_to_the_bot(program: Program) -> None:
+    await program.hears("hello")
+    for _ in range(2):
+        await program.ask("POST", "/threads/1/messages", {"message": {"kind": "text", "text": "Bob here"}})
+        await program.bridge.settle()
+        program.clock.advance(2000)
+        await program.bridge.settle()
+    assert len((await program.get("/threads?held=true"))["items"]) == 1
+    program.clock.advance(1700)
+    await program.bridge.settle()
+    assert (await program.get("/threads?held=true"))["items"] == []
+
+
+async def test_a_viewers_token_writes_nothing(program: Program) -> None:
+    await program.hears("hello")
+    program.secret += "-reads"
+    assert await program.problem("POST", "/threads/1/messages", {"message": {"kind": "text", "text": "x"}}) == 403
+
+
 async def test_an_event_answers_a_dialog_that_waits_for_it(program: Program) -> None:
     await program.hears("order")
     paid = {"name": "paid", "data": {"amount": 7, "\\u0000": "\\u0000"}, "idempotency_key": "invoice 1"}

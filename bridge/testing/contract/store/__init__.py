@@ -28,6 +28,7 @@ from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
+from bridge.testing.contract.store.searching import SearchContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
@@ -52,6 +53,7 @@ class StoreContract(
     TraceContract,
     PeopleContract,
     LookingContract,
+    SearchContract,
     MergingContract,
     FollowingContract,
 ):
@@ -74,6 +76,7 @@ __all__ = [
     "PollingContract",
     "ReceiveContract",
     "RetentionContract",
+    "SearchContract",
     "SendContract",
     "StoreContract",
     "StoreSuite",
