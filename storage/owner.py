@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.encryption import Resealed
     from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.following import Followers
     from bridge.store.looks import AuditEntry
@@ -162,6 +163,11 @@ class Owner(ABC):
     async def wipe(self) -> bool:
         """A database on a server overwrites what is erased by itself, in its own time."""
         return True
+
+    async def reseal(self, limit: int = 500) -> Resealed:
+        """A part of a rotation of the keys, from where the last part ended."""
+        resealed: Resealed = (await self._writer.put(Unit("reseal", (limit,)))).value
+        return resealed
 
     async def leap(self) -> None:
         """Leave out numbers of timers."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.events import Status
-from bridge.store.admission import OWN_KINDS
+from bridge.store.admission import OWN_KINDS, digest
 from bridge.store.following import PREFIX
 from bridge.store.lifecycle import InboxState, MediaState, OutboxState, Outcome, TimerState
 from bridge.store.retention import WAITS_LONGER, Sweep, Swept
@@ -105,6 +105,11 @@ ORDER BY {at}, w.id LIMIT $2
 def counted(place: Place) -> str:
     """The query that counts the rows of a sweep in BY_AGE."""
     return f"SELECT count(*) FROM {place.table} w WHERE {place.condition} AND {place.at} < $1"
+
+
+def emptied_of(content: bytes) -> bytes:
+    """What stands in the place of a content; what is emptied already stays so."""
+    return content if content.startswith(b"\0") else digest(content)
 
 
 def chosen(sweep: Sweep, rows: Sequence[Row], limit: int) -> tuple[list[int], Swept]:

@@ -10,7 +10,7 @@ from bridge.events import Message, Postback
 from bridge.store.admission import done_at
 from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
-from .records import pack, pack_choices
+from .records import REF, pack, pack_choices
 
 if TYPE_CHECKING:
     from bridge.events import Event, ThreadRef
@@ -26,6 +26,25 @@ MESSAGE_VALUES: Final = (
     "id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt, available_at, "
     "expires_at, created_at, error, done_at"
 )
+
+
+KNOWN: Final = "i.account, i.event_key, i.event, i.raw, i.id"
+TRIED: Final = "o.id, o.message, o.status, coalesce(o.done_at, o.created_at)"
+CONTENTS: Final = "event, raw, id"
+ERASED_EVENT: Final = "w.id, w.account, w.event_key, w.received_at, w.raw"
+BESIDE: Final = "o.raw, o.id"
+SPOKEN: Final = f"o.id, o.thread_id, o.delivery, o.status, o.outcome, {REF}"
+PLACE_OF: Final = "id, account, channel, conversation"
+LOCKED: Final = (
+    f"t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to"
+)
+FAMILY: Final = "c.id, c.merged_into, c.content"
+SECRETS: Final = "value, account, name"
+EARLY: Final = "inbox_id, value, error, wanted"
+OWNER: Final = "i.kind, i.value, i.contact_id"
+ASSERTED: Final = "i.account, i.kind, i.value, i.contact_id"
+CONTRADICTED: Final = "c.account, c.kind, c.value"
+"""Columns that both databases read: storage.sealing knows these lists, as those of the other records."""
 
 
 def event_row(

@@ -22,12 +22,12 @@ from bridge.errors import ConfigError
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
-from bridge.store.opening import open_store
+from bridge.store.opening import Opener, open_store
 from bridge.units import is_loopback
 from bridge.web.peers import Peers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from bridge.app.parts import Parts
@@ -60,7 +60,7 @@ class Outside:
     `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
-    open_store: Callable[[str], Awaitable[Store]] = open_store
+    open_store: Opener = open_store
     open_transport: Callable[[], Transport] | None = None
     open_door: Callable[[], Door] = GuardedDoor
     open_contents: Callable[[str], Contents] = open_contents
@@ -152,7 +152,7 @@ class Bridge:
             ConfigError: a migration of the author's cannot be applied.
         """
         outside = self._outside
-        store = await outside.open_store(self.config.storage.url)
+        store = await outside.open_store(self.config.storage.url, self.config.storage.keys)
         try:
             await migrate(store, self.config, self.clock.now())
         except BaseException:

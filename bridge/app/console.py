@@ -29,9 +29,12 @@ def playground_of(config: Config) -> Account | None:
     return next((account for account in config.accounts.values() if isinstance(account.provider, Playground)), None)
 
 
-def add_playground(app: web.Application, bridge: Bridge, account: Account, hosts: frozenset[str]) -> None:
+def add_playground(
+    app: web.Application, bridge: Bridge, account: Account, hosts: frozenset[str], *, has_inbox: bool
+) -> None:
     """Serve the page of a playground account. The caller sees to it: on loopback only, which has the names `hosts`."""
-    add_console(app, _backend_of(bridge.shard_of(account.name), account), account=account.name, hosts=hosts)
+    backend = _backend_of(bridge.shard_of(account.name), account)
+    add_console(app, backend, account=account.name, hosts=hosts, has_inbox=has_inbox)
     app.router.add_get("/", _to_console)
 
 

@@ -104,12 +104,13 @@ def _add_console(app: web.Application, bridge: Bridge, hosts: frozenset[str]) ->
     """The operator's console, if it is wanted; and on this machine the playground, which has /console itself."""
     is_here, console = is_loopback(bridge.config.server.host), bridge.config.console
     playground = playground_of(bridge.config) if is_here else None
-    if console.password is not None or (is_here and bridge.config.console_is_open):
+    has_inbox = console.password is not None or (is_here and bridge.config.console_is_open)
+    if has_inbox:
         from bridge.app.operator import add_desk  # noqa: PLC0415 - it takes as long as the rest of the start
 
         add_desk(app, bridge, app[_TELEMETRY].figures(), hosts=hosts, serves_playground=playground is not None)
     if playground is not None:
-        add_playground(app, bridge, playground, hosts)
+        add_playground(app, bridge, playground, hosts, has_inbox=has_inbox)
 
 
 def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:

@@ -46,6 +46,7 @@ COMMANDS: Final = {
             "Make the store out of a backup, and hold back messages that may have been sent since.",
         ),
         Entry("prune", "prune:prune", "Remove what is older than [retention] says, now."),
+        Entry("keys", "keys:keys", "Make a key for encryption at rest, and bring all values under the newest."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),
         Entry(
             "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."

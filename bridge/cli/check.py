@@ -249,7 +249,7 @@ def _unusable(database: Path) -> str | None:
 async def _look_inside(config: Config) -> list[Problem]:
     """Whether the store can be read, and what is wrong with the migrations of the bot's own tables."""
     migrations = read_migrations(config)
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         await store.counts()
         applied = await store.migrations() if config.storage.migrations is not None else []

@@ -21,7 +21,7 @@ from bridge.providers.port import Response
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 
     from bridge.config.accounts import Account
     from bridge.config.load import Config
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bridge.engine.media.door import Gateway
     from bridge.providers.port import Emulator, Hook, Request
     from bridge.routing.router import Router
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.opening import Volatile
     from bridge.store.port import Store
 
@@ -187,7 +188,7 @@ class Life:
         with _all_lines():
             self.loop.abandon()
 
-    async def _open(self, url: str) -> Store:
+    async def _open(self, url: str, _: Sequence[EncryptionKey]) -> Store:
         del url
         assert self._store is not None, "start() comes first"
         return await self._store.open(self.pause)

@@ -226,6 +226,13 @@ class World(Watched):
         """The rows that a SELECT finds in the bot's own tables, as committed; see Turn.fetch."""
         return await self.inside(self.bridge.fetch(sql, *parameters))
 
+    async def write(self, contact: Contact, text: str) -> None:
+        """Say something to a contact as a person, who has the conversation from then on."""
+        sender = self.bridge.shard_of(contact.account).parts.sender
+        await self.inside(
+            sender.send(contact.account, contact.thread, text, channel=None, at=None, key=None, human=True)
+        )
+
     async def hand_over(self, contact: Contact, note: str | None) -> bool:
         """Give a conversation to a person, with a note, or back to the bot (None); False before it began."""
 

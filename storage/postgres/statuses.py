@@ -11,6 +11,7 @@ from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxM
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
 from .. import records
+from ..rows import EARLY, SPOKEN
 from . import lookups, segments, unreadable
 from .heads import begin_next, is_idle
 from .transaction import Place, place_of, unnest
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..results import Result
     from .transaction import Transaction
 
-_MESSAGE: Final = f"j.n, o.id, o.thread_id, o.delivery, o.status, o.outcome, {records.REF}"
+_MESSAGE: Final = f"{SPOKEN}, j.n"
 _KEYED: Final = f"""
 SELECT {_MESSAGE} FROM {unnest("bigint", "text", "text")} j (n, account, name)
 JOIN outbox o ON o.key = j.name AND o.account = j.account JOIN threads t ON t.id = o.thread_id
@@ -55,8 +56,8 @@ INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted)
 SELECT * FROM {unnest("text", "text", "bigint", "text", "text", "boolean")}
 """
 ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
-_TAKE_EARLY: Final = """
-DELETE FROM early_statuses WHERE account = $1 AND message_id IN ($2, $3) RETURNING inbox_id, value, error, wanted
+_TAKE_EARLY: Final = f"""
+DELETE FROM early_statuses WHERE account = $1 AND message_id IN ($2, $3) RETURNING {EARLY}
 """
 _JOIN_EARLY: Final = f"""
 UPDATE inbox SET thread_id = coalesce(thread_id, $1), seq = $2, status = $3, attempt = $4
@@ -114,7 +115,7 @@ class News:
         return {spoken.thread_id for spoken in self._of.values()}
 
     async def _find(self, tx: Transaction, query: str, rows: Sequence[Sequence[object]]) -> None:
-        for number, row_id, thread_id, delivery, status, outcome, *ref in await tx.arrays(query, rows):
+        for row_id, thread_id, delivery, status, outcome, *ref, number in await tx.arrays(query, rows):
             state, came_to = OutboxState(status), Outcome(outcome) if outcome else None
             self._of[number] = Spoken(row_id, thread_id, delivery, state, came_to, ThreadRef(*ref))
 

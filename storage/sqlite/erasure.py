@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.store.admission import digest
-from bridge.store.erasure import BESIDE, Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.erasure import BESIDE as FAR
+from bridge.store.erasure import Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
 from bridge.store.following import beside, is_follower
 from bridge.store.lifecycle import InboxState, OutboxState, TimerState
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import literal, thread_row
 from ..results import Result
+from ..rows import BESIDE, ERASED_EVENT
 from ..views import ACCOUNTS
 from . import lookups, media, people, segments
 from .cache import LAST_THREAD
@@ -31,11 +33,11 @@ if TYPE_CHECKING:
 _OF_THREAD: Final = (
     "FROM {0} w INDEXED BY {0}_past WHERE w.id >> " + str(segments.BITS) + " = ? AND w.thread_id = ? LIMIT ?"
 )
-_EVENTS: Final = f"SELECT w.id, w.account, w.event_key, w.received_at, w.raw {_OF_THREAD.format('inbox')}"
+_EVENTS: Final = f"SELECT {ERASED_EVENT} {_OF_THREAD.format('inbox')}"
 _MESSAGES: Final = f"SELECT w.id {_OF_THREAD.format('outbox')}"
-RAW_BESIDE: Final = """
-SELECT id, raw FROM inbox NOT INDEXED WHERE id > ? AND id < ? AND received_at = ? AND account = ? AND raw = ?
-    AND thread_id IS NOT ?
+RAW_BESIDE: Final = f"""
+SELECT {BESIDE} FROM inbox o NOT INDEXED
+WHERE o.id > ? AND o.id < ? AND o.received_at = ? AND o.account = ? AND o.thread_id IS NOT ?
 """
 _EMPTY_RAW: Final = "UPDATE inbox SET raw = ? WHERE id = ?"
 _BURY: Final = "INSERT OR REPLACE INTO tombstones (account, digest, at) VALUES (?, ?, ?)"
@@ -148,8 +150,8 @@ def _erase_events(db: sqlite3.Connection, thread_id: int, events: Sequence[Row],
         return
     for row_id, account, _, received_at, raw in events:
         if raw:
-            around = (row_id - BESIDE, row_id + BESIDE, received_at, account, raw, thread_id)
-            beside = [(digest(raw), other) for other, _ in db.execute(RAW_BESIDE, around).fetchall()]
+            around = (row_id - FAR, row_id + FAR, received_at, account, thread_id)
+            beside = [(digest(raw), other) for same, other in db.execute(RAW_BESIDE, around).fetchall() if same == raw]
             db.executemany(_EMPTY_RAW, beside)
             rows["webhooks of other conversations"] += len(beside)
     recent = [

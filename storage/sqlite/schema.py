@@ -366,6 +366,11 @@ CREATE INDEX threadbridge_timers_of_event ON timers (inbox_id) WHERE name = 'at'
 """
 """Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
 
+_CRYPT: Final = """
+CREATE TABLE encryption_keys (id TEXT PRIMARY KEY, secret TEXT NOT NULL, place TEXT NOT NULL DEFAULT '') STRICT;
+"""
+"""The keys under which values are encrypted, each with the store's own secret under it; how far a rotation is."""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
     _BY_TIME,
@@ -386,5 +391,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _PEOPLE,
     _KEEP,
     _API,
+    _CRYPT,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -10,6 +10,7 @@ from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxM
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
 from .. import records
+from ..rows import EARLY
 from . import lookups, segments, unreadable
 from .heads import begin_next, is_idle
 
@@ -32,8 +33,8 @@ _KEEP: Final = (
     "INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted) VALUES (?, ?, ?, ?, ?, ?)"
 )
 ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
-_TAKE_EARLY: Final = """
-DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING inbox_id, value, error, wanted
+_TAKE_EARLY: Final = f"""
+DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING {EARLY}
 """
 _JOIN_EARLY: Final = f"""
 UPDATE inbox SET thread_id = coalesce(thread_id, ?), seq = ?, status = ?, attempt = ?
@@ -68,7 +69,7 @@ def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.R
     if message is not None:
         return message
     place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else None
-    for *found, channel, conversation in segments.named(db, arrival.account, name):
+    for *found, _, _, channel, conversation in segments.named(db, arrival.account, name):
         if place in (None, (channel, conversation)):
             return tuple(found)
         message = message or tuple(found)

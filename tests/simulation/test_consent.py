@@ -280,3 +280,19 @@ async def test_a_bot_brings_words_of_its_own(settings: dict[str, dict[str, objec
 def test_a_blank_word_is_refused_where_it_is_written(stop: list[str], start: str) -> None:
     with pytest.raises(HandlerError, match=r"test_consent\.py:\d+: a word to opt out or in by is blank"):
         Router().consent(stop, start)
+
+
+async def test_what_a_person_writes_leaves_at_night_and_not_to_who_opted_out() -> None:
+    with World(router, settings=NIGHT, at=EVENING) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("hello")
+        await world.settle()
+        await world.agent(ann).writes("Bob here")
+        await world.settle()
+        assert ann.texts == ["you said hello", "Bob here"]
+        bob = world.contact("konnek", "telegram", "bob")
+        await bob.says("stop")
+        await world.settle()
+        await world.agent(bob).writes("Bob here")
+        await world.settle()
+        assert bob.texts == ["Bye."]

@@ -9,7 +9,7 @@ import pytest
 from bridge import Dialog, Returned, Router, Turn
 from bridge.testing.world import World
 from tests.support.searches import seeds
-from tests.support.worlds import ALL
+from tests.support.worlds import ALL, CHANNELS
 
 TELL = (("aelyst", "telegram"), ("relationlabs", "peer"), ("whautochat", "whatsapp"))
 """Where the gateway tells what a person wrote in its own inbox."""
@@ -53,6 +53,28 @@ async def test_the_dialog_that_waits_is_told_with_its_question(world: World) -> 
     await ann.says("b")
     await world.settle()
     assert (await ann.dialog(), ann.texts[-1]) == (None, "a, b")
+
+
+@pytest.mark.parametrize("place", CHANNELS)
+@pytest.mark.parametrize("crash", [False, True])
+async def test_what_an_agent_writes_in_the_console_arrives_once_and_silences_the_bot(
+    world: World, place: tuple[str, str], *, crash: bool
+) -> None:
+    ann = world.contact(*place, "ann")
+    await ann.says("hello")
+    await world.settle()
+    await world.agent(ann).writes("Bob here")
+    if crash:
+        await world.crash()
+    await world.settle()
+    await ann.says("anybody?")
+    await world.agent(ann).writes("Yes")
+    await world.settle()
+    assert await ann.handoff() == "a person spoke in the conversation"
+    assert sorted(ann.texts) == ["Bob here", "Yes", "heard hello"]
+    await world.agent(ann).returns()
+    await world.settle()
+    assert ann.texts[-1] == "missed 1"
 
 
 @pytest.mark.parametrize("crash", [False, True])

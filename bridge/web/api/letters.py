@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from bridge.web.api.backend import Backend
     from bridge.web.api.calls import Call
     from bridge.web.api.models import Action
+
+
+_SINCE: Final = "."
+"""In the cursor of `change_many`, behind the time of its first part: what fails again meanwhile is not in the rest."""
 
 
 async def letters(call: Call) -> models.Letters:
@@ -73,7 +77,9 @@ async def _act(backend: Backend, verb: Action, letter_id: str) -> bool:
 async def change_many(call: Call) -> models.Changed:
     """Replay or drop many dead letters, the oldest first."""
     asked: models.Choice = call.body
-    after, until = read_cursor(asked.cursor) or (0, 0), _until(call, asked.older_than)
+    began, _, place = (asked.cursor or "").rpartition(_SINCE)
+    after, until = read_cursor(place or None) or (0, 0), _until(call, asked.older_than)
+    until = min(until, int(began, 16) if began else until)
     places: list[tuple[int, int, Backend, str]] = []
     for backend, account in call.lists(asked.account):
         found = await backend.store.oldest_letters(
@@ -88,7 +94,8 @@ async def change_many(call: Call) -> models.Changed:
         for own in in_order(own for _, _, where, own in page if where is backend):
             named = await _changed(call, backend, asked.action, own, refused.append)
             done += [named] if named else []
-    more = cursor_of(page[-1][:2]) if len(places) > len(page) else None
+    until = min(until, call.clock.now() - 1)
+    more = f"{until:x}{_SINCE}{cursor_of(page[-1][:2])}" if len(places) > len(page) else None
     return models.Changed(done=done, refused=refused, next=more)
 
 

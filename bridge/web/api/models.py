@@ -14,6 +14,7 @@ from bridge.strict_json import has_nul, not_json
 MOST: Final = 200
 """Things on one page."""
 CURSOR: Final = r"^[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
+_LETTER_CURSOR: Final = r"^([0-9a-f]{1,16}\.)?[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
 _SAYS: Final = r"^[^\x00]+$"
 Named = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=_SAYS)]
 AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["shop"])]
@@ -330,7 +331,7 @@ class Choice(_In):
     older_than: _Age = 0
     state: LetterState | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: Annotated[str, Field(pattern=CURSOR)] | None = None
+    cursor: Annotated[str, Field(pattern=_LETTER_CURSOR)] | None = None
 
 
 class RefusedLetter(_Out):

@@ -41,7 +41,8 @@ _ELSEWHERE: Final = "only the console's own pages may do this: open it over HTTP
 def check_origin(request: web.Request, public_url: str | None) -> None:
     """Refuse what another page asks for. Raises Refusal.
 
-    Browsers tell by Sec-Fetch-Site, though only to HTTPS and to this machine; else the Origin has to be ours.
+    Browsers tell by Sec-Fetch-Site, though only to HTTPS and to this machine; else the Origin has to be ours. One by
+    plain HTTP on another machine is not: whoever is on the way reads the password, and changes the page.
     """
     site = request.headers.getall("Sec-Fetch-Site", ())
     if site and not (len(site) == 1 and site[0] in _OWN):
@@ -49,10 +50,11 @@ def check_origin(request: web.Request, public_url: str | None) -> None:
     if site:
         return
     origins = request.headers.getall(hdrs.ORIGIN, ())
-    own = {f"http://{_host(request)}", f"https://{_host(request)}"}
+    own = {f"https://{_host(request)}"}
+    if is_loopback(_name(_host(request))):
+        own.add(f"http://{_host(request)}")
     if public_url is not None:
-        parts = urlsplit(public_url)
-        own.add(f"{parts.scheme}://{parts.netloc}".lower())
+        own.add(f"https://{urlsplit(public_url).netloc}".lower())
     if len(origins) != 1 or origins[0].lower() not in own:
         raise Refusal(403, _ELSEWHERE)
 

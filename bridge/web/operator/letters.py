@@ -12,7 +12,6 @@ from bridge.errors import Unmappable
 from bridge.events import ThreadRef
 from bridge.providers.redaction import Redaction, secrets_of
 from bridge.store.searching import is_own
-from bridge.units import SECOND
 from bridge.web.api import letters, models
 from bridge.web.api.problems import Refusal
 from bridge.web.operator.page import Page
@@ -35,13 +34,12 @@ _NOT_FOUND: Final = 404
 
 @dataclass(kw_only=True)
 class _Result:
-    """What became of many letters. `more` is where it goes on, `began` when it did (microseconds)."""
+    """What became of many letters. `more` is where it goes on."""
 
     verb: Action
     done: int
     refused: list[models.RefusedLetter] = field(default_factory=list)
     more: str | None = None
-    began: int = 0
 
 
 async def _letters(ask: Ask) -> web.StreamResponse:
@@ -87,15 +85,12 @@ async def _chosen(ask: Ask, verb: Action) -> _Result:
 
 
 async def _all(ask: Ask, verb: Action) -> _Result:
-    """A part of those that fit. What dies again meanwhile is left alone: it is younger than the beginning."""
-    now, form = ask.clock.now(), ask.form
-    began = min(_number(form.get("began", "")) or now, now)
+    """A part of those that fit, and how many they are with the parts before."""
     chosen = {name: ask.request.query.get(name) for name in ("account", "reason", "older_than", "state")}
-    choice = ask.read(models.Choice, {**chosen, "action": verb, "limit": _BATCH, "cursor": form.get("cursor")})
-    choice = choice.model_copy(update={"older_than": choice.older_than + (now - began) / SECOND})
+    choice = ask.read(models.Choice, {**chosen, "action": verb, "limit": _BATCH, "cursor": ask.form.get("cursor")})
     changed = await letters.change_many(ask.call(body=choice))
-    done = _number(form.get("done", "")) + len(changed.done)
-    return _Result(verb=verb, done=done, refused=changed.refused, more=changed.next, began=began)
+    done = _number(ask.form.get("done", "")) + len(changed.done)
+    return _Result(verb=verb, done=done, refused=changed.refused, more=changed.next)
 
 
 def _number(text: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.web.operator import audit, contacts, dashboard, inbox, letters, schedule, stream
+from bridge.web.operator import audit, contacts, dashboard, inbox, letters, schedule, stream, trying
 
 PAGES: Final = (
     *inbox.PAGES,
@@ -13,6 +13,7 @@ PAGES: Final = (
     *dashboard.PAGES,
     *schedule.PAGES,
     *audit.PAGES,
+    *trying.PAGES,
     *stream.PAGES,
 )
 NAVIGATION: Final = tuple((page.path, page.name) for page in PAGES if page.name)

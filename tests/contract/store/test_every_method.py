@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from bridge.events import Echo, encode_event
+from bridge.store.encryption import PLAIN
 from bridge.store.following import TYPES, Followers, account_of
 from bridge.store.lifecycle import InboxState
 from bridge.store.looks import AuditEntry, ThreadSearch
@@ -116,6 +117,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     (gone,) = await desk.said("gone", conversation="gone")
     while (await store.erase(gone.thread_id, AT)).more:
         pass
+    assert not (await store.reseal()).more
     assert await store.wipe()
     await store.leap()
     assert (await store.erase_contact(99)).threads == ()
@@ -169,6 +171,7 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.find_thread(ref_of("ann"))
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
+    assert (await store.encrypted_under()).keys() == {PLAIN}
     for sweep in Sweep:
         await store.sweepable(sweep, AT + 1)
     await store.media([1, 2])

@@ -1,7 +1,8 @@
 // What the console's pages do beside htmx: times in the reader's zone, news as it comes, keys, and the phone's menu.
 
 const body = document.body;
-const language = document.documentElement.lang;
+const spoken = document.documentElement.lang;
+const language = navigator.languages.find((each) => each.startsWith(spoken)) ?? spoken;
 const announcer = document.getElementById("said");
 
 // ---- times ------------------------------------------------------------------------------------------------
@@ -101,7 +102,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 document.addEventListener("htmx:afterSettle", (event) => {
   const part = event.detail.target;
-  readTimes(part);
+  readTimes(document);  // parts beside the target come too
   for (const id of part.opened ?? []) document.getElementById(id)?.setAttribute("open", "");
   const more = part.querySelectorAll("[data-entry]").length - (part.tail ?? Infinity);
   if (more > 0) {
@@ -139,6 +140,10 @@ document.addEventListener("keydown", (event) => {
     next.focus();
   }
 });
+
+for (const select of document.querySelectorAll("select[data-submits]")) {
+  select.addEventListener("change", () => select.form.requestSubmit());
+}
 
 document.getElementById("menu")?.addEventListener("click", (event) => {
   const open = body.classList.toggle("navigating");

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import orjson
 import pytest
 
 from bridge import Job, Message, Router, Turn
+from bridge.engine.counters import MESSAGE_OUTCOMES
 from bridge.errors import HandlerError
-from tests.support.desk_pages import PASSWORD, VIEWER, Desk, desk_of, words
+from bridge.telemetry.recent import SERIES
+from bridge.web.api import models
+from bridge.web.operator import dashboard, letters, schedule
+from bridge.web.operator.texts import Texts
+from tests.support.desk_pages import OWN, PASSWORD, VIEWER, Desk, desk_of, words
 from tests.support.whole_bridges import SECRET, konnek_text
 
 if TYPE_CHECKING:
@@ -255,3 +260,22 @@ async def test_the_pages_speak_indonesian(desk: Desk) -> None:
     assert "Ulangi semua yang cocok" in words(await desk.page("letters"))
     for path, heading in (("dashboard", "Dasbor"), ("timers", "Pengatur waktu"), ("jobs", "Pekerjaan")):
         assert f"<h1>{heading}</h1>" in await desk.page(path)
+
+
+def test_every_word_of_the_curves_the_spans_and_the_ages_is_there_in_every_language() -> None:
+    words = {title for title, _, _ in dashboard._CHARTS} | {name for _, name in dashboard._SPANS.values()}
+    words |= {name for _, _, series in dashboard._CHARTS for _, name in series}
+    words |= {name for _, name in letters._AGES} | {*schedule._OWN.values(), schedule._QUESTION}
+    words |= {*MESSAGE_OUTCOMES[:4], *get_args(models.Action), "webhook", "run", "write", "erase", "merge", "send"}
+    assert words <= Texts("id")._words.keys()
+
+
+def test_each_series_of_a_chart_is_sampled() -> None:
+    assert {name for _, _, series in dashboard._CHARTS for name, _ in series} <= {*SERIES}
+
+
+async def test_a_new_sample_is_told_to_open_pages(desk: Desk) -> None:
+    async with desk.session.get(f"{desk.url}/news", headers={"Host": desk.host, **OWN}) as news:
+        assert await news.content.readuntil(b"\n\n") == b"retry: 2000\n\n"
+        await desk.sample()
+        assert await news.content.readuntil(b"\n\n") == b"event: figures\ndata: {}\n\n"

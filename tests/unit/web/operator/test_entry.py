@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import DummyCookieJar
@@ -19,6 +19,7 @@ from tests.support.whole_bridges import OurServer
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from aiohttp.test_utils import TestClient
     from pytest_aiohttp import AiohttpClient
 
 __all__ = ["person", "sections"]
@@ -120,7 +121,7 @@ async def test_no_token_is_stored_and_a_session_survives_a_restart_until_the_pas
     for password, status in ((PASSWORD, 200), (f"{PASSWORD}!", 303)):
         made = settings(tmp_path, console={"password": SecretStr(password)})
         app = create_app(made, router=bot(), clock=person.clock)
-        client = await aiohttp_client(OurServer(app), cookie_jar=DummyCookieJar())
+        client: TestClient[Any, Any] = await aiohttp_client(OurServer(app), cookie_jar=DummyCookieJar())
         back = Person(client, person.clock)
         back.cookie = person.cookie
         assert (await back.open("inbox")).status == status
@@ -182,6 +183,14 @@ async def test_other_pages_change_nothing_not_even_with_the_token(person: Person
     assert (await person.get("/threads/1"))["held"] is False
     if headers.get("Sec-Fetch-Site") != "same-site":
         assert (await person.log_in(**headers)).status == 403
+
+
+@pytest.mark.parametrize(("scheme", "status"), [("https", 303), ("http", 403)])
+async def test_no_password_is_taken_that_came_over_plain_http_from_elsewhere(
+    person: Person, scheme: str, status: int
+) -> None:
+    reached = {"Sec-Fetch-Site": "", "Host": "bot.example.org", "Origin": f"{scheme}://bot.example.org"}
+    assert (await person.log_in(**reached)).status == status
 
 
 async def test_a_form_is_for_its_session_alone(person: Person) -> None:

@@ -189,4 +189,13 @@ async def test_an_open_console_is_for_this_machine_alone(tmp_path: Path, aiohttp
     assert (await someone.post("threads/1/take")).status == 303
     playground = await someone.open("")
     assert 'id="composer"' in playground.text
+    assert 'href="inbox"' in playground.text
     assert (await someone.open("static/console.js")).status == 200
+
+
+async def test_nobody_is_a_contact_where_a_password_is_asked_for(person: Person) -> None:
+    shown = await person.open("try")
+    assert "No gateway is emulated here." in shown.words
+    assert 'href="./try"' not in shown.text
+    assert (await person.post("try/act", {"account": "demo", "text": "x"})).status == 404
+    assert (await person.post("try/faults", {"account": "demo"})).status == 404
