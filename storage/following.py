@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 
     from .writer import Unit
 
-MESSAGES: Final = """
-SELECT o.id, 'out', o.kind, o.status, coalesce(o.delivery, ''), o.message, o.key, o.created_at
-"""
-"""A message as a `views.history_entry`."""
-
 
 class Telling(NamedTuple):
     """A fact, the thread that it is of, and the thread in which a follower is told of it."""

@@ -129,6 +129,7 @@ _LISTS: Final = (
     _List(views.EVENT),
     _List(views.MESSAGE),
     _List(views.SUMMARY),
+    _List(views.SAID),
     _List(views.IN_LETTER),
     _List(views.IN_LETTER_LINE),
     _List(views.OUT_LETTER),

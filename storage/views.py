@@ -92,6 +92,8 @@ UNCONFIRMED: Final = f"o.id, {REF}, o.message_id, coalesce(o.delivery, '')"
 HISTORY: Final = (
     "id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at"
 )
+SAID: Final = "o.id, 'out', o.kind, o.status, coalesce(o.delivery, ''), o.message, o.key, o.created_at"
+"""A message as HISTORY has it."""
 IN_LETTER: Final = (
     "i.id, 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status, "
     "coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'"

@@ -68,9 +68,9 @@ class Config:
     alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
     api: Api = field(default_factory=Api)
+    events: Events = field(default_factory=Events)
     console: Console = field(default_factory=Console)
     console_is_open: bool = False
-    events: Events = field(default_factory=Events)
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
@@ -185,8 +185,8 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
     _check_tokens(sections.api, accounts, report)
-    _check_passwords(sections.console, report)
     _check_events(sections.events, report)
+    _check_passwords(sections.console, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
         if accounts and name not in accounts:
@@ -210,8 +210,8 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         alerts=sections.alerts,
         retention=sections.retention,
         api=sections.api,
-        console=sections.console,
         events=sections.events,
+        console=sections.console,
         accounts=MappingProxyType(accounts),
         folder=folder,
         file=file,
@@ -229,17 +229,17 @@ def _check_tokens(api: Api, accounts: Mapping[str, Account], report: Report) -> 
             report.problem((*path, "accounts"), f"there is no account {name}")
 
 
-def _check_passwords(console: Console, report: Report) -> None:
-    """Report passwords that are guessed soon."""
-    for name in console.weak():
-        report.warn(("console", name), f"shorter than {STRONG_PASSWORD} characters")
-
-
 def _check_events(events: Events, report: Report) -> None:
     """Report keys that are guessed soon."""
     for number, webhook in enumerate(events.webhooks):
         for which in webhook.weak_secrets:
             report.warn(("events", "webhooks", number, "secret", which), f"shorter than {STRONG_KEY} bytes")
+
+
+def _check_passwords(console: Console, report: Report) -> None:
+    """Report passwords that are guessed soon."""
+    for name in console.weak():
+        report.warn(("console", name), f"shorter than {STRONG_PASSWORD} characters")
 
 
 def _no_section(name: str) -> str:

@@ -319,8 +319,8 @@ class FileSchema(BaseSettings):
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     api: Api = Api()
-    console: Console = Console()
     events: Events = Events()
+    console: Console = Console()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

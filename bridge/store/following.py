@@ -41,8 +41,8 @@ EventType = Literal[
     "dead_letter.created",
 ]
 TYPES: Final[tuple[EventType, ...]] = get_args(EventType)
-PREFIX: Final = "events:"
-"""No configured account has such a name."""
+PREFIX: Final = ":events:"
+"""Accounts of our own begin with a colon, and no configured one does."""
 _PROVIDER: Final = "events"
 
 

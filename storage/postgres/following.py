@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .. import views
-from ..following import MESSAGES, Facts, letters_of, messages_of
+from ..following import Facts, letters_of, messages_of
 from . import outbox, threads
 from .queries import DEAD_LETTER
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..writer import Unit
     from .transaction import Transaction
 
-TOLD: Final = f"{MESSAGES} FROM outbox o WHERE o.id = ANY($1::bigint[])"
+TOLD: Final = f"SELECT {views.SAID} FROM outbox o WHERE o.id = ANY($1::bigint[])"
 
 
 async def tell(
@@ -37,6 +37,6 @@ async def tell(
     await threads.ensure_all(tx, {telling.ref: (None, telling.fact.at) for telling in tellings})
     entries = {row[0]: views.history_entry(row) for row in await tx.fetch(TOLD, messages_of(tellings))}
     dead = [await tx.fetch(DEAD_LETTER[side], row_id) for side, row_id in letters_of(tellings)]
-    letters = {row[0]: views.dead_letter(row) for rows in dead for row in rows}
+    letters = {letter.id: letter for rows in dead for letter in map(views.dead_letter, rows)}
     own = [threads.of(tx, telling.ref) for telling in tellings]
     await outbox.put(tx, facts.said(tellings, own, entries, letters, await tx.numbers(len(tellings))))

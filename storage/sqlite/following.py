@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from .. import views
-from ..following import MESSAGES, Facts, letters_of, messages_of
+from ..following import Facts, letters_of, messages_of
 from . import outbox, threads
 from .queries import DEAD_LETTER
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ..writer import Unit
     from .cache import Cache
 
-TOLD: Final = f"{MESSAGES} FROM json_each(?) j CROSS JOIN outbox o ON o.id = j.value"
+TOLD: Final = f"SELECT {views.SAID} FROM json_each(?) j CROSS JOIN outbox o ON o.id = j.value"
 
 
 def tell(
@@ -42,6 +42,6 @@ def tell(
     wanted = orjson.dumps(messages_of(tellings)).decode()
     entries = {row[0]: views.history_entry(row) for row in db.execute(TOLD, (wanted,))}
     dead = [db.execute(DEAD_LETTER[side], (row_id,)).fetchone() for side, row_id in letters_of(tellings)]
-    letters = {row[0]: views.dead_letter(row) for row in dead if row is not None}
+    letters = {letter.id: letter for letter in map(views.dead_letter, filter(None, dead))}
     numbers = [cache.number() for _ in tellings]
     outbox.put(db, cache, facts.said(tellings, own, entries, letters, numbers))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     Rows = Sequence[Mapping[str, Any]]
 
 
-_NO_FOLLOWER = "account NOT LIKE 'events:%'"
+_NO_FOLLOWER = "account NOT LIKE ':events:%'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

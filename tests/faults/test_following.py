@@ -84,7 +84,7 @@ class Receiver:
             runs = [event_id for event_id, _ in groupby(tries)]
             assert len(runs) == len(set(runs)), "one was told again after the next"
         stored = home.rows("SELECT event_key, thread_id FROM inbox WHERE kind = 'message' ORDER BY seq")
-        sent = home.rows("SELECT key FROM outbox WHERE status = 'sent' AND account NOT LIKE 'events:%'")
+        sent = home.rows("SELECT key FROM outbox WHERE status = 'sent' AND account NOT LIKE ':events:%'")
         heard = {name for kind, name in facts if kind == "message.received"}
         assert heard == {str(key) for key, _ in stored}
         assert {name for kind, name in facts if kind == "message.sent"} == {str(key) for (key,) in sent}

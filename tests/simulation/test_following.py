@@ -99,7 +99,7 @@ async def test_one_event_that_is_never_taken_becomes_a_dead_letter_and_the_next_
         begins = world.now
         await ann.says("a")
         await world.advance("2h")
-        letters = await world.inside(world.bridge.store.dead_letters(account="events:crm"))
+        letters = await world.inside(world.bridge.store.dead_letters(account=":events:crm"))
         assert {letter.kind for letter in letters} == {"raw"}
         assert all(letter.at - micros(begins) < 3700 * SECOND for letter in letters), "each counts from its own time"
         assert len(letters) == 2

@@ -49,7 +49,7 @@ async def test_a_bridge_with_a_follower_replies_to_every_webhook_once_and_tells_
         measured = await server.slice(Demand(messages=MESSAGES, in_flight=10, connections=4))
         assert (measured.messages, server.problems) == (MESSAGES, [])
         with closing(sqlite3.connect(server.process.folder / "bench.db")) as db:
-            told = db.execute("SELECT count(*) FROM outbox WHERE account = 'events:127.0.0.1'").fetchone()
+            told = db.execute("SELECT count(*) FROM outbox WHERE account = ':events:127.0.0.1'").fetchone()
         assert told[0] >= MESSAGES
 
 

@@ -44,7 +44,7 @@ def test_a_webhook_is_called_by_its_host_and_is_told_everything() -> None:
     made = config({"url": "https://crm.example/hook"}, {"url": "env:URL", "name": "other", "types": ["message.sent"]})
     followers = followers_of(made)
     assert followers is not None
-    assert followers.types == {"events:crm.example": frozenset(TYPES), "events:other": frozenset({"message.sent"})}
+    assert followers.types == {":events:crm.example": frozenset(TYPES), ":events:other": frozenset({"message.sent"})}
     assert not followers.qualified
     assert followers_of(config()) is None
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["program"]
 
-CRM = "events:crm"
+CRM = ":events:crm"
 
 
 @pytest.fixture

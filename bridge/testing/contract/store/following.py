@@ -13,6 +13,7 @@ from bridge.messages import Raw
 from bridge.planning.plan import Bar
 from bridge.store.following import TYPES, Followers, account_of, beside
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome
+from bridge.store.looks import ThreadSearch
 from bridge.store.retention import Sweep
 from bridge.testing.contract.store.desk import (
     AT,
@@ -248,7 +249,17 @@ class FollowingContract(StoreSuite):
     async def test_the_threads_of_followers_are_in_no_list_of_conversations(self, desk: Desk) -> None:
         follow(desk)
         (event,) = await desk.hear("1")
-        assert [row.id for row in await desk.store.threads()] == [event.thread_id]
+        await desk.hear("2", conversation="bob")
+        await desk.store.settle_delivery(refused(rows_of(desk)[0]))
+        threads = {row.id for row in await desk.store.threads()}
+        assert len(threads) == 2
+        assert event.thread_id in threads
+        for search, found in (
+            (ThreadSearch(), threads),
+            (ThreadSearch(waits=True), threads),
+            (ThreadSearch(dead=True), set()),
+        ):
+            assert {row.id for row in (await desk.store.search_threads(search)).threads} == found
 
     @pytest.mark.parametrize("limit", [1, 100])
     async def test_an_erasure_takes_along_what_followers_were_told(self, desk: Desk, limit: int) -> None:

@@ -177,5 +177,5 @@ def test_the_body_is_the_same_bytes_however_often_it_is_stored_and_read(text: st
         position=1, id=1, direction="out", kind="text", state="sent", status="", content=content, key="k", at=0
     )
     payload = payload_of(Fact("message.sent", 1, 0, message=1), thread, Followers({}), entry, None)
-    stored = saying_of("events:crm", 1, Fact("message.sent", 1, 0), payload).encoded
+    stored = saying_of(":events:crm", 1, Fact("message.sent", 1, 0), payload).encoded
     assert orjson.dumps(orjson.loads(stored)["payload"]) == orjson.dumps(payload)
