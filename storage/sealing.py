@@ -164,7 +164,7 @@ def _read(text: str) -> tuple[Read, ...]:
     found: _List | None = None
     for one in _LISTS:
         columns = " ".join(one.text.split())
-        is_there = any(f"{word} {columns}{one.behind}" in text for word in ("SELECT", "RETURNING"))
+        is_there = any(f"{word} {columns}{one.behind}" in text for word in ("SELECT", "SELECT DISTINCT", "RETURNING"))
         if is_there and (found is None or len(one.text) > len(found.text)):
             found = one
     if found is None:
