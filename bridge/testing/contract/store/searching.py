@@ -141,6 +141,7 @@ class SearchContract(StoreSuite):
     async def test_who_has_the_text_as_an_identity_comes_first_and_once(self, desk: Desk) -> None:
         kind, value = PHONE
         await desk.receive(named("p1", "old", (kind, value)))
+        await meet(desk, "old", f"Ann {value}")
         await meet(desk, "new", f"says {value}", later=9)
         search = ThreadSearch(text=value)
         page = await desk.store.search_threads(search, limit=1)
