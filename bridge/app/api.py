@@ -33,4 +33,5 @@ def _backend_of(shard: Bridge) -> Backend:
         letters=parts.letters,
         handoffs=parts.handoffs,
         signals=parts.signals,
+        jobs=parts.jobs,
     )

@@ -108,7 +108,7 @@ def _add_console(app: web.Application, bridge: Bridge, hosts: frozenset[str]) ->
     if has_inbox:
         from bridge.app.operator import add_desk  # noqa: PLC0415 - it takes as long as the rest of the start
 
-        add_desk(app, bridge, hosts=hosts, serves_playground=playground is not None)
+        add_desk(app, bridge, app[_TELEMETRY].figures(), hosts=hosts, serves_playground=playground is not None)
     if playground is not None:
         add_playground(app, bridge, playground, hosts, has_inbox=has_inbox)
 

@@ -14,20 +14,25 @@ if TYPE_CHECKING:
     from aiohttp import web
 
     from bridge.app.bridge import Bridge
+    from bridge.telemetry.recent import Recent
 
 
-def add_desk(app: web.Application, bridge: Bridge, *, hosts: frozenset[str], serves_playground: bool) -> None:
+def add_desk(
+    app: web.Application, bridge: Bridge, figures: Recent, *, hosts: frozenset[str], serves_playground: bool
+) -> None:
     """Serve the console; `hosts` are the names of this machine, and `serves_playground` says what /console is."""
     config = bridge.config
     live = Live(is_shared=config.storage.is_shared)
     for shard in bridge.shards:
         shard.changes.append(_teller(bridge, shard, live))
+    figures.heard.append(live.tell_figures)
     add_operator(
         app,
         config,
         lambda: backends_of(bridge),
         bridge.clock,
         live,
+        figures,
         peer_of=bridge.peers.named,
         hosts=hosts,
         serves_playground=serves_playground,

@@ -14,6 +14,7 @@ from bridge.strict_json import has_nul, not_json
 MOST: Final = 200
 """Things on one page."""
 CURSOR: Final = r"^[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
+_LETTER_CURSOR: Final = r"^([0-9a-f]{1,16}\.)?[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
 _SAYS: Final = r"^[^\x00]+$"
 Named = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=_SAYS)]
 AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["shop"])]
@@ -266,10 +267,23 @@ class Done(_Out):
 # Dead letters
 
 
-class LettersAsked(Page):
-    """Which dead letters."""
+_Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="A text in it")]
+_Age = Annotated[float, Field(ge=0, le=3660 * 86_400, description="Seconds")]
+LetterState = Literal["dead", "quarantined"]
+
+
+class AuditAsked(Page):
+    """Which changes."""
 
     account: AccountName | None = None
+
+
+class LettersAsked(AuditAsked):
+    """Which dead letters."""
+
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
 
 
 class Letter(_Out):
@@ -304,14 +318,15 @@ Action = Literal["replay", "drop"]
 
 
 class Choice(_In):
-    """What to do with which dead letters: by account, by a text in their reason, and by age."""
+    """What to do with which dead letters: by account, by a text in their reason, by age, and by state."""
 
     action: Action
     account: AccountName | None = None
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
-    older_than: Annotated[float, Field(ge=0, le=3660 * 86_400)] = Field(default=0, description="Seconds")
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: Annotated[str, Field(pattern=CURSOR)] | None = None
+    cursor: Annotated[str, Field(pattern=_LETTER_CURSOR)] | None = None
 
 
 class RefusedLetter(_Out):

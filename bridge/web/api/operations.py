@@ -220,7 +220,7 @@ OPERATIONS: Final = (
         scope="operate",
         act=audit.audited,
         answer=models.Audit,
-        query=models.LettersAsked,
+        query=models.AuditAsked,
         refusals=_NO_ACCOUNT,
     ),
 )

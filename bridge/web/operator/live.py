@@ -3,7 +3,7 @@
     event: changed
     data: {"threads": ["7", "9"]}
 
-An empty list means that any may have changed.
+An empty list means that any may have changed. `event: figures` says that there is one more sample of those.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class _Waiting:
     def __init__(self) -> None:
         self.news = asyncio.Event()
         self.threads: set[str] | None = set()
+        self.figures = False
 
     def tell(self, threads: Iterable[str] | None) -> None:
         """None: any."""
@@ -53,8 +54,12 @@ class _Waiting:
     def take(self) -> bytes:
         """The event for it."""
         threads, self.threads = self.threads, set()
+        figures, self.figures = self.figures, False
         self.news.clear()
-        return b"event: changed\ndata: " + orjson.dumps({"threads": sorted(threads or ())}) + b"\n\n"
+        told = b"event: figures\ndata: {}\n\n" if figures else b""
+        if threads is None or threads:
+            told += b"event: changed\ndata: " + orjson.dumps({"threads": sorted(threads or ())}) + b"\n\n"
+        return told
 
 
 class Live:
@@ -72,6 +77,12 @@ class Live:
         if self._open and (known := list(threads)):
             for waiting in self._open:
                 waiting.tell(known)
+
+    def tell_figures(self) -> None:
+        """There is one more sample of the figures."""
+        for waiting in self._open:
+            waiting.figures = True
+            waiting.news.set()
 
     async def serve(self, request: web.Request, is_valid: Callable[[], Awaitable[bool]]) -> web.StreamResponse:
         """Tell a page what changes, until it goes away or may not hear more. Raises WebhookError: too many are open."""

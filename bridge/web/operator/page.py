@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.web.api.backend import Backend
     from bridge.web.operator.access import Role
+    from bridge.web.operator.figures import Figures
     from bridge.web.operator.live import Live
     from bridge.web.operator.sessions import Session
     from bridge.web.operator.texts import Texts
@@ -45,6 +46,7 @@ class Ask:
     config: Config
     clock: Clock
     live: Live
+    figures: Figures
     texts: Texts
     root: str
     form: MultiMapping[str]

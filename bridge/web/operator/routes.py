@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.web.api.backend import Backends
+    from bridge.web.operator.figures import Figures
     from bridge.web.operator.live import Live
     from bridge.web.operator.page import Page
 
@@ -51,6 +52,7 @@ def add_operator(
     backends: Backends,
     clock: Clock,
     live: Live,
+    figures: Figures,
     *,
     peer_of: Callable[[web.BaseRequest], str | None],
     hosts: frozenset[str],
@@ -60,7 +62,7 @@ def add_operator(
 
     Where `config.console_is_open` it asks nobody for a password, and answers only this machine under one of `hosts`.
     """
-    desk = _Desk(config, backends, clock, live, peer_of, hosts, serves_playground)
+    desk = _Desk(config, backends, clock, live, figures, peer_of, hosts, serves_playground)
     for page in (*desk.entry.pages(), *PAGES):
         app.router.add_route(page.method, f"{PREFIX}{page.path}", desk.route(page))
     app.router.add_get(f"{PREFIX}/assets/{{name}}", _asset, allow_head=False)
@@ -97,6 +99,7 @@ class _Desk:
         backends: Backends,
         clock: Clock,
         live: Live,
+        figures: Figures,
         peer_of: Callable[[web.BaseRequest], str | None],
         hosts: frozenset[str],
         serves_playground: bool,  # noqa: FBT001 - private
@@ -105,6 +108,7 @@ class _Desk:
         self._backends = backends
         self._clock = clock
         self._live = live
+        self._figures = figures
         self._peer_of = peer_of
         self._hosts = hosts
         self._serves_playground = serves_playground
@@ -140,6 +144,7 @@ class _Desk:
             config=self._config,
             clock=self._clock,
             live=self._live,
+            figures=self._figures,
             texts=Texts(language),
             root=page.root,
             form=MultiDict(),

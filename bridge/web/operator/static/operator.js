@@ -60,6 +60,9 @@ function connect() {
     linkIs("live");
   });
   source.addEventListener("changed", (event) => refresh(JSON.parse(event.data).threads));
+  source.addEventListener("figures", () => {
+    for (const part of document.querySelectorAll("[data-live=figures]")) htmx.trigger(part, "live");
+  });
   source.addEventListener("error", () => {
     disconnect();
     linkIs("away");
