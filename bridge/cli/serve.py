@@ -20,7 +20,7 @@ from bridge.cli.streams import serve_without_output
 from bridge.cli.workers import become_parent, handed_over
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
-from bridge.log_foreign import foreign_logs
+from bridge.log.foreign import foreign_logs
 from bridge.workers.link import Link
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import pytest
 
 from bridge import CallNext, Dialog, Event, HandlerError, Job, Message, Router, Text, Turn
 from bridge.testing import Contact, World
+from tests.support.searches import seeds
 
 SETTINGS = {"consent": {"stop": ["stop", "berhenti"], "start": ["start", "mulai"], "confirm": "Bye."}}
 NIGHT = {"consent": {**SETTINGS["consent"], "quiet_hours": "21:00-08:00", "timezone": "Asia/Jakarta"}}
@@ -179,7 +180,7 @@ def test_fuzzed_senders_send_nothing_after_a_committed_stop() -> None:
         assert ann.texts == ["you said hello"]
 
     with World(router, settings=SETTINGS) as world:
-        world.explore(scenario, seeds=60, faults={"crash", "lost_answer", "slow_store", "provider_down"})
+        world.explore(scenario, seeds=seeds(60), faults={"crash", "lost_answer", "slow_store", "provider_down"})
 
 
 async def test_an_account_may_have_words_of_its_own() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from bridge import Dialog, Returned, Router, Turn
 from bridge.testing.world import World
+from tests.support.searches import seeds
 from tests.support.worlds import ALL, CHANNELS
 
 TELL = (("aelyst", "telegram"), ("relationlabs", "peer"), ("whautochat", "whatsapp"))
@@ -126,7 +127,7 @@ def test_an_agent_speaks_at_any_time(world: World) -> None:
         assert await ann.handoff() is not None
         answered.add(len(ann.texts))
 
-    world.explore(scenario, seeds=60, faults={"duplicate", "slow_store"})
+    world.explore(scenario, seeds=seeds(60), faults={"duplicate", "slow_store"})
     assert answered == {0, 1, 2}
 
 
@@ -144,7 +145,7 @@ def test_handoffs_by_hand_survive_everything(world: World) -> None:
         await world.settle()
         assert ann.texts == ["heard a", "missed 1", "heard c"], ann.phone()
 
-    assert world.explore(scenario, seeds=60, faults=ALL).runs == 60
+    assert world.explore(scenario, seeds=seeds(60), faults=ALL).runs == seeds(60)
 
 
 @pytest.mark.parametrize(("return_after", "answer"), [("2h", ["missed 1"]), ("1d", []), (0, [])])

@@ -88,6 +88,15 @@ async def test_a_token_that_nobody_gave_is_no_session(person: Person, token: str
     assert (await person.open("inbox")).status == 303
 
 
+async def test_a_token_in_the_place_of_anothers_session_is_none(person: Person) -> None:
+    await person.log_in()
+    name, _, token = person.cookie.partition("=")
+    person.cookie = f"{name}={token[:2]}{'A' * 41}"
+    assert (await person.open("inbox")).status == 303
+    person.cookie = f"{name}={token}"
+    assert (await person.open("inbox")).status == 200
+
+
 async def test_a_session_ends_when_nobody_does_anything_and_news_do_not_count(person: Person) -> None:
     await person.log_in()
     for _ in range(3):
