@@ -218,9 +218,12 @@ async def test_many_dead_letters_are_replayed_a_part_at_a_time_and_what_stays_is
         assert await program.problem("POST", "/dead-letters", body) == 422
 
 
+@pytest.mark.parametrize("looked_through", [10_000, 1])
 async def test_lists_over_several_databases_come_page_by_page_each_conversation_once(
-    tmp_path: Path, aiohttp_client: AiohttpClient
+    tmp_path: Path, aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch, looked_through: int
 ) -> None:
+    monkeypatch.setattr("storage.looking.LOOKED_THROUGH", looked_through)
+    monkeypatch.setattr("storage.looking._CHUNK", 1)
     url = f"sqlite:///{tmp_path}/second.db"
     app = create_app(
         settings(tmp_path, storage={"shards": {"other": url}}), router=bot(), clock=(clock := ManualClock())
