@@ -306,5 +306,18 @@ CREATE INDEX timers_of_event ON timers (inbox_id) WHERE name = 'at';
 """
 """Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API)
+_SPENDING: Final = """
+CREATE TABLE step_spending (
+    account TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    period TEXT COLLATE "C" NOT NULL,
+    amount BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, name)
+);
+CREATE INDEX step_spending_by_age ON step_spending (at);
+"""
+"""What steps spent of each budget, in the latest period."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _SPENDING)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

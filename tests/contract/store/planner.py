@@ -21,7 +21,7 @@ SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_00
 """How many threads, and how many events and messages in each."""
 _TABLES: Final = (
     "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities|conflicts|opt_outs|"
-    "tombstones|i|o|t|r|w|e|a|m|c"
+    "tombstones|step_spending|i|o|t|r|w|e|a|m|c"
 )
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
@@ -54,6 +54,8 @@ _WHOLE_KEYS: Final = frozenset(
         "threads_leading (leads_to=?)",
         "sqlite_autoindex_tombstones_1 (account=? AND digest=?)",
         "tombstones_by_age (at<?)",
+        "PRIMARY KEY (account=? AND name=?)",
+        "threadbridge_step_spending_by_age (at<?)",
         "timers_of_thread (thread_id=?)",
         "timers_of_thread (thread_id=? AND rowid<?)",
         "threads_of_contact (contact_id=?)",

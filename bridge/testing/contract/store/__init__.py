@@ -28,6 +28,7 @@ from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.sends import SendContract
+from bridge.testing.contract.store.spending import SpendingContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
 from bridge.testing.contract.store.traces import TraceContract
@@ -52,6 +53,7 @@ class StoreContract(
     PeopleContract,
     LookingContract,
     MergingContract,
+    SpendingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -72,6 +74,7 @@ __all__ = [
     "ReceiveContract",
     "RetentionContract",
     "SendContract",
+    "SpendingContract",
     "StoreContract",
     "StoreSuite",
     "TimerContract",
