@@ -94,15 +94,14 @@ def survives(stand: Stand, deaths: int) -> int:
 
 def test_money_tools_and_answers_survive_deaths() -> None:
     stand = Stand(LIMITS["ample"])
-    survives(stand, 60)
+    survives(stand, 40)
     assert stand.given_up == 0
     assert stand.paid_twice, "no death fell into a call of the model"
-    assert stand.refunded_twice, "no death fell between the refund and the note of it"
 
 
 def test_a_tight_budget_is_not_overspent_by_deaths() -> None:
     stand = Stand(LIMITS["tight"])
-    runs = survives(stand, 60)
+    runs = survives(stand, 40)
     assert 0 < stand.given_up < runs
 
 
@@ -111,4 +110,5 @@ def test_a_tight_budget_is_not_overspent_by_deaths() -> None:
 def test_it_is_so_for_ten_thousand_deaths(budget: str, record_property: Callable[[str, object], None]) -> None:
     stand = Stand(LIMITS[budget])
     runs = survives(stand, 5_000)
+    assert stand.refunded_twice, "no death fell between a refund and the note of it"
     record_property("fault run", f"{stand.deaths} deaths in {runs} runs: spent <= budget + one call in each of them")
