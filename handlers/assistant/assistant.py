@@ -21,6 +21,8 @@ from .tools import Tool, WrongArguments, tool, words_of
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from pydantic_ai.models import Model as PydanticModel
+
     from bridge import Outgoing
 
 Fallback: TypeAlias = "Callable[[Turn[Any], str], str | Outgoing | Awaitable[str | Outgoing | None] | None]"
@@ -52,7 +54,7 @@ class Assistant:
     Each call of the model and of a tool is a step of a dialog: what was paid for is not paid again after a crash.
 
     Args:
-        model: The model's name at the endpoint, or a `Model`: a function of a chat-completions request.
+        model: The model's name at the endpoint, a model of pydantic-ai, or a function of a chat-completions request.
         instructions: What the model is told first; a text, or a function of the turn.
         base_url: The OpenAI-compatible endpoint, or "env:NAME".
         api_key: Its key, as "env:NAME".
@@ -74,7 +76,7 @@ class Assistant:
         groups: Whether it answers in groups, too.
     """
 
-    model: str | Model
+    model: str | Model | PydanticModel
     instructions: str | Callable[[Turn[Any]], str] = "You are a helpful assistant."
     base_url: str = "https://api.openai.com/v1"
     api_key: str = "env:OPENAI_API_KEY"
@@ -103,9 +105,7 @@ class Assistant:
             raise HandlerError("two tools of an assistant have one name: tool(function, name=...)")
         if self.prices is None and any(self.limits.budgets("", "")):
             raise HandlerError("limits need the model's prices: Assistant(prices=Prices(input=..., output=...))")
-        self.ask: Model = (
-            Endpoint(base_url=self.base_url, api_key=self.api_key) if isinstance(self.model, str) else self.model
-        )
+        self.ask = self._asked_by(self.model)
 
     @cached_property
     def router(self) -> Router:
@@ -120,6 +120,15 @@ class Assistant:
         router.message(overlap=self.overlap, timeout=self._turn_seconds)(begin)
         router.dialog(name=f"assistant:{self.name}", changed="handoff", timeout=self._turn_seconds)(dialog)
         return router
+
+    def _asked_by(self, model: str | Model | PydanticModel) -> Model:
+        if isinstance(model, str):
+            return Endpoint(base_url=self.base_url, api_key=self.api_key)
+        if callable(model):
+            return model
+        from .pydantic_model import FromPydanticAI  # noqa: PLC0415 - an extra: who has its models has it
+
+        return FromPydanticAI(model)
 
     @property
     def _turn_seconds(self) -> float:
@@ -233,6 +242,10 @@ class _Answering:
         except ModelFailed as failed:
             said = {"failed": failed.reason, "again": failed.again, "wait": failed.wait}
             return said, most if failed.billed else 0
+        except HandlerError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a model is anybody's code, and the contact waits
+            return {"failed": type(error).__name__, "again": True, "wait": 0.0}, most
         prices = self._own.prices
         cost = most if prices is None or answer.tokens is None else prices.of(*answer.tokens)
         return {"text": answer.text, "calls": answer.calls, "cut": answer.is_cut}, cost

@@ -16,6 +16,8 @@ Model: TypeAlias = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _LARGEST: Final = 4 << 20
 """Bytes of an answer."""
+_PATIENCE: Final = aiohttp.ClientTimeout(total=None)
+"""The assistant has a limit of its own, `call_timeout`."""
 _OK: Final = 200
 _PASSING: Final = frozenset({408, 409, 425, 429})
 _SERVER: Final = 500
@@ -110,7 +112,7 @@ class Endpoint:
         headers = {"Authorization": f"Bearer {_looked_up(self.api_key)}", "Content-Type": "application/json"}
         try:
             async with (
-                aiohttp.ClientSession() as session,
+                aiohttp.ClientSession(timeout=_PATIENCE) as session,
                 session.post(url, data=orjson.dumps(request), headers=headers, allow_redirects=False) as response,
             ):
                 _check(response)
@@ -133,9 +135,14 @@ def _check(response: aiohttp.ClientResponse) -> None:
     wait = response.headers.get("Retry-After", "")
     raise ModelFailed(
         f"status {status}",
-        again=status in _PASSING or status >= _SERVER,
+        again=fails_for_now(status),
         wait=min(float(wait), _LONGEST_WAIT) if wait.isdecimal() else 0.0,
     )
+
+
+def fails_for_now(status: int) -> bool:
+    """Whether another try may work after an answer of that status."""
+    return status in _PASSING or status >= _SERVER
 
 
 def _looked_up(value: str) -> str:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.testing.contacts import Contact
 
-FAULTS: Final = {"crash": 6, "duplicate": 1, "store_fails": 1, "slow_store": 1}
+FAULTS: Final = {"crash": 4, "duplicate": 1, "store_fails": 1, "slow_store": 1}
 SEEDS: Final = 20
 SORRY: Final = "Somebody will help you."
 LIMITS: Final = {"ample": "1", "tight": "0.018"}
