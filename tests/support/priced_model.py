@@ -54,12 +54,14 @@ class PricedModel:
         self.requests.append(request)
         choice = self.rule(request["messages"])
         tokens_in, tokens_out = len(orjson.dumps(request)) // 4, len(orjson.dumps(choice)) // 4
-        assert tokens_out <= request["max_tokens"]
+        assert tokens_out <= request.get("max_tokens", request.get("max_completion_tokens"))
         cost = PRICES.of(tokens_in, tokens_out)
         self.paid += cost
         self.dearest = max(self.dearest, cost)
         await asyncio.sleep(self.seconds)
-        return {"choices": [choice], "usage": {"prompt_tokens": tokens_in, "completion_tokens": tokens_out}}
+        usage = {"prompt_tokens": tokens_in, "completion_tokens": tokens_out, "total_tokens": tokens_in + tokens_out}
+        head = {"id": "1", "object": "chat.completion", "created": 0, "model": request["model"]}
+        return {**head, "choices": [{"index": 0, **choice}], "usage": usage}
 
 
 class Fault(Exception):
