@@ -132,10 +132,12 @@ def _moment(line: Line) -> datetime:
         raise ValueError(f'line {line.number}: want a time like "at: 2026-11-30 09:00 Asia/Jakarta"') from None
 
 
-async def hold(conversation: Conversation, world: World, account: str, channel: str) -> Transcript:
-    """Let the contacts of a conversation say their lines, and compare what they see."""
+async def hold(
+    conversation: Conversation, world: World, account: str, channel: str, contacts: dict[str, Contact] | None = None
+) -> Transcript:
+    """Let the contacts of a conversation say their lines, and compare what they see; `contacts` is filled with them."""
     transcript = Transcript()
-    contacts: dict[str, Contact] = {}
+    contacts = {} if contacts is None else contacts
     looked: dict[str, int] = {}
     speaker: Contact | None = None
     expected: list[Line] = []

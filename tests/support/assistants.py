@@ -68,7 +68,7 @@ def answered(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return said(f"You said: {words}")
 
 
-def shop(model: PricedModel | None = None, till: Till | None = None, **options: Any) -> Assistant:
+def shop(model: Any = None, till: Till | None = None, **options: Any) -> Assistant:
     """The assistant; `options` are its own."""
     made = PricedModel(answered) if model is None else model
     tools = options.pop("tools", None) or [
