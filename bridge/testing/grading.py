@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.events import decode_event
 from bridge.messages import decode_message
-from bridge.testing.conversations import BOT, RESTART, RETURN, WAIT, Conversation, Line, hold
+from bridge.testing.conversations import BOT, RESTART, RETURN, WAIT, Conversation, Line, TalkWorld, hold
 from bridge.units import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from typing import Any
+
+    from bridge.app.bridge import Bridge
     from bridge.testing.contacts import Contact
-    from bridge.testing.world import World
 
 Said: TypeAlias = Sequence[Mapping[str, str]]
 """A conversation as a grader reads it: {"role": "user" or "assistant", "content": words}."""
@@ -24,6 +28,23 @@ Grader: TypeAlias = Callable[[Said], float]
 
 _OURS: Final = frozenset({WAIT, RESTART, RETURN})
 _LONGEST: Final = 1000
+
+
+class GradedWorld(TalkWorld, Protocol):
+    """What a graded conversation needs of the world that it is held in."""
+
+    @property
+    def bridge(self) -> Bridge:
+        """The one that is alive."""
+        ...
+
+    async def inside(self, work: Coroutine[Any, Any, Said]) -> Said:
+        """Carry out a look in the bridge's own loop."""
+        ...
+
+    def close(self) -> None:
+        """The end of the world."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +91,7 @@ async def grade(
     conversations: Sequence[Conversation],
     graders: Sequence[Grader],
     floor: float,
-    begin: Callable[[Conversation], World],
+    begin: Callable[[Conversation], GradedWorld],
     place: tuple[str, str],
 ) -> Grades:
     """Hold each conversation in a world of its own, and score it. Raises AssertionError below the floor."""
@@ -78,7 +99,7 @@ async def grade(
         raise ValueError("grade() takes a conversation and a grader at least")
     made = []
     for conversation in conversations:
-        with begin(conversation) as world:
+        with closing(begin(conversation)) as world:
             made.append(await _graded(conversation, graders, world, place))
     grades = Grades(grades=made, floor=floor)
     if grades.low:
@@ -86,7 +107,9 @@ async def grade(
     return grades
 
 
-async def _graded(conversation: Conversation, graders: Sequence[Grader], world: World, place: tuple[str, str]) -> Grade:
+async def _graded(
+    conversation: Conversation, graders: Sequence[Grader], world: GradedWorld, place: tuple[str, str]
+) -> Grade:
     contacts: dict[str, Contact] = {}
     transcript = await hold(replace(conversation, lines=_open(conversation.lines)), world, *place, contacts)
     said = await _said(world, next(iter(contacts.values())))
@@ -107,7 +130,7 @@ def _open(lines: Sequence[Line]) -> list[Line]:
     return made
 
 
-async def _said(world: World, contact: Contact) -> Said:
+async def _said(world: GradedWorld, contact: Contact) -> Said:
     async def look() -> Said:
         store = world.bridge.store
         number = await store.find_thread(contact.thread)

@@ -16,7 +16,7 @@ from bridge import BudgetSpent, Dialog, HandlerError, Message, NoAnswer, Paid, R
 
 from .models import Endpoint, Model, ModelFailed, read_answer
 from .money import Limits, Prices
-from .tools import Tool, WrongArguments, tool, words_of
+from .tools import Tool, WrongArguments, tool
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -31,7 +31,9 @@ Fallback: TypeAlias = "Callable[[Turn[Any], str], str | Outgoing | Awaitable[str
 log: Final = structlog.get_logger("threadbridge")
 
 _HISTORY_SIZE: Final = 24_000
-"""Characters of what was said before: a dialog's journal holds 128 KiB."""
+"""Bytes of what was said before: a dialog's journal holds 128 KiB."""
+_ANSWER_SIZE: Final = 48_000
+"""Bytes of what the model said and tools gave for one answer; nothing is called after that."""
 _GO_ON: Final = "Go on exactly where you stopped."
 _GROUP: Final = "group"
 _TIMEOUT: Final = "timeout"
@@ -155,6 +157,7 @@ class _Answering:
         self._messages: list[dict[str, Any]] = []
         self._seconds = 0.0
         self._calls = 0
+        self._room = _ANSWER_SIZE
         self._told = False
         self._added: list[str] = []
         """What the contact wrote meanwhile."""
@@ -173,6 +176,7 @@ class _Answering:
         parts: list[str] = []
         for _ in range(self._own.rounds):
             said = await self._ask()
+            self._take_room(said["text"], *(call["arguments"] for call in said["calls"]))
             spoken = {"role": "assistant", "content": said["text"]}
             if said["calls"]:
                 parts.clear()
@@ -195,8 +199,10 @@ class _Answering:
         kept: list[dict[str, str]] = []
         room = _HISTORY_SIZE
         for said in reversed(await self._dialog.turn.transcript(self._own.history)):
-            words = said["content"][-room:] if not kept else said["content"]
-            room -= len(words)
+            words = said["content"]
+            if not kept:
+                words = words.encode()[-room:].decode(errors="ignore")
+            room -= len(words.encode())
             if room < 0:
                 break
             kept.insert(0, {"role": said["role"], "content": words})
@@ -295,7 +301,14 @@ class _Answering:
         except Exception as error:  # noqa: BLE001 - the model answers all the same
             log.warning("assistant_tool_failed", handler=used.name, kind=type(error).__name__)
             return "It failed."
-        return words_of(result)
+        self._take_room(result)
+        return str(result)
+
+    def _take_room(self, *texts: str) -> None:
+        """Note what the dialog has to remember. Raises GaveUp when there is no room for more."""
+        self._room -= sum(len(text.encode()) for text in texts)
+        if self._room < 0:
+            raise GaveUp("rounds")
 
     async def _refusal(self, used: Tool, values: dict[str, Any]) -> str | None:
         """Ask the contact; None: they confirm. NoAnswer ends the dialog."""

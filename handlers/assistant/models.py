@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -16,6 +16,8 @@ Model: TypeAlias = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 _LARGEST: Final = 4 << 20
 """Bytes of an answer."""
+_LONGEST: Final = 32_000
+"""Bytes of its text and arguments: a dialog's journal holds 128 KiB."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=None)
 """The assistant has a limit of its own, `call_timeout`."""
 _OK: Final = 200
@@ -87,6 +89,8 @@ def read_answer(body: object) -> Answer:
         raise ModelFailed("malformed answer", again=True, billed=True) from None
     if not choice.message.tool_calls and not (choice.message.content or "").strip():
         raise ModelFailed("blank answer", again=True, billed=True)
+    if sum(map(len, _texts(choice.message))) > _LONGEST:
+        raise ModelFailed("answer too long", billed=True)
     usage = answer.usage
     return Answer(
         text=choice.message.content or "",
@@ -97,6 +101,12 @@ def read_answer(body: object) -> Answer:
         is_cut=choice.finish_reason == "length",
         tokens=None if usage is None else (max(0, usage.prompt_tokens), max(0, usage.completion_tokens)),
     )
+
+
+def _texts(message: _Message) -> Iterator[bytes]:
+    yield (message.content or "").encode()
+    for call in message.tool_calls or ():
+        yield call.function.arguments.encode()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

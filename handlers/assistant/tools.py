@@ -6,6 +6,7 @@ import hashlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import wraps
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, get_type_hints
 
@@ -27,7 +28,7 @@ _UNNAMED: Final = frozenset(
     {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY}
 )
 _LONGEST: Final = 8000
-"""Characters of a result that the model reads."""
+"""Bytes of a result that the model reads."""
 
 
 class WrongArguments(ValueError):
@@ -120,7 +121,7 @@ def tool(
         raise HandlerError(f"a tool has a name and a docstring, which tell a model what it does: {function!r}")
     parameters = inspect.signature(function).parameters
     return Tool(
-        function=function,
+        function=_worded(function),
         name=called,
         description=described,
         confirm=confirm,
@@ -150,7 +151,33 @@ def _fields(function: ToolFunction, called: str) -> dict[str, Any]:
     return fields
 
 
-def words_of(result: object) -> str:
-    """A result as the model reads it."""
-    words = result if isinstance(result, str) else orjson.dumps(result).decode()
-    return words if len(words) <= _LONGEST else f"{words[:_LONGEST]} [cut: {len(words)} characters]"
+def _worded(function: ToolFunction) -> ToolFunction:
+    """The same function, that returns its result as the model reads it: so long a text has room in a journal."""
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
+
+        @wraps(function)
+        async def called(**arguments: Any) -> str:  # noqa: ANN401 - the function's own
+            return _words(await function(**arguments))
+
+        return called
+
+    @wraps(function)
+    def answered(**arguments: Any) -> str:  # noqa: ANN401 - the same
+        return _words(function(**arguments))
+
+    return answered
+
+
+def _words(result: object) -> str:
+    try:
+        words = result if isinstance(result, str) else orjson.dumps(result, default=_plain).decode()
+    except orjson.JSONEncodeError:
+        raise HandlerError(f"a tool returns JSON, and not a {type(result).__name__}") from None
+    cut = words.encode()[:_LONGEST].decode(errors="ignore")
+    return words if cut == words else f"{cut} [cut]"
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json")
+    raise TypeError

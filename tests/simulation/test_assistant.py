@@ -81,6 +81,27 @@ async def test_a_long_conversation_is_read_from_the_newest_back() -> None:
     assert 20_000 < sum(map(len, read)) <= 24_000
 
 
+async def test_however_much_a_model_and_its_tools_say_the_dialog_remembers_it() -> None:
+    async def much(no: int) -> list[str]:
+        """Much."""
+        return ["日本"] * 10_000 * no
+
+    model = PricedModel(lambda _: calls(*[("much", '{"no": 1}')] * 2), seconds=0)
+    world, ann = met(shop(model, tools=[tool(much)], fallback=lambda _turn, reason: f"({reason})"))
+    for number in range(9):
+        assert await say(world, ann, f"{number} {'日' * 1300}") == ["(rounds)"]
+    assert not world.errors
+    results = [said["content"] for said in model.requests[-1]["messages"] if said["role"] == "tool"]
+    assert len(results) >= 2
+    assert all(7_990 < len(result.encode()) <= 8_006 for result in results)
+
+
+async def test_an_answer_that_is_too_long_to_remember_is_given_up() -> None:
+    world, ann = met(shop(failing(said("x" * 32_001)), max_tokens=10_000))
+    assert await say(world, ann, "?") == [SORRY]
+    assert await ann.handoff() == "assistant: model, answer too long"
+
+
 async def test_instructions_may_depend_on_the_turn() -> None:
     model = PricedModel(answered)
     world, ann = met(shop(model, instructions=lambda turn: f"You speak to {turn.contact.name}."))

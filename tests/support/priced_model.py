@@ -54,7 +54,7 @@ class PricedModel:
         self.requests.append(request)
         choice = self.rule(request["messages"])
         tokens_in, tokens_out = len(orjson.dumps(request)) // 4, len(orjson.dumps(choice)) // 4
-        assert tokens_out <= request.get("max_tokens", request.get("max_completion_tokens"))
+        assert tokens_out <= int(request.get("max_tokens") or request["max_completion_tokens"])
         cost = PRICES.of(tokens_in, tokens_out)
         self.paid += cost
         self.dearest = max(self.dearest, cost)
