@@ -34,6 +34,7 @@ _HISTORY_SIZE: Final = 24_000
 """Bytes of what was said before: a dialog's journal holds 128 KiB."""
 _ANSWER_SIZE: Final = 48_000
 """Bytes of what the model said and tools gave for one answer; nothing is called after that."""
+_LONGEST_HISTORY: Final = 1000
 _GO_ON: Final = "Go on exactly where you stopped."
 _GROUP: Final = "group"
 _TIMEOUT: Final = "timeout"
@@ -100,6 +101,8 @@ class Assistant:
     groups: bool = False
 
     def __post_init__(self) -> None:
+        if not (1 <= self.history <= _LONGEST_HISTORY and min(self.max_tokens, self.rounds, self.tries) >= 1):
+            raise HandlerError("history is from 1 to 1000; max_tokens, rounds and tries are from 1 on")
         made = [offered if isinstance(offered, Tool) else tool(offered) for offered in self.tools]
         self.known = {offered.name: offered for offered in made}
         self.offers = [offered.offer for offered in made]
@@ -210,19 +213,20 @@ class _Answering:
 
     async def _ask(self) -> dict[str, Any]:
         """What the model says. Raises GaveUp, BudgetSpent."""
-        wait = 0.0
+        wait, reason = 0.0, ""
         for _ in range(self._own.tries):
             if self._seconds >= self._own.timeout:
-                raise GaveUp("timeout")
+                raise GaveUp(_TIMEOUT)
             self._calls += 1
             said = await self._called(self._request(), wait)
             self._seconds += said["seconds"]
             if "failed" not in said:
                 return said
+            reason = said["failed"]
             if not said["again"]:
                 break
             wait = said["wait"] or min(2.0**self._calls / 2, 8.0)
-        raise GaveUp("timeout" if said["failed"] == _TIMEOUT else f"model, {said['failed']}")
+        raise GaveUp(_TIMEOUT if reason == _TIMEOUT else f"model, {reason}")
 
     async def _called(self, request: dict[str, Any], wait: float) -> dict[str, Any]:
         """The step that calls the model. What it is told first may change with a deploy, and is no part of the step."""

@@ -59,7 +59,7 @@ class Limits:
     zone: str = "UTC"
 
     def __post_init__(self) -> None:
-        [*self.budgets("", "")]
+        list(self.budgets("", ""))
 
     def budgets(self, assistant: str, contact: str) -> Iterator[Budget]:
         """As the bridge counts them."""

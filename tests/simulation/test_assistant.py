@@ -408,8 +408,10 @@ async def test_no_prompt_answer_argument_or_error_is_in_the_log() -> None:
         ({"prices": None, "limits": Limits(account_day="1")}, "limits need the model's prices"),
         ({"tools": [Till().refund, Till().refund]}, "two tools of an assistant have one name"),
         ({"tools": [lambda no: no]}, "docstring"),
+        ({"history": 1001}, "from 1 to 1000"),
+        ({"tries": 0}, "from 1 on"),
     ],
-    ids=["no prices", "two of a name", "no docstring"],
+    ids=["no prices", "two of a name", "no docstring", "too much history", "no try"],
 )
 def test_an_assistant_that_cannot_work_is_refused(options: dict[str, Any], problem: str) -> None:
     with pytest.raises(HandlerError, match=problem):
