@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         ThreadRow,
     )
     from bridge.store.shapes import RawWebhook
-    from bridge.store.spending import Spent
+    from bridge.store.spending import Spent, SpentBudget
     from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
 MANY: Final = 1 << 62
@@ -116,6 +116,10 @@ class StoreReader(HousekeepingReader, Protocol):
 
     async def spent(self, account: str, budget: str) -> Spent | None:
         """What was spent of a budget of the account, in the latest period; None: nothing ever was."""
+        ...
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
         ...
 
     async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:

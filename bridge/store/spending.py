@@ -45,6 +45,15 @@ class Spent(NamedTuple):
     amount: int
 
 
+class SpentBudget(NamedTuple):
+    """What was spent of a budget, for people. `period` is its latest one."""
+
+    account: str
+    budget: str
+    period: str
+    amount: int
+
+
 class Purse:
     """The budgets that steps of one transaction touch, as they stand in it."""
 

@@ -27,6 +27,10 @@ UPDATE steps SET result = $1 WHERE thread_id = $2 AND run = $3 AND position = $4
 """
 _FORGET: Final = "DELETE FROM steps WHERE thread_id = $1 AND (run = ANY($2::text[]) OR at < $3)"
 SPENT: Final = "SELECT period, amount FROM step_spending WHERE account = $1 AND name = $2 AND period > ''"
+SPENDING: Final = """
+SELECT account, name, period, amount FROM step_spending
+WHERE period > '' AND ($1::text IS NULL OR account = $1) ORDER BY at DESC LIMIT $2
+"""
 _BEGIN: Final = f"""
 INSERT INTO step_spending (account, name, period, amount, at) SELECT j.a, j.n, '', 0, $3
 FROM {unnest("text", "text")} j (a, n) ON CONFLICT (account, name) DO NOTHING

@@ -14,7 +14,7 @@ from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
-from bridge.store.spending import Spent
+from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
@@ -201,6 +201,10 @@ class Reader:
         """What was spent of a budget, or None."""
         found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
         return found[0] if found else None
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
+        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
         query = f"SELECT value FROM {table} WHERE account = ? AND name = ?"

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import contacts, views
-from storage.sqlite import erasure, inbox, media, queries, retention, statuses
+from storage.sqlite import erasure, inbox, media, queries, retention, statuses, steps
 from storage.sqlite.connection import prepare
 from storage.sqlite.schema import MIGRATIONS
 from storage.sqlite.tracing import QUERIES
@@ -89,6 +89,7 @@ _BOUNDED: Final = {
     erasure.RAW_BESIDE: (_ROWS_ONWARDS, "from a row to one 200 behind it"),
     **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
     **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
+    steps.SPENDING: (_WHOLE_INDEX, "ends after so many rows, for a person who looks"),
     contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""

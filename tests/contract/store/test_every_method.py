@@ -155,6 +155,7 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.cursor("shop", "n")
     await store.secret("shop", "n")
     assert await store.spent("shop", "b") == ("2026-01-01", 1)
+    assert await store.spending(account="shop", limit=2) == [("shop", "b", "2026-01-01", 1)]
     await store.unconfirmed("shop", since=AT, after=0, limit=10)
     await store.accounts()
     await store.find_thread(ref_of("ann"))

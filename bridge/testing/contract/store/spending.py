@@ -115,3 +115,17 @@ class SpendingContract(StoreSuite):
         assert await desk.store.spent("shop", "old") == Spent(TODAY, 1)
         await desk.store.start_step(step(row, 2, charge(1, period="2027-01-31"), at=AT + KEPT))
         assert await desk.store.spent("shop", "old") is None
+
+    async def test_what_was_spent_is_listed_the_last_charged_first(self, lasting_desk: Desk) -> None:
+        desk = lasting_desk
+        (row,), (other,) = await desk.hear("1"), await desk.hear("2", account="other")
+        for position, budget in enumerate(("all", "ann", "bob")):
+            await desk.store.start_step(step(row, position, charge(position, budget), at=AT + position))
+        await desk.store.start_step(step(other, 0, charge(9, account="other"), at=AT + 9))
+        with pytest.raises(BudgetSpent):
+            await desk.store.start_step(step(row, 9, charge(101, "never"), at=AT + 10))
+        await desk.reopen()
+        listed = [(spent.account, spent.budget, spent.amount) for spent in await desk.store.spending()]
+        assert listed == [("other", "all", 9), ("shop", "bob", 2), ("shop", "ann", 1), ("shop", "all", 0)]
+        assert await desk.store.spending(account="other") == [("other", "all", TODAY, 9)]
+        assert [spent.budget for spent in await desk.store.spending(account="shop", limit=2)] == ["bob", "ann"]
