@@ -19,7 +19,7 @@ from .money import Limits, Prices
 from .tools import Tool, WrongArguments, tool
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from pydantic_ai.models import Model as PydanticModel
 
@@ -69,6 +69,7 @@ class Assistant:
         name: Tells several assistants of one bot apart.
         history: How many messages of the conversation the model reads.
         max_tokens: The longest answer of one call.
+        settings: Other fields of a request, like {"temperature": 0.2}.
         rounds: How often the model may be called for one answer.
         tries: How often one call is tried.
         call_timeout: Seconds for one call.
@@ -91,6 +92,7 @@ class Assistant:
     name: str = "assistant"
     history: int = 20
     max_tokens: int = 1000
+    settings: Mapping[str, Any] = field(default_factory=dict)
     rounds: int = 8
     tries: int = 3
     call_timeout: float = 60.0
@@ -264,6 +266,7 @@ class _Answering:
         own = self._own
         told = own.instructions if isinstance(own.instructions, str) else own.instructions(self._dialog.turn)
         request: dict[str, Any] = {
+            **own.settings,
             "model": own.model if isinstance(own.model, str) else own.name,
             "messages": [{"role": "system", "content": told}, *self._messages],
             "max_tokens": own.max_tokens,

@@ -6,6 +6,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -18,6 +19,8 @@ _LARGEST: Final = 4 << 20
 """Bytes of an answer."""
 _LONGEST: Final = 32_000
 """Bytes of its text and arguments: a dialog's journal holds 128 KiB."""
+_RENAMED: Final = ("api.openai.com", ".openai.azure.com")
+"""Hosts whose newer models refuse `max_tokens` under its old name, which all others know."""
 _PATIENCE: Final = aiohttp.ClientTimeout(total=None)
 """The assistant has a limit of its own, `call_timeout`."""
 _OK: Final = 200
@@ -119,6 +122,9 @@ class Endpoint:
     async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask once. Raises ModelFailed."""
         url = f"{_looked_up(self.base_url).rstrip('/')}/chat/completions"
+        if (urlsplit(url).hostname or "").endswith(_RENAMED):
+            request = {**request, "max_completion_tokens": request["max_tokens"]}
+            del request["max_tokens"]
         headers = {"Authorization": f"Bearer {_looked_up(self.api_key)}", "Content-Type": "application/json"}
         try:
             async with (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from pydantic_ai.exceptions import ModelAPIError, ModelHTTPError, UserError
 from pydantic_ai.messages import (
@@ -18,7 +18,6 @@ from pydantic_ai.messages import (
     UserPromptPart,
 )
 from pydantic_ai.models import ModelRequestParameters
-from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from .models import ModelFailed, fails_for_now
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pydantic_ai.models import Model as PydanticModel
+    from pydantic_ai.settings import ModelSettings
 
 
 class FromPydanticAI:
@@ -38,7 +38,8 @@ class FromPydanticAI:
     async def __call__(self, request: dict[str, Any]) -> dict[str, Any]:
         """Ask once. Raises ModelFailed."""
         tools = [_definition(offer["function"]) for offer in request.get("tools", ())]
-        settings = ModelSettings(max_tokens=request["max_tokens"])
+        others = {name: value for name, value in request.items() if name not in {"model", "messages", "tools"}}
+        settings = cast("ModelSettings", others)
         try:
             response = await self._model.request(
                 [*_messages(request["messages"])], settings, ModelRequestParameters(function_tools=tools)

@@ -109,6 +109,13 @@ async def test_instructions_may_depend_on_the_turn() -> None:
     assert model.requests[0]["messages"][0]["content"] == "You speak to ann."
 
 
+async def test_settings_are_part_of_each_request() -> None:
+    model = PricedModel(answered)
+    world, ann = met(shop(model, settings={"temperature": 0.2}))
+    await say(world, ann, "hello")
+    assert model.requests[0]["temperature"] == 0.2
+
+
 async def test_markdown_is_made_to_fit_the_channel() -> None:
     world, ann = met(shop(failing(said("It is **7**."))))
     assert await say(world, ann, "?") == ["It is *7*."]

@@ -6,6 +6,8 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any
 
+import aiohttp
+import orjson
 import pytest
 from aiohttp.test_utils import TestServer
 from openai import AsyncOpenAI
@@ -109,6 +111,38 @@ async def test_a_model_calls_a_tool_and_reads_its_result(client: Callable[[str],
     *_, sent_call, sent_result = model.requests[-1]["messages"]
     assert sent_call["tool_calls"][0]["function"] == function
     assert (sent_result["tool_call_id"], sent_result["content"]) == ("c0", "on its way")
+
+
+async def test_other_settings_go_along(client: Callable[[str], Model], serve: Any) -> None:
+    model = quick(answered)
+    await client(await serve(model))({**request(), "temperature": 0.2})
+    assert model.requests[0]["temperature"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [
+        ("https://api.openai.com/v1", "max_completion_tokens"),
+        ("https://shop.openai.azure.com/openai/v1", "max_completion_tokens"),
+        ("http://127.0.0.1:11434/v1", "max_tokens"),
+        ("https://openai.example/v1", "max_tokens"),
+    ],
+)
+async def test_the_bound_of_an_answer_has_the_name_that_its_host_takes(
+    host: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[dict[str, Any]] = []
+
+    def post(_session: object, _url: str, *, data: bytes, **_: Any) -> Any:
+        sent.append(orjson.loads(data))
+        raise aiohttp.ServerDisconnectedError
+
+    monkeypatch.setattr(aiohttp.ClientSession, "post", post)
+    asked = request()
+    with pytest.raises(ModelFailed):
+        await own(host)(asked)
+    assert {key: value for key, value in sent[0].items() if "max" in key} == {name: 1000}
+    assert asked == request()
 
 
 async def test_a_cut_answer_is_known(client: Callable[[str], Model], serve: Any) -> None:
