@@ -303,6 +303,8 @@ class _Answering:
             result = await self._dialog.step(function, key=key, once=used.once, spending=self._spending(used.price))
         except HandlerError:
             raise
+        except TimeoutError:
+            return "It took too long, and may have happened all the same."
         except ValueError as error:
             return str(error) or "It failed."
         except Exception as error:  # noqa: BLE001 - the model answers all the same

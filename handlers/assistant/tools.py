@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import inspect
 from collections.abc import Callable, Mapping
@@ -94,6 +95,7 @@ def tool(
     price: Amount = 0,
     key: str | None = None,
     once: bool = False,
+    timeout: float = 60.0,
     name: str | None = None,
     description: str | None = None,
 ) -> Tool:
@@ -109,6 +111,7 @@ def tool(
         price: What a call costs, out of the assistant's budgets.
         key: The idempotency key, like "refund-{no}". Without one it is made of the message and the arguments.
         once: Never repeat a call of which nobody knows whether it happened; see Dialog.step.
+        timeout: Seconds that an `async def` may take.
         name: Another name than the function's.
         description: Other words than the docstring's.
 
@@ -121,7 +124,7 @@ def tool(
         raise HandlerError(f"a tool has a name and a docstring, which tell a model what it does: {function!r}")
     parameters = inspect.signature(function).parameters
     return Tool(
-        function=_worded(function),
+        function=_worded(function, timeout),
         name=called,
         description=described,
         confirm=confirm,
@@ -151,13 +154,14 @@ def _fields(function: ToolFunction, called: str) -> dict[str, Any]:
     return fields
 
 
-def _worded(function: ToolFunction) -> ToolFunction:
+def _worded(function: ToolFunction, seconds: float) -> ToolFunction:
     """The same function, that returns its result as the model reads it: so long a text has room in a journal."""
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - whether that is async
 
         @wraps(function)
         async def called(**arguments: Any) -> str:  # noqa: ANN401 - the function's own
-            return _words(await function(**arguments))
+            async with asyncio.timeout(seconds):
+                return _words(await function(**arguments))
 
         return called
 

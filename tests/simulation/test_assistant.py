@@ -158,6 +158,16 @@ async def test_what_a_tool_gives_or_refuses_is_told_to_the_model(call: str, resu
     assert result[1:] in text if result.startswith("~") else text == result
 
 
+async def test_a_tool_that_takes_too_long_is_left() -> None:
+    async def slow() -> str:
+        """Be slow."""
+        await asyncio.sleep(3600)
+        return "done"
+
+    world, ann = met(shop(tools=[tool(slow, timeout=20)]))
+    assert await say(world, ann, "call slow {}") == ["Done: It took too long, and may have happened all the same."]
+
+
 async def test_a_result_that_is_not_json_is_the_authors_mistake() -> None:
     world, ann = met(shop())
     await say(world, ann, "call misprogrammed {}")
