@@ -89,6 +89,7 @@ COMMANDS: Final = {
             "Serve a coding assistant over MCP: conversations, traces, dead letters, and failing tests of them.",
         ),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
+        Entry("spending", "spending:spending", "Show what steps spent of each budget, in its day or month."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),
 }

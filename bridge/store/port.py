@@ -172,11 +172,14 @@ class Store(StoreReader, Housekeeping, Protocol):
         ...
 
     async def start_step(self, step: StepRow) -> StepRow | None:
-        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one.
+
+        Takes its charges, unless its result is known. Raises BudgetSpent, and notes nothing, where one does not fit.
+        """
         ...
 
     async def end_step(self, step: StepRow) -> None:
-        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        """Note durably what a step gave, so that it is not taken again when its turn is. Settles its charges, once."""
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:

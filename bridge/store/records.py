@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
     from bridge.store.media import KeptMedium
+    from bridge.store.spending import Charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -295,6 +296,7 @@ class StepRow:
     """A step that a dialog takes in a turn which is not committed yet: `run` and `position` tell which, `call` what.
 
     `key` is what it is known by outside, `result` JSON, or None while it is not known to have ended.
+    `charges` are taken from their budgets at the start, and settled by the `cost` at the end; no store keeps them here.
     """
 
     thread_id: int
@@ -304,6 +306,8 @@ class StepRow:
     key: str
     at: int
     result: bytes | None = None
+    charges: tuple[Charge, ...] = ()
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -319,5 +319,18 @@ ALTER TABLE processes ADD COLUMN keys TEXT NOT NULL DEFAULT '';
 And the keys that each process has, the newest first.
 """
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _CRYPT)
+_SPENDING: Final = """
+CREATE TABLE step_spending (
+    account TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    period TEXT COLLATE "C" NOT NULL,
+    amount BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, name)
+);
+CREATE INDEX step_spending_by_age ON step_spending (at);
+"""
+"""What steps spent of each budget, in the latest period."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _CRYPT, _SPENDING)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -14,13 +14,14 @@ from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
+from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..looking import Looking
 from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -221,6 +222,15 @@ class Reader(Looking):
     async def secret(self, account: str, name: str) -> str | None:
         """What is kept under a name, or None."""
         return await self._value("secrets", account, name)
+
+    async def spent(self, account: str, budget: str) -> Spent | None:
+        """What was spent of a budget, or None."""
+        found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
+        return found[0] if found else None
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
+        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
 
     async def _value(self, table: str, account: str, name: str) -> str | None:
         query = f"SELECT {SECRETS} FROM {table} WHERE account = ? AND name = ?"

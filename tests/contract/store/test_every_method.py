@@ -18,6 +18,7 @@ from bridge.store.people.families import NOBODY
 from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.store.retention import Sweep
+from bridge.store.spending import Charge
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
 from bridge.testing.contract.store.people import PHONE, USER, named
@@ -87,9 +88,10 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.migrate(Migration(1, "0001_a.sql", "CREATE TABLE bot_a (x INTEGER)", "d"), AT)
     assert await store.has_duty("d")
     await store.tell_pause("shop", "away", 1.0)
-    step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
+    charge = Charge(account="shop", budget="b", period="2026-01-01", amount=2, limit=9)
+    step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT, charges=(charge,))
     await store.start_step(step)
-    await store.end_step(step)
+    await store.end_step(replace(step, result=b"1", cost=1))
     await store.retry_turn(again(row, others=(row.id,)))
     first, second = await desk.turn(row, "a", "b", dialog=b"{}")
     await store.end_dialog(thread_id, "t", AT)
@@ -166,6 +168,8 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")
     await store.secret("shop", "n")
+    assert await store.spent("shop", "b") == ("2026-01-01", 1)
+    assert await store.spending(account="shop", limit=2) == [("shop", "b", "2026-01-01", 1)]
     await store.unconfirmed("shop", since=AT, after=0, limit=10)
     await store.accounts()
     await store.find_thread(ref_of("ann"))

@@ -30,6 +30,7 @@ from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.searching import SearchContract
 from bridge.testing.contract.store.sends import SendContract
+from bridge.testing.contract.store.spending import SpendingContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
 from bridge.testing.contract.store.traces import TraceContract
@@ -56,6 +57,7 @@ class StoreContract(
     SearchContract,
     MergingContract,
     FollowingContract,
+    SpendingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -78,6 +80,7 @@ __all__ = [
     "RetentionContract",
     "SearchContract",
     "SendContract",
+    "SpendingContract",
     "StoreContract",
     "StoreSuite",
     "TimerContract",
