@@ -79,6 +79,8 @@ def examined(config: Path) -> tuple[list[Problem], str]:
     counted = [_count(len(read.accounts), "account"), _count(handlers, "handler")]
     if languages:
         counted.append(_count(languages, "language"))
+    if read.storage.keys:
+        counted.append(f"encrypted under the key {read.storage.keys[0].id}")
     return problems, f"ok: {', '.join(counted)}"
 
 

@@ -51,7 +51,7 @@ async def test_a_store_of_another_package_that_takes_no_keys_is_not_left_plain(m
     monkeypatch.setattr(opening, "store_type", lambda _: module)
     opens: Awaitable[Any]
     for opens in (opening.open_store("other:x"), opening.open_reader("other:x")):
-        assert await opens == "other:x"
+        assert str(await opens) == "other:x"
     for opens in (opening.open_store("other:x", [OLD]), opening.open_reader("other:x", [OLD])):
         with pytest.raises(ConfigError, match="stores of other: URLs are not encrypted"):
             await opens
