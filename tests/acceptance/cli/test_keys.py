@@ -96,6 +96,11 @@ def test_a_store_is_encrypted_and_then_rotated_by_the_command_alone(folder: Path
     assert "ann" in command("threads").output
     assert command("backup", str(folder / "backup.db")).exit_code == 0
     assert WORD.encode() not in (folder / "backup.db").read_bytes()
+    for file in folder.glob("store.db*"):
+        file.unlink()
+    assert command("restore", str(folder / "backup.db")).exit_code == 0
+    assert "ann" in command("threads").output
+    assert WORD.encode() not in bytes_of(folder)
 
 
 async def test_a_running_bridge_rotates_when_it_is_asked(folder: Path) -> None:
