@@ -241,12 +241,14 @@ class Returned(Event):
 class Send(Event):
     """Messages of the bot that answer no event of this thread, by turn.send, bridge.send or `threadbridge send`.
 
-    They wait for their turn in the thread's order. `messages` holds each as JSON text.
+    They wait for their turn in the thread's order. `messages` holds each as JSON text. A person wrote what is `human`,
+    in the console or by the REST API: it takes the thread from the bot, and leaves at once.
     """
 
     tag: ClassVar[str] = "send"
 
     messages: tuple[str, ...] = ()
+    human: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -320,7 +322,12 @@ _FIELDS: Final[Mapping[type[Any], frozenset[str]]] = MappingProxyType(
 
 def takes_over(event: Event | None) -> bool:
     """Whether an event gives its thread to a person: by their own words, or by a command."""
-    return isinstance(event, Handoff) or (isinstance(event, Echo) and event.human)
+    return isinstance(event, Handoff) or speaks_for_us(event)
+
+
+def speaks_for_us(event: Event | None) -> bool:
+    """Whether an event is the words of a person on our side: at the gateway, or in the console."""
+    return isinstance(event, Echo | Send) and event.human
 
 
 def encode_event(event: Event) -> bytes:

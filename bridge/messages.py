@@ -319,8 +319,10 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     if not isinstance(fallback, list | tuple):
         raise ValueError("fallback: want a list of messages")  # noqa: TRY004 - a mistake in a file, not in the program
     values["fallback"] = tuple(decode_message(other) for other in fallback)
-    if isinstance(values.get("expires"), int | float):
-        values["expires"] = _seconds(values["expires"])
+    if isinstance(expires := values.get("expires"), bool):
+        raise ValueError("expires: want a time, or seconds from now")  # noqa: TRY004 - as above
+    if isinstance(expires, int | float):
+        values["expires"] = _seconds(expires)
     for name in _OURS & values.keys():
         raise ValueError(f"{name}: unknown key")  # a file of this machine is for its handlers alone
     header = values.get("header")

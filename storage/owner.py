@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from bridge.errors import StoreError
     from bridge.store.encryption import Resealed
     from bridge.store.erasure import Erased, ErasedContact
+    from bridge.store.following import Followers
     from bridge.store.looks import AuditEntry
     from bridge.store.measures import Commits
     from bridge.store.media import FetchEnd, FetchRetry
@@ -38,6 +39,7 @@ class Owner(ABC):
         self._memory = memory
         self._marks = marks
         self._listener: Listener | None = None
+        self._followers: Followers | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
 
     @abstractmethod
@@ -52,6 +54,10 @@ class Owner(ABC):
     def listen(self, listener: Listener) -> None:
         """Whom to tell what was committed, from now on."""
         self._listener = listener
+
+    def follow(self, followers: Followers) -> None:
+        """Tell followers what happens in threads, from now on."""
+        self._followers = followers
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""

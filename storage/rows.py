@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -85,33 +85,51 @@ def event_values(arrival: Arrival, number: int, thread_id: int | None, state: In
     )
 
 
-def message_row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
+class Said(NamedTuple):
+    """A saying in its thread, said at a time (microseconds); `inbox_id` is the event whose turn said it."""
+
+    saying: Saying
+    thread: ThreadRow
+    at: int
+    inbox_id: int | None = None
+    answers: int = 0
+
+
+def said_by(turn: TurnCommit) -> list[Said]:
+    """What a turn says."""
+    answers = turn.row.id if isinstance(turn.row.event, Message | Postback) else 0
+    return [Said(saying, turn.thread, turn.at, turn.row.id, answers) for saying in turn.sayings]
+
+
+def message_row(said: Said, number: int, *, attempt: int) -> OutboxRow:
     """A saying as the engine has it."""
+    saying, thread, at, _, answers = said
     return OutboxRow(
         id=number,
         seq=number,
-        thread_id=turn.thread.id,
-        ref=turn.thread.ref,
+        thread_id=thread.id,
+        ref=thread.ref,
         key=saying.key,
         message=saying.message,
         attempt=attempt,
-        address=turn.thread.address,
-        created_at=turn.at,
+        address=thread.address,
+        created_at=at,
         available_at=saying.available_at,
         expires_at=saying.expires_at,
-        answers=turn.row.id if isinstance(turn.row.event, Message | Postback) else 0,
+        answers=answers,
         size=len(saying.encoded),
     )
 
 
-def message_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+def message_values(said: Said, row: OutboxRow) -> tuple[Any, ...]:
     """The columns MESSAGE_VALUES."""
+    saying = said.saying
     return (
         row.id,
         row.key,
         row.ref.account,
         row.thread_id,
-        turn.row.id,
+        said.inbox_id,
         row.seq,
         row.message.kind,
         saying.encoded,
@@ -123,7 +141,7 @@ def message_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
         row.expires_at,
         row.created_at,
         saying.dropped or None,
-        turn.at if saying.dropped else None,
+        row.created_at if saying.dropped else None,
     )
 
 

@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from . import contacts, media, records, rows, timers, tracing, views
+from . import contacts, looking, media, records, rows, timers, tracing, views
 from .sealed_columns import (
     SEALED,
     Plan,
@@ -125,11 +125,13 @@ _LISTS: Final = (
     _List(media.MEDIUM),
     _List(contacts.CARD_THREAD),
     _List(tracing.EVENT),
+    _List(tracing.EVENT_LINE),
     _List(tracing.MESSAGE),
     _List(tracing.TRY, {"": "attempts"}),
     _List(views.EVENT),
     _List(views.MESSAGE),
     _List(views.SUMMARY),
+    _List(views.SAID),
     _List(views.IN_LETTER),
     _List(views.IN_LETTER_LINE),
     _List(views.OUT_LETTER),
@@ -137,6 +139,8 @@ _LISTS: Final = (
     _List(views.LETTER_PLACE, _EVENTS),
     _List(views.UNCONFIRMED),
     _List(views.RAW, _EVENTS),
+    _List(looking.CANDIDATE),
+    _List(looking.TO_COME),
     _List(rows.KNOWN),
     _List(rows.TRIED),
     _List(rows.CONTENTS, _EVENTS),
@@ -162,7 +166,7 @@ def _read(text: str) -> tuple[Read, ...]:
     found: _List | None = None
     for one in _LISTS:
         columns = " ".join(one.text.split())
-        is_there = any(f"{word} {columns}{one.behind}" in text for word in ("SELECT", "RETURNING"))
+        is_there = any(f"{word} {columns}{one.behind}" in text for word in ("SELECT", "SELECT DISTINCT", "RETURNING"))
         if is_there and (found is None or len(one.text) > len(found.text)):
             found = one
     if found is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -23,6 +23,8 @@ EVENT: Final = (
     "i.status, i.attempt, i.replay, i.received_at, i.available_at, i.tried_at, i.done_at, coalesce(i.error, ''), "
     "coalesce(i.trace, ''), i.event, i.raw, i.address, i.channel"
 )
+EVENT_LINE: Final = EVENT.replace("i.raw", "NULL")
+"""Without the webhook."""
 MESSAGE: Final = (
     "o.id, o.account, o.thread_id, t.channel || ':' || t.conversation, o.inbox_id, o.seq, o.key, o.kind, o.message, "
     "o.given_up, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''), coalesce(o.delivery_error, ''), "
@@ -62,6 +64,7 @@ class Queries(NamedTuple):
 
     `named` gives ids of messages by account and the gateway's name; `heard` those of events. `said` are messages of a
     thread behind a row, said at a time or later; `events` its events behind a row, `news` those of the kinds in NEWS.
+    `tries`, `events_of` and `messages_of` are by JSON lists of ids; an event comes without its webhook there.
     """
 
     event: str
@@ -75,6 +78,8 @@ class Queries(NamedTuple):
     news: str
     tries: str
     timers: str
+    events_of: str
+    messages_of: str
 
 
 async def find(fetch: Fetch, queries: Queries, name: str) -> list[str]:
@@ -111,6 +116,16 @@ async def spoken(fetch: Fetch, queries: Queries, thread_id: int, after: int, lim
     return [_message(row) for row in await fetch(queries.said, thread_id, after, 0, limit)]
 
 
+async def rows_of(
+    fetch: Fetch, queries: Queries, places: Sequence[tuple[int, str]]
+) -> list[TracedEvent | TracedMessage]:
+    """The events and messages at places, which are ids and sides, by their ids."""
+    ids = {side: [row_id for row_id, where in places if where == side] for side in SIDES}
+    events = [_event(row) for row in await fetch(queries.events_of, _json(ids["in"]))]
+    messages = [_message(row) for row in await fetch(queries.messages_of, _json(ids["out"]))]
+    return sorted([*events, *await _with_tries(fetch, queries, messages)], key=lambda row: row.id)
+
+
 async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
     """The way of an event, or of that whose turn said a message; None: there is no such row."""
     side, row_id = letter_of(letter)
@@ -128,13 +143,20 @@ async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
     messages = await _said(fetch, queries, event) if event is not None else []
     if asked is not None and asked.id not in {message.id for message in messages}:
         messages.append(asked)
-    messages = [replace(one, tries=[_try(row) for row in await fetch(queries.tries, one.id)]) for one in messages]
+    messages = await _with_tries(fetch, queries, messages)
     return Trace(
         event=event,
         messages=messages,
         timers=await _timers(fetch, queries, event),
         later=await _later(fetch, queries, event, messages),
     )
+
+
+async def _with_tries(fetch: Fetch, queries: Queries, messages: Sequence[TracedMessage]) -> list[TracedMessage]:
+    tries: dict[int, list[Try]] = {message.id: [] for message in messages}
+    for *row, row_id in await fetch(queries.tries, _json([*tries])):
+        tries[row_id].append(_try(row))
+    return [replace(message, tries=tries[message.id]) for message in messages]
 
 
 async def _said(fetch: Fetch, queries: Queries, event: TracedEvent) -> list[TracedMessage]:
@@ -187,7 +209,7 @@ def _event(row: Row) -> TracedEvent:
         reason=row[14],
         trace=row[15],
         content=row[16],
-        raw=row[17],
+        raw=row[17] or b"",
         address=unpack(row[18]),
         channel=row[19],
     )
@@ -219,7 +241,11 @@ def _message(row: Row) -> TracedMessage:
     )
 
 
-def _try(row: Row) -> Try:
+def _json(ids: Sequence[int]) -> str:
+    return orjson.dumps([*ids]).decode()
+
+
+def _try(row: Sequence[Any]) -> Try:
     return Try(attempt=row[0], at=row[1], outcome=row[2], reason=row[3], exchange=row[4] or b"")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
+from bridge.store.following import is_follower
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, TimerState
 from bridge.store.looks import (
     AccountSummary,
@@ -62,6 +63,11 @@ SELECT name FROM accounts WHERE name IS NOT NULL
 """Looks at one row of each account, however many threads there are."""
 
 
+def accounts(rows: Iterable[Row]) -> list[str]:
+    """The accounts with conversations: in a follower's nobody speaks."""
+    return [account for (account,) in rows if not is_follower(account)]
+
+
 LAST: Final = 2**62
 """A number that no row has yet."""
 RAW: Final = "id, account, received_at, raw"
@@ -86,6 +92,8 @@ UNCONFIRMED: Final = f"o.id, {REF}, o.message_id, coalesce(o.delivery, '')"
 HISTORY: Final = (
     "id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at"
 )
+SAID: Final = "o.id, 'out', o.kind, o.status, coalesce(o.delivery, ''), o.message, o.key, o.created_at"
+"""A message as HISTORY has it."""
 IN_LETTER: Final = (
     "i.id, 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status, "
     "coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'"
@@ -200,23 +208,34 @@ def newest(letters: Sequence[DeadLetter], limit: int) -> list[DeadLetter]:
     return sorted(letters, key=lambda letter: (letter.at, letter_of(letter.id)[1]), reverse=True)[:limit]
 
 
-def oldest_letters(sides: Mapping[str, Iterable[Row]], limit: int) -> list[tuple[int, str, str]]:
-    """The times, ids and reasons of dead letters whose LETTER_PLACE each side gives, as one list."""
+class Dead(NamedTuple):
+    """What a list of dead letters is about."""
+
+    at: int
+    id: str
+    reason: str
+
+
+Letter = TypeVar("Letter", Dead, DeadLetter)
+
+
+def oldest_letters(sides: Mapping[str, Iterable[Row]], limit: int) -> list[Dead]:
+    """The dead letters whose LETTER_PLACE each side gives, as one list."""
     places = sorted((at, number, side, reason) for side, rows in sides.items() for at, number, reason in rows)
-    return [(at, f"{side}-{number}", reason) for at, number, side, reason in places[:limit]]
+    return [Dead(at, f"{side}-{number}", reason) for at, number, side, reason in places[:limit]]
 
 
-async def oldest_of(
-    page: Callable[[Place, int], Awaitable[list[tuple[int, str, str]]]], reason: str, limit: int, after: Place
-) -> list[tuple[int, str]]:
+async def of_reason(
+    page: Callable[[Place, int], Awaitable[list[Letter]]], reason: str, limit: int, place: Place
+) -> list[Letter]:
     """The first dead letters of a reason. A page has those too whose reasons a database cannot read."""
-    found: list[tuple[int, str]] = []
+    found: list[Letter] = []
     while len(found) < limit:
-        letters = await page(after, limit)
-        found += [(at, letter) for at, letter, told in letters if reason in told]
+        letters = await page(place, limit)
+        found += [letter for letter in letters if reason in letter.reason]
         if len(letters) < limit:
             break
-        after = letters[-1][0], letter_of(letters[-1][1])[1] or 0
+        place = letters[-1].at, letter_of(letters[-1].id)[1] or 0
     return found[:limit]
 
 

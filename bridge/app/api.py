@@ -15,12 +15,13 @@ if TYPE_CHECKING:
 
 def add_rest(app: web.Application, bridge: Bridge) -> None:
     """Serve the API for the tokens of [api]."""
-
-    def backends() -> list[Backend]:
-        return [_backend_of(shard) for shard in bridge.shards]
-
     limit, peer_of = bridge.config.limits.body, bridge.peers.named
-    add_api(app, bridge.config.api, backends, bridge.clock, limit=limit, peer_of=peer_of)
+    add_api(app, bridge.config.api, lambda: backends_of(bridge), bridge.clock, limit=limit, peer_of=peer_of)
+
+
+def backends_of(bridge: Bridge) -> list[Backend]:
+    """What operations act on, of a bridge that has started."""
+    return [_backend_of(shard) for shard in bridge.shards]
 
 
 def _backend_of(shard: Bridge) -> Backend:
@@ -32,4 +33,5 @@ def _backend_of(shard: Bridge) -> Backend:
         letters=parts.letters,
         handoffs=parts.handoffs,
         signals=parts.signals,
+        jobs=parts.jobs,
     )

@@ -10,7 +10,9 @@ from bridge.app.fitness import misfits
 from bridge.app.own_tables import migrate
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
+from bridge.config.load import followers_of
 from bridge.config.texts import read_texts
+from bridge.engine.delivery.endpoint import guarded
 from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
 from bridge.engine.media.door import GuardedDoor
@@ -150,7 +152,6 @@ class Bridge:
             ConfigError: a migration of the author's cannot be applied.
         """
         outside = self._outside
-        http_client = self.config.delivery.http_client
         store = await outside.open_store(self.config.storage.url, self.config.storage.keys)
         try:
             await migrate(store, self.config, self.clock.now())
@@ -162,7 +163,7 @@ class Bridge:
             router=self.router,
             texts=self.texts,
             store=store,
-            transport=outside.open_transport() if outside.open_transport else open_transport(http_client),
+            transport=outside.open_transport() if outside.open_transport else self._transport(),
             clock=self.clock,
             rng=outside.rng,
             executor=outside.executor,
@@ -176,7 +177,12 @@ class Bridge:
         )
         self._parts = assemble(base)
         store.listen(self)
+        if (followers := followers_of(self.config)) is not None:
+            store.follow(followers)
         self.ready = True
+
+    def _transport(self) -> Transport:
+        return open_transport(self.config.delivery.http_client, guarded(self.config.events.webhooks))
 
     async def take_up(self) -> None:
         """Begin with what waits in the store."""

@@ -19,23 +19,32 @@ if TYPE_CHECKING:
     from bridge.app.bridge import Bridge
     from bridge.app.parts import Parts
     from bridge.config.accounts import Account
+    from bridge.config.load import Config
+    from bridge.config.schema import Server
     from bridge.store.looks import HistoryEntry, ThreadSummary
 
 
-def add_playground(app: web.Application, bridge: Bridge, *, any_port: bool = False) -> None:
-    """Serve the console for the first playground account, if any. The caller sees to it: on loopback only.
+def playground_of(config: Config) -> Account | None:
+    """The account that the playground's page is the other end of: the first one of its provider."""
+    return next((account for account in config.accounts.values() if isinstance(account.provider, Playground)), None)
 
-    `any_port`: the port is not the configured one, but that of the server that has `app`.
+
+def add_playground(
+    app: web.Application, bridge: Bridge, account: Account, hosts: frozenset[str], *, has_inbox: bool
+) -> None:
+    """Serve the page of a playground account. The caller sees to it: on loopback only, which has the names `hosts`."""
+    backend = _backend_of(bridge.shard_of(account.name), account)
+    add_console(app, backend, account=account.name, hosts=hosts, has_inbox=has_inbox)
+    app.router.add_get("/", _to_console)
+
+
+def names_of(server: Server, *, any_port: bool) -> frozenset[str]:
+    """The names of this machine by which its pages are asked for.
+
+    `any_port`: the port is not the configured one, but that of another server that has the application.
     """
-    server = bridge.config.server
-    for name, account in bridge.config.accounts.items():
-        if isinstance(account.provider, Playground):
-            names = ("127.0.0.1", "localhost", "[::1]", server.host)
-            hosts = frozenset(names if any_port else (f"{name}:{server.port}" for name in names))
-            backend = _backend_of(bridge.shard_of(name), account)
-            add_console(app, backend, account=name, hosts=hosts)
-            app.router.add_get("/", _to_console)
-            return
+    names = ("127.0.0.1", "localhost", "[::1]", server.host)
+    return frozenset(names if any_port else (f"{name}:{server.port}" for name in names))
 
 
 def _backend_of(bridge: Bridge, account: Account) -> PlaygroundBackend:

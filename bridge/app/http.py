@@ -9,7 +9,7 @@ from urllib.parse import quote
 import structlog
 from aiohttp import web
 
-from bridge.app.console import add_playground
+from bridge.app.console import add_playground, names_of, playground_of
 from bridge.app.control import controlled
 from bridge.app.telemetry import Telemetry
 from bridge.config.load import Config, as_config
@@ -96,9 +96,21 @@ def _app_of(bridge: Bridge, *, any_port: bool = False) -> web.Application:
         from bridge.app.api import add_rest  # noqa: PLC0415 - its models take as long as the rest of the start
 
         add_rest(app, bridge)
-    if is_loopback(bridge.config.server.host):
-        add_playground(app, bridge, any_port=any_port)
+    _add_console(app, bridge, names_of(bridge.config.server, any_port=any_port))
     return app
+
+
+def _add_console(app: web.Application, bridge: Bridge, hosts: frozenset[str]) -> None:
+    """The operator's console, if it is wanted; and on this machine the playground, which has /console itself."""
+    is_here, console = is_loopback(bridge.config.server.host), bridge.config.console
+    playground = playground_of(bridge.config) if is_here else None
+    has_inbox = console.password is not None or (is_here and bridge.config.console_is_open)
+    if has_inbox:
+        from bridge.app.operator import add_desk  # noqa: PLC0415 - it takes as long as the rest of the start
+
+        add_desk(app, bridge, app[_TELEMETRY].figures(), hosts=hosts, serves_playground=playground is not None)
+    if playground is not None:
+        add_playground(app, bridge, playground, hosts, has_inbox=has_inbox)
 
 
 def _known_paths(config: Config) -> Iterator[tuple[str, ...]]:

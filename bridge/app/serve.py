@@ -17,7 +17,7 @@ from bridge.app.shards import bridge_of
 from bridge.app.worker import get_ready, opened_soon
 from bridge.errors import Broken, StoreError
 from bridge.log import finish_logs, kind_of, log
-from bridge.log_foreign import task_failed
+from bridge.log.foreign import task_failed
 from bridge.web.passing import PASS_SECONDS, adopt, pass_on
 from bridge.web.server import DRAIN_SECONDS, calm_collector
 from bridge.workers.activation import notify

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.app.bridge import Bridge
     from bridge.telemetry.alerting import Alerting
     from bridge.telemetry.metrics import Metrics
+    from bridge.telemetry.recent import Recent
     from bridge.telemetry.tracing import Traces
 
 
@@ -34,6 +35,7 @@ class Telemetry:
         )
         self._alerts: Counter[str] = Counter()
         self._made: Metrics | None = None
+        self._recent: Recent | None = None
         self._traces = _traces_of(bridge)
         for shard in bridge.shards if self._traces is not None else ():
             shard.spans = self._traces
@@ -45,6 +47,14 @@ class Telemetry:
 
             self._made = Metrics(self._sources, self._alerts, self._bridge.worker)
         return self._made
+
+    def figures(self) -> Recent:
+        """The figures of the last day, which are kept from now on."""
+        if self._recent is None:
+            from bridge.telemetry.recent import Recent  # noqa: PLC0415 - a bridge without a console keeps none
+
+            self._recent = Recent(self._sources)
+        return self._recent
 
     def serve(self, app: web.Application) -> None:
         """Answer GET /metrics."""
@@ -67,6 +77,9 @@ class Telemetry:
         async with AsyncExitStack() as stack:
             if self._bridge.worker is not None:
                 await stack.enter_async_context(telling(self._metrics.own))
+            if self._recent is not None:
+                self._recent.start()
+                stack.push_async_callback(self._recent.stop)
             if (alerting := self.alerting()) is not None:
                 alerting.start()
                 stack.push_async_callback(self._stop, alerting)

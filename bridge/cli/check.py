@@ -77,6 +77,8 @@ def examined(config: Path) -> tuple[list[Problem], str]:
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
         )
     counted = [_count(len(read.accounts), "account"), _count(handlers, "handler")]
+    if read.events.webhooks:
+        counted.append(_count(len(read.events.webhooks), "follower"))
     if languages:
         counted.append(_count(languages, "language"))
     if read.storage.keys:
@@ -122,11 +124,17 @@ def _names(config: Config) -> list[Problem]:
     urls = {
         key_path(path): urlsplit(url).hostname or "" for path, url in urls_of(config.server.public_url, config.accounts)
     }
-    names = {host for host in urls.values() if reach_of(host) is None}
+    followers = {
+        key_path(("events", "webhooks", number, "url")): urlsplit(webhook.url.get_secret_value()).hostname or ""
+        for number, webhook in enumerate(config.events.webhooks)
+        if not webhook.is_written_out
+    }
+    names = {host for host in (*urls.values(), *followers.values()) if reach_of(host) is None}
     reaches = resolved(names)
     return [
-        Problem(config.file, key, f"{host} resolves to {_ELSEWHERE[reach]}", warning=True)
-        for key, host in urls.items()
+        Problem(config.file, key, f"{host} resolves to {_ELSEWHERE[reach]}{more}", warning=True)
+        for hosts, more in ((urls, ""), (followers, "; events go there only with `private = true`"))
+        for key, host in hosts.items()
         if (reach := reaches.get(host)) in _ELSEWHERE
     ]
 

@@ -15,7 +15,7 @@ from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import SystemClock
-from bridge.config.load import load_config
+from bridge.config.load import followers_of, load_config
 from bridge.engine.dead_letters import Letters, in_order
 from bridge.errors import Unmappable
 from bridge.routing.loading import load_routers
@@ -217,6 +217,8 @@ def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -
 async def _do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -> None:
     store = await open_store(config.storage.url, config.storage.keys)
     letters = Letters(store, _reread(config), SystemClock())
+    if (followers := followers_of(config)) is not None:
+        store.follow(followers)
     act = letters.replay if verb == "replay" else letters.drop
     try:
         for letter_id in ids:

@@ -211,7 +211,7 @@ class _Development:
         say(f"console: {scene.config.server.local_url}/console")
         sys.stdout.flush()
         ours, theirs = os.pipe()
-        self._bridge = await self._start(scene, "run", "--stop-with", str(ours), pass_fds=(ours,))
+        self._bridge = await self._start(scene, "run", "--open-console", "--stop-with", str(ours), pass_fds=(ours,))
         os.close(ours)
         self._pipe = theirs
         self._watching = asyncio.create_task(self._watch(self._bridge))

@@ -16,7 +16,7 @@ import typer
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
 from bridge.cli.mcp_answers import Refused
 from bridge.cli.output import CONFIGURATION, DEFAULT, ConfigFile, bot_at_work, complain, in_words, leave
-from bridge.tracebacks import trace_of
+from bridge.log.tracebacks import trace_of
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

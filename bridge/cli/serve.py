@@ -20,7 +20,7 @@ from bridge.cli.streams import serve_without_output
 from bridge.cli.workers import become_parent, handed_over
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
-from bridge.log_foreign import foreign_logs
+from bridge.log.foreign import foreign_logs
 from bridge.workers.link import Link
 
 if TYPE_CHECKING:
@@ -43,6 +43,9 @@ def run(
     stop_with: Annotated[
         int | None, typer.Option("--stop-with", hidden=True, help="End when this pipe closes: for `dev`.")
     ] = None,
+    open_console: Annotated[
+        bool, typer.Option("--open-console", hidden=True, help="Ask nobody for a password: for `dev`.")
+    ] = False,
     worker: Annotated[int | None, typer.Option("--worker", hidden=True, help="Which worker this is.")] = None,
     link: Annotated[int | None, typer.Option("--link", hidden=True, help="The socket to its parent.")] = None,
 ) -> None:
@@ -60,6 +63,7 @@ def run(
     """
     with exits():
         read = load_config(config)
+        read = replace(read, console_is_open=open_console)
         if verbose:
             read = replace(read, log=read.log.model_copy(update={"level": "debug"}))
         if link is None:
@@ -122,12 +126,13 @@ def demo_config(port: int, file: Path | None, auto: Path | None = None) -> Confi
     if auto is not None:
         values["handlers"] = {"load": [f"auto:{auto.absolute()}"]}
     if file is None:
-        return Config.from_dict(values, file="demo")
+        return replace(Config.from_dict(values, file="demo"), console_is_open=True)
     read = read_file(file)
     values.setdefault("handlers", read.get("handlers", {}))
     if "migrations" in (storage := read.get("storage", {})):
         values["storage"]["migrations"] = storage["migrations"]
-    return Config.from_dict(values, folder=file.absolute().parent, file=str(file))
+    made = Config.from_dict(values, folder=file.absolute().parent, file=str(file))
+    return replace(made, console_is_open=True)
 
 
 def _named(config: Config) -> str:

@@ -192,6 +192,9 @@ def _act(event: TracedEvent, people: Mapping[str, str], story: Story) -> Iterato
             yield f"await world.agent({name}).returns()"
         case Echo.tag if values.get("human"):
             yield f"await world.agent({name}).says({_python(values.get('text', ''))})"
+        case Send.tag if values.get("human"):
+            texts = [orjson.loads(message).get("text", "") for message in values.get("messages", ())]
+            yield from (f"await world.agent({name}).writes({_python(text)})" for text in texts)
         case Send.tag:
             said = ", ".join(f"decode_message({message.encode()!r})" for message in values.get("messages", ()))
             yield f"await world.send({_python(event.account)}, {name}.thread, {said})"

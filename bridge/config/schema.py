@@ -23,6 +23,8 @@ from pydantic import (
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.config.api import Api
+from bridge.config.console import Console
+from bridge.config.events import Events
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
@@ -317,6 +319,8 @@ class FileSchema(BaseSettings):
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     api: Api = Api()
+    events: Events = Events()
+    console: Console = Console()
     accounts: dict[str, dict[str, Any]] = {}
 
     @classmethod

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from bridge.emulation.actions import ACTIONS, webhook_of
 from bridge.emulation.exchange_log import ExchangeLog
-from bridge.emulation.faults import Faults
+from bridge.emulation.faults import Faults, read_faults
 from bridge.emulation.files import Files
 from bridge.providers.answers import ERROR
 from bridge.providers.port import HasBasePath, Refuses, Request, Response
@@ -54,8 +54,8 @@ class EmulatorServer:
     Every path but /_emulator/… is the provider's API. POST /_emulator/says, /presses, /sends, /locates and /status
     make a webhook and answer {"status": its HTTP status, "webhook": its body}. GET /_emulator/seen and
     /_emulator/requests list the messages and requests so far. POST /_emulator/files?lasts=60 takes the bytes of a file,
-    and answers {"url": its link}, which is dead after so many seconds. A wrong control request is answered 400 with the
-    reason.
+    and answers {"url": its link}, which is dead after so many seconds. POST /_emulator/faults takes what goes wrong
+    from now on, and GET /_emulator/faults tells it. A wrong control request is answered 400 with the reason.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class EmulatorServer:
         self._sign = sign or (lambda _: {})
         self._faults = faults or Faults()
         self._rng = rng or Random()  # noqa: S311 - decides about faults, not about secrets
-        self._refusals = {code: self._refusal(code) for code in self._faults.fail}
+        self._refusals = self._refusals_of(self._faults)
         secrets = [each.get_secret_value() for each in emulator.settings.values() if isinstance(each, SecretStr)]
         self._log = ExchangeLog(log, [*secrets, *self._headers.values()])
         self.files = Files(lambda: time.time_ns() // 1_000)
@@ -108,6 +108,8 @@ class EmulatorServer:
         app.router.add_get(f"{_CONTROL}seen", self._show_seen)
         app.router.add_get(f"{_CONTROL}requests", self._show_requests)
         app.router.add_post(f"{_CONTROL}files", self._take_file)
+        app.router.add_get(f"{_CONTROL}faults", self._show_faults)
+        app.router.add_post(f"{_CONTROL}faults", self._take_faults)
         for name in ACTIONS:
             app.router.add_post(f"{_CONTROL}{name}", self._control)
         app.router.add_route("*", f"{_CONTROL}{{rest:.*}}", _no_such_control)
@@ -238,6 +240,23 @@ class EmulatorServer:
     async def _show_requests(self, given: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp's signature
         return _json([self._log.exchange(request, response) for request, response in self.emulator.requests])
 
+    async def _show_faults(self, given: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp's signature
+        return _json(asdict(self._faults))
+
+    async def _take_faults(self, given: web.Request) -> web.Response:
+        """From now on other things go wrong."""
+        try:
+            faults = read_faults(await given.read())
+            self._refusals = self._refusals_of(faults)
+        except ValueError as error:
+            return _json({"error": str(error)}, status=400)
+        self._faults = faults
+        return _json(asdict(faults))
+
+    def _refusals_of(self, faults: Faults) -> dict[str, Response]:
+        """By code, how the gateway refuses. Raises ValueError: it documents no such code."""
+        return {code: self._refusal(code) for code in faults.fail}
+
     def _refusal(self, code: str) -> Response:
         if isinstance(self.emulator, Refuses):
             return self.emulator.refuse(code)
@@ -263,7 +282,7 @@ class EmulatorServer:
 
 
 async def _no_such_control(given: web.Request) -> web.Response:  # noqa: ARG001 - aiohttp's signature
-    posts = ", ".join(f"POST {_CONTROL}{name}" for name in (*ACTIONS, "files"))
+    posts = ", ".join(f"POST {_CONTROL}{name}" for name in (*ACTIONS, "files", "faults"))
     return _json({"error": f"there are {posts}, GET {_CONTROL}seen, GET {_CONTROL}requests"}, status=404)
 
 

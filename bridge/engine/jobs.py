@@ -101,6 +101,11 @@ class Jobs:
         self._task: asyncio.Task[None] | None = None
         self._stopped = True
 
+    @property
+    def rules(self) -> Mapping[str, JobRule]:
+        """The jobs that run here, by name."""
+        return self._jobs
+
     def start(self) -> None:
         """Run what is due already, and go on from there."""
         self._stopped = False

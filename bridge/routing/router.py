@@ -21,6 +21,7 @@ from bridge.events import (
     Unrecognised,
 )
 from bridge.keys import Key
+from bridge.routing.around import MiddlewareRouter
 from bridge.routing.checks import (
     checked_key,
     checked_key_pattern,
@@ -45,7 +46,6 @@ from bridge.routing.filters import (
 )
 from bridge.routing.handlers import dialog_handler_of, error_handler_of, handler_of, key_parameter
 from bridge.routing.jobs import JobRouter
-from bridge.routing.middleware import middleware_of
 from bridge.routing.rulebook import RuleBook
 from bridge.routing.rules import PRESS_TAGS, SEALED, STALE, Changed, ErrorRule, Rank, Rule, Script
 from bridge.routing.signatures import is_class
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from bridge.routing.checks import Values
     from bridge.routing.overlap import RuleKeywords
     from bridge.routing.types import (
-        Around,
         OnAnything,
         OnDialog,
         OnEcho,
@@ -81,7 +80,7 @@ _NO_FINDS: Final = frozenset[str]()
 _NO_KEYWORDS: Final[Mapping[str, Any]] = {}
 
 
-class Router(JobRouter, ConsentRouter):
+class Router(JobRouter, ConsentRouter, MiddlewareRouter):
     """Rules in the order they are written; the first match decides.
 
     Every decorator returns its function unchanged, so one function can have several rules. The function's first
@@ -301,26 +300,6 @@ class Router(JobRouter, ConsentRouter):
             return function
 
         return register
-
-    def middleware(self, function: Around) -> Around:
-        """Runs around the handlers of this router and of included ones: `async def mw(turn, call_next)`.
-
-        It runs after a rule matches: the outermost router's first, in each router in the order written. It may take
-        the `match` and dependencies. `await call_next()` runs the inside, at most once; without it the handler does
-        not run. Then the replies of the inside are in `turn.replies`; the middleware's own result comes after them.
-        An error passes through. An error of the middleware goes to the error handlers.
-        """
-        self._book.wrap(middleware_of(function, call_site(), outer=False), outer=False)
-        return function
-
-    def outer_middleware(self, function: Around) -> Around:
-        """Runs around the search for a handler, for every event of the bridge, whichever router it is written in.
-
-        It runs before any filter, and the search uses the `turn.step` that it sets. The outermost router's runs
-        first, then those of included routers, in their order. Otherwise it is like `middleware`.
-        """
-        self._book.wrap(middleware_of(function, call_site(), outer=True), outer=True)
-        return function
 
     def override(self, dependency: Callable[..., object], fake: Callable[..., object]) -> Override:
         """Replaces a dependency in tests, here and in included routers.

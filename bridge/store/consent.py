@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.events import Message, Postback
+from bridge.events import Message, Postback, speaks_for_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,8 +17,8 @@ OPTED_OUT: Final = "the contact opted out"
 
 
 def is_direct(events: Sequence[Event]) -> bool:
-    """Whether what a turn says answers something that the contact just said."""
-    return any(isinstance(event, Message | Postback) for event in events)
+    """Whether what a turn says answers something that the contact just said, or is what a person writes to them."""
+    return any(isinstance(event, Message | Postback) or speaks_for_us(event) for event in events)
 
 
 def latest(events: Sequence[int]) -> int:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bridge.events import Contact, ThreadRef
 
 
@@ -117,6 +119,52 @@ class ThreadSummary:
     reason: str = ""
     note: str | None = None
     kept_events: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadSearch:
+    """What a person looks for in the list of threads; a thread is found where all of it holds.
+
+    `text` stands in the name, the phone number or an id of the contact; every character of it means itself.
+    `held`: a person has the thread, or with False the bot has. `waits`: something in it waits for its turn, to leave,
+    or for the person who has it. `dead`: something of it was given up.
+    """
+
+    text: str = ""
+    account: str | None = None
+    channel: str | None = None
+    held: bool | None = None
+    waits: bool = False
+    dead: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadPage:
+    """Threads that a search found, and the place from which it goes on; None: it came to the end.
+
+    A page that is not full may go on as well: a search looks through so many threads, and no more at once.
+    """
+
+    threads: Sequence[ThreadSummary]
+    next: Place | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimerSummary:
+    """A timer that waits until `due_at` (microseconds). `message` is what it says then (JSON), or `handler` is called.
+
+    `contact` is the contact of its thread.
+    """
+
+    id: int
+    thread_id: int
+    ref: ThreadRef
+    contact: Contact | None
+    name: str
+    due_at: int
+    set_at: int
+    message: bytes | None = None
+    handler: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

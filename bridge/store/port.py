@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.statements import Record, Statement
-    from bridge.store.looks import (
-        AuditEntry,
-    )
+    from bridge.store.following import Followers
+    from bridge.store.looks import AuditEntry
     from bridge.store.media import FetchEnd, FetchRetry, MediaRow
     from bridge.store.migrations import Migration
     from bridge.store.records import (
@@ -98,6 +97,10 @@ class Store(StoreReader, Housekeeping, Protocol):
 
     def listen(self, listener: Listener) -> None:
         """Whom to tell what was committed, from now on."""
+        ...
+
+    def follow(self, followers: Followers) -> None:
+        """Put what followers are told into the outbox, from now on, in the transaction in which it happens."""
         ...
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
         HistoryEntry,
         MessageSummary,
         Place,
+        ThreadPage,
+        ThreadSearch,
         ThreadSummary,
+        TimerSummary,
         Unconfirmed,
     )
     from bridge.store.media import MediaRow
@@ -87,17 +90,33 @@ class StoreReader(HousekeepingReader, Protocol):
         ...
 
     async def dead_letters(
-        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+        self,
+        *,
+        account: str | None = None,
+        reason: str = "",
+        state: str | None = None,
+        limit: int = 1000,
+        before: Place | None = None,
     ) -> list[DeadLetter]:
-        """What was given up or not understood, newest first, without its content; `before` is a letter's place."""
+        """What was given up or not understood, newest first, without its content; `before` is a letter's place.
+
+        Only those with a text in the reason, and in a state: "dead" or "quarantined".
+        """
         ...
 
     async def oldest_letters(
-        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+        self,
+        *,
+        account: str | None,
+        reason: str,
+        until: int,
+        limit: int,
+        after: Place = (0, 0),
+        state: str | None = None,
     ) -> list[tuple[int, str]]:
         """When each was given up, and its id: of an account, with a text in the reason, until then, the oldest first.
 
-        `after` is the place of the last one of those before.
+        `after` is the place of the last one of those before; `state` is as above.
         """
         ...
 
@@ -124,6 +143,16 @@ class StoreReader(HousekeepingReader, Protocol):
         self, *, account: str | None = None, limit: int = 1000, held: bool = False, before: Place | None = None
     ) -> list[ThreadSummary]:
         """Threads, the latest first; with `held` those that a person has. `before` is a thread's place."""
+        ...
+
+    async def search_threads(
+        self, search: ThreadSearch, *, limit: int = 100, before: Place | None = None
+    ) -> ThreadPage:
+        """Threads that a person looks for, the latest first; `before` is where the page before said to go on.
+
+        Those whose contact has the text as an identity come first, wherever they stand. The cost is bounded, however
+        many threads and messages there are.
+        """
         ...
 
     async def summary(self, thread_id: int) -> ThreadSummary | None:
@@ -191,6 +220,21 @@ class StoreReader(HousekeepingReader, Protocol):
 
     async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
         """A thread's messages as stored, whatever became of them, by their ids, behind one of them."""
+        ...
+
+    async def timeline(
+        self, thread_id: int, *, before: int | None = None, limit: int = 100
+    ) -> list[TracedEvent | TracedMessage]:
+        """The latest events and messages of a thread with ids below `before`, oldest first.
+
+        Events come without the bytes of their webhooks, messages with their tries.
+        """
+        ...
+
+    async def timers_to_come(
+        self, *, account: str | None = None, limit: int = 100, after: Place = (0, 0)
+    ) -> list[TimerSummary]:
+        """Timers that wait, the next one first; the place of a timer is when it is due and its id."""
         ...
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:

@@ -254,11 +254,12 @@ class TurnCommit:
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
     no use any more. `sends`: events of other threads, each a bridge.events.Send. `statements` are the author's own.
     `media`: what the messages carry of our own. `person`: what is kept of the contact from now on, if that is news.
-    `opts_out`: the contact opts out of messages, or in again.
+    `opts_out`: the contact opts out of messages, or in again. `was_held`: a person had the thread before the turn.
     """
 
     row: InboxRow
     thread: ThreadRow
+    was_held: bool = False
     others: Sequence[InboxRow] = ()
     sayings: Sequence[Saying] = ()
     timers: Sequence[TimerRow] = ()

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 class Desk(Scene, Protocol):
     """What an agent needs of the world."""
 
+    async def write(self, contact: Contact, text: str) -> None:
+        """Say something to a contact as a person. Raises HandlerError as bridge.send does."""
+        ...
+
     async def hand_over(self, contact: Contact, note: str | None) -> bool:
         """Give a conversation to a person, with a note, or back to the bot (None); False before it began."""
         ...
@@ -43,6 +47,10 @@ class Agent:
             )
         hook = emulator.agent_says(contact.channel, contact.address, text)
         self._desk.post(contact, [(hook, f"{contact.name}'s agent says {text!r}")], speaker=self)
+
+    async def writes(self, text: str) -> None:
+        """Write to the contact in the console, or by the REST API: the conversation is the agent's from then on."""
+        await self._desk.write(self._contact, text)
 
     async def takes(self, note: str = "") -> None:
         """Take the conversation, as `threadbridge handoff` does: the bot is silent from then on.

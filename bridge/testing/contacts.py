@@ -9,8 +9,8 @@ import orjson
 
 from bridge.conversation.journal import decode_journal
 from bridge.events import ThreadRef
+from bridge.log.tracebacks import readable
 from bridge.messages import Button
-from bridge.tracebacks import readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

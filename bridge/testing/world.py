@@ -68,6 +68,7 @@ class World(Watched):
         blueprint: Blueprint | None = None,
         counts: bool = True,
         at: datetime | None = None,
+        events: bool = False,
     ) -> None:
         """Begin with an empty store.
 
@@ -82,13 +83,14 @@ class World(Watched):
             blueprint: All of the above but faults and replay, made already for several worlds.
             counts: Whether `calls` can be asked; a run without is twice as fast.
             at: When it begins, with a time zone; 2025-10-10 09:00 UTC by itself.
+            events: Whether somebody follows the conversations; `World.events` is what they were told.
 
         Raises:
             ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
             ValueError: there is no such fault, `replay` is no schedule, or `at` has no time zone.
         """
         self._blueprint = blueprint or blueprint_of(
-            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at
+            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at, events=events
         )
         self._router = self._blueprint.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)
@@ -223,6 +225,13 @@ class World(Watched):
     async def fetch(self, sql: str, *parameters: object) -> list[Record]:
         """The rows that a SELECT finds in the bot's own tables, as committed; see Turn.fetch."""
         return await self.inside(self.bridge.fetch(sql, *parameters))
+
+    async def write(self, contact: Contact, text: str) -> None:
+        """Say something to a contact as a person, who has the conversation from then on."""
+        sender = self.bridge.shard_of(contact.account).parts.sender
+        await self.inside(
+            sender.send(contact.account, contact.thread, text, channel=None, at=None, key=None, human=True)
+        )
 
     async def hand_over(self, contact: Contact, note: str | None) -> bool:
         """Give a conversation to a person, with a note, or back to the bot (None); False before it began."""

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from bridge.store.admission import digest
 from bridge.store.erasure import BESIDE as FAR
 from bridge.store.erasure import Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.following import beside, is_follower
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import thread_row
 from ..results import Result
 from ..rows import BESIDE, ERASED_EVENT
+from ..views import ACCOUNTS
 from . import lookups, media, people, segments
 from .transaction import unnest
 
@@ -66,6 +68,9 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     found = await tx.fetch(lookups.ONE_THREAD, thread_id)
     if not found:
         return Result(value=Erased({}, more=False))
+    for told in await _told_of(tx, thread_row(found[0]).ref):
+        part: Erased = (await erase(tx, told, at, limit)).value
+        return Result(value=Erased({"outgoing events": part.rows.get("messages", 0)}, more=True))
     await tx.execute(_TOO_OLD, at - KEYS_KEPT)
     rows: Counter[str] = Counter()
     rows["media"] = (await media.forget(tx, thread_id, None, limit)).value
@@ -86,6 +91,14 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     return Result(value=Erased(rows, more=more), threads={thread_id}, fetchable=bool(rows["media"]))
 
 
+async def _told_of(tx: Transaction, ref: ThreadRef) -> list[int]:
+    """The threads in which followers are told of a thread, locked: they go first."""
+    accounts = [row[0] for row in await tx.fetch(ACCOUNTS) if is_follower(row[0]) and not is_follower(ref.account)]
+    own = [beside(account, ref) for account in accounts]
+    await tx.lock((), own)
+    return [thread.id for thread in map(tx.find, own) if thread is not None]
+
+
 async def erase_contact(tx: Transaction, contact_id: int) -> Result:
     """Remove a person of whom no thread is left; the result's `value` is an ErasedContact."""
     family = [row[0] for row in await tx.fetch(people.FAMILY, [contact_id])]
@@ -101,9 +114,9 @@ async def _erase_events(tx: Transaction, thread_id: int, events: Sequence[Row], 
     for row_id, account, _, received_at, raw in events:
         if raw:
             around = (row_id - FAR, row_id + FAR, received_at, account, thread_id)
-            beside = [(digest(raw), other) for same, other in await tx.fetch(_BESIDE, *around) if same == raw]
-            await tx.arrays(_EMPTY_RAW, beside)
-            rows["webhooks of other conversations"] += len(beside)
+            emptied = [(digest(raw), other) for same, other in await tx.fetch(_BESIDE, *around) if same == raw]
+            await tx.arrays(_EMPTY_RAW, emptied)
+            rows["webhooks of other conversations"] += len(emptied)
     recent = {
         (account, tombstone(account, key)): received_at
         for _, account, key, received_at, _ in events

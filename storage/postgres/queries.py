@@ -72,7 +72,7 @@ async def summaries(fetch: Fetch, account: str | None, limit: int, before: Place
     if held:
         latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, *before, limit)]
     else:
-        for name in [account] if account is not None else [row[0] for row in await fetch(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(await fetch(views.ACCOUNTS)):
             latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, *before, limit)]
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return [views.summary(row) for row in await fetch(SUMMARY, ids)]
@@ -95,17 +95,21 @@ _TRIES: Final = """(
 )"""
 _IN: Final = f"FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}"
 _OUT: Final = f"FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}"
-_NEWEST: Final = """AND ($1::text IS NULL OR {0}.account = $1) AND ({0}.done_at, {0}.id) < ($2, $3)
-ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT $4"""
+_CHOSEN: Final = """($2::text = '' OR position($2 IN coalesce({0}error, '')) > 0 OR left({0}error, 1) = chr(1))
+    AND ($3::text IS NULL OR {0}status = $3)"""
+"""A reason that is encrypted is looked at after the query: storage.views.of_reason."""
+_NEWEST: Final = f"""AND ($1::text IS NULL OR {{0}}.account = $1) AND ({{0}}.done_at, {{0}}.id) < ($5, $6)
+    AND {_CHOSEN.format("{0}.")}
+ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT $4"""
 DEAD_LETTERS: Final = (
     f"SELECT {views.IN_LETTER_LINE} {_IN} {_NEWEST.format('i')}",
     f"SELECT {views.OUT_LETTER_LINE} {_OUT} {_NEWEST.format('o')}",
 )
 """Dead letters of each side, newest first."""
-_OLDEST: Final = """
-SELECT {2} FROM {0}
-WHERE {1} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $3
-    AND ($2::text = '' OR position($2 IN coalesce(error, '')) > 0 OR left(error, 1) = chr(1))
+_OLDEST: Final = f"""
+SELECT {{2}} FROM {{0}}
+WHERE {{1}} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $7
+    AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT $4
 """
 OLDEST_DEAD: Final = {

@@ -15,10 +15,11 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
+from ..looking import Looking
 from ..media import media_row
 from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, encryption, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -122,8 +123,11 @@ class Source(Protocol):
         ...
 
 
-class Reader:
+class Reader(Looking):
     """The reading half of the Store port."""
+
+    LOOKS = looking.LOOKS
+    TRACES = QUERIES
 
     def __init__(self, source: Source) -> None:
         """The source is closed by whoever opened it."""
@@ -132,6 +136,10 @@ class Reader:
     async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
         """The rows of a query."""
         return await self._source.fetch(query, *values)
+
+    async def _positions(self, thread_id: int, before: int, limit: int) -> list[Row]:
+        """The ids of a thread's latest rows below one, newest first."""
+        return await self._fetch(looking.POSITIONS, thread_id, before, limit)
 
     async def _all(self, make: Callable[[tuple[Any, ...]], T], query: str, *values: object) -> list[T]:
         return [make(row) for row in await self._fetch(query, *values)]
@@ -198,25 +206,42 @@ class Reader:
         return await self._readable("outbox", records.outbox_row, ANYBODYS["outbox"].heads, after_seq, account, limit)
 
     async def dead_letters(
-        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+        self,
+        *,
+        account: str | None = None,
+        reason: str = "",
+        state: str | None = None,
+        limit: int = 1000,
+        before: Place | None = None,
     ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
-        letters: list[DeadLetter] = []
-        for query in queries.DEAD_LETTERS:
-            letters += await self._all(views.dead_letter, query, account, *(before or FIRST), limit)
-        return views.newest(letters, limit)
+
+        async def page(place: Place, most: int) -> list[DeadLetter]:
+            letters: list[DeadLetter] = []
+            for query in queries.DEAD_LETTERS:
+                letters += await self._all(views.dead_letter, query, account, reason, state, most, *place)
+            return views.newest(letters, most)
+
+        return await views.of_reason(page, reason, limit, before or FIRST)
 
     async def oldest_letters(
-        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+        self,
+        *,
+        account: str | None,
+        reason: str,
+        until: int,
+        limit: int,
+        after: Place = (0, 0),
+        state: str | None = None,
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
 
-        async def page(place: Place, most: int) -> list[tuple[int, str, str]]:
-            values = account, reason, until, most, *place
+        async def page(place: Place, most: int) -> list[views.Dead]:
+            values = account, reason, state, most, *place, until
             sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
             return views.oldest_letters(sides, most)
 
-        return await views.oldest_of(page, reason, limit, after)
+        return [(dead.at, dead.id) for dead in await views.of_reason(page, reason, limit, after)]
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Status, ThreadRef
+from bridge.store.following import RESOLVED
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
@@ -130,15 +131,17 @@ class News:
             name, wanted = status.message_id, is_wanted(arrival)
             self._early.append((arrival.account, name, number, status.value, status.error, wanted))
             return None, early_state(arrival)
-        if climbs(message.delivery, status.value):
-            message.delivery = status.value
-            self._noted[message.id] = (status.value, status.error or None)
         if resolves(message.state, message.outcome, status.value):
             self._resolved[message.id] = arrival.received_at
             if message.state is OutboxState.OPEN:  # a dead one had freed its thread before
                 self._freed.add(message.thread_id)
             message.state, message.outcome = OUTBOX.after(OutboxMove.RESOLVED), Outcome.RESOLVED
             result.resolved.append(message.id)
+            result.news.append((message.thread_id, message.id, RESOLVED, ""))
+        if climbs(message.delivery, status.value):
+            message.delivery = status.value
+            self._noted[message.id] = (status.value, status.error or None)
+            result.news.append((message.thread_id, message.id, status.value, status.error))
         return message.thread_id, arrival.state
 
     async def write(self, tx: Transaction) -> None:
@@ -181,6 +184,7 @@ async def join_early(tx: Transaction, outbox_id: int, thread_id: int, message_id
     if (news := highest(delivery, [(status.value, status.error) for status in early])) is not None:
         value, error = news
         await note(tx, [(outbox_id, value, error or None)])
+        result.news.append((thread_id, outbox_id, value, error))
     for status in early:
         await _take_place(tx, status, thread_id, result)
 

@@ -21,6 +21,7 @@ from . import (
     dialogs,
     encryption,
     erasure,
+    following,
     inbox,
     media,
     merges,
@@ -242,6 +243,7 @@ class PostgresStore(Owner, Reader):
         connection = await self._process.connection()
         process, works = self._process, self._tending.works
         tx = Transaction(connection, self._memory, process.epoch, works=works, sealer=process.sealer)
+        tx.followers = [*self._followers.types] if self._followers is not None else ()
         tx.had_company = self._had_company
         try:
             await connection.execute("BEGIN")
@@ -275,6 +277,8 @@ class PostgresStore(Owner, Reader):
                 done = await bulk(tx, [units[index].payload for index in indexes])
                 for index, result in zip(indexes, done, strict=True):
                     results[index] = result
+        if self._followers is not None:
+            await following.tell(tx, self._followers, units, results, by_kind)
         good = [result for result in results if not isinstance(result, StoreError)]
         await claims.claim(tx, good)
         await threads.recall(tx, good)

@@ -16,7 +16,7 @@ from ..rows import PLACE_OF, kept_values, thread_values
 from .transaction import place_of, unnest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.events import Contact, ThreadRef
     from bridge.store.records import Arrival, Hold, TurnCommit
@@ -63,13 +63,22 @@ async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> set[int]:
     for arrival in arrivals:
         if arrival.ref is not None:
             wanted.setdefault(arrival.ref, arrival)
+    return await ensure_all(
+        tx,
+        {
+            ref: (arrival.event.contact if arrival.event else None, arrival.received_at)
+            for ref, arrival in wanted.items()
+        },
+    )
+
+
+async def ensure_all(tx: Transaction, wanted: Mapping[ThreadRef, tuple[Contact | None, int]]) -> set[int]:
+    """Lock threads; those that are not there are made, with a contact and a time, and their ids given."""
     await tx.lock((), wanted)
-    new = {place_of(ref): arrival for ref, arrival in wanted.items() if tx.find(ref) is None}
-    contacts = {place: arrival.event.contact if arrival.event else None for place, arrival in new.items()}
-    refs = {place: arrival.ref for place, arrival in new.items() if arrival.ref is not None}
-    made = await _insert(tx, [(refs[place], contacts[place], arrival.received_at) for place, arrival in new.items()])
+    new = {place_of(ref): ref for ref in wanted if tx.find(ref) is None}
+    made = await _insert(tx, [(ref, *wanted[ref]) for ref in new.values()])
     if len(made) < len(new):  # another process has just made them
-        await tx.lock((), refs.values())
+        await tx.lock((), new.values())
     return made
 
 

@@ -8,11 +8,12 @@ from bridge.store.lifecycle import TIMERS, TimerMove
 from bridge.store.traces import LOOKED_THROUGH, NEWS
 
 from ..records import one_of
-from ..tracing import EVENT, HEARD, MESSAGE, TIMER, TRY, Queries
+from ..tracing import EVENT, EVENT_LINE, HEARD, MESSAGE, TIMER, TRY, Queries
 from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
 _MESSAGE: Final = f"SELECT {MESSAGE} FROM outbox o JOIN threads t ON t.id = o.thread_id"
+_IDS: Final = "ANY(ARRAY(SELECT json_array_elements_text($1::json)::bigint))"
 _ON: Final = f"""
 WITH RECURSIVE s (n) AS (
     SELECT $2::bigint >> {segments.BITS} UNION ALL
@@ -49,9 +50,11 @@ SELECT {EVENT} FROM (
         SELECT * FROM inbox WHERE {_IN_SEGMENT} ORDER BY id LIMIT {LOOKED_THROUGH}) w LIMIT {LOOKED_THROUGH}) i
 JOIN threads t ON t.id = $1 WHERE i.kind {one_of(*NEWS)} ORDER BY i.id
 """,
-    tries=f"SELECT {TRY} FROM attempts WHERE outbox_id = $1 ORDER BY id",
+    tries=f"SELECT {TRY} FROM attempts a WHERE a.outbox_id = {_IDS} ORDER BY a.id",
     timers=f"""
 SELECT {TIMER} FROM timers
 WHERE thread_id = $1 AND status {one_of(*TIMERS.before(TimerMove.CANCELLED))} AND set_at = $2 ORDER BY due_at, id
 """,
+    events_of=f"""{_EVENT.replace(EVENT, EVENT_LINE)} WHERE i.id = {_IDS}""",
+    messages_of=f"{_MESSAGE} WHERE o.id = {_IDS}",
 )

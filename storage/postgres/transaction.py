@@ -7,9 +7,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import ThreadRef
+from bridge.store.following import beside, is_follower
 from bridge.store.records import Hold, ThreadRow
 
-from ..rows import LOCKED
+from ..rows import LOCKED, PLACE_OF
 from ..sealing import plan_of
 from .connection import fetch_sealed
 
@@ -31,6 +32,7 @@ _LOCK: Final = f"""
 SELECT {LOCKED} FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
+_NAMES: Final = f"SELECT {PLACE_OF} FROM threads WHERE id = ANY($1::bigint[])"
 
 Place = tuple[str, str, str]
 """Account, channel and conversation: what names a thread."""
@@ -70,6 +72,8 @@ class Transaction:
         """The locked threads that are ours."""
         self.threads: dict[int, ThreadRow] = {}
         """The threads that are locked, as this transaction leaves them so far; not all of each is sure to be read."""
+        self.followers: Collection[str] = ()
+        """The accounts of those who are told of what happens in threads: theirs are locked with these."""
         self._ids: dict[Place, int] = {}
         self._connection = connection
         self._numbers: deque[int] = deque()
@@ -122,17 +126,33 @@ class Transaction:
 
     async def lock(self, thread_ids: Iterable[int], refs: Iterable[ThreadRef] = ()) -> None:
         """Lock threads, by their ids or, where they exist, by their references."""
+        wanted = {*thread_ids, *await self._ids_of(refs)}
+        while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
+            if self.followers:
+                wanted |= await self._ids_of(await self._beside(wanted))
+            wanted = await self._lock(wanted - self.threads.keys())
+
+    async def _ids_of(self, refs: Iterable[ThreadRef]) -> set[int]:
+        """The threads of references, as far as they are there and not locked, and those that they lead to."""
         places: list[Place] = []
-        wanted = set(thread_ids)
+        found: set[int] = set()
         for ref in refs:
             if (remembered := self.memory.find(ref)) is not None:
-                wanted |= {remembered.id, remembered.leads_to or remembered.id}
+                found |= {remembered.id, remembered.leads_to or remembered.id}
             elif place_of(ref) not in self._ids:
                 places.append(place_of(ref))
         for row in await self.arrays(_PLACES, sorted(set(places))):
-            wanted |= {row[0], row[1] or row[0]}
-        while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
-            wanted = await self._lock(wanted)
+            found |= {row[0], row[1] or row[0]}
+        return found
+
+    async def _beside(self, thread_ids: Collection[int]) -> list[ThreadRef]:
+        """Where followers are told of threads: these are locked with them."""
+        remembered = {thread_id: self.memory.thread(thread_id) for thread_id in thread_ids}
+        refs = [thread.ref for thread in remembered.values() if thread is not None]
+        if missing := [thread_id for thread_id, thread in remembered.items() if thread is None]:
+            rows = await self.fetch(_NAMES, missing)
+            refs += [ThreadRef(account, "", channel, conversation) for _, account, channel, conversation in rows]
+        return [beside(account, ref) for ref in refs if not is_follower(ref.account) for account in self.followers]
 
     async def _lock(self, thread_ids: Collection[int]) -> set[int]:
         """Lock threads; those that they lead to."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from bridge.store.looks import AccountSummary, EventSummary, HistoryEntry, Place, ThreadSummary
+    from bridge.store.looks import AccountSummary, DeadLetter, EventSummary, HistoryEntry, Place, ThreadSummary
 
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)
@@ -67,7 +67,7 @@ SELECT updated_at, id FROM threads INDEXED BY threads_held
 WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) AND (updated_at, id) < (?2, ?3)
 ORDER BY updated_at DESC, id DESC LIMIT ?4
 """
-_SUMMARY: Final = f"""
+SUMMARY: Final = f"""
 SELECT {views.SUMMARY}FROM json_each(?) j CROSS JOIN threads t ON t.id = j.value
 ORDER BY t.updated_at DESC, t.id DESC
 """
@@ -81,7 +81,7 @@ def summaries(
     if held:
         latest += db.execute(HELD_THREADS, (account, *before, limit))
     else:
-        for name in [account] if account is not None else [row[0] for row in db.execute(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(db.execute(views.ACCOUNTS)):
             latest += db.execute(_LATEST, (name, *before, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return summaries_of(db, ids)
@@ -89,7 +89,7 @@ def summaries(
 
 def summaries_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[ThreadSummary]:
     """These threads, the latest first."""
-    return [views.summary(row) for row in db.execute(_SUMMARY, (orjson.dumps([*ids]).decode(),))]
+    return [views.summary(row) for row in db.execute(SUMMARY, (orjson.dumps([*ids]).decode(),))]
 
 
 UNCONFIRMED: Final = f"""
@@ -111,17 +111,21 @@ _TRIES: Final = """(
 )"""
 _IN: Final = f"FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}"
 _OUT: Final = f"FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}"
-_NEWEST: Final = """AND (:account IS NULL OR {0}.account = :account) AND ({0}.done_at, {0}.id) < (:at, :number)
-ORDER BY {0}.done_at DESC, {0}.id DESC LIMIT :limit"""
+_CHOSEN: Final = """(:reason = '' OR instr(coalesce({0}error, ''), :reason) OR substr({0}error, 1, 1) = char(1))
+    AND (:state IS NULL OR {0}status = :state)"""
+"""A reason that is encrypted is looked at after the query: storage.views.of_reason."""
+_NEWEST: Final = f"""AND (:account IS NULL OR {{0}}.account = :account) AND ({{0}}.done_at, {{0}}.id) < (:at, :number)
+    AND {_CHOSEN.format("{0}.")}
+ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT :limit"""
 DEAD_LETTERS: Final = (
     f"SELECT {views.IN_LETTER_LINE} {_IN} {_NEWEST.format('i')}",
     f"SELECT {views.OUT_LETTER_LINE} {_OUT} {_NEWEST.format('o')}",
 )
 """Dead letters of each side, newest first."""
-_OLDEST: Final = """
-SELECT {2} FROM {0} INDEXED BY {0}_dead
-WHERE {1} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
-    AND (:reason = '' OR instr(coalesce(error, ''), :reason) OR substr(error, 1, 1) = char(1))
+_OLDEST: Final = f"""
+SELECT {{2}} FROM {{0}} INDEXED BY {{0}}_dead
+WHERE {{1}} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
+    AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT :limit
 """
 OLDEST_DEAD: Final = {
@@ -179,7 +183,13 @@ def event(db: sqlite3.Connection, account: str, key: str) -> EventSummary | None
     return None if row is None else views.event_summary(row, db.execute(_TIMERS, row[:1]))
 
 
-def oldest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[tuple[int, str, str]]:
+def newest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[DeadLetter]:
+    """Dead letters, the newest first."""
+    rows = (row for query in DEAD_LETTERS for row in db.execute(query, {**values, "limit": limit}))
+    return views.newest([*map(views.dead_letter, rows)], limit)
+
+
+def oldest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[views.Dead]:
     """Dead letters from the oldest on."""
     sides = {side: db.execute(query, {**values, "limit": limit}) for side, query in OLDEST_DEAD.items()}
     return views.oldest_letters(sides, limit)

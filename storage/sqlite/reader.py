@@ -17,9 +17,10 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
+from ..looking import Looking
 from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, encryption, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -65,8 +66,11 @@ _INBOX: Final = f"SELECT {records.INBOX} FROM inbox i JOIN threads t ON t.id = i
 _OUTBOX: Final = f"SELECT {records.OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id"
 
 
-class Reader:
+class Reader(Looking):
     """The reading half of the Store port, over one connection."""
+
+    LOOKS = looking.LOOKS
+    TRACES = QUERIES
 
     def __init__(self, connection: Connection) -> None:
         """The connection is closed by whoever opened it."""
@@ -78,8 +82,13 @@ class Reader:
 
         return await self._look(fetch)
 
-    async def _rows(self, query: str, *values: object) -> list[records.Row]:
+    async def _fetch(self, query: str, *values: Any) -> list[records.Row]:  # noqa: ANN401 - the query's own
+        """The rows of a query."""
         return await self._all(tuple, query, *values)
+
+    async def _positions(self, thread_id: int, before: int, limit: int) -> list[records.Row]:
+        """The ids of a thread's latest rows below one, newest first."""
+        return await self._look(looking.positions, thread_id, before, limit)
 
     async def _readable(self, table: str, make: Callable[[tuple[Any, ...]], W], query: str, *values: object) -> list[W]:
         """Rows of work. The owner gives up those that this version cannot read, and looks again."""
@@ -164,28 +173,40 @@ class Reader:
         return await self._readable("outbox", records.outbox_row, f"{_OUTBOX} {where}", after_seq, account, limit)
 
     async def dead_letters(
-        self, *, account: str | None = None, limit: int = 1000, before: Place | None = None
+        self,
+        *,
+        account: str | None = None,
+        reason: str = "",
+        state: str | None = None,
+        limit: int = 1000,
+        before: Place | None = None,
     ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
-        at, number = before or FIRST
 
-        def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
-            values = {"account": account, "limit": limit, "at": at, "number": number}
-            letters = [views.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
-            return views.newest(letters, limit)
+        async def page(place: Place, most: int) -> list[DeadLetter]:
+            chosen = {"account": account, "reason": reason, "state": state}
+            return await self._look(queries.newest_letters, {**chosen, "at": place[0], "number": place[1]}, most)
 
-        return await self._look(fetch)
+        return await views.of_reason(page, reason, limit, before or FIRST)
 
     async def oldest_letters(
-        self, *, account: str | None, reason: str, until: int, limit: int, after: Place = (0, 0)
+        self,
+        *,
+        account: str | None,
+        reason: str,
+        until: int,
+        limit: int,
+        after: Place = (0, 0),
+        state: str | None = None,
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
 
-        async def page(place: Place, most: int) -> list[tuple[int, str, str]]:
-            values = {"account": account, "reason": reason, "until": until, "at": place[0], "number": place[1]}
+        async def page(place: Place, most: int) -> list[views.Dead]:
+            chosen = {"account": account, "reason": reason, "state": state}
+            values = {**chosen, "until": until, "at": place[0], "number": place[1]}
             return await self._look(queries.oldest_letters, values, most)
 
-        return await views.oldest_of(page, reason, limit, after)
+        return [(dead.at, dead.id) for dead in await views.of_reason(page, reason, limit, after)]
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -284,19 +305,19 @@ class Reader:
 
     async def find(self, name: str) -> list[str]:
         """The events and messages that a name is for."""
-        return await tracing.find(self._rows, QUERIES, name)
+        return await tracing.find(self._fetch, QUERIES, name)
 
     async def trace(self, letter_id: str) -> Trace | None:
         """The way of an event, or of that whose turn said a message."""
-        return await tracing.trace(self._rows, QUERIES, letter_id)
+        return await tracing.trace(self._fetch, QUERIES, letter_id)
 
     async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
         """A thread's events as stored, by their ids, behind one of them."""
-        return await tracing.recorded(self._rows, QUERIES, thread_id, after, limit)
+        return await tracing.recorded(self._fetch, QUERIES, thread_id, after, limit)
 
     async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
         """A thread's messages as stored, by their ids, behind one of them."""
-        return await tracing.spoken(self._rows, QUERIES, thread_id, after, limit)
+        return await tracing.spoken(self._fetch, QUERIES, thread_id, after, limit)
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
         """What the latest webhooks brought, newest first."""

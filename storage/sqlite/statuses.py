@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Status
+from bridge.store.following import RESOLVED
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
@@ -51,12 +52,14 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
         db.execute(_KEEP, early)
         return None, early_state(arrival)
     outbox_id, thread_id, before, state, outcome = message
-    note(db, outbox_id, before, status.value, status.error)
     if resolves(OutboxState(state), Outcome(outcome) if outcome else None, status.value):
         db.execute(_RESOLVE, (arrival.received_at, outbox_id))
         if OutboxState(state) is OutboxState.OPEN:  # a dead one had freed its thread before
             begin_next(db, "outbox", {thread_id})
         result.resolved.append(outbox_id)
+        result.news.append((thread_id, outbox_id, RESOLVED, ""))
+    if note(db, outbox_id, before, status.value, status.error):
+        result.news.append((thread_id, outbox_id, status.value, status.error))
     return thread_id, arrival.state
 
 
@@ -73,10 +76,11 @@ def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.R
     return message
 
 
-def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> None:
-    """Note what became of a message, unless later news is noted already."""
-    if climbs(before, value):
+def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> bool:
+    """Note what became of a message; False: later news is noted already."""
+    if is_news := climbs(before, value):
         db.execute(_NOTE, (value, error or None, outbox_id))
+    return is_news
 
 
 def any_early(db: sqlite3.Connection) -> bool:
@@ -94,6 +98,7 @@ def join_early(
     early = [EarlyStatus(*row) for row in sorted(taken)]
     if (news := highest(delivery, [(status.value, status.error) for status in early])) is not None:
         note(db, outbox_id, delivery, *news)
+        result.news.append((thread_id, outbox_id, *news))
     for status in early:
         _take_place(db, cache, status, thread_id, result)
 

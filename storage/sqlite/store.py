@@ -20,6 +20,7 @@ from . import (
     dialogs,
     encryption,
     erasure,
+    following,
     inbox,
     media,
     merges,
@@ -210,6 +211,8 @@ class SqliteStore(Owner, Reader):
                     done = bulk(db, self._cache, [units[index].payload for index in indexes])
                     for index, result in zip(indexes, done, strict=True):
                         results[index] = result
+            if self._followers is not None:
+                following.tell(db, self._cache, self._followers, units, results, by_kind)
             db.execute("COMMIT")
         except BaseException:
             self._cache.rollback()

@@ -8,7 +8,7 @@ from bridge.store.lifecycle import TIMERS, TimerMove
 from bridge.store.traces import LOOKED_THROUGH, NEWS
 
 from ..records import one_of
-from ..tracing import EVENT, HEARD, MESSAGE, TIMER, TRY, Queries
+from ..tracing import EVENT, EVENT_LINE, HEARD, MESSAGE, TIMER, TRY, Queries
 from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
@@ -44,9 +44,16 @@ CROSS JOIN threads t ON t.id = i.thread_id LIMIT ?3
         ON w.id >> {segments.BITS} = s.n AND w.thread_id = ?1 AND w.id > ?2 LIMIT {LOOKED_THROUGH}) behind
 CROSS JOIN inbox i ON i.id = behind.id CROSS JOIN threads t ON t.id = i.thread_id WHERE i.kind {one_of(*NEWS)}
 """,
-    tries=f"SELECT {TRY} FROM attempts WHERE outbox_id = ? ORDER BY id",
+    tries=f"SELECT {TRY} FROM json_each(?) j CROSS JOIN attempts a ON a.outbox_id = j.value ORDER BY a.id",
     timers=f"""
 SELECT {TIMER} FROM timers
 WHERE thread_id = ? AND status {one_of(*TIMERS.before(TimerMove.CANCELLED))} AND set_at = ? ORDER BY due_at, id
+""",
+    events_of=f"""
+SELECT {EVENT_LINE} FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value
+LEFT JOIN threads t ON t.id = i.thread_id
+""",
+    messages_of=f"""
+SELECT {MESSAGE} FROM json_each(?) j CROSS JOIN outbox o ON o.id = j.value CROSS JOIN threads t ON t.id = o.thread_id
 """,
 )

@@ -13,6 +13,7 @@ from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from handlers.autoresponder import Replies
 from tests.docs import rooms, states
 from tests.docs.pages import DOCS
+from tests.release import licences
 from tests.support.command_tree import command_tree
 
 if TYPE_CHECKING:
@@ -210,6 +211,7 @@ def configuration_schema() -> str:
 
 GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     DOCS / "reference" / "cli.md": cli_page,
+    DOCS / "reference" / "licences.md": lambda: f"{_MADE}\n{licences.page()}",
     DOCS / "providers" / "matrix.md": matrix_page,
     SCHEMA: schema_page,
     OF_CONFIGURATION: configuration_schema,

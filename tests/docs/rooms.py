@@ -30,6 +30,7 @@ PURPOSES: Final = {
     "engine": "ingest, turns, delivery",
     "ground": "events, messages, keys, errors",
     "handlers": "ready-made handlers",
+    "log": "a line a transition",
     "planning": "a message on a channel",
     "providers": "one folder a gateway",
     "routing": "an event's handler",

@@ -62,12 +62,16 @@ def test_each_hook_is_a_tool_of_the_environment() -> None:
 def _asked_for(lock: str) -> set[str]:
     """The names in pyproject.toml that a lock is made for."""
     written = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    if lock == "requirements-release.lock":
+        return {re.split(r"[^\w-]", text)[0] for text in written["dependency-groups"]["release"]}
     extras = written["project"]["optional-dependencies"]["test"] if lock == "requirements-test.lock" else []
     asked = [*written["project"]["dependencies"], *written["dependency-groups"]["build"], *extras]
     return {re.split(r"[^\w-]", text)[0] for text in asked}
 
 
-every_lock = pytest.mark.parametrize("lock", ["requirements.lock", "requirements-test.lock"])
+every_lock = pytest.mark.parametrize(
+    "lock", ["requirements.lock", "requirements-test.lock", "requirements-release.lock"]
+)
 
 
 @every_lock
@@ -88,9 +92,10 @@ def test_a_lock_has_hashes_for_every_release_and_no_address(lock: str) -> None:
     assert not re.search(r"//|\./|index|find-links|\b[\w-]+\.(?:com|org|net|io)\b", text)
 
 
-def test_both_locks_pin_the_same_releases() -> None:
-    runtime, test = (
+def test_the_locks_pin_the_same_releases() -> None:
+    runtime, test, release = (
         dict(re.findall(r"^([a-z0-9-]+)==(\S+)", (ROOT / lock).read_text("utf-8"), re.MULTILINE))
-        for lock in ("requirements.lock", "requirements-test.lock")
+        for lock in ("requirements.lock", "requirements-test.lock", "requirements-release.lock")
     )
     assert runtime.items() <= test.items()
+    assert {name: test[name] for name in test.keys() & release.keys()}.items() <= release.items()

@@ -12,6 +12,7 @@ import pytest
 from bridge import Dialog, Message, NoAnswer, Router, Timer, Turn, debounce
 from bridge.testing.world import World
 from tests.support.dialog_bots import asking
+from tests.support.searches import seeds
 from tests.support.turn_engine import turns
 from tests.support.worlds import ALL
 
@@ -92,7 +93,7 @@ def test_whatever_goes_wrong_each_word_answers_its_question_and_nothing_is_paid_
 
     till = Till()
     with World(busy(till)) as world:
-        assert world.explore(scenario, seeds=60, faults=ALL).runs == 60
+        assert world.explore(scenario, seeds=seeds(60), faults=ALL).runs == seeds(60)
 
 
 async def test_what_a_dialog_sets_and_says_has_its_effect_once_however_often_it_is_played() -> None:

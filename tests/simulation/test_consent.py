@@ -8,6 +8,7 @@ import pytest
 
 from bridge import CallNext, Dialog, Event, HandlerError, Job, Message, Router, Text, Turn
 from bridge.testing import Contact, World
+from tests.support.searches import seeds
 
 SETTINGS = {"consent": {"stop": ["stop", "berhenti"], "start": ["start", "mulai"], "confirm": "Bye."}}
 NIGHT = {"consent": {**SETTINGS["consent"], "quiet_hours": "21:00-08:00", "timezone": "Asia/Jakarta"}}
@@ -179,7 +180,7 @@ def test_fuzzed_senders_send_nothing_after_a_committed_stop() -> None:
         assert ann.texts == ["you said hello"]
 
     with World(router, settings=SETTINGS) as world:
-        world.explore(scenario, seeds=60, faults={"crash", "lost_answer", "slow_store", "provider_down"})
+        world.explore(scenario, seeds=seeds(60), faults={"crash", "lost_answer", "slow_store", "provider_down"})
 
 
 async def test_an_account_may_have_words_of_its_own() -> None:
@@ -279,3 +280,19 @@ async def test_a_bot_brings_words_of_its_own(settings: dict[str, dict[str, objec
 def test_a_blank_word_is_refused_where_it_is_written(stop: list[str], start: str) -> None:
     with pytest.raises(HandlerError, match=r"test_consent\.py:\d+: a word to opt out or in by is blank"):
         Router().consent(stop, start)
+
+
+async def test_what_a_person_writes_leaves_at_night_and_not_to_who_opted_out() -> None:
+    with World(router, settings=NIGHT, at=EVENING) as world:
+        ann = world.contact("konnek", "telegram", "ann")
+        await ann.says("hello")
+        await world.settle()
+        await world.agent(ann).writes("Bob here")
+        await world.settle()
+        assert ann.texts == ["you said hello", "Bob here"]
+        bob = world.contact("konnek", "telegram", "bob")
+        await bob.says("stop")
+        await world.settle()
+        await world.agent(bob).writes("Bob here")
+        await world.settle()
+        assert bob.texts == ["Bye."]

@@ -10,6 +10,7 @@ import pytest
 from bridge import Returned, Router, Turn
 from bridge.testing.world import World
 from tests.support.handoff_bots import begun, handing_over, held, letters, replayed, tried
+from tests.support.searches import seeds
 from tests.support.worlds import CHANNELS
 
 TELL = (("aelyst", "telegram"), ("whautochat", "whatsapp"), ("relationlabs", "peer"))
@@ -59,7 +60,7 @@ def test_while_a_person_has_it_the_bot_is_silent_and_every_event_is_accounted_fo
         assert await ann.handoff() is None
         answered.add(len(state["heard"]))
 
-    world.explore(scenario, seeds=50, faults=(*FAULTS, "provider_down"))
+    world.explore(scenario, seeds=seeds(50), faults=(*FAULTS, "provider_down"))
     assert len(answered) > 1
 
 

@@ -10,6 +10,7 @@ from bridge.testing.world import World
 from handlers import orders
 from handlers.orders import router
 from tests.support.order_tills import Forgetful, Till, wants_it_back
+from tests.support.searches import seeds
 from tests.support.worlds import LASTING
 
 if TYPE_CHECKING:
@@ -54,9 +55,9 @@ def refunded(till: Till, account: str, channel: str) -> Callable[[World], Awaita
     return scenario
 
 
-@pytest.mark.parametrize(("account", "channel", "seeds"), [(*HONOUR_KEYS[0], 200), (*HONOUR_KEYS[1], 100)])
+@pytest.mark.parametrize(("account", "channel", "whole"), [(*HONOUR_KEYS[0], 200), (*HONOUR_KEYS[1], 100)])
 def test_a_refund_is_answered_and_paid_once_whatever_goes_wrong(
-    world: World, till: Till, account: str, channel: str, seeds: int
+    world: World, till: Till, account: str, channel: str, whole: int
 ) -> None:
     again: list[int] = []
 
@@ -64,12 +65,12 @@ def test_a_refund_is_answered_and_paid_once_whatever_goes_wrong(
         await refunded(till, account, channel)(world)
         again.append(len(till.asked))
 
-    assert world.explore(scenario, seeds=seeds, faults=FAULTS).runs == seeds
+    assert world.explore(scenario, seeds=seeds(whole), faults=FAULTS).runs == seeds(whole)
     assert {1, 2} <= {*again}, "no crash fell between the payment and the note that it was made"
 
 
-def survives(world: World, till: Till, place: tuple[str, str], seeds: int) -> None:
-    assert world.explore(refunded(till, *place), seeds=seeds, faults={*FAULTS, *LASTING}).runs == seeds
+def survives(world: World, till: Till, place: tuple[str, str], runs: int) -> None:
+    assert world.explore(refunded(till, *place), seeds=runs, faults={*FAULTS, *LASTING}).runs == runs
 
 
 @pytest.mark.parametrize("place", HONOUR_KEYS)
@@ -90,7 +91,7 @@ def test_where_messages_have_no_keys_it_is_so_as_long_as_no_answer_is_lost(
     world: World, till: Till, account: str, channel: str
 ) -> None:
     faults = FAULTS - {"lost_answer", "crash"}  # after both of them nobody knows whether the message was taken
-    assert world.explore(refunded(till, account, channel), seeds=40, faults=faults).runs == 40
+    assert world.explore(refunded(till, account, channel), seeds=seeds(40), faults=faults).runs == seeds(40)
 
 
 @pytest.mark.parametrize(("account", "channel"), KNOW_NO_KEYS)
@@ -106,7 +107,7 @@ def test_where_messages_have_no_keys_money_is_paid_once_all_the_same(
         ann.saw("~Order 7", "~went wrong?", "~pay back", "~Done")
         assert till.receipts == {"refund-7": "R7-1"}
 
-    assert world.explore(scenario, seeds=40, faults=FAULTS).runs == 40
+    assert world.explore(scenario, seeds=seeds(40), faults=FAULTS).runs == seeds(40)
 
 
 def test_a_till_that_heeds_no_key_pays_twice_when_the_process_dies_in_the_very_middle(
@@ -150,7 +151,7 @@ def test_who_says_no_is_handed_to_a_person_and_the_bot_is_silent_until_it_is_ret
         assert len(ann.texts) == 1, ann.phone()
         assert (till.asked, await ann.handoff()) == ([], None)
 
-    assert world.explore(scenario, seeds=60, faults=FAULTS).runs == 60
+    assert world.explore(scenario, seeds=seeds(60), faults=FAULTS).runs == seeds(60)
 
 
 @pytest.mark.parametrize(("account", "channel"), HONOUR_KEYS)
@@ -170,7 +171,7 @@ def test_who_says_nothing_more_is_reminded_once_and_nobody_else_is(world: World,
         bob.saw_once("~Is all well")
         ann.saw_nothing("~all well")
 
-    assert world.explore(scenario, seeds=40, faults=FAULTS).runs == 40
+    assert world.explore(scenario, seeds=seeds(40), faults=FAULTS).runs == seeds(40)
 
 
 def test_several_lines_get_one_answer(world: World) -> None:
@@ -181,4 +182,4 @@ def test_several_lines_get_one_answer(world: World) -> None:
         ann.saw_once("~Tell me which order")
         assert len(ann.texts) == 1, ann.phone()
 
-    assert world.explore(scenario, seeds=40, faults={"reorder"}).runs == 40
+    assert world.explore(scenario, seeds=seeds(40), faults={"reorder"}).runs == seeds(40)

@@ -11,6 +11,7 @@ from bridge.errors import HandlerError, KeyTaken
 from bridge.events import Contact, ThreadRef
 from bridge.providers.aelyst.emulator import Emulator as Aelyst
 from bridge.testing import World
+from tests.support.searches import seeds
 
 PHONE = "+62 812-0001-2345"
 STRANGERS = [
@@ -245,4 +246,4 @@ def test_whatever_happens_each_message_leaves_once_and_in_order() -> None:
         ann.saw_once("a")
 
     with World(router) as world:
-        world.explore(scenario, seeds=60, faults={"duplicate", "crash", "lost_answer", "slow_store"})
+        world.explore(scenario, seeds=seeds(60), faults={"duplicate", "crash", "lost_answer", "slow_store"})

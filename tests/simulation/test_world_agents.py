@@ -8,7 +8,8 @@ import pytest
 
 from bridge import Dialog, Returned, Router, Turn
 from bridge.testing.world import World
-from tests.support.worlds import ALL
+from tests.support.searches import seeds
+from tests.support.worlds import ALL, CHANNELS
 
 TELL = (("aelyst", "telegram"), ("relationlabs", "peer"), ("whautochat", "whatsapp"))
 """Where the gateway tells what a person wrote in its own inbox."""
@@ -52,6 +53,28 @@ async def test_the_dialog_that_waits_is_told_with_its_question(world: World) -> 
     await ann.says("b")
     await world.settle()
     assert (await ann.dialog(), ann.texts[-1]) == (None, "a, b")
+
+
+@pytest.mark.parametrize("place", CHANNELS)
+@pytest.mark.parametrize("crash", [False, True])
+async def test_what_an_agent_writes_in_the_console_arrives_once_and_silences_the_bot(
+    world: World, place: tuple[str, str], *, crash: bool
+) -> None:
+    ann = world.contact(*place, "ann")
+    await ann.says("hello")
+    await world.settle()
+    await world.agent(ann).writes("Bob here")
+    if crash:
+        await world.crash()
+    await world.settle()
+    await ann.says("anybody?")
+    await world.agent(ann).writes("Yes")
+    await world.settle()
+    assert await ann.handoff() == "a person spoke in the conversation"
+    assert sorted(ann.texts) == ["Bob here", "Yes", "heard hello"]
+    await world.agent(ann).returns()
+    await world.settle()
+    assert ann.texts[-1] == "missed 1"
 
 
 @pytest.mark.parametrize("crash", [False, True])
@@ -104,7 +127,7 @@ def test_an_agent_speaks_at_any_time(world: World) -> None:
         assert await ann.handoff() is not None
         answered.add(len(ann.texts))
 
-    world.explore(scenario, seeds=60, faults={"duplicate", "slow_store"})
+    world.explore(scenario, seeds=seeds(60), faults={"duplicate", "slow_store"})
     assert answered == {0, 1, 2}
 
 
@@ -122,7 +145,7 @@ def test_handoffs_by_hand_survive_everything(world: World) -> None:
         await world.settle()
         assert ann.texts == ["heard a", "missed 1", "heard c"], ann.phone()
 
-    assert world.explore(scenario, seeds=60, faults=ALL).runs == 60
+    assert world.explore(scenario, seeds=seeds(60), faults=ALL).runs == seeds(60)
 
 
 @pytest.mark.parametrize(("return_after", "answer"), [("2h", ["missed 1"]), ("1d", []), (0, [])])

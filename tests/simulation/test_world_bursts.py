@@ -9,6 +9,7 @@ import pytest
 
 from bridge import Message, Router, Turn, debounce
 from bridge.testing.world import World
+from tests.support.searches import seeds
 
 if TYPE_CHECKING:
     from bridge.routing.overlap import Overlap
@@ -47,5 +48,5 @@ def test_every_event_of_a_burst_is_in_exactly_one_committed_turn(overlap: str | 
         gathered.add(len(turns) < BURST)
 
     with World(gathering(overlap)) as world:
-        assert world.explore(scenario, seeds=48, faults={"crash", "reorder", "duplicate"}).runs == 48
+        assert world.explore(scenario, seeds=seeds(48), faults={"crash", "reorder", "duplicate"}).runs == seeds(48)
     assert gathered == {overlap != "queue"}

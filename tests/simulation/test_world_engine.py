@@ -12,6 +12,7 @@ import structlog
 
 from bridge import Router, Status, Turn
 from bridge.testing.world import World
+from tests.support.searches import seeds
 from tests.support.worlds import ALL, counted, counting, refunded, shop
 
 if TYPE_CHECKING:
@@ -25,9 +26,9 @@ SEEDS = 200
 """Where all faults are allowed; fewer where one is looked at."""
 
 
-def explored(router: Router, scenario: Scenario, faults: Iterable[str], *, seeds: int = SEEDS, **options: Any) -> None:
+def explored(router: Router, scenario: Scenario, faults: Iterable[str], *, whole: int = SEEDS, **options: Any) -> None:
     with World(router, **options) as world:
-        assert world.explore(scenario, seeds=seeds, faults=faults).runs == seeds
+        assert world.explore(scenario, seeds=seeds(whole), faults=faults).runs == seeds(whole)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def explored(router: Router, scenario: Scenario, faults: Iterable[str], *, seeds
     ids=str,
 )
 def test_each_event_counts_once_in_order_and_is_answered_once(faults: Iterable[str]) -> None:
-    explored(counting(), counted, faults, seeds=SEEDS if faults is ALL else 60)
+    explored(counting(), counted, faults, whole=SEEDS if faults is ALL else 60)
 
 
 def test_an_order_survives_everything_on_a_provider_that_honours_keys() -> None:
@@ -70,7 +71,7 @@ def test_without_keys_a_lost_answer_repeats_a_message_and_loses_or_swaps_none(pr
         assert without_repeats(ann.texts) == ["1: a", "2: b", "3: c"], ann.phone()
         repeated.add(len(ann.texts) > 3)
 
-    explored(counting(), scenario, ("lost_answer", "crash"), seeds=60, honours_keys=False)
+    explored(counting(), scenario, ("lost_answer", "crash"), whole=60, honours_keys=False)
     assert repeated == {False, True}
 
 
@@ -85,7 +86,7 @@ def test_at_most_once_repeats_nothing_and_says_what_is_unknown() -> None:
         assert len(set(ann.texts)) == len(ann.texts), ann.phone()
         unknown.add(any(line["event"] == "message_dead" for line in world.log))
 
-    explored(counting(), scenario, ("lost_answer", "crash"), seeds=60, accounts={"ginalne": {"at_most_once": True}})
+    explored(counting(), scenario, ("lost_answer", "crash"), whole=60, accounts={"ginalne": {"at_most_once": True}})
     assert unknown == {False, True}
 
 
@@ -99,7 +100,7 @@ def test_a_repeated_request_is_the_same_request() -> None:
         assert len(by_key) == 3
         assert all(each == bodies[0] for bodies in by_key.values() for each in bodies)
 
-    explored(counting(), scenario, ("lost_answer", "crash", "provider_down"), seeds=60)
+    explored(counting(), scenario, ("lost_answer", "crash", "provider_down"), whole=60)
 
 
 def test_conversations_do_not_hold_each_other_up_nor_mix() -> None:
@@ -113,7 +114,7 @@ def test_conversations_do_not_hold_each_other_up_nor_mix() -> None:
         for each in people:
             assert each.texts == ["1: a", "2: b"], each.phone()
 
-    explored(counting(), scenario, ALL, seeds=60)
+    explored(counting(), scenario, ALL, whole=60)
 
 
 async def status_of(world: World, contact: Contact) -> list[str]:
@@ -145,7 +146,7 @@ def test_statuses_in_any_order_even_before_the_answer_only_ever_climb() -> None:
     async def keep(turn: Turn[Status]) -> None:
         told.add(turn.event.value)
 
-    explored(router, scenario, ("reorder", "duplicate", "crash"), seeds=100)
+    explored(router, scenario, ("reorder", "duplicate", "crash"), whole=100)
     assert early == {True}
 
 
@@ -171,7 +172,7 @@ def test_a_handler_that_fails_is_run_again_and_its_failure_leaves_nothing_behind
         await world.settle()
         assert ann.texts == ["half", "whole 1", "half", "whole 2"], ann.phone()
 
-    explored(router, scenario, ("duplicate", "crash", "lost_answer"), seeds=60)
+    explored(router, scenario, ("duplicate", "crash", "lost_answer"), whole=60)
 
 
 async def test_a_world_sees_all_that_is_logged_whatever_its_process_writes() -> None:

@@ -21,6 +21,7 @@ from storage.sqlite import timers
 from storage.sqlite.connection import execute
 from storage.timers import NEXT_DUE, fired
 from tests.support.planted import Other, over
+from tests.support.searches import seeds
 from tests.support.worlds import ALL, counted, counting
 
 if TYPE_CHECKING:
@@ -226,7 +227,7 @@ def test_a_planted_mistake_is_found_and_shown_again_bit_for_bit(
 )
 def test_the_engine_without_them_passes_the_same_search(router: Router, scenario: Scenario) -> None:
     with World(router) as world:
-        assert world.explore(scenario, seeds=200, faults={"crash"}).runs == 200
+        assert world.explore(scenario, seeds=seeds(200), faults={"crash"}).runs == seeds(200)
 
 
 @pytest.mark.parametrize("start", [0, 50, 100])

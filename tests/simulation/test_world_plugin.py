@@ -11,6 +11,7 @@ import pytest
 
 from bridge.testing.world import World  # loaded once, and not again by each project
 from tests.docs.pages import DOCS, blocks_of
+from tests.support.searches import seeds
 from tests.support.worlds import counting
 
 pytest_plugins = ("pytester",)
@@ -111,7 +112,7 @@ def test_the_pages_tests_pass(project: pytest.Pytester) -> None:
     files = {each.file: each.code for each in blocks_of(PAGE, "python") if each.file is not None}
     assert files.keys() == {"shop.py", "test_shop.py"}
     for name, code in files.items():
-        project.path.joinpath(str(name)).write_text(code)
+        project.path.joinpath(str(name)).write_text(code.replace("seeds=200", f"seeds={seeds(200)}"))
     project.runpytest_inprocess("test_shop.py").assert_outcomes(passed=2)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bridge.engine.ingest import event_key
 from bridge.errors import Unavailable, WebhookError
 from bridge.events import Postback, ThreadRef, encode_event
 from bridge.messages import Text, encode_message
 from bridge.providers.playground import Playground, PlaygroundSettings
+from bridge.providers.playground.wire import CHANNEL
 from bridge.providers.port import Webhook
 from bridge.store.lifecycle import InboxState, OutboxState
 from bridge.store.looks import HistoryEntry, ThreadSummary
@@ -72,10 +74,11 @@ class MemoryBridge:
     def hear(self, conversation: str, event: Event) -> None:
         """Store what the contact said, once, and what the bot answers."""
         known = self.entries.setdefault(conversation, [])
-        if any(entry.key == event.id for entry in known):
+        key = event_key(CHANNEL, conversation, event.id)
+        if any(entry.key == key for entry in known):
             return
         self.people[conversation] = event
-        self._append(conversation, "in", event.tag, InboxState.DONE, encode_event(event), event.id)
+        self._append(conversation, "in", event.tag, InboxState.DONE, encode_event(event), key)
         self.answer(conversation, *self.bot(event))
 
     def answer(

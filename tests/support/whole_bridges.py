@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.app.bridge import Bridge, Outside
+    from bridge.config.load import Config
     from bridge.store.looks import DeadLetter
 
 SECRET: Final = "a-secret-of-24-bytes-or-more"
@@ -124,6 +125,7 @@ class Served:
 
     bridge: Bridge
     port: int
+    app: web.Application
 
     async def send(
         self, request: bytes, *, cut: bool = False, wait: float = 30.0, source: str = "127.0.0.1"
@@ -169,7 +171,7 @@ def read_answers(data: bytes) -> list[Answer]:
 
 @asynccontextmanager
 async def served(
-    config: Mapping[str, Any],
+    config: Config | Mapping[str, Any],
     router: Router | None = None,
     *,
     keepalive: float = KEEPALIVE_SECONDS,
@@ -181,7 +183,7 @@ async def served(
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield Served(bridge, runner.addresses[0][1])
+        yield Served(bridge, runner.addresses[0][1], runner.app)
     finally:
         await runner.cleanup()
 

@@ -32,6 +32,7 @@ def test_a_message_comes_back_from_its_json() -> None:
         ({"kind": "text", "text": "a", "fallback": None}, "fallback: want a list of messages"),
         ({"kind": "text", "text": "a", "fallback": [{"kind": "text"}]}, "text: "),
         ({"kind": "text", "text": "a", "expires": 1e300}, "expires: 1e+300 is no number of seconds"),
+        ({"kind": "text", "text": "a", "expires": False}, "expires: want a time, or seconds from now"),
         ({"kind": "text", "text": "a", "at": "2026-01-01T00:00:00"}, "at= needs a time zone"),
         ({"kind": "buttons", "text": "a", "buttons": 5}, "buttons: "),
     ],

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _AT_ONCE: Final = 8
 """Fetches of one account: those of a slow gateway hold up no other's."""
-_LOOK: Final = 10 * SECOND
+_LOOK: Final = 60 * SECOND
 """The longest sleep: another process may have died with media that it fetched."""
 _PAUSE: Final = SECOND
 _SWEPT: Final = 100

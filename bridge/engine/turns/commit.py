@@ -13,7 +13,7 @@ from bridge.engine.turns.idempotency import idempotency_key
 from bridge.engine.turns.sayings import check_size, later_messages, sayings_of, timer_of
 from bridge.engine.turns.sending import SENT, arrival_of, check_sends
 from bridge.errors import HandlerError
-from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, takes_over
+from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, speaks_for_us, takes_over
 from bridge.frozen import dataclass
 from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
@@ -164,10 +164,11 @@ class CommitBuilder:
             row=newest,
             others=rows[:-1],
             thread=left,
+            was_held=thread.is_held,
             sayings=sayings,
-            timers=[*timers, *scheduled.values(), *(self._quiet_timer(now) if change.taken else ())],
-            cancelled=[*effects.cancelled, *((QUIET,) if change.taken or given_back else ())],
-            holds=change.stays and not isinstance(row.event, Timer),
+            timers=[*timers, *scheduled.values(), *(self._quiet_timer(now) if change.begins_quiet else ())],
+            cancelled=[*effects.cancelled, *((QUIET,) if change.begins_quiet or given_back else ())],
+            holds=change.stays and not isinstance(row.event, Timer) and not change.begins_quiet,
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=change.silences,
@@ -220,6 +221,7 @@ class CommitBuilder:
                 hold=after_turn(thread.hold, note),
                 address=address_after(thread, [row]),
             ),
+            was_held=thread.is_held,
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),
             cancelled=(QUIET,) if begins_quiet else (),
@@ -244,6 +246,7 @@ class CommitBuilder:
         return TurnCommit(
             row=row,
             thread=replace(thread, hold=after_turn(thread.hold, _taken(None, [row.event]))),
+            was_held=thread.is_held,
             timers=self._quiet_timer(now),
             cancelled=(QUIET,),
             silences=True,
@@ -274,13 +277,14 @@ def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]
 class _Change:
     """What a turn changes about who has the thread; `hold` is as the turn leaves it.
 
-    `stays`: with the person who has it. `taken`, `given_back`: by a person, to the bot. `silences`: see TurnCommit.
+    `stays`: with the person who has it. `given_back`: to the bot. `begins_quiet`: a person took it, or wrote in it, and
+    the time counts from now after which it goes back by itself. `silences`: see TurnCommit.
     """
 
     hold: Hold
     stays: bool = False
     given_back: bool = False
-    taken: bool = False
+    begins_quiet: bool = False
     silences: bool = False
 
 
@@ -296,7 +300,7 @@ def _change(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> 
         hold=after_turn(thread.hold, note),
         stays=stays,
         given_back=was_held and not stays,
-        taken=note is not None and not stays,
+        begins_quiet=note is not None and (not stays or any(map(takes_over, events))),
         silences=not was_held and any(map(takes_over, events)),
     )
 
@@ -308,7 +312,7 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
     for event in events:
         if isinstance(event, Handoff):
             return event.note
-        if isinstance(event, Echo) and event.human:
+        if speaks_for_us(event):
             return _SPOKE
     return None
 
@@ -334,7 +338,7 @@ def _choices(
 
 
 def _person_spoke(events: Sequence[Event]) -> bool:
-    return any(isinstance(event, Echo) and event.human for event in events)
+    return any(map(speaks_for_us, events))
 
 
 def _is_question(planned: Plan) -> bool:

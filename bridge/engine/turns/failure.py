@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from bridge.errors import HandlerError, KeyTaken, MediaError
 from bridge.events import takes_over
 from bridge.log import kind_of, log
+from bridge.log.tracebacks import trace_of
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Retry, Settled
-from bridge.tracebacks import trace_of
 
 if TYPE_CHECKING:
     import random

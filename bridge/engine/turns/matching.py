@@ -49,11 +49,13 @@ class Matcher:
     def speaks(self, event: Event, thread: ThreadRow) -> bool:
         """Whether the bot has a turn for an event while a person has the thread.
 
-        The contact's words have one where a rule is for them. A timer has one if it was set for this while, until the
-        person does something: from then on the bot would talk over them.
+        The contact's words have one where a rule is for them, and what the person writes has one. A timer has one if
+        it was set for this while, until the person does something: from then on the bot would talk over them.
         """
         if isinstance(event, Timer):
             return event.held == thread.hold.taken_seq
+        if isinstance(event, Send):
+            return event.human
         return isinstance(event, Message | Postback) and self.handler(event, thread) is not None
 
     def handler(self, event: Event, thread: ThreadRow) -> Handler | None:

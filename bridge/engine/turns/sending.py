@@ -78,7 +78,7 @@ def destination(accounts: Mapping[str, Account], account: str, to: To, channel: 
     return Destination(ref=ref, contact=contact, address=place.address, identities=place.identities)
 
 
-def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: int) -> Arrival:
+def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: int, *, human: bool = False) -> Arrival:
     """The event that carries messages to their thread. `own` names it, unless its author gave a key.
 
     `messages` are those of `sending` as they leave: their typed keys are signed. What is said under a key is compared
@@ -90,6 +90,7 @@ def arrival_of(sending: Sending, messages: Sequence[Outgoing], own: str, now: in
         contact=sending.to.contact,
         at=moment(now),
         messages=tuple(encode_message(message).decode() for message in messages),
+        human=human,
     )
     said = [orjson.Fragment(encode_message(message)) for message in sending.messages]
     raw = {"channel": ref.channel, "to": ref.conversation_id, "messages": said}
@@ -139,9 +140,18 @@ class Sender:
         self._name = name
 
     async def send(
-        self, account: str, to: To, *said: Reply, channel: str | None, at: datetime | None, key: str | None
+        self,
+        account: str,
+        to: To,
+        *said: Reply,
+        channel: str | None,
+        at: datetime | None,
+        key: str | None,
+        human: bool = False,
     ) -> str:
         """Store messages for a conversation, once under a key; the key of the event that carries them.
+
+        A person who says so (`human`) has the conversation from then on.
 
         Raises:
             HandlerError: the gateway can begin no such conversation, or something among the messages cannot be said.
@@ -162,7 +172,7 @@ class Sender:
         await self._signer.start()
         limit = self._accounts[ref.account].provider.capabilities(ref.channel).button_key
         signed, long_keys = self._signer.seal(messages, ref, limit, now)
-        arrival = arrival_of(sending, signed, self._name(), now)
+        arrival = arrival_of(sending, signed, self._name(), now, human=human)
         check_sends([arrival])
         await self._signer.keep(long_keys)
         (receipt,) = await self._store.receive([arrival])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 async def audited(call: Call) -> models.Audit:
     """What programs and people asked for, the latest first."""
-    asked: models.LettersAsked = call.query
+    asked: models.AuditAsked = call.query
     before = read_cursor(asked.cursor)
     found = [
         entry

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.dead_letters import Letters
     from bridge.engine.handoff import Handoffs
+    from bridge.engine.jobs import Jobs
     from bridge.engine.signals import Signals
     from bridge.engine.turns.sending import Sender
     from bridge.store.port import Store
@@ -26,6 +27,7 @@ class Backend:
     letters: Letters
     handoffs: Handoffs
     signals: Signals
+    jobs: Jobs
 
 
 Backends: TypeAlias = "Callable[[], Sequence[Backend]]"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from bridge.store.following import is_follower
 from bridge.store.looks import AuditEntry
 from bridge.store.replay import letter_of
 from bridge.web.api.problems import Refusal
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from bridge.clock import Clock
-    from bridge.config.api import Token
     from bridge.store.looks import DeadLetter, Place, ThreadSummary
     from bridge.web.api.backend import Backend
 
@@ -28,11 +28,25 @@ NO_THREAD: Final = "there is no conversation of this id"
 NO_LETTER: Final = "there is no dead letter of this id"
 
 
+class Asker(Protocol):
+    """Who asks: a token of [api], or whoever logged in to the console. `accounts` are theirs to see; None: all."""
+
+    @property
+    def name(self) -> str:
+        """As the audit has it."""
+        ...
+
+    @property
+    def accounts(self) -> frozenset[str] | None:
+        """Whose conversations they may see."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
     """A request that was admitted. `query` and `body` are what the operation says."""
 
-    token: Token
+    token: Asker
     backends: Sequence[Backend]
     clock: Clock
     path: Mapping[str, str]
@@ -78,7 +92,9 @@ class Call:
         for backend, own, account in self.read_id(self.path["thread_id"]):
             number = number_of(own)
             summary = None if number is None else await backend.store.summary(number)
-            if summary is not None and account in {None, summary.ref.account} and self.sees(summary.ref.account):
+            if summary is None or is_follower(summary.ref.account):
+                continue
+            if account in {None, summary.ref.account} and self.sees(summary.ref.account):
                 return backend, summary
         raise Refusal(404, NO_THREAD)
 

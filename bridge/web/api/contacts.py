@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from bridge.engine.erasing import erase_person
 from bridge.errors import NoContact
+from bridge.store.erasure import receipt
 from bridge.store.port import MANY
 from bridge.units import moment
 from bridge.web.api import models
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.web.api.calls import Call
 
 _NO_CONTACT = "there is no contact of this id"
+_LEFT = "a program reads the database: its log still holds what was erased, until that program ends"
 
 
 async def contacts(call: Call) -> models.Contacts:
@@ -73,6 +76,15 @@ async def unmerge(call: Call) -> models.ContactOut:
     if not await backend.store.unmerge_contact(number, call.clock.now()):
         raise Refusal(409, "they are a person of their own")
     return await contact(call)
+
+
+async def erase(call: Call) -> models.ErasedContact:
+    """Erase a person: all of their conversations, and what is known of them. It takes as long as there is much."""
+    backend, card, _ = await _found(call, call.path["contact_id"])
+    await call.audit(backend, "erase", _all_of(call, card)[0], f"contact {card.id}")
+    rows = await erase_person(backend.store, card.id, call.clock)
+    left = [] if await backend.store.wipe() else [_LEFT]
+    return models.ErasedContact(id=call.path["contact_id"], removed=receipt(rows), left=left)
 
 
 async def _found(call: Call, contact_id: str) -> tuple[Backend, ContactCard, models.ContactOut]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from bridge.engine.dead_letters import in_order
 from bridge.errors import Unmappable
+from bridge.store.following import dead
+from bridge.store.looks import FIRST
 from bridge.store.replay import letter_of
 from bridge.units import SECOND, moment
 from bridge.web.api import models
@@ -23,13 +25,21 @@ if TYPE_CHECKING:
     from bridge.web.api.models import Action
 
 
+_SINCE: Final = "."
+"""In the cursor of `change_many`, behind the time of its first part: what fails again meanwhile is not in the rest."""
+
+
 async def letters(call: Call) -> models.Letters:
     """Dead letters, the newest first."""
     asked: models.LettersAsked = call.query
     found: list[DeadLetter] = []
-    before = read_cursor(asked.cursor)
+    before = read_cursor(asked.cursor) or FIRST
+    if asked.older_than:
+        before = min(before, (_until(call, asked.older_than), FIRST[1]))
     for backend, account in call.lists(asked.account):
-        found += await backend.store.dead_letters(account=account, limit=asked.limit + 1, before=before)
+        found += await backend.store.dead_letters(
+            account=account, reason=asked.reason, state=asked.state, limit=asked.limit + 1, before=before
+        )
     page, more = page_of(found, asked.limit, place_of)
     return models.Letters(items=[models.Letter.model_validate(_letter(call, letter)) for letter in page], next=more)
 
@@ -67,11 +77,13 @@ async def _act(backend: Backend, verb: Action, letter_id: str) -> bool:
 async def change_many(call: Call) -> models.Changed:
     """Replay or drop many dead letters, the oldest first."""
     asked: models.Choice = call.body
-    after, until = read_cursor(asked.cursor) or (0, 0), call.clock.now() - round(asked.older_than * SECOND)
+    began, _, place = (asked.cursor or "").rpartition(_SINCE)
+    after, until = read_cursor(place or None) or (0, 0), _until(call, asked.older_than)
+    until = min(until, int(began, 16) if began else until)
     places: list[tuple[int, int, Backend, str]] = []
     for backend, account in call.lists(asked.account):
         found = await backend.store.oldest_letters(
-            account=account, reason=asked.reason, until=until, limit=asked.limit + 1, after=after
+            account=account, reason=asked.reason, state=asked.state, until=until, limit=asked.limit + 1, after=after
         )
         places += [(at, letter_of(own)[1] or 0, backend, own) for at, own in found]
     places.sort(key=lambda place: place[:2])
@@ -82,8 +94,14 @@ async def change_many(call: Call) -> models.Changed:
         for own in in_order(own for _, _, where, own in page if where is backend):
             named = await _changed(call, backend, asked.action, own, refused.append)
             done += [named] if named else []
-    more = cursor_of(page[-1][:2]) if len(places) > len(page) else None
+    until = min(until, call.clock.now() - 1)
+    more = f"{until:x}{_SINCE}{cursor_of(page[-1][:2])}" if len(places) > len(page) else None
     return models.Changed(done=done, refused=refused, next=more)
+
+
+def _until(call: Call, age: float) -> int:
+    """The latest time of what is so old."""
+    return call.clock.now() - round(age * SECOND)
 
 
 async def _changed(
@@ -103,16 +121,7 @@ async def _changed(
 
 
 def _letter(call: Call, found: DeadLetter) -> dict[str, object]:
-    return {
-        "id": call.id_of(found.account, found.id),
-        "account": found.account,
-        "thread": found.thread,
-        "kind": found.kind,
-        "state": found.state,
-        "reason": found.reason,
-        "attempt": found.attempt,
-        "at": moment(found.at),
-    }
+    return dead(found, call.id_of(found.account, found.id))
 
 
 def _content(content: bytes) -> object:

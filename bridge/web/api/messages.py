@@ -20,6 +20,8 @@ from bridge.web.api.problems import Refusal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.events import ThreadRef
+    from bridge.messages import Outgoing
     from bridge.planning.plan import Plan
     from bridge.store.looks import EventSummary, MessageSummary
     from bridge.store.port import Store
@@ -44,17 +46,30 @@ async def send(call: Call) -> models.Accepted:
     message_id = f"{asked.account}:{event_key(key)}"
     await call.audit(backend, "send", asked.account, message_id)
     await backend.sender.send(asked.account, asked.to, asked.message, channel=asked.channel, at=asked.send_at, key=key)
-    return models.Accepted(id=message_id, plan=await _planned(backend, asked, event_key(key)))
+    ref = destination(backend.accounts, asked.account, asked.to, asked.channel).ref
+    return models.Accepted(id=message_id, plan=await _planned(backend, ref, asked.message, event_key(key)))
 
 
-async def _planned(backend: Backend, asked: models.Send, key: str) -> models.PlanOut:
+async def write(call: Call) -> models.Accepted:
+    """Write in a conversation as a person, who has it from then on: the bot is silent until it is returned."""
+    asked: models.Write = call.body
+    backend, summary = await call.thread()
+    ref = summary.ref
+    key = asked.idempotency_key or secrets.token_hex(16)
+    message_id = f"{ref.account}:{event_key(key)}"
+    await call.audit(backend, "write", ref.account, f"thread {summary.id}: {message_id}")
+    await backend.sender.send(ref.account, ref, asked.message, channel=None, at=None, key=key, human=True)
+    return models.Accepted(id=message_id, plan=await _planned(backend, ref, asked.message, event_key(key)))
+
+
+async def _planned(backend: Backend, ref: ThreadRef, message: Outgoing, key: str) -> models.PlanOut:
     """The plan as of the time at which the message was stored: the same however often it is asked for."""
-    store, ref = backend.store, destination(backend.accounts, asked.account, asked.to, asked.channel).ref
-    event = await store.event(asked.account, key)
+    store = backend.store
+    event = await store.event(ref.account, key)
     assert event is not None
     thread = await store.thread(event.thread_id or 0)
-    capabilities = backend.accounts[asked.account].provider.capabilities(ref.channel)
-    made: Plan = plan(asked.message, capabilities, now=event.at, last_heard=thread.last_heard)
+    capabilities = backend.accounts[ref.account].provider.capabilities(ref.channel)
+    made: Plan = plan(message, capabilities, now=event.at, last_heard=thread.last_heard)
     return models.PlanOut(
         parts=[orjson.loads(encode_message(part)) for part in made.parts],
         given_up=list(made.given_up),

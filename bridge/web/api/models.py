@@ -14,6 +14,7 @@ from bridge.strict_json import has_nul, not_json
 MOST: Final = 200
 """Things on one page."""
 CURSOR: Final = r"^[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
+_LETTER_CURSOR: Final = r"^([0-9a-f]{1,16}\.)?[0-9a-f]{1,16}-[0-9a-f]{1,16}$"
 _SAYS: Final = r"^[^\x00]+$"
 Named = Annotated[str, Field(min_length=1, max_length=LONGEST, pattern=_SAYS)]
 AccountName = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", examples=["shop"])]
@@ -59,6 +60,13 @@ class Send(_In):
     message: Annotated[Outgoing, BeforeValidator(_message)]
     idempotency_key: Named | None = Field(default=None, description="Sends once: the same again changes nothing")
     send_at: AwareDatetime | None = Field(default=None, description="Not before")
+
+
+class Write(_In):
+    """What a person writes in a conversation, which is theirs from then on."""
+
+    message: Annotated[Outgoing, BeforeValidator(_message)]
+    idempotency_key: Named | None = Field(default=None, description="Sends once: the same again changes nothing")
 
 
 class PlanOut(_Out):
@@ -116,8 +124,13 @@ class Page(_In):
 class ThreadsAsked(Page):
     """Which conversations; one alone by its account, channel and conversation."""
 
+    text: Annotated[str, Field(max_length=200)] = Field(
+        default="", description="Stands in the name, the phone number or an id of the contact"
+    )
     account: AccountName | None = None
-    held: bool = Field(default=False, description="Only those that a person has")
+    held: bool | None = Field(default=None, description="Those that a person has; false: those that the bot has")
+    waits: bool = Field(default=False, description="Only those in which something waits")
+    dead: bool = Field(default=False, description="Only those of which something was given up")
     channel: Annotated[str, Field(max_length=64, pattern=_SAYS)] | None = None
     conversation: Annotated[str, Field(max_length=512, pattern=_SAYS)] | None = None
 
@@ -132,14 +145,19 @@ class Person(_Out):
     locale: str | None
 
 
-class ThreadOut(_Out):
-    """A conversation. `held` says that a person has it, and `note` is for them."""
+class ThreadNamed(_Out):
+    """Which conversation it is."""
 
     id: str
     account: str
     provider: str
     channel: str
     conversation: str
+
+
+class ThreadOut(ThreadNamed):
+    """A conversation. `held` says that a person has it, and `note` is for them."""
+
     contact: Person | None
     step: str | None
     held: bool
@@ -237,6 +255,14 @@ class OtherContact(_In):
     other: Annotated[str, Field(min_length=1, max_length=100, pattern=_SAYS)]
 
 
+class ErasedContact(_Out):
+    """A person who is erased: how many rows of each kind were removed, and what still holds some of them."""
+
+    id: str
+    removed: dict[str, int]
+    left: list[str]
+
+
 class Done(_Out):
     """It is stored, and takes effect in the conversation's order."""
 
@@ -246,10 +272,23 @@ class Done(_Out):
 # Dead letters
 
 
-class LettersAsked(Page):
-    """Which dead letters."""
+_Reason = Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$", description="A text in it")]
+_Age = Annotated[float, Field(ge=0, le=3660 * 86_400, description="Seconds")]
+LetterState = Literal["dead", "quarantined"]
+
+
+class AuditAsked(Page):
+    """Which changes."""
 
     account: AccountName | None = None
+
+
+class LettersAsked(AuditAsked):
+    """Which dead letters."""
+
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
 
 
 class Letter(_Out):
@@ -284,14 +323,15 @@ Action = Literal["replay", "drop"]
 
 
 class Choice(_In):
-    """What to do with which dead letters: by account, by a text in their reason, and by age."""
+    """What to do with which dead letters: by account, by a text in their reason, by age, and by state."""
 
     action: Action
     account: AccountName | None = None
-    reason: Annotated[str, Field(max_length=1000, pattern=r"^[^\x00]*$")] = ""
-    older_than: Annotated[float, Field(ge=0, le=3660 * 86_400)] = Field(default=0, description="Seconds")
+    reason: _Reason = ""
+    older_than: _Age = 0
+    state: LetterState | None = None
     limit: Annotated[int, Field(ge=1, le=1000)] = 100
-    cursor: Annotated[str, Field(pattern=CURSOR)] | None = None
+    cursor: Annotated[str, Field(pattern=_LETTER_CURSOR)] | None = None
 
 
 class RefusedLetter(_Out):

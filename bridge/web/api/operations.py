@@ -94,6 +94,16 @@ OPERATIONS: Final = (
     ),
     Operation(
         method="POST",
+        path="/threads/{thread_id}/messages",
+        scope="operate",
+        act=messages.write,
+        answer=models.Accepted,
+        status=202,
+        body=models.Write,
+        refusals={**_NO_THREAD, 409: "Another message was sent under this key"},
+    ),
+    Operation(
+        method="POST",
         path="/threads/{thread_id}/handoff",
         scope="operate",
         act=threads.hand_off,
@@ -155,6 +165,14 @@ OPERATIONS: Final = (
         refusals={**_NO_CONTACT, 409: "They are a person of their own"},
     ),
     Operation(
+        method="POST",
+        path="/contacts/{contact_id}/erase",
+        scope="operate",
+        act=contacts.erase,
+        answer=models.ErasedContact,
+        refusals=_NO_CONTACT,
+    ),
+    Operation(
         method="GET",
         path="/dead-letters",
         scope="read",
@@ -202,7 +220,7 @@ OPERATIONS: Final = (
         scope="operate",
         act=audit.audited,
         answer=models.Audit,
-        query=models.LettersAsked,
+        query=models.AuditAsked,
         refusals=_NO_ACCOUNT,
     ),
 )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 PROBLEM: Final = "application/problem+json"
 HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-_TOLD: Final = frozenset({401, 403, 429, 500, 503})
+TOLD: Final = frozenset({401, 403, 429, 500, 503})
 """What the log hears of. The rest is a matter of the program that asks."""
 
 
@@ -55,15 +55,16 @@ def as_problems(peer_of: Callable[[web.BaseRequest], str | None]) -> Middleware:
         except (asyncio.CancelledError, ConnectionResetError):
             raise
         except Exception as error:  # noqa: BLE001 - the last line of defence
-            refusal = _refusal_of(error)
-        if refusal.status in _TOLD:
+            refusal = refusal_of(error)
+        if refusal.status in TOLD:
             log_refusal(refusal.status, HTTPStatus(refusal.status).phrase.lower(), peer_of(request))
         return _response(refusal)
 
     return answered
 
 
-def _refusal_of(error: Exception) -> Refusal:
+def refusal_of(error: Exception) -> Refusal:
+    """What to answer about whatever went wrong; the log hears of what is not the asker's fault."""
     match error:
         case Refusal():
             refusal = error

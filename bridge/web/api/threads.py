@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
 from bridge.errors import NoThread
 from bridge.events import ThreadRef
+from bridge.store.following import said
+from bridge.store.looks import ThreadPage, ThreadSearch
 from bridge.units import moment
 from bridge.web.api import models
-from bridge.web.api.calls import page_of, read_cursor
+from bridge.web.api.calls import cursor_of, page_of, read_cursor
 from bridge.web.api.problems import Refusal
 
 if TYPE_CHECKING:
-    from bridge.store.looks import HistoryEntry, ThreadSummary
+    from collections.abc import Sequence
+
+    from bridge.store.looks import HistoryEntry, Place, ThreadSummary
     from bridge.web.api.calls import Call
 
 
@@ -23,12 +25,35 @@ async def threads(call: Call) -> models.Threads:
     asked: models.ThreadsAsked = call.query
     if asked.conversation is not None:
         return await _one(call, asked)
-    found: list[ThreadSummary] = []
-    before = read_cursor(asked.cursor)
+    before, pages = read_cursor(asked.cursor), []
     for backend, account in call.lists(asked.account):
-        found += await backend.store.threads(account=account, limit=asked.limit + 1, held=asked.held, before=before)
-    page, more = page_of(found, asked.limit, lambda summary: (summary.last_at, summary.id))
-    return models.Threads(items=[_thread(call, summary) for summary in page], next=more)
+        search = ThreadSearch(
+            text=asked.text,
+            account=account,
+            channel=asked.channel,
+            held=asked.held,
+            waits=asked.waits,
+            dead=asked.dead,
+        )
+        pages.append(await backend.store.search_threads(search, limit=asked.limit, before=before))
+    page = pages[0] if len(pages) == 1 else _merged(pages, asked.limit)
+    return models.Threads(
+        items=[_thread(call, summary) for summary in page.threads],
+        next=None if page.next is None else cursor_of(page.next),
+    )
+
+
+def _merged(pages: Sequence[ThreadPage], limit: int) -> ThreadPage:
+    """The first threads of several lists. One list may have been looked through less far than another."""
+    border = max((page.next for page in pages if page.next is not None), default=None)
+    found = sorted((thread for page in pages for thread in page.threads), key=_place, reverse=True)
+    if border is not None:
+        found = [thread for thread in found if _place(thread) >= border]
+    return ThreadPage(threads=found[:limit], next=_place(found[limit - 1]) if len(found) > limit else border)
+
+
+def _place(summary: ThreadSummary) -> Place:
+    return summary.last_at, summary.id
 
 
 async def _one(call: Call, asked: models.ThreadsAsked) -> models.Threads:
@@ -40,7 +65,7 @@ async def _one(call: Call, asked: models.ThreadsAsked) -> models.Threads:
     ref = ThreadRef(asked.account, provider, asked.channel, asked.conversation or "")
     thread_id = await backend.store.find_thread(ref)
     summary = None if thread_id is None else await backend.store.summary(thread_id)
-    is_found = summary is not None and (summary.note is not None or not asked.held)
+    is_found = summary is not None and asked.held in {None, summary.note is not None}
     return models.Threads(items=[_thread(call, summary)] if summary is not None and is_found else [], next=None)
 
 
@@ -109,14 +134,4 @@ def _thread(call: Call, summary: ThreadSummary) -> models.ThreadOut:
 
 
 def _said(entry: HistoryEntry) -> models.Said:
-    return models.Said.model_validate(
-        {
-            "id": entry.key,
-            "direction": entry.direction,
-            "kind": entry.kind,
-            "state": entry.state,
-            "status": entry.status or None,
-            "at": moment(entry.at),
-            "content": orjson.loads(entry.content) if entry.content else {},
-        }
-    )
+    return models.Said.model_validate(said(entry))

@@ -33,6 +33,7 @@ from bridge.messages import (
     Voice,
     decode_message,
 )
+from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import InboxState, OutboxState
 from bridge.units import moment
 
@@ -68,7 +69,7 @@ def shown_entry(entry: HistoryEntry) -> dict[str, Any] | None:
         return None
     return {
         "position": entry.position,
-        "key": entry.key,
+        "key": _sent_as(entry),
         "direction": entry.direction,
         "choices": [],
         "media": None,
@@ -76,6 +77,12 @@ def shown_entry(entry: HistoryEntry) -> dict[str, Any] | None:
         "at": moment(entry.at).isoformat(timespec="milliseconds"),
         **content,
     }
+
+
+def _sent_as(entry: HistoryEntry) -> str:
+    """The id under which the page sent an event, so that it knows its own words again; a message's key."""
+    own = entry.direction == "out" or entry.key.startswith(OWN_KEYS)
+    return entry.key if own else entry.key.partition("/")[2]  # bridge.engine.ingest.event_key
 
 
 def shown_conversation(thread: ThreadSummary) -> dict[str, Any]:

@@ -45,8 +45,8 @@ def guard(hosts: frozenset[str]) -> Middleware:
 
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-        _check_peer(request)
-        _check_host(request, known)
+        check_peer(request)
+        check_host(request, known)
         _check_origin(request)
         try:
             return await handler(request)
@@ -67,13 +67,14 @@ async def add_headers(_request: web.Request, response: web.StreamResponse) -> No
     response.headers.update(HEADERS)
 
 
-def _check_peer(request: web.Request) -> None:
-    """The console has no login, and anyone who reaches the port can make up a Host: it answers this machine only."""
+def check_peer(request: web.Request) -> None:
+    """Refuse another machine: without a login, anyone who reaches the port can make up a Host. Raises WebhookError."""
     if request.remote and not is_loopback(request.remote.removeprefix("::ffff:")):
         raise WebhookError(403, "the console is served to this machine only")
 
 
-def _check_host(request: web.Request, known: frozenset[str]) -> None:
+def check_host(request: web.Request, known: frozenset[str]) -> None:
+    """Refuse another name than one of `known`, lower case. Raises WebhookError 421."""
     given = [host.lower() for host in request.headers.getall("Host", [])]
     if len(given) != 1 or not known & {given[0], _without_port(given[0])}:
         raise WebhookError(421, "the console is not served under this name")

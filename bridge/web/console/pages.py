@@ -19,12 +19,14 @@ _TYPES: Final[Mapping[str, str]] = {
 }
 
 
-def console_page(account: str, latest: str, below: str) -> str:
+def console_page(account: str, latest: str, below: str, *, has_inbox: bool) -> str:
     """The page; `latest` is the conversation it opens when its address names none ("": a new one).
+
+    `has_inbox`: beside it is the operator's console.
 
     `below` leads from the page's address to what is below it: the same behind any prefix and any proxy.
     """
-    return _template().render(account=account, latest=latest, below=below)
+    return _template().render(account=account, latest=latest, below=below, has_inbox=has_inbox)
 
 
 @cache

@@ -23,16 +23,22 @@ NAME_LIMIT: Final = 200
 
 
 def add_console(
-    app: web.Application, backend: Backend, *, account: str, hosts: frozenset[str], heartbeat: float = HEARTBEAT
+    app: web.Application,
+    backend: Backend,
+    *,
+    account: str,
+    hosts: frozenset[str],
+    heartbeat: float = HEARTBEAT,
+    has_inbox: bool = False,
 ) -> None:
-    """Serve the console of one playground account under /console.
+    """Serve the console of one playground account under /console. `has_inbox`: beside it is that of the operator.
 
     `hosts` are the names it may be reached by (guard.py); `heartbeat` is in seconds. It has no login: who may reach
     it may use it, so the caller mounts it on loopback only. Its refusals are for `app`'s clean_errors to answer.
     """
     console = web.Application(middlewares=[guard(hosts)], client_max_size=BODY_LIMIT)
     console.on_response_prepare.append(add_headers)
-    routes = _Routes(backend, account, heartbeat)
+    routes = _Routes(backend, account, heartbeat, has_inbox=has_inbox)
     console.on_shutdown.append(routes.stop)
     console.router.add_get("", routes.page)
     console.router.add_get("/", routes.page)
@@ -43,7 +49,8 @@ def add_console(
 
 
 class _Routes:
-    def __init__(self, backend: Backend, account: str, heartbeat: float) -> None:
+    def __init__(self, backend: Backend, account: str, heartbeat: float, *, has_inbox: bool) -> None:
+        self._has_inbox = has_inbox
         self._backend = backend
         self._account = account
         self._streams = Streams(backend, account, heartbeat)
@@ -53,7 +60,8 @@ class _Routes:
         latest = await self._backend.conversations(self._account, limit=1)
         conversation = latest[0].ref.conversation_id if latest else ""
         below = "" if request.path.endswith("/") else f"{request.path.rpartition('/')[2]}/"
-        return web.Response(text=console_page(self._account, conversation, below), content_type="text/html")
+        page = console_page(self._account, conversation, below, has_inbox=self._has_inbox)
+        return web.Response(text=page, content_type="text/html")
 
     async def static(self, request: web.Request) -> web.Response:
         found = self._static.get(request.match_info["name"])

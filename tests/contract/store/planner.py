@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from storage import contacts, views
 from storage.sqlite import erasure, inbox, media, queries, retention, statuses
 from storage.sqlite.connection import prepare
+from storage.sqlite.looking import LOOKS
 from storage.sqlite.schema import MIGRATIONS
 from storage.sqlite.tracing import QUERIES
 
@@ -76,6 +77,9 @@ _BOUNDED: Final = {
     queries.DEAD_LETTERS[0]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.DEAD_LETTERS[1]: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
     queries.HELD_THREADS: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
+    LOOKS.held: (_ALL_THAT_WAITS, "a page of the newest, in the order of the index"),
+    LOOKS.waiting: (_ALL_THAT_WAITS, "ends after so many threads, for a person who looks"),
+    LOOKS.dead: (_ALL_THAT_WAITS, "ends after so many rows, for a person who looks"),
     QUERIES.heard: (_HISTORY, "the next conversation in the index, once for each, for a person who looks"),
     views.ACCOUNTS: (_HISTORY, "the next name in the index, once for each account"),
     queries.LAST_RECEIVED: (_WHOLE_TABLE, "ends after so many rows"),

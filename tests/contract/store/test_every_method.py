@@ -9,8 +9,9 @@ import pytest
 
 from bridge.events import Echo, encode_event
 from bridge.store.encryption import key_from
+from bridge.store.following import TYPES, Followers, account_of
 from bridge.store.lifecycle import InboxState
-from bridge.store.looks import AuditEntry
+from bridge.store.looks import AuditEntry, ThreadSearch
 from bridge.store.media import FetchEnd, FetchRetry
 from bridge.store.migrations import Migration
 from bridge.store.people.families import NOBODY
@@ -32,6 +33,11 @@ __all__ = ["planned"]
 
 _QUIET: Final = {"processes", "listen", "peek", "mark", "suspects", "deaths", "statement", "close"}
 """Methods that ask the database nothing."""
+SEARCHES: Final = (
+    ThreadSearch(text="ann"),
+    ThreadSearch(held=True),
+    ThreadSearch(waits=True, dead=True),
+)
 
 
 class Called:
@@ -93,6 +99,7 @@ async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
     await store.take_over()
+    store.follow(Followers({account_of("crm"): TYPES}))
     await store.migrate(Migration(1, "0001_a.sql", "CREATE TABLE bot_a (x INTEGER)", "d"), AT)
     assert await store.has_duty("d")
     await store.tell_pause("shop", "away", 1.0)
@@ -124,7 +131,8 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.forget_media(before=AT)
     await store.remove_media(first_medium.id)
     (gone,) = await desk.said("gone", conversation="gone")
-    assert not (await store.erase(gone.thread_id, AT)).more
+    while (await store.erase(gone.thread_id, AT)).more:
+        pass
     while (await store.reseal()).more:
         pass
     assert await store.wipe()
@@ -156,7 +164,10 @@ async def look(store: Any, row: InboxRow) -> None:
         await heads(0, 10)
         await heads(0, 10, "shop")
     for account in (None, "shop"):
-        await store.dead_letters(account=account)
+        await store.dead_letters(account=account, reason="?", state="dead")
+        for search in SEARCHES:
+            await store.search_threads(replace(search, account=account), limit=2)
+        await store.timers_to_come(account=account)
         for held in (False, True):
             await store.threads(account=account, held=held)
     for letter in ("in-1", "out-1"):
@@ -167,6 +178,7 @@ async def look(store: Any, row: InboxRow) -> None:
     assert await store.raws(10)
     assert await store.recorded(thread_id, limit=2)
     assert await store.spoken(thread_id, limit=2)
+    assert len(await store.timeline(thread_id, limit=2)) == 2
     assert len(await store.migrations()) == 1
     await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")

@@ -42,9 +42,14 @@ WRONG: Final = [
         "sever: unknown section; did you mean server?",
     ),
     (
-        "a section of a later version",
-        "[console]\nx = 1",
-        "console: this section is not available yet; leave it out",
+        "a viewer's password without the operator's",
+        '[console]\nviewer_password = "env:TEST_SECRET"',
+        "console: viewer_password is beside password, which is missing",
+    ),
+    (
+        "a viewer who is an operator",
+        '[console]\npassword = "env:TEST_SECRET"\nviewer_password = "env:TEST_SECRET"',
+        "console: viewer_password is the same as password, and would let a viewer change things",
     ),
     (
         "an encryption key that is a word",

@@ -353,3 +353,34 @@ def test_secrets_are_hidden_by_the_name_of_their_field_too() -> None:
     assert log.body(b'{"data": [{"Token": "eyJ", "text": "token"}]}') == {"data": [{"Token": "****", "text": "token"}]}
     assert log.headers({"X-New-Key": "abc", "Retry-After": "5"}) == {"X-New-Key": "****", "Retry-After": "5"}
     assert log.body(b"\xff<html>") == "\ufffd<html>"
+
+
+async def test_what_goes_wrong_is_changed_while_the_gateway_serves(http: aiohttp.ClientSession) -> None:
+    async with serving() as server:
+        status, told = await control(http, server, "faults", {"fail": {"500": 1}, "delay_ms": 0})
+        assert (status, told["fail"], told["drop"]) == (200, {"500": 1}, 0.0)
+        assert await shown(http, server, "faults") == told
+        assert (await sent(http, server, request_for(Text("hi")))).status == 500
+        assert (await control(http, server, "faults", {}))[0] == 200
+        assert (await sent(http, server, request_for(Text("hi")))).status == 200
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"dorp": 1},
+        {"drop": 2},
+        {"drop": "1"},
+        {"drop": True},
+        {"fail": 500},
+        {"fail": {"500": "x"}},
+        {"fail": {"99": 1}},
+        7,
+    ],
+    ids=range(8),
+)
+async def test_faults_that_cannot_be_change_nothing(http: aiohttp.ClientSession, faults: object) -> None:
+    async with serving(faults=Faults(dup=1)) as server:
+        status, told = await control(http, server, "faults", faults)
+        assert (status, bool(told["error"])) == (400, True)
+        assert (await shown(http, server, "faults"))["dup"] == 1

@@ -10,6 +10,7 @@ import pytest
 
 from bridge import HandlerError, Router, Timer, Turn
 from bridge.testing.world import World
+from tests.support.searches import seeds
 from tests.support.turn_engine import turns
 from tests.support.worlds import ALL
 
@@ -84,7 +85,7 @@ def test_a_timer_fires_once_whatever_goes_wrong() -> None:
         assert await ann.state() == {"reminded": [2, 1]}
 
     with World(reminding()) as world:
-        assert world.explore(scenario, seeds=100, faults=ALL).runs == 100
+        assert world.explore(scenario, seeds=seeds(100), faults=ALL).runs == seeds(100)
 
 
 async def test_a_reply_makes_a_timer_needless_and_the_message_that_set_it_does_not() -> None:

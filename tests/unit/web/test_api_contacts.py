@@ -51,3 +51,28 @@ async def test_a_token_sees_and_changes_the_people_of_its_accounts_only(program:
 async def test_who_is_not_there_is_404(program: Program) -> None:
     for contact_id in ("4711", "x", "0", "9" * 30):
         assert await program.problem("GET", f"/contacts/{contact_id}") == 404
+
+
+async def test_a_person_is_erased_with_a_receipt_and_others_stay(program: Program) -> None:
+    for conversation in ("c0", "c1"):
+        await program.hears("hello", conversation)
+    second, first = [contact["id"] for contact in (await program.get("/contacts"))["items"]]
+    status, erased = await program.ask("POST", f"/contacts/{first}/erase")
+    assert (status, erased["id"], erased["left"]) == (200, first, [])
+    removed = erased["removed"]
+    assert (removed["events"], removed["messages"], removed["threads"], removed["contacts"]) == (1, 1, 1, 1)
+    assert [contact["id"] for contact in (await program.get("/contacts"))["items"]] == [second]
+    assert [thread["conversation"] for thread in (await program.get("/threads"))["items"]] == ["c1"]
+    assert await program.problem("POST", f"/contacts/{first}/erase") == 404
+    (entry,) = (await program.get("/audit"))["items"]
+    assert (entry["what"], entry["target"]) == ("erase", f"contact {first}")
+
+
+async def test_nobody_is_erased_by_a_token_that_reads_or_sees_another_account(program: Program) -> None:
+    await program.hears("hello", "theirs", "demo")
+    (theirs,) = [contact["id"] for contact in (await program.get("/contacts"))["items"]]
+    for suffix, status in (("-reads", 403), ("-other", 404)):
+        program.secret = f"{SECRET}{suffix}"
+        assert await program.problem("POST", f"/contacts/{theirs}/erase") == status
+    program.secret = SECRET
+    assert (await program.get(f"/contacts/{theirs}"))["id"] == theirs

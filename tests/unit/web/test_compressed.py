@@ -140,7 +140,7 @@ async def hosted(folder: Path, **server: Any) -> AsyncIterator[Served]:
     await runner.setup()
     try:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        yield Served(bot[BRIDGE], runner.addresses[0][1])
+        yield Served(bot[BRIDGE], runner.addresses[0][1], bot)
     finally:
         await runner.cleanup()
 

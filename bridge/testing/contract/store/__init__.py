@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.erasure import ErasureContract
+from bridge.testing.contract.store.following import FollowingContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
@@ -27,6 +28,7 @@ from bridge.testing.contract.store.people import PeopleContract
 from bridge.testing.contract.store.polling import PollingContract
 from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
+from bridge.testing.contract.store.searching import SearchContract
 from bridge.testing.contract.store.sends import SendContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
@@ -51,7 +53,9 @@ class StoreContract(
     TraceContract,
     PeopleContract,
     LookingContract,
+    SearchContract,
     MergingContract,
+    FollowingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -62,6 +66,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "ErasureContract",
+    "FollowingContract",
     "HandoffContract",
     "LookingContract",
     "MediaContract",
@@ -71,6 +76,7 @@ __all__ = [
     "PollingContract",
     "ReceiveContract",
     "RetentionContract",
+    "SearchContract",
     "SendContract",
     "StoreContract",
     "StoreSuite",

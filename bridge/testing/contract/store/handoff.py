@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge.errors import ThreadMoved
-from bridge.events import Contact, Echo, Handoff, Returned, Timer, encode_event
+from bridge.events import Contact, Echo, Handoff, Returned, Send, Timer, encode_event
 from bridge.messages import Button, Buttons, Image, encode_message
 from bridge.store.lifecycle import InboxState, Outcome
 from bridge.store.records import Saying, TimerRow
@@ -37,6 +37,11 @@ def speaks(key: str = "hers", text: str = "Let me see.", **changes: Any) -> Arri
 def takes(key: str = "hers") -> Arrival:
     """A person takes the thread by a command."""
     return brings(Handoff(id=key, contact=ANN, at=NOON))
+
+
+def writes(key: str = "hers") -> Arrival:
+    """A person writes in the console."""
+    return brings(Send(id=key, contact=ANN, at=NOON, messages=('{"kind":"text","text":"Bob"}',), human=True))
 
 
 async def row_of(desk: Desk, came: Arrival) -> InboxRow:
@@ -68,7 +73,7 @@ class HandoffContract(StoreSuite):
 
     # At once
 
-    @pytest.mark.parametrize("came", [speaks(), takes()], ids=["words", "a command"])
+    @pytest.mark.parametrize("came", [speaks(), takes(), writes()], ids=["words", "a command", "the console"])
     async def test_a_turn_that_was_under_way_when_a_person_came_has_no_effect(
         self, lasting_desk: Desk, came: Arrival
     ) -> None:

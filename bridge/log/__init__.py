@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TextIO, cast
 import structlog
 
 from bridge.errors import NotSent, Rejected, SendError
-from bridge.log_limit import LogLimit
-from bridge.tracebacks import readable, trace_of
+from bridge.log.limit import LogLimit
+from bridge.log.tracebacks import readable, trace_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, MutableMapping

@@ -6,7 +6,7 @@ import traceback
 from pathlib import Path
 from typing import Final
 
-_OURS: Final = Path(__file__).resolve().parent
+_OURS: Final = Path(__file__).resolve().parent.parent
 _LONGEST: Final = 4096
 
 

@@ -15,7 +15,7 @@ import pytest
 import structlog
 
 from bridge.log import configure_logs, finish_logs
-from bridge.log_foreign import foreign_logs, task_failed
+from bridge.log.foreign import foreign_logs, task_failed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -72,7 +72,7 @@ async def test_a_task_that_nobody_awaits_is_named_with_its_error(log: Written) -
     (line,) = log.lines()
     assert (line["action"], line["level"]) == ("task_failed", "error")
     assert line["handler"].endswith("background")
-    assert line["reason"].startswith("ValueError at test_log_foreign.py:")
+    assert line["reason"].startswith("ValueError at test_foreign.py:")
     assert "in _fail" in line["traceback"]
 
 
@@ -87,7 +87,7 @@ def test_a_librarys_logger_is_named_with_its_place(log: Written, monkeypatch: py
         logger.exception(CANARY)
     said, failed = log.lines()
     assert (said["action"], said["level"], said["logger"]) == ("foreign_log", "warning", "some.package")
-    assert said["file"].startswith("test_log_foreign.py:")
+    assert said["file"].startswith("test_foreign.py:")
     assert (failed["level"], failed["reason"].partition(" ")[0]) == ("error", "ValueError")
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from bridge import log_limit
-from bridge.log_limit import LogLimit
+from bridge.log import limit as log_limit
+from bridge.log.limit import LogLimit
 
 
 class _Time:

@@ -16,7 +16,7 @@ from bridge import Contact, HandlerError, Message, ThreadRef, Turn, log
 from bridge.app.http import create_app
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from bridge.log import LineWriter, kind_of, outcome_of
-from bridge.tracebacks import readable, trace_of
+from bridge.log.tracebacks import readable, trace_of
 from tests.support.whole_bridges import configuration, silent
 
 if TYPE_CHECKING:
