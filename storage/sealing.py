@@ -48,6 +48,8 @@ def plan_of(sql: str) -> Plan | None:
 
 
 def _written(text: str) -> Iterator[Written]:
+    if "?" not in text and "$" not in text:
+        return
     if inserted := _INSERT.match(text):
         table, columns = inserted[1], inserted[2].split(", ")
         yield from _of_table(table, {column: index for index, column in enumerate(columns)})

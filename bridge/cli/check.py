@@ -81,6 +81,8 @@ def examined(config: Path) -> tuple[list[Problem], str]:
         counted.append(_count(len(read.events.webhooks), "follower"))
     if languages:
         counted.append(_count(languages, "language"))
+    if read.storage.keys:
+        counted.append(f"encrypted under the key {read.storage.keys[0].id}")
     return problems, f"ok: {', '.join(counted)}"
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from bridge.errors import ConfigError, Problem
 from bridge.own import own_module
 from bridge.plugins import plugged_in
+from bridge.store.encryption import cannot_encrypt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -114,10 +116,17 @@ class Opener(Protocol):
 async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> Store:
     """The store at `url`, owned by this process. Raises ConfigError, StoreInUse, NewerSchema, Unavailable, Broken."""
     module = store_type(url)
-    return await (module.open_store(url, keys) if keys else module.open_store(url))
+    return await (module.open_store(url, _taken(module.open_store, url, keys)) if keys else module.open_store(url))
 
 
 async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> StoreReader:
     """The store at `url` for reading only. Raises ConfigError, NewerSchema, Unavailable, Broken."""
     module = store_type(url)
-    return await (module.open_reader(url, keys) if keys else module.open_reader(url))
+    return await (module.open_reader(url, _taken(module.open_reader, url, keys)) if keys else module.open_reader(url))
+
+
+def _taken(opens: object, url: str, keys: Sequence[EncryptionKey]) -> Sequence[EncryptionKey]:
+    """The keys. Raises ConfigError where a store of another package takes none."""
+    if callable(opens) and "keys" not in signature(opens).parameters:
+        raise cannot_encrypt(url.partition(":")[0])
+    return keys

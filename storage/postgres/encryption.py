@@ -97,8 +97,7 @@ async def join(connection: asyncpg.Connection, keys: Sequence[EncryptionKey], lo
 async def reseal(tx: Transaction, limit: int, lock: int) -> Result:
     """A part of a rotation, from where the last one ended; the result's `value` is a Resealed.
 
-    A row that somebody else changes in this moment is encrypted anew by that, if it is one of its values that changes;
-    so the last part looks whether any is left, and begins anew.
+    It locks its rows, and may so meet another process that locks them in another order: then one of both begins anew.
     """
     sealer = tx.sealer
     if sealer is None:

@@ -89,12 +89,18 @@ def test_a_store_is_encrypted_and_then_rotated_by_the_command_alone(folder: Path
     result = command("threads")
     assert (result.exit_code, IDS["OLD"] in result.output, KEYS["OLD"] in result.output) == (78, True, False)
     configure(folder, "NEW", "OLD")
-    assert "2 values" not in command("doctor").output
+    assert f"encrypted under the key {IDS['NEW']}" in command("check").output
+    assert f"values are under the key {IDS['OLD']}; the newest key is {IDS['NEW']}" in command("doctor").output
     assert command("keys", "rotate").exit_code == 0
     configure(folder, "NEW")
     assert "ann" in command("threads").output
     assert command("backup", str(folder / "backup.db")).exit_code == 0
     assert WORD.encode() not in (folder / "backup.db").read_bytes()
+    for file in folder.glob("store.db*"):
+        file.unlink()
+    assert command("restore", str(folder / "backup.db")).exit_code == 0
+    assert "ann" in command("threads").output
+    assert WORD.encode() not in bytes_of(folder)
 
 
 async def test_a_running_bridge_rotates_when_it_is_asked(folder: Path) -> None:
