@@ -40,6 +40,8 @@ LOCKED: Final = (
 )
 FAMILY: Final = "c.id, c.merged_into, c.content"
 SECRETS: Final = "value, account, name"
+SPENT_BUDGET: Final = "account, name, period, amount"
+STANDING: Final = "s.account, s.name, s.period, s.amount"
 EARLY: Final = "inbox_id, value, error, wanted"
 OWNER: Final = "i.kind, i.value, i.contact_id"
 ASSERTED: Final = "i.account, i.kind, i.value, i.contact_id"

@@ -43,6 +43,7 @@ SEALED: Final[Mapping[str, Table]] = {
     "contacts": Table(("id",), ("content",)),
     "identities": Table((), (), ("value",), key=("account", "kind", "value")),
     "conflicts": Table((), (), ("value",), key=("contact_id", "account", "kind", "value")),
+    "step_spending": Table((), (), ("name",), key=("account", "name")),
     "media": Table(("thread_id", "inbox_id"), ("url",)),
     "early_statuses": Table(("inbox_id",), ("error",), key=("account", "message_id", "inbox_id")),
     "secrets": Table(("account", "name"), ("value",), ("name",), key=("account", "name")),

@@ -150,6 +150,8 @@ _LISTS: Final = (
     _List(rows.PLACE_OF, {"": "threads"}),
     _List(rows.LOCKED),
     _List(rows.FAMILY),
+    _List(rows.SPENT_BUDGET, {"": "step_spending"}, " FROM step_spending"),
+    _List(rows.STANDING, {"s": "step_spending"}, " FROM unnest"),
     _List(rows.SECRETS, {"": "secrets"}, " FROM secrets"),
     _List(rows.EARLY, {"": "early_statuses"}),
     _List(rows.OWNER, _IDENTITIES),

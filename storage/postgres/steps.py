@@ -10,7 +10,8 @@ from bridge.store.spending import KEPT, Purse, Spent, places
 from .. import records
 from ..records import STEP, STEPS_KEPT
 from ..results import Result
-from .transaction import columns, unnest
+from ..rows import SPENT_BUDGET, STANDING
+from .transaction import unnest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,8 @@ UPDATE steps SET result = $1 WHERE thread_id = $2 AND run = $3 AND position = $4
 """
 _FORGET: Final = "DELETE FROM steps WHERE thread_id = $1 AND (run = ANY($2::text[]) OR at < $3)"
 SPENT: Final = "SELECT period, amount FROM step_spending WHERE account = $1 AND name = $2 AND period > ''"
-SPENDING: Final = """
-SELECT account, name, period, amount FROM step_spending
+SPENDING: Final = f"""
+SELECT {SPENT_BUDGET} FROM step_spending
 WHERE period > '' AND ($1::text IS NULL OR account = $1) ORDER BY at DESC LIMIT $2
 """
 _BEGIN: Final = f"""
@@ -36,12 +37,12 @@ INSERT INTO step_spending (account, name, period, amount, at) SELECT j.a, j.n, '
 FROM {unnest("text", "text")} j (a, n) ON CONFLICT (account, name) DO NOTHING
 """
 _STANDING: Final = f"""
-SELECT s.account, s.name, s.period, s.amount FROM {unnest("text", "text")} j (a, n)
-JOIN step_spending s ON (s.account, s.name) = (j.a, j.n) ORDER BY s.account, s.name FOR UPDATE OF s
+SELECT {STANDING} FROM {unnest("text", "text")} j (a, n)
+JOIN step_spending s ON s.account = j.a AND s.name = j.n ORDER BY s.account, s.name FOR UPDATE OF s
 """
 _SPEND: Final = f"""
 UPDATE step_spending s SET period = j.p, amount = j.m, at = j.t
-FROM {unnest("text", "text", "text", "bigint", "bigint")} j (a, n, p, m, t) WHERE (s.account, s.name) = (j.a, j.n)
+FROM {unnest("text", "text", "text", "bigint", "bigint")} j (a, n, p, m, t) WHERE s.account = j.a AND s.name = j.n
 """
 _TOO_OLD: Final = "DELETE FROM step_spending WHERE at <= $1"
 
@@ -81,14 +82,14 @@ async def _purse(tx: Transaction, steps: Sequence[StepRow]) -> Purse:
     wanted, now = places([step.charges for step in steps]), max(step.at for step in steps)
     if not wanted:
         return Purse({}, now)
-    await tx.execute(_BEGIN, *columns(wanted), now)
-    found = await tx.fetch(_STANDING, *columns(wanted))
+    await tx.arrays(_BEGIN, wanted, now)
+    found = await tx.arrays(_STANDING, wanted)
     return Purse({(row[0], row[1]): Spent(row[2], row[3]) for row in found}, now)
 
 
 async def _keep(tx: Transaction, purse: Purse) -> None:
     if purse.changed:
-        await tx.execute(_SPEND, *columns(purse.rows))
+        await tx.arrays(_SPEND, purse.rows)
     if purse.began:
         await tx.execute(_TOO_OLD, purse.now - KEPT)
 

@@ -12,6 +12,7 @@ from bridge.store.spending import KEPT, Purse, Spent, places
 from .. import records
 from ..records import STEP, STEPS_KEPT
 from ..results import Result
+from ..rows import SPENT_BUDGET
 
 if TYPE_CHECKING:
     import sqlite3
@@ -29,8 +30,8 @@ UPDATE steps SET result = ? WHERE thread_id = ? AND run = ? AND position = ? AND
 """
 _FORGET: Final = "DELETE FROM steps WHERE thread_id = ? AND (run IN (SELECT value FROM json_each(?)) OR at < ?)"
 SPENT: Final = "SELECT period, amount FROM step_spending WHERE account = ? AND name = ?"
-SPENDING: Final = """
-SELECT account, name, period, amount FROM step_spending INDEXED BY threadbridge_step_spending_by_age
+SPENDING: Final = f"""
+SELECT {SPENT_BUDGET} FROM step_spending INDEXED BY threadbridge_step_spending_by_age
 WHERE ?1 IS NULL OR account = ?1 ORDER BY at DESC LIMIT ?2
 """
 _SPEND: Final = "INSERT OR REPLACE INTO step_spending (account, name, period, amount, at) VALUES (?, ?, ?, ?, ?)"
