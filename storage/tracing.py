@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
 
 import orjson
 
@@ -251,3 +251,29 @@ def _try(row: Sequence[Any]) -> Try:
 
 def _timer(row: Row) -> TracedTimer:
     return TracedTimer(id=row[0], name=row[1], due_at=row[2], set_at=row[3], state=row[4])
+
+
+class Tracing:
+    """Both readers' methods for traces."""
+
+    TRACES: ClassVar[Queries]
+
+    async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
+        """The rows of a query."""
+        raise NotImplementedError
+
+    async def find(self, name: str) -> list[str]:
+        """The events and messages that a name is for."""
+        return await find(self._fetch, self.TRACES, name)
+
+    async def trace(self, letter_id: str) -> Trace | None:
+        """The way of an event, or of that whose turn said a message."""
+        return await trace(self._fetch, self.TRACES, letter_id)
+
+    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
+        """A thread's events as stored, by their ids, behind one of them."""
+        return await recorded(self._fetch, self.TRACES, thread_id, after, limit)
+
+    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
+        """A thread's messages as stored, by their ids, behind one of them."""
+        return await spoken(self._fetch, self.TRACES, thread_id, after, limit)

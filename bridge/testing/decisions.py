@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from random import Random
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 _WRITTEN: Final = re.compile(r"(\d+)(?:/((?:\d+:\d+)(?:,\d+:\d+)*)?)?")
 
@@ -27,6 +27,11 @@ class Schedule:
         if self.chosen is None:
             return str(self.seed)
         return f"{self.seed}/{','.join(f'{at}:{option}' for at, option in sorted(self.chosen.items()))}"
+
+    @classmethod
+    def each(cls, seeds: int | Iterable[int]) -> list[Self]:
+        """Schedules of these seeds, or of so many."""
+        return [cls(seed) for seed in (range(seeds) if isinstance(seeds, int) else seeds)]
 
     @classmethod
     def read(cls, written: str | int | Schedule) -> Schedule:

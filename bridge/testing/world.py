@@ -319,7 +319,7 @@ class World(Watched):
             lambda schedule, counts: World(
                 blueprint=self._blueprint_in_use(), faults=faults, replay=schedule, counts=counts
             ),
-            seeds=[Schedule.read(only)] if only is not None else _schedules(seeds),
+            seeds=[Schedule.read(only)] if only is not None else Schedule.each(seeds),
             shrinks=only is None,
         )
         self.exploration = exploration
@@ -338,9 +338,8 @@ class World(Watched):
         """
 
         def begin(conversation: Conversation) -> World:
-            blueprint = self._blueprint_in_use()
-            at = blueprint.at if conversation.at is None else micros(conversation.at)
-            return World(blueprint=replace(blueprint, at=at), counts=False)
+            blueprint, at = self._blueprint_in_use(), conversation.at
+            return World(blueprint=replace(blueprint, at=blueprint.at if at is None else micros(at)), counts=False)
 
         return await grade(read_conversations(conversations), graders, floor, begin, (account, channel))
 
@@ -358,9 +357,8 @@ class World(Watched):
 
         The bridge fetches it where `settings={"media": {"store": "media"}}` says so; the bytes stay in memory.
         """
-        seconds = None if lasts is None else seconds_of(lasts)
-        base_url = self._blueprint.config.accounts[contact.account].provider.base_url
-        return f"{base_url}{self._stage.files[contact.account].add(data, lasts=seconds)}"
+        path = self._stage.files[contact.account].add(data, lasts=None if lasts is None else seconds_of(lasts))
+        return f"{self._blueprint.config.accounts[contact.account].provider.base_url}{path}"
 
     def post(self, contact: Contact, hooks: Sequence[tuple[Hook, str]], speaker: object = None) -> None:
         """Webhooks that a contact sets off at once, each with a word for it. They arrive when things happen.
@@ -399,7 +397,3 @@ class World(Watched):
 
     def _blueprint_in_use(self) -> Blueprint:
         return self._blueprint.with_router(self._router)
-
-
-def _schedules(seeds: int | Iterable[int]) -> list[Schedule]:
-    return [Schedule(seed) for seed in (range(seeds) if isinstance(seeds, int) else seeds)]

@@ -12,13 +12,14 @@ from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
-from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
-from .. import records, tracing, views
+from .. import records, views
 from ..looking import Looking
 from ..media import media_row
 from ..rows import SECRETS
+from ..spending import Spending
+from ..tracing import Tracing
 from ..unreadable import sort_out
 from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import Readers, address_of
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.retention import Sweep, Swept
     from bridge.store.shapes import RawWebhook
-    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
     from ..records import Row
     from ..unreadable import Sized, Unreadable
@@ -124,10 +124,12 @@ class Source(Protocol):
         ...
 
 
-class Reader(Looking):
+class Reader(Looking, Spending, Tracing):
     """The reading half of the Store port."""
 
     LOOKS = looking.LOOKS
+    SPENT = steps.SPENT
+    SPENDING = steps.SPENDING
     TRACES = QUERIES
 
     def __init__(self, source: Source) -> None:
@@ -258,15 +260,6 @@ class Reader(Looking):
         """What is kept under a name, or None."""
         return await self._value("secrets", account, name)
 
-    async def spent(self, account: str, budget: str) -> Spent | None:
-        """What was spent of a budget, or None."""
-        found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
-        return found[0] if found else None
-
-    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
-        """What was spent of budgets, the one last charged first."""
-        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
-
     async def _value(self, table: str, account: str, name: str) -> str | None:
         query = f"SELECT {SECRETS} FROM {table} WHERE account = $1 AND name = $2"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
@@ -342,22 +335,6 @@ class Reader(Looking):
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""
         return await self._all(lambda row: row[0], "SELECT name FROM processes ORDER BY epoch")
-
-    async def find(self, name: str) -> list[str]:
-        """The events and messages that a name is for."""
-        return await tracing.find(self._fetch, QUERIES, name)
-
-    async def trace(self, letter_id: str) -> Trace | None:
-        """The way of an event, or of that whose turn said a message."""
-        return await tracing.trace(self._fetch, QUERIES, letter_id)
-
-    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
-        """A thread's events as stored, by their ids, behind one of them."""
-        return await tracing.recorded(self._fetch, QUERIES, thread_id, after, limit)
-
-    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
-        """A thread's messages as stored, by their ids, behind one of them."""
-        return await tracing.spoken(self._fetch, QUERIES, thread_id, after, limit)
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
         """What the latest webhooks brought, newest first."""

@@ -14,12 +14,13 @@ from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
-from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
-from .. import records, tracing, views
+from .. import records, views
 from ..looking import Looking
 from ..rows import SECRETS
+from ..spending import Spending
+from ..tracing import Tracing
 from ..unreadable import sort_out
 from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import execute
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from bridge.store.records import InboxRow, OutboxRow, StepRow, ThreadRow
     from bridge.store.retention import Sweep, Swept
     from bridge.store.shapes import RawWebhook
-    from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
     from ..unreadable import Sized, Unreadable
     from .connection import Connection
@@ -67,10 +67,12 @@ _INBOX: Final = f"SELECT {records.INBOX} FROM inbox i JOIN threads t ON t.id = i
 _OUTBOX: Final = f"SELECT {records.OUTBOX} FROM outbox o JOIN threads t ON t.id = o.thread_id"
 
 
-class Reader(Looking):
+class Reader(Looking, Spending, Tracing):
     """The reading half of the Store port, over one connection."""
 
     LOOKS = looking.LOOKS
+    SPENT = steps.SPENT
+    SPENDING = steps.SPENDING
     TRACES = QUERIES
 
     def __init__(self, connection: Connection) -> None:
@@ -223,15 +225,6 @@ class Reader(Looking):
         """What is kept under a name, or None."""
         return await self._value("secrets", account, name)
 
-    async def spent(self, account: str, budget: str) -> Spent | None:
-        """What was spent of a budget, or None."""
-        found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
-        return found[0] if found else None
-
-    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
-        """What was spent of budgets, the one last charged first."""
-        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
-
     async def _value(self, table: str, account: str, name: str) -> str | None:
         query = f"SELECT {SECRETS} FROM {table} WHERE account = ? AND name = ?"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
@@ -312,22 +305,6 @@ class Reader(Looking):
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""
         return []
-
-    async def find(self, name: str) -> list[str]:
-        """The events and messages that a name is for."""
-        return await tracing.find(self._fetch, QUERIES, name)
-
-    async def trace(self, letter_id: str) -> Trace | None:
-        """The way of an event, or of that whose turn said a message."""
-        return await tracing.trace(self._fetch, QUERIES, letter_id)
-
-    async def recorded(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedEvent]:
-        """A thread's events as stored, by their ids, behind one of them."""
-        return await tracing.recorded(self._fetch, QUERIES, thread_id, after, limit)
-
-    async def spoken(self, thread_id: int, *, after: int = 0, limit: int = 1000) -> list[TracedMessage]:
-        """A thread's messages as stored, by their ids, behind one of them."""
-        return await tracing.spoken(self._fetch, QUERIES, thread_id, after, limit)
 
     async def raws(self, limit: int, before: int | None = None) -> list[RawWebhook]:
         """What the latest webhooks brought, newest first."""
