@@ -11,10 +11,11 @@ if TYPE_CHECKING:
     from bridge.config.settings_file import SettingsFile
     from bridge.conversation.contact import ContactThread, Identity, Person
     from bridge.conversation.dialog import Dialog
+    from bridge.conversation.spending import Budget, Paid, Spending
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import Turn
     from bridge.equal_text import fold
-    from bridge.errors import BridgeError, HandlerError, MediaError, NoAnswer, StepFailed
+    from bridge.errors import BridgeError, BudgetSpent, HandlerError, MediaError, NoAnswer, StepFailed
     from bridge.events import (
         Contact,
         Echo,
@@ -65,6 +66,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Audio",
     "BridgeError",
+    "Budget",
+    "BudgetSpent",
     "Button",
     "Buttons",
     "CallNext",
@@ -94,6 +97,7 @@ __all__ = [
     "Message",
     "NoAnswer",
     "Outgoing",
+    "Paid",
     "Person",
     "Place",
     "Postback",
@@ -104,6 +108,7 @@ __all__ = [
     "Section",
     "SettingsFile",
     "Signal",
+    "Spending",
     "Status",
     "StepFailed",
     "Template",
@@ -130,10 +135,11 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.config.settings_file": "SettingsFile",
         "bridge.conversation.contact": "ContactThread Identity Person",
         "bridge.conversation.dialog": "Dialog",
+        "bridge.conversation.spending": "Budget Paid Spending",
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
         "bridge.equal_text": "fold",
-        "bridge.errors": "BridgeError HandlerError MediaError NoAnswer StepFailed",
+        "bridge.errors": "BridgeError BudgetSpent HandlerError MediaError NoAnswer StepFailed",
         "bridge.events": "Contact Echo Event Handoff Job Media Merged Message Place Postback Returned Signal Status "
         "ThreadRef Timer Unmerged Unrecognised",
         "bridge.keys": "Key",

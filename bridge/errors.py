@@ -18,6 +18,7 @@ BridgeError
    |  |- NoThread                there is no thread of that id
    |  `- ThreadMoved             another turn of the thread came first: the turn runs again
    |- StatementFailed            the author's own SQL cannot be done: a HandlerError too
+   |- BudgetSpent                a step would cost more than its budget has left: a HandlerError too
    |- StoreInUse                 another process owns the file: exit 73
    |- NewerSchema                a later version wrote it: exit 78
    |  `- UnfinishedCopy          a copy into it was interrupted: exit 78
@@ -182,6 +183,14 @@ class KeyTaken(StoreError):
 
 class StatementFailed(StoreError, HandlerError):
     """A statement of the author's cannot be done as it is, and a repeat would fail like it."""
+
+
+class BudgetSpent(StoreError, HandlerError):
+    """A step would cost more than is left of the `budget`; it was not taken."""
+
+    def __init__(self, budget: str) -> None:
+        super().__init__(f"the budget {budget} is spent")
+        self.budget = budget
 
 
 class StoreInUse(StoreError):

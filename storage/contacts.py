@@ -19,7 +19,7 @@ PAGE: Final = """
 SELECT id FROM contacts WHERE merged_into IS NULL AND id < {before} ORDER BY id DESC LIMIT {limit}
 """
 """People, the newest first."""
-NAMED: Final = "SELECT DISTINCT contact_id FROM identities WHERE value = {0} OR value = {1} ORDER BY contact_id"
+NAMED: Final = "SELECT DISTINCT contact_id FROM identities WHERE value IN ({0}, {1}) ORDER BY contact_id"
 """Contacts by an identity, as it is given or as a phone number without its plus."""
 
 

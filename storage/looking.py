@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CANDIDATE: Final = "t.updated_at, t.id, t.account, t.channel, t.conversation, t.contact, t.note"
 IS_LISTED: Final = "(t.leads_to IS NULL OR t.last_heard IS NOT NULL)"
 """Nothing happens any more in the other ones."""
-TO_COME: Final = f"r.id, r.thread_id, {REF}, t.contact, r.name, r.due_at, r.set_at, r.message, r.handler"
+TO_COME: Final = f"r.id, r.thread_id, {REF}, t.contact, r.name, r.due_at, r.set_at, r.message, r.handler, r.since"
 _CHUNK: Final = 1000
 """Threads that are read at once, where most of them may not be meant."""
 
@@ -35,8 +35,8 @@ class Looks(NamedTuple):
     """What is asked, in the SQL of one database. The first five give CANDIDATE.
 
     `latest` and `held` (those that a person has) are of an account before a place, so many; `of_ids` are by a JSON list
-    of ids, and `named` by an identity. `waiting` and `dead` give ids of threads, so many. `summaries` are by a JSON
-    list. `to_come` gives TO_COME of an account behind a place.
+    of ids, and `named` by two forms of an identity. `waiting` and `dead` give ids of threads, so many. `summaries` are
+    by a JSON list. `to_come` gives TO_COME of an account behind a place.
     """
 
     latest: str
@@ -95,7 +95,8 @@ class Looking:
         if not name or not name.isprintable():  # no store takes NUL or half a character
             return []
         matches = matcher(replace(search, text=""))
-        named = [thread for row in await self._fetch(self.LOOKS.named, name) if matches(thread := Candidate(*row))]
+        rows = await self._fetch(self.LOOKS.named, name, f"+{name}")
+        named = [thread for row in rows if matches(thread := Candidate(*row))]
         if named and (search.waits or search.dead):
             ids = await self._chosen(search)
             named = [thread for thread in named if thread.id in ids]

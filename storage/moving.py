@@ -72,10 +72,10 @@ def greatest_numbers(tables: Sequence[Table]) -> str:
     return " UNION ALL ".join([*ids, *places])
 
 
-def inheritance(secrets: Sequence[tuple[str, str, str]]) -> dict[str, str]:
+def inheritance(secrets: Sequence[Row]) -> dict[str, str]:
     """What SECRETS found, by the name that each secret has in its own store."""
     values: dict[str, list[str]] = {}
-    for _, name, value in sorted(secrets, reverse=True):
+    for _, name, value in sorted((tuple(map(str, secret)) for secret in secrets), reverse=True):
         values.setdefault(name.removeprefix(INHERITED), []).append(value)
     return {name: " ".join(of_name) for name, of_name in values.items()}
 

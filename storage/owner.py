@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.encryption import Resealed
     from bridge.store.erasure import Erased, ErasedContact
+    from bridge.store.following import Followers
     from bridge.store.looks import AuditEntry
     from bridge.store.measures import Commits
     from bridge.store.media import FetchEnd, FetchRetry
@@ -37,6 +39,7 @@ class Owner(ABC):
         self._memory = memory
         self._marks = marks
         self._listener: Listener | None = None
+        self._followers: Followers | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
 
     @abstractmethod
@@ -51,6 +54,10 @@ class Owner(ABC):
     def listen(self, listener: Listener) -> None:
         """Whom to tell what was committed, from now on."""
         self._listener = listener
+
+    def follow(self, followers: Followers) -> None:
+        """Tell followers what happens in threads, from now on."""
+        self._followers = followers
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
@@ -156,6 +163,11 @@ class Owner(ABC):
     async def wipe(self) -> bool:
         """A database on a server overwrites what is erased by itself, in its own time."""
         return True
+
+    async def reseal(self, limit: int = 500) -> Resealed:
+        """A part of a rotation of the keys, from where the last part ended."""
+        resealed: Resealed = (await self._writer.put(Unit("reseal", (limit,)))).value
+        return resealed
 
     async def leap(self) -> None:
         """Leave out numbers of timers."""

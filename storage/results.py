@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Result:
-    """`value` answers the caller; the rest is for the listener."""
+    """`value` answers the caller; the rest is for the listener, and for followers.
+
+    `news` is that of messages, each with its thread and number, what became of it, and why; see following.of_news.
+    """
 
     value: Any = None
     received: list[InboxRow] = field(default_factory=list)
@@ -20,3 +23,4 @@ class Result:
     resolved: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     fetchable: bool = False
+    news: list[tuple[int, int, str, str]] = field(default_factory=list)

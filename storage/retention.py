@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.events import Status
-from bridge.store.admission import OWN_KINDS
+from bridge.store.admission import OWN_KINDS, digest
+from bridge.store.following import PREFIX
 from bridge.store.lifecycle import InboxState, MediaState, OutboxState, Outcome, TimerState
 from bridge.store.retention import WAITS_LONGER, Sweep, Swept
 
@@ -21,6 +22,8 @@ LOOKED_AT: Final = 5
 """Rows that a part of a sweep looks at, for each that it may remove."""
 _OVER_EVENT: Final = f"w.status {one_of(InboxState.DONE, InboxState.DROPPED)}"
 _OVER_MESSAGE: Final = f"w.status {one_of(OutboxState.SENT, OutboxState.EXPIRED, OutboxState.DROPPED)}"
+_BEHIND: Final = PREFIX[:-1] + chr(ord(PREFIX[-1]) + 1)
+_OF_FOLLOWER: Final = f"w.account >= {literal(PREFIX)} AND w.account < {literal(_BEHIND)}"
 _SAYS_NOTHING: Final = f"(SELECT 1 FROM outbox o WHERE o.thread_id = w.thread_id AND o.{MESSAGE_OPEN} LIMIT 1) IS NULL"
 """An open message asks what it answers."""
 _ANSWERED: Final = f"""
@@ -75,6 +78,7 @@ def places(one: str) -> dict[Sweep, Place]:
             f"w.kind = {literal(Status.tag)} AND ({_OVER_EVENT} OR {early})",
             keeps_newest=True,
         ),
+        Sweep.OUTGOING_EVENTS: Place("outbox", left, f"{_OVER_MESSAGE} AND {_OF_FOLLOWER}", keeps_newest=True),
         Sweep.DEAD_EVENTS: Place("inbox", "w.done_at", f"w.{DEAD_EVENT}", keeps_newest=True),
         Sweep.DEAD_MESSAGES: Place("outbox", "w.done_at", f"w.{DEAD_MESSAGE}", keeps_newest=True),
     }
@@ -101,6 +105,11 @@ ORDER BY {at}, w.id LIMIT $2
 def counted(place: Place) -> str:
     """The query that counts the rows of a sweep in BY_AGE."""
     return f"SELECT count(*) FROM {place.table} w WHERE {place.condition} AND {place.at} < $1"
+
+
+def emptied_of(content: bytes) -> bytes:
+    """What stands in the place of a content; what is emptied already stays so."""
+    return content if content.startswith(b"\0") else digest(content)
 
 
 def chosen(sweep: Sweep, rows: Sequence[Row], limit: int) -> tuple[list[int], Swept]:

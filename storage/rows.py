@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import orjson
 
@@ -10,7 +10,7 @@ from bridge.events import Message, Postback
 from bridge.store.admission import done_at
 from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
-from .records import pack, pack_choices
+from .records import REF, pack, pack_choices
 
 if TYPE_CHECKING:
     from bridge.events import Event, ThreadRef
@@ -26,6 +26,25 @@ MESSAGE_VALUES: Final = (
     "id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, attempt, available_at, "
     "expires_at, created_at, error, done_at"
 )
+
+
+KNOWN: Final = "i.account, i.event_key, i.event, i.raw, i.id"
+TRIED: Final = "o.id, o.message, o.status, coalesce(o.done_at, o.created_at)"
+CONTENTS: Final = "event, raw, id"
+ERASED_EVENT: Final = "w.id, w.account, w.event_key, w.received_at, w.raw"
+BESIDE: Final = "o.raw, o.id"
+SPOKEN: Final = f"o.id, o.thread_id, o.delivery, o.status, o.outcome, {REF}"
+PLACE_OF: Final = "id, account, channel, conversation"
+LOCKED: Final = (
+    f"t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to"
+)
+FAMILY: Final = "c.id, c.merged_into, c.content"
+SECRETS: Final = "value, account, name"
+EARLY: Final = "inbox_id, value, error, wanted"
+OWNER: Final = "i.kind, i.value, i.contact_id"
+ASSERTED: Final = "i.account, i.kind, i.value, i.contact_id"
+CONTRADICTED: Final = "c.account, c.kind, c.value"
+"""Columns that both databases read: storage.sealing knows these lists, as those of the other records."""
 
 
 def event_row(
@@ -66,33 +85,51 @@ def event_values(arrival: Arrival, number: int, thread_id: int | None, state: In
     )
 
 
-def message_row(turn: TurnCommit, saying: Saying, number: int, *, attempt: int) -> OutboxRow:
+class Said(NamedTuple):
+    """A saying in its thread, said at a time (microseconds); `inbox_id` is the event whose turn said it."""
+
+    saying: Saying
+    thread: ThreadRow
+    at: int
+    inbox_id: int | None = None
+    answers: int = 0
+
+
+def said_by(turn: TurnCommit) -> list[Said]:
+    """What a turn says."""
+    answers = turn.row.id if isinstance(turn.row.event, Message | Postback) else 0
+    return [Said(saying, turn.thread, turn.at, turn.row.id, answers) for saying in turn.sayings]
+
+
+def message_row(said: Said, number: int, *, attempt: int) -> OutboxRow:
     """A saying as the engine has it."""
+    saying, thread, at, _, answers = said
     return OutboxRow(
         id=number,
         seq=number,
-        thread_id=turn.thread.id,
-        ref=turn.thread.ref,
+        thread_id=thread.id,
+        ref=thread.ref,
         key=saying.key,
         message=saying.message,
         attempt=attempt,
-        address=turn.thread.address,
-        created_at=turn.at,
+        address=thread.address,
+        created_at=at,
         available_at=saying.available_at,
         expires_at=saying.expires_at,
-        answers=turn.row.id if isinstance(turn.row.event, Message | Postback) else 0,
+        answers=answers,
         size=len(saying.encoded),
     )
 
 
-def message_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[Any, ...]:
+def message_values(said: Said, row: OutboxRow) -> tuple[Any, ...]:
     """The columns MESSAGE_VALUES."""
+    saying = said.saying
     return (
         row.id,
         row.key,
         row.ref.account,
         row.thread_id,
-        turn.row.id,
+        said.inbox_id,
         row.seq,
         row.message.kind,
         saying.encoded,
@@ -104,7 +141,7 @@ def message_values(turn: TurnCommit, saying: Saying, row: OutboxRow) -> tuple[An
         row.expires_at,
         row.created_at,
         saying.dropped or None,
-        turn.at if saying.dropped else None,
+        row.created_at if saying.dropped else None,
     )
 
 

@@ -23,12 +23,14 @@ EVENT: Final = (
     "i.status, i.attempt, i.replay, i.received_at, i.available_at, i.tried_at, i.done_at, coalesce(i.error, ''), "
     "coalesce(i.trace, ''), i.event, i.raw, i.address, i.channel"
 )
+EVENT_LINE: Final = EVENT.replace("i.raw", "NULL")
+"""Without the webhook."""
 MESSAGE: Final = (
     "o.id, o.account, o.thread_id, t.channel || ':' || t.conversation, o.inbox_id, o.seq, o.key, o.kind, o.message, "
     "o.given_up, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''), coalesce(o.delivery_error, ''), "
     "o.message_id, o.attempt, o.available_at, o.expires_at, o.created_at, o.done_at, coalesce(o.error, '')"
 )
-TRY: Final = "a.outbox_id, a.attempt, a.at, a.outcome, coalesce(a.reason, ''), a.exchange"
+TRY: Final = "attempt, at, outcome, coalesce(reason, ''), exchange, outbox_id"
 TIMER: Final = "id, name, due_at, set_at, status"
 HEARD: Final = """
 WITH RECURSIVE d (digest) AS (
@@ -152,7 +154,7 @@ async def trace(fetch: Fetch, queries: Queries, letter: str) -> Trace | None:
 
 async def _with_tries(fetch: Fetch, queries: Queries, messages: Sequence[TracedMessage]) -> list[TracedMessage]:
     tries: dict[int, list[Try]] = {message.id: [] for message in messages}
-    for row_id, *row in await fetch(queries.tries, _json([*tries])):
+    for *row, row_id in await fetch(queries.tries, _json([*tries])):
         tries[row_id].append(_try(row))
     return [replace(message, tries=tries[message.id]) for message in messages]
 
@@ -207,7 +209,7 @@ def _event(row: Row) -> TracedEvent:
         reason=row[14],
         trace=row[15],
         content=row[16],
-        raw=row[17],
+        raw=row[17] or b"",
         address=unpack(row[18]),
         channel=row[19],
     )

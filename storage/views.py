@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import orjson
 
 from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
+from bridge.store.following import is_follower
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, TimerState
 from bridge.store.looks import (
     AccountSummary,
@@ -22,10 +23,12 @@ from bridge.store.looks import (
 from bridge.store.replay import letter_of
 from bridge.store.shapes import RawWebhook
 
-from .records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
+from .records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+
+    from bridge.store.looks import Place
 
     from .records import Row
 
@@ -42,7 +45,7 @@ SELECT 'dead_messages', count(*) FROM outbox WHERE {DEAD_MESSAGE}
 """
 EVENT: Final = "i.id, i.account, i.thread_id, i.kind, i.status, coalesce(i.error, ''), i.replay, i.received_at"
 MESSAGE: Final = """o.key, o.account, o.thread_id, o.kind, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''),
-    coalesce(nullif(o.delivery_error, ''), o.error, ''), o.message_id, o.attempt, o.created_at"""
+    coalesce(nullif(o.delivery_error, ''), o.error, ''), o.message_id, o.attempt, o.created_at, o.id"""
 AUDIT: Final = "id, at, who, what, account, target"
 AUDIT_VALUES: Final = "at, who, what, account, target"
 """What `audit_values` gives."""
@@ -60,13 +63,50 @@ SELECT name FROM accounts WHERE name IS NOT NULL
 """Looks at one row of each account, however many threads there are."""
 
 
+def accounts(rows: Iterable[Row]) -> list[str]:
+    """The accounts with conversations: in a follower's nobody speaks."""
+    return [account for (account,) in rows if not is_follower(account)]
+
+
 LAST: Final = 2**62
 """A number that no row has yet."""
+RAW: Final = "id, account, received_at, raw"
 RAWS: Final = f"""
-SELECT id, account, received_at, raw FROM inbox
+SELECT {RAW} FROM inbox
 WHERE id < {{before}} AND NOT kind {one_of(*OWN_KINDS)} ORDER BY id DESC LIMIT {{limit}}
 """
 """Rows are in the order of time: this one goes back from a row on, and ends after so many."""
+SUMMARY: Final = f"""
+t.id, {REF}, t.contact, t.step, t.version,
+(SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
+(SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
+t.updated_at,
+coalesce(
+    (SELECT o.id || ' ' || o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
+    (SELECT i.id || ' ' || i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1),
+    ''),
+t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
+"""
+"""What waits in a thread is counted only for those that are shown. A reason has the number of its row before it."""
+UNCONFIRMED: Final = f"o.id, {REF}, o.message_id, coalesce(o.delivery, '')"
+HISTORY: Final = (
+    "id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at"
+)
+SAID: Final = "o.id, 'out', o.kind, o.status, coalesce(o.delivery, ''), o.message, o.key, o.created_at"
+"""A message as HISTORY has it."""
+IN_LETTER: Final = (
+    "i.id, 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status, "
+    "coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'"
+)
+OUT_LETTER: Final = (
+    "o.id, 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status, "
+    "coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, ''"
+)
+"""Its tries come behind it, as JSON."""
+IN_LETTER_LINE: Final = IN_LETTER.replace("i.raw", "substr(i.raw, 1, 0)")
+OUT_LETTER_LINE: Final = f"{OUT_LETTER.replace('o.message', 'substr(o.message, 1, 0)')}, '[]'"
+"""Without their contents."""
+LETTER_PLACE: Final = "done_at, id, coalesce(error, '')"
 
 
 def raw_webhook(row: Row) -> RawWebhook:
@@ -113,7 +153,7 @@ def summary(row: Row) -> ThreadSummary:
         open_events=row[8],
         open_messages=row[9],
         last_at=row[10],
-        reason=row[11],
+        reason=row[11].partition(" ")[2],
         note=row[12],
         kept_events=row[13],
     )
@@ -168,27 +208,52 @@ def newest(letters: Sequence[DeadLetter], limit: int) -> list[DeadLetter]:
     return sorted(letters, key=lambda letter: (letter.at, letter_of(letter.id)[1]), reverse=True)[:limit]
 
 
-def oldest_letters(sides: Mapping[str, Iterable[Row]], limit: int) -> list[tuple[int, str]]:
-    """The times and ids of dead letters whose places (time and number) each side gives, as one list."""
-    places = sorted((at, number, side) for side, rows in sides.items() for at, number in rows)
-    return [(at, f"{side}-{number}") for at, number, side in places[:limit]]
+class Dead(NamedTuple):
+    """What a list of dead letters is about."""
+
+    at: int
+    id: str
+    reason: str
+
+
+Letter = TypeVar("Letter", Dead, DeadLetter)
+
+
+def oldest_letters(sides: Mapping[str, Iterable[Row]], limit: int) -> list[Dead]:
+    """The dead letters whose LETTER_PLACE each side gives, as one list."""
+    places = sorted((at, number, side, reason) for side, rows in sides.items() for at, number, reason in rows)
+    return [Dead(at, f"{side}-{number}", reason) for at, number, side, reason in places[:limit]]
+
+
+async def of_reason(
+    page: Callable[[Place, int], Awaitable[list[Letter]]], reason: str, limit: int, place: Place
+) -> list[Letter]:
+    """The first dead letters of a reason. A page has those too whose reasons a database cannot read."""
+    found: list[Letter] = []
+    while len(found) < limit:
+        letters = await page(place, limit)
+        found += [letter for letter in letters if reason in letter.reason]
+        if len(letters) < limit:
+            break
+        place = letters[-1].at, letter_of(letters[-1].id)[1] or 0
+    return found[:limit]
 
 
 def dead_letter(row: Row) -> DeadLetter:
     """A dead letter of either side."""
     return DeadLetter(
-        id=row[0],
-        account=row[1],
-        thread=row[2],
-        kind=row[3],
-        state=row[4],
-        reason=row[5],
-        attempt=row[6],
-        at=row[7],
-        content=row[8],
-        channel=row[9],
-        trace=row[10],
-        tries=row[11],
+        id=row[1],
+        account=row[2],
+        thread=row[3],
+        kind=row[4],
+        state=row[5],
+        reason=row[6],
+        attempt=row[7],
+        at=row[8],
+        content=row[9],
+        channel=row[10],
+        trace=row[11],
+        tries=row[12],
     )
 
 

@@ -10,7 +10,9 @@ from bridge.app.fitness import misfits
 from bridge.app.own_tables import migrate
 from bridge.app.parts import Base, assemble
 from bridge.clock import SystemClock
+from bridge.config.load import followers_of
 from bridge.config.texts import read_texts
+from bridge.engine.delivery.endpoint import guarded
 from bridge.engine.delivery.opening import open_transport
 from bridge.engine.ingest import reread
 from bridge.engine.media.door import GuardedDoor
@@ -20,12 +22,12 @@ from bridge.errors import ConfigError
 from bridge.log import log
 from bridge.routing.loading import load_routers
 from bridge.routing.router import combine, rulebook_of
-from bridge.store.opening import open_store
+from bridge.store.opening import Opener, open_store
 from bridge.units import is_loopback
 from bridge.web.peers import Peers
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from datetime import datetime
 
     from bridge.app.parts import Parts
@@ -58,7 +60,7 @@ class Outside:
     `watched`: a thread looks for code that blocks the loop. `is_near`: whether an address is never limited.
     """
 
-    open_store: Callable[[str], Awaitable[Store]] = open_store
+    open_store: Opener = open_store
     open_transport: Callable[[], Transport] | None = None
     open_door: Callable[[], Door] = GuardedDoor
     open_contents: Callable[[str], Contents] = open_contents
@@ -150,8 +152,7 @@ class Bridge:
             ConfigError: a migration of the author's cannot be applied.
         """
         outside = self._outside
-        http_client = self.config.delivery.http_client
-        store = await outside.open_store(self.config.storage.url)
+        store = await outside.open_store(self.config.storage.url, self.config.storage.keys)
         try:
             await migrate(store, self.config, self.clock.now())
         except BaseException:
@@ -162,7 +163,7 @@ class Bridge:
             router=self.router,
             texts=self.texts,
             store=store,
-            transport=outside.open_transport() if outside.open_transport else open_transport(http_client),
+            transport=outside.open_transport() if outside.open_transport else self._transport(),
             clock=self.clock,
             rng=outside.rng,
             executor=outside.executor,
@@ -176,7 +177,12 @@ class Bridge:
         )
         self._parts = assemble(base)
         store.listen(self)
+        if (followers := followers_of(self.config)) is not None:
+            store.follow(followers)
         self.ready = True
+
+    def _transport(self) -> Transport:
+        return open_transport(self.config.delivery.http_client, guarded(self.config.events.webhooks))
 
     async def take_up(self) -> None:
         """Begin with what waits in the store."""

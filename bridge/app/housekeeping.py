@@ -26,6 +26,8 @@ async def keep(parts: Parts, verb: str, asked: Mapping[str, Any]) -> Mapping[str
             return {"rows": dict(erased.rows), "more": erased.more}
         case "erase contact":
             return (await parts.store.erase_contact(int(asked["contact"])))._asdict()
+        case "reseal":
+            return (await parts.store.reseal(int(asked["limit"])))._asdict()
         case "wipe":
             return {"wiped": await parts.store.wipe()}
         case _:

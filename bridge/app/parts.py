@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from bridge.config.accounts import Account
@@ -14,6 +14,7 @@ from bridge.engine.dead_letters import Letters
 from bridge.engine.delivery.client import Client
 from bridge.engine.delivery.credentials import Vault
 from bridge.engine.delivery.delivery import Delivery
+from bridge.engine.delivery.endpoint import account_for
 from bridge.engine.delivery.outcomes import DeliveryTools
 from bridge.engine.delivery.worker import DeliveryWorker
 from bridge.engine.handoff import Handoffs
@@ -38,13 +39,14 @@ from bridge.providers.nobody import Nobody
 from bridge.providers.optional import NamesItself
 from bridge.providers.port import AccountSettings
 from bridge.routing.router import rulebook_of
+from bridge.store.retention import Kept
 from bridge.web.peers import Bodies
 from bridge.web.server import DRAIN_SECONDS
 from bridge.web.webhooks import Webhooks
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from bridge.clock import Clock
     from bridge.config.load import Config
@@ -60,6 +62,14 @@ if TYPE_CHECKING:
     from bridge.store.port import Store
     from bridge.store.records import Arrival
     from bridge.web.peers import Peers
+
+
+_ANY: Final = 1 << 40
+"""Tries of an event: as many as there is time for."""
+_EVENTS_KEPT: Final = 7 * 86_400.0
+"""Seconds."""
+_LONGEST: Final = 300.0
+"""Seconds between two tries of an event, unless its receiver asks for more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -203,8 +213,11 @@ def assemble(base: Base) -> Parts:
         dispatcher=dispatcher,
         delivery=Delivery(
             [
-                DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
-                for account, client in clients
+                *(
+                    DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
+                    for account, client in clients
+                ),
+                *_followers(base, sending),
             ]
         ),
         polling=Polling(clients, asking),
@@ -235,10 +248,26 @@ def assemble(base: Base) -> Parts:
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
         files=files,
         fetching=_fetching(base, clients, dispatcher, counters),
-        retention=Retention(store, config.retention.ages, clock),
+        retention=Retention(store, _ages(config), clock),
         watchdog=Watchdog() if base.watched else None,
         counters=counters,
     )
+
+
+def _followers(base: Base, sending: DeliveryTools) -> Iterator[DeliveryWorker]:
+    """What tells systems that follow conversations: what one does not take is given up by time alone."""
+    events, concurrency = base.config.events, base.config.delivery.concurrency
+    tools = replace(sending, backoff=Backoff(attempts=_ANY, cap=_LONGEST, give_up_after=events.give_up_after))
+    for webhook in events.webhooks:
+        account = account_for(webhook, base.clock)
+        client = Client(account.provider, account.settings, base.transport, base.clock, connections=concurrency)
+        yield DeliveryWorker(account, client, tools, concurrency=concurrency, by_age=True)
+
+
+def _ages(config: Config) -> Mapping[Kept, float]:
+    """What is configured; and that events which were taken do not pile up."""
+    usual = {Kept.OUTGOING_EVENTS: _EVENTS_KEPT} if config.events.webhooks else {}
+    return {**usual, **config.retention.ages}
 
 
 def _counters(config: Config) -> Counters:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.clock import Clock
     from bridge.config.load import Config
     from bridge.routing.router import Router
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store
 
 T = TypeVar("T")
@@ -112,8 +113,8 @@ class ShardedBridge(Bridge):
     def _made(self, part: Config, outside: Outside) -> Bridge:
         others = [name for name in self.config.accounts if name not in part.accounts]
 
-        async def opened(url: str) -> Store:
-            return await self._without(others, await outside.open_store(url), url)
+        async def opened(url: str, keys: Sequence[EncryptionKey]) -> Store:
+            return await self._without(others, await outside.open_store(url, keys), url)
 
         shard = Bridge(part, router=self.router, clock=self.clock, outside=replace(outside, open_store=opened))
         shard.peers = self.peers

@@ -12,9 +12,10 @@ from bridge.workers.address import check_address
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from bridge.config.load import Config
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store
     from bridge.workers.link import Link
 
@@ -38,12 +39,12 @@ async def get_ready(config: Config, link: Link) -> Iterable[socket.socket]:
     return before.connections() if before is not None else ()
 
 
-async def opened_soon(url: str) -> Store:
+async def opened_soon(url: str, keys: Sequence[EncryptionKey]) -> Store:
     """The store at `url`. Raises StoreInUse when somebody else keeps it, NewerSchema, Unavailable, Broken."""
     until = asyncio.get_running_loop().time() + _PATIENCE
     while True:
         try:
-            return await open_store(url)
+            return await open_store(url, keys)
         except StoreInUse:
             if asyncio.get_running_loop().time() >= until:
                 raise

@@ -11,7 +11,7 @@ from bridge.bench.growth_postgres import growth_postgres
 from bridge.bench.ingest import ingest
 from bridge.bench.memory import memory
 from bridge.bench.processes import cores
-from bridge.bench.replies import e2e, latency, peers
+from bridge.bench.replies import e2e, events, latency, peers
 from bridge.bench.scale import scale
 from bridge.bench.shares import stages
 from bridge.bench.startup import startup
@@ -32,9 +32,10 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Coroutine[Any, Any, Report]]]] 
     "memory": memory,
     "startup": startup,
     "scale": scale,
+    "events": events,
     "peers": peers,
 }
-ASKED_FOR: Final = frozenset({"growth", "growth-postgres", "scale", "peers"})
+ASKED_FOR: Final = frozenset({"growth", "growth-postgres", "scale", "events", "peers"})
 """Benchmarks that run only when they are named."""
 
 

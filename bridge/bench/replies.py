@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.bench.checkout import from_checkout, is_checkout, peer_versions
@@ -9,7 +10,9 @@ from bridge.bench.closed_loop import Demand
 from bridge.bench.ingest import SERVERS
 from bridge.bench.processes import Subject
 from bridge.bench.report import Report
+from bridge.bench.servers import FOLLOWER
 from bridge.bench.slices import column, interleaved, running
+from bridge.bench.webhooks import konnek
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +20,12 @@ if TYPE_CHECKING:
     from bridge.bench.slices import Running, Settings
 
 ECHO: Final = Subject(name="threadbridge", module=SERVERS, arguments=("echo",))
+FOLLOWED: Final = Subject(
+    name="followed",
+    module=SERVERS,
+    arguments=("followed",),
+    dialect=replace(konnek(), about=FOLLOWER.encode()),
+)
 
 
 async def e2e(settings: Settings) -> Report:
@@ -24,6 +33,14 @@ async def e2e(settings: Settings) -> Report:
     report = Report("e2e")
     bare = from_checkout("bare") if is_checkout() else ()
     async with running([ECHO, *bare], settings) as at_work:
+        await _at_full_speed(at_work, settings, report)
+    return report
+
+
+async def events(settings: Settings) -> Report:
+    """What it costs to tell one follower of every message, beside a bridge without followers."""
+    report = Report("events")
+    async with running([FOLLOWED, ECHO], settings) as at_work:
         await _at_full_speed(at_work, settings, report)
     return report
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import uvloop
 from aiohttp import web
+from pydantic import SecretStr
 
 from bridge.app.bridge import Bridge
 from bridge.app.http import runner_for
@@ -37,6 +38,8 @@ ACCOUNT: Final = {
 
 _FAST: Final = {"turns_per_minute": 1_000_000, "flood_per_minute": 1_000_000}
 """The guard looks at every turn as in production; its bounds admit contacts that say as much as no person does."""
+FOLLOWER: Final = "/events"
+"""The path at the gateway to which outgoing events go."""
 STORE: Final = "BENCH_STORE"
 """The variable of the environment that names the store, where it is no file in the folder."""
 RELAXED: Final = "durability=relaxed"
@@ -67,6 +70,12 @@ def echo(gateway: int, folder: str) -> web.AppRunner:
     return runner_for(_made(Bridge, gateway, folder))
 
 
+def followed(gateway: int, folder: str) -> web.AppRunner:
+    """The same with a follower, which the gateway plays too: each message is two events."""
+    follower = {"url": f"http://127.0.0.1:{gateway}{FOLLOWER}", "secret": SecretStr(f"whsec_{'A' * 32}")}
+    return runner_for(_made(Bridge, gateway, folder, events={"webhooks": [follower]}))
+
+
 def watched(gateway: int, folder: str) -> web.AppRunner:
     """The same, with the time of each stage written to FOLDER when it ends."""
     return runner_for(_made(Watched, gateway, folder))
@@ -83,7 +92,7 @@ class _Held(Bridge):
         await self.parts.dispatcher.lanes.stop(0)
 
 
-def _made(kind: type[Bridge], gateway: int, folder: str) -> Bridge:
+def _made(kind: type[Bridge], gateway: int, folder: str, **sections: object) -> Bridge:
     router = Router("bench")
 
     @router.message()
@@ -92,7 +101,7 @@ def _made(kind: type[Bridge], gateway: int, folder: str) -> Bridge:
 
     account = {**ACCOUNT, "base_url": f"http://127.0.0.1:{gateway}"}
     values: dict[str, Any] = {"storage": _storage(folder), "guard": _FAST, "accounts": {"shop": account}}
-    return kind(Config.from_dict(values), router=router)
+    return kind(Config.from_dict(values | sections), router=router)
 
 
 def _storage(folder: str) -> dict[str, str]:
@@ -104,6 +113,7 @@ def _storage(folder: str) -> dict[str, str]:
 SERVERS: Final[dict[str, Callable[[int, str], web.AppRunner]]] = {
     "plain": plain,
     "echo": echo,
+    "followed": followed,
     "watched": watched,
     "held": held,
 }

@@ -46,6 +46,7 @@ COMMANDS: Final = {
             "Make the store out of a backup, and hold back messages that may have been sent since.",
         ),
         Entry("prune", "prune:prune", "Remove what is older than [retention] says, now."),
+        Entry("keys", "keys:keys", "Make a key for encryption at rest, and bring all values under the newest."),
         Entry("copy", "copy:copy", "Move house: copy a store into another database, whole and verified."),
         Entry(
             "emulate", "emulate:emulate", "Emulate a provider, as strict as its documentation, with faults on demand."
@@ -88,6 +89,7 @@ COMMANDS: Final = {
             "Serve a coding assistant over MCP: conversations, traces, dead letters, and failing tests of them.",
         ),
         Entry("jobs", "jobs:jobs", "List the bot's jobs with their times, and run one now."),
+        Entry("spending", "spending:spending", "Show what steps spent of each budget, in its day or month."),
         Entry("dialogs", "dialogs:dialogs", "List waiting dialogs, check them against changed code, and end one."),
     ),
 }

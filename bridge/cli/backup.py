@@ -94,7 +94,7 @@ def _refuse(error: BackupRefused) -> NoReturn:
 
 
 async def _settle_in(config: Config, *, sends: bool) -> tuple[Restored, int]:
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         taken_at = int(await store.cursor("", TAKEN) or 0)
         return await settle_in(store, SystemClock().now(), sends=sends), taken_at

@@ -69,7 +69,7 @@ def capture(
         read, source = bot_and_store(config, store, dev=dev, demo=demo)
         if no_store_yet(source):
             leave(1)
-        captured = asyncio.run(_captured(source.storage.url, name))
+        captured = asyncio.run(_captured(source, name))
         if captured is None:
             complain(f"{name}: no conversation and no event or message of one has this id")
             leave(1)
@@ -105,8 +105,8 @@ class Captured:
         return Recording(conversations=[replace(self.conversation, events=events)], secret=self.secret)
 
 
-async def _captured(url: str, name: str) -> Captured | None:
-    store = await open_reader(url)
+async def _captured(source: Config, name: str) -> Captured | None:
+    store = await open_reader(source.storage.url, source.storage.keys)
     try:
         thread_id, letter = None, ""
         if letter_of(name)[1] is not None:

@@ -77,8 +77,12 @@ def examined(config: Path) -> tuple[list[Problem], str]:
             Problem(read.file, "accounts", "no account is configured, so no webhook can arrive", warning=True)
         )
     counted = [_count(len(read.accounts), "account"), _count(handlers, "handler")]
+    if read.events.webhooks:
+        counted.append(_count(len(read.events.webhooks), "follower"))
     if languages:
         counted.append(_count(languages, "language"))
+    if read.storage.keys:
+        counted.append(f"encrypted under the key {read.storage.keys[0].id}")
     return problems, f"ok: {', '.join(counted)}"
 
 
@@ -120,11 +124,17 @@ def _names(config: Config) -> list[Problem]:
     urls = {
         key_path(path): urlsplit(url).hostname or "" for path, url in urls_of(config.server.public_url, config.accounts)
     }
-    names = {host for host in urls.values() if reach_of(host) is None}
+    followers = {
+        key_path(("events", "webhooks", number, "url")): urlsplit(webhook.url.get_secret_value()).hostname or ""
+        for number, webhook in enumerate(config.events.webhooks)
+        if not webhook.is_written_out
+    }
+    names = {host for host in (*urls.values(), *followers.values()) if reach_of(host) is None}
     reaches = resolved(names)
     return [
-        Problem(config.file, key, f"{host} resolves to {_ELSEWHERE[reach]}", warning=True)
-        for key, host in urls.items()
+        Problem(config.file, key, f"{host} resolves to {_ELSEWHERE[reach]}{more}", warning=True)
+        for hosts, more in ((urls, ""), (followers, "; events go there only with `private = true`"))
+        for key, host in hosts.items()
         if (reach := reaches.get(host)) in _ELSEWHERE
     ]
 
@@ -241,7 +251,7 @@ def _unusable(database: Path) -> str | None:
 async def _look_inside(config: Config) -> list[Problem]:
     """Whether the store can be read, and what is wrong with the migrations of the bot's own tables."""
     migrations = read_migrations(config)
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         await store.counts()
         applied = await store.migrations() if config.storage.migrations is not None else []

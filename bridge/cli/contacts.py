@@ -302,7 +302,7 @@ def _asked(config: Config, contact_id: str, verb: str, missing: str, body: str) 
 
 
 async def _do(config: Config, act: Callable[[Store, int], Awaitable[bool]]) -> bool:
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         return await act(store, SystemClock().now())
     finally:

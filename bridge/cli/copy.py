@@ -12,14 +12,15 @@ import typer
 
 from bridge.cli.output import DEFAULT, ConfigFile, complain, exits, leave, listing, say
 from bridge.config.load import Config, load_config
-from bridge.config.schema import RELAXED
+from bridge.config.schema import RELAXED, Storage
 from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.opening import copy_type, open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Callable, Coroutine, Iterator, Sequence
 
     from bridge.store.copying import Copied, Progress
+    from bridge.store.encryption import EncryptionKey
 
 _REFUSED: Final = 1
 _INTERRUPTED: Final = 130
@@ -58,13 +59,16 @@ def copy(
     if remove and not account:
         raise typer.BadParameter("goes with --account", param_hint="--remove")
     with exits():
-        from_url = _url(source, "--from") if source is not None else load_config(config, accounts=False).storage.url
+        is_named = source is not None and not config.exists()
+        storage = Storage() if is_named else load_config(config, accounts=False).storage
+        keys = storage.keys
+        from_url = _url(source, "--from") if source is not None else storage.url
         to_url = _url(target, "--to")
         began = time.monotonic()
         with _shown() as tell:
-            copied = _run(_copy(from_url, to_url, account, tell, removes=remove))
+            copied = _run(_copy(from_url, to_url, account, tell, removes=remove, keys=keys))
         _report(copied, time.monotonic() - began)
-        if asyncio.run(_has_own_tables(from_url)):
+        if asyncio.run(_has_own_tables(from_url, keys)):
             say("the bot's own tables are not copied: its migrations make them anew, and their rows are yours to move")
         say(_next(to_url, account, removed=remove))
 
@@ -96,13 +100,20 @@ def _run(copying: Coroutine[None, None, list[Copied]]) -> list[Copied]:
 
 
 async def _copy(
-    source_url: str, target_url: str, account: str, tell: Callable[[Progress], None], *, removes: bool
+    source_url: str,
+    target_url: str,
+    account: str,
+    tell: Callable[[Progress], None],
+    *,
+    removes: bool,
+    keys: Sequence[EncryptionKey],
 ) -> list[Copied]:
     if source_url == target_url:
         raise CopyRefused("--from and --to are the same store")
-    source = await copy_type(source_url).open_copy_source(source_url, account)
+    given = (keys,) if keys else ()
+    source = await copy_type(source_url).open_copy_source(source_url, account, *given)
     try:
-        target = await copy_type(target_url).open_copy_target(target_url, account)
+        target = await copy_type(target_url).open_copy_target(target_url, account, *given)
         try:
             return await copy_store(source, target, tell, removes=removes)
         finally:
@@ -111,8 +122,8 @@ async def _copy(
         await source.close()
 
 
-async def _has_own_tables(url: str) -> bool:
-    reader = await open_reader(url)
+async def _has_own_tables(url: str, keys: Sequence[EncryptionKey]) -> bool:
+    reader = await open_reader(url, keys)
     try:
         return bool(await reader.migrations())
     finally:

@@ -15,7 +15,7 @@ from bridge.cli.looking import OfDemo, OfDev, StoreUrl, looked_at
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leave, listing, say, time_of
 from bridge.cli.threads import Limit, OfAccount, no_store_yet
 from bridge.clock import SystemClock
-from bridge.config.load import load_config
+from bridge.config.load import followers_of, load_config
 from bridge.engine.dead_letters import Letters, in_order
 from bridge.errors import Unmappable
 from bridge.routing.loading import load_routers
@@ -165,7 +165,7 @@ class _Choice(NamedTuple):
     async def ids(self, config: Config, before: int) -> list[str]:
         if no_store_yet(config):
             return []
-        store = await open_reader(config.storage.url)
+        store = await open_reader(config.storage.url, config.storage.keys)
         try:
             letters = await store.oldest_letters(
                 account=self.account, reason=self.reason or "", until=before, limit=_EVERY
@@ -215,8 +215,10 @@ def _ask_or_do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -
 
 
 async def _do(config: Config, ids: Sequence[str], verb: Verb, report: Report) -> None:
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     letters = Letters(store, _reread(config), SystemClock())
+    if (followers := followers_of(config)) is not None:
+        store.follow(followers)
     act = letters.replay if verb == "replay" else letters.drop
     try:
         for letter_id in ids:
@@ -244,7 +246,7 @@ async def letter_rows(config: Config, account: str | None, limit: int) -> list[d
     """The list of dead letters, the newest first."""
     if no_store_yet(config):
         return []
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         return [_row(letter) for letter in await store.dead_letters(account=account, limit=limit)]
     finally:
@@ -255,7 +257,7 @@ async def letter_row(config: Config, letter_id: str) -> dict[str, object] | None
     """One dead letter, with what it holds; None: there is none of that id."""
     if no_store_yet(config):
         return None
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         letter = await store.dead_letter(letter_id)
         return None if letter is None else _row(letter) | _more(letter)

@@ -119,7 +119,7 @@ async def _waiting(config: Config, account: str | None, limit: int) -> list[dict
     rows: list[dict[str, object]] = []
     if no_store_yet(config):
         return rows
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         async for thread in _threads(store):
             if account in {None, thread.ref.account}:
@@ -138,7 +138,7 @@ async def _rehearsed(config: Config, handlers: Sequence[str]) -> tuple[int, list
     rows: list[dict[str, object]] = []
     if no_store_yet(config):
         return number, rows
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     dry_run = DryRun(store, router, texts=read_texts(config), patience=PATIENCE)
     try:
         with counting() as progress:

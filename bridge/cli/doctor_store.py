@@ -14,9 +14,10 @@ import orjson
 from bridge.cli.control import Control
 from bridge.cli.findings import Finding, fine, not_asked, problem, warning
 from bridge.cli.output import time_of
-from bridge.errors import StoreError, Unavailable
+from bridge.errors import ConfigError, StoreError, Unavailable
 from bridge.messages import Button
 from bridge.providers.registry import emulator_type
+from bridge.store.encryption import PLAIN
 from bridge.store.opening import open_reader
 from bridge.store.shapes import new_fields, paths
 from bridge.units import SECOND
@@ -54,12 +55,15 @@ async def of_store(config: Config, now: int) -> list[Finding]:
     if database is not None and not database.exists():
         return [*findings, not_asked("store", f"{database} is not made yet: the first `threadbridge run` does that")]
     try:
-        store = await open_reader(config.storage.url)
+        store = await open_reader(config.storage.url, config.storage.keys)
+    except ConfigError as error:
+        return [*findings, *(problem("store", one.reason, "set [storage] encryption_keys") for one in error.problems)]
     except Unavailable as error:
         return [*findings, problem("store", f"{error}", "start its server, or correct [storage] url")]
     except StoreError as error:
         return [*findings, problem("store", f"{error}", "restore a backup, or the threadbridge that wrote it")]
     try:
+        findings.append(await _encryption(config, store))
         findings += _process(database, await store.processes())
         for summary in await store.accounts():
             findings += _waiting(summary, now)
@@ -88,6 +92,21 @@ def _files(database: Path) -> Iterator[Finding]:
         yield warning("log", about, f"end the program that keeps {database.name} open, like a forgotten shell")
     if database.exists() and not os.access(database, os.R_OK | os.W_OK):
         yield problem("store", f"this user cannot write {database}", "be the bridge's user, or chown the file")
+
+
+async def _encryption(config: Config, store: StoreReader) -> Finding:
+    """Under which keys the values of the store are."""
+    if not config.storage.keys:
+        return fine("encryption", "the store is not encrypted")
+    newest = config.storage.keys[0].id
+    under = await store.encrypted_under()
+    about = "; ".join(
+        f"{count:,} values are {f'under the key {key_id}' if key_id != PLAIN else 'not encrypted'}"
+        for key_id, count in sorted(under.items())
+    )
+    if under.keys() <= {newest}:
+        return fine("encryption", about or f"nothing is stored yet; the key is {newest}")
+    return warning("encryption", f"{about}; the newest key is {newest}", "`threadbridge keys rotate`")
 
 
 def _process(database: Path | None, processes: Sequence[str]) -> Iterator[Finding]:

@@ -86,7 +86,7 @@ def _asked(config: Config, thread_id: str, verb: str, note: str, missing: str) -
 async def _do(config: Config, number: int, act: Callable[[Handoffs, int], Awaitable[bool]]) -> bool:
     from bridge.engine.handoff import Handoffs  # noqa: PLC0415 - only needed when no bridge runs
 
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         return await act(Handoffs(store, SystemClock()), number)
     finally:

@@ -10,6 +10,7 @@ from bridge.engine.erasing import Eraser
 from bridge.engine.media.fetching import remove_forgotten
 from bridge.engine.media.opening import open_contents
 from bridge.engine.retention import Sweeper
+from bridge.store.encryption import Resealed
 from bridge.store.erasure import Erased, ErasedContact
 from bridge.store.opening import open_store
 from bridge.store.retention import Swept
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 class Housekeeper(Sweeper, Eraser, Protocol):
     """A store that is ours, or a bridge that is asked for it."""
+
+    async def reseal(self, limit: int = 500) -> Resealed:
+        """See bridge.store.housekeeping."""
+        ...
 
     async def wipe(self) -> bool:
         """See bridge.store.housekeeping."""
@@ -49,6 +54,10 @@ class Running:
         """See bridge.store.housekeeping."""
         return ErasedContact(**self._control.keep("erase contact", {"contact": contact_id}))
 
+    async def reseal(self, limit: int = 500) -> Resealed:
+        """See bridge.store.housekeeping."""
+        return Resealed(**self._control.keep("reseal", {"limit": limit}))
+
     async def wipe(self) -> bool:
         """See bridge.store.housekeeping."""
         return bool(self._control.keep("wipe", {})["wiped"])
@@ -61,7 +70,7 @@ async def housekeeper(config: Config) -> AsyncIterator[Housekeeper]:
     if database is not None and (control := Control(database)).listens():
         yield Running(control)
         return
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         yield store
         if config.media.store is not None:

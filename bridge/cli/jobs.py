@@ -94,7 +94,7 @@ def _asked(config: Config, name: str) -> str | None:
 
 
 async def _run(config: Config, known: Mapping[str, JobRule], name: str) -> None:
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         await Jobs(store, known, SystemClock()).run(name, uuid.uuid4().hex)
     finally:
@@ -102,7 +102,7 @@ async def _run(config: Config, known: Mapping[str, JobRule], name: str) -> None:
 
 
 async def _rows(config: Config, known: Mapping[str, JobRule]) -> list[dict[str, object]]:
-    store = None if no_store_yet(config) else await open_reader(config.storage.url)
+    store = None if no_store_yet(config) else await open_reader(config.storage.url, config.storage.keys)
     rows: list[dict[str, object]] = []
     now = SystemClock().now()
     try:

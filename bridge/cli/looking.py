@@ -38,7 +38,8 @@ def looked_at(
         ConfigError: the configuration or the URL cannot be used.
     """
     if store is not None or demo:
-        return Config.from_dict({"storage": {"url": store or _url(Path.cwd() / DEMO_STORE)}}, file="--store")
+        named = Config.from_dict({"storage": {"url": store or _url(Path.cwd() / DEMO_STORE)}}, file="--store")
+        return with_keys(named, file)
     config = load_config(file, accounts=accounts)
     if dev:
         return _with(config, config.folder / DEV_STORE)
@@ -50,6 +51,14 @@ def looked_at(
                 complain(f"no bridge runs on the configured store; this is {database}, which one uses")
                 return _with(config, database)
     return config
+
+
+def with_keys(config: Config, file: Path) -> Config:
+    """A configuration with the encryption keys of a file, if there is one: another store may be a copy of its own."""
+    if not file.exists():
+        return config
+    keys = load_config(file, accounts=False).storage.encryption_keys
+    return replace(config, storage=config.storage.model_copy(update={"encryption_keys": keys}))
 
 
 def _others(config: Config) -> Iterator[Path]:

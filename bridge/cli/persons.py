@@ -54,7 +54,7 @@ async def _found(store: StoreReader, who: str) -> list[ContactCard]:
 
 async def reading(config: Config, read: Callable[[StoreReader], Awaitable[T]]) -> T:
     """What a look into the store finds."""
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         return await read(store)
     finally:

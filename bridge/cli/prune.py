@@ -57,7 +57,7 @@ async def _prune(config: Config, *, dry_run: bool) -> list[dict[str, Any]]:
 
 
 async def _counted(config: Config, sweep: Sweep, before: int) -> int:
-    reader: StoreReader = await open_reader(config.storage.url)
+    reader: StoreReader = await open_reader(config.storage.url, config.storage.keys)
     try:
         rows, after = 0, 0
         while True:

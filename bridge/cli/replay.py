@@ -72,7 +72,7 @@ def replay(
         read, source = bot_and_store(config, store, dev=dev, demo=demo)
         if no_store_yet(source):
             leave(1)
-        recording = asyncio.run(_record(read, source.storage.url, began, limit))
+        recording = asyncio.run(_record(read, source, began, limit))
         with bot_at_work():
             router = combine(load_routers(handlers or read.handlers_to_load(), read.folder, file=read.file))
             result = rerun(recording, read, router, SystemClock().now())
@@ -97,8 +97,8 @@ def _since(text: str) -> int:
     return micros(at if at.tzinfo else at.replace(tzinfo=UTC))
 
 
-async def _record(config: Config, url: str, since: int, limit: int) -> Recording:
-    store = await open_reader(url)
+async def _record(config: Config, source: Config, since: int, limit: int) -> Recording:
+    store = await open_reader(source.storage.url, source.storage.keys)
     try:
         return await record(store, [*config.accounts, JOBS], since, limit)
     finally:

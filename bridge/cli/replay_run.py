@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.transport import Leaving
     from bridge.providers.port import Request, Response
     from bridge.routing.router import Router
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.looks import DeadLetter
     from bridge.store.port import Store
     from bridge.store.records import Arrival, OutboxRow
@@ -123,7 +124,7 @@ class _Stage:
         )
         self._bridge = _Replayed(config, router, VirtualClock(self._loop), outside)
 
-    async def _open(self, url: str) -> Store:
+    async def _open(self, url: str, _: Sequence[EncryptionKey]) -> Store:
         del url
 
         async def go_on(_: str) -> None:

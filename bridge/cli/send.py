@@ -118,7 +118,7 @@ async def _store(
     from bridge.engine.turns.sending import Sender  # noqa: PLC0415
     from bridge.engine.turns.signing import Signer  # noqa: PLC0415
 
-    store = await open_store(config.storage.url)
+    store = await open_store(config.storage.url, config.storage.keys)
     try:
         signer, clock = Signer(store, random.SystemRandom()), SystemClock()
         reach = Reach(store, config.accounts, config.channels.order, clock)

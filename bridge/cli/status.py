@@ -110,7 +110,7 @@ async def _stored(config: Config) -> tuple[list[AccountSummary], list[str]]:
     """What waits at each account, and the processes that share the store."""
     if no_store_yet(config):
         return [], []
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         return await store.accounts(), await store.processes()
     finally:

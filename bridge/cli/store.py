@@ -34,7 +34,7 @@ def migrate(config: ConfigFile = DEFAULT) -> None:
 
 
 async def _migrate(part: Config) -> None:
-    store = await open_store(part.storage.url)
+    store = await open_store(part.storage.url, part.storage.keys)
     try:
         await migrate_own(store, part, SystemClock().now())
     finally:

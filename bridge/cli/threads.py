@@ -77,7 +77,7 @@ async def thread_rows(config: Config, account: str | None, limit: int, *, held: 
     """The list of conversations, the latest first."""
     if no_store_yet(config):
         return []
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         return [_row(summary) for summary in await store.threads(account=account, limit=limit, held=held)]
     finally:

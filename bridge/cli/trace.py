@@ -71,7 +71,7 @@ def _row(happening: Happening, *, as_json: bool) -> dict[str, object]:
 
 async def _trace(config: Config, name: str) -> tuple[list[dict[str, object]], list[Happening]]:
     """What the name is for; and its timeline, when it is for one."""
-    store = await open_reader(config.storage.url)
+    store = await open_reader(config.storage.url, config.storage.keys)
     try:
         letters = await store.find(name)
         traces = [(letter, await store.trace(letter)) for letter in letters]

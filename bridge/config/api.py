@@ -16,7 +16,7 @@ STRONG: Final = 24
 """Bytes of a token that is not weak."""
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """A list in the environment may be `one, two` as well as JSON."""
     return [item.strip() for item in value.split(",") if item.strip()] if isinstance(value, str) else value
 
@@ -31,8 +31,8 @@ class Token(BaseModel):
 
     secret: HeaderSecret
     name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z._ -]+$")] = "token"
-    scopes: Annotated[frozenset[Scope], BeforeValidator(_listed), Field(min_length=1)] = SCOPES
-    accounts: Annotated[frozenset[str], BeforeValidator(_listed), Field(min_length=1)] | None = None
+    scopes: Annotated[frozenset[Scope], BeforeValidator(listed), Field(min_length=1)] = SCOPES
+    accounts: Annotated[frozenset[str], BeforeValidator(listed), Field(min_length=1)] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -56,7 +56,7 @@ class Api(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     tokens: Annotated[
-        tuple[Token, ...], BeforeValidator(_listed, json_schema_input_type=tuple[Secret | Token, ...])
+        tuple[Token, ...], BeforeValidator(listed, json_schema_input_type=tuple[Secret | Token, ...])
     ] = ()
     rate: Rate = PerPeriod(600, 60.0)
 

@@ -16,7 +16,10 @@ Age = Annotated[Seconds, Field(ge=3600, le=3650 * 86_400)]
 
 
 class Retention(BaseModel):
-    """[retention]: how old a row may become before it is removed, kind by kind; None: it is kept for good."""
+    """[retention]: how old a row may become before it is removed, kind by kind; None: it is kept for good.
+
+    Outgoing events are kept for a week where nothing else is said: nobody reads them again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -25,6 +28,7 @@ class Retention(BaseModel):
     exchanges: Age | None = None
     statuses: Age | None = None
     dead_letters: Age | None = None
+    outgoing_events: Age | None = None
 
     @property
     def ages(self) -> Mapping[Kept, float]:

@@ -18,6 +18,8 @@ from bridge.config.api import STRONG, Api
 from bridge.config.console import STRONG as STRONG_PASSWORD
 from bridge.config.console import Console
 from bridge.config.environment import laid_over, plain_secrets, read_environment, with_secrets
+from bridge.config.events import STRONG as STRONG_KEY
+from bridge.config.events import Events
 from bridge.config.exposure import check_exposure, check_files
 from bridge.config.files import not_toml, read_text
 from bridge.config.keeping import Retention
@@ -40,6 +42,7 @@ from bridge.config.schema import (
 )
 from bridge.config.telemetry import Alerts, Telemetry
 from bridge.errors import ConfigError, Problem
+from bridge.store.following import Followers, account_of
 
 DEFAULT_FILE: Final = "threadbridge.toml"
 
@@ -65,12 +68,15 @@ class Config:
     alerts: Alerts = field(default_factory=Alerts)
     retention: Retention = field(default_factory=Retention)
     api: Api = field(default_factory=Api)
+    events: Events = field(default_factory=Events)
     console: Console = field(default_factory=Console)
     console_is_open: bool = False
     accounts: Mapping[str, Account] = field(default_factory=dict)
     folder: Path = field(default_factory=Path.cwd)
     file: str = "configuration"
     warnings: tuple[Problem, ...] = ()
+    is_part: bool = False
+    """Whether other accounts are in another database."""
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], folder: Path | None = None, *, file: str = "configuration") -> Config:
@@ -92,6 +98,7 @@ class Config:
                 self,
                 accounts=MappingProxyType(accounts),
                 storage=self.storage.model_copy(update={"url": url, "shards": {}}),
+                is_part=len(homes) > 1,
             )
             for url, accounts in (homes or {self.storage.url: {}}).items()
         )
@@ -99,7 +106,8 @@ class Config:
     def of_account(self, account: str) -> Config:
         """The configuration with the database that keeps an account."""
         url = self.storage.shards.get(account, self.storage.url)
-        return replace(self, storage=self.storage.model_copy(update={"url": url, "shards": {}}))
+        storage = self.storage.model_copy(update={"url": url, "shards": {}})
+        return replace(self, storage=storage, is_part=len(self.by_database()) > 1)
 
     def handlers_to_load(self) -> tuple[str, ...]:
         """The handlers; the menu where none are named, and only the playground or emulators would meet it.
@@ -114,11 +122,17 @@ class Config:
         raise ConfigError([Problem(self.file, "handlers.load", reason)])
 
 
+def followers_of(config: Config) -> Followers | None:
+    """Who is told of what; None where nobody is."""
+    types = {account_of(webhook.name): frozenset(webhook.types) for webhook in config.events.webhooks}
+    return Followers(types, qualified=config.is_part) if types else None
+
+
 def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     """The configuration in a TOML file (None: no file), with the environment laid over it.
 
-    `accounts=False` leaves the accounts out, and what the API and the console know people by: then no secret has to be
-    present.
+    `accounts=False` leaves out the accounts, who is told of events, and what the API and the console know people by:
+    then no secret has to be present.
 
     Raises:
         ConfigError: with every problem of the file and of the environment.
@@ -127,7 +141,7 @@ def load_config(path: Path | None, *, accounts: bool = True) -> Config:
     values = read_file(path) if path is not None else {}
     if path is not None and not values and "accounts" not in environment:
         raise ConfigError([Problem(str(path), "", "the file is empty: no accounts")])
-    for section in () if accounts else ("accounts", "api", "console"):
+    for section in () if accounts else ("accounts", "api", "console", "events"):
         values.pop(section, None)
         environment.pop(section, None)
     folder = path.absolute().parent if path is not None else Path.cwd()
@@ -162,8 +176,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
     tables = {name: table for name, table in laid_over(values, environment).items() if name in FileSchema.model_fields}
     accounts = _accounts(tables.pop("accounts", {}), environment.get("accounts", {}), folder, report)
     tables = {name: _of_section(name, table, environment.get(name), folder) for name, table in tables.items()}
-    if isinstance(api := tables.get("api"), Mapping):
-        tables["api"] = _with_absolute_files(api, folder)
+    tables |= {name: _with_absolute_files(tables[name], folder) for name in ("api", "events") if name in tables}
     sections = FileSchema()
     try:
         sections = FileSchema(**tables)
@@ -172,6 +185,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
     _check_tokens(sections.api, accounts, report)
+    _check_events(sections.events, report)
     _check_passwords(sections.console, report)
     storage = _lasting(sections.storage, folder)
     for name in storage.shards:
@@ -196,6 +210,7 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
         alerts=sections.alerts,
         retention=sections.retention,
         api=sections.api,
+        events=sections.events,
         console=sections.console,
         accounts=MappingProxyType(accounts),
         folder=folder,
@@ -212,6 +227,13 @@ def _check_tokens(api: Api, accounts: Mapping[str, Account], report: Report) -> 
             report.warn(path, f"shorter than {STRONG} bytes")
         for name in sorted((token.accounts or frozenset()) - accounts.keys()) if accounts else ():
             report.problem((*path, "accounts"), f"there is no account {name}")
+
+
+def _check_events(events: Events, report: Report) -> None:
+    """Report keys that are guessed soon."""
+    for number, webhook in enumerate(events.webhooks):
+        for which in webhook.weak_secrets:
+            report.warn(("events", "webhooks", number, "secret", which), f"shorter than {STRONG_KEY} bytes")
 
 
 def _check_passwords(console: Console, report: Report) -> None:

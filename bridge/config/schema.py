@@ -16,6 +16,7 @@ from pydantic import (
     ConfigDict,
     Field,
     IPvAnyNetwork,
+    SecretStr,
     field_validator,
     model_validator,
 )
@@ -23,12 +24,14 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.config.api import Api
 from bridge.config.console import Console
+from bridge.config.events import Events
 from bridge.config.keeping import Retention
 from bridge.config.problems import PREFIX, unknown
 from bridge.config.telemetry import Alerts, Telemetry
 from bridge.plugins import plugged_in
-from bridge.providers.fields import BaseUrl, Seconds, Size
+from bridge.providers.fields import BaseUrl, Seconds, Secret, Size
 from bridge.store import opening
+from bridge.store.encryption import EncryptionKey, key_of
 from bridge.units import language_tag
 
 SQLITE: Final = "sqlite:///"
@@ -102,12 +105,14 @@ class Server(_Section):
 class Storage(_Section):
     """[storage]: `url` is absolute in a Config. `shards` are other databases, by the account that each keeps.
 
+    Their values are encrypted under the first of the `encryption_keys`, each base64 of 32 bytes.
+
     `migrations` is the folder with the author's own tables, from the configuration's folder on.
     """
 
     url: str = "sqlite:///threadbridge.db"
     durability: Literal["full", "relaxed"] = "full"
-    encryption_keys: Words = ()
+    encryption_keys: Annotated[tuple[Secret, ...], BeforeValidator(_items)] = ()
     shards: dict[str, str] = {}
     migrations: Annotated[str, Field(min_length=1)] | None = None
 
@@ -128,10 +133,11 @@ class Storage(_Section):
 
     @field_validator("encryption_keys")
     @classmethod
-    def _not_yet(cls, keys: tuple[str, ...]) -> tuple[str, ...]:
-        if keys:
-            raise ValueError("encryption at rest is not available yet; leave it out")
-        return keys
+    def _good_keys(cls, secrets: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        keys = [key_of(secret.get_secret_value()) for secret in secrets]
+        if len({key.id for key in keys}) < len(keys):
+            raise ValueError("two of them are the same key")
+        return secrets
 
     @model_validator(mode="after")
     def _lasting(self) -> Self:
@@ -139,6 +145,11 @@ class Storage(_Section):
         if self.durability == "relaxed" and not any(url.startswith(f"{POSTGRESQL}:") for url in urls):
             raise ValueError("durability is for PostgreSQL; leave it out")
         return self
+
+    @property
+    def keys(self) -> tuple[EncryptionKey, ...]:
+        """The keys of the store and of each shard, the newest first."""
+        return tuple(key_of(secret.get_secret_value()) for secret in self.encryption_keys)
 
     @property
     def is_shared(self) -> bool:
@@ -308,6 +319,7 @@ class FileSchema(BaseSettings):
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
     api: Api = Api()
+    events: Events = Events()
     console: Console = Console()
     accounts: dict[str, dict[str, Any]] = {}
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from bridge.conversation.effects import Delay
     from bridge.conversation.playback import Playback
+    from bridge.conversation.spending import Paid, Spending
     from bridge.conversation.turn import Reply, Turn
     from bridge.events import Message, MessageKind
 
@@ -157,16 +158,31 @@ class Dialog:
 
     @overload
     async def step(
-        self, function: Callable[..., Awaitable[T]], *arguments: object, key: str | None = None, once: bool = False
+        self,
+        function: Callable[..., Awaitable[T | Paid[T]]],
+        *arguments: object,
+        key: str | None = None,
+        once: bool = False,
+        spending: Spending | None = None,
     ) -> T: ...
 
     @overload
     async def step(
-        self, function: Callable[..., T], *arguments: object, key: str | None = None, once: bool = False
+        self,
+        function: Callable[..., T | Paid[T]],
+        *arguments: object,
+        key: str | None = None,
+        once: bool = False,
+        spending: Spending | None = None,
     ) -> T: ...
 
     async def step(
-        self, function: Callable[..., Any], *arguments: object, key: str | None = None, once: bool = False
+        self,
+        function: Callable[..., Any],
+        *arguments: object,
+        key: str | None = None,
+        once: bool = False,
+        spending: Spending | None = None,
     ) -> Any:
         """Do something outside: call `function(*arguments)`, once if all goes well, and keep its result.
 
@@ -177,12 +193,14 @@ class Dialog:
         knows whether it happened, the thread is handed to a person and the dialog ends. An error it raises is raised
         here, and is played back like a result if the dialog goes on after it. A `def` runs in a thread.
 
-        The result has to be JSON.
+        The result has to be JSON. With `spending` the step is taken only if its budgets have enough left: what it
+        costs at most is charged before, with the note that it begins, and what it did cost after.
 
         Raises:
-            HandlerError: it is not.
+            HandlerError: it is not JSON.
+            BudgetSpent: a budget has not enough left. The step was not taken.
         """
-        return await self._playback.step(function, arguments, key, once=once)
+        return await self._playback.step(function, arguments, key, once=once, spending=spending)
 
     async def wait(self, event_name: str, *, timeout: Delay | None = None) -> Any:  # noqa: ANN401, ASYNC109 - any JSON; days from now
         """Wait for a signal of a name, and return its data: `paid = await d.wait("paid", timeout="2d")`.

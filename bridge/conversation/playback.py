@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bridge.conversation.effects import Delay, Shelf
     from bridge.conversation.journal import Journal
     from bridge.conversation.questions import Question
+    from bridge.conversation.spending import Spending
     from bridge.conversation.turn import Turn
     from bridge.events import Event
     from bridge.messages import Outgoing
@@ -37,9 +38,15 @@ class SideEffects(Protocol):
     """Takes the steps of one dialog outside of it."""
 
     async def take(
-        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+        self,
+        call: str,
+        position: int,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        key: str | None,
+        spending: Spending | None,
     ) -> Any:  # noqa: ANN401 - what the function returns
-        """Call a function and keep its result, unless a result is kept already."""
+        """Call a function and keep its result, unless a result is kept already. Raises BudgetSpent."""
         ...
 
     async def is_doubtful(self, position: int) -> bool:
@@ -150,14 +157,25 @@ class Playback:
                 self._journal.entries.append(done)
 
     async def step(
-        self, function: Callable[..., Any], arguments: tuple[object, ...], key: str | None, *, once: bool
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[object, ...],
+        key: str | None,
+        *,
+        once: bool,
+        spending: Spending | None = None,
     ) -> Any:  # noqa: ANN401 - what the function returns
         """Call a function outside of the dialog, and keep its result or error."""
         async with self._lock:
-            return await self._step(function, arguments, key, once=once)
+            return await self._step(function, arguments, key, once, spending)
 
     async def _step(
-        self, function: Callable[..., Any], arguments: tuple[object, ...], key: str | None, *, once: bool
+        self,
+        function: Callable[..., Any],
+        arguments: tuple[object, ...],
+        key: str | None,
+        once: bool,  # noqa: FBT001 - as given above
+        spending: Spending | None,
     ) -> Any:  # noqa: ANN401 - the same
         done = JournalEntry(op="step", call=call_of(function, arguments), label=name_of(function))
         position = self.position
@@ -174,7 +192,7 @@ class Playback:
         self._draft.stepped.add(self._journal.run)
         self._draft.in_step = True
         try:
-            value = await self._side_effects.take(done.call, position, function, arguments, key)
+            value = await self._side_effects.take(done.call, position, function, arguments, key, spending)
         except Exception as error:
             raised = kept(error)
             self._journal.entries.append(replace(done, outcome={"raised": raised}))

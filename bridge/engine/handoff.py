@@ -9,6 +9,7 @@ from bridge.conversation.effects import QUIET
 from bridge.conversation.journal import decode_journal
 from bridge.errors import NoThread
 from bridge.events import Contact, Handoff, Returned, Timer, encode_event, takes_over
+from bridge.store.following import is_follower
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival
 from bridge.units import moment
@@ -59,6 +60,8 @@ class Handoffs:
         try:
             thread = await self._store.thread(thread_id)
         except NoThread:
+            return False
+        if is_follower(thread.ref.account):  # nobody speaks there, and what it holds is for no person
             return False
         now = self._clock.now()
         key = f"by hand:{self._name()}"

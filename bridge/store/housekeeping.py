@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bridge.store.encryption import Resealed
     from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.retention import Sweep, Swept
 
@@ -14,6 +17,10 @@ class HousekeepingReader(Protocol):
 
     async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
         """As `Store.sweep`, without changing anything; `limit` is how many rows are looked at."""
+        ...
+
+    async def encrypted_under(self) -> Mapping[str, int]:
+        """How many values are under each key, by its id; PLAIN: not encrypted. Reads everything."""
         ...
 
 
@@ -37,6 +44,16 @@ class Housekeeping(HousekeepingReader, Protocol):
 
     async def erase_contact(self, contact_id: int) -> ErasedContact:
         """Remove what is known of a person, with all contacts merged into them, once no thread of theirs is left."""
+        ...
+
+    async def reseal(self, limit: int = 500) -> Resealed:
+        """Encrypt some rows under the newest key, at most `limit`, from where the last call ended, in any process.
+
+        After the last of them the older keys are not needed any more. Without keys this does nothing.
+
+        Raises:
+            ConfigError: another process would still use an older key.
+        """
         ...
 
     async def leap(self) -> None:

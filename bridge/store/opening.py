@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from bridge.errors import ConfigError, Problem
 from bridge.own import own_module
 from bridge.plugins import plugged_in
+from bridge.store.encryption import cannot_encrypt
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
     from bridge.store.copying import CopySource, CopyTarget
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store, StoreReader
 
 GROUP: Final = "threadbridge.stores"
@@ -21,11 +24,14 @@ GROUP: Final = "threadbridge.stores"
 class StoreType(Protocol):
     """What an entry point of the group names: a module with these two functions."""
 
-    async def open_store(self, url: str) -> Store:
-        """The store at `url`, owned by this process, its schema up to date."""
+    async def open_store(self, url: str, keys: Sequence[EncryptionKey] = ()) -> Store:
+        """The store at `url`, owned by this process, its schema up to date.
+
+        It is called without `keys` where none are configured: a store that does not encrypt need not know them.
+        """
         ...
 
-    async def open_reader(self, url: str) -> StoreReader:
+    async def open_reader(self, url: str, keys: Sequence[EncryptionKey] = ()) -> StoreReader:
         """The store at `url`, for reading only, beside whoever owns it."""
         ...
 
@@ -50,11 +56,11 @@ def store_type(url: str) -> StoreType:
 class CopyType(Protocol):
     """What a module of the group has too, when its stores can be copied."""
 
-    async def open_copy_source(self, url: str, account: str = "") -> CopySource:
+    async def open_copy_source(self, url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> CopySource:
         """The store at `url`, owned by this process, and left as it is; with `account` what that has in it."""
         ...
 
-    async def open_copy_target(self, url: str, account: str = "") -> CopyTarget:
+    async def open_copy_target(self, url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> CopyTarget:
         """The store at `url`, owned by this process, made where there is none; with `account` for that alone."""
         ...
 
@@ -99,11 +105,28 @@ def volatile_type() -> Callable[[], Volatile]:
     return volatile
 
 
-async def open_store(url: str) -> Store:
-    """The store at `url`, owned by this process. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
-    return await store_type(url).open_store(url)
+class Opener(Protocol):
+    """Opens a store for a bridge, as `open_store` does."""
+
+    async def __call__(self, url: str, keys: Sequence[EncryptionKey], /) -> Store:
+        """The store at `url`."""
+        ...
 
 
-async def open_reader(url: str) -> StoreReader:
-    """The store at `url` for reading only. Raises NewerSchema, Unavailable, Broken."""
-    return await store_type(url).open_reader(url)
+async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> Store:
+    """The store at `url`, owned by this process. Raises ConfigError, StoreInUse, NewerSchema, Unavailable, Broken."""
+    module = store_type(url)
+    return await (module.open_store(url, _taken(module.open_store, url, keys)) if keys else module.open_store(url))
+
+
+async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> StoreReader:
+    """The store at `url` for reading only. Raises ConfigError, NewerSchema, Unavailable, Broken."""
+    module = store_type(url)
+    return await (module.open_reader(url, _taken(module.open_reader, url, keys)) if keys else module.open_reader(url))
+
+
+def _taken(opens: object, url: str, keys: Sequence[EncryptionKey]) -> Sequence[EncryptionKey]:
+    """The keys. Raises ConfigError where a store of another package takes none."""
+    if callable(opens) and "keys" not in signature(opens).parameters:
+        raise cannot_encrypt(url.partition(":")[0])
+    return keys

@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from bridge.statements import Record, Statement
-    from bridge.store.looks import (
-        AuditEntry,
-    )
+    from bridge.store.following import Followers
+    from bridge.store.looks import AuditEntry
     from bridge.store.media import FetchEnd, FetchRetry, MediaRow
     from bridge.store.migrations import Migration
     from bridge.store.records import (
@@ -100,6 +99,10 @@ class Store(StoreReader, Housekeeping, Protocol):
         """Whom to tell what was committed, from now on."""
         ...
 
+    def follow(self, followers: Followers) -> None:
+        """Put what followers are told into the outbox, from now on, in the transaction in which it happens."""
+        ...
+
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
         ...
@@ -169,11 +172,14 @@ class Store(StoreReader, Housekeeping, Protocol):
         ...
 
     async def start_step(self, step: StepRow) -> StepRow | None:
-        """Note durably that a step is about to be taken; the one noted under its name before, if there is one."""
+        """Note durably that a step is about to be taken; the one noted under its name before, if there is one.
+
+        Takes its charges, unless its result is known. Raises BudgetSpent, and notes nothing, where one does not fit.
+        """
         ...
 
     async def end_step(self, step: StepRow) -> None:
-        """Note durably what a step gave, so that it is not taken again when its turn is."""
+        """Note durably what a step gave, so that it is not taken again when its turn is. Settles its charges, once."""
         ...
 
     async def fire_timers(self, now: int, limit: int) -> int | None:

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         ThreadRow,
     )
     from bridge.store.shapes import RawWebhook
+    from bridge.store.spending import Spent, SpentBudget
     from bridge.store.traces import Trace, TracedEvent, TracedMessage
 
 MANY: Final = 1 << 62
@@ -130,6 +131,14 @@ class StoreReader(HousekeepingReader, Protocol):
 
     async def secret(self, account: str, name: str) -> str | None:
         """The value that is kept under a name of the account, or None."""
+        ...
+
+    async def spent(self, account: str, budget: str) -> Spent | None:
+        """What was spent of a budget of the account, in the latest period; None: nothing ever was."""
+        ...
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
         ...
 
     async def unconfirmed(self, account: str, *, since: int, after: int, limit: int) -> list[Unconfirmed]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from bridge.statements import Statement
     from bridge.store.lifecycle import InboxState, Outcome
     from bridge.store.media import KeptMedium
+    from bridge.store.spending import Charge
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,11 +255,12 @@ class TurnCommit:
     is given up. `steps`: runs of dialogs that took steps or ended; what was noted of these is in the dialog now, or of
     no use any more. `sends`: events of other threads, each a bridge.events.Send. `statements` are the author's own.
     `media`: what the messages carry of our own. `person`: what is kept of the contact from now on, if that is news.
-    `opts_out`: the contact opts out of messages, or in again.
+    `opts_out`: the contact opts out of messages, or in again. `was_held`: a person had the thread before the turn.
     """
 
     row: InboxRow
     thread: ThreadRow
+    was_held: bool = False
     others: Sequence[InboxRow] = ()
     sayings: Sequence[Saying] = ()
     timers: Sequence[TimerRow] = ()
@@ -294,6 +296,7 @@ class StepRow:
     """A step that a dialog takes in a turn which is not committed yet: `run` and `position` tell which, `call` what.
 
     `key` is what it is known by outside, `result` JSON, or None while it is not known to have ended.
+    `charges` are taken from their budgets at the start, and settled by the `cost` at the end; no store keeps them here.
     """
 
     thread_id: int
@@ -303,6 +306,8 @@ class StepRow:
     key: str
     at: int
     result: bytes | None = None
+    charges: tuple[Charge, ...] = ()
+    cost: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,6 +25,7 @@ class Kept(StrEnum):
     DEAD_LETTERS = "dead_letters"
     WEBHOOKS = "webhooks"
     EXCHANGES = "exchanges"
+    OUTGOING_EVENTS = "outgoing_events"
 
 
 class Sweep(StrEnum):
@@ -50,6 +51,8 @@ class Sweep(StrEnum):
     DEAD_EVENTS = "dead events"
     """Dead letters and quarantined webhooks."""
     DEAD_MESSAGES = "dead messages"
+    OUTGOING_EVENTS = "outgoing events"
+    """Events that followers took."""
 
 
 _SWEEPS: Final[Mapping[Kept, tuple[Sweep, ...]]] = {
@@ -61,8 +64,11 @@ _SWEEPS: Final[Mapping[Kept, tuple[Sweep, ...]]] = {
     ),
     Kept.STATUSES: (Sweep.STATUSES,),
     Kept.DEAD_LETTERS: (Sweep.DEAD_EVENTS, Sweep.DEAD_MESSAGES),
+    Kept.OUTGOING_EVENTS: (Sweep.OUTGOING_EVENTS,),
 }
-_AT_ANY_AGE: Final = frozenset({Sweep.EXCHANGES, Sweep.WEBHOOKS, Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS})
+_AT_ANY_AGE: Final = frozenset(
+    {Sweep.EXCHANGES, Sweep.WEBHOOKS, Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS, Sweep.OUTGOING_EVENTS}
+)
 """What takes no key along."""
 _CONTENTS: Final = frozenset({Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS})
 

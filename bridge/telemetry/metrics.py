@@ -103,28 +103,34 @@ def _labelled(metric: Metric, own: Mapping[str, str]) -> Metric:
 def _of_engine(sources: Sequence[Source], look: Look) -> Iterator[Metric]:
     """What this process counted; an outcome that did not happen yet is there as 0, so that its first time shows."""
     counters = [source.counters for source in sources]
-    accounts = [name for source in sources for name in source.accounts]
+    accounts, senders = [name for source in sources for name in source.accounts], _senders(sources)
     yield _gauge(f.BUILD, {(_version(), platform.python_version()): 1})
     yield _gauge(f.READY, {(): look.ready})
     yield _gauge(f.STORE_REACHED, {(): look.reached})
     webhooks = ({(name, str(status)): count for (name, status), count in each.webhooks.items()} for each in counters)
     yield _counter(f.WEBHOOKS, _added({(name, _TAKEN): 0 for name in accounts}, webhooks, accounts))
     yield _counter(f.EVENTS, _added({}, (each.events for each in counters), accounts))
-    for family, values, outcomes in (
-        (f.TURNS, [each.turns for each in counters], TURN_OUTCOMES),
-        (f.MESSAGES, [each.messages for each in counters], MESSAGE_OUTCOMES),
-        (f.ATTEMPTS, [each.attempts for each in counters], ATTEMPT_OUTCOMES),
-        (f.RETRIES, [each.retries for each in counters], SIDES),
-        (f.GIVEN_UP, [each.dead for each in counters], SIDES),
-        (f.MEDIA, [each.media for each in counters], MEDIA_OUTCOMES),
-        (f.GUARD, [each.guard for each in counters], GUARDS),
+    for family, values, outcomes, names in (
+        (f.TURNS, [each.turns for each in counters], TURN_OUTCOMES, accounts),
+        (f.MESSAGES, [each.messages for each in counters], MESSAGE_OUTCOMES, senders),
+        (f.ATTEMPTS, [each.attempts for each in counters], ATTEMPT_OUTCOMES, senders),
+        (f.RETRIES, [each.retries for each in counters], SIDES, senders),
+        (f.GIVEN_UP, [each.dead for each in counters], SIDES, senders),
+        (f.MEDIA, [each.media for each in counters], MEDIA_OUTCOMES, accounts),
+        (f.GUARD, [each.guard for each in counters], GUARDS, accounts),
     ):
-        nothing = {(name, str(outcome)): 0 for name in accounts for outcome in outcomes}
-        yield _counter(family, _added(nothing, values, accounts))
+        nothing = {(name, str(outcome)): 0 for name in names for outcome in outcomes}
+        yield _counter(family, _added(nothing, values, names))
     yield _histogram(f.TURN_SECONDS, _by_account((each.turn_seconds for each in counters), accounts))
-    yield _histogram(f.ATTEMPT_SECONDS, _by_account((each.attempt_seconds for each in counters), accounts))
+    yield _histogram(f.ATTEMPT_SECONDS, _by_account((each.attempt_seconds for each in counters), senders))
     yield from _of_accounts(sources, look.at)
     yield from _of_machine(sources)
+
+
+def _senders(sources: Sequence[Source]) -> list[str]:
+    """The accounts, and those who are told of events."""
+    names = {name: None for source in sources for name in (*source.accounts, *source.delivery.workers)}
+    return [*names]
 
 
 def _of_accounts(sources: Sequence[Source], now: int) -> Iterator[Metric]:
@@ -160,7 +166,7 @@ def _of_machine(sources: Sequence[Source]) -> Iterator[Metric]:
 
 def _of_store(sources: Sequence[Source], look: Look) -> Iterator[Metric]:
     """What the stores tell, the same to every process."""
-    accounts = [name for source in sources for name in source.accounts]
+    accounts = _senders(sources)
     yield _gauge(f.PROCESSES, {(): look.processes})
     if look.disk_free is not None:
         yield _gauge(f.DISK, {(): look.disk_free})

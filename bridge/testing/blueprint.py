@@ -9,6 +9,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from pydantic import SecretStr
+
 from bridge.app.bridge import Bridge
 from bridge.config.load import Config
 from bridge.errors import SendError
@@ -113,6 +115,9 @@ class Blueprint:
         return any(each.conversation_id == heard.conversation_id for each in emulator.seen)
 
 
+_FOLLOWED: Final = {
+    "events": {"webhooks": [{"url": "https://follower.example/events", "secret": SecretStr(f"whsec_{'A' * 32}")}]}
+}
 _KEY: Final = "00000000-0000-4000-8000-000000000000"
 
 
@@ -124,6 +129,7 @@ def blueprint_of(
     honours_keys: bool = True,
     make: Callable[..., Bridge] = Bridge,
     at: datetime | None = None,
+    events: bool = False,
 ) -> Blueprint:
     """A plan; see World for what may be given.
 
@@ -133,6 +139,8 @@ def blueprint_of(
     """
     if at is not None and at.tzinfo is None:
         raise ValueError(f"want a time with a time zone, not {at}")
+    if events:
+        settings = {**_FOLLOWED, **(settings or {})}
     config, tables = _configured(accounts or {}, settings or {}) if accounts or settings else _default()
     return Blueprint(
         router=as_router(router),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.testing.spans import seconds_of
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from bridge.providers.port import Seen
     from bridge.testing.contacts import Contact
-    from bridge.testing.world import World
 
 _LINE: Final = re.compile(r"(?P<who>[^\W_][\w .'-]{0,39}?):(?:\s+(?P<text>.*))?", re.DOTALL)
 _PRESS: Final = re.compile(r"\[(.+)\]")
@@ -33,6 +32,35 @@ RESTART: Final = "restart"
 RETURN: Final = "return"
 _EXPECTED: Final = frozenset({BOT, HANDOFF})
 _SILENT: Final = frozenset({RESTART, RETURN})
+
+
+class TalkWorld(Protocol):
+    """What a conversation needs of the world that it is held in."""
+
+    @property
+    def errors(self) -> Sequence[BaseException]:
+        """What turns that failed raised, oldest first."""
+        ...
+
+    def contact(self, account: str, channel: str, name: str) -> Contact:
+        """A person at an account."""
+        ...
+
+    async def settle(self) -> None:
+        """Let everything happen that was set off."""
+        ...
+
+    async def advance(self, span: str) -> None:
+        """Let time pass."""
+        ...
+
+    async def crash(self) -> None:
+        """Let the process die, and another one begin."""
+        ...
+
+    async def hand_over(self, contact: Contact, note: str | None) -> bool:
+        """Give a conversation back to the bot (None)."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,10 +160,12 @@ def _moment(line: Line) -> datetime:
         raise ValueError(f'line {line.number}: want a time like "at: 2026-11-30 09:00 Asia/Jakarta"') from None
 
 
-async def hold(conversation: Conversation, world: World, account: str, channel: str) -> Transcript:
-    """Let the contacts of a conversation say their lines, and compare what they see."""
+async def hold(
+    conversation: Conversation, world: TalkWorld, account: str, channel: str, contacts: dict[str, Contact] | None = None
+) -> Transcript:
+    """Let the contacts of a conversation say their lines, and compare what they see; `contacts` is filled with them."""
     transcript = Transcript()
-    contacts: dict[str, Contact] = {}
+    contacts = {} if contacts is None else contacts
     looked: dict[str, int] = {}
     speaker: Contact | None = None
     expected: list[Line] = []
@@ -168,7 +198,7 @@ async def hold(conversation: Conversation, world: World, account: str, channel: 
     return transcript
 
 
-async def _pass(line: Line, world: World, speaker: Contact | None) -> None:
+async def _pass(line: Line, world: TalkWorld, speaker: Contact | None) -> None:
     if line.who == WAIT:
         await world.advance(line.text)
     elif line.who == RESTART:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import orjson
 import structlog
 
 from bridge.app.bridge import Bridge, Outside
@@ -20,7 +21,7 @@ from bridge.providers.port import Response
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence
+    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
 
     from bridge.config.accounts import Account
     from bridge.config.load import Config
@@ -30,9 +31,12 @@ if TYPE_CHECKING:
     from bridge.engine.media.door import Gateway
     from bridge.providers.port import Emulator, Hook, Request
     from bridge.routing.router import Router
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.opening import Volatile
     from bridge.store.port import Store
 
+FOLLOWER: Final = "events"
+"""Who is told of outgoing events, beside the accounts."""
 SLOW_SECONDS: Final = 3.0
 """How long a slow store takes: longer than a webhook waits for it."""
 _REFUSED: Final = 500
@@ -77,6 +81,7 @@ class Setting:
     errors: MutableSequence[BaseException]
     files: Mapping[str, Files]
     contents: Memory
+    events: MutableSequence[dict[str, Any]]
     make: Callable[..., Bridge] = Bridge
     ahead: Callable[[], int] = lambda: 0
     """By how many microseconds the wall clock is wrong."""
@@ -108,6 +113,11 @@ class Life:
     def emulators(self) -> dict[str, Emulator]:
         """The other ends, by account."""
         return self._setting.emulators
+
+    def follow(self, request: Request) -> Response:
+        """The other end of outgoing events."""
+        self._setting.events.append(orjson.loads(request.body or b""))
+        return Response(status=204)
 
     def start(self, store: Volatile) -> None:
         """Begin to start: the world has to let every step of it go on."""
@@ -178,7 +188,7 @@ class Life:
         with _all_lines():
             self.loop.abandon()
 
-    async def _open(self, url: str) -> Store:
+    async def _open(self, url: str, _: Sequence[EncryptionKey]) -> Store:
         del url
         assert self._store is not None, "start() comes first"
         return await self._store.open(self.pause)
@@ -207,7 +217,7 @@ class _Wire:
         self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
     ) -> Response:
         """One request and its answer. A fault raises what Http would raise."""
-        name = self._accounts[base_url]
+        name = self._accounts.get(base_url, FOLLOWER)
         what = f"{name}: {request.method} {request.path}"
         verdict = await self._life.reach("request", what)
         if verdict.what == "down":
@@ -216,7 +226,7 @@ class _Wire:
             raise NotSent("no connection in time", away=True)
         if leaving is not None:
             await leaving()
-        response = self._life.emulators[name].handle(request)
+        response = self._life.follow(request) if name == FOLLOWER else self._life.emulators[name].handle(request)
         verdict = await self._life.reach("answer", f"{what} answered {response.status}")
         if verdict.what == "lost":
             raise OutcomeUnknown("the connection broke: ServerDisconnectedError")

@@ -102,6 +102,8 @@ class Stage:
         self.files = {name: Files(lambda: self.now) for name in blueprint.accounts}
         self.contents = Memory()
         """The bytes of media, which outlive the process."""
+        self.events: list[dict[str, Any]] = []
+        """What followers were told, in the order in which they took it."""
         self._blueprint = blueprint
         self._seed = seed
         self._haste = choices.temper()
@@ -141,6 +143,7 @@ class Stage:
             errors=self.errors,
             files=self.files,
             contents=self.contents,
+            events=self.events,
             make=self._blueprint.make,
             ahead=lambda: self.surroundings.ahead,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bridge.testing.stage import NotCounted
 from bridge.units import moment
@@ -64,6 +64,11 @@ class Watched:
     def errors(self) -> Sequence[BaseException]:
         """What turns that failed raised, oldest first."""
         return self._stage.errors
+
+    @property
+    def events(self) -> Sequence[Mapping[str, Any]]:
+        """The outgoing events that were taken, oldest first; see the argument `events` of World."""
+        return self._stage.events
 
     def story(self, lines: int = 20) -> str:
         """The last things that happened, for people to read."""

@@ -6,6 +6,7 @@ request leaves), and a seed decides which is next, and what goes wrong.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -17,13 +18,15 @@ from bridge.providers.port import TellsIdentities, TellsLanguages
 from bridge.testing.agents import Agent
 from bridge.testing.blueprint import Blueprint, as_router, blueprint_of
 from bridge.testing.contacts import Contact
+from bridge.testing.conversations import read_conversations
 from bridge.testing.decisions import Decisions, Schedule
 from bridge.testing.explore import Exploration
 from bridge.testing.faults import FaultBudget
+from bridge.testing.grading import grade
 from bridge.testing.spans import seconds_of
 from bridge.testing.stage import Posting, Stage, Stuck
 from bridge.testing.watched import Watched
-from bridge.units import SECOND
+from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from bridge.routing.router import Router
     from bridge.statements import Record
     from bridge.store.records import ThreadRow
+    from bridge.testing.conversations import Conversation
+    from bridge.testing.grading import Grader, Grades
 
 T = TypeVar("T")
 
@@ -68,6 +73,7 @@ class World(Watched):
         blueprint: Blueprint | None = None,
         counts: bool = True,
         at: datetime | None = None,
+        events: bool = False,
     ) -> None:
         """Begin with an empty store.
 
@@ -82,13 +88,14 @@ class World(Watched):
             blueprint: All of the above but faults and replay, made already for several worlds.
             counts: Whether `calls` can be asked; a run without is twice as fast.
             at: When it begins, with a time zone; 2025-10-10 09:00 UTC by itself.
+            events: Whether somebody follows the conversations; `World.events` is what they were told.
 
         Raises:
             ConfigError: an account or a section cannot be configured so, or a router cannot be loaded.
             ValueError: there is no such fault, `replay` is no schedule, or `at` has no time zone.
         """
         self._blueprint = blueprint or blueprint_of(
-            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at
+            router, accounts=accounts, settings=settings, honours_keys=honours_keys, make=make, at=at, events=events
         )
         self._router = self._blueprint.router
         schedule = Schedule.read(replay) if replay is not None else Schedule(0)
@@ -317,6 +324,25 @@ class World(Watched):
         )
         self.exploration = exploration
         return exploration if scenario is None else exploration(scenario)
+
+    async def grade(
+        self, conversations: str, *graders: Grader, floor: float, account: str = "konnek", channel: str = "whatsapp"
+    ) -> Grades:
+        """Hold conversations, each in a world like this one, and score them; `str()` of the result is a table.
+
+        They are written as for `threadbridge test-replies`; `bot:` lines are not needed. A grader scores what was said,
+        [{"role": "user", "content": "..."}, ...], from 0 to 1.
+
+        Raises:
+            AssertionError: the mean of the graders is below the `floor` in some conversation. The text has the table.
+        """
+
+        def begin(conversation: Conversation) -> World:
+            blueprint = self._blueprint_in_use()
+            at = blueprint.at if conversation.at is None else micros(conversation.at)
+            return World(blueprint=replace(blueprint, at=at), counts=False)
+
+        return await grade(read_conversations(conversations), graders, floor, begin, (account, channel))
 
     @property
     def bridge(self) -> Bridge:

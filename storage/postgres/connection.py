@@ -14,12 +14,14 @@ import asyncpg
 from bridge.errors import Broken, StoreError, Unavailable
 from bridge.store.watch import LEASE
 
+from ..sealing import plan_of
 from .schema import SCHEMA
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from ..records import Row
+    from ..sealer import Sealer
 
     Fetch = Callable[..., Awaitable[list[Row]]]
     """Run a query with its values."""
@@ -140,11 +142,23 @@ async def connect(
     return connection
 
 
+async def fetch_sealed(sealer: Sealer, connection: asyncpg.Connection, query: str, values: Sequence[Any]) -> list[Row]:
+    """The rows of a query where values are encrypted."""
+    plan = plan_of(query)
+    if plan is None:
+        rows: list[Row] = await connection.fetch(query, *values)
+        return rows
+    return [plan.open(sealer, row) for row in await connection.fetch(query, *plan.seal(sealer, values))]
+
+
 class Readers:
     """A few connections to read by, made when they are wanted."""
 
-    def __init__(self, address: Address, more: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self, address: Address, more: Mapping[str, str] = MappingProxyType({}), *, sealer: Sealer | None = None
+    ) -> None:
         """Nothing is connected yet. `more` are settings beside ours, or in their place."""
+        self.sealer = sealer
         self._address = address
         self._more = more
         self._idle: list[asyncpg.Connection] = []
@@ -155,7 +169,11 @@ class Readers:
         async with self._room:
             connection = await self._connection()
             try:
-                rows: list[Row] = await connection.fetch(query, *values)
+                rows: list[Row]
+                if self.sealer is None:
+                    rows = await connection.fetch(query, *values)
+                else:
+                    rows = await fetch_sealed(self.sealer, connection, query, values)
             except (asyncpg.PostgresError, *LOST) as error:
                 self._keep(connection, lost=is_lost(error))
                 raise translate(error) from error

@@ -8,16 +8,17 @@ from bridge.store.people.asking import Asserted, Known
 from bridge.store.people.cards import ContactCard, card_of
 
 from .. import contacts
+from ..rows import CONTRADICTED
 from . import people
 
 if TYPE_CHECKING:
     from .connection import Fetch
 
 _PAGE: Final = contacts.PAGE.format(before="$1", limit="$2")
-_NAMED: Final = contacts.NAMED.format("$1::text", "'+' || $1::text")
+_NAMED: Final = contacts.NAMED.format("$1", "$2")
 _THREADS: Final = f"SELECT {contacts.CARD_THREAD} FROM threads t WHERE t.contact_id = ANY($1::bigint[])"
-_CONFLICTS: Final = """
-SELECT c.account, c.kind, c.value, coalesce(i.contact_id, 0) FROM conflicts c
+_CONFLICTS: Final = f"""
+SELECT {CONTRADICTED}, coalesce(i.contact_id, 0) FROM conflicts c
 LEFT JOIN identities i ON (i.account, i.kind, i.value) = (c.account, c.kind, c.value)
 WHERE c.contact_id = ANY($1::bigint[])
 """
@@ -32,7 +33,7 @@ async def page(fetch: Fetch, before: int, limit: int) -> list[ContactCard]:
 
 async def named(fetch: Fetch, value: str) -> list[ContactCard]:
     """People by an identity."""
-    found = [await card(fetch, row[0]) for row in await fetch(_NAMED, value)]
+    found = [await card(fetch, row[0]) for row in await fetch(_NAMED, value, f"+{value}")]
     return list({each.id: each for each in found if each is not None}.values())
 
 

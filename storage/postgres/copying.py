@@ -24,19 +24,23 @@ from ..moving import (
     shift_above,
 )
 from ..records import OPEN, literal
+from ..sealed_copy import SECRET, SealedRows
+from . import encryption
 from .connection import LOST, address_of, connect, translate
 from .migrations import check_durability, check_readable, copied_from, migrate, schema_version
-from .process import own
+from .process import LOCK, own
 from .schema import MIGRATIONS, SCHEMA, UNFINISHED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from bridge.store.copying import Key, Row, Table
+    from bridge.store.encryption import EncryptionKey
 
+    from ..sealer import Sealer
     from .connection import Address
 
-OWN: Final = ("processes", "duties", "schema_version", "migrations", UNFINISHED)
+OWN: Final = ("processes", "duties", "schema_version", "migrations", "encryption_keys", UNFINISHED)
 """Tables of the store's own working, and of the bot's: they tell nothing of a conversation."""
 OWN_COLUMNS: Final = ("holder", "deaths", "on_trial")
 """Which process holds a thread, and what others died of: nothing to those that take over a copy."""
@@ -72,8 +76,9 @@ _PATIENT: Final = 24 * 3600.0
 class _End:
     """What both ends of a copy do; see bridge.store.copying.CopyEnd."""
 
-    def __init__(self, address: Address, connection: asyncpg.Connection, account: str) -> None:
+    def __init__(self, address: Address, connection: asyncpg.Connection, account: str, sealer: Sealer | None) -> None:
         """Take over the connection, which holds the lock."""
+        self._values = SealedRows(sealer, self._page)
         self.name = address.name
         self.account = account
         self._connection = connection
@@ -105,6 +110,9 @@ class _End:
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> Sequence[Row]:
         """The next rows in the order of their keys."""
+        return await self._values.after(table, after, limit)
+
+    async def _page(self, table: Table, after: Key | None, limit: int | None) -> Sequence[Row]:
         flags = self._flags.get(table.name, frozenset())
         columns = ", ".join(
             f"{_quoted(column)}::int" if column in flags else _quoted(column) for column in table.columns
@@ -113,7 +121,7 @@ class _End:
         values = (*self._of, *(after or ()))
         marks = ", ".join(f"${number}" for number in range(1 + len(self._of), 1 + len(values)))
         behind = "" if after is None else f"AND ({key}) > ({marks})"
-        order = f"ORDER BY {key} LIMIT {limit}"
+        order = f"ORDER BY {key} LIMIT {'ALL' if limit is None else limit}"
         query = f"SELECT {columns} FROM {_quoted(table.name)} WHERE {self._whose(table)} {behind} {order}"
         return [tuple(row) for row in await self._fetch(query, *values)]
 
@@ -150,7 +158,8 @@ class PostgresCopySource(_End):
 
     async def inheritance(self) -> Mapping[str, str]:
         """The secrets of the whole store, and those that the account inherited before."""
-        return inheritance([tuple(row) for row in await self._fetch(SECRETS.format(account="$1"), self.account)])
+        secrets = [tuple(row) for row in await self._fetch(SECRETS.format(account="$1"), self.account)]
+        return inheritance(self._values.opened("secrets", SECRET, secrets))
 
     async def remove(self, tables: Sequence[Table]) -> None:
         """Remove the rows of the account."""
@@ -192,6 +201,9 @@ class PostgresCopyTarget(_End):
 
     async def reached(self, table: Table) -> Key | None:
         """The greatest key that is here, as the source has it."""
+        if self._values.sorts(table):
+            last = await self._values.last(table)
+            return None if last is None else lowered(table, last, self._shift)
         key = ", ".join(map(_quoted, table.key))
         order = ", ".join(f"{_quoted(column)} DESC" for column in table.key)
         query = f"SELECT {key} FROM {_quoted(table.name)} WHERE {self._whose(table)} ORDER BY {order} LIMIT 1"
@@ -208,18 +220,20 @@ class PostgresCopyTarget(_End):
             table.name,
             schema_name=SCHEMA,
             columns=table.columns,
-            records=rows,
+            records=self._values.sealed(table.name, table.columns, rows),
             timeout=_PATIENT,
         )
 
     async def clear(self, table: Table) -> None:
         """Remove the rows of a table."""
+        self._values.forget()
         await self._execute(f"DELETE FROM {_quoted(table.name)} WHERE {self._whose(table)}", *self._of)
 
     async def inherit(self, secrets: Mapping[str, str]) -> None:
         """Keep secrets for the account."""
-        for name, value in secrets.items():
-            await self._execute(_INHERIT, self.account, f"{INHERITED}{name}", value)
+        values = [(self.account, f"{INHERITED}{name}", value) for name, value in secrets.items()]
+        for secret in self._values.sealed("secrets", SECRET, values):
+            await self._execute(_INHERIT, *secret)
 
     async def note_verified(self) -> None:
         """Note durably that all is here."""
@@ -242,10 +256,11 @@ class PostgresCopyTarget(_End):
             raise translate(error) from error
 
 
-async def open_copy_source(url: str, account: str = "") -> PostgresCopySource:
+async def open_copy_source(url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> PostgresCopySource:
     """The store at `url`, owned, and only read.
 
     Raises:
+        ConfigError: a key is missing.
         CopyRefused: there is none.
         StoreInUse: another process owns it.
         NewerSchema, Unavailable, Broken: it cannot be read as it is.
@@ -254,14 +269,20 @@ async def open_copy_source(url: str, account: str = "") -> PostgresCopySource:
     connection = await _owned(address)
     try:
         await _check_source(connection, address)
+        sealer = await _checked(encryption.sealer_for, connection.fetch, keys)
     except BaseException:
         connection.terminate()
         raise
-    return PostgresCopySource(address, connection, account)
+    return PostgresCopySource(address, connection, account, sealer)
 
 
-async def open_copy_target(url: str, account: str = "") -> PostgresCopyTarget:
-    """The store at `url`, owned, made where there is none. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
+async def open_copy_target(url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> PostgresCopyTarget:
+    """The store at `url`, owned, made where there is none; with `keys` it is encrypted.
+
+    Raises:
+        ConfigError: a key is missing.
+        StoreInUse, NewerSchema, Unavailable, Broken: it cannot be had.
+    """
     address = address_of(url)
     connection = await _owned(address)
     try:
@@ -269,10 +290,13 @@ async def open_copy_target(url: str, account: str = "") -> PostgresCopyTarget:
         if await _checked(copied_from, connection.fetch) is not None:
             await _refuse_older(connection, address)
         await _checked(migrate, connection, is_copy=True)
+        if keys:
+            await _checked(encryption.begin, connection, keys)
+        sealer = await _checked(encryption.join, connection, keys, LOCK)
     except BaseException:
         connection.terminate()
         raise
-    return PostgresCopyTarget(address, connection, account)
+    return PostgresCopyTarget(address, connection, account, sealer)
 
 
 async def _owned(address: Address) -> asyncpg.Connection:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..results import Result
+from ..rows import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,7 @@ INSERT INTO secrets (account, name, value) VALUES ($1, $2, $3)
 ON CONFLICT (account, name) DO UPDATE SET value = excluded.value
 """
 _KEEP: Final = "INSERT INTO secrets (account, name, value) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING"
-_KEPT: Final = "SELECT value FROM secrets WHERE account = $1 AND name = $2"
+_KEPT: Final = f"SELECT {SECRETS} FROM secrets WHERE account = $1 AND name = $2"
 
 
 async def advance(tx: Transaction, values: Sequence[Value]) -> list[Result | StoreError]:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-from bridge.store.erasure import BESIDE, Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.admission import digest
+from bridge.store.erasure import BESIDE as FAR
+from bridge.store.erasure import Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.following import beside, is_follower
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import thread_row
 from ..results import Result
+from ..rows import BESIDE, ERASED_EVENT
+from ..views import ACCOUNTS
 from . import lookups, media, people, segments
 from .transaction import unnest
 
@@ -26,14 +31,13 @@ _OF_THREAD: Final = f"""
 SELECT r.* FROM s CROSS JOIN LATERAL (
     SELECT {{columns}} FROM {{table}} w WHERE w.id >> {segments.BITS} = s.n AND w.thread_id = $1) r LIMIT $2
 """
-_EVENTS: Final = _OF_THREAD.format(columns="w.id, w.account, w.event_key, w.received_at", table="inbox")
+_EVENTS: Final = _OF_THREAD.format(columns=ERASED_EVENT, table="inbox")
 _MESSAGES: Final = _OF_THREAD.format(columns="w.id", table="outbox")
 _BESIDE: Final = f"""
-UPDATE inbox o SET raw = '\\x00'::bytea || sha256(o.raw) FROM inbox w
-WHERE w.id = ANY($1::bigint[]) AND w.raw <> ''::bytea AND o.id > w.id - {BESIDE} AND o.id < w.id + {BESIDE}
-    AND o.received_at = w.received_at AND o.account = w.account AND o.raw = w.raw
-    AND o.thread_id IS DISTINCT FROM w.thread_id
+SELECT {BESIDE} FROM inbox o WHERE o.id > $1 AND o.id < $2 AND o.received_at = $3 AND o.account = $4
+    AND o.thread_id IS DISTINCT FROM $5
 """
+_EMPTY_RAW: Final = f"UPDATE inbox i SET raw = j.raw FROM {unnest('bytea', 'bigint')} j (raw, id) WHERE i.id = j.id"
 _BURY: Final = f"""
 INSERT INTO tombstones (account, digest, at) SELECT * FROM {unnest("text", "text", "bigint")}
 ON CONFLICT (account, digest) DO UPDATE SET at = excluded.at
@@ -64,12 +68,15 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     found = await tx.fetch(lookups.ONE_THREAD, thread_id)
     if not found:
         return Result(value=Erased({}, more=False))
+    for told in await _told_of(tx, thread_row(found[0]).ref):
+        part: Erased = (await erase(tx, told, at, limit)).value
+        return Result(value=Erased({"outgoing events": part.rows.get("messages", 0)}, more=True))
     await tx.execute(_TOO_OLD, at - KEYS_KEPT)
     rows: Counter[str] = Counter()
     rows["media"] = (await media.forget(tx, thread_id, None, limit)).value
     events = await tx.fetch(_EVENTS, thread_id, limit)
     messages = [row[0] for row in await tx.fetch(_MESSAGES, thread_id, limit)]
-    await _erase_events(tx, events, at, rows)
+    await _erase_events(tx, thread_id, events, at, rows)
     rows["tries"] = await tx.execute(_FORGET_TRIES, messages)
     rows["messages"] = await tx.execute(_FORGET_MESSAGES, messages)
     rows["timers"] = await tx.execute(_FORGET_TIMERS, thread_id)
@@ -84,6 +91,14 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     return Result(value=Erased(rows, more=more), threads={thread_id}, fetchable=bool(rows["media"]))
 
 
+async def _told_of(tx: Transaction, ref: ThreadRef) -> list[int]:
+    """The threads in which followers are told of a thread, locked: they go first."""
+    accounts = [row[0] for row in await tx.fetch(ACCOUNTS) if is_follower(row[0]) and not is_follower(ref.account)]
+    own = [beside(account, ref) for account in accounts]
+    await tx.lock((), own)
+    return [thread.id for thread in map(tx.find, own) if thread is not None]
+
+
 async def erase_contact(tx: Transaction, contact_id: int) -> Result:
     """Remove a person of whom no thread is left; the result's `value` is an ErasedContact."""
     family = [row[0] for row in await tx.fetch(people.FAMILY, [contact_id])]
@@ -94,12 +109,17 @@ async def erase_contact(tx: Transaction, contact_id: int) -> Result:
     return Result(value=ErasedContact({"identities": rows["identities"], "contacts": rows["contacts"]}))
 
 
-async def _erase_events(tx: Transaction, events: Sequence[Row], at: int, rows: Counter[str]) -> None:
+async def _erase_events(tx: Transaction, thread_id: int, events: Sequence[Row], at: int, rows: Counter[str]) -> None:
     ids = [row[0] for row in events]
-    rows["webhooks of other conversations"] = await tx.execute(_BESIDE, ids)
+    for row_id, account, _, received_at, raw in events:
+        if raw:
+            around = (row_id - FAR, row_id + FAR, received_at, account, thread_id)
+            emptied = [(digest(raw), other) for same, other in await tx.fetch(_BESIDE, *around) if same == raw]
+            await tx.arrays(_EMPTY_RAW, emptied)
+            rows["webhooks of other conversations"] += len(emptied)
     recent = {
         (account, tombstone(account, key)): received_at
-        for _, account, key, received_at in events
+        for _, account, key, received_at, _ in events
         if keeps_tombstone(received_at, at)
     }
     await tx.arrays(_BURY, [(*key, received_at) for key, received_at in recent.items()])

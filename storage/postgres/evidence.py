@@ -10,6 +10,7 @@ from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
 
 from .. import records
+from ..rows import TRIED as TRIED_COLUMNS
 from . import segments
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ _ON_THE_WIRE: Final = f"SELECT 1 FROM outbox WHERE thread_id = $1 AND {records.M
 _TRIED: Final = f"""
 {segments.back_to("0")}
 SELECT m.* FROM s CROSS JOIN LATERAL (
-    SELECT o.message, o.status, coalesce(o.done_at, o.created_at), coalesce(o.outcome, '') = {_UNKNOWN}
+    SELECT {TRIED_COLUMNS}, coalesce(o.outcome, '') = {_UNKNOWN}
            OR EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {_UNKNOWN})
     FROM outbox o WHERE o.id >> {segments.BITS} = s.n AND o.thread_id = $1 AND o.attempt > 0
     ORDER BY o.id DESC LIMIT {TRIED}) m LIMIT {TRIED}
@@ -60,7 +61,7 @@ class _Evidence:
         return bool(self._fact("on the wire"))
 
     def tried(self) -> Iterator[Tried]:
-        for encoded, state, left_at, unanswered in self._fact("tried"):
+        for _, encoded, state, left_at, unanswered in self._fact("tried"):
             try:
                 message = decode_message(encoded)
             except records.UNREADABLE:  # says nothing of an echo

@@ -29,7 +29,9 @@ FROM {unnest("text", "bigint", "bigint")} j (status, seq, id) WHERE i.id = j.id
 _REOPENED: Final = f"""
 SELECT {records.INBOX} FROM inbox i JOIN threads t ON t.id = i.thread_id WHERE i.id = ANY($1::bigint[]) ORDER BY i.seq
 """
-_MISSED: Final = "UPDATE inbox SET status = $1, error = $2, done_at = $3 WHERE id = ANY($4::bigint[])"
+_MISSED: Final = f"""
+UPDATE inbox SET status = $1, error = {records.literal(MISSED)}, done_at = $2 WHERE id = ANY($3::bigint[])
+"""
 _RESTART: Final = f"""
 UPDATE timers SET id = nextval(pg_get_serial_sequence('timers', 'id')),
                   status = {records.literal(TIMERS.after(TimerMove.RESTARTED))}, due_at = $1, set_at = $2
@@ -61,7 +63,7 @@ async def give_back(tx: Transaction, turns: Sequence[TurnCommit], results: Seque
             await tx.arrays(_REOPEN, [(state, number, row_id) for number, row_id in numbered])
             result.received.extend(await unreadable.readable(tx, await tx.fetch(_REOPENED, reopened)))
         if missed:
-            await tx.execute(_MISSED, INBOX.move(InboxState.HELD, InboxMove.MISSED), MISSED, turn.at, missed)
+            await tx.execute(_MISSED, INBOX.move(InboxState.HELD, InboxMove.MISSED), turn.at, missed)
 
 
 async def _restart(tx: Transaction, turn: TurnCommit, name: str, result: Result) -> None:

@@ -15,7 +15,7 @@ from bridge.store.takeover import after_news, after_taking, gateway_news, is_tak
 
 from ..media import queue_values
 from ..results import Result
-from ..rows import EVENT_VALUES, event_row, event_values
+from ..rows import EVENT_VALUES, KNOWN, event_row, event_values
 from . import media, people, threads
 from .evidence import is_ours
 from .heads import busy
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 
 _ERASED: Final = r"'\x00'::bytea"
 _KNOWN: Final = f"""
-SELECT i.account, i.event_key, i.event, i.raw FROM {unnest("text", "text")} j (account, key)
+SELECT {KNOWN} FROM {unnest("text", "text")} j (account, key)
 JOIN inbox i ON i.account = j.account AND i.event_key = j.key
-UNION ALL SELECT j.account, j.key, {_ERASED}, {_ERASED} FROM {unnest("text", "text")} j (account, key)
+UNION ALL SELECT j.account, j.key, {_ERASED}, {_ERASED}, NULL FROM {unnest("text", "text")} j (account, key)
 JOIN tombstones t ON t.account = j.account
     AND t.digest = encode(sha256(convert_to(j.account || chr(10) || j.key, 'UTF8')), 'hex')
 """
@@ -67,7 +67,7 @@ async def receive(tx: Transaction, units: Sequence[Sequence[Arrival]]) -> list[R
 async def look_up(tx: Transaction, keys: Sequence[Key]) -> dict[Key, Known]:
     """What is stored under keys."""
     rows = await tx.arrays(_KNOWN, keys)
-    return {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
+    return {(account, key): Known(encoded, raw) for account, key, encoded, raw, _ in rows}
 
 
 class _Placing:

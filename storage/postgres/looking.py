@@ -25,7 +25,7 @@ LOOKS: Final = Looks(
     of_ids=f"SELECT {CANDIDATE} FROM threads t WHERE t.id = {_IDS} AND {IS_LISTED}",
     named=f"""
 SELECT DISTINCT {CANDIDATE} FROM identities d JOIN threads t ON t.contact_id = d.contact_id
-WHERE d.value IN ($1::text, '+' || $1::text) AND t.contact_id IS NOT NULL AND {IS_LISTED}
+WHERE d.value IN ($1, $2) AND t.contact_id IS NOT NULL AND {IS_LISTED}
 ORDER BY t.updated_at DESC, t.id DESC
 """,
     waiting=f"""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import ClaimLost, StoreError
+from bridge.store.following import DROPPED
 from bridge.store.heads import begins
 from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome, climbs
 
 from .. import records
 from ..results import Result
-from ..rows import MESSAGE_VALUES, message_row, message_values
+from ..rows import MESSAGE_VALUES, message_row, message_values, said_by
 from . import statuses
 from .heads import begin_next, busy
 from .transaction import unnest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from bridge.store.records import Retry, Settled, TurnCommit
 
+    from ..rows import Said
     from .transaction import Transaction
 
 _TYPES: Final = (
@@ -56,19 +58,25 @@ SELECT * FROM {unnest("bigint", "bigint", "bigint", "text", "text", "bytea")}
 
 
 async def say(tx: Transaction, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
-    """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
-    speaking = {turn.thread.id for turn in turns if turn.sayings}
-    if not speaking:
+    """The messages of the turns into the outbox."""
+    speaking = zip(turns, results, strict=True)
+    await put(tx, [(said, result) for turn, result in speaking if turn.sayings for said in said_by(turn)])
+
+
+async def put(tx: Transaction, messages: Sequence[tuple[Said, Result]]) -> None:
+    """Messages into the outbox; one that finds its thread's outbox empty is its runnable head."""
+    if not messages:
         return
-    in_use = await busy(tx, "outbox", speaking)
+    in_use = await busy(tx, "outbox", {said.thread.id for said, _ in messages})
     values: list[tuple[Any, ...]] = []
-    for turn, result in zip(turns, results, strict=True):
-        for saying, number in zip(turn.sayings, await tx.numbers(len(turn.sayings)), strict=True):
-            leaves = saying.state is OutboxState.OPEN
-            row = message_row(turn, saying, number, attempt=int(leaves and begins(turn.thread.id, in_use)))
-            if leaves:
-                result.queued.append(row)
-            values.append(message_values(turn, saying, row))
+    for (said, result), number in zip(messages, await tx.numbers(len(messages)), strict=True):
+        leaves = said.saying.state is OutboxState.OPEN
+        row = message_row(said, number, attempt=int(leaves and begins(said.thread.id, in_use)))
+        if leaves:
+            result.queued.append(row)
+        else:
+            result.news.append((said.thread.id, row.id, DROPPED, said.saying.dropped))
+        values.append(message_values(said, row))
     await tx.arrays(_SAY, values)
 
 
@@ -104,12 +112,15 @@ async def claim(tx: Transaction, claims: Sequence[tuple[int, int]]) -> list[Resu
 
 
 async def settle(tx: Transaction, settled: Sequence[Settled]) -> list[Result | StoreError]:
-    """Messages at the end of their journey, joined with any news of them that came early."""
+    """Messages at the end of their journey, joined with any news of them that came early.
+
+    Each result's `value` is whether this ended the journey.
+    """
     for state in {end.state for end in settled}:
         OUTBOX.reach(OutboxState.OPEN, OutboxState(state))
-    freed: set[int] = set()
+    ended: set[int] = set()
     for wave in waves(settled, lambda end: end.row_id):
-        freed |= await _end(tx, wave)
+        ended |= await _end(tx, wave)
     await tx.arrays(
         _ATTEMPT,
         [
@@ -118,17 +129,17 @@ async def settle(tx: Transaction, settled: Sequence[Settled]) -> list[Result | S
             if end.outcome
         ],
     )
-    results = [Result(threads={end.thread_id}) for end in settled]
+    results = [Result(end.row_id in ended, threads={end.thread_id}) for end in settled]
     if await statuses.any_early(tx):
         for end, result in zip(settled, results, strict=True):
             if end.state is OutboxState.SENT:
                 await statuses.join_early(tx, end.row_id, end.thread_id, end.message_id, result)
-    await begin_next(tx, "outbox", freed)
+    await begin_next(tx, "outbox", {end.thread_id for end in settled if end.row_id in ended})
     return [*results]
 
 
 async def _end(tx: Transaction, ends: Sequence[Settled]) -> set[int]:
-    """The threads of those messages whose journeys this ended; a status may have ended others before."""
+    """Those messages whose journeys this ended; a status may have ended others before."""
     values = [(end.row_id, end.state, end.outcome, end.message_id, end.reason or None, end.at) for end in ends]
     ended = {row[0] for row in await tx.arrays(_SETTLE, values)}
     late = [(end.row_id, end.message_id) for end in ends if end.row_id not in ended and end.message_id is not None]
@@ -137,4 +148,4 @@ async def _end(tx: Transaction, ends: Sequence[Settled]) -> set[int]:
         delivery: dict[int, str | None] = dict(map(tuple, await tx.fetch(_DELIVERY, [*told])))
         news = [(row_id, value, None) for row_id, value in told.items() if climbs(delivery[row_id], value)]
         await statuses.note(tx, news)
-    return {end.thread_id for end in ends if end.row_id in ended}
+    return ended

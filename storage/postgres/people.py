@@ -10,6 +10,8 @@ from bridge.store.people import asking
 from bridge.store.people.merging import keep as keeping
 
 from .. import records
+from ..rows import ASSERTED, OWNER
+from ..rows import FAMILY as FAMILY_COLUMNS
 from . import heads, threads
 from .transaction import unnest
 
@@ -26,21 +28,21 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _OWNERS: Final = f"""
-SELECT i.kind, i.value, i.contact_id FROM {unnest("text", "text")} j (kind, value)
+SELECT {OWNER} FROM {unnest("text", "text")} j (kind, value)
 JOIN identities i ON i.account = $3 AND i.kind = j.kind AND i.value = j.value
 """
-FAMILY: Final = """
+FAMILY: Final = f"""
 WITH RECURSIVE up (id, into_id) AS (
     SELECT id, merged_into FROM contacts WHERE id = ANY($1::bigint[]) UNION
     SELECT c.id, c.merged_into FROM up JOIN contacts c ON c.id = up.into_id),
 down (id) AS (
     SELECT id FROM up WHERE into_id IS NULL UNION
     SELECT c.id FROM down JOIN contacts c ON c.merged_into = down.id)
-SELECT c.id, c.merged_into, c.content FROM down JOIN contacts c ON c.id = down.id ORDER BY c.id
+SELECT {FAMILY_COLUMNS} FROM down JOIN contacts c ON c.id = down.id ORDER BY c.id
 """
-ASSERTIONS: Final = """
-SELECT account, kind, value, contact_id FROM identities WHERE contact_id = ANY($1::bigint[])
-ORDER BY account, kind, value
+ASSERTIONS: Final = f"""
+SELECT {ASSERTED} FROM identities i WHERE i.contact_id = ANY($1::bigint[])
+ORDER BY i.account, i.kind, i.value
 """
 THREADS_OF: Final = f"SELECT {records.THREAD} FROM threads t WHERE t.contact_id = ANY($1::bigint[]) ORDER BY t.id"
 IDS: Final = "SELECT t.id FROM threads t WHERE t.contact_id = ANY($1::bigint[])"

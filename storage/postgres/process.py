@@ -19,12 +19,16 @@ from bridge.errors import Broken, StoreError, StoreInUse, Unavailable
 from bridge.log import kind_of, log
 from bridge.store.watch import LEASE
 
+from . import encryption
 from .connection import LOST, connect, translate
 from .migrations import check_durability, migrate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
+    from bridge.store.encryption import EncryptionKey
+
+    from ..sealer import Sealer
     from .connection import Address
     from .transaction import Transaction
 
@@ -58,7 +62,9 @@ SELECT l.pid FROM pg_locks l JOIN pg_database d ON d.oid = l.database
 WHERE l.locktype = 'advisory' AND l.granted AND d.datname = current_database()
     AND l.classid = {LOCK} AND l.objid = $1 AND l.objsubid = 2
 """
-_BEGIN: Final = "INSERT INTO processes (name) VALUES ($1) RETURNING epoch"
+_LEAVE: Final = f"SELECT pg_advisory_unlock_shared({LOCK})"
+_GIVE_UP: Final = f"SELECT pg_advisory_unlock({LOCK})"
+_BEGIN: Final = "INSERT INTO processes (name, keys) VALUES ($1, $2) RETURNING epoch"
 _STANDS: Final = "SELECT transactions FROM processes WHERE epoch = $1"
 _COUNT: Final = """
 UPDATE processes SET transactions = transactions + 1 WHERE epoch = $1
@@ -72,9 +78,11 @@ _DEAD: Final = "the other processes took this one for dead: it did not write for
 class Process:
     """The writing connection, and the proof that we are not taken for dead."""
 
-    def __init__(self, address: Address, notified: Callable[[str], None]) -> None:
+    def __init__(self, address: Address, notified: Callable[[str], None], keys: Sequence[EncryptionKey] = ()) -> None:
         """Nothing is connected yet. `notified` is called with what other processes tell; "" after news may be lost."""
         self.address = address
+        self.sealer: Sealer | None = None
+        self._keys = keys
         self._notified = notified
         self._connection: asyncpg.Connection | None = None
         self.epoch = 0
@@ -89,7 +97,8 @@ class Process:
         """Join those that share the database, with its schema up to date.
 
         Raises:
-            StoreInUse: it is being copied.
+            ConfigError: a key is missing.
+            StoreInUse: it is being copied; or its first key is given, and another process has it.
             NewerSchema: a later version, or another application, wrote it.
             Unavailable: it cannot be reached now.
             Broken: its server may lose what is committed.
@@ -99,7 +108,9 @@ class Process:
             await take(connection, self.address, _SHARE)
             await check_durability(connection, relaxed=self.address.relaxed)
             await migrate(connection)
-            self.epoch = await connection.fetchval(_BEGIN, f"{os.getpid()} on {socket.gethostname()}")
+            self.sealer = await self._sealer(connection)
+            keys = " ".join(key.id for key in self._keys)
+            self.epoch = await connection.fetchval(_BEGIN, f"{os.getpid()} on {socket.gethostname()}", keys)
             await connection.fetchval(_TRY, self._key)
             await self._listen(connection)
         except (asyncpg.PostgresError, *LOST) as error:
@@ -110,6 +121,15 @@ class Process:
             raise
         self._connection = connection
         self.counted_at = asyncio.get_running_loop().time()
+
+    async def _sealer(self, connection: asyncpg.Connection) -> Sealer | None:
+        if self._keys and not await encryption.in_use(connection.fetch):
+            await connection.fetchval(_LEAVE)
+            await own(connection, self.address)
+            await encryption.begin(connection, self._keys)
+            await connection.fetchval(_GIVE_UP)
+            await take(connection, self.address, _SHARE)
+        return await encryption.join(connection, self._keys, LOCK)
 
     @property
     def was_away(self) -> bool:

@@ -10,7 +10,7 @@ from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
 from .. import views
-from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+from ..records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
@@ -61,18 +61,9 @@ WHERE note IS NOT NULL AND ($1::text IS NULL OR account = $1) AND (updated_at, i
 ORDER BY updated_at DESC, id DESC LIMIT $4
 """
 SUMMARY: Final = f"""
-SELECT t.id, {REF}, t.contact, t.step, t.version,
-       (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
-       (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
-       t.updated_at,
-       coalesce(
-           (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
-           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1), ''),
-       t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
-FROM threads t WHERE t.id = ANY($1::bigint[])
+SELECT {views.SUMMARY}FROM threads t WHERE t.id = ANY($1::bigint[])
 ORDER BY t.updated_at DESC, t.id DESC
 """
-"""What waits in a thread is counted only for those that are shown."""
 
 
 async def summaries(fetch: Fetch, account: str | None, limit: int, before: Place, *, held: bool) -> list[ThreadSummary]:
@@ -81,14 +72,14 @@ async def summaries(fetch: Fetch, account: str | None, limit: int, before: Place
     if held:
         latest += [(at, row_id) for at, row_id in await fetch(HELD_THREADS, account, *before, limit)]
     else:
-        for name in [account] if account is not None else [row[0] for row in await fetch(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(await fetch(views.ACCOUNTS)):
             latest += [(at, row_id) for at, row_id in await fetch(_LATEST, name, *before, limit)]
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return [views.summary(row) for row in await fetch(SUMMARY, ids)]
 
 
 UNCONFIRMED: Final = f"""
-SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
+SELECT {views.UNCONFIRMED}
 FROM outbox o JOIN threads t ON t.id = o.thread_id
 WHERE o.id > greatest($2, coalesce((SELECT id FROM outbox WHERE created_at < $3 ORDER BY id DESC LIMIT 1), 0))
     AND o.account = $1 AND o.status = {literal(OutboxState.SENT)} AND o.message_id IS NOT NULL
@@ -97,50 +88,46 @@ ORDER BY o.id LIMIT $4
 """
 """Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
 
-_IN_LETTER: Final = f"""
-SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
-       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
-FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}
-"""
 _TRIES: Final = """(
-    SELECT coalesce(json_agg(json_build_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))
-                             ORDER BY id DESC), '[]')::text
+    SELECT coalesce(json_agg(json_build_object(
+        'at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, '')) ORDER BY id DESC), '[]')::text
     FROM (SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20) r
 )"""
-_OUT_LETTER: Final = f"""
-SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
-       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
-FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
-"""
-_CHOSEN: Final = """($2::text = '' OR position($2 IN coalesce({0}error, '')) > 0)
+_IN: Final = f"FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}"
+_OUT: Final = f"FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}"
+_CHOSEN: Final = """($2::text = '' OR position($2 IN coalesce({0}error, '')) > 0 OR left({0}error, 1) = chr(1))
     AND ($3::text IS NULL OR {0}status = $3)"""
+"""A reason that is encrypted is looked at after the query: storage.views.of_reason."""
 _NEWEST: Final = f"""AND ($1::text IS NULL OR {{0}}.account = $1) AND ({{0}}.done_at, {{0}}.id) < ($5, $6)
     AND {_CHOSEN.format("{0}.")}
 ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT $4"""
 DEAD_LETTERS: Final = (
-    _IN_LETTER.replace("i.raw", "''::bytea") + _NEWEST.format("i"),
-    _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "''::bytea") + _NEWEST.format("o"),
+    f"SELECT {views.IN_LETTER_LINE} {_IN} {_NEWEST.format('i')}",
+    f"SELECT {views.OUT_LETTER_LINE} {_OUT} {_NEWEST.format('o')}",
 )
 """Dead letters of each side, newest first."""
 _OLDEST: Final = f"""
-SELECT done_at, id FROM {{0}}
+SELECT {{2}} FROM {{0}}
 WHERE {{1}} AND ($1::text IS NULL OR account = $1) AND (done_at, id) > ($5, $6) AND done_at <= $7
     AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT $4
 """
 OLDEST_DEAD: Final = {
-    "in": _OLDEST.format("inbox", views.DEAD_EVENT),
-    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE),
+    "in": _OLDEST.format("inbox", views.DEAD_EVENT, views.LETTER_PLACE),
+    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE, views.LETTER_PLACE),
 }
 """The places of dead letters, from the oldest on."""
-DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = $1", "out": f"{_OUT_LETTER} AND o.id = $1"}
+DEAD_LETTER: Final = {
+    "in": f"SELECT {views.IN_LETTER} {_IN} AND i.id = $1",
+    "out": f"SELECT {views.OUT_LETTER}, {_TRIES} {_OUT} AND o.id = $1",
+}
 """One of them."""
 
 _IN_SEGMENT: Final = f"w.id >> {segments.BITS} = s.n AND w.thread_id = $1 AND w.id > $2 AND w.id < $3"
 HISTORY: Final = f"""
 {segments.back_to("$2::bigint", "$3::bigint")}
 SELECT h.* FROM s CROSS JOIN LATERAL (
-    SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+    SELECT {views.HISTORY}
     FROM inbox w WHERE {_IN_SEGMENT} AND NOT kind {one_of(*UNSAID)} AND event >= '\\x01'::bytea
     UNION ALL
     SELECT id, 'out', kind, status, coalesce(delivery, ''), message, key, created_at FROM outbox w

@@ -12,13 +12,15 @@ from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.records import READ_BYTES
 from bridge.store.replay import letter_of
+from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..looking import Looking
 from ..media import media_row
+from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, looking, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.looks import (
         AccountSummary,
         AuditEntry,
@@ -213,10 +216,14 @@ class Reader(Looking):
         before: Place | None = None,
     ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
-        letters: list[DeadLetter] = []
-        for query in queries.DEAD_LETTERS:
-            letters += await self._all(views.dead_letter, query, account, reason, state, limit, *(before or FIRST))
-        return views.newest(letters, limit)
+
+        async def page(place: Place, most: int) -> list[DeadLetter]:
+            letters: list[DeadLetter] = []
+            for query in queries.DEAD_LETTERS:
+                letters += await self._all(views.dead_letter, query, account, reason, state, most, *place)
+            return views.newest(letters, most)
+
+        return await views.of_reason(page, reason, limit, before or FIRST)
 
     async def oldest_letters(
         self,
@@ -229,9 +236,13 @@ class Reader(Looking):
         state: str | None = None,
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
-        values = account, reason, state, limit, *after, until
-        sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
-        return views.oldest_letters(sides, limit)
+
+        async def page(place: Place, most: int) -> list[views.Dead]:
+            values = account, reason, state, most, *place, until
+            sides = {side: await self._fetch(query, *values) for side, query in queries.OLDEST_DEAD.items()}
+            return views.oldest_letters(sides, most)
+
+        return [(dead.at, dead.id) for dead in await views.of_reason(page, reason, limit, after)]
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -247,8 +258,17 @@ class Reader(Looking):
         """What is kept under a name, or None."""
         return await self._value("secrets", account, name)
 
+    async def spent(self, account: str, budget: str) -> Spent | None:
+        """What was spent of a budget, or None."""
+        found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
+        return found[0] if found else None
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
+        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
+
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT value FROM {table} WHERE account = $1 AND name = $2"
+        query = f"SELECT {SECRETS} FROM {table} WHERE account = $1 AND name = $2"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 
@@ -360,6 +380,10 @@ class Reader(Looking):
         """What a sweep would remove or empty, among so many rows."""
         return await retention.count(self._fetch, sweep, before, after, limit)
 
+    async def encrypted_under(self) -> Mapping[str, int]:
+        """How many values are under each key."""
+        return await encryption.under_keys(self._fetch)
+
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
         return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))
@@ -373,11 +397,12 @@ class PostgresReader(Reader):
         await self._source.close()
 
 
-async def open_reader(url: str) -> PostgresReader:
-    """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
+async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> PostgresReader:
+    """The store at `url` for reading only. Raises ConfigError, Unavailable, Broken, NewerSchema."""
     readers = Readers(address_of(url))
     try:
         await check_readable(readers.fetch)
+        readers.sealer = await encryption.sealer_for(readers.fetch, keys)
     except BaseException:
         await readers.close()
         raise

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Final
 from bridge.store.retention import Sweep, Swept
 
 from ..results import Result
-from ..retention import BY_AGE, LOOKED_AT, chosen, counted, page, places
+from ..retention import BY_AGE, LOOKED_AT, chosen, counted, emptied_of, page, places
+from ..rows import CONTENTS
+from .transaction import unnest
 
 if TYPE_CHECKING:
     from .connection import Fetch
@@ -16,18 +18,24 @@ if TYPE_CHECKING:
 _PLACES: Final = places(r"'\x01'::bytea")
 PAGES: Final = {sweep: page(sweep, place) for sweep, place in _PLACES.items()}
 COUNTS: Final = {sweep: counted(_PLACES[sweep]) for sweep in BY_AGE}
-_EMPTIED: Final = r"""
-CASE WHEN w.{0} >= '\x01'::bytea OR w.{0} = ''::bytea THEN '\x00'::bytea || sha256(w.{0}) ELSE w.{0} END
-"""
-"""As bridge.store.admission.digest has it; what is emptied already stays so."""
 _EMPTY: Final = {
-    Sweep.EXCHANGES: "exchange = NULL",
-    Sweep.WEBHOOKS: f"raw = {_EMPTIED.format('raw')}",
-    Sweep.EVENT_CONTENTS: (
-        f"event = {_EMPTIED.format('event')}, raw = {_EMPTIED.format('raw')}, address = NULL, error = NULL"
-    ),
-    Sweep.MESSAGE_CONTENTS: "message = ''::bytea, given_up = NULL, address = NULL, error = NULL",
+    Sweep.EXCHANGES: "UPDATE attempts SET exchange = NULL WHERE id = ANY($1::bigint[])",
+    Sweep.MESSAGE_CONTENTS: """
+UPDATE outbox SET message = ''::bytea, given_up = NULL, address = NULL, error = NULL WHERE id = ANY($1::bigint[])
+""",
 }
+_CONTENTS: Final = f"SELECT {CONTENTS} FROM inbox WHERE id = ANY($1::bigint[])"
+_DIGESTED: Final = {
+    Sweep.WEBHOOKS: f"""
+UPDATE inbox i SET raw = j.raw FROM {unnest("bytea", "bigint")} j (raw, id)
+WHERE i.id = j.id AND i.id = ANY($2::bigint[])
+""",
+    Sweep.EVENT_CONTENTS: f"""
+UPDATE inbox i SET event = j.event, raw = j.raw, address = NULL, error = NULL
+FROM {unnest("bytea", "bytea", "bigint")} j (event, raw, id) WHERE i.id = j.id AND i.id = ANY($3::bigint[])
+""",
+}
+"""Their numbers stand there twice: for so many PostgreSQL would else read the table."""
 _FORGET_TRIES: Final = "DELETE FROM attempts WHERE outbox_id = ANY($1::bigint[])"
 _FORGET_EARLY: Final = "DELETE FROM early_statuses WHERE inbox_id = ANY($1::bigint[])"
 
@@ -36,9 +44,14 @@ async def sweep_once(tx: Transaction, sweep: Sweep, before: int, after: int, lim
     """A part of a sweep; the result's `value` is a Swept."""
     goes, swept = chosen(sweep, await tx.fetch(PAGES[sweep], after, limit * LOOKED_AT, before), limit)
     if goes:
-        table, _, _, _ = _PLACES[sweep]
-        if (change := _EMPTY.get(sweep)) is not None:
-            await tx.execute(f"UPDATE {table} w SET {change} WHERE w.id = ANY($1::bigint[])", goes)
+        if (statement := _EMPTY.get(sweep)) is not None:
+            await tx.execute(statement, goes)
+        elif (statement := _DIGESTED.get(sweep)) is not None:
+            emptied = [
+                (*((emptied_of(event),) if sweep is Sweep.EVENT_CONTENTS else ()), emptied_of(raw), row_id)
+                for event, raw, row_id in await tx.fetch(_CONTENTS, goes)
+            ]
+            await tx.arrays(statement, emptied)
         else:
             await _forget(tx, sweep, goes)
     return Result(value=swept)

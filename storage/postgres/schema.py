@@ -306,5 +306,31 @@ CREATE INDEX timers_of_event ON timers (inbox_id) WHERE name = 'at';
 """
 """Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API)
+_CRYPT: Final = """
+CREATE TABLE encryption_keys (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    secret TEXT NOT NULL,
+    place TEXT NOT NULL DEFAULT ''
+);
+ALTER TABLE processes ADD COLUMN keys TEXT NOT NULL DEFAULT '';
+"""
+"""The keys under which values are encrypted, each with the store's own secret under it; how far a rotation is.
+
+And the keys that each process has, the newest first.
+"""
+
+_SPENDING: Final = """
+CREATE TABLE step_spending (
+    account TEXT COLLATE "C" NOT NULL,
+    name TEXT COLLATE "C" NOT NULL,
+    period TEXT COLLATE "C" NOT NULL,
+    amount BIGINT NOT NULL,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (account, name)
+);
+CREATE INDEX step_spending_by_age ON step_spending (at);
+"""
+"""What steps spent of each budget, in the latest period."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _CRYPT, _SPENDING)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

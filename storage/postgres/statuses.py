@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Status, ThreadRef
+from bridge.store.following import RESOLVED
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
 from .. import records
+from ..rows import EARLY, SPOKEN
 from . import lookups, segments, unreadable
 from .heads import begin_next, is_idle
 from .transaction import Place, place_of, unnest
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ..results import Result
     from .transaction import Transaction
 
-_MESSAGE: Final = f"j.n, o.id, o.thread_id, o.delivery, o.status, o.outcome, {records.REF}"
+_MESSAGE: Final = f"{SPOKEN}, j.n"
 _KEYED: Final = f"""
 SELECT {_MESSAGE} FROM {unnest("bigint", "text", "text")} j (n, account, name)
 JOIN outbox o ON o.key = j.name AND o.account = j.account JOIN threads t ON t.id = o.thread_id
@@ -54,8 +56,8 @@ INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted)
 SELECT * FROM {unnest("text", "text", "bigint", "text", "text", "boolean")}
 """
 ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
-_TAKE_EARLY: Final = """
-DELETE FROM early_statuses WHERE account = $1 AND message_id IN ($2, $3) RETURNING inbox_id, value, error, wanted
+_TAKE_EARLY: Final = f"""
+DELETE FROM early_statuses WHERE account = $1 AND message_id IN ($2, $3) RETURNING {EARLY}
 """
 _JOIN_EARLY: Final = f"""
 UPDATE inbox SET thread_id = coalesce(thread_id, $1), seq = $2, status = $3, attempt = $4
@@ -113,7 +115,7 @@ class News:
         return {spoken.thread_id for spoken in self._of.values()}
 
     async def _find(self, tx: Transaction, query: str, rows: Sequence[Sequence[object]]) -> None:
-        for number, row_id, thread_id, delivery, status, outcome, *ref in await tx.arrays(query, rows):
+        for row_id, thread_id, delivery, status, outcome, *ref, number in await tx.arrays(query, rows):
             state, came_to = OutboxState(status), Outcome(outcome) if outcome else None
             self._of[number] = Spoken(row_id, thread_id, delivery, state, came_to, ThreadRef(*ref))
 
@@ -129,15 +131,17 @@ class News:
             name, wanted = status.message_id, is_wanted(arrival)
             self._early.append((arrival.account, name, number, status.value, status.error, wanted))
             return None, early_state(arrival)
-        if climbs(message.delivery, status.value):
-            message.delivery = status.value
-            self._noted[message.id] = (status.value, status.error or None)
         if resolves(message.state, message.outcome, status.value):
             self._resolved[message.id] = arrival.received_at
             if message.state is OutboxState.OPEN:  # a dead one had freed its thread before
                 self._freed.add(message.thread_id)
             message.state, message.outcome = OUTBOX.after(OutboxMove.RESOLVED), Outcome.RESOLVED
             result.resolved.append(message.id)
+            result.news.append((message.thread_id, message.id, RESOLVED, ""))
+        if climbs(message.delivery, status.value):
+            message.delivery = status.value
+            self._noted[message.id] = (status.value, status.error or None)
+            result.news.append((message.thread_id, message.id, status.value, status.error))
         return message.thread_id, arrival.state
 
     async def write(self, tx: Transaction) -> None:
@@ -180,6 +184,7 @@ async def join_early(tx: Transaction, outbox_id: int, thread_id: int, message_id
     if (news := highest(delivery, [(status.value, status.error) for status in early])) is not None:
         value, error = news
         await note(tx, [(outbox_id, value, error or None)])
+        result.news.append((thread_id, outbox_id, value, error))
     for status in early:
         await _take_place(tx, status, thread_id, result)
 

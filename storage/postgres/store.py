@@ -19,7 +19,9 @@ from . import (
     cursors,
     dead_letters,
     dialogs,
+    encryption,
     erasure,
+    following,
     inbox,
     media,
     merges,
@@ -36,7 +38,7 @@ from . import (
 )
 from .claims import PAUSED
 from .connection import LOST, Readers, address_of, is_contended, is_lost, translate
-from .process import Process
+from .process import LOCK, Process
 from .reader import MINE, Reader
 from .running import Running
 from .standing import Standing
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from bridge.statements import Record, Statement
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.media import MediaRow
     from bridge.store.migrations import Migration
     from bridge.store.records import InboxRow, OutboxRow, ThreadRow
@@ -101,6 +104,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "leap": _in_turn(timers.leap),
     "sweep": _in_turn(retention.sweep_once),
     "audit": audit.note,
+    "reseal": _in_turn(lambda tx, limit: encryption.reseal(tx, limit, LOCK)),
     "merge": _in_turn(merges.merge),
     "unmerge": _in_turn(merges.unmerge),
     "read news": _in_turn(news.read),
@@ -237,7 +241,9 @@ class PostgresStore(Owner, Reader):
     async def _try(self, units: Sequence[Unit]) -> list[Result | StoreError]:
         """All units in one transaction. A COMMIT without an answer is looked up: it is never guessed."""
         connection = await self._process.connection()
-        tx = Transaction(connection, self._memory, self._process.epoch, works=self._tending.works)
+        process, works = self._process, self._tending.works
+        tx = Transaction(connection, self._memory, process.epoch, works=works, sealer=process.sealer)
+        tx.followers = [*self._followers.types] if self._followers is not None else ()
         tx.had_company = self._had_company
         try:
             await connection.execute("BEGIN")
@@ -271,6 +277,8 @@ class PostgresStore(Owner, Reader):
                 done = await bulk(tx, [units[index].payload for index in indexes])
                 for index, result in zip(indexes, done, strict=True):
                     results[index] = result
+        if self._followers is not None:
+            await following.tell(tx, self._followers, units, results, by_kind)
         good = [result for result in results if not isinstance(result, StoreError)]
         await claims.claim(tx, good)
         await threads.recall(tx, good)
@@ -304,10 +312,11 @@ class PostgresStore(Owner, Reader):
             self._process.lose()
 
 
-async def open_store(url: str) -> PostgresStore:
-    """The store at postgresql://user@host/database, for one more process.
+async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> PostgresStore:
+    """The store at postgresql://user@host/database, for one more process. With `keys` its values are encrypted.
 
     Raises:
+        ConfigError: a key is missing.
         NewerSchema: a later version, or another application, wrote it.
         Unavailable: it cannot be reached now.
         Broken: its server may lose what it commits.
@@ -319,8 +328,9 @@ async def open_store(url: str) -> PostgresStore:
         if store is not None:
             store.notified(told)
 
-    process, readers = Process(address, notified), Readers(address)
+    process, readers = Process(address, notified, keys), Readers(address)
     await process.begin()
+    readers.sealer = process.sealer
     try:
         former = await readers.fetch(FORMER_KEYS)
     except BaseException:

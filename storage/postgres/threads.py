@@ -12,11 +12,11 @@ from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
 from .. import records
-from ..rows import kept_values, thread_values
+from ..rows import PLACE_OF, kept_values, thread_values
 from .transaction import place_of, unnest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bridge.events import Contact, ThreadRef
     from bridge.store.records import Arrival, Hold, TurnCommit
@@ -28,9 +28,10 @@ _INSERT: Final = f"""
 INSERT INTO threads (account, provider, channel, conversation, contact, created_at, updated_at, holder)
 SELECT a, p, c, v, contact, at, at, $7 FROM {unnest("text", "text", "text", "text", "bytea", "bigint")}
     j (a, p, c, v, contact, at)
-ORDER BY a, c, v ON CONFLICT (account, channel, conversation) DO NOTHING RETURNING id, account, channel, conversation
+ORDER BY a, c, v ON CONFLICT (account, channel, conversation) DO NOTHING RETURNING {PLACE_OF}
 """
 """In the order of their names: two processes that make the same threads wait for each other, and not in a circle."""
+_CONTACT: Final = "UPDATE threads SET contact = $1 WHERE id = $2"
 _KEEP: Final = """
 UPDATE threads SET contact_id = $1, person = $2, named = $3, leads_to = $4, lost = $5, opted_out = $6, address = $7,
                    version = $8 WHERE id = $9
@@ -62,13 +63,22 @@ async def ensure(tx: Transaction, arrivals: Iterable[Arrival]) -> set[int]:
     for arrival in arrivals:
         if arrival.ref is not None:
             wanted.setdefault(arrival.ref, arrival)
+    return await ensure_all(
+        tx,
+        {
+            ref: (arrival.event.contact if arrival.event else None, arrival.received_at)
+            for ref, arrival in wanted.items()
+        },
+    )
+
+
+async def ensure_all(tx: Transaction, wanted: Mapping[ThreadRef, tuple[Contact | None, int]]) -> set[int]:
+    """Lock threads; those that are not there are made, with a contact and a time, and their ids given."""
     await tx.lock((), wanted)
-    new = {place_of(ref): arrival for ref, arrival in wanted.items() if tx.find(ref) is None}
-    contacts = {place: arrival.event.contact if arrival.event else None for place, arrival in new.items()}
-    refs = {place: arrival.ref for place, arrival in new.items() if arrival.ref is not None}
-    made = await _insert(tx, [(refs[place], contacts[place], arrival.received_at) for place, arrival in new.items()])
+    new = {place_of(ref): ref for ref in wanted if tx.find(ref) is None}
+    made = await _insert(tx, [(ref, *wanted[ref]) for ref in new.values()])
     if len(made) < len(new):  # another process has just made them
-        await tx.lock((), refs.values())
+        await tx.lock((), new.values())
     return made
 
 
@@ -81,17 +91,22 @@ async def make(tx: Transaction, ref: ThreadRef, contact: Contact, at: int) -> Th
 
 async def _insert(tx: Transaction, wanted: Sequence[tuple[ThreadRef, Contact | None, int]]) -> set[int]:
     """Make threads; the ids of those that were not there."""
+    contacts = {place_of(ref): orjson.dumps(contact) if contact else None for ref, contact, _ in wanted}
+    later = tx.sealer is not None  # a value is encrypted for its row, whose number the database gives
     values = [
-        (ref.account, ref.provider, *place_of(ref)[1:], orjson.dumps(contact) if contact else None, at)
-        for ref, contact, at in wanted
+        (ref.account, ref.provider, *place_of(ref)[1:], None if later else contacts[place_of(ref)], at)
+        for ref, _, at in wanted
     ]
     refs = {place_of(ref): ref for ref, _, _ in wanted}
     holder = tx.epoch if tx.works else None
     made: set[int] = set()
-    for thread_id, *place in await tx.arrays(_INSERT, values, holder):
-        tx.remember(ThreadRow(id=thread_id, ref=refs[place[0], place[1], place[2]]))
+    for thread_id, account, channel, conversation in await tx.arrays(_INSERT, values, holder):
+        place = account, channel, conversation
+        tx.remember(ThreadRow(id=thread_id, ref=refs[place]))
         tx.hold(thread_id, holder)
         made.add(thread_id)
+        if later:
+            await tx.execute(_CONTACT, contacts[place], thread_id)
     return made
 
 

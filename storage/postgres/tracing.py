@@ -8,7 +8,7 @@ from bridge.store.lifecycle import TIMERS, TimerMove
 from bridge.store.traces import LOOKED_THROUGH, NEWS
 
 from ..records import one_of
-from ..tracing import EVENT, HEARD, MESSAGE, TIMER, TRY, Queries
+from ..tracing import EVENT, EVENT_LINE, HEARD, MESSAGE, TIMER, TRY, Queries
 from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
@@ -55,6 +55,6 @@ JOIN threads t ON t.id = $1 WHERE i.kind {one_of(*NEWS)} ORDER BY i.id
 SELECT {TIMER} FROM timers
 WHERE thread_id = $1 AND status {one_of(*TIMERS.before(TimerMove.CANCELLED))} AND set_at = $2 ORDER BY due_at, id
 """,
-    events_of=f"""{_EVENT.replace("i.raw", "''::bytea")} WHERE i.id = {_IDS}""",
+    events_of=f"""{_EVENT.replace(EVENT, EVENT_LINE)} WHERE i.id = {_IDS}""",
     messages_of=f"{_MESSAGE} WHERE o.id = {_IDS}",
 )

@@ -7,9 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import ThreadRef
+from bridge.store.following import beside, is_follower
 from bridge.store.records import Hold, ThreadRow
 
-from ..records import REF
+from ..rows import LOCKED, PLACE_OF
+from ..sealing import plan_of
+from .connection import fetch_sealed
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..memory import ThreadMemory
     from ..records import Row
+    from ..sealer import Sealer
 
 _NUMBERS: Final = "SELECT nextval('places') FROM generate_series(1, $1::bigint)"
 _PLACES: Final = """
@@ -25,10 +29,10 @@ SELECT t.id, t.leads_to FROM unnest($1::text[], $2::text[], $3::text[]) j (a, c,
 JOIN threads t ON t.account = j.a AND t.channel = j.c AND t.conversation = j.v
 """
 _LOCK: Final = f"""
-SELECT t.id, t.holder, {REF}, t.version, t.note, t.spoken, t.silenced, t.taken, t.contact_id, t.named, t.leads_to
-FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
+SELECT {LOCKED} FROM threads t WHERE t.id = ANY($1::bigint[]) ORDER BY t.id FOR NO KEY UPDATE
 """
 """Always in this order: two transactions that lock the same threads wait for each other, and not in a circle."""
+_NAMES: Final = f"SELECT {PLACE_OF} FROM threads WHERE id = ANY($1::bigint[])"
 
 Place = tuple[str, str, str]
 """Account, channel and conversation: what names a thread."""
@@ -52,8 +56,11 @@ def columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
 class Transaction:
     """Belongs to the writer."""
 
-    def __init__(self, connection: asyncpg.Connection, memory: ThreadMemory, epoch: int, *, works: bool) -> None:
+    def __init__(
+        self, connection: asyncpg.Connection, memory: ThreadMemory, epoch: int, *, works: bool, sealer: Sealer | None
+    ) -> None:
         """The transaction of `connection` has begun. With `works` the process takes threads to work in them."""
+        self.sealer = sealer
         self.memory = memory
         self.epoch = epoch
         self.works = works
@@ -65,17 +72,23 @@ class Transaction:
         """The locked threads that are ours."""
         self.threads: dict[int, ThreadRow] = {}
         """The threads that are locked, as this transaction leaves them so far; not all of each is sure to be read."""
+        self.followers: Collection[str] = ()
+        """The accounts of those who are told of what happens in threads: theirs are locked with these."""
         self._ids: dict[Place, int] = {}
         self._connection = connection
         self._numbers: deque[int] = deque()
 
     async def fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
         """The rows of a query."""
+        if self.sealer is not None:
+            return await fetch_sealed(self.sealer, self._connection, query, values)
         rows: list[Row] = await self._connection.fetch(query, *values)
         return rows
 
     async def execute(self, query: str, *values: Any) -> int:  # noqa: ANN401 - the query's own
         """How many rows a statement changed."""
+        if self.sealer is not None and (plan := plan_of(query)) is not None:
+            values = (*plan.seal(self.sealer, values),)
         status: str = await self._connection.execute(query, *values)
         return int(status.rpartition(" ")[2])
 
@@ -85,12 +98,21 @@ class Transaction:
 
     async def each(self, query: str, rows: Collection[Sequence[Any]]) -> None:
         """A statement for each of several rows of values; one that takes arrays costs less, see decision 66."""
+        if rows and self.sealer is not None and (plan := plan_of(query)) is not None:
+            rows = [plan.seal(self.sealer, row) for row in rows]
         if rows:
             await self._connection.executemany(query, rows)
 
     async def arrays(self, query: str, rows: Collection[Sequence[Any]], *more: Any) -> list[Row]:  # noqa: ANN401
         """One statement for all `rows` of values, which it takes as arrays, column by column; `more` comes behind."""
-        return await self.fetch(query, *columns(rows), *more) if rows else []
+        if not rows:
+            return []
+        plan = None if self.sealer is None else plan_of(query)
+        if self.sealer is None or plan is None:
+            return await self.fetch(query, *columns(rows), *more)
+        sealed = [plan.seal(self.sealer, row) for row in rows]
+        found = await self._connection.fetch(query, *columns(sealed), *more)
+        return [plan.open(self.sealer, row) for row in found]
 
     async def numbers(self, count: int) -> list[int]:
         """The next places in the order; drawn while the threads are locked, so in order inside each."""
@@ -104,17 +126,33 @@ class Transaction:
 
     async def lock(self, thread_ids: Iterable[int], refs: Iterable[ThreadRef] = ()) -> None:
         """Lock threads, by their ids or, where they exist, by their references."""
+        wanted = {*thread_ids, *await self._ids_of(refs)}
+        while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
+            if self.followers:
+                wanted |= await self._ids_of(await self._beside(wanted))
+            wanted = await self._lock(wanted - self.threads.keys())
+
+    async def _ids_of(self, refs: Iterable[ThreadRef]) -> set[int]:
+        """The threads of references, as far as they are there and not locked, and those that they lead to."""
         places: list[Place] = []
-        wanted = set(thread_ids)
+        found: set[int] = set()
         for ref in refs:
             if (remembered := self.memory.find(ref)) is not None:
-                wanted |= {remembered.id, remembered.leads_to or remembered.id}
+                found |= {remembered.id, remembered.leads_to or remembered.id}
             elif place_of(ref) not in self._ids:
                 places.append(place_of(ref))
         for row in await self.arrays(_PLACES, sorted(set(places))):
-            wanted |= {row[0], row[1] or row[0]}
-        while wanted := wanted - self.threads.keys():  # again where one has begun to lead to another meanwhile
-            wanted = await self._lock(wanted)
+            found |= {row[0], row[1] or row[0]}
+        return found
+
+    async def _beside(self, thread_ids: Collection[int]) -> list[ThreadRef]:
+        """Where followers are told of threads: these are locked with them."""
+        remembered = {thread_id: self.memory.thread(thread_id) for thread_id in thread_ids}
+        refs = [thread.ref for thread in remembered.values() if thread is not None]
+        if missing := [thread_id for thread_id, thread in remembered.items() if thread is None]:
+            rows = await self.fetch(_NAMES, missing)
+            refs += [ThreadRef(account, "", channel, conversation) for _, account, channel, conversation in rows]
+        return [beside(account, ref) for ref in refs if not is_follower(ref.account) for account in self.followers]
 
     async def _lock(self, thread_ids: Collection[int]) -> set[int]:
         """Lock threads; those that they lead to."""

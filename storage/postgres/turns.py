@@ -46,8 +46,7 @@ WHERE i.id = j.id AND i.{records.EVENT_OPEN} RETURNING i.id
 """A suspect that ran and is still there did not die of it."""
 _TRY_SUSPECTS: Final = f"UPDATE inbox SET on_trial = true WHERE id = ANY($1::bigint[]) AND {records.EVENT_OPEN}"
 _TOOK_PART: Final = f"""
-UPDATE inbox SET attempt = attempt + 1, error = $1
-WHERE thread_id = $2 AND {records.EVENT_OPEN} AND id = ANY($3::bigint[])
+UPDATE inbox SET attempt = attempt + 1, error = $1 WHERE id = $2 AND thread_id = $3 AND {records.EVENT_OPEN}
 """
 
 
@@ -94,7 +93,7 @@ async def retry(tx: Transaction, retries: Sequence[Retry]) -> list[Result | Stor
         changed = {row[0] for row in await tx.arrays(_RETRY, values)}
         for again in wave:
             if again.row_id in changed and again.others:
-                await tx.execute(_TOOK_PART, again.reason, again.thread_id, [*again.others])
+                await tx.each(_TOOK_PART, [(again.reason, row_id, again.thread_id) for row_id in again.others])
             kept = again.row_id in changed
             results.append(Result(threads={again.thread_id}) if kept else _lost(again.row_id))
     return results

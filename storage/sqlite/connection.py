@@ -16,6 +16,7 @@ import aiosqlite
 from bridge.errors import Broken, NewerSchema, StoreError, Unavailable, UnfinishedCopy
 from bridge.log import log
 
+from .encryption import SealingConnection
 from .schema import APPLICATION_ID, MIGRATIONS, UNFINISHED
 
 if TYPE_CHECKING:
@@ -118,14 +119,19 @@ def translate(error: sqlite3.Error) -> StoreError:
 
 
 async def connect(
-    path: str, *, read_only: bool, prepared: Callable[[sqlite3.Connection], None] | None = None
+    path: str,
+    *,
+    read_only: bool,
+    prepared: Callable[[sqlite3.Connection], None] | None = None,
+    seals: bool = False,
 ) -> ThreadConnection:
     """A connection with our settings, each read back. Raises Unavailable, Broken, NewerSchema, UnfinishedCopy.
 
-    `prepared` is called with it in place of `prepare`.
+    `prepared` is called with it in place of `prepare`. With `seals` it is one that can encrypt.
     """
     name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
-    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None)
+    kind: dict[str, Any] = {"factory": SealingConnection} if seals else {}
+    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None, **kind)
     connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
     try:
         await connection

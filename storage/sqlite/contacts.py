@@ -8,19 +8,20 @@ from bridge.store.people.asking import Asserted, Known
 from bridge.store.people.cards import ContactCard, card_of
 
 from .. import contacts
+from ..rows import CONTRADICTED
 from . import people
 
 if TYPE_CHECKING:
     import sqlite3
 
 _PAGE: Final = contacts.PAGE.format(before="?", limit="?")
-_NAMED: Final = contacts.NAMED.format("?1", "'+' || ?1")
+_NAMED: Final = contacts.NAMED.format("?", "?")
 _THREADS: Final = f"""
 SELECT {contacts.CARD_THREAD} FROM json_each(?) j
 CROSS JOIN threads t ON t.contact_id = j.value AND t.contact_id IS NOT NULL
 """
-_CONFLICTS: Final = """
-SELECT c.account, c.kind, c.value, coalesce(i.contact_id, 0) FROM json_each(?) j
+_CONFLICTS: Final = f"""
+SELECT {CONTRADICTED}, coalesce(i.contact_id, 0) FROM json_each(?) j
 CROSS JOIN conflicts c ON c.contact_id = j.value
 LEFT JOIN identities i ON (i.account, i.kind, i.value) = (c.account, c.kind, c.value)
 """
@@ -34,7 +35,7 @@ def page(db: sqlite3.Connection, before: int, limit: int) -> list[ContactCard]:
 
 def named(db: sqlite3.Connection, value: str) -> list[ContactCard]:
     """People by an identity."""
-    found = [card(db, row[0]) for row in db.execute(_NAMED, (value,)).fetchall()]
+    found = [card(db, row[0]) for row in db.execute(_NAMED, (value, f"+{value}")).fetchall()]
     return list({each.id: each for each in found if each is not None}.values())
 
 

@@ -22,6 +22,7 @@ from ..moving import (
     shift_above,
 )
 from ..records import literal
+from ..sealed_copy import SECRET, SealedRows
 from ..suspects import SuspectsFile
 from .cache import newest_row
 from .connection import (
@@ -36,23 +37,26 @@ from .connection import (
     resolved,
     sync_folder,
 )
+from .encryption import take_keys, use_keys
 from .lock import FileLock
 from .recovery import refuse_loss
 from .schema import UNFINISHED
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from bridge.store.copying import CopyEnd, Key, Row, Table
+    from bridge.store.encryption import EncryptionKey
 
+    from ..sealer import Sealer
     from .connection import ThreadConnection
 
 _TABLES: Final = f"""
 SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
 WHERE m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND c.hidden = 0
-    AND m.name NOT IN ({literal(UNFINISHED)}, 'migrations')
+    AND m.name NOT IN ({literal(UNFINISHED)}, 'migrations', 'encryption_keys')
 ORDER BY m.rowid, c.cid
 """
 _DERIVED: Final = {
@@ -66,8 +70,11 @@ _FAST: Final = ("synchronous = NORMAL", "cache_size = -131072")
 class _End:
     """What both ends of a copy do; see bridge.store.copying.CopyEnd."""
 
-    def __init__(self, path: Path, connection: ThreadConnection, lock: FileLock, account: str) -> None:
+    def __init__(
+        self, path: Path, connection: ThreadConnection, lock: FileLock, account: str, sealer: Sealer | None
+    ) -> None:
         """Take over the connection and the lock."""
+        self._values = SealedRows(sealer, self._page)
         self.name = f"sqlite:///{path}"
         self.account = account
         self._path = path
@@ -85,13 +92,16 @@ class _End:
 
     async def rows(self, table: Table, after: Key | None, limit: int) -> Sequence[Row]:
         """The next rows in the order of their keys."""
+        return await self._values.after(table, after, limit)
+
+    async def _page(self, table: Table, after: Key | None, limit: int | None) -> Sequence[Row]:
         columns = ", ".join(_DERIVED.get((table.name, column), quoted(column)) for column in table.columns)
         key = ", ".join(map(quoted, table.key))
         behind = "" if after is None else f"AND ({key}) > ({_named('key', after)})"
         query = (
             f"SELECT {columns} FROM {quoted(table.name)} WHERE {self._whose(table)} {behind} ORDER BY {key} LIMIT :n"
         )
-        return await self._fetch(query, n=limit, **_numbered("key", after or ()))
+        return await self._fetch(query, n=-1 if limit is None else limit, **_numbered("key", after or ()))
 
     async def close(self) -> None:
         """Close the file, and let go of its lock."""
@@ -118,7 +128,8 @@ class SqliteCopySource(_End):
 
     async def inheritance(self) -> Mapping[str, str]:
         """The secrets of the whole store, and those that the account inherited before."""
-        return inheritance(await self._fetch(SECRETS.format(account=":account")))
+        secrets = await self._fetch(SECRETS.format(account=":account"))
+        return inheritance(self._values.opened("secrets", SECRET, secrets))
 
     async def remove(self, tables: Sequence[Table]) -> None:
         """Remove the rows of the account."""
@@ -153,6 +164,9 @@ class SqliteCopyTarget(_End):
 
     async def reached(self, table: Table) -> Key | None:
         """The greatest key that is here, as the source has it."""
+        if self._values.sorts(table):
+            last = await self._values.last(table)
+            return None if last is None else lowered(table, last, self._shift)
         key = ", ".join(map(quoted, table.key))
         order = ", ".join(f"{quoted(column)} DESC" for column in table.key)
         query = f"SELECT {key} FROM {quoted(table.name)} WHERE {self._whose(table)} ORDER BY {order} LIMIT 1"
@@ -163,17 +177,22 @@ class SqliteCopyTarget(_End):
         """Add rows, all or none."""
         columns = ", ".join(map(quoted, table.columns))
         marks = ", ".join("?" * len(table.columns))
-        await self._write(f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})", rows)
+        await self._write(
+            f"INSERT INTO {quoted(table.name)} ({columns}) VALUES ({marks})",
+            self._values.sealed(table.name, table.columns, rows),
+        )
 
     async def clear(self, table: Table) -> None:
         """Remove the rows of a table."""
+        self._values.forget()
         statement = f"DELETE FROM {quoted(table.name)} WHERE {self._whose(table)}"
         await self._write(statement, [{"account": self.account}])
 
     async def inherit(self, secrets: Mapping[str, str]) -> None:
         """Keep secrets for the account."""
         values = [(self.account, f"{INHERITED}{name}", value) for name, value in secrets.items()]
-        await self._write("INSERT OR REPLACE INTO secrets (account, name, value) VALUES (?, ?, ?)", values)
+        statement = "INSERT OR REPLACE INTO secrets (account, name, value) VALUES (?, ?, ?)"
+        await self._write(statement, self._values.sealed("secrets", SECRET, values))
 
     async def note_verified(self) -> None:
         """Note durably that all is here."""
@@ -186,10 +205,11 @@ class SqliteCopyTarget(_End):
         await execute(self._connection, _finish)
 
 
-async def open_copy_source(url: str, account: str = "") -> SqliteCopySource:
+async def open_copy_source(url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> SqliteCopySource:
     """The store at `url`, owned, and only read.
 
     Raises:
+        ConfigError: a key is missing.
         CopyRefused: there is none.
         StoreInUse: another process owns it.
         NewerSchema, Unavailable, Broken: it cannot be read as it is.
@@ -202,14 +222,20 @@ async def open_copy_source(url: str, account: str = "") -> SqliteCopySource:
         lock.take_database()
         await _refuse_loss(path)
         connection = await connect(str(path), read_only=True, prepared=check_newest)
+        sealer = await _with_keys(connection, use_keys, keys)
     except BaseException:
         lock.release()
         raise
-    return SqliteCopySource(path, connection, lock, account)
+    return SqliteCopySource(path, connection, lock, account, sealer)
 
 
-async def open_copy_target(url: str, account: str = "") -> SqliteCopyTarget:
-    """The store at `url`, owned, made where there is none. Raises StoreInUse, NewerSchema, Unavailable, Broken."""
+async def open_copy_target(url: str, account: str = "", keys: Sequence[EncryptionKey] = ()) -> SqliteCopyTarget:
+    """The store at `url`, owned, made where there is none; with `keys` it is encrypted.
+
+    Raises:
+        ConfigError: a key is missing.
+        StoreInUse, NewerSchema, Unavailable, Broken: it cannot be had.
+    """
     path = resolved(path_of(url))
     lock = FileLock(path)
     try:
@@ -219,10 +245,23 @@ async def open_copy_target(url: str, account: str = "") -> SqliteCopyTarget:
         connection = await connect(str(path), read_only=False, prepared=prepare_copy)
         if is_new:
             sync_folder(path)
+        sealer = await _with_keys(connection, take_keys, keys)
     except BaseException:
         lock.release()
         raise
-    return SqliteCopyTarget(path, connection, lock, account)
+    return SqliteCopyTarget(path, connection, lock, account, sealer)
+
+
+async def _with_keys(
+    connection: ThreadConnection,
+    take: Callable[[sqlite3.Connection, Sequence[EncryptionKey]], Sealer | None],
+    keys: Sequence[EncryptionKey],
+) -> Sealer | None:
+    try:
+        return await execute(connection, take, keys)
+    except BaseException:
+        await connection.close()
+        raise
 
 
 async def _refuse_loss(path: Path) -> None:

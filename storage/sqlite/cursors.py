@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from ..results import Result
+from ..rows import SECRETS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _ADVANCE: Final = "INSERT OR REPLACE INTO cursors (account, name, value) VALUES (?, ?, ?)"
 _RENEW: Final = "INSERT OR REPLACE INTO secrets (account, name, value) VALUES (?, ?, ?)"
 _KEEP: Final = "INSERT INTO secrets (account, name, value) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
-_KEPT: Final = "SELECT value FROM secrets WHERE account = ? AND name = ?"
+_KEPT: Final = f"SELECT {SECRETS} FROM secrets WHERE account = ? AND name = ?"
 
 
 def advance(db: sqlite3.Connection, values: Sequence[Value]) -> list[Result | StoreError]:

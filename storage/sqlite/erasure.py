@@ -8,18 +8,22 @@ from typing import TYPE_CHECKING, Final
 import orjson
 
 from bridge.store.admission import digest
-from bridge.store.erasure import BESIDE, Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.erasure import BESIDE as FAR
+from bridge.store.erasure import Erased, ErasedContact, keeps_tombstone, long_keys_of, tombstone
+from bridge.store.following import beside, is_follower
 from bridge.store.lifecycle import InboxState, OutboxState, TimerState
 from bridge.store.retention import KEYS_KEPT
 
 from ..records import literal, thread_row
 from ..results import Result
+from ..rows import BESIDE, ERASED_EVENT
+from ..views import ACCOUNTS
 from . import lookups, media, people, segments
 from .cache import LAST_THREAD
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from bridge.events import ThreadRef
 
@@ -29,11 +33,11 @@ if TYPE_CHECKING:
 _OF_THREAD: Final = (
     "FROM {0} w INDEXED BY {0}_past WHERE w.id >> " + str(segments.BITS) + " = ? AND w.thread_id = ? LIMIT ?"
 )
-_EVENTS: Final = f"SELECT w.id, w.account, w.event_key, w.received_at, w.raw {_OF_THREAD.format('inbox')}"
+_EVENTS: Final = f"SELECT {ERASED_EVENT} {_OF_THREAD.format('inbox')}"
 _MESSAGES: Final = f"SELECT w.id {_OF_THREAD.format('outbox')}"
-RAW_BESIDE: Final = """
-SELECT id, raw FROM inbox NOT INDEXED WHERE id > ? AND id < ? AND received_at = ? AND account = ? AND raw = ?
-    AND thread_id IS NOT ?
+RAW_BESIDE: Final = f"""
+SELECT {BESIDE} FROM inbox o NOT INDEXED
+WHERE o.id > ? AND o.id < ? AND o.received_at = ? AND o.account = ? AND o.thread_id IS NOT ?
 """
 _EMPTY_RAW: Final = "UPDATE inbox SET raw = ? WHERE id = ?"
 _BURY: Final = "INSERT OR REPLACE INTO tombstones (account, digest, at) VALUES (?, ?, ?)"
@@ -45,6 +49,7 @@ _FORGET_TRIES: Final = f"DELETE FROM attempts WHERE outbox_id {_AMONG}"
 _FORGET_TIMERS: Final = "DELETE FROM timers WHERE thread_id = ? AND id < (SELECT max(id) FROM timers)"
 _FORGET_STEPS: Final = "DELETE FROM steps WHERE thread_id = ?"
 _FORGET_KEYS: Final = "DELETE FROM secrets WHERE account = ? AND name >= ? AND name < ?"
+_PLACE: Final = "SELECT id FROM threads WHERE account = ? AND channel = ? AND conversation = ?"
 _FORGET_THREAD: Final = "DELETE FROM threads WHERE id = ?"
 _EMPTY_EVENT: Final = f"""
 UPDATE inbox SET event_key = 'erased:' || id, thread_id = NULL, kind = 'webhook', event = x'00', raw = x'00',
@@ -86,6 +91,9 @@ def erase(db: sqlite3.Connection, cache: Cache, thread_id: int, at: int, limit: 
     if row is None:
         return Result(value=Erased({}, more=False))
     ref = thread_row(row).ref
+    if (told := next(_told_of(db, ref), None)) is not None:
+        part: Erased = erase(db, cache, told, at, limit).value
+        return Result(value=Erased({"outgoing events": part.rows.get("messages", 0)}, more=True))
     db.execute(_TOO_OLD, (at - KEYS_KEPT,))
     rows: Counter[str] = Counter()
     rows["media"] = media.forget(db, thread_id, None, limit).value
@@ -103,6 +111,14 @@ def erase(db: sqlite3.Connection, cache: Cache, thread_id: int, at: int, limit: 
         rows["threads"] = db.execute(_FORGET_THREAD, (thread_id,)).rowcount
     cache.drop(thread_id)
     return Result(value=Erased(rows, more=more), threads={thread_id}, fetchable=bool(rows["media"]))
+
+
+def _told_of(db: sqlite3.Connection, ref: ThreadRef) -> Iterator[int]:
+    """The threads in which followers are told of a thread: they go first."""
+    for (account,) in db.execute(ACCOUNTS).fetchall():
+        if is_follower(account) and not is_follower(ref.account):
+            own = beside(account, ref)
+            yield from (row[0] for row in db.execute(_PLACE, (own.account, own.channel, own.conversation_id)))
 
 
 def erase_contact(db: sqlite3.Connection, contact_id: int) -> Result:
@@ -134,10 +150,10 @@ def _erase_events(db: sqlite3.Connection, thread_id: int, events: Sequence[Row],
         return
     for row_id, account, _, received_at, raw in events:
         if raw:
-            around = (row_id - BESIDE, row_id + BESIDE, received_at, account, raw, thread_id)
-            beside = [(digest(raw), other) for other, _ in db.execute(RAW_BESIDE, around).fetchall()]
-            db.executemany(_EMPTY_RAW, beside)
-            rows["webhooks of other conversations"] += len(beside)
+            around = (row_id - FAR, row_id + FAR, received_at, account, thread_id)
+            emptied = [(digest(raw), other) for same, other in db.execute(RAW_BESIDE, around).fetchall() if same == raw]
+            db.executemany(_EMPTY_RAW, emptied)
+            rows["webhooks of other conversations"] += len(emptied)
     recent = [
         (account, tombstone(account, key), received_at)
         for _, account, key, received_at, _ in events

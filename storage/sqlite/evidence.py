@@ -9,6 +9,7 @@ from bridge.store.echoes import TRIED, Tried
 from bridge.store.lifecycle import OutboxState, Outcome
 
 from .. import records
+from ..rows import TRIED as TRIED_COLUMNS
 from . import segments
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _KEYED: Final = "SELECT 1 FROM outbox WHERE account = ? AND key IN (?, ?) LIMIT 
 _ON_THE_WIRE: Final = f"SELECT 1 FROM outbox WHERE thread_id = ? AND {records.MESSAGE_OPEN} AND attempt > 0 LIMIT 1"
 _UNKNOWN: Final = records.literal(Outcome.UNKNOWN)
 _TRIED: Final = f"""
-SELECT o.message, o.status, coalesce(o.done_at, o.created_at), coalesce(o.outcome, '') = {_UNKNOWN}
+SELECT {TRIED_COLUMNS}, coalesce(o.outcome, '') = {_UNKNOWN}
        OR EXISTS (SELECT 1 FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {_UNKNOWN})
 FROM outbox o INDEXED BY outbox_past
 WHERE o.id >> {segments.BITS} = ? AND o.thread_id = ? AND o.attempt > 0 ORDER BY o.id DESC LIMIT ?
@@ -49,7 +50,7 @@ class ThreadEvidence:
 
     def tried(self) -> Iterator[Tried]:
         """The thread's last messages with an attempt."""
-        for encoded, state, left_at, unanswered in self._latest():
+        for _, encoded, state, left_at, unanswered in self._latest():
             try:
                 message = decode_message(encoded)
             except records.UNREADABLE:  # says nothing of an echo

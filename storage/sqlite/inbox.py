@@ -18,7 +18,7 @@ from bridge.store.takeover import after_news, after_taking, gateway_news, is_tak
 
 from ..media import queue_values
 from ..results import Result
-from ..rows import EVENT_VALUES, event_row, event_values
+from ..rows import EVENT_VALUES, KNOWN, event_row, event_values
 from . import media, people, statuses, threads
 from .evidence import ThreadEvidence
 from .heads import busy
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from .cache import Cache
 
-_KNOWN: Final = """
-SELECT i.account, i.event_key, i.event, i.raw FROM json_each(?) j
+_KNOWN: Final = f"""
+SELECT {KNOWN} FROM json_each(?) j
 JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
 """
 ANY_TOMBSTONE: Final = "SELECT 1 FROM tombstones LIMIT 1"
@@ -87,7 +87,7 @@ def _queue_media(db: sqlite3.Connection, waiting: Sequence[Waiting]) -> None:
 def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
     """What is stored under keys, or was until it was erased."""
     rows = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
-    known = {(account, key): Known(encoded, raw) for account, key, encoded, raw in rows}
+    known = {(account, key): Known(encoded, raw) for account, key, encoded, raw, _ in rows}
     if db.execute(ANY_TOMBSTONE).fetchone() is not None:
         for account, key in keys:
             if db.execute(_TOMBSTONE, (account, tombstone(account, key))).fetchone() is not None:

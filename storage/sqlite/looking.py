@@ -31,7 +31,7 @@ SELECT {CANDIDATE} FROM threads t INDEXED BY threads_held WHERE t.note IS NOT NU
     named=f"""
 SELECT DISTINCT {CANDIDATE} FROM identities d
 CROSS JOIN threads t ON t.contact_id = d.contact_id AND t.contact_id IS NOT NULL
-WHERE (d.value = ?1 OR d.value = '+' || ?1) AND {IS_LISTED} ORDER BY t.updated_at DESC, t.id DESC
+WHERE d.value IN (?, ?) AND {IS_LISTED} ORDER BY t.updated_at DESC, t.id DESC
 """,
     waiting=f"""
 SELECT thread_id FROM inbox INDEXED BY inbox_work WHERE {EVENT_OPEN}

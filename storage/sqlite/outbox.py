@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import ClaimLost, StoreError
+from bridge.store.following import DROPPED
 from bridge.store.heads import begins
 from bridge.store.lifecycle import OUTBOX, OutboxMove, OutboxState, Outcome
 
 from .. import records
 from ..results import Result
-from ..rows import MESSAGE_VALUES, message_row, message_values
+from ..rows import MESSAGE_VALUES, message_row, message_values, said_by
 from . import statuses
 from .heads import begin_next, busy
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from bridge.store.records import Retry, Settled, TurnCommit
 
+    from ..rows import Said
     from .cache import Cache
 
 _SAY: Final = f"INSERT INTO outbox ({MESSAGE_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -44,19 +46,25 @@ _ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason
 
 
 def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
-    """The messages of the turns into the outbox; one that finds its thread's outbox empty is its runnable head."""
-    speaking = {turn.thread.id for turn in turns if turn.sayings}
-    if not speaking:
+    """The messages of the turns into the outbox."""
+    speaking = zip(turns, results, strict=True)
+    put(db, cache, [(said, result) for turn, result in speaking if turn.sayings for said in said_by(turn)])
+
+
+def put(db: sqlite3.Connection, cache: Cache, messages: Sequence[tuple[Said, Result]]) -> None:
+    """Messages into the outbox; one that finds its thread's outbox empty is its runnable head."""
+    if not messages:
         return
-    in_use = busy(db, "outbox", speaking)
+    in_use = busy(db, "outbox", {said.thread.id for said, _ in messages})
     values: list[tuple[Any, ...]] = []
-    for turn, result in zip(turns, results, strict=True):
-        for saying in turn.sayings:
-            leaves = saying.state is OutboxState.OPEN
-            row = message_row(turn, saying, cache.row_number(), attempt=int(leaves and begins(turn.thread.id, in_use)))
-            if leaves:
-                result.queued.append(row)
-            values.append(message_values(turn, saying, row))
+    for said, result in messages:
+        leaves = said.saying.state is OutboxState.OPEN
+        row = message_row(said, cache.row_number(), attempt=int(leaves and begins(said.thread.id, in_use)))
+        if leaves:
+            result.queued.append(row)
+        else:
+            result.news.append((said.thread.id, row.id, DROPPED, said.saying.dropped))
+        values.append(message_values(said, row))
     db.executemany(_SAY, values)
 
 
@@ -83,7 +91,10 @@ def claim(db: sqlite3.Connection, claims: Sequence[tuple[int, int]]) -> list[Res
 
 
 def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> list[Result | StoreError]:
-    """Messages at the end of their journey, joined with any news of them that came early."""
+    """Messages at the end of their journey, joined with any news of them that came early.
+
+    Each result's `value` is whether this ended the journey.
+    """
     for state in {end.state for end in settled}:
         OUTBOX.reach(OutboxState.OPEN, OutboxState(state))
     freed: set[int] = set()
@@ -96,7 +107,7 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
         if ended:
             freed.add(end.thread_id)
         _conclude(db, end, ended=ended)
-        results.append(Result(threads={end.thread_id}))
+        results.append(Result(ended, threads={end.thread_id}))
     db.executemany(
         _ATTEMPT,
         [

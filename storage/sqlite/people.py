@@ -11,6 +11,8 @@ from bridge.store.people import asking
 from bridge.store.people.merging import keep as keeping
 
 from .. import records
+from ..rows import ASSERTED, OWNER
+from ..rows import FAMILY as FAMILY_COLUMNS
 from . import heads, threads
 
 if TYPE_CHECKING:
@@ -26,21 +28,18 @@ if TYPE_CHECKING:
 
     T = TypeVar("T")
 
-_OWNERS: Final = """
-SELECT i.kind, i.value, i.contact_id FROM json_each(?) j
-CROSS JOIN identities i ON i.account = ? AND i.kind = j.value ->> 0 AND i.value = j.value ->> 1
-"""
-FAMILY: Final = """
+_OWNER: Final = f"SELECT {OWNER} FROM identities i WHERE i.account = ? AND i.kind = ? AND i.value = ?"
+FAMILY: Final = f"""
 WITH RECURSIVE up (id, into_id) AS (
     SELECT id, merged_into FROM contacts WHERE id = ? UNION
     SELECT c.id, c.merged_into FROM up JOIN contacts c ON c.id = up.into_id),
 down (id) AS (
     SELECT id FROM up WHERE into_id IS NULL UNION
     SELECT c.id FROM down JOIN contacts c ON c.merged_into = down.id AND c.merged_into IS NOT NULL)
-SELECT c.id, c.merged_into, c.content FROM down CROSS JOIN contacts c ON c.id = down.id ORDER BY c.id
+SELECT {FAMILY_COLUMNS} FROM down CROSS JOIN contacts c ON c.id = down.id ORDER BY c.id
 """
-ASSERTIONS: Final = """
-SELECT i.account, i.kind, i.value, i.contact_id FROM json_each(?) j CROSS JOIN identities i ON i.contact_id = j.value
+ASSERTIONS: Final = f"""
+SELECT {ASSERTED} FROM json_each(?) j CROSS JOIN identities i ON i.contact_id = j.value
 ORDER BY i.account, i.kind, i.value
 """
 THREADS_OF: Final = f"""
@@ -112,8 +111,8 @@ def as_json(values: Sequence[object]) -> str:
 
 
 def _owners(db: sqlite3.Connection, _: Cache, ask: asking.Owners) -> dict[Identity, int]:
-    rows = db.execute(_OWNERS, (as_json(ask.named), ask.account))
-    return {(kind, value): contact_id for kind, value, contact_id in rows}
+    rows = [db.execute(_OWNER, (ask.account, *identity)).fetchone() for identity in ask.named]
+    return {(row[0], row[1]): row[2] for row in rows if row is not None}
 
 
 def _threads_of(db: sqlite3.Connection, cache: Cache, ask: asking.ThreadsOf) -> list[ThreadRow]:

@@ -12,14 +12,14 @@ from bridge.store.statuses import UNCONFIRMED as NOT_CONFIRMED
 from bridge.store.takeover import UNSAID
 
 from .. import views
-from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN, REF, literal, one_of
+from ..records import EVENT_OPEN, MESSAGE_OPEN, literal, one_of
 from . import segments
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping, Sequence
 
-    from bridge.store.looks import AccountSummary, EventSummary, HistoryEntry, Place, ThreadSummary
+    from bridge.store.looks import AccountSummary, DeadLetter, EventSummary, HistoryEntry, Place, ThreadSummary
 
 LAST_RECEIVED: Final = f"""
 SELECT account, max(received_at)
@@ -68,18 +68,9 @@ WHERE note IS NOT NULL AND (?1 IS NULL OR account = ?1) AND (updated_at, id) < (
 ORDER BY updated_at DESC, id DESC LIMIT ?4
 """
 SUMMARY: Final = f"""
-SELECT t.id, {REF}, t.contact, t.step, t.version,
-       (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN}),
-       (SELECT count(*) FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN}),
-       t.updated_at,
-       coalesce(
-           (SELECT o.error FROM outbox o WHERE o.thread_id = t.id AND o.{MESSAGE_OPEN} ORDER BY o.seq LIMIT 1),
-           (SELECT i.error FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_OPEN} ORDER BY i.seq LIMIT 1), ''),
-       t.note, (SELECT count(*) FROM inbox i WHERE i.thread_id = t.id AND i.{EVENT_HELD})
-FROM json_each(?) j CROSS JOIN threads t ON t.id = j.value
+SELECT {views.SUMMARY}FROM json_each(?) j CROSS JOIN threads t ON t.id = j.value
 ORDER BY t.updated_at DESC, t.id DESC
 """
-"""What waits in a thread is counted only for those that are shown."""
 
 
 def summaries(
@@ -90,7 +81,7 @@ def summaries(
     if held:
         latest += db.execute(HELD_THREADS, (account, *before, limit))
     else:
-        for name in [account] if account is not None else [row[0] for row in db.execute(views.ACCOUNTS)]:
+        for name in [account] if account is not None else views.accounts(db.execute(views.ACCOUNTS)):
             latest += db.execute(_LATEST, (name, *before, limit))
     ids = [thread_id for _, thread_id in sorted(latest, reverse=True)[:limit]]
     return summaries_of(db, ids)
@@ -102,7 +93,7 @@ def summaries_of(db: sqlite3.Connection, ids: Sequence[int]) -> list[ThreadSumma
 
 
 UNCONFIRMED: Final = f"""
-SELECT o.id, {REF}, o.message_id, coalesce(o.delivery, '')
+SELECT {views.UNCONFIRMED}
 FROM outbox o NOT INDEXED CROSS JOIN threads t ON t.id = o.thread_id
 WHERE o.id > max(:after, coalesce((SELECT id FROM outbox WHERE created_at < :since ORDER BY id DESC LIMIT 1), 0))
     AND o.account = :account AND o.status = {literal(OutboxState.SENT)} AND o.message_id IS NOT NULL
@@ -112,47 +103,45 @@ ORDER BY o.id LIMIT :limit
 """Needs no index: rows are in the order of time, so both scans end where the time asked for ends."""
 
 
-_IN_LETTER: Final = f"""
-SELECT 'in-' || i.id, i.account, coalesce(t.channel || ':' || t.conversation, ''), i.kind, i.status,
-       coalesce(i.error, ''), i.attempt, i.done_at, i.raw, i.channel, coalesce(i.trace, ''), '[]'
-FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}
-"""
 _TRIES: Final = """(
-    SELECT json_group_array(json_object('at', at, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
+    SELECT json_group_array(json_object(
+        'at', at, 'attempt', attempt, 'outcome', outcome, 'reason', coalesce(reason, ''))) FROM (
         SELECT * FROM attempts WHERE outbox_id = o.id ORDER BY id DESC LIMIT 20
     )
 )"""
-_OUT_LETTER: Final = f"""
-SELECT 'out-' || o.id, o.account, t.channel || ':' || t.conversation, o.kind, o.status,
-       coalesce(o.error, ''), o.attempt, o.done_at, o.message, NULL, '', {_TRIES}
-FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}
-"""
-_CHOSEN: Final = "(:reason = '' OR instr(coalesce({0}error, ''), :reason)) AND (:state IS NULL OR {0}status = :state)"
+_IN: Final = f"FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id WHERE i.{views.DEAD_EVENT}"
+_OUT: Final = f"FROM outbox o JOIN threads t ON t.id = o.thread_id WHERE o.{views.DEAD_MESSAGE}"
+_CHOSEN: Final = """(:reason = '' OR instr(coalesce({0}error, ''), :reason) OR substr({0}error, 1, 1) = char(1))
+    AND (:state IS NULL OR {0}status = :state)"""
+"""A reason that is encrypted is looked at after the query: storage.views.of_reason."""
 _NEWEST: Final = f"""AND (:account IS NULL OR {{0}}.account = :account) AND ({{0}}.done_at, {{0}}.id) < (:at, :number)
     AND {_CHOSEN.format("{0}.")}
 ORDER BY {{0}}.done_at DESC, {{0}}.id DESC LIMIT :limit"""
 DEAD_LETTERS: Final = (
-    _IN_LETTER.replace("i.raw", "x''") + _NEWEST.format("i"),
-    _OUT_LETTER.replace(_TRIES, "'[]'").replace("o.message", "x''") + _NEWEST.format("o"),
+    f"SELECT {views.IN_LETTER_LINE} {_IN} {_NEWEST.format('i')}",
+    f"SELECT {views.OUT_LETTER_LINE} {_OUT} {_NEWEST.format('o')}",
 )
 """Dead letters of each side, newest first."""
 _OLDEST: Final = f"""
-SELECT done_at, id FROM {{0}} INDEXED BY {{0}}_dead
+SELECT {{2}} FROM {{0}} INDEXED BY {{0}}_dead
 WHERE {{1}} AND (:account IS NULL OR account = :account) AND (done_at, id) > (:at, :number) AND done_at <= :until
     AND {_CHOSEN.format("")}
 ORDER BY done_at, id LIMIT :limit
 """
 OLDEST_DEAD: Final = {
-    "in": _OLDEST.format("inbox", views.DEAD_EVENT),
-    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE),
+    "in": _OLDEST.format("inbox", views.DEAD_EVENT, views.LETTER_PLACE),
+    "out": _OLDEST.format("outbox", views.DEAD_MESSAGE, views.LETTER_PLACE),
 }
 """The places of dead letters, from the oldest on."""
-DEAD_LETTER: Final = {"in": f"{_IN_LETTER} AND i.id = ?", "out": f"{_OUT_LETTER} AND o.id = ?"}
+DEAD_LETTER: Final = {
+    "in": f"SELECT {views.IN_LETTER} {_IN} AND i.id = ?",
+    "out": f"SELECT {views.OUT_LETTER}, {_TRIES} {_OUT} AND o.id = ?",
+}
 """One of them."""
 
 
 _HISTORY: Final = f"""
-SELECT id, 'in' AS direction, kind, status, '' AS delivery, event AS content, event_key AS key, received_at AS at
+SELECT {views.HISTORY}
 FROM inbox INDEXED BY inbox_past
 WHERE id >> {segments.BITS} = :segment AND thread_id = :thread AND id > :after AND id < :before
     AND NOT kind {one_of(*UNSAID)} AND event >= x'01'
@@ -194,7 +183,13 @@ def event(db: sqlite3.Connection, account: str, key: str) -> EventSummary | None
     return None if row is None else views.event_summary(row, db.execute(_TIMERS, row[:1]))
 
 
-def oldest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[tuple[int, str]]:
+def newest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[DeadLetter]:
+    """Dead letters, the newest first."""
+    rows = (row for query in DEAD_LETTERS for row in db.execute(query, {**values, "limit": limit}))
+    return views.newest([*map(views.dead_letter, rows)], limit)
+
+
+def oldest_letters(db: sqlite3.Connection, values: Mapping[str, object], limit: int) -> list[views.Dead]:
     """Dead letters from the oldest on."""
     sides = {side: db.execute(query, {**values, "limit": limit}) for side, query in OLDEST_DEAD.items()}
     return views.oldest_letters(sides, limit)

@@ -14,12 +14,14 @@ from bridge.store.looks import FIRST
 from bridge.store.migrations import Applied
 from bridge.store.port import MANY
 from bridge.store.replay import letter_of
+from bridge.store.spending import Spent, SpentBudget
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
 from ..looking import Looking
+from ..rows import SECRETS
 from ..unreadable import sort_out
-from . import contacts, looking, lookups, media, people, queries, retention, segments
+from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -181,14 +183,12 @@ class Reader(Looking):
         before: Place | None = None,
     ) -> list[DeadLetter]:
         """What was given up or not understood, newest first."""
-        at, number = before or FIRST
 
-        def fetch(db: sqlite3.Connection) -> list[DeadLetter]:
-            values = {"account": account, "reason": reason, "state": state, "limit": limit, "at": at, "number": number}
-            letters = [views.dead_letter(row) for query in queries.DEAD_LETTERS for row in db.execute(query, values)]
-            return views.newest(letters, limit)
+        async def page(place: Place, most: int) -> list[DeadLetter]:
+            chosen = {"account": account, "reason": reason, "state": state}
+            return await self._look(queries.newest_letters, {**chosen, "at": place[0], "number": place[1]}, most)
 
-        return await self._look(fetch)
+        return await views.of_reason(page, reason, limit, before or FIRST)
 
     async def oldest_letters(
         self,
@@ -201,9 +201,13 @@ class Reader(Looking):
         state: str | None = None,
     ) -> list[tuple[int, str]]:
         """Dead letters from the oldest on."""
-        chosen = {"account": account, "reason": reason, "state": state}
-        values = {**chosen, "until": until, "at": after[0], "number": after[1]}
-        return await self._look(queries.oldest_letters, values, limit)
+
+        async def page(place: Place, most: int) -> list[views.Dead]:
+            chosen = {"account": account, "reason": reason, "state": state}
+            values = {**chosen, "until": until, "at": place[0], "number": place[1]}
+            return await self._look(queries.oldest_letters, values, most)
+
+        return [(dead.at, dead.id) for dead in await views.of_reason(page, reason, limit, after)]
 
     async def dead_letter(self, letter_id: str) -> DeadLetter | None:
         """One of them, with its content."""
@@ -219,8 +223,17 @@ class Reader(Looking):
         """What is kept under a name, or None."""
         return await self._value("secrets", account, name)
 
+    async def spent(self, account: str, budget: str) -> Spent | None:
+        """What was spent of a budget, or None."""
+        found: list[Spent] = await self._all(lambda row: Spent(*row), steps.SPENT, account, budget)
+        return found[0] if found else None
+
+    async def spending(self, *, account: str | None = None, limit: int = 1000) -> list[SpentBudget]:
+        """What was spent of budgets, the one last charged first."""
+        return await self._all(lambda row: SpentBudget(*row), steps.SPENDING, account, limit)
+
     async def _value(self, table: str, account: str, name: str) -> str | None:
-        query = f"SELECT value FROM {table} WHERE account = ? AND name = ?"
+        query = f"SELECT {SECRETS} FROM {table} WHERE account = ? AND name = ?"
         values: list[str] = await self._all(lambda row: row[0], query, account, name)
         return values[0] if values else None
 
@@ -337,6 +350,10 @@ class Reader(Looking):
     async def sweepable(self, sweep: Sweep, before: int, *, after: int = 0, limit: int = 10_000) -> Swept:
         """What a sweep would remove or empty, among so many rows."""
         return await self._look(retention.count, sweep, before, after, limit)
+
+    async def encrypted_under(self) -> Mapping[str, int]:
+        """How many values are under each key."""
+        return await self._look(encryption.under_keys)
 
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""

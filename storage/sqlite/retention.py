@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from bridge.store.admission import digest
 from bridge.store.retention import Sweep, Swept
 
 from ..results import Result
-from ..retention import BY_AGE, LOOKED_AT, chosen, counted, page, places
+from ..retention import BY_AGE, LOOKED_AT, chosen, counted, emptied_of, page, places
+from ..rows import CONTENTS
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +24,7 @@ _EMPTY_EXCHANGES: Final = f"UPDATE attempts SET exchange = NULL WHERE id {_AMONG
 _EMPTY_MESSAGES: Final = f"""
 UPDATE outbox SET message = x'', given_up = NULL, address = NULL, error = NULL WHERE id {_AMONG}
 """
-_CONTENTS: Final = f"SELECT event, raw, id FROM inbox WHERE id {_AMONG}"
+_CONTENTS: Final = f"SELECT {CONTENTS} FROM inbox WHERE id {_AMONG}"
 _EMPTY_RAW: Final = "UPDATE inbox SET raw = ? WHERE id = ?"
 _EMPTY_EVENT: Final = "UPDATE inbox SET event = ?, raw = ?, address = NULL, error = NULL WHERE id = ?"
 _FORGET: Final = {table: f"DELETE FROM {table} WHERE id {_AMONG}" for table in ("inbox", "outbox", "timers", "media")}
@@ -69,17 +69,13 @@ def _empty_messages(db: sqlite3.Connection, _: Sweep, row_ids: Sequence[int]) ->
 
 def _empty_raw(db: sqlite3.Connection, _: Sweep, row_ids: Sequence[int]) -> None:
     rows = db.execute(_CONTENTS, (_json(row_ids),))
-    db.executemany(_EMPTY_RAW, [(digest(raw), row_id) for _, raw, row_id in rows])
+    db.executemany(_EMPTY_RAW, [(emptied_of(raw), row_id) for _, raw, row_id in rows])
 
 
 def _empty_events(db: sqlite3.Connection, _: Sweep, row_ids: Sequence[int]) -> None:
     rows = db.execute(_CONTENTS, (_json(row_ids),))
-    emptied = [(digest(event), _emptied(raw), row_id) for event, raw, row_id in rows]
+    emptied = [(emptied_of(event), emptied_of(raw), row_id) for event, raw, row_id in rows]
     db.executemany(_EMPTY_EVENT, emptied)
-
-
-def _emptied(raw: bytes) -> bytes:
-    return raw if raw.startswith(b"\0") else digest(raw)
 
 
 def _json(row_ids: Sequence[int]) -> str:

@@ -365,6 +365,23 @@ ALTER TABLE timers ADD COLUMN inbox_id INTEGER;
 CREATE INDEX threadbridge_timers_of_event ON timers (inbox_id) WHERE name = 'at';
 """
 """Who asked for a change; and whose turn keeps a message for later, so that a message is found by its event."""
+_SPENDING: Final = """
+CREATE TABLE step_spending (
+    account TEXT NOT NULL,
+    name TEXT NOT NULL,
+    period TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    at INTEGER NOT NULL,
+    PRIMARY KEY (account, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX threadbridge_step_spending_by_age ON step_spending (at);
+"""
+"""What steps spent of each budget, in the latest period."""
+
+_CRYPT: Final = """
+CREATE TABLE encryption_keys (id TEXT PRIMARY KEY, secret TEXT NOT NULL, place TEXT NOT NULL DEFAULT '') STRICT;
+"""
+"""The keys under which values are encrypted, each with the store's own secret under it; how far a rotation is."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     _INITIAL,
@@ -386,5 +403,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _PEOPLE,
     _KEEP,
     _API,
+    _CRYPT,
+    _SPENDING,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from ..rows import SPOKEN
+
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Iterator
@@ -27,7 +29,7 @@ _OF_THREAD: Final = f"""
 {SEGMENTS} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
 """
 _NAMED: Final = f"""
-{SEGMENTS} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome, t.channel, t.conversation
+{SEGMENTS} SELECT {SPOKEN}
 FROM s CROSS JOIN outbox o INDEXED BY outbox_named
     ON o.id >> {BITS} = s.n AND o.account = :account AND o.message_id = :name AND o.message_id IS NOT NULL
 CROSS JOIN threads t ON t.id = o.thread_id
@@ -43,6 +45,6 @@ def of_thread(db: sqlite3.Connection, thread_id: int, after: int = 0, before: in
 def named(db: sqlite3.Connection, account: str, name: str) -> Iterator[tuple[Any, ...]]:
     """Messages that the gateway calls `name`, those of the newest segment first.
 
-    Of each its id, thread, delivery, status, outcome, and the thread's channel and conversation.
+    Of each its id, thread, delivery, status and outcome, and the thread's reference.
     """
     yield from db.execute(_NAMED, {"account": account, "name": name, "after": 0, "before": LAST})

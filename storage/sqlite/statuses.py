@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Status
+from bridge.store.following import RESOLVED
 from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, OutboxState, Outcome, climbs
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
 from .. import records
+from ..rows import EARLY
 from . import lookups, segments, unreadable
 from .heads import begin_next, is_idle
 
@@ -31,8 +33,8 @@ _KEEP: Final = (
     "INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted) VALUES (?, ?, ?, ?, ?, ?)"
 )
 ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
-_TAKE_EARLY: Final = """
-DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING inbox_id, value, error, wanted
+_TAKE_EARLY: Final = f"""
+DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING {EARLY}
 """
 _JOIN_EARLY: Final = f"""
 UPDATE inbox SET thread_id = coalesce(thread_id, ?), seq = ?, status = ?, attempt = ?
@@ -50,12 +52,14 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
         db.execute(_KEEP, early)
         return None, early_state(arrival)
     outbox_id, thread_id, before, state, outcome = message
-    note(db, outbox_id, before, status.value, status.error)
     if resolves(OutboxState(state), Outcome(outcome) if outcome else None, status.value):
         db.execute(_RESOLVE, (arrival.received_at, outbox_id))
         if OutboxState(state) is OutboxState.OPEN:  # a dead one had freed its thread before
             begin_next(db, "outbox", {thread_id})
         result.resolved.append(outbox_id)
+        result.news.append((thread_id, outbox_id, RESOLVED, ""))
+    if note(db, outbox_id, before, status.value, status.error):
+        result.news.append((thread_id, outbox_id, status.value, status.error))
     return thread_id, arrival.state
 
 
@@ -65,17 +69,18 @@ def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.R
     if message is not None:
         return message
     place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else None
-    for *found, channel, conversation in segments.named(db, arrival.account, name):
+    for *found, _, _, channel, conversation in segments.named(db, arrival.account, name):
         if place in (None, (channel, conversation)):
             return tuple(found)
         message = message or tuple(found)
     return message
 
 
-def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> None:
-    """Note what became of a message, unless later news is noted already."""
-    if climbs(before, value):
+def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> bool:
+    """Note what became of a message; False: later news is noted already."""
+    if is_news := climbs(before, value):
         db.execute(_NOTE, (value, error or None, outbox_id))
+    return is_news
 
 
 def any_early(db: sqlite3.Connection) -> bool:
@@ -93,6 +98,7 @@ def join_early(
     early = [EarlyStatus(*row) for row in sorted(taken)]
     if (news := highest(delivery, [(status.value, status.error) for status in early])) is not None:
         note(db, outbox_id, delivery, *news)
+        result.news.append((thread_id, outbox_id, *news))
     for status in early:
         _take_place(db, cache, status, thread_id, result)
 

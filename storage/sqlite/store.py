@@ -18,7 +18,9 @@ from . import (
     cursors,
     dead_letters,
     dialogs,
+    encryption,
     erasure,
+    following,
     inbox,
     media,
     merges,
@@ -32,6 +34,7 @@ from . import (
 )
 from .cache import Cache
 from .connection import MEMORY, connect, create_file, execute, path_of, resolved, sync_folder, translate
+from .encryption import take_keys, use_keys
 from .lock import FileLock
 from .reader import Reader
 from .recovery import refuse_loss
@@ -43,13 +46,14 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from bridge.statements import Record, Statement
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.media import MediaRow
     from bridge.store.records import ThreadRow
 
     from ..results import Result
     from ..suspects import Suspects
     from ..writer import Unit
-    from .connection import Connection
+    from .connection import Connection, ThreadConnection
 
     T = TypeVar("T")
     Bulk = Callable[[sqlite3.Connection, Cache, list[Any]], Sequence[Result | StoreError]]
@@ -87,6 +91,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
     "audit": lambda db, _, entries: audit.note(db, entries),
+    "reseal": lambda db, _, calls: [encryption.reseal(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
 
@@ -206,6 +211,8 @@ class SqliteStore(Owner, Reader):
                     done = bulk(db, self._cache, [units[index].payload for index in indexes])
                     for index, result in zip(indexes, done, strict=True):
                         results[index] = result
+            if self._followers is not None:
+                following.tell(db, self._cache, self._followers, units, results, by_kind)
             db.execute("COMMIT")
         except BaseException:
             self._cache.rollback()
@@ -232,10 +239,13 @@ class SqliteReader(Reader):
         await self._connection.close()
 
 
-async def open_store(url: str) -> SqliteStore:
+async def open_store(url: str, keys: Sequence[EncryptionKey] = ()) -> SqliteStore:
     """The store at sqlite:///relative.db, sqlite:////absolute.db or sqlite:// (in memory), owned by this process.
 
+    With `keys` its values are encrypted.
+
     Raises:
+        ConfigError: a key is missing.
         StoreInUse: another process owns it.
         NewerSchema: a later version, or another application, wrote it.
         Unavailable: it cannot be opened now.
@@ -243,23 +253,34 @@ async def open_store(url: str) -> SqliteStore:
     """
     path = path_of(url)
     if path != MEMORY:
-        return await _open_file(resolved(path))
-    connection = await connect(MEMORY, read_only=False)
+        return await _open_file(resolved(path), keys)
+    connection = await connect(MEMORY, read_only=False, seals=bool(keys))
+    await execute(connection, take_keys, keys)
     return await SqliteStore.started(connection, connection, None, None)
 
 
-async def open_reader(url: str) -> SqliteReader:
-    """The store at `url` for reading only. Raises Unavailable, Broken, NewerSchema."""
-    return SqliteReader(await connect(path_of(url), read_only=True))
+async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> SqliteReader:
+    """The store at `url` for reading only. Raises ConfigError, Unavailable, Broken, NewerSchema."""
+    return SqliteReader(await _reading(path_of(url), keys))
 
 
-async def _open_file(path: Path) -> SqliteStore:
+async def _reading(path: str, keys: Sequence[EncryptionKey]) -> ThreadConnection:
+    connection = await connect(path, read_only=True, seals=bool(keys))
+    try:
+        await execute(connection, use_keys, keys)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+async def _open_file(path: Path, keys: Sequence[EncryptionKey]) -> SqliteStore:
     lock = FileLock(path)
     try:
         suspects = SuspectsFile(path.with_name(f"{path.name}.running"))
         try:
             await refuse_loss(path, suspects.newest)
-            return await _own(path, lock, suspects)
+            return await _own(path, keys, lock, suspects)
         except BaseException:
             suspects.close(clean=False)
             raise
@@ -268,14 +289,15 @@ async def _open_file(path: Path) -> SqliteStore:
         raise
 
 
-async def _own(path: Path, lock: FileLock, suspects: SuspectsFile) -> SqliteStore:
+async def _own(path: Path, keys: Sequence[EncryptionKey], lock: FileLock, suspects: SuspectsFile) -> SqliteStore:
     new = create_file(path)
     lock.take_database()
-    writing = await connect(str(path), read_only=False)
+    writing = await connect(str(path), read_only=False, seals=bool(keys))
     try:
         if new:
             sync_folder(path)
-        reading = await connect(str(path), read_only=True)
+        await execute(writing, take_keys, keys)
+        reading = await _reading(str(path), keys)
     except BaseException:
         await writing.close()
         raise

@@ -8,7 +8,7 @@ from bridge.store.lifecycle import TIMERS, TimerMove
 from bridge.store.traces import LOOKED_THROUGH, NEWS
 
 from ..records import one_of
-from ..tracing import EVENT, HEARD, MESSAGE, TIMER, TRY, Queries
+from ..tracing import EVENT, EVENT_LINE, HEARD, MESSAGE, TIMER, TRY, Queries
 from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
@@ -50,7 +50,7 @@ SELECT {TIMER} FROM timers
 WHERE thread_id = ? AND status {one_of(*TIMERS.before(TimerMove.CANCELLED))} AND set_at = ? ORDER BY due_at, id
 """,
     events_of=f"""
-SELECT {EVENT.replace("i.raw", "x''")} FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value
+SELECT {EVENT_LINE} FROM json_each(?) j CROSS JOIN inbox i ON i.id = j.value
 LEFT JOIN threads t ON t.id = i.thread_id
 """,
     messages_of=f"""

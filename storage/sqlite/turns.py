@@ -37,8 +37,7 @@ _RETRY: Final = f"""
 UPDATE inbox SET attempt = ?, available_at = ?, tried_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}
 """
 _TOOK_PART: Final = f"""
-UPDATE inbox NOT INDEXED SET attempt = attempt + 1, error = ? WHERE thread_id = ? AND {records.EVENT_OPEN}
-    AND id IN (SELECT value FROM json_each(?))
+UPDATE inbox SET attempt = attempt + 1, error = ? WHERE id = ? AND thread_id = ? AND {records.EVENT_OPEN}
 """
 
 
@@ -84,7 +83,7 @@ def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | Sto
         values = (again.attempt, again.available_at, again.at, again.reason, again.row_id)
         changed = db.execute(_RETRY, values).rowcount
         if changed and again.others:
-            db.execute(_TOOK_PART, (again.reason, again.thread_id, orjson.dumps(list(again.others)).decode()))
+            db.executemany(_TOOK_PART, [(again.reason, row_id, again.thread_id) for row_id in again.others])
         results.append(Result(threads={again.thread_id}) if changed else _lost(again.row_id))
     return results
 

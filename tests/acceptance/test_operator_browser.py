@@ -126,7 +126,7 @@ async def log_in(page: Page, desk: Desk, password: str) -> None:
 async def no_serious_fault(page: Page) -> None:
     """Axe-core finds nothing that would keep a person out, in the light nor in the dark."""
     for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await page.emulate_media(color_scheme=scheme)
         results = await Axe().run(page)
         faults = [
             f"{fault['id']}: {[node['html'] for node in fault['nodes']]}"

@@ -99,6 +99,14 @@ def test_the_units_start_commands_that_exist_at_the_address_of_the_configuration
     assert int(service["RestartPreventExitStatus"]) == CONFIGURATION
 
 
+def test_the_unit_asks_for_no_program_that_a_small_debian_lacks() -> None:
+    programs = [
+        shlex.split(text)[0] for key, text in unit("threadbridge.service")["Service"].items() if key.startswith("Exec")
+    ]
+    assert len(programs) == 3
+    assert {program for program in programs if not program.startswith("/srv/threadbridge/")} == {"/bin/sh"}
+
+
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
 def test_the_page_says_how_exposed_systemd_finds_the_unit() -> None:
     def printed(*arguments: str) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     Rows = Sequence[Mapping[str, Any]]
 
 
+_NO_FOLLOWER = "account NOT LIKE ':events:%'"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
     """What there was, for the report."""
@@ -58,9 +61,10 @@ def check(home: Home, talk: Traffic, gateways: Gateways, *, dead: Collection[str
     """
     with home.reading() as db:
         inbox = _rows(db, "SELECT * FROM inbox ORDER BY seq")
-        outbox = _rows(db, "SELECT * FROM outbox ORDER BY seq")
-        threads = _rows(db, "SELECT * FROM threads")
-        attempts = _rows(db, "SELECT outbox_id, outcome FROM attempts")
+        outbox = _rows(db, f"SELECT * FROM outbox WHERE {_NO_FOLLOWER} ORDER BY seq")
+        threads = _rows(db, f"SELECT * FROM threads WHERE {_NO_FOLLOWER}")
+        own = f"SELECT id FROM outbox WHERE {_NO_FOLLOWER}"
+        attempts = _rows(db, f"SELECT outbox_id, outcome FROM attempts WHERE outbox_id IN ({own})")
         integrity = db.execute("PRAGMA quick_check").fetchone()[0]
     wrong = [] if integrity == "ok" else [f"SQLite: {integrity}"]
     texts = {key: said.text for key, said in talk.said.items()}
@@ -71,8 +75,8 @@ def check(home: Home, talk: Traffic, gateways: Gateways, *, dead: Collection[str
     calls = Counter[str]()
     doubles = {}
     for account, server in (("shop", gateways.shop), ("relay", gateways.relay)):
-        own = [row for row in outbox if row["account"] == account]
-        wrong += _check_gateway(server, own, unknown if noted else None)
+        messages = [row for row in outbox if row["account"] == account]
+        wrong += _check_gateway(server, messages, unknown if noted else None)
         calls += _calls(server)
         seen = Counter(each.key for each in server.emulator.seen)
         doubles[account] = sum(count - 1 for count in seen.values())

@@ -71,13 +71,18 @@ def serving(command: Sequence[str], folder: Path, environment: Mapping[str, str]
             raise SystemExit(f"demo ended with exit code {code}\n{log.read_text('utf-8')}")
 
 
-def chat(port: int) -> str:
-    """Say hello to the demo as its page does, and return what the bot answers."""
+def wait_until_ready(port: int) -> None:
+    """Ask the demo at `port` until it serves."""
     until = time.monotonic() + _SECONDS
     while not _is_ready(port):
         if time.monotonic() > until:
             raise SystemExit(f"the demo was not ready within {_SECONDS} s")
         time.sleep(0.1)
+
+
+def chat(port: int) -> str:
+    """Say hello to the demo as its page does, and return what the bot answers."""
+    wait_until_ready(port)
     page = HTTPConnection("127.0.0.1", port, timeout=_SECONDS)
     page.request("POST", "/console/say", json.dumps(_SAID), {"Content-Type": "application/json"})
     said = page.getresponse()

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from bridge.app.bridge import Bridge
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store
 
 
@@ -29,8 +32,8 @@ def over(kind: type[Other]) -> type[Bridge]:
         async def start(self) -> None:
             open_store = self._outside.open_store
 
-            async def opened(url: str) -> Store:
-                return kind(await open_store(url), self)
+            async def opened(url: str, keys: Sequence[EncryptionKey]) -> Store:
+                return kind(await open_store(url, keys), self)
 
             self._outside = replace(self._outside, open_store=opened)
             await super().start()

@@ -16,7 +16,7 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.providers.port import SECRET_HEADERS, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from types import SimpleNamespace
 
     from bridge.errors import SendError
@@ -44,15 +44,16 @@ async def _leave(_session: aiohttp.ClientSession, context: SimpleNamespace, _par
     departure.left = True
 
 
-def open_session() -> aiohttp.ClientSession:
+def open_session(connector: aiohttp.BaseConnector | None = None) -> aiohttp.ClientSession:
     """One session for all accounts: no cookies, no redirects, no proxy of the environment.
 
-    It bounds no connections: each account's Client bounds its own, so that none waits for another's.
+    It bounds no connections: each account's Client bounds its own, so that none waits for another's. By itself its
+    `connector` connects to any address.
     """
     departures = aiohttp.TraceConfig()
     departures.on_request_headers_sent.append(_leave)  # aiohttp calls it before it writes the first byte
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ssl=verifying(), keepalive_timeout=_KEEPALIVE_SECONDS),
+        connector=connector or aiohttp.TCPConnector(limit=0, ssl=verifying(), keepalive_timeout=_KEEPALIVE_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "threadbridge"},
         auto_decompress=True,
@@ -119,6 +120,28 @@ class Http:
     async def close(self) -> None:
         """Close the session."""
         await self._session.close()
+
+
+class Guarded:
+    """Carries requests to some origins over a transport of their own, and all others as usual."""
+
+    def __init__(self, usual: Transport, public: Transport, origins: Collection[str]) -> None:
+        """Own both transports, and close them in the end."""
+        self._usual = usual
+        self._public = public
+        self._origins = frozenset(origins)
+
+    async def carry(
+        self, base_url: str, request: Request, seconds: float, *, leaving: Leaving | None = None
+    ) -> Response:
+        """See Transport."""
+        transport = self._public if base_url in self._origins else self._usual
+        return await transport.carry(base_url, request, seconds, leaving=leaving)
+
+    async def close(self) -> None:
+        """Close both."""
+        await self._usual.close()
+        await self._public.close()
 
 
 def _unconnected(error: Exception) -> SendError:

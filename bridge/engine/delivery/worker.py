@@ -46,8 +46,10 @@ class _Wait:
 class DeliveryWorker:
     """The lanes of one account's messages: a slow or dead provider delays no other account."""
 
-    def __init__(self, account: Account, client: Client, tools: DeliveryTools, *, concurrency: int) -> None:
-        """Nothing leaves until `start`."""
+    def __init__(
+        self, account: Account, client: Client, tools: DeliveryTools, *, concurrency: int, by_age: bool = False
+    ) -> None:
+        """Nothing leaves until `start`. With `by_age`, giving up counts from when a message was said."""
         self.account = account.name
         self.name = f"delivery {account.name}"
         self._provider = account.provider
@@ -58,6 +60,7 @@ class DeliveryWorker:
         self._suspects: Collection[int] = ()
         self._at_most_once = account.settings.at_most_once and not account.settings.provider_dedupes
         """Whether an unknown outcome ends the message; a provider that dedupes may get it again."""
+        self._by_age = by_age
         self._waits: dict[int, _Wait] = {}
         """Of each message that waits for another attempt, or for the end of a pause."""
         self.lanes: Lanes[OutboxRow] = Lanes(self, tools.clock, concurrency=concurrency)
@@ -240,7 +243,7 @@ class DeliveryWorker:
             await self._outcomes.end(row, OutboxState.DEAD, outcome, reason, exchange, logged=logged)
             return None
         now = self._tools.clock.now()
-        wait = self._waits.setdefault(row.id, _Wait(now))
+        wait = self._wait_of(row, now)
         wait.failures += 1
         counts = blame.costs(proven=proven)
         again_at = self._again_at(row, error, now, wait, counts=counts)
@@ -280,6 +283,9 @@ class DeliveryWorker:
         else:
             self._pause.prove(row.id)
 
+    def _wait_of(self, row: OutboxRow, now: int) -> _Wait:
+        return self._waits.setdefault(row.id, _Wait(row.created_at if self._by_age else now))
+
     def _resolves_later(self, error: SendError) -> bool:
         """Whether a status may yet settle what has no answer: `resolve_window` is waited for first."""
         unknown = isinstance(error, OutcomeUnknown) and not self._settings.provider_dedupes
@@ -303,7 +309,7 @@ class DeliveryWorker:
     async def _held(self, row: OutboxRow, reason: str, logged: str) -> OutboxRow | None:
         """The message waits for the end of the pause, as long as it may wait at all."""
         now = self._tools.clock.now()
-        wait = self._waits.setdefault(row.id, _Wait(now))
+        wait = self._wait_of(row, now)
         gives_up = wait.since + round((self._tools.backoff.give_up_after or _FOR_EVER) * SECOND)
         if gives_up <= now:
             given_up = "given up: the account was paused for too long"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bridge.engine.delivery.dialling import verifying
-from bridge.engine.media.guard import FEW, MANY, FetchFailed, Link, checked, is_public, redirected
+from bridge.engine.delivery.public import NotPublic, public_connector, public_socket, system
+from bridge.engine.media.guard import FEW, MANY, FetchFailed, Link, checked, redirected
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Awaitable, Callable, Mapping
 
+    from bridge.engine.delivery.public import LookUp
     from bridge.engine.media.contents import Draft
 
 _OK: Final = 200
@@ -47,58 +48,10 @@ class Door(Protocol):
         ...
 
 
-class _Forbidden(OSError):
-    """An address that is not public."""
-
-
-class _PublicOnly(AbstractResolver):
-    """Looks names up, and refuses one of whose addresses any is not public."""
-
-    def __init__(self, look_up: LookUp) -> None:
-        self._look_up = look_up
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """See aiohttp."""
-        found = await self._look_up(host, port, family)
-        if not found or not all(is_public(address[0]) for _, address in found):
-            raise _Forbidden(_FORBIDDEN)
-        return [
-            ResolveResult(hostname=host, host=address[0], port=port, family=of, proto=0, flags=socket.AI_NUMERICHOST)
-            for of, address in found
-        ]
-
-    async def close(self) -> None:
-        """See aiohttp: nothing is open."""
-
-
-def _public_socket(address: Any) -> socket.socket:  # noqa: ANN401 - as aiohttp has it
-    """The socket for an address that is about to be connected to: the last look, whoever named it."""
-    family, kind, proto, _, place = address
-    if not is_public(place[0]):
-        raise _Forbidden(_FORBIDDEN)
-    return socket.socket(family, kind, proto)
-
-
-if TYPE_CHECKING:
-    LookUp = Callable[[str, int, socket.AddressFamily], Awaitable[list[tuple[socket.AddressFamily, tuple[Any, ...]]]]]
-
-
-async def _system(
-    host: str, port: int, family: socket.AddressFamily
-) -> list[tuple[socket.AddressFamily, tuple[Any, ...]]]:
-    """The addresses of a name, as the system knows them."""
-    asked = asyncio.get_running_loop().getaddrinfo(
-        host, port, family=family, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-    )
-    return [(of, address) for of, _, _, _, address in await asked]
-
-
 class GuardedDoor:
     """Implements Door over aiohttp: two sessions, one for gateways, one that reaches public addresses only."""
 
-    def __init__(self, look_up: LookUp = _system, new_socket: Callable[[Any], socket.socket] = _public_socket) -> None:
+    def __init__(self, look_up: LookUp = system, new_socket: Callable[[Any], socket.socket] = public_socket) -> None:
         """Nothing is open yet. Tests look names up, and make sockets, in their own way."""
         self._look_up = look_up
         self._new_socket = new_socket
@@ -147,13 +100,7 @@ class GuardedDoor:
             if is_own:
                 connector = aiohttp.TCPConnector(ssl=context)
             else:
-                connector = aiohttp.TCPConnector(
-                    ssl=context,
-                    resolver=_PublicOnly(self._look_up),
-                    use_dns_cache=False,
-                    socket_factory=self._new_socket,
-                    force_close=True,
-                )
+                connector = public_connector(context, self._look_up, self._new_socket, force_close=True)
             self._sessions[is_own] = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -186,7 +133,7 @@ def _too_large(limit: int) -> FetchFailed:
 
 def _failed(error: Exception) -> FetchFailed:
     """What it means that no whole answer came."""
-    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, _Forbidden):
+    if isinstance(error, aiohttp.ClientConnectorError) and isinstance(error.os_error, NotPublic):
         return FetchFailed(_FORBIDDEN)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return FetchFailed("the link's host has no address", MANY)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
 from yarl import URL
+
+from bridge.engine.delivery.public import is_public
 
 ONCE: Final = 1
 """Tries of a link that cannot get better."""
@@ -17,22 +18,8 @@ MANY: Final = 1000
 """Tries of a link whose server is away; time ends them."""
 _LONGEST: Final = 8192
 _HTTPS: Final = 443
-_RESERVED: Final = tuple(
-    map(
-        ip_network,
-        (
-            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
-            *("192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24"),
-            *("192.168.0.0/16", "192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24"),
-            *("224.0.0.0/4", "240.0.0.0/4"),
-            *("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20"),
-        ),
-    )
-)
-"""IANA's special-purpose addresses. Of IPv6 only 2000::/3 is public at all, so mapped, NAT64 and local ones are not."""
 _NUMBER: Final = re.compile(r"(?:^|\.)(?:0x[0-9a-f]*|[0-9]+)\.?$", re.IGNORECASE)
 """How an address ends that somebody may read as one, in whatever notation; a name never does."""
-_GLOBAL: Final = ip_network("2000::/3")
 
 
 class FetchFailed(Exception):
@@ -51,17 +38,6 @@ class Link:
 
     url: URL
     is_own: bool
-
-
-def is_public(address: str) -> bool:
-    """Whether an address, as text, is one of the public internet."""
-    try:
-        parsed: IPv4Address | IPv6Address = ip_address(address)
-    except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and (parsed.scope_id is not None or parsed not in _GLOBAL):
-        return False
-    return not any(parsed in network for network in _RESERVED if network.version == parsed.version)
 
 
 def checked(url: str, base_url: str) -> Link:

@@ -164,6 +164,7 @@ class CommitBuilder:
             row=newest,
             others=rows[:-1],
             thread=left,
+            was_held=thread.is_held,
             sayings=sayings,
             timers=[*timers, *scheduled.values(), *(self._quiet_timer(now) if change.begins_quiet else ())],
             cancelled=[*effects.cancelled, *((QUIET,) if change.begins_quiet or given_back else ())],
@@ -220,6 +221,7 @@ class CommitBuilder:
                 hold=after_turn(thread.hold, note),
                 address=address_after(thread, [row]),
             ),
+            was_held=thread.is_held,
             holds=not recorded,
             timers=self._quiet_timer(now) if begins_quiet else (),
             cancelled=(QUIET,) if begins_quiet else (),
@@ -244,6 +246,7 @@ class CommitBuilder:
         return TurnCommit(
             row=row,
             thread=replace(thread, hold=after_turn(thread.hold, _taken(None, [row.event]))),
+            was_held=thread.is_held,
             timers=self._quiet_timer(now),
             cancelled=(QUIET,),
             silences=True,

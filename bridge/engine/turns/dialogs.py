@@ -137,7 +137,8 @@ class Dialogs:
         draft.begun += 1
         journal = self._new(script, orjson.loads(orjson.dumps(list(arguments))), row, draft)
         draft.whom = journal.whom
-        playback = Playback.opening(turn, journal, self._steps(journal, row.thread_id, draft), OneTask())
+        steps = self._steps(journal, row.ref.account, row.thread_id, draft)
+        playback = Playback.opening(turn, journal, steps, OneTask())
         try:
             await self._run(playback, journal, script)
         except JournalFull as full:
@@ -171,7 +172,7 @@ class Dialogs:
         # Without entries it begins again, and the words that woke it are no answer.
         draft_of(turn).whom = journal.whom
         begin = Playback.resuming if journal.entries else Playback.opening
-        playback = begin(turn, journal, self._steps(journal, thread.id, draft_of(turn)), OneTask())
+        playback = begin(turn, journal, self._steps(journal, thread.ref.account, thread.id, draft_of(turn)), OneTask())
         try:
             await self._run(playback, journal, script)
         except ScriptChanged as changed:
@@ -226,11 +227,12 @@ class Dialogs:
             whom=None if script.handler.options.anybody else draft.whom,
         )
 
-    def _steps(self, journal: Journal, thread_id: int, draft: Draft) -> StepsInStore:
+    def _steps(self, journal: Journal, account: str, thread_id: int, draft: Draft) -> StepsInStore:
         return StepsInStore(
             store=self._store,
             clock=self._clock,
             executor=self._executor,
+            account=account,
             thread_id=thread_id,
             run=journal.run,
             watch=draft.watch,

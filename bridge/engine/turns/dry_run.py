@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from bridge.conversation.contact import ContactThread
     from bridge.conversation.journal import Journal
+    from bridge.conversation.spending import Spending
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import To
     from bridge.routing.router import Router
@@ -219,10 +220,16 @@ class _NoSteps:
     """Implements SideEffects: before the question that waits there is no step to take."""
 
     async def take(
-        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+        self,
+        call: str,
+        position: int,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        key: str | None,
+        spending: Spending | None,
     ) -> NoReturn:
         """Refuse."""
-        del call, function, arguments, key
+        del call, function, arguments, key, spending
         raise ScriptChanged(position + 1, "it takes a step before the question that waits")
 
     async def is_doubtful(self, position: int) -> bool:

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.conversation.journal import name_of
+from bridge.conversation.spending import Paid
 from bridge.engine.turns.execution import Blocking
 from bridge.errors import HandlerError, Unavailable
 from bridge.log import log
 from bridge.store.records import StepRow
+from bridge.store.spending import Charge
 from bridge.strict_json import not_json
+from bridge.units import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterator
 
     from bridge.clock import Clock
+    from bridge.conversation.spending import Spending
     from bridge.conversation.suspension import StoreWatch
     from bridge.engine.turns.execution import Executor
     from bridge.store.port import Store
@@ -38,6 +42,7 @@ class StepsInStore:
     store: Store
     clock: Clock
     executor: Executor
+    account: str
     thread_id: int
     run: str
     watch: StoreWatch
@@ -45,9 +50,16 @@ class StepsInStore:
     """By run and position, the steps that acted and whose result the store has not taken yet."""
 
     async def take(
-        self, call: str, position: int, function: Callable[..., object], arguments: tuple[object, ...], key: str | None
+        self,
+        call: str,
+        position: int,
+        function: Callable[..., object],
+        arguments: tuple[object, ...],
+        key: str | None,
+        spending: Spending | None,
     ) -> Any:  # noqa: ANN401 - what the function returns
         """Call a function and keep what it returns, unless that is kept already."""
+        now = self.clock.now()
         made_up = str(uuid.uuid5(RUNS, f"{self.run}\n{position}\n{call}"))
         step = StepRow(
             thread_id=self.thread_id,
@@ -55,7 +67,8 @@ class StepsInStore:
             position=position,
             call=call,
             key=key or made_up,
-            at=self.clock.now(),
+            at=now,
+            charges=() if spending is None else tuple(self._charges(spending, now)),
         )
         with self.watch.signals():
             if (ending := self.endings.get((self.run, position))) is not None:
@@ -63,14 +76,27 @@ class StepsInStore:
             noted = await self.store.start_step(step)
         if noted is not None and noted.result is not None:
             return orjson.loads(noted.result)
-        step = noted or step
+        step = step if noted is None else replace(noted, charges=step.charges)
         named = {"key": step.key} if _takes_key(function) else {}
-        value = await _called(self.executor, function, arguments, named)
+        value: Any = await _called(self.executor, function, arguments, named)
+        cost = 0 if spending is None else spending.most
+        if isinstance(value, Paid):
+            value, cost = value.value, value.cost
         if problem := not_json(value, f"the result of {name_of(function)}"):
             raise HandlerError(f"a step's result is kept as JSON: {problem}")
         result = orjson.dumps(value)
-        await self._end(replace(step, result=result))
+        await self._end(replace(step, result=result, cost=cost))
         return orjson.loads(result)
+
+    def _charges(self, spending: Spending, now: int) -> Iterator[Charge]:
+        for budget in spending.budgets:
+            yield Charge(
+                account=self.account,
+                budget=budget.name,
+                period=budget.period(moment(now)),
+                amount=spending.most,
+                limit=budget.limit,
+            )
 
     async def _end(self, step: StepRow) -> None:
         """Note the result. A turn that is cut short meanwhile leaves that to a task: the step has acted."""

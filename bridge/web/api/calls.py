@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from bridge.store.following import is_follower
 from bridge.store.looks import AuditEntry
 from bridge.store.replay import letter_of
 from bridge.web.api.problems import Refusal
@@ -91,7 +92,9 @@ class Call:
         for backend, own, account in self.read_id(self.path["thread_id"]):
             number = number_of(own)
             summary = None if number is None else await backend.store.summary(number)
-            if summary is not None and account in {None, summary.ref.account} and self.sees(summary.ref.account):
+            if summary is None or is_follower(summary.ref.account):
+                continue
+            if account in {None, summary.ref.account} and self.sees(summary.ref.account):
                 return backend, summary
         raise Refusal(404, NO_THREAD)
 

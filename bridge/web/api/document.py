@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from bridge.messages import MESSAGE_TYPES
+from bridge.store.following import TYPES
+from bridge.web.api.events import MODELS, described
 from bridge.web.api.models import Problem
 from bridge.web.api.operations import OPERATIONS, PREFIX
 from bridge.web.api.problems import PROBLEM
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
+    from bridge.store.following import EventType
     from bridge.web.api.operations import Operation
 
 _REFUSALS: Final = {
@@ -42,7 +45,8 @@ _HEADERS: Final = {
 }
 _ABOUT: Final = (
     "Every request takes `Authorization: Bearer TOKEN`. A list has `next`, which as `cursor` gives the next page. "
-    "Errors are problems as RFC 9457 has them."
+    "Errors are problems as RFC 9457 has them. The webhooks are what systems that follow conversations are told: "
+    "see `[events]`."
 )
 _NAMES: Final = {
     "thread_id": "A conversation, by the number that the list tells",
@@ -74,6 +78,7 @@ def document() -> bytes:
             "security": [{"token": []}],
             "components": {"securitySchemes": {"token": {"type": "http", "scheme": "bearer"}}},
             "paths": _paths(),
+            "webhooks": {kind: {"post": _posted(kind)} for kind in TYPES},
         }
     )
     whole = construct_open_api_with_schema_class(described)
@@ -87,6 +92,10 @@ def _paths() -> dict[str, dict[str, Any]]:
     for operation in OPERATIONS:
         paths.setdefault(f"{PREFIX}{operation.path}", {})[operation.method.lower()] = _operation(operation)
     return paths
+
+
+def _posted(kind: EventType) -> dict[str, Any]:
+    return {**described(kind), "requestBody": {"required": True, "content": _content("application/json", MODELS[kind])}}
 
 
 def _operation(operation: Operation) -> dict[str, Any]:

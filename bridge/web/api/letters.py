@@ -8,6 +8,7 @@ import orjson
 
 from bridge.engine.dead_letters import in_order
 from bridge.errors import Unmappable
+from bridge.store.following import dead
 from bridge.store.looks import FIRST
 from bridge.store.replay import letter_of
 from bridge.units import SECOND, moment
@@ -120,16 +121,7 @@ async def _changed(
 
 
 def _letter(call: Call, found: DeadLetter) -> dict[str, object]:
-    return {
-        "id": call.id_of(found.account, found.id),
-        "account": found.account,
-        "thread": found.thread,
-        "kind": found.kind,
-        "state": found.state,
-        "reason": found.reason,
-        "attempt": found.attempt,
-        "at": moment(found.at),
-    }
+    return dead(found, call.id_of(found.account, found.id))
 
 
 def _content(content: bytes) -> object:

@@ -158,14 +158,19 @@ class Person(_Out):
     locale: str | None
 
 
-class ThreadOut(_Out):
-    """A conversation. `held` says that a person has it, and `note` is for them."""
+class ThreadNamed(_Out):
+    """Which conversation it is."""
 
     id: str
     account: str
     provider: str
     channel: str
     conversation: str
+
+
+class ThreadOut(ThreadNamed):
+    """A conversation. `held` says that a person has it, and `note` is for them."""
+
     contact: Person | None
     step: str | None
     held: bool

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import orjson
-
 from bridge.errors import NoThread
 from bridge.events import ThreadRef
+from bridge.store.following import said
 from bridge.store.looks import ThreadPage, ThreadSearch
 from bridge.units import moment
 from bridge.web.api import models
@@ -135,14 +134,4 @@ def _thread(call: Call, summary: ThreadSummary) -> models.ThreadOut:
 
 
 def _said(entry: HistoryEntry) -> models.Said:
-    return models.Said.model_validate(
-        {
-            "id": entry.key,
-            "direction": entry.direction,
-            "kind": entry.kind,
-            "state": entry.state,
-            "status": entry.status or None,
-            "at": moment(entry.at),
-            "content": orjson.loads(entry.content) if entry.content else {},
-        }
-    )
+    return models.Said.model_validate(said(entry))

@@ -11,6 +11,7 @@ from aiohttp import hdrs
 from bridge.errors import Unmappable
 from bridge.events import ThreadRef
 from bridge.providers.redaction import Redaction, secrets_of
+from bridge.store.searching import is_own
 from bridge.web.api import letters, models
 from bridge.web.api.problems import Refusal
 from bridge.web.operator.page import Page
@@ -112,7 +113,7 @@ async def _letter(ask: Ask) -> web.StreamResponse:
     trace = redaction.text(letter.trace or "")
     channel, _, conversation = found.thread.partition(":")
     thread_id = await backend.store.find_thread(ThreadRef(letter.account, "", channel, conversation))
-    thread = None if thread_id is None else call.id_of(letter.account, thread_id)
+    thread = None if thread_id is None or is_own(letter.account) else call.id_of(letter.account, thread_id)
     return ask.render("letter.html", letter=letter, content=content, trace=trace, thread=thread)
 
 

@@ -59,7 +59,8 @@ def captured(bug: Bug, module: str, router: Router, folder: Path, *, keep_texts:
         url = keep(world, folder / f"{module}{keep_texts}.db")
         config = world.bridge.config
     config = replace(config, handlers=config.handlers.model_copy(update={"load": (module,)}))
-    found = asyncio.run(_captured(url, asyncio.run(first_letter(url))))
+    source = replace(config, storage=config.storage.model_copy(update={"url": url}))
+    found = asyncio.run(_captured(source, asyncio.run(first_letter(url))))
     assert found is not None
     return written(told(found, config, router, keep_texts=keep_texts))
 

@@ -202,6 +202,19 @@ def test_a_name_behind_which_there_is_no_gateway_is_a_warning(
     assert (code, [line for line in lines if "base_url" in line]) == (0, expected)
 
 
+def test_a_follower_at_a_private_address_is_a_warning_unless_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.7", 443))])
+    monkeypatch.setenv("SIGNING", f"whsec_{'A' * 32}")
+    hook = '[[events.webhooks]]\nurl = "https://crm.example/hook"\nsecret = "env:SIGNING"\n'
+    code, lines = check(tmp_path, PLAYGROUND + hook)
+    reason = "crm.example resolves to a private address; events go there only with `private = true`"
+    assert (code, lines[0]) == (0, f"events.webhooks[0].url: warning: {reason}")
+    assert lines[1].endswith(", 1 follower")
+    assert len(check(tmp_path, f"{PLAYGROUND}{hook}private = true\n")[1]) == 1
+
+
 def test_a_name_that_does_not_resolve_soon_delays_no_check(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = threading.Event()
     monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: asked.wait(10) and [])

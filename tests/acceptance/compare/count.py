@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.acceptance.compare.conversations import BOTS
-from tests.acceptance.compare.facts import BETTER, CELLS, COLUMNS, FACTS, FRAMEWORKS, VERSIONS
+from tests.acceptance.compare.facts import BETTER, CELLS, COLUMNS, FACTS, FRAMEWORKS, LOOKED_AT, VERSIONS
 from tests.docs.pages import DOCS
 
 HERE: Final = Path(__file__).parent
@@ -44,6 +44,7 @@ The three are not equals.
 aiogram and Bolt each speak to one platform and know all of it.
 threadbridge speaks to five gateways and knows their common ground.
 aiogram {aiogram} and Bolt {slack_bolt} (with slack_sdk {slack_sdk}) were read and run for this page.
+They were the newest releases on {date}, when the tests below last passed with all three.
 This project's tests execute our bots and compile the others.
 They execute the others where the packages are installed, which are no dependencies of ours.
 
@@ -151,7 +152,13 @@ def safety() -> str:
 def page() -> str:
     """docs/explanation/compare.md."""
     better = "\n".join(f"- **{word}**: " + why.replace("\n", "\n  ") for word, why in BETTER)
-    return _INTRO.format(**VERSIONS) + lengths() + _SAFE + safety() + f"\n## Where the others are ahead\n\n{better}\n"
+    return (
+        _INTRO.format(date=LOOKED_AT, **VERSIONS)
+        + lengths()
+        + _SAFE
+        + safety()
+        + f"\n## Where the others are ahead\n\n{better}\n"
+    )
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FRAMEWORKS: Final = ("threadbridge", "aiogram", "bolt")
+LOOKED_AT: Final = "2026-11-30"
+"""When the tests of all three last passed, and these were the newest releases."""
 VERSIONS: Final[Mapping[str, str]] = {"aiogram": "3.31.0", "slack_bolt": "1.30.0", "slack_sdk": "3.47.0"}
 """What was read and run."""
 
@@ -307,7 +309,7 @@ BETTER: Final = (
         (
             "Slack's modal asks all three questions of the survey at once, and keeps the answers until the form is "
             "handed in.\n"
-            "threadbridge has no forms."
+            "threadbridge asks one question after the other."
         ),
     ),
     ("Time", "`chat.scheduleMessage` leaves the waiting to Slack, so a reminder there needs no store at all."),
@@ -341,7 +343,7 @@ BETTER: Final = (
         (
             "Bolt has adapters for other web frameworks and for functions in the cloud.\n"
             "Socket Mode needs no public URL, and neither does aiogram's long polling.\n"
-            "With state in Redis both run on many hosts, threadbridge with its SQLite on one."
+            "threadbridge is a process that stays, behind a URL of its own."
         ),
     ),
     (

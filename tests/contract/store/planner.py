@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import contacts, views
-from storage.sqlite import erasure, inbox, media, queries, retention, statuses
+from storage.sqlite import erasure, inbox, media, queries, retention, statuses, steps
 from storage.sqlite.connection import prepare
 from storage.sqlite.looking import LOOKS
 from storage.sqlite.schema import MIGRATIONS
@@ -22,7 +22,7 @@ SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_00
 """How many threads, and how many events and messages in each."""
 _TABLES: Final = (
     "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities|conflicts|opt_outs|"
-    "tombstones|i|o|t|r|w|e|a|m|c"
+    "tombstones|step_spending|i|o|t|r|w|e|a|m|c"
 )
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
@@ -55,6 +55,8 @@ _WHOLE_KEYS: Final = frozenset(
         "threads_leading (leads_to=?)",
         "sqlite_autoindex_tombstones_1 (account=? AND digest=?)",
         "tombstones_by_age (at<?)",
+        "PRIMARY KEY (account=? AND name=?)",
+        "threadbridge_step_spending_by_age (at<?)",
         "timers_of_thread (thread_id=?)",
         "timers_of_thread (thread_id=? AND rowid<?)",
         "threads_of_contact (contact_id=?)",
@@ -91,6 +93,7 @@ _BOUNDED: Final = {
     erasure.RAW_BESIDE: (_ROWS_ONWARDS, "from a row to one 200 behind it"),
     **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
     **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
+    steps.SPENDING: (_WHOLE_INDEX, "ends after so many rows, for a person who looks"),
     contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from bridge.events import Echo, encode_event
+from bridge.store.encryption import key_from
+from bridge.store.following import TYPES, Followers, account_of
 from bridge.store.lifecycle import InboxState
 from bridge.store.looks import AuditEntry, ThreadSearch
 from bridge.store.media import FetchEnd, FetchRetry
@@ -16,10 +18,12 @@ from bridge.store.people.families import NOBODY
 from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.store.retention import Sweep
+from bridge.store.spending import Charge
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
 from bridge.testing.contract.store.people import PHONE, USER, named
 from tests.contract.store.test_contract import planned
+from tests.support.postgres import empty_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -60,6 +64,21 @@ async def test_no_method_of_the_store_costs_more_with_every_day(tmp_path: Path) 
     await desk.store.close()
 
 
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+async def test_every_method_of_the_store_works_with_keys(kind: str, tmp_path: Path, empty: str) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}" if kind == "sqlite" else empty
+    desk = await Desk(url, [key_from(bytes(32))]).open()
+    (row,) = await desk.hear("1")
+    await work(desk, row)
+    await look(desk.store, desk.told.events[-1])
+    await desk.store.close()
+
+
+@pytest.fixture
+def empty() -> str:
+    return empty_store()
+
+
 async def met(desk: Desk) -> None:
     """People: one under two ids, another under an id of hers, and two who are merged for a while."""
     for key, conversation, *identities in (
@@ -81,12 +100,14 @@ async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
     await store.take_over()
+    store.follow(Followers({account_of("crm"): TYPES}))
     await store.migrate(Migration(1, "0001_a.sql", "CREATE TABLE bot_a (x INTEGER)", "d"), AT)
     assert await store.has_duty("d")
     await store.tell_pause("shop", "away", 1.0)
-    step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT)
+    charge = Charge(account="shop", budget="b", period="2026-01-01", amount=2, limit=9)
+    step = StepRow(thread_id=thread_id, run="r", position=0, call="c", key="k", at=AT, charges=(charge,))
     await store.start_step(step)
-    await store.end_step(step)
+    await store.end_step(replace(step, result=b"1", cost=1))
     await store.retry_turn(again(row, others=(row.id,)))
     first, second = await desk.turn(row, "a", "b", dialog=b"{}")
     await store.end_dialog(thread_id, "t", AT)
@@ -112,7 +133,10 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.forget_media(before=AT)
     await store.remove_media(first_medium.id)
     (gone,) = await desk.said("gone", conversation="gone")
-    assert not (await store.erase(gone.thread_id, AT)).more
+    while (await store.erase(gone.thread_id, AT)).more:
+        pass
+    while (await store.reseal()).more:
+        pass
     assert await store.wipe()
     await store.leap()
     assert (await store.erase_contact(99)).threads == ()
@@ -161,11 +185,14 @@ async def look(store: Any, row: InboxRow) -> None:
     await store.fetch("SELECT x FROM bot_a", ())
     await store.cursor("shop", "n")
     await store.secret("shop", "n")
+    assert await store.spent("shop", "b") == ("2026-01-01", 1)
+    assert await store.spending(account="shop", limit=2) == [("shop", "b", "2026-01-01", 1)]
     await store.unconfirmed("shop", since=AT, after=0, limit=10)
     await store.accounts()
     await store.find_thread(ref_of("ann"))
     assert len(await store.history(thread_id, limit=2)) == 2
     await store.counts()
+    assert len(await store.encrypted_under()) == 1
     for sweep in Sweep:
         await store.sweepable(sweep, AT + 1)
     await store.media([1, 2])

@@ -16,7 +16,7 @@ from tests.support.postgres import empty_store, plain, process_of
 
 _SCAN: Final = re.compile(
     r"Seq Scan on (?:inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities"
-    r"|conflicts|opt_outs|tombstones)\b"
+    r"|conflicts|opt_outs|tombstones|step_spending)\b"
     r"|Index (?:Only )?Scan(?: Backward)? using (?:inbox|outbox)_pkey on (?![^\n]*\n\s+Index Cond)"
 )
 """A table that grows, read whole, or from its end on."""
@@ -62,6 +62,8 @@ SELECT 'past', 1000000 + n % 20000, 2 * n,
     'image', n, 'h' || n FROM generate_series(1, 20000) n;
 INSERT INTO tombstones (account, digest, at)
 SELECT 'past', 'd' || n, 1767200000000000 + n FROM generate_series(1, 20000) n;
+INSERT INTO step_spending (account, name, period, amount, at)
+SELECT 'past', 'b' || n, '2026-01-01', n, 1767200000000000 + n FROM generate_series(1, 20000) n;
 INSERT INTO audit (at, who, what, account, target)
 SELECT n, 'ci', 'drop', 'past', 'in-' || n FROM generate_series(1, 20000) n;
 SELECT setval('places', 50000);

@@ -80,7 +80,7 @@ class Failing:
         self._name = name
         self._error = error
 
-    async def open(self, url: str) -> Store:
+    async def open(self, url: str, _: object) -> Store:
         store: Any = await open_store(url)
         if f"/{self._name}.db" in url:
             store.receive = store.advance = self._fail

@@ -13,7 +13,7 @@ from bridge.bench.checkout import from_checkout
 from bridge.bench.closed_loop import Demand
 from bridge.bench.ingest import HELD, PLAIN, SERVERS, open_events
 from bridge.bench.processes import BenchError, Process, Subject
-from bridge.bench.replies import ECHO
+from bridge.bench.replies import ECHO, FOLLOWED
 from bridge.bench.slices import Settings, running
 from bridge.bench.stages import FILE, TURN
 from tests.bench import peers
@@ -42,6 +42,15 @@ async def test_the_bridge_replies_to_every_webhook_once(tmp_path: Path) -> None:
             assert server.process.bytes() > 1_000_000
     assert json.loads(stages.read_text())["calls"][TURN] == MESSAGES
     assert _files(tmp_path) == [stages.name]
+
+
+async def test_a_bridge_with_a_follower_replies_to_every_webhook_once_and_tells_of_each() -> None:
+    async with running([FOLLOWED], Settings()) as (server,):
+        measured = await server.slice(Demand(messages=MESSAGES, in_flight=10, connections=4))
+        assert (measured.messages, server.problems) == (MESSAGES, [])
+        with closing(sqlite3.connect(server.process.folder / "bench.db")) as db:
+            told = db.execute("SELECT count(*) FROM outbox WHERE account = ':events:127.0.0.1'").fetchone()
+        assert told[0] >= MESSAGES
 
 
 async def test_the_bare_pipeline_keeps_the_promises_that_it_is_a_yardstick_of() -> None:

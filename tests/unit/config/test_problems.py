@@ -52,9 +52,9 @@ WRONG: Final = [
         "console: viewer_password is the same as password, and would let a viewer change things",
     ),
     (
-        "encryption, of a later version",
+        "an encryption key that is a word",
         '[storage]\nencryption_keys = ["env:TEST_SECRET"]',
-        "storage.encryption_keys: encryption at rest is not available yet; leave it out",
+        "storage.encryption_keys: want base64 of 32 bytes, not of 24; `threadbridge keys new` prints such a key",
     ),
     (
         "no provider",

@@ -52,6 +52,7 @@ ORDER: Final = (
     "opt_outs",
     "tombstones",
     "audit",
+    "step_spending",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

@@ -20,6 +20,7 @@ from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.looks import AuditEntry
 from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
+from bridge.store.spending import Charge
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
 from bridge.testing.contract.store.media import photo
 from bridge.testing.contract.store.people import PHONE, USER, named
@@ -55,12 +56,13 @@ NUMBERS: Final = {
     "media": {"id", "thread_id", "inbox_id"},
     "audit": {"id"},
     "tombstones": set[str](),
+    "step_spending": set[str](),
 }
 """The columns with numbers of rows, beside those in the events of timers."""
 OTHERS: Final = {
     *("version", "heard", "last_heard", "created_at", "updated_at", "taken"),
     *("attempt", "replay", "available_at", "tried_at", "received_at", "done_at", "expires_at", "at", "position"),
-    *("due_at", "set_at", "since", "wanted", "queued_at", "size"),
+    *("due_at", "set_at", "since", "wanted", "queued_at", "size", "amount"),
 }
 """Columns with other numbers."""
 
@@ -101,7 +103,9 @@ async def lived(url: str, *accounts: str) -> None:
         await desk.store.commit_turn(replace(commit, timers=timers))
         await desk.store.settle_delivery(sent(desk.told.messages[-1], f"m-{account}"))
         await desk.store.settle_turn(given_up(second))
-        await desk.store.start_step(StepRow(thread_id=third.thread_id, run="r", position=1, call="f", key="k", at=AT))
+        charge = Charge(account=account, budget="b", period="2026-01-01", amount=2, limit=9)
+        step = StepRow(thread_id=third.thread_id, run="r", position=1, call="f", key="k", at=AT, charges=(charge,))
+        await desk.store.start_step(step)
         await desk.receive(news(f"unknown-{account}", "read", account=account), riddle("?", account=account))
         await desk.store.fire_timers(AT + 2, 10)
         await desk.store.advance(account, "page", "7")

@@ -18,6 +18,7 @@ from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.contract.store.dialogs import DialogContract
 from bridge.testing.contract.store.erasure import ErasureContract
+from bridge.testing.contract.store.following import FollowingContract
 from bridge.testing.contract.store.handoff import HandoffContract
 from bridge.testing.contract.store.looking import LookingContract
 from bridge.testing.contract.store.media import MediaContract
@@ -29,6 +30,7 @@ from bridge.testing.contract.store.receive import ReceiveContract
 from bridge.testing.contract.store.retention import RetentionContract
 from bridge.testing.contract.store.searching import SearchContract
 from bridge.testing.contract.store.sends import SendContract
+from bridge.testing.contract.store.spending import SpendingContract
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.testing.contract.store.timers import TimerContract
 from bridge.testing.contract.store.traces import TraceContract
@@ -54,6 +56,8 @@ class StoreContract(
     LookingContract,
     SearchContract,
     MergingContract,
+    FollowingContract,
+    SpendingContract,
 ):
     """All that the engine asks of a store."""
 
@@ -64,6 +68,7 @@ __all__ = [
     "Desk",
     "DialogContract",
     "ErasureContract",
+    "FollowingContract",
     "HandoffContract",
     "LookingContract",
     "MediaContract",
@@ -75,6 +80,7 @@ __all__ = [
     "RetentionContract",
     "SearchContract",
     "SendContract",
+    "SpendingContract",
     "StoreContract",
     "StoreSuite",
     "TimerContract",

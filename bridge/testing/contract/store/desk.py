@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
 
     from bridge.events import StatusValue
+    from bridge.store.encryption import EncryptionKey
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, OutboxRow, Receipt
     from bridge.store.shares import Use
@@ -187,15 +188,16 @@ class Told:
 class Desk:
     """An open store, its listener, and short ways to feed it."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, keys: Sequence[EncryptionKey] = ()) -> None:
         """Nothing is opened until `open`."""
         self.url = url
+        self.keys = keys
         self.told = Told()
         self.store: Store
 
     async def open(self) -> Desk:
         """Open the store; what it tells is kept in `told`."""
-        self.store = await open_store(self.url)
+        self.store = await open_store(self.url, self.keys)
         self.told = Told()
         self.store.listen(self.told)
         await self.store.take_over()

@@ -68,6 +68,17 @@ class SearchContract(StoreSuite):
         assert await found(desk, "+62 81-11") == ["628111"]
         assert await found(desk, "carol") == []
 
+    async def test_our_own_threads_are_nobodys_conversations(self, desk: Desk) -> None:
+        row = await meet(desk, "report", "Report", account=":jobs")
+        (late,) = await desk.hear("late", conversation="report", account=":jobs")
+        timer = TimerRow(due_at=AT + SECOND, name="t")
+        await desk.store.commit_turn(replace(await desk.commit_of(late), timers=[timer]))
+        (late,) = await desk.hear("open", conversation="report", account=":jobs")
+        assert late.thread_id == row.thread_id
+        for wanted in ({}, {"waits": True}, {"text": "report"}, {"account": ":jobs"}):
+            assert await found(desk, **wanted) == []
+        assert await desk.store.timers_to_come() == []
+
     @pytest.mark.parametrize("text", ["%", "_", "A%e", "c_7", "'", "' OR 1=1 --", "\\", "[a-z]", "*", ".*", "\x00"])
     async def test_each_character_of_a_search_means_itself(self, desk: Desk, text: str) -> None:
         await meet(desk, "c-7", "Ann Lee")
@@ -130,6 +141,7 @@ class SearchContract(StoreSuite):
     async def test_who_has_the_text_as_an_identity_comes_first_and_once(self, desk: Desk) -> None:
         kind, value = PHONE
         await desk.receive(named("p1", "old", (kind, value)))
+        await meet(desk, "old", f"Ann {value}")
         await meet(desk, "new", f"says {value}", later=9)
         search = ThreadSearch(text=value)
         page = await desk.store.search_threads(search, limit=1)

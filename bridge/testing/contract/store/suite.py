@@ -12,8 +12,10 @@ import pytest
 from bridge.testing.contract.store.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
+
+    from bridge.store.encryption import EncryptionKey
 
 LASTING = "lasting_desk"
 
@@ -35,6 +37,9 @@ class StoreSuite:
                 if name.startswith("test_") and LASTING in inspect.signature(getattr(cls, name)).parameters:
                     setattr(cls, name, None)
 
+    keys: ClassVar[Sequence[EncryptionKey]] = ()
+    """The keys under which the store encrypts its values."""
+
     def url(self, folder: Path) -> str:
         """The URL of a store that is empty; `folder` is too."""
         raise NotImplementedError
@@ -42,12 +47,12 @@ class StoreSuite:
     @pytest.fixture
     def desk(self, tmp_path: Path) -> Desk:
         """A store for one test."""
-        return Desk(self.url(tmp_path))
+        return Desk(self.url(tmp_path), self.keys)
 
     @pytest.fixture
     def lasting_desk(self, tmp_path: Path) -> Desk:
         """A store for one test that opens it again."""
-        return Desk(self.url(tmp_path))
+        return Desk(self.url(tmp_path), self.keys)
 
 
 def _called(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:

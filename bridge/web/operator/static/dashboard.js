@@ -7,6 +7,13 @@ const number = new Intl.NumberFormat(language, { maximumSignificantDigits: 3 });
 const clock = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" });
 const exact = new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const HEIGHT = 170;
+// A value without neighbours is no line: it is a point.
+const LONELY = {
+  show: false,
+  size: 5,
+  filter: (drawn, series) => drawn.data[series].flatMap((value, at, all) =>
+    (value !== null && (all[at - 1] ?? null) === null && (all[at + 1] ?? null) === null ? [at] : [])),
+};
 const charts = [...place.querySelectorAll(".chart")].map(chartOf);
 let curves = null;
 
@@ -46,7 +53,7 @@ function options(chart) {
       { ...axis, values: (_, times) => times.map((time) => clock.format(new Date(time * 1000))), space: 60, size: 28 },
       { ...axis, values: (_, values) => values.map((value) => spoken(value, chart.unit)), size: 58 },
     ],
-    series: [{}, ...chart.series.map((_, at) => ({ stroke: colour(`--curve-${at + 1}`), width: 1.75, points: { show: false } }))],
+    series: [{}, ...chart.series.map((_, at) => ({ stroke: colour(`--curve-${at + 1}`), width: 1.75, points: LONELY }))],
     hooks: { setCursor: [(drawn) => told(chart, drawn.cursor.idx ?? null)] },
   };
 }

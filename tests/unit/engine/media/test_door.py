@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
+from bridge.engine.delivery.public import public_socket
 from bridge.engine.media.contents import Draft
-from bridge.engine.media.door import Gateway, GuardedDoor, _public_socket
+from bridge.engine.media.door import Gateway, GuardedDoor
 from bridge.engine.media.guard import FEW, MANY, ONCE, FetchFailed
 from tests.support.certificates import Authority
 
@@ -177,7 +178,7 @@ async def test_the_address_that_was_checked_is_the_one_that_is_connected_to(cont
 @pytest.mark.parametrize("address", ["127.0.0.1", PRIVATE, "169.254.169.254"])
 def test_a_private_address_gets_no_socket_whoever_names_it(address: str) -> None:
     with pytest.raises(OSError, match="no public address"):
-        _public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 443)))
+        public_socket((socket.AF_INET, socket.SOCK_STREAM, 0, "", (address, 443)))
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bridge.engine.media.guard import FetchFailed, checked, is_public, redirected
+from bridge.engine.delivery.public import is_public
+from bridge.engine.media.guard import FetchFailed, checked, redirected
 
 GATEWAY = "https://gateway.example"
 

@@ -118,6 +118,9 @@ async def test_chosen_letters_are_replayed_and_dropped_and_the_audit_has_each(de
     assert "Replayed: 1" in words(page)
     assert len(await left(desk)) == 1  # it failed again
     audited = words(await desk.page("audit"))
+    assert audited.index(f"drop {second} ") < audited.index(
+        f"drop {first} "
+    )  # as they came; the list has the latest first
     for letter_id, what in ((first, "drop"), (second, "drop"), (third, "replay")):
         assert f"{what} {letter_id} console" in audited
     status, page = await desk.post("letters", ("do", "drop"), ("id", "in-4711"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from aiohttp import DummyCookieJar
@@ -13,7 +13,7 @@ from bridge.app.http import create_app
 from bridge.web.operator import access
 from tests.support.api_program import bot, settings
 from tests.support.manual_clock import ManualClock
-from tests.support.operator import PASSWORD, VIEWER, Person, person, sections
+from tests.support.operators import PASSWORD, VIEWER, Person, person, sections
 from tests.support.whole_bridges import OurServer
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ async def test_no_token_is_stored_and_a_session_survives_a_restart_until_the_pas
     for password, status in ((PASSWORD, 200), (f"{PASSWORD}!", 303)):
         made = settings(tmp_path, console={"password": SecretStr(password)})
         app = create_app(made, router=bot(), clock=person.clock)
-        client = await aiohttp_client(OurServer(app), cookie_jar=DummyCookieJar())
+        client: Any = await aiohttp_client(OurServer(app), cookie_jar=DummyCookieJar())
         back = Person(client, person.clock)
         back.cookie = person.cookie
         assert (await back.open("inbox")).status == status
@@ -186,7 +186,7 @@ async def test_a_viewer_looks_and_changes_nothing(person: Person) -> None:
 async def test_other_pages_change_nothing_not_even_with_the_token(person: Person, headers: dict[str, str]) -> None:
     await person.hears("hello")
     await person.log_in()
-    shown = await person.post("threads/1/take", **headers)
+    shown = await person.post("threads/1/take", None, **headers)
     assert shown.status == 403
     assert (await person.get("/threads/1"))["held"] is False
     if headers.get("Sec-Fetch-Site") != "same-site":
@@ -211,7 +211,9 @@ async def test_a_form_is_for_its_session_alone(person: Person) -> None:
     own = await person.csrf()
     shown = await person.open("threads/1/take", method="POST", data={"note": "mine"}, **{"X-CSRF-Token": own})
     assert shown.status == 303
-    assert (await person.post("threads/1/return", **{"Sec-Fetch-Site": "", "Origin": person.origin})).status == 303
+    assert (
+        await person.post("threads/1/return", None, **{"Sec-Fetch-Site": "", "Origin": person.origin})
+    ).status == 303
 
 
 async def test_no_address_changes_anything_when_it_is_only_looked_at(person: Person) -> None:

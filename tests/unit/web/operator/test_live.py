@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from bridge.web.operator import access, live
-from tests.support.operator import Person, person, sections
+from tests.support.operators import Person, person, sections
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

@@ -14,7 +14,7 @@ from bridge.web.operator import access
 from bridge.web.operator.pages import PAGES
 from tests.support.api_program import bot, settings
 from tests.support.manual_clock import ManualClock
-from tests.support.operator import Person, person, sections
+from tests.support.operators import Person, person, sections
 from tests.support.whole_bridges import OurServer
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ async def test_an_open_console_is_for_this_machine_alone(tmp_path: Path, aiohttp
     await someone.hears("hello")
     assert (await someone.open("inbox")).status == 200
     assert (await someone.open("inbox", Host="evil.example")).status == 421
-    assert (await someone.post("threads/1/take", **{"Sec-Fetch-Site": "cross-site"})).status == 403
+    assert (await someone.post("threads/1/take", None, **{"Sec-Fetch-Site": "cross-site"})).status == 403
     assert (await someone.post("threads/1/take", {"csrf": "x"})).status == 403
     assert (await someone.post("threads/1/take")).status == 303
     playground = await someone.open("")

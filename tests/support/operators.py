@@ -60,7 +60,7 @@ class Person(Program):
                 cookies.load(line)
             return Shown(answer.status, dict(answer.headers), await answer.text(), cookies)
 
-    async def post(self, path: str, fields: Mapping[str, str] | None = None, **headers: str) -> Shown:
+    async def post(self, path: str, fields: Mapping[str, str] | None = None, /, **headers: str) -> Shown:
         """Post a form, with the token of the session unless the fields have one."""
         fields = {"csrf": await self.csrf(), **(fields or {})}
         return await self.open(path, method="POST", data=fields, **headers)
