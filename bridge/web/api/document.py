@@ -60,6 +60,7 @@ _FALLBACK: Final = {
     "description": "Messages of any kind, to send instead where this one cannot go",
 }
 """Of every kind of message: told in words, since a kind that holds all kinds is more than generators of code bear."""
+_SECONDS: Final = {"type": "number", "description": "Seconds from now"}
 _UNSENT: Final = frozenset({"path", "data"})
 """Fields of messages that are for handlers alone: files of the bridge's own machine."""
 
@@ -153,6 +154,7 @@ def _finish_messages(schemas: dict[str, Any]) -> None:
     for kind, cls in MESSAGE_TYPES.items():
         schema = schemas[cls.__name__]
         fields = {name: field for name, field in schema["properties"].items() if name not in _UNSENT}
+        fields["expires"] = {**fields["expires"], "anyOf": [*fields["expires"]["anyOf"], _SECONDS]}
         schema["properties"] = {"kind": {"type": "string", "const": kind}, **fields, "fallback": _FALLBACK}
         schema["required"] = ["kind", *schema.get("required", ())]
         schema["additionalProperties"] = False

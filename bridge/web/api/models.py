@@ -41,6 +41,16 @@ class Problem(_Out):
 # Messages
 
 
+_TIME: Final = "a time, like 2026-01-31T09:30:00Z"
+_EXACTLY: Final[dict[str, tuple[tuple[type, ...], str]]] = {
+    "at": ((str, type(None)), _TIME),
+    "expires": ((str, int, float, type(None)), f"{_TIME}, or seconds from now"),
+    "latitude": ((int, float), "a number"),
+    "longitude": ((int, float), "a number"),
+}
+"""What a message takes in a file may be written in more ways: here each field has the types of the document."""
+
+
 def _message(value: object) -> object:
     if not isinstance(value, dict):
         raise ValueError('want a message, like {"kind": "text", "text": "..."}')  # noqa: TRY004 - pydantic collects these
@@ -48,6 +58,9 @@ def _message(value: object) -> object:
         raise ValueError(problem)
     if has_nul(value):
         raise ValueError("a text holds a NUL character")
+    for name, (types, want) in _EXACTLY.items():
+        if name in value and (isinstance(value[name], bool) or not isinstance(value[name], types)):
+            raise ValueError(f"{name}: want {want}")
     return decode_message(value)
 
 

@@ -81,6 +81,9 @@ async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
         (b'{"account": "demo", "to": "ann", "message": {"kind": "raw", "payload": {"x": 99999999999999999999}}}', 422),
         (b'{"account": "demo", "to": "ann", "message": {"kind": "text", "text": "\\ud800"}}', 422),
         (b'{"account": "demo", "to": "\\ud800", "message": {"kind": "text", "text": "x"}}', 422),
+        ({**HELLO, "message": {"kind": "text", "text": "a", "at": 0}}, 422),
+        ({**HELLO, "message": {"kind": "text", "text": "a", "expires": False}}, 422),
+        ({**HELLO, "message": {"kind": "location", "latitude": "1", "longitude": 2}}, 422),
         ({**HELLO, "mesage": {}}, 422),
         ({**HELLO, "to": ""}, 422),
         ({**HELLO, "to": "a\0b"}, 422),
@@ -97,7 +100,7 @@ async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
         (b"[" * 70 + b"]" * 70, 400),
         (b'{"x": "' + b"x" * 300_000 + b'"}', 413),
     ],
-    ids=range(24),
+    ids=range(27),
 )
 async def test_a_message_that_cannot_be_sent_is_refused(program: Program, body: object, status: int) -> None:
     assert await program.problem("POST", "/messages", body) == status
