@@ -20,3 +20,4 @@ class Result:
     resolved: list[int] = field(default_factory=list)
     threads: set[int] = field(default_factory=set)
     fetchable: bool = False
+    broadcasts: bool = False

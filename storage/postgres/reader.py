@@ -15,9 +15,10 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, tracing, views
+from ..broadcasts import broadcast_row
 from ..media import media_row
 from ..unreadable import sort_out
-from . import contacts, lookups, media, people, queries, retention, segments
+from . import broadcasts, contacts, lookups, media, people, queries, retention, segments
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.broadcasts import Broadcast, Counts, Recipient, RecipientState
     from bridge.store.looks import (
         AccountSummary,
         AuditEntry,
@@ -297,6 +299,26 @@ class Reader:
         if account is None:
             return await self._all(views.audit_entry, queries.AUDITED, *values)
         return await self._all(views.audit_entry, queries.AUDITED_OF, *values, account)
+
+    async def broadcasts(
+        self, *, account: str | None = None, active: bool = False, before: Place | None = None, limit: int = 100
+    ) -> list[Broadcast]:
+        """Broadcasts, the newest first."""
+        return await broadcasts.page(self._fetch, account, before, limit, active=active)
+
+    async def broadcast(self, broadcast_id: str) -> Broadcast | None:
+        """One of them."""
+        return next(iter(await self._all(broadcast_row, broadcasts.ONE, broadcast_id)), None)
+
+    async def broadcast_counts(self, broadcast_id: str) -> Counts:
+        """How many recipients stand where."""
+        return await broadcasts.count(self._fetch, broadcast_id)
+
+    async def recipients(
+        self, broadcast_id: str, *, state: RecipientState | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Recipient]:
+        """Recipients by their numbers, behind one of them."""
+        return await broadcasts.listed(self._fetch, broadcast_id, state, after, limit)
 
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""

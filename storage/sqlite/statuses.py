@@ -9,7 +9,7 @@ from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxM
 from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, resolves
 
 from .. import records
-from . import lookups, segments, unreadable
+from . import lookups, recipients, segments, unreadable
 from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
@@ -76,6 +76,7 @@ def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str,
     """Note what became of a message, unless later news is noted already."""
     if climbs(before, value):
         db.execute(_NOTE, (value, error or None, outbox_id))
+        recipients.tell(db, outbox_id, value, error)
 
 
 def any_early(db: sqlite3.Connection) -> bool:

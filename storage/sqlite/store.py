@@ -15,6 +15,7 @@ from ..records import OPEN
 from ..suspects import SuspectsFile
 from . import (
     audit,
+    broadcasts,
     cursors,
     dead_letters,
     dialogs,
@@ -86,6 +87,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "erase contact": lambda db, _, calls: [erasure.erase_contact(db, *call) for call in calls],
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
+    "add broadcast": lambda db, _, calls: [broadcasts.add(db, *call) for call in calls],
+    "add recipients": lambda db, _, calls: [broadcasts.add_recipients(db, *call) for call in calls],
+    "move broadcast": lambda db, _, calls: [broadcasts.move(db, *call) for call in calls],
+    "step broadcast": lambda db, cache, calls: [broadcasts.step(db, cache, *call) for call in calls],
     "audit": lambda db, _, entries: audit.note(db, entries),
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
