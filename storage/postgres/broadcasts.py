@@ -59,6 +59,9 @@ WHERE r.number <> j.number ORDER BY j.number
 """
 _MOVE: Final = "UPDATE broadcasts SET status = $1, reason = $2, updated_at = $3 WHERE id = $4"
 _BASE: Final = "UPDATE broadcasts SET base = $1 WHERE id = $2"
+_WAIT: Final = f"""
+SELECT number FROM recipients WHERE broadcast_id = $1 AND number = ANY($2::bigint[]) AND {WAITING} FOR UPDATE
+"""
 _RELEASE: Final = f"""
 UPDATE recipients r SET status = {IS_RELEASED}, thread_id = i.thread_id
 FROM {unnest("bigint", "text")} j (number, key) JOIN inbox i ON i.account = $3 AND i.event_key = j.key
@@ -132,8 +135,11 @@ async def step(tx: Transaction, taken: BroadcastStep) -> Result:
     account, state = found[0]
     result = Result(value={})
     if taken.releases and BROADCAST.can(BroadcastState(state), BroadcastMove.ENDED):
-        (result,) = await receive(tx, [[arrival for _, arrival in taken.releases]])
-        released = [(number, arrival.key) for number, arrival in taken.releases]
+        numbers = [number for number, _ in taken.releases]
+        waiting = {row[0] for row in await tx.fetch(_WAIT, taken.broadcast_id, numbers)}
+        releases = [(number, arrival) for number, arrival in taken.releases if number in waiting]
+        (result,) = await receive(tx, [[arrival for _, arrival in releases]])
+        released = [(number, arrival.key) for number, arrival in releases]
         result.value = dict(map(tuple, await tx.arrays(_RELEASE, released, account, taken.broadcast_id)))
     await _end(tx, taken)
     await tx.arrays(_LATER, taken.later, taken.broadcast_id)

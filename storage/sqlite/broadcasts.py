@@ -47,6 +47,10 @@ INSERT INTO recipients ({RECIPIENT_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON C
 _PLACE: Final = "SELECT number FROM recipients WHERE broadcast_id = ? AND channel = ? AND conversation = ?"
 _MOVE: Final = "UPDATE broadcasts SET status = ?, reason = ?, updated_at = ? WHERE id = ?"
 _BASE: Final = "UPDATE broadcasts SET base = ? WHERE id = ?"
+_WAIT: Final = f"""
+SELECT r.number FROM json_each(?) j CROSS JOIN recipients r
+    ON r.broadcast_id = ? AND r.number = j.value WHERE r.{WAITING}
+"""
 _RELEASE: Final = f"""
 UPDATE recipients SET status = {IS_RELEASED}, thread_id = (
     SELECT i.thread_id FROM inbox i WHERE i.account = ? AND i.event_key = ?)
@@ -121,10 +125,13 @@ def step(db: sqlite3.Connection, cache: Cache, taken: BroadcastStep) -> Result:
     account, state = found
     result = Result(value={})
     if taken.releases and BROADCAST.can(BroadcastState(state), BroadcastMove.ENDED):
-        (result,) = receive(db, cache, [[arrival for _, arrival in taken.releases]])
+        numbers = orjson.dumps([number for number, _ in taken.releases]).decode()
+        waiting = {row[0] for row in db.execute(_WAIT, (numbers, taken.broadcast_id))}
+        releases = [(number, arrival) for number, arrival in taken.releases if number in waiting]
+        (result,) = receive(db, cache, [[arrival for _, arrival in releases]])
         result.value = dict(
             row
-            for number, arrival in taken.releases
+            for number, arrival in releases
             for row in db.execute(_RELEASE, (account, arrival.key, taken.broadcast_id, number)).fetchall()
         )
     for end in taken.ends:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Final
@@ -9,18 +10,21 @@ from typing import TYPE_CHECKING, Final
 from bridge.engine.turns.idempotency import idempotency_key
 from bridge.engine.turns.sending import event_key
 from bridge.store.broadcasts import RecipientState, standing_of
+from bridge.store.lifecycle import InboxState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from bridge.store.broadcasts import Broadcast, Standing
+    from bridge.store.broadcasts import Broadcast, Recipient, Standing
     from bridge.store.looks import MessageSummary
     from bridge.store.port import Store
 
 _PARTS: Final = 4
 """Parts of a plan that are looked up at once: few messages have more."""
 _PAGE: Final = 1000
-_EVENTS: Final = 2
+_AHEAD: Final = 200
+"""Recipients that are read at once."""
+EVENTS: Final = 2
 """Changes of a thread after which its message is mostly sent: its turn, and the end of its delivery."""
 
 
@@ -42,6 +46,7 @@ class Flight:
     look_at: int = 0
     changes: int = 0
     retries: bool = False
+    released_at: int = 0
 
 
 @dataclass(slots=True)
@@ -54,6 +59,8 @@ class Course:
     after: int = 0
     counted_at: int = 0
     """When its bounds were looked at last."""
+    waiting: deque[Recipient] = field(default_factory=deque)
+    """The next recipients, as they were read."""
 
     @classmethod
     async def read(cls, store: Store, broadcast: Broadcast) -> Course:
@@ -61,14 +68,21 @@ class Course:
         course, after = cls(broadcast.id, broadcast.account), 0
         while rows := await store.recipients(broadcast.id, state=RecipientState.RELEASED, after=after, limit=_PAGE):
             for row in rows:
-                course.release(row.number, None, look_at=row.look_at)
+                course.release(row.number, look_at=row.look_at)
             after = rows[-1].number
         return course
 
-    def release(self, number: int, thread_id: int | None, *, look_at: int = 0) -> None:
-        """A message is an event of its thread now."""
+    def release(self, number: int, thread_id: int | None = None, *, look_at: int = 0, at: int = 0) -> None:
+        """A message is an event of its thread, since `at` (0: nobody knows)."""
         key = event_key(key_of(self.id, number))
-        self.flights[number] = Flight(number, key, thread_id, look_at)
+        self.flights[number] = Flight(number, key, thread_id, look_at, released_at=at)
+
+    async def next(self, store: Store, number: int) -> list[Recipient]:
+        """The next recipients, at most so many."""
+        if len(self.waiting) < number:
+            after = self.waiting[-1].number if self.waiting else self.after
+            self.waiting += await store.recipients(self.id, state=RecipientState.WAITING, after=after, limit=_AHEAD)
+        return [self.waiting.popleft() for _ in range(min(number, len(self.waiting)))]
 
     def on_the_wire(self, now: int) -> int:
         """How many messages are on their way now, and do not wait for a later time or try."""
@@ -81,7 +95,7 @@ class Course:
     def due(self, now: int, *, every: bool) -> list[Flight]:
         """Those to be looked at: `every` one whose time has come, or those that are mostly sent."""
         return [
-            flight for flight in self.flights.values() if flight.look_at <= now and (every or flight.changes >= _EVENTS)
+            flight for flight in self.flights.values() if flight.look_at <= now and (every or flight.changes >= EVENTS)
         ]
 
     async def standings(self, store: Store, flights: Iterable[Flight]) -> list[tuple[Flight, Standing]]:
@@ -95,6 +109,8 @@ class Course:
             if len(parts) == _PARTS:
                 parts = await self._parts(store, flight.key)
             event = None if parts else await store.event(self.account, flight.key)
+            if event is not None and event.state == InboxState.DONE:  # its turn may have come between the two looks
+                parts = await self._parts(store, flight.key)
             for timer_id in () if event is None else event.timers:
                 parts += await self._parts(store, f"timer:{timer_id}")
             standings.append((flight, standing_of(event, parts)))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from fractions import Fraction
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.broadcasts.composing import Content, addressee, message_for
-from bridge.engine.broadcasts.course import Course, key_of
+from bridge.engine.broadcasts.course import EVENTS, Course, key_of
+from bridge.engine.broadcasts.pacing import Window
 from bridge.errors import Broken, HandlerError, StoreError
 from bridge.log import kind_of, log
 from bridge.store.broadcasts import (
@@ -16,7 +18,6 @@ from bridge.store.broadcasts import (
     BroadcastStep,
     RecipientEnd,
     RecipientMove,
-    RecipientState,
     bounds_crossed,
 )
 from bridge.units import SECOND
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from bridge.store.port import Store
     from bridge.store.records import Arrival
 
-AT_ONCE: Final = 16
-"""Messages of a broadcast on their way at once: a reply waits for no more than these."""
 _RETRIES: Final = 128
 """Messages that may wait for another try; with more, a broadcast waits: the gateway has trouble."""
 SHARE: Final = Fraction(4, 5)
@@ -72,10 +71,12 @@ class Broadcasts:
         self._quiet = quiet
         self._clock = clock
         self._courses: dict[str, Course] = {}
-        self._threads: dict[int, Flight] = {}
-        """Of messages on their way."""
+        self._threads: dict[int, tuple[str, Flight]] = {}
+        """Of messages on their way, with their account."""
         self._changed = 0
         """How many of them have changed enough to be looked at."""
+        self._windows: defaultdict[str, Window] = defaultdict(Window)
+        """By account, how many may be on their way."""
         self._has_duty = False
         self._wake = asyncio.Event()
         self._every = True
@@ -108,11 +109,20 @@ class Broadcasts:
         if not self._threads:
             return
         for thread_id in thread_ids:
-            if (flight := self._threads.get(thread_id)) is not None:
+            if (watched := self._threads.get(thread_id)) is not None:
+                account, flight = watched
                 flight.changes += 1
-                self._changed += flight.changes == 2  # noqa: PLR2004 - its turn, and its delivery
+                if flight.changes == EVENTS:
+                    self._changed += 1
+                    self._note_time(flight, account)
         if self._changed * 4 >= len(self._threads):
             self._wake.set()
+
+    def _note_time(self, flight: Flight, account: str) -> None:
+        """A message is mostly sent now."""
+        now = self._clock.now()
+        if flight.released_at and not flight.retries:
+            self._windows[account].took(now - flight.released_at, now)
 
     async def settle(self) -> bool:
         """Look at everything now; whether anything was released, or came to its end."""
@@ -179,7 +189,7 @@ class Broadcasts:
             acted |= stepped
             times.append(again_at)
         self._threads = {
-            flight.thread_id: flight
+            flight.thread_id: (course.account, flight)
             for course in self._courses.values()
             for flight in course.flights.values()
             if flight.thread_id is not None
@@ -202,8 +212,10 @@ class Broadcasts:
         if releases or ends or later:
             step = BroadcastStep(broadcast_id=broadcast.id, at=now, releases=releases, ends=ends, later=later)
             released = await self._store.step_broadcast(step)
+            if len(released) < len(releases):
+                course.waiting.clear()  # it was paused meanwhile, or somebody was erased
             for number, thread_id in released.items():
-                course.release(number, thread_id)
+                course.release(number, thread_id, at=now)
             course.after = max([course.after, *released])
             return True, now if not course.flights else now + _LOOK
         if room > 0 and not course.flights:
@@ -260,7 +272,7 @@ class Broadcasts:
         if worker is None or worker.paused or course.retries() >= _RETRIES or len(course.flights) >= _LATER:
             return now + _PAUSE, 0
         on_the_wire = sum(other.on_the_wire(now) for other in self._courses.values() if other.account == course.account)
-        room, free = AT_ONCE, worker.client.room(SHARE)
+        room, free = self._windows[course.account].size, worker.client.room(SHARE)
         if free is not None:
             room = min(room, free)
         return now + _LOOK, room - on_the_wire
@@ -270,9 +282,7 @@ class Broadcasts:
     ) -> tuple[list[tuple[int, Arrival]], list[RecipientEnd]]:
         """The next messages as events, and recipients for whom there can be none any more."""
         account, content = self._accounts[broadcast.account], Content.decode(broadcast.content)
-        waiting = await self._store.recipients(
-            broadcast.id, state=RecipientState.WAITING, after=course.after, limit=room
-        )
+        waiting = await course.next(self._store, room)
         releases: list[tuple[int, Arrival]] = []
         unfit: list[RecipientEnd] = []
         for recipient in waiting:

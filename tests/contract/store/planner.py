@@ -68,6 +68,7 @@ _WHOLE_KEYS: Final = frozenset(
         "broadcasts_of_account (account=?)",
         "broadcasts_of_account (account=? AND created_at<?)",
         "recipients_standing (broadcast_id=? AND status=? AND number>?)",
+        "recipients_standing (broadcast_id=? AND status=? AND number=?)",
     }
 )
 """Searches that end at a row, or at a few: of one message, of one person, of one segment, of one page."""
