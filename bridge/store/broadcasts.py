@@ -203,6 +203,11 @@ class Broadcast:
     created_at: int
     updated_at: int = 0
 
+    @property
+    def is_draft(self) -> bool:
+        """Whether it takes recipients."""
+        return self.state is BroadcastState.DRAFT
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipient:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,7 +11,7 @@ import orjson
 
 from bridge.engine.broadcasts.wording import Wording
 from bridge.engine.turns.sending import destination
-from bridge.errors import HandlerError, NoThread
+from bridge.errors import HandlerError, KeyTaken, NoThread
 from bridge.events import ThreadRef
 from bridge.store.broadcasts import Bounds, Broadcast, BroadcastMove, Recipient
 from bridge.units import micros
@@ -69,6 +71,10 @@ class Content:
         return cls(Wording(values["messages"]), values["channel"], values["title"])
 
 
+def _id_under(account: str, key: str) -> str:
+    return hashlib.blake2b(f"{account}\n{key}".encode(), digest_size=8).hexdigest()
+
+
 def read_wording(message: object, columns: Collection[str] | None) -> Wording:
     """What a broadcast says, if recipients with these columns can be told so. Raises HandlerError."""
     try:
@@ -100,13 +106,15 @@ class Composer:
         bounds: Bounds = Bounds(),  # noqa: B008 - a value
         title: str = "",
         columns: Collection[str] | None = None,
+        key: str | None = None,
     ) -> str:
         """Begin a draft; its id. `message` is JSON: one, or one for each gateway; see Wording.
 
-        `columns` are those that all recipients have, if that is known.
+        `columns` are those that all recipients have, if that is known. Under a `key` there is one of an account.
 
         Raises:
             HandlerError: there is no such account, or the message makes no sense.
+            KeyTaken: another one was begun under the key.
         """
         if account not in self._accounts:
             raise HandlerError(f"the account {account} is not configured")
@@ -117,7 +125,7 @@ class Composer:
         wording = read_wording(message, columns)
         now = self._clock.now()
         broadcast = Broadcast(
-            id=self._name()[:10],
+            id=_id_under(account, key) if key is not None else self._name()[:10],
             account=account,
             content=Content(wording, channel, title).encode(),
             bounds=bounds,
@@ -125,6 +133,10 @@ class Composer:
             created_at=now,
             updated_at=now,
         )
+        if key is not None and (before := await self._store.broadcast(broadcast.id)) is not None:
+            if (before.content, before.bounds) != (broadcast.content, broadcast.bounds):
+                raise KeyTaken(f"another broadcast was begun under the key {key!r} before")
+            return before.id
         await self._store.add_broadcast(broadcast)
         return broadcast.id
 
@@ -142,7 +154,7 @@ class Composer:
         content, flaws, recipients = Content.decode(broadcast.content), [], []
         for count, row in enumerate(rows):
             if count % _AT_ONCE == 0:
-                await self._clock.sleep(0)  # replies go on meanwhile
+                await asyncio.sleep(0)  # replies go on meanwhile
             try:
                 recipients.append(await self._recipient(broadcast.account, content, row))
             except (ValueError, TypeError, HandlerError, NoThread) as error:
@@ -176,6 +188,8 @@ class Composer:
                 raise HandlerError(f"conversation {row.to} is of another account than {account}")
         else:
             to = row.to.strip()
+            if not to:
+                raise ValueError("it names nobody")
             ref = destination(self._accounts, account, to, content.channel).ref
         fields = orjson.dumps(dict(row.columns))
         if len(fields) > _LONGEST:

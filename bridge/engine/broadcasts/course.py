@@ -59,6 +59,10 @@ class Course:
     after: int = 0
     counted_at: int = 0
     """When its bounds were looked at last."""
+    ended: int = 0
+    """Messages that came to their end since then."""
+    patience: int = 0
+    """After how many of these its bounds are looked at again: the look costs more, the more recipients there are."""
     waiting: deque[Recipient] = field(default_factory=deque)
     """The next recipients, as they were read."""
 

@@ -44,7 +44,9 @@ _LATER: Final = 10_000
 _LOOK: Final = SECOND // 2
 """How often messages are looked at whose threads tell of no change: other processes work in some."""
 _COUNT: Final = SECOND
-"""How often the bounds of a broadcast are looked at."""
+"""How often the bounds of a broadcast are looked at, while few messages come to their end."""
+_ENDED, _FRACTION = 20, 2000
+"""And after how many of those: a part of the recipients, or so many."""
 _PAUSE: Final = SECOND
 _LONG_PAUSE: Final = 5 * SECOND
 _IDLE: Final = 60 * SECOND
@@ -82,7 +84,10 @@ class Broadcasts:
         self._every = True
         """Whether all messages on their way are looked at in the next round."""
         self._task: asyncio.Task[None] | None = None
-        self._rounds: asyncio.Future[bool] | None = None
+        self._rounds: asyncio.Future[None] | None = None
+        """Done at the end of the next round."""
+        self._acts = 0
+        """Steps that did something, since `settle` was asked last."""
         self._stopped = True
 
     def start(self) -> None:
@@ -125,44 +130,48 @@ class Broadcasts:
             self._windows[account].took(now - flight.released_at, now)
 
     async def settle(self) -> bool:
-        """Look at everything now; whether anything was released, or came to its end."""
-        if self._stopped or self._task is None or self._task.done():
-            return False
-        self._rounds = self._rounds or asyncio.get_running_loop().create_future()
-        rounds = self._rounds
-        self._every = True
-        self._wake.set()
-        return await rounds
+        """Look at everything now; whether anything was released, or came to its end, since this was asked last."""
+        if not self._stopped and self._task is not None and not self._task.done():
+            if self._rounds is None:
+                self._rounds = asyncio.get_running_loop().create_future()
+            rounds = self._rounds
+            self._look_at_all()
+            await rounds
+        acted, self._acts = self._acts > 0, 0
+        return acted
 
     async def _run(self) -> None:
         """Rounds, as long as a broadcast is active."""
-        while not self._stopped:
+        again_at: int | None = self._clock.now()
+        while not self._stopped and (again_at is not None or self._wake.is_set()):
+            await self._until(again_at)
             self._wake.clear()
             rounds, self._rounds = self._rounds, None
-            acted, again_at = False, None
-            try:
-                acted, again_at = await self._round()
-            except Broken:
-                self._stopped = True
-            except StoreError as error:
-                log.warning("broadcasts_late", reason=str(error))
-                again_at = self._clock.now() + _PAUSE
-            except Exception as error:  # noqa: BLE001 - one broadcast that cannot be read must not be the end of all others
-                log.error("broadcasts_late", reason=kind_of(error))
-                again_at = self._clock.now() + _LONG_PAUSE
+            again_at = await self._try()
             if rounds is not None:
-                rounds.set_result(acted)
-            if again_at is None and not self._wake.is_set():
-                break
-            await self._until(again_at)
+                rounds.set_result(None)
         if self._rounds is not None:
-            self._rounds.set_result(False)
+            self._rounds.set_result(None)
             self._rounds = None
+
+    async def _try(self) -> int | None:
+        """A round; when the next is due, if one is."""
+        try:
+            return await self._round()
+        except Broken:
+            self._stopped = True
+            return None
+        except StoreError as error:
+            log.warning("broadcasts_late", reason=str(error))
+            return self._clock.now() + _PAUSE
+        except Exception as error:  # noqa: BLE001 - one broadcast that cannot be read must not be the end of all others
+            log.error("broadcasts_late", reason=kind_of(error))
+            return self._clock.now() + _LONG_PAUSE
 
     async def _until(self, at: int | None) -> None:
         """Wait until then, or until something changes before."""
         if at is None or at <= self._clock.now():
-            await self._clock.sleep(0)
+            await asyncio.sleep(0)
             return
         alarm = self._clock.call_at(min(at, self._clock.now() + _IDLE), self._look_at_all)
         try:
@@ -174,19 +183,19 @@ class Broadcasts:
         self._every = True
         self._wake.set()
 
-    async def _round(self) -> tuple[bool, int | None]:
-        """A step of each broadcast; whether any did something, and when the next is due (None: none is active)."""
+    async def _round(self) -> int | None:
+        """A step of each broadcast; when the next is due (None: none is active)."""
         if not self._has_duty:
             self._has_duty = await self._store.has_duty("broadcasts")
         active = await self._store.broadcasts(active=True) if self._has_duty else []
         every, self._every, self._changed = self._every, False, 0
         known, self._courses = self._courses, {}
-        acted, times = False, []
+        times: list[int] = []
         for broadcast in active:
             course = known.get(broadcast.id) or await Course.read(self._store, broadcast)
             self._courses[broadcast.id] = course
             stepped, again_at = await self._step(broadcast, course, every=every)
-            acted |= stepped
+            self._acts += stepped
             times.append(again_at)
         self._threads = {
             flight.thread_id: (course.account, flight)
@@ -194,7 +203,7 @@ class Broadcasts:
             for flight in course.flights.values()
             if flight.thread_id is not None
         }
-        return acted, min(times, default=None)
+        return min(times, default=None)
 
     async def _step(self, broadcast: Broadcast, course: Course, *, every: bool) -> tuple[bool, int]:
         """Note what became of messages on their way, and release the next; and when to look again."""
@@ -202,6 +211,7 @@ class Broadcasts:
         ends, later = await self._standings(course, now, every=every)
         for end in ends:
             course.flights.pop(end.number, None)
+        course.ended += len(ends)
         if broadcast.state is BroadcastState.RUNNING and await self._stops(broadcast, course, now):
             return True, now
         at, room = self._room(broadcast, course, now)
@@ -247,10 +257,11 @@ class Broadcasts:
 
     async def _stops(self, broadcast: Broadcast, course: Course, now: int) -> bool:
         """Whether a broadcast stops itself now."""
-        if now - course.counted_at < _COUNT:
+        if now - course.counted_at < _COUNT and course.ended < course.patience:
             return False
-        course.counted_at = now
-        reason = bounds_crossed(await self._store.broadcast_counts(broadcast.id), broadcast)
+        counts = await self._store.broadcast_counts(broadcast.id)
+        course.counted_at, course.ended, course.patience = now, 0, max(_ENDED, counts.total // _FRACTION)
+        reason = bounds_crossed(counts, broadcast)
         if not reason:
             return False
         log.warning("broadcast_paused", account=broadcast.account, broadcast=broadcast.id, reason=reason)

@@ -8,9 +8,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.catalogue import Phrase
+from bridge.engine.media.sending import have_files
 from bridge.equal_text import is_blank
 from bridge.messages import decode_message
 from bridge.providers.registry import provider_names
+from bridge.strict_json import has_nul, not_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -37,13 +39,15 @@ class Wording:
         """
         if not isinstance(content, Mapping) or not content:
             raise ValueError("want a message as JSON, or an object with one for each gateway")
+        if problem := not_json(content, "it") or ("it holds a NUL character" if has_nul(content) else ""):
+            raise ValueError(problem)
         wording = cls({DEFAULT: content} if _KIND in content else {**content})
         for place, message in wording.messages.items():
             if place != DEFAULT and place.partition(":")[0] not in provider_names():
                 names = ", ".join((DEFAULT, *provider_names()))
                 raise ValueError(f"{place}: want one of {names}, or PROVIDER:CHANNEL")
             try:
-                _filled(message, dict.fromkeys(_names(message), "x"))
+                _check(_filled(message, dict.fromkeys(_names(message), "x")))
             except ValueError as error:
                 raise ValueError(str(error) if _KIND in content else f"{place}: {error}") from None
         return wording
@@ -72,6 +76,11 @@ class Wording:
             if place in self.messages:
                 return self.messages[place]
         raise ValueError(f"no message is for {provider}:{channel}, and none is the {DEFAULT}")
+
+
+def _check(message: Outgoing) -> None:
+    if have_files([message]):
+        raise ValueError("files are sent in turns alone; here give a link")
 
 
 @lru_cache(maxsize=256)
