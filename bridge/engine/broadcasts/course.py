@@ -59,6 +59,10 @@ class Course:
     after: int = 0
     counted_at: int = 0
     """When its bounds were looked at last."""
+    released_at: int = 0
+    """When messages were released last."""
+    rests_until: int = 0
+    """When the next may be: others have the machine meanwhile."""
     ended: int = 0
     """Messages that came to their end since then."""
     patience: int = 0

@@ -39,6 +39,8 @@ _RETRIES: Final = 128
 """Messages that may wait for another try; with more, a broadcast waits: the gateway has trouble."""
 SHARE: Final = Fraction(4, 5)
 """Of an account's rate: the rest is left for replies."""
+_REST: Final = 2
+"""A rest after messages were sent is such a part of the time that they took."""
 _LATER: Final = 10_000
 """Messages that may wait for a contact's own morning; with more, a broadcast waits."""
 _LOOK: Final = SECOND // 2
@@ -120,7 +122,7 @@ class Broadcasts:
                 if flight.changes == EVENTS:
                     self._changed += 1
                     self._note_time(flight, account)
-        if self._changed * 4 >= len(self._threads):
+        if self._changed * 4 >= len(self._threads) * 3:
             self._wake.set()
 
     def _note_time(self, flight: Flight, account: str) -> None:
@@ -211,7 +213,9 @@ class Broadcasts:
         ends, later = await self._standings(course, now, every=every)
         for end in ends:
             course.flights.pop(end.number, None)
-        course.ended += len(ends)
+        if ends:
+            course.ended += len(ends)
+            course.rests_until = now + min((now - course.released_at) // _REST, _LOOK)
         if broadcast.state is BroadcastState.RUNNING and await self._stops(broadcast, course, now):
             return True, now
         at, room = self._room(broadcast, course, now)
@@ -227,7 +231,8 @@ class Broadcasts:
             for number, thread_id in released.items():
                 course.release(number, thread_id, at=now)
             course.after = max([course.after, *released])
-            return True, now if not course.flights else now + _LOOK
+            course.released_at = now if released else course.released_at
+            return True, at if not course.flights else min(at, now + _LOOK)
         if room > 0 and not course.flights:
             return await self._end(broadcast), now
         return False, min([at, *(max(flight.look_at, now + _LOOK) for flight in course.flights.values())])
@@ -279,6 +284,8 @@ class Broadcasts:
             return broadcast.begins_at, 0
         if self._quiet is not None and (until := self._quiet.until(now)) is not None:
             return until, 0
+        if course.rests_until > now:
+            return course.rests_until, 0
         worker = self._workers.get(broadcast.account)
         if worker is None or worker.paused or course.retries() >= _RETRIES or len(course.flights) >= _LATER:
             return now + _PAUSE, 0
