@@ -31,7 +31,8 @@ def plan_of(
     now = SystemClock().now()
     for row in recipients.rows:
         try:
-            ref = destination(config.accounts, account, str(row.to), channel).ref
+            to = recipients.threads[row.to] if isinstance(row.to, int) else row.to
+            ref = destination(config.accounts, account, to, channel).ref
             message = wording.message(ref.provider, ref.channel, row.columns)
         except (ValueError, HandlerError) as error:
             flaws.append(Flaw(row.number, str(error)))

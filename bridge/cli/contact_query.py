@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bridge.config.load import Config
+    from bridge.events import ThreadRef
     from bridge.store.people.cards import CardThread, ContactCard
     from bridge.store.port import StoreReader
 
@@ -33,27 +34,29 @@ _NAME: Final = "name"
 async def people_asked_for(
     config: Config, account: str, channel: str | None, tags: Sequence[str], fields: Sequence[str]
 ) -> Recipients:
+    """Those of `matching` in the store of a configuration; `fields` are NAME=VALUE. Raises typer.BadParameter."""
+    wanted = dict(map(_field, fields))
+    return await reading(config, lambda store: matching(store, account, channel, tags, wanted))
+
+
+async def matching(
+    store: StoreReader, account: str, channel: str | None, tags: Sequence[str], fields: Mapping[str, str]
+) -> Recipients:
     """Each contact of an account with these tags and fields, in the conversation in which they were heard last.
 
     A contact who opted out there is left out. Their name and fields are the columns.
-
-    Raises:
-        typer.BadParameter: a field is not written as NAME=VALUE.
     """
-    wanted = dict(_field(text) for text in fields)
-
-    async def read(store: StoreReader) -> Recipients:
-        rows: list[Row] = []
-        before = MANY
-        while page := await store.contacts(before=before, limit=_PAGE):
-            before = page[-1].id
-            for card in page:
-                thread, kept = _thread(card, account, channel), orjson.loads(card.kept)
-                if thread is not None and {*tags} <= {*kept["tags"]} and _fits(kept["fields"], wanted):
-                    rows.append(Row(card.id, thread.id, _columns(card, thread, kept["fields"])))
-        return Recipients([], sorted(rows), [])
-
-    return await reading(config, read)
+    rows: list[Row] = []
+    threads: dict[int, ThreadRef] = {}
+    before = MANY
+    while page := await store.contacts(before=before, limit=_PAGE):
+        before = page[-1].id
+        for card in page:
+            thread, kept = _thread(card, account, channel), orjson.loads(card.kept)
+            if thread is not None and {*tags} <= {*kept["tags"]} and _fits(kept["fields"], fields):
+                rows.append(Row(card.id, thread.id, _columns(card, thread, kept["fields"])))
+                threads[thread.id] = thread.ref
+    return Recipients(None, sorted(rows, key=lambda row: row.number), [], threads)
 
 
 def _field(text: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import re
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bridge.engine.broadcasts.composing import Flaw, Row
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from _csv import Reader
     from collections.abc import Mapping, Sequence
     from pathlib import Path
+
+    from bridge.events import ThreadRef
 
 _DELIMITERS: Final = ",;\t|"
 _CONTACTS: Final = ("to", "phone", "number")
@@ -28,11 +31,13 @@ _NO_NAME: Final = re.compile(r"\W+")
 
 
 class Recipients(NamedTuple):
-    """What a file holds; `columns` are its names as messages have them."""
+    """What a file holds; `columns` are its names as messages have them. None: each row has columns of its own."""
 
-    columns: Sequence[str]
+    columns: Sequence[str] | None
     rows: Sequence[Row]
     flaws: Sequence[Flaw]
+    threads: Mapping[int, ThreadRef] = MappingProxyType({})
+    """The conversations that rows name by their numbers."""
 
 
 def read_recipients(file: Path, contact: str | None) -> Recipients:

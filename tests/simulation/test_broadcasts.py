@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from bridge import Router, Turn
+from bridge.cli.contact_query import matching
 from bridge.engine.broadcasts.composing import Row
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.store.broadcasts import Bounds, BroadcastState
@@ -214,3 +215,37 @@ async def test_a_cancelled_one_is_over() -> None:
         assert not await world.inside(composer.start(begun))
         await world.advance("1d")
         assert world.emulator("konnek").seen == []
+
+
+async def test_known_contacts_are_asked_for_by_tags_and_fields() -> None:
+    tagging = Router("tagging")
+
+    @tagging.message(regex=r"^(?P<city>\S+)$")
+    async def tag(turn: Turn, city: str) -> None:
+        turn.contact.tags.add("vip")
+        turn.contact.fields["city"] = city
+
+    with World(tagging) as world:
+        people = {}
+        for number, (name, city) in enumerate((("ann", "Jakarta"), ("bob", "Bandung"), ("eve", "Jakarta"))):
+            identities = {"phone": f"+62812000012{number:02}"}
+            people[name] = world.contact("konnek", "telegram", name, identities=identities)
+            await people[name].says(city)
+        await world.settle()
+        store = world.bridge.store
+        asked = await world.inside(matching(store, "konnek", None, ["vip"], {"city": "Jakarta"}))
+        assert [row.columns["city"] for row in asked.rows] == ["Jakarta", "Jakarta"]
+        assert (await world.inside(matching(store, "konnek", None, ["none"], {}))).rows == []
+        assert (await world.inside(matching(store, "konnek", "whatsapp", [], {}))).rows == []
+
+        async def send() -> None:
+            composer = world.bridge.parts.composer
+            begun = await composer.begin("konnek", {"kind": "text", "text": "News from {city}"})
+            assert await composer.add(begun, asked.rows) == []
+            assert await composer.start(begun)
+
+        await world.inside(send())
+        await world.settle()
+        for name in ("ann", "eve"):
+            people[name].saw_once("News from Jakarta")
+        people["bob"].saw_nothing()

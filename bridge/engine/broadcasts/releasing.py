@@ -232,7 +232,9 @@ class Broadcasts:
                 course.release(number, thread_id, at=now)
             course.after = max([course.after, *released])
             course.released_at = now if released else course.released_at
-            return True, at if not course.flights else min(at, now + _LOOK)
+            if course.flights:
+                return True, min(at, now + _LOOK)
+            return True, now if room > 0 else at
         if room > 0 and not course.flights:
             return await self._end(broadcast), now
         return False, min([at, *(max(flight.look_at, now + _LOOK) for flight in course.flights.values())])
