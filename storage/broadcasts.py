@@ -38,6 +38,19 @@ RUNNING: Final = f"status {one_of(*BROADCAST.before(BroadcastMove.ENDED))}"
 WAITING: Final = f"status {one_of(*RECIPIENT.before(RecipientMove.RELEASED))}"
 RELEASED: Final = f"status {one_of(*RECIPIENT.before(RecipientMove.EXPIRED))}"
 SETTLED_AFTER: Final = f"status {one_of(*AFTERWARDS)}"
+_OVER: Final = f"b.status {one_of(BroadcastState.DRAFT, BroadcastState.DONE, BroadcastState.CANCELLED)}"
+"""As the partial index has it."""
+_OLD: Final = (
+    f"FROM broadcasts b{{1}} {{2}} JOIN recipients r ON r.broadcast_id = b.id WHERE {_OVER} AND b.updated_at < {{0}}"
+)
+OLD: Final = f"SELECT r.broadcast_id, r.number {_OLD}"
+"""Recipients that may go; {0} is the time before which they are old."""
+COUNT_OLD: Final = f"SELECT count(*) {_OLD}"
+OLD_AND_EMPTY: Final = f"""
+DELETE FROM broadcasts WHERE id IN (
+    SELECT b.id FROM broadcasts b{{1}} WHERE {_OVER} AND b.updated_at < {{0}}
+        AND NOT EXISTS (SELECT 1 FROM recipients r WHERE r.broadcast_id = b.id))
+"""
 DRAFT: Final = literal(BroadcastState.DRAFT)
 IS_RELEASED: Final = literal(RECIPIENT.after(RecipientMove.RELEASED))
 _OPEN: Final = (RecipientState.WAITING, RecipientState.RELEASED)

@@ -92,7 +92,7 @@ def broadcast(
 ) -> None:
     """Send a message to many contacts, each of whom gets it once whatever stops it.
 
-    Nothing leaves before each recipient is looked at. Replies overtake the broadcast; consent, quiet hours and windows
+    Each recipient is looked at before anything leaves. Replies overtake the broadcast; consent, quiet hours and windows
     hold. A running bridge sends it; otherwise it is stored for the next start. The command may end at any time: the
     broadcast goes on. `threadbridge broadcasts` looks after it.
 

@@ -24,11 +24,11 @@ class BroadcastState(StrEnum):
     RUNNING = "running"
     """Its messages leave, or its time has not come."""
     PAUSED = "paused"
-    """Nothing more leaves until it is resumed."""
+    """It releases no more messages until it is resumed."""
     DONE = "done"
     """Each recipient has an outcome."""
     CANCELLED = "cancelled"
-    """A person ended it: nothing more leaves."""
+    """A person ended it."""
 
 
 class BroadcastMove(StrEnum):
@@ -67,7 +67,7 @@ class RecipientState(StrEnum):
     """Where the message for one recipient stands."""
 
     WAITING = "waiting"
-    """It is no event yet."""
+    """It is not an event yet."""
     RELEASED = "released"
     """It is an event of the recipient's thread, and may be on the wire."""
     SENT = "sent"

@@ -8,6 +8,7 @@ import orjson
 
 from bridge.store.broadcasts import BROADCAST, RECIPIENT, BroadcastMove, BroadcastState, Counts, base_of
 from bridge.store.looks import FIRST
+from bridge.store.retention import Swept
 
 from .. import broadcasts
 from ..broadcasts import (
@@ -98,6 +99,21 @@ RECIPIENTS_IN: Final = f"""
 SELECT {RECIPIENT_COLUMNS} FROM recipients
 WHERE broadcast_id = $1 AND status = $2 AND number > $3 ORDER BY number LIMIT $4
 """
+OLD: Final = f"{broadcasts.OLD.format('$1', '', '')} LIMIT $2"
+COUNT_OLD, OLD_AND_EMPTY = (query.format("$1", "", "") for query in (broadcasts.COUNT_OLD, broadcasts.OLD_AND_EMPTY))
+_REMOVE: Final = f"""
+DELETE FROM recipients r USING {unnest("text", "bigint")} j (id, number)
+WHERE r.broadcast_id = j.id AND r.number = j.number
+"""
+
+
+async def sweep(tx: Transaction, before: int, limit: int) -> Swept:
+    """Remove recipients of broadcasts that are over and old, and then these."""
+    rows = [tuple(row) for row in await tx.fetch(OLD, before, limit)]
+    await tx.arrays(_REMOVE, rows)
+    if len(rows) < limit:
+        await tx.execute(OLD_AND_EMPTY, before)
+    return Swept(len(rows), 0 if rows else None)
 
 
 async def add(tx: Transaction, broadcast: Broadcast) -> Result:

@@ -320,6 +320,7 @@ CREATE TABLE broadcasts (
     updated_at BIGINT NOT NULL
 );
 CREATE INDEX broadcasts_running ON broadcasts (begins_at) WHERE status = 'running';
+CREATE INDEX broadcasts_over ON broadcasts (updated_at) WHERE status IN ('draft', 'done', 'cancelled');
 CREATE INDEX broadcasts_latest ON broadcasts (created_at);
 CREATE INDEX broadcasts_of_account ON broadcasts (account, created_at);
 CREATE TABLE recipients (

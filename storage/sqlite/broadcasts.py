@@ -8,6 +8,7 @@ import orjson
 
 from bridge.store.broadcasts import BROADCAST, RECIPIENT, BroadcastMove, BroadcastState, Counts, base_of
 from bridge.store.looks import FIRST
+from bridge.store.retention import Swept
 
 from .. import broadcasts
 from ..broadcasts import (
@@ -85,6 +86,19 @@ RECIPIENTS_IN: Final = f"""
 SELECT {RECIPIENT_COLUMNS} FROM recipients INDEXED BY recipients_standing
 WHERE broadcast_id = ? AND status = ? AND number > ? ORDER BY number LIMIT ?
 """
+_BY_AGE: Final = ("?", " INDEXED BY broadcasts_over", "CROSS")
+OLD: Final = f"{broadcasts.OLD.format(*_BY_AGE)} LIMIT ?"
+COUNT_OLD, OLD_AND_EMPTY = (query.format(*_BY_AGE) for query in (broadcasts.COUNT_OLD, broadcasts.OLD_AND_EMPTY))
+_REMOVE: Final = "DELETE FROM recipients WHERE broadcast_id = ? AND number = ?"
+
+
+def sweep(db: sqlite3.Connection, before: int, limit: int) -> Swept:
+    """Remove recipients of broadcasts that are over and old, and then these."""
+    rows = db.execute(OLD, (before, limit)).fetchall()
+    db.executemany(_REMOVE, rows)
+    if len(rows) < limit:
+        db.execute(OLD_AND_EMPTY, (before,))
+    return Swept(len(rows), 0 if rows else None)
 
 
 def add(db: sqlite3.Connection, broadcast: Broadcast) -> Result:

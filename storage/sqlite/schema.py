@@ -379,6 +379,7 @@ CREATE TABLE broadcasts (
     updated_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX broadcasts_running ON broadcasts (begins_at) WHERE status = 'running';
+CREATE INDEX broadcasts_over ON broadcasts (updated_at) WHERE status IN ('draft', 'done', 'cancelled');
 CREATE INDEX broadcasts_latest ON broadcasts (created_at);
 CREATE INDEX broadcasts_of_account ON broadcasts (account, created_at);
 CREATE TABLE recipients (

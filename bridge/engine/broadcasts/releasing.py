@@ -203,7 +203,7 @@ class Broadcasts:
             flight.thread_id: (course.account, flight)
             for course in self._courses.values()
             for flight in course.flights.values()
-            if flight.thread_id is not None
+            if flight.thread_id is not None and not flight.retries
         }
         return min(times, default=None)
 

@@ -52,6 +52,8 @@ ORDER: Final = (
     "opt_outs",
     "tombstones",
     "audit",
+    "broadcasts",
+    "recipients",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

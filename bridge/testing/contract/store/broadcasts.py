@@ -17,6 +17,7 @@ from bridge.store.broadcasts import (
     RecipientMove,
     RecipientState,
 )
+from bridge.store.retention import Sweep
 from bridge.testing.contract.store.desk import AT, Desk, news, saying, sent
 from bridge.testing.contract.store.sends import send
 from bridge.testing.contract.store.suite import StoreSuite
@@ -212,3 +213,15 @@ class BroadcastContract(StoreSuite):
         rest = await desk.store.broadcasts(before=(listed[-1].created_at, 0))
         assert [each.id for each in rest] == ["b0"]
         assert [each.id for each in await desk.store.broadcasts(account="shop")] == ["b2", "b0"]
+
+    async def test_a_broadcast_that_is_over_goes_by_its_age_and_one_that_runs_stays(self, desk: Desk) -> None:
+        await begun(desk)
+        assert (await desk.store.sweep(Sweep.BROADCASTS, AT + 1)).rows == 0
+        await desk.store.move_broadcast("b1", BroadcastMove.CANCELLED, AT)
+        assert (await desk.store.sweep(Sweep.BROADCASTS, AT)).rows == 0
+        assert (await desk.store.sweepable(Sweep.BROADCASTS, AT + 1)).rows == 3
+        assert (await desk.store.sweep(Sweep.BROADCASTS, AT + 1, limit=2)) == (2, 0)
+        assert await desk.store.broadcast("b1") is not None
+        assert (await desk.store.sweep(Sweep.BROADCASTS, AT + 1, limit=2)) == (1, 0)
+        assert (await desk.store.sweep(Sweep.BROADCASTS, AT + 1)) == (0, None)
+        assert await desk.store.broadcast("b1") is None
