@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
@@ -13,6 +13,7 @@ from bridge.web.api.models import AccountName, Named, Page
 
 _BOUNDS: Final = Bounds()
 _Share = Annotated[float, Field(ge=0, le=1)]
+_State = Literal["waiting", "released", "sent", "delivered", "read", "failed", "refused", "expired"]
 _Text = Annotated[str, Field(max_length=4096, pattern=r"^[^\x00]*$")]
 
 
@@ -122,7 +123,7 @@ class BroadcastsAsked(Page):
 class RecipientsAsked(Page):
     """Which recipients."""
 
-    state: RecipientState | None = None
+    state: _State | None = None
 
 
 class RecipientOut(_Out):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.broadcasts.composing import Content, Row
-from bridge.store.broadcasts import Bounds
+from bridge.store.broadcasts import Bounds, RecipientState
 from bridge.units import moment
 from bridge.web.api import broadcast_models as models
 from bridge.web.api.calls import cursor_of, page_of, read_cursor
@@ -80,7 +80,8 @@ async def recipients(call: Call) -> models.RecipientsOut:
     asked: models.RecipientsAsked = call.query
     backend, found = await _found(call)
     after = (read_cursor(asked.cursor) or (0, 0))[0]
-    rows = await backend.store.recipients(found.id, state=asked.state, after=after, limit=asked.limit + 1)
+    state = None if asked.state is None else RecipientState(asked.state)
+    rows = await backend.store.recipients(found.id, state=state, after=after, limit=asked.limit + 1)
     items = [
         models.RecipientOut(
             number=row.number,
