@@ -14,17 +14,22 @@ import pytest
 
 from bridge.cli.composing import Running, portions
 from bridge.cli.control import Control
+from bridge.clock import SystemClock
+from bridge.config.load import load_config
 from bridge.emulation.faults import Faults
-from bridge.engine.broadcasts.composing import Row
+from bridge.engine.broadcasts.composing import Composer, Row
 from bridge.store.broadcasts import Bounds, BroadcastState, RecipientState
-from bridge.store.opening import open_reader
-from tests.faults.harness import Gateways
+from bridge.store.opening import open_reader, open_store
+from tests.faults.fleet import Fleet
+from tests.faults.harness import SECRETS, Gateways
 from tests.faults.traffic import traffic
+from tests.support.postgres import new_database, plain
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from bridge.cli.composing import Composes
     from bridge.store.broadcasts import Broadcast, Counts
     from tests.faults.harness import Home
     from tests.faults.traffic import Traffic
@@ -33,27 +38,28 @@ FIVE_PERCENT = Faults(delay_ms=20, drop=0.01, fail={"500": 0.04})
 STOP = {"THREADBRIDGE_CONSENT__STOP": '["stop"]'}
 
 
-async def begin(home: Home, contacts: int, bounds: Bounds = Bounds()) -> str:  # noqa: B008 - a value
-    """A broadcast that a running bridge begins."""
-    running = Running(Control(home.store))
-    begun = await running.begin(
+async def make(composes: Composes, contacts: int, bounds: Bounds) -> str:
+    """A broadcast that is started."""
+    begun = await composes.begin(
         *("shop", {"kind": "text", "text": "Hello {name}"}),
-        channel="whatsapp",
-        at=None,
-        bounds=bounds,
-        title="",
-        columns=["name"],
+        channel="whatsapp", at=None, bounds=bounds, title="", columns=["name"],
     )
     rows = [Row(number, f"+62815{number:08}", {"name": f"Ann {number}"}) for number in range(1, contacts + 1)]
     for portion in portions(rows):
-        assert await asyncio.to_thread(asyncio.run, running.add(begun, portion)) == []
-    assert await running.start(begun)
+        assert await composes.add(begun, portion) == []
+    assert await composes.start(begun)
     return begun
+
+
+async def begin(home: Home, contacts: int, bounds: Bounds = Bounds()) -> str:  # noqa: B008 - a value
+    """A broadcast that a running bridge begins."""
+    making = make(Running(Control(home.store)), contacts, bounds)
+    return await asyncio.to_thread(asyncio.run, making)  # a request blocks, and the gateway is in this process
 
 
 async def standing(home: Home, broadcast_id: str) -> tuple[Broadcast, Counts]:
     """How far it is, as a command sees it beside the bridge."""
-    store = await open_reader(f"sqlite:///{home.store}")
+    store = await open_reader(home.database if isinstance(home, Fleet) else f"sqlite:///{home.store}")
     try:
         broadcast = await store.broadcast(broadcast_id)
         assert broadcast is not None
@@ -171,6 +177,41 @@ async def test_a_broadcast_to_a_hundred_thousand_survives_ten_kills(
     tmp_path: Path, report: Callable[[str], None]
 ) -> None:
     await killed(tmp_path, 100_000, 10, report, limit=3600)
+
+
+async def test_several_bridges_on_postgresql_send_it_once_though_each_is_killed(
+    tmp_path: Path, report: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    url = await asyncio.to_thread(new_database, "broadcast")
+    async with Gateways(delay_ms=20, honours_keys=False).listening() as gateways:
+        fleet = Fleet(tmp_path, shop=gateways.shop.url, relay=gateways.relay.url)
+        fleet.database = url
+        fleet.environment |= {
+            "THREADBRIDGE_STORAGE__URL": plain(url),
+            "THREADBRIDGE_STORAGE__DURABILITY": "relaxed",
+        }
+        fleet.begin(2)
+        async with fleet.flying():
+            store = await open_store(fleet.database)
+            try:
+                accounts = load_config(fleet.folder / "threadbridge.toml").accounts
+                begun = await make(Composer(store, accounts, SystemClock(), lambda: "b" * 10), 300, Bounds())
+            finally:
+                await store.close()
+            for number in range(2):
+                await come(fleet, begun, reaches(50 + 80 * number), 60)
+                process = fleet.slots[number]
+                assert process is not None
+                process.kill()
+            await come(fleet, begun, is_over, 120)
+            broadcast, counts = await standing(fleet, begun)
+    seen = Counter(message.conversation_id for message in gateways.konnek.seen)
+    assert (broadcast.state, counts.reached, len(seen)) == (BroadcastState.DONE, 300, 300)
+    repeated = seen.total() - 300
+    assert repeated <= counts.unanswered
+    report(f"300 contacts, 2 bridges, each killed once: {repeated} repeated, {counts.unanswered} without an answer")
 
 
 async def test_a_broadcast_stops_itself_where_contacts_opt_out(tmp_path: Path) -> None:

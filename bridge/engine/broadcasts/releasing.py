@@ -49,6 +49,8 @@ _COUNT: Final = SECOND
 """How often the bounds of a broadcast are looked at, while few messages come to their end."""
 _ENDED, _FRACTION = 20, 2000
 """And after how many of those: a part of the recipients, or so many."""
+_DUTY: Final = 2 * SECOND
+"""How often a process asks for the duty while another has it: nobody tells that it died between two messages."""
 _PAUSE: Final = SECOND
 _LONG_PAUSE: Final = 5 * SECOND
 _IDLE: Final = 60 * SECOND
@@ -187,9 +189,11 @@ class Broadcasts:
 
     async def _round(self) -> int | None:
         """A step of each broadcast; when the next is due (None: none is active)."""
-        if not self._has_duty:
+        active = await self._store.broadcasts(active=True)
+        if active and not self._has_duty:
             self._has_duty = await self._store.has_duty("broadcasts")
-        active = await self._store.broadcasts(active=True) if self._has_duty else []
+            if not self._has_duty:
+                return self._clock.now() + _DUTY
         every, self._every, self._changed = self._every, False, 0
         known, self._courses = self._courses, {}
         times: list[int] = []
