@@ -42,7 +42,11 @@ async def make(composes: Composes, contacts: int, bounds: Bounds) -> str:
     """A broadcast that is started."""
     begun = await composes.begin(
         *("shop", {"kind": "text", "text": "Hello {name}"}),
-        channel="whatsapp", at=None, bounds=bounds, title="", columns=["name"],
+        channel="whatsapp",
+        at=None,
+        bounds=bounds,
+        title="",
+        columns=["name"],
     )
     rows = [Row(number, f"+62815{number:08}", {"name": f"Ann {number}"}) for number in range(1, contacts + 1)]
     for portion in portions(rows):

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.catalogue import Phrase
-from bridge.engine.media.sending import have_files
 from bridge.equal_text import is_blank
 from bridge.messages import decode_message
 from bridge.providers.registry import provider_names
@@ -47,7 +46,7 @@ class Wording:
                 names = ", ".join((DEFAULT, *provider_names()))
                 raise ValueError(f"{place}: want one of {names}, or PROVIDER:CHANNEL")
             try:
-                _check(_filled(message, dict.fromkeys(_names(message), "x")))
+                _filled(message, dict.fromkeys(_names(message), "x"))
             except ValueError as error:
                 raise ValueError(str(error) if _KIND in content else f"{place}: {error}") from None
         return wording
@@ -76,11 +75,6 @@ class Wording:
             if place in self.messages:
                 return self.messages[place]
         raise ValueError(f"no message is for {provider}:{channel}, and none is the {DEFAULT}")
-
-
-def _check(message: Outgoing) -> None:
-    if have_files([message]):
-        raise ValueError("files are sent in turns alone; here give a link")
 
 
 @lru_cache(maxsize=256)
