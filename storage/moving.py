@@ -44,8 +44,10 @@ SELECT c.id FROM contacts c JOIN contacts p ON p.id = c.merged_into
 WHERE c.merged_into IS NOT NULL AND c.account <> p.account AND {0} IN (c.account, p.account) ORDER BY c.id LIMIT 1
 """
 """A contact of the account that is one person with a contact of another."""
-_VIA: Final = {"thread_id": "threads", "inbox_id": "inbox", "outbox_id": "outbox"}
+_VIA: Final = {"broadcast_id": "broadcasts", "thread_id": "threads", "inbox_id": "inbox", "outbox_id": "outbox"}
 """Through what a row without an account has one."""
+_NAMED: Final = frozenset({"broadcasts"})
+"""Tables whose ids are no numbers."""
 _TIMER: Final = "timer:"
 
 
@@ -67,7 +69,8 @@ def greatest_numbers(tables: Sequence[Table]) -> str:
 
     The places of rows that are settled do not count: only open rows are compared by them.
     """
-    ids = [f'SELECT max(id) FROM "{table.name}"' for table in tables if "id" in table.columns]
+    numbered = [table for table in tables if "id" in table.columns and table.name not in _NAMED]
+    ids = [f'SELECT max(id) FROM "{table.name}"' for table in numbered]
     places = [f"SELECT max(seq) FROM {table} WHERE {is_open}" for table, is_open in OPEN.items()]
     return " UNION ALL ".join([*ids, *places])
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 from .writer import Unit, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bridge.errors import StoreError
+    from bridge.store.broadcasts import Broadcast, BroadcastMove, BroadcastStep, Recipient
     from bridge.store.encryption import Resealed
     from bridge.store.erasure import Erased, ErasedContact
     from bridge.store.following import Followers
@@ -189,6 +190,26 @@ class Owner(ABC):
         """Put a dead letter aside for good."""
         return bool((await self._writer.put(Unit("drop", (letter_id, at)))).value)
 
+    async def add_broadcast(self, broadcast: Broadcast) -> None:
+        """Begin a draft."""
+        await self._writer.put(Unit("add broadcast", (broadcast,)))
+
+    async def add_recipients(self, broadcast_id: str, recipients: Sequence[Recipient]) -> list[int] | None:
+        """Add to a draft; the numbers of those whose conversation it has already. None: there is no such draft."""
+        size = sum(len(recipient.fields) for recipient in recipients)
+        result = await self._writer.put(Unit("add recipients", (broadcast_id, recipients), size))
+        repeated: list[int] | None = result.value
+        return repeated
+
+    async def move_broadcast(self, broadcast_id: str, move: BroadcastMove, at: int, reason: str = "") -> bool:
+        """Start, pause, cancel or end a broadcast; False: that cannot happen to it."""
+        return bool((await self._writer.put(Unit("move broadcast", (broadcast_id, move, at, reason)))).value)
+
+    async def step_broadcast(self, step: BroadcastStep) -> Mapping[int, int | None]:
+        """Release recipients, and note outcomes."""
+        threads: Mapping[int, int | None] = (await self._writer.put(Unit("step broadcast", (step,)))).value
+        return threads
+
     async def audit(self, entry: AuditEntry) -> None:
         """Note durably who asked for a change."""
         await self._writer.put(Unit("audit", entry))
@@ -226,6 +247,8 @@ class Owner(ABC):
             self._listener.timed(min(due))
         if any(result.fetchable for result in results):
             self._listener.fetchable()
+        if any(result.broadcasts for result in results):
+            self._listener.broadcasting()
         self._listener.changed({thread_id for result in results for thread_id in result.threads})
 
     def _broke(self, error: Exception) -> None:

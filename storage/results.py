@@ -24,3 +24,4 @@ class Result:
     threads: set[int] = field(default_factory=set)
     fetchable: bool = False
     news: list[tuple[int, int, str, str]] = field(default_factory=list)
+    broadcasts: bool = False

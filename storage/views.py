@@ -9,7 +9,7 @@ import orjson
 from bridge.events import Contact, ThreadRef
 from bridge.store.admission import OWN_KINDS
 from bridge.store.following import is_follower
-from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, TimerState
+from bridge.store.lifecycle import INBOX, OUTBOX, InboxMove, InboxState, OutboxMove, Outcome, TimerState
 from bridge.store.looks import (
     AccountSummary,
     AuditEntry,
@@ -44,8 +44,9 @@ SELECT {_QUARANTINED}, count(*) FROM inbox WHERE {DEAD_EVENT} AND status = {_QUA
 SELECT 'dead_messages', count(*) FROM outbox WHERE {DEAD_MESSAGE}
 """
 EVENT: Final = "i.id, i.account, i.thread_id, i.kind, i.status, coalesce(i.error, ''), i.replay, i.received_at"
-MESSAGE: Final = """o.key, o.account, o.thread_id, o.kind, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''),
-    coalesce(nullif(o.delivery_error, ''), o.error, ''), o.message_id, o.attempt, o.created_at, o.id"""
+MESSAGE: Final = f"""o.key, o.account, o.thread_id, o.kind, o.status, coalesce(o.outcome, ''), coalesce(o.delivery, ''),
+    coalesce(nullif(o.delivery_error, ''), o.error, ''), o.message_id, o.attempt, o.created_at, o.id,
+    (SELECT count(*) FROM attempts a WHERE a.outbox_id = o.id AND a.outcome = {literal(Outcome.UNKNOWN)})"""
 AUDIT: Final = "id, at, who, what, account, target"
 AUDIT_VALUES: Final = "at, who, what, account, target"
 """What `audit_values` gives."""
@@ -195,6 +196,7 @@ def message_summary(row: Row) -> MessageSummary:
         message_id=row[8],
         attempt=row[9],
         at=row[10],
+        unanswered=row[12],
     )
 
 

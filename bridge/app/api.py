@@ -30,6 +30,7 @@ def _backend_of(shard: Bridge) -> Backend:
         accounts=shard.config.accounts,
         store=parts.store,
         sender=parts.sender,
+        composer=parts.composer,
         letters=parts.letters,
         handoffs=parts.handoffs,
         signals=parts.signals,

@@ -291,6 +291,10 @@ class Bridge:
         if self.parts.fetching is not None:
             self.parts.fetching.look()
 
+    def broadcasting(self) -> None:
+        """See store.Listener."""
+        self.parts.broadcasts.look()
+
     def timed(self, due_at: int) -> None:
         """See store.Listener."""
         self.parts.timers.set(due_at)
@@ -313,9 +317,11 @@ class Bridge:
         self.parts.delivery.inherited(missed=missed)
         self.parts.timers.inherited()
         self.fetchable()
+        self.broadcasting()
 
     def changed(self, thread_ids: Collection[int]) -> None:
         """See store.Listener."""
+        self.parts.broadcasts.changed(thread_ids)
         for tell in self.changes:
             tell(thread_ids)
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from bridge.app.broadcasting import compose
 from bridge.app.housekeeping import keep
 from bridge.messages import decode_message
 from bridge.web.control import start_control
@@ -41,6 +42,7 @@ async def controlled(bridge: Bridge) -> AsyncIterator[None]:
         lambda name: parts.jobs.run(name, uuid.uuid4().hex),
         lambda verb, asked: keep(parts, verb, asked),
         _People(parts.store, bridge.clock),
+        compose=lambda verb, asked: compose(parts.composer, verb, asked),
     )
     try:
         yield

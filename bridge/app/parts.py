@@ -9,6 +9,8 @@ from zoneinfo import ZoneInfo
 
 from bridge.config.accounts import Account
 from bridge.engine.backoff import Backoff
+from bridge.engine.broadcasts.composing import Composer
+from bridge.engine.broadcasts.releasing import Broadcasts
 from bridge.engine.counters import Counters
 from bridge.engine.dead_letters import Letters
 from bridge.engine.delivery.client import Client
@@ -109,6 +111,8 @@ class Parts:
     signals: Signals
     timers: Timers
     jobs: Jobs
+    composer: Composer
+    broadcasts: Broadcasts
     files: Files
     fetching: Fetching | None
     retention: Retention
@@ -124,6 +128,7 @@ class Parts:
         await self.dispatcher.start()
         self.timers.start()
         self.jobs.start()
+        self.broadcasts.start()
         self.polling.start()
         if self.fetching is not None:
             self.fetching.start()
@@ -133,6 +138,7 @@ class Parts:
         """Finish what runs, within DRAIN_SECONDS in all, and begin nothing new; webhooks are still stored."""
         await self.retention.stop()
         await self.polling.stop()
+        await self.broadcasts.stop()
         await self.jobs.stop()
         await self.timers.stop()
         if self.fetching is not None:
@@ -160,12 +166,15 @@ class Parts:
 
     async def settle(self) -> None:
         """Return when no turn and no delivery runs; a later attempt does not count."""
-        await self.jobs.settle()
-        await self.timers.settle()
-        if self.fetching is not None:
-            await self.fetching.settle()
-        await self.dispatcher.lanes.settle()
-        await self.delivery.settle()
+        goes_on = True
+        while goes_on:
+            await self.jobs.settle()
+            await self.timers.settle()
+            if self.fetching is not None:
+                await self.fetching.settle()
+            await self.dispatcher.lanes.settle()
+            await self.delivery.settle()
+            goes_on = await self.broadcasts.settle()
 
 
 def assemble(base: Base) -> Parts:
@@ -207,19 +216,28 @@ def assemble(base: Base) -> Parts:
         counters=counters,
         spans=base.spans,
     )
+    delivery = Delivery(
+        [
+            *(
+                DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
+                for account, client in clients
+            ),
+            *_followers(base, sending),
+        ]
+    )
+    sender = Sender(
+        store,
+        config.accounts,
+        Signer(store, base.rng),
+        clock,
+        lambda: base.rng.randbytes(16).hex(),
+        Reach(store, config.accounts, config.channels.order, clock),
+    )
     return Parts(
         store=store,
         transport=base.transport,
         dispatcher=dispatcher,
-        delivery=Delivery(
-            [
-                *(
-                    DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
-                    for account, client in clients
-                ),
-                *_followers(base, sending),
-            ]
-        ),
+        delivery=delivery,
         polling=Polling(clients, asking),
         webhooks=Webhooks(
             config.accounts,
@@ -235,17 +253,12 @@ def assemble(base: Base) -> Parts:
         ),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
-        sender=Sender(
-            store,
-            config.accounts,
-            Signer(store, base.rng),
-            clock,
-            lambda: base.rng.randbytes(16).hex(),
-            Reach(store, config.accounts, config.channels.order, clock),
-        ),
+        sender=sender,
         signals=Signals(store, clock, lambda: base.rng.randbytes(16).hex()),
         timers=Timers(store, clock),
         jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
+        composer=Composer(store, config.accounts, clock, lambda: base.rng.randbytes(16).hex()),
+        broadcasts=Broadcasts(store, sender, config.accounts, delivery.workers, _quiet(config), clock),
         files=files,
         fetching=_fetching(base, clients, dispatcher, counters),
         retention=Retention(store, _ages(config), clock),
@@ -330,10 +343,15 @@ def _dispatcher(base: Base, files: Files, counters: Counters) -> Dispatcher:
 
 def _consent(config: Config, router: Router) -> Consent:
     """What is configured, and what the routers add."""
-    section = config.consent
-    quiet = None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
     bots = rulebook_of(router).consent_words()
-    return Consent({name: _words(account.settings, section, bots) for name, account in config.accounts.items()}, quiet)
+    words = {name: _words(account.settings, config.consent, bots) for name, account in config.accounts.items()}
+    return Consent(words, _quiet(config))
+
+
+def _quiet(config: Config) -> Quiet | None:
+    """The hours in which nothing is begun, if there are some."""
+    section = config.consent
+    return None if section.quiet_hours is None else Quiet(*section.quiet_hours, ZoneInfo(section.timezone))
 
 
 def _words(own: AccountSettings, section: ConsentSection, bots: tuple[Mapping[str, str], Iterable[str]]) -> Words:

@@ -67,6 +67,16 @@ COMMANDS: Final = {
             "Show the way of one event or message, from its webhook to each try and its fate.",
         ),
         Entry("send", "send:send", "Send a message to a contact or group, which need not have written."),
+        Entry(
+            "broadcast",
+            "broadcast:broadcast",
+            "Send a message to many contacts, each of whom gets it once whatever stops it.",
+        ),
+        Entry(
+            "broadcasts",
+            "broadcasts:broadcasts",
+            "List and report on broadcasts, and pause, resume and cancel them.",
+        ),
         Entry("handoff", "handoff:handoff", "Hand a conversation to a person; the bot stays silent until its return."),
         Entry("return", "handoff:return_", "Return a conversation to the bot, with the events that it missed."),
         Entry(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from bridge.errors import HandlerError, Unavailable
-from bridge.web.control_protocol import KEEP, SEND, STATUS, reachable, socket_path
+from bridge.web.control_protocol import BROADCAST, KEEP, SEND, STATUS, reachable, socket_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,6 +62,19 @@ class Control:
         status, answer = self._exchange("POST", KEEP.format(verb=quote(verb)), json.dumps(asked))
         if status != http.client.OK:
             raise Unavailable(str(answer.get("error", f"the running bridge refused it ({status})")))
+        return answer
+
+    def compose(self, verb: str, asked: Mapping[str, object]) -> dict[str, Any]:
+        """Ask about a broadcast, as control_protocol.BROADCAST says; what it answers.
+
+        Raises:
+            ConnectionRefusedError: no bridge listens there.
+            HandlerError: the bridge refuses it; the text says why.
+            Unavailable: the bridge did not answer.
+        """
+        status, answer = self._exchange("POST", BROADCAST.format(verb=quote(verb)), json.dumps(asked))
+        if status != http.client.OK:
+            raise HandlerError(str(answer.get("error", f"refused ({status})")))
         return answer
 
     def listens(self) -> bool:

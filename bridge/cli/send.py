@@ -56,7 +56,7 @@ def send(
     """
     if (text is None) == (message is None):
         raise typer.BadParameter("want a TEXT or --message FILE")
-    when = _time(at)
+    when = time_in(at)
     with exits():
         said = Text(text) if text is not None else read_message(message or Path())
         try:
@@ -70,7 +70,8 @@ def send(
         say(f"{name}: {'accepted' if sends_now else 'stored; it leaves when the bridge runs'}")
 
 
-def _time(at: str | None) -> datetime | None:
+def time_in(at: str | None) -> datetime | None:
+    """What `--at` says. Raises typer.BadParameter."""
     try:
         when = None if at is None else datetime.fromisoformat(at)
     except ValueError as error:

@@ -35,6 +35,7 @@ FIELDS: Final = frozenset(
         "kind",
         "key",
         "lane",
+        "broadcast",
         "letter",
         "level",
         "logger",

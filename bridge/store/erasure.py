@@ -23,6 +23,7 @@ KINDS: Final = (
     "media",
     "long keys",
     "webhooks of other conversations",
+    "recipients",
     "threads",
     "identities",
     "contacts",

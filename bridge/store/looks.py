@@ -71,7 +71,10 @@ class EventSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageSummary:
-    """Where a message stands: one part of a plan. `message_id` is what the provider calls it."""
+    """Where a message stands: one part of a plan. `message_id` is what the provider calls it.
+
+    `unanswered` is how many tries of it had no answer.
+    """
 
     key: str
     account: str
@@ -84,6 +87,7 @@ class MessageSummary:
     message_id: str | None = None
     attempt: int
     at: int
+    unanswered: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from bridge.store.broadcasts import BroadcastWriter
 from bridge.store.housekeeping import Housekeeping
 from bridge.store.reading import MANY, StoreReader
 
@@ -59,6 +60,10 @@ class Listener(Protocol):
         """Media are to be fetched now."""
         ...
 
+    def broadcasting(self) -> None:
+        """A broadcast was started, paused, cancelled or ended, here or in another process."""
+        ...
+
     def paused(self, account: str, reason: str, seconds: float) -> None:
         """Another process found that an account's provider takes nothing, or by 0 seconds that it does again."""
         ...
@@ -87,7 +92,7 @@ class Listener(Protocol):
         ...
 
 
-class Store(StoreReader, Housekeeping, Protocol):
+class Store(StoreReader, Housekeeping, BroadcastWriter, Protocol):
     """Durable conversations. Every method that changes something returns after its commit.
 
     All of them raise Unavailable (not stored; may work later) and Broken (stop), and what their text names. Where

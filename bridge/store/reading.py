@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Protocol
 
+from bridge.store.broadcasts import BroadcastReader
 from bridge.store.housekeeping import HousekeepingReader
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ MANY: Final = 1 << 62
 """More than any number of a row."""
 
 
-class StoreReader(HousekeepingReader, Protocol):
+class StoreReader(HousekeepingReader, BroadcastReader, Protocol):
     """What a look into a store can do, also beside the process that owns it.
 
     Every method raises Unavailable (may work later) and Broken (stop). The owner's listener hears of Broken first.

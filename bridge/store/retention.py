@@ -46,6 +46,8 @@ class Sweep(StrEnum):
     """Timers that fired or were cancelled."""
     MEDIA = "media rows"
     """What is left of media whose bytes are removed."""
+    BROADCASTS = "broadcasts"
+    """Recipients of broadcasts that are over, or were never begun, and then these themselves."""
     STATUSES = "statuses"
     """Statuses, also of messages that never became known."""
     DEAD_EVENTS = "dead events"
@@ -60,7 +62,7 @@ _SWEEPS: Final[Mapping[Kept, tuple[Sweep, ...]]] = {
     Kept.WEBHOOKS: (Sweep.WEBHOOKS,),
     Kept.MESSAGES: (
         *(Sweep.EVENTS, Sweep.MESSAGES, Sweep.TIMERS, Sweep.MEDIA),
-        *(Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS),
+        *(Sweep.BROADCASTS, Sweep.EVENT_CONTENTS, Sweep.MESSAGE_CONTENTS),
     ),
     Kept.STATUSES: (Sweep.STATUSES,),
     Kept.DEAD_LETTERS: (Sweep.DEAD_EVENTS, Sweep.DEAD_MESSAGES),

@@ -17,6 +17,7 @@ from aiohttp import web
 from bridge.errors import BridgeError, NoContact, WebhookError
 from bridge.strict_json import read_object
 from bridge.web.control_protocol import (
+    BROADCAST,
     KEEP,
     NO_CONTACT,
     NO_DIALOG,
@@ -98,6 +99,8 @@ async def start_control(
     run_job: RunJob | None = None,
     keep: Keep | None = None,
     people: People | None = None,
+    *,
+    compose: Keep | None = None,
 ) -> web.AppRunner:
     """Listen at `path` (see control_protocol.socket_path); `cleanup()` of the runner ends it and removes the file.
 
@@ -118,9 +121,9 @@ async def start_control(
     if people is not None:
         app.router.add_post("/contacts/{id}/merge", _route(lambda *ids: _merge(people, *ids), ONE_PERSON))
         app.router.add_post("/contacts/{id}/unmerge", _route(lambda id_, _: people.unmerge(_contact(id_)), NOT_MERGED))
-
-    if keep is not None:
-        app.router.add_post(KEEP, _keeping(keep))
+    for place, keeps in ((KEEP, keep), (BROADCAST, compose)):
+        if keeps is not None:
+            app.router.add_post(place, _keeping(keeps))
 
     async def remove(_: web.Application) -> None:
         with suppress(OSError):  # a file system that turned read-only keeps it, and the next start replaces it

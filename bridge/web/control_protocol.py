@@ -24,6 +24,8 @@ SEND: Final = "/messages"
 """POST {"account", "to", "message", "channel", "at", "key"}; the last three may be null. Answers {"ok", "id"}."""
 KEEP: Final = "/housekeeping/{verb}"
 """POST a JSON object to the store's housekeeping; answers with one. See bridge.app.housekeeping."""
+BROADCAST: Final = "/broadcasts/{verb}"
+"""POST a JSON object to what makes broadcasts; answers with one. See bridge.app.broadcasting."""
 _DIGITS: Final = 18
 """A number of more is the id of nothing."""
 _LONGEST: Final = 100

@@ -15,7 +15,7 @@ from ..records import thread_row
 from ..results import Result
 from ..rows import BESIDE, ERASED_EVENT
 from ..views import ACCOUNTS
-from . import lookups, media, people, segments
+from . import lookups, media, people, recipients, segments
 from .transaction import unnest
 
 if TYPE_CHECKING:
@@ -83,7 +83,9 @@ async def erase(tx: Transaction, thread_id: int, at: int, limit: int) -> Result:
     rows["steps"] = await tx.execute(_FORGET_STEPS, thread_id)
     more = max(len(events), len(messages), rows["media"]) >= limit
     if not more:
-        rows["long keys"] = await _forget_keys(tx, thread_row(found[0]).ref, thread_id)
+        ref = thread_row(found[0]).ref
+        rows["recipients"] = await recipients.forget(tx, thread_id, ref)
+        rows["long keys"] = await _forget_keys(tx, ref, thread_id)
         for (led,) in await tx.fetch(_LEADS_NOWHERE, thread_id):
             tx.memory.drop(led)
         rows["threads"] = await tx.execute(_FORGET_THREAD, thread_id)

@@ -15,13 +15,14 @@ from bridge.store.replay import letter_of
 from bridge.store.takeover import UNMISSED
 
 from .. import records, views
+from ..broadcasts import broadcast_row
 from ..looking import Looking
 from ..media import media_row
 from ..rows import SECRETS
 from ..spending import Spending
 from ..tracing import Tracing
 from ..unreadable import sort_out
-from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
+from . import broadcasts, contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import Readers, address_of
 from .evidence import is_ours
 from .migrations import check_readable
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.broadcasts import Broadcast, Counts, Recipient, RecipientState
     from bridge.store.encryption import EncryptionKey
     from bridge.store.looks import (
         AccountSummary,
@@ -331,6 +333,26 @@ class Reader(Looking, Spending, Tracing):
         if account is None:
             return await self._all(views.audit_entry, queries.AUDITED, *values)
         return await self._all(views.audit_entry, queries.AUDITED_OF, *values, account)
+
+    async def broadcasts(
+        self, *, account: str | None = None, active: bool = False, before: Place | None = None, limit: int = 100
+    ) -> list[Broadcast]:
+        """Broadcasts, the newest first."""
+        return await broadcasts.page(self._fetch, account, before, limit, active=active)
+
+    async def broadcast(self, broadcast_id: str) -> Broadcast | None:
+        """One of them."""
+        return next(iter(await self._all(broadcast_row, broadcasts.ONE, broadcast_id)), None)
+
+    async def broadcast_counts(self, broadcast_id: str) -> Counts:
+        """How many recipients stand where."""
+        return await broadcasts.count(self._fetch, broadcast_id)
+
+    async def recipients(
+        self, broadcast_id: str, *, state: RecipientState | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Recipient]:
+        """Recipients by their numbers, behind one of them."""
+        return await broadcasts.listed(self._fetch, broadcast_id, state, after, limit)
 
     async def processes(self) -> list[str]:
         """The processes that share the database, by the time that they came."""

@@ -9,6 +9,7 @@ from bridge.store.retention import Sweep, Swept
 from ..results import Result
 from ..retention import BY_AGE, LOOKED_AT, chosen, counted, emptied_of, page, places
 from ..rows import CONTENTS
+from . import broadcasts
 from .transaction import unnest
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _FORGET_EARLY: Final = "DELETE FROM early_statuses WHERE inbox_id = ANY($1::bigi
 
 async def sweep_once(tx: Transaction, sweep: Sweep, before: int, after: int, limit: int) -> Result:
     """A part of a sweep; the result's `value` is a Swept."""
+    if sweep is Sweep.BROADCASTS:
+        return Result(value=await broadcasts.sweep(tx, before, limit))
     goes, swept = chosen(sweep, await tx.fetch(PAGES[sweep], after, limit * LOOKED_AT, before), limit)
     if goes:
         if (statement := _EMPTY.get(sweep)) is not None:
@@ -59,6 +62,8 @@ async def sweep_once(tx: Transaction, sweep: Sweep, before: int, after: int, lim
 
 async def count(fetch: Fetch, sweep: Sweep, before: int, after: int, limit: int) -> Swept:
     """What `sweep_once` would do, and do again until that is over for a sweep by age."""
+    if sweep is Sweep.BROADCASTS:
+        return Swept((await fetch(broadcasts.COUNT_OLD, before))[0][0], None)
     if sweep in BY_AGE:
         return Swept((await fetch(COUNTS[sweep], before))[0][0], None)
     return chosen(sweep, await fetch(PAGES[sweep], after, limit, before), limit)[1]

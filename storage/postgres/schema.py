@@ -332,5 +332,49 @@ CREATE INDEX step_spending_by_age ON step_spending (at);
 """
 """What steps spent of each budget, in the latest period."""
 
-MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _CRYPT, _SPENDING)
+_BROADCASTS: Final = """
+CREATE TABLE broadcasts (
+    id TEXT COLLATE "C" PRIMARY KEY,
+    account TEXT COLLATE "C" NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    content BYTEA NOT NULL,
+    bounds BYTEA NOT NULL,
+    base BYTEA NOT NULL,
+    begins_at BIGINT NOT NULL,
+    created_at BIGINT NOT NULL,
+    updated_at BIGINT NOT NULL
+);
+CREATE INDEX broadcasts_running ON broadcasts (begins_at) WHERE status = 'running';
+CREATE INDEX broadcasts_over ON broadcasts (updated_at) WHERE status IN ('draft', 'done', 'cancelled');
+CREATE INDEX broadcasts_latest ON broadcasts (created_at);
+CREATE INDEX broadcasts_of_account ON broadcasts (account, created_at);
+CREATE TABLE recipients (
+    broadcast_id TEXT COLLATE "C" NOT NULL,
+    number BIGINT NOT NULL,
+    contact TEXT NOT NULL,
+    channel TEXT COLLATE "C" NOT NULL,
+    conversation TEXT COLLATE "C" NOT NULL,
+    fields BYTEA NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    look_at BIGINT NOT NULL DEFAULT 0,
+    thread_id BIGINT,
+    outbox_id BIGINT,
+    opted_out BIGINT NOT NULL DEFAULT 0,
+    unanswered BIGINT NOT NULL DEFAULT 0,
+    settled_at BIGINT,
+    PRIMARY KEY (broadcast_id, number)
+);
+CREATE UNIQUE INDEX recipients_once ON recipients (broadcast_id, channel, conversation);
+CREATE INDEX recipients_standing ON recipients (broadcast_id, status, number);
+CREATE INDEX recipients_released ON recipients (broadcast_id) WHERE status = 'released';
+CREATE INDEX recipients_of_message ON recipients (outbox_id) WHERE outbox_id IS NOT NULL;
+CREATE INDEX recipients_of_thread ON recipients (thread_id) WHERE thread_id IS NOT NULL;
+CREATE INDEX recipients_opted_out ON recipients (broadcast_id) WHERE opted_out > 0;
+CREATE INDEX recipients_unanswered ON recipients (broadcast_id, unanswered) WHERE unanswered > 0;
+"""
+"""One message for many contacts, and where that for each stands."""
+
+MIGRATIONS: Final[tuple[str, ...]] = (_INITIAL, _PEOPLE, _KEEP, _API, _CRYPT, _SPENDING, _BROADCASTS)
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -12,7 +12,7 @@ from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, 
 
 from .. import records
 from ..rows import EARLY, SPOKEN
-from . import lookups, segments, unreadable
+from . import lookups, recipients, segments, unreadable
 from .heads import begin_next, is_idle
 from .transaction import Place, place_of, unnest
 
@@ -168,6 +168,7 @@ def _message_of(arrival: Arrival) -> str:
 async def note(tx: Transaction, news: Sequence[tuple[int, str, str | None]]) -> None:
     """Note what became of messages: the last news of each, and its error."""
     await tx.arrays(_NOTE, news)
+    await recipients.tell(tx, news)
 
 
 async def any_early(tx: Transaction) -> bool:

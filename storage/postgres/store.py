@@ -15,6 +15,7 @@ from ..owner import Owner, indexes_by_kind
 from ..writer import Unit
 from . import (
     audit,
+    broadcasts,
     claims,
     cursors,
     dead_letters,
@@ -103,6 +104,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "erase contact": _in_turn(erasure.erase_contact),
     "leap": _in_turn(timers.leap),
     "sweep": _in_turn(retention.sweep_once),
+    "add broadcast": _in_turn(broadcasts.add),
+    "add recipients": _in_turn(broadcasts.add_recipients),
+    "move broadcast": _in_turn(broadcasts.move),
+    "step broadcast": _in_turn(broadcasts.step),
     "audit": audit.note,
     "reseal": _in_turn(lambda tx, limit: encryption.reseal(tx, limit, LOCK)),
     "merge": _in_turn(merges.merge),

@@ -14,6 +14,7 @@ from bridge.store.shares import Claim, Shares
 from bridge.store.watch import BEAT, ELDERS, GRACE, LEASE, SPREAD, Watch, charges_of, delay_of, elders_of, is_dead
 
 from ..writer import Unit
+from .broadcasts import STARTED
 from .claims import AT_ONCE, FREE, PAUSED, RESOLVED
 from .process import LOCK
 
@@ -114,6 +115,8 @@ class Tending:
             listener.resolved([*map(int, rest.split())])
         elif word == PAUSED and listener is not None:
             listener.paused(*json.loads(rest))
+        elif word == STARTED and listener is not None:
+            listener.broadcasting()
         elif word:
             self._begin(self._read(word, [*map(int, rest.split())]))
         else:

@@ -12,7 +12,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, media, outbox, people, sends, statements, steps, threads, timers
+from . import holds, media, outbox, people, recipients, sends, statements, steps, threads, timers
 from .heads import begin_next
 from .transaction import unnest
 from .waves import waves
@@ -75,6 +75,7 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | 
     await steps.forget(tx, good)
     await begin_next(tx, "inbox", {turn.thread.id for turn in good})
     await people.keep(tx, good)
+    await recipients.opt_out(tx, good)
     await sends.store(tx, good, results)
     committed = iter(results)
     return [next(committed) if lost is None else lost for lost in verdicts]

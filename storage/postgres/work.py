@@ -77,6 +77,8 @@ def arrivals_of(units: Sequence[Unit]) -> Iterator[Arrival]:
             yield from unit.payload
         elif unit.kind == "commit turn":
             yield from unit.payload.sends
+        elif unit.kind == "step broadcast":
+            yield from (arrival for _, arrival in unit.payload[0].releases)
 
 
 def numbers_for(unit: Unit) -> int:
@@ -86,4 +88,6 @@ def numbers_for(unit: Unit) -> int:
             return len(unit.payload)
         case "commit turn":
             return len(unit.payload.sayings) + len(unit.payload.sends)
+        case "step broadcast":
+            return len(unit.payload[0].releases)
     return 0

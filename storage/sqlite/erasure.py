@@ -18,7 +18,7 @@ from ..records import literal, thread_row
 from ..results import Result
 from ..rows import BESIDE, ERASED_EVENT
 from ..views import ACCOUNTS
-from . import lookups, media, people, segments
+from . import lookups, media, people, recipients, segments
 from .cache import LAST_THREAD
 
 if TYPE_CHECKING:
@@ -104,6 +104,7 @@ def erase(db: sqlite3.Connection, cache: Cache, thread_id: int, at: int, limit: 
     rows["steps"] = db.execute(_FORGET_STEPS, (thread_id,)).rowcount
     more = max(len(events), len(messages), rows["media"]) >= limit
     if not more:
+        rows["recipients"] = recipients.forget(db, thread_id, ref)
         rows["long keys"] = _forget_keys(db, ref, thread_id)
         db.execute(_NOTE_LAST, (LAST_THREAD,))
         for (led,) in db.execute(_LEADS_NOWHERE, (thread_id,)).fetchall():

@@ -22,7 +22,7 @@ from ..rows import SECRETS
 from ..spending import Spending
 from ..tracing import Tracing
 from ..unreadable import sort_out
-from . import contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
+from . import broadcasts, contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
 from .connection import execute
 from .evidence import ThreadEvidence
 from .tracing import QUERIES
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.events import ThreadRef
+    from bridge.store.broadcasts import Broadcast, Counts, Recipient, RecipientState
     from bridge.store.looks import (
         AccountSummary,
         AuditEntry,
@@ -301,6 +302,26 @@ class Reader(Looking, Spending, Tracing):
             return [views.audit_entry(row) for row in db.execute(query, values)]
 
         return await self._look(fetch)
+
+    async def broadcasts(
+        self, *, account: str | None = None, active: bool = False, before: Place | None = None, limit: int = 100
+    ) -> list[Broadcast]:
+        """Broadcasts, the newest first."""
+        return await self._look(lambda db: broadcasts.page(db, account, before, limit, active=active))
+
+    async def broadcast(self, broadcast_id: str) -> Broadcast | None:
+        """One of them."""
+        return await self._look(broadcasts.one, broadcast_id)
+
+    async def broadcast_counts(self, broadcast_id: str) -> Counts:
+        """How many recipients stand where."""
+        return await self._look(broadcasts.count, broadcast_id)
+
+    async def recipients(
+        self, broadcast_id: str, *, state: RecipientState | None = None, after: int = 0, limit: int = 1000
+    ) -> list[Recipient]:
+        """Recipients by their numbers, behind one of them."""
+        return await self._look(broadcasts.listed, broadcast_id, state, after, limit)
 
     async def processes(self) -> list[str]:
         """None: whose the file is, its lock tells."""

@@ -11,6 +11,7 @@ from bridge.store.retention import Sweep, Swept
 from ..results import Result
 from ..retention import BY_AGE, LOOKED_AT, chosen, counted, emptied_of, page, places
 from ..rows import CONTENTS
+from . import broadcasts
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +35,8 @@ _FORGET_EARLY: Final = f"DELETE FROM early_statuses WHERE inbox_id {_AMONG}"
 
 def sweep_once(db: sqlite3.Connection, sweep: Sweep, before: int, after: int, limit: int) -> Result:
     """A part of a sweep; the result's `value` is a Swept."""
+    if sweep is Sweep.BROADCASTS:
+        return Result(value=broadcasts.sweep(db, before, limit))
     rows = db.execute(PAGES[sweep], (after, limit * LOOKED_AT, before)).fetchall()
     goes, swept = chosen(sweep, rows, limit)
     if goes:
@@ -43,6 +46,8 @@ def sweep_once(db: sqlite3.Connection, sweep: Sweep, before: int, after: int, li
 
 def count(db: sqlite3.Connection, sweep: Sweep, before: int, after: int, limit: int) -> Swept:
     """What `sweep_once` would do, and do again until that is over for a sweep by age."""
+    if sweep is Sweep.BROADCASTS:
+        return Swept(db.execute(broadcasts.COUNT_OLD, (before,)).fetchone()[0], None)
     if sweep in BY_AGE:
         return Swept(db.execute(COUNTS[sweep], (before,)).fetchone()[0], None)
     rows = db.execute(PAGES[sweep], (after, limit, before)).fetchall()

@@ -121,6 +121,49 @@ _CRYPT: Final = """
 CREATE TABLE encryption_keys (id TEXT PRIMARY KEY, secret TEXT NOT NULL, place TEXT NOT NULL DEFAULT '') STRICT;
 """
 """The keys under which values are encrypted, each with the store's own secret under it; how far a rotation is."""
+_BROADCASTS: Final = """
+CREATE TABLE broadcasts (
+    id TEXT NOT NULL PRIMARY KEY,
+    account TEXT NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    content BLOB NOT NULL,
+    bounds BLOB NOT NULL,
+    base BLOB NOT NULL,
+    begins_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX broadcasts_running ON broadcasts (begins_at) WHERE status = 'running';
+CREATE INDEX broadcasts_over ON broadcasts (updated_at) WHERE status IN ('draft', 'done', 'cancelled');
+CREATE INDEX broadcasts_latest ON broadcasts (created_at);
+CREATE INDEX broadcasts_of_account ON broadcasts (account, created_at);
+CREATE TABLE recipients (
+    broadcast_id TEXT NOT NULL REFERENCES broadcasts (id),
+    number INTEGER NOT NULL,
+    contact TEXT NOT NULL,
+    channel TEXT NOT NULL,
+    conversation TEXT NOT NULL,
+    fields BLOB NOT NULL,
+    status TEXT NOT NULL,
+    reason TEXT NOT NULL DEFAULT '',
+    look_at INTEGER NOT NULL DEFAULT 0,
+    thread_id INTEGER,
+    outbox_id INTEGER,
+    opted_out INTEGER NOT NULL DEFAULT 0,
+    unanswered INTEGER NOT NULL DEFAULT 0,
+    settled_at INTEGER,
+    PRIMARY KEY (broadcast_id, number)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX recipients_once ON recipients (broadcast_id, channel, conversation);
+CREATE INDEX recipients_standing ON recipients (broadcast_id, status, number);
+CREATE INDEX recipients_released ON recipients (broadcast_id) WHERE status = 'released';
+CREATE INDEX recipients_of_message ON recipients (outbox_id) WHERE outbox_id IS NOT NULL;
+CREATE INDEX recipients_of_thread ON recipients (thread_id) WHERE thread_id IS NOT NULL;
+CREATE INDEX recipients_opted_out ON recipients (broadcast_id) WHERE opted_out > 0;
+CREATE INDEX recipients_unanswered ON recipients (broadcast_id, unanswered) WHERE unanswered > 0;
+"""
+"""One message for many contacts, and where that for each stands."""
 
 MIGRATIONS: Final[tuple[str, ...]] = (
     *CONVERSATIONS,
@@ -129,5 +172,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _API,
     _CRYPT,
     _SPENDING,
+    _BROADCASTS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -11,7 +11,7 @@ from bridge.store.statuses import EarlyStatus, early_state, highest, is_wanted, 
 
 from .. import records
 from ..rows import EARLY
-from . import lookups, segments, unreadable
+from . import lookups, recipients, segments, unreadable
 from .heads import begin_next, is_idle
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str,
     """Note what became of a message; False: later news is noted already."""
     if is_news := climbs(before, value):
         db.execute(_NOTE, (value, error or None, outbox_id))
+        recipients.tell(db, outbox_id, value, error)
     return is_news
 
 

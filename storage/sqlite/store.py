@@ -15,6 +15,7 @@ from ..records import OPEN
 from ..suspects import SuspectsFile
 from . import (
     audit,
+    broadcasts,
     cursors,
     dead_letters,
     dialogs,
@@ -90,6 +91,10 @@ _BULK: Final[dict[str, Bulk]] = {
     "erase contact": lambda db, _, calls: [erasure.erase_contact(db, *call) for call in calls],
     "leap": lambda db, _, calls: [timers.leap(db, *call) for call in calls],
     "sweep": lambda db, _, calls: [retention.sweep_once(db, *call) for call in calls],
+    "add broadcast": lambda db, _, calls: [broadcasts.add(db, *call) for call in calls],
+    "add recipients": lambda db, _, calls: [broadcasts.add_recipients(db, *call) for call in calls],
+    "move broadcast": lambda db, _, calls: [broadcasts.move(db, *call) for call in calls],
+    "step broadcast": lambda db, cache, calls: [broadcasts.step(db, cache, *call) for call in calls],
     "audit": lambda db, _, entries: audit.note(db, entries),
     "reseal": lambda db, _, calls: [encryption.reseal(db, *call) for call in calls],
 }

@@ -14,7 +14,7 @@ from bridge.store.takeover import after_silence
 
 from .. import records
 from ..results import Result
-from . import holds, media, outbox, people, sends, statements, steps, threads, timers
+from . import holds, media, outbox, people, recipients, sends, statements, steps, threads, timers
 from .heads import begin_next
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     steps.forget(db, good)
     begin_next(db, "inbox", {turn.thread.id for turn in good})
     people.keep(db, cache, good)
+    recipients.opt_out(db, good)
     sends.store(db, cache, good, results)
     committed = iter(results)
     return [next(committed) if lost is None else lost for lost in verdicts]

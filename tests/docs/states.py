@@ -6,7 +6,8 @@ import ast
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from bridge.store import lifecycle
+from bridge.store import broadcasts, lifecycle
+from bridge.store.broadcasts import BROADCAST, RECIPIENT, BroadcastState, RecipientState
 from bridge.store.lifecycle import (
     HOLDS,
     INBOX,
@@ -33,8 +34,8 @@ PAGE: Final = DOCS / "explanation" / "states.md"
 
 _INTRODUCTION: Final = """# States
 
-An event, a message, a timer, a medium and the hold on a thread each have one life cycle.
-[bridge/store/lifecycle.py](../../bridge/store/lifecycle.py) holds all five as code that every store calls.
+An event, a message, a timer, a medium, a broadcast and the hold on a thread each have one life cycle.
+[bridge/store/lifecycle.py](../../bridge/store/lifecycle.py) holds them as code that every store calls.
 A store never changes a state on its own: it names what happened, and the life cycle names the next state.
 Each change is part of [one transaction](guarantees.md), so no row is ever between two states.
 """
@@ -56,6 +57,12 @@ Events that arrive meanwhile are held; messages from before are silenced.
 A gateway that repeats what it said changes nothing.
 [Hand a thread to a person](../how-to/hand-off.md) shows how to use it.
 """
+_BROADCAST: Final = """A broadcast is a draft while its recipients are stored.
+Then it runs, as [its page](../how-to/broadcast.md) tells.
+"""
+_RECIPIENT: Final = """A recipient is a row of a broadcast.
+Its message is an event of its thread from the state `released` on, and then a message like any other.
+"""
 _STATUS: Final = """A status tells what happened to a message after it was sent.
 It never goes back: {ranks}.
 A status that arrives before its message is known waits, as an event in the state `early`.
@@ -74,6 +81,8 @@ def states_page() -> str:
         *_part("Timers", _TIMER, TIMERS, TimerState),
         *_part("Media", _MEDIUM, MEDIA, MediaState),
         *_part("The hold on a thread", _HOLD, HOLDS, HoldState),
+        *_part("Broadcasts", _BROADCAST, BROADCAST, BroadcastState),
+        *_part("Recipients", _RECIPIENT, RECIPIENT, RecipientState),
         "## Statuses\n",
         _STATUS.format(ranks=", then ".join(f"`{value}`" for value in rising)),
     ]
@@ -104,8 +113,9 @@ def _table(head: str, members: type[StrEnum]) -> str:
 
 
 def _meanings() -> Mapping[str, Mapping[str, str]]:
-    """What stands below each member of each class of the module."""
-    classes = [node for node in ast.parse(inspect.getsource(lifecycle)).body if isinstance(node, ast.ClassDef)]
+    """What stands below each member of each class of the modules."""
+    nodes = [node for module in (lifecycle, broadcasts) for node in ast.parse(inspect.getsource(module)).body]
+    classes = [node for node in nodes if isinstance(node, ast.ClassDef)]
     return {node.name: dict(_documented(node)) for node in classes}
 
 

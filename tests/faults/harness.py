@@ -218,9 +218,9 @@ class Home:
 class Gateways:
     """A Konnek that honours our keys, or does not, and a RelationLabs that does not; hosted in this very process."""
 
-    def __init__(self, *, delay_ms: float = 0.0, honours_keys: bool = True) -> None:
-        """`delay_ms`: how long each answer takes, so that a kill finds requests on the wire."""
-        now, faults = SystemClock().now, Faults(delay_ms=delay_ms)
+    def __init__(self, *, delay_ms: float = 0.0, honours_keys: bool = True, faults: Faults | None = None) -> None:
+        """`delay_ms`: how long each answer takes, so that a kill finds requests on the wire; or other `faults`."""
+        now, faults = SystemClock().now, faults or Faults(delay_ms=delay_ms)
         self.konnek = Konnek(now, Random(1), honours_keys=honours_keys)
         self.relationlabs = RelationLabs(now, Random(2))
         self.shop = EmulatorServer(self.konnek, faults=faults)

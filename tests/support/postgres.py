@@ -31,7 +31,16 @@ _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = o
 _TABLES: Final = (
     *("threads", "inbox", "outbox", "attempts", "timers", "early_statuses"),
     *("cursors", "secrets", "steps", "migrations", "media", "tombstones", "audit", "processes", "duties"),
-    *("contacts", "identities", "conflicts", "opt_outs", "encryption_keys", "step_spending"),
+    *(
+        "contacts",
+        "identities",
+        "conflicts",
+        "opt_outs",
+        "encryption_keys",
+        "step_spending",
+        "broadcasts",
+        "recipients",
+    ),
 )
 _AGAIN: Final = (
     "ALTER SEQUENCE threadbridge.places RESTART",

@@ -19,6 +19,7 @@ from bridge.providers.redaction import Redaction, secrets_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
+    from fractions import Fraction
 
     from pydantic import BaseModel
 
@@ -114,6 +115,10 @@ class Client:
     def use(self) -> Use | None:
         """What this process can use of the account's rate; None: it has none."""
         return self._limiter.use()
+
+    def room(self, share: Fraction) -> int | None:
+        """How many more requests fit now into a share of the account's rate; None: it has none."""
+        return self._limiter.room(share)
 
     def share(self, processes: int, slots: int | None) -> None:
         """Keep to `slots` of the rate, or to an equal part of it: so many processes send for the account."""

@@ -140,6 +140,11 @@ class Bucket:
         used = self._travelling + len(self._answered)
         return Use(self._pace.documented, min(used + self._waiting, self._pace.documented), used)
 
+    def room(self, share: Fraction) -> int:
+        """How many more requests fit now into a share of it, with those that wait already."""
+        self._expire()
+        return int(self._pace.own * share) - self._travelling - len(self._answered) - self._waiting
+
     def look_again(self) -> None:
         """There may be more slots than there were."""
         self._back.set()
@@ -253,6 +258,10 @@ class Limiter:
         uses = [bucket.use() for bucket in self._paths.values()]
         wanted, used = (max((use[place] for use in uses), default=0) for place in (1, 2))
         return Use(self.narrowest.documented, wanted, used)
+
+    def room(self, share: Fraction) -> int | None:
+        """How many more requests fit now into a share of the account's rate; None: it has none."""
+        return None if self._whole is None else self._whole.room(share)
 
     def share(self, processes: int, slots: int | None) -> None:
         """Keep to `slots` of the rate, or to an equal part of it: so many processes have the account now."""

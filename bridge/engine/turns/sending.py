@@ -158,6 +158,23 @@ class Sender:
             KeyTaken: other messages were sent under the key before.
             StoreError: they are not stored.
         """
+        arrival = await self.arrival(account, to, *said, channel=channel, at=at, key=key, human=human)
+        (receipt,) = await self._store.receive([arrival])
+        if receipt is Receipt.CONFLICT:
+            raise KeyTaken(f"other messages were sent under the key {key!r} before")
+        return arrival.key
+
+    async def arrival(
+        self,
+        account: str,
+        to: To,
+        *said: Reply,
+        channel: str | None,
+        at: datetime | None = None,
+        key: str | None,
+        human: bool = False,
+    ) -> Arrival:
+        """The event that carries messages to their conversation, not stored yet. Raises HandlerError, StoreError."""
         if at is not None and at.tzinfo is None:
             raise HandlerError("send() takes `at` with a time zone, such as datetime.now(UTC)")
         messages = [message if at is None else replace(message, at=at) for message in as_messages(said)]
@@ -175,7 +192,4 @@ class Sender:
         arrival = arrival_of(sending, signed, self._name(), now, human=human)
         check_sends([arrival])
         await self._signer.keep(long_keys)
-        (receipt,) = await self._store.receive([arrival])
-        if receipt is Receipt.CONFLICT:
-            raise KeyTaken(f"other messages were sent under the key {key!r} before")
-        return arrival.key
+        return arrival

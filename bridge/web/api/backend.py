@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from bridge.config.accounts import Account
+    from bridge.engine.broadcasts.composing import Composer
     from bridge.engine.dead_letters import Letters
     from bridge.engine.handoff import Handoffs
     from bridge.engine.jobs import Jobs
@@ -24,6 +25,7 @@ class Backend:
     accounts: Mapping[str, Account]
     store: Store
     sender: Sender
+    composer: Composer
     letters: Letters
     handoffs: Handoffs
     signals: Signals

@@ -51,6 +51,7 @@ _ABOUT: Final = (
 _NAMES: Final = {
     "thread_id": "A conversation, by the number that the list tells",
     "contact_id": "A person, by the number that the list tells",
+    "broadcast_id": "A broadcast, by the id that it was answered with",
     "letter_id": "A dead letter, like in-7 or out-12",
     "message_id": "A message, by the id that it was answered with, or a part of one by its idempotency key",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from bridge.web.api import audit, contacts, letters, messages, models, threads
+from bridge.web.api import audit, broadcast_models, broadcasts, contacts, letters, messages, models, threads
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -19,6 +19,7 @@ PREFIX: Final = "/api/v1"
 _NO_THREAD: Final = {404: "There is no such conversation"}
 _NO_CONTACT: Final = {404: "There is no such contact"}
 _NO_LETTER: Final = {404: "There is no such dead letter"}
+_NO_BROADCAST: Final = {404: "There is no such broadcast"}
 _NO_ACCOUNT: Final = {404: "There is no such account"}
 
 
@@ -171,6 +172,75 @@ OPERATIONS: Final = (
         act=contacts.erase,
         answer=models.ErasedContact,
         refusals=_NO_CONTACT,
+    ),
+    Operation(
+        method="POST",
+        path="/broadcasts",
+        scope="send",
+        act=broadcasts.broadcast,
+        answer=broadcast_models.BroadcastBegun,
+        status=202,
+        body=broadcast_models.BroadcastIn,
+        refusals={**_NO_ACCOUNT, 409: "Another broadcast was begun under this key"},
+    ),
+    Operation(
+        method="GET",
+        path="/broadcasts",
+        scope="read",
+        act=broadcasts.broadcasts,
+        answer=broadcast_models.Broadcasts,
+        query=broadcast_models.BroadcastsAsked,
+        refusals=_NO_ACCOUNT,
+    ),
+    Operation(
+        method="GET",
+        path="/broadcasts/{broadcast_id}",
+        scope="read",
+        act=broadcasts.look_at_broadcast,
+        answer=broadcast_models.BroadcastOut,
+        refusals=_NO_BROADCAST,
+    ),
+    Operation(
+        method="GET",
+        path="/broadcasts/{broadcast_id}/recipients",
+        scope="read",
+        act=broadcasts.recipients,
+        answer=broadcast_models.RecipientsOut,
+        query=broadcast_models.RecipientsAsked,
+        refusals=_NO_BROADCAST,
+    ),
+    Operation(
+        method="POST",
+        path="/broadcasts/{broadcast_id}/recipients",
+        scope="send",
+        act=broadcasts.add_recipients,
+        answer=broadcast_models.LeftOut,
+        body=broadcast_models.Recipients,
+        refusals=_NO_BROADCAST,
+    ),
+    Operation(
+        method="POST",
+        path="/broadcasts/{broadcast_id}/resume",
+        scope="send",
+        act=broadcasts.resume,
+        answer=broadcast_models.BroadcastOut,
+        refusals={**_NO_BROADCAST, 409: "It is over, or runs"},
+    ),
+    Operation(
+        method="POST",
+        path="/broadcasts/{broadcast_id}/pause",
+        scope="operate",
+        act=broadcasts.pause,
+        answer=broadcast_models.BroadcastOut,
+        refusals={**_NO_BROADCAST, 409: "It does not run"},
+    ),
+    Operation(
+        method="POST",
+        path="/broadcasts/{broadcast_id}/cancel",
+        scope="operate",
+        act=broadcasts.cancel,
+        answer=broadcast_models.BroadcastOut,
+        refusals={**_NO_BROADCAST, 409: "It is over"},
     ),
     Operation(
         method="GET",

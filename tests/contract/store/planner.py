@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from storage import contacts, views
-from storage.sqlite import erasure, inbox, media, queries, retention, statuses, steps
+from storage.sqlite import broadcasts, erasure, inbox, media, queries, retention, statuses, steps
 from storage.sqlite.connection import prepare
 from storage.sqlite.looking import LOOKS
 from storage.sqlite.schema import MIGRATIONS
@@ -22,7 +22,7 @@ SHAPES: Final = {"few long conversations": (100, 200), "many short ones": (10_00
 """How many threads, and how many events and messages in each."""
 _TABLES: Final = (
     "inbox|outbox|threads|attempts|timers|steps|early_statuses|media|audit|contacts|identities|conflicts|opt_outs|"
-    "tombstones|step_spending|i|o|t|r|w|e|a|m|c"
+    "tombstones|step_spending|broadcasts|recipients|i|o|t|r|w|e|a|m|c"
 )
 """What grows, under the names that statements give it."""
 _SCAN: Final = re.compile(rf"SCAN (?:{_TABLES})\b(?: USING (?:COVERING )?INDEX (\w+))?")
@@ -63,6 +63,15 @@ _WHOLE_KEYS: Final = frozenset(
         "contacts_merged (merged_into=?)",
         "identities_of_contact (contact_id=?)",
         "identities_by_value (value=?)",
+        "recipients_once (broadcast_id=? AND channel=? AND conversation=?)",
+        "recipients_of_message (outbox_id=?)",
+        "recipients_of_thread (thread_id=?)",
+        "recipients_opted_out (broadcast_id=?)",
+        "recipients_unanswered (broadcast_id=? AND unanswered>?)",
+        "broadcasts_of_account (account=?)",
+        "broadcasts_of_account (account=? AND created_at<?)",
+        "recipients_standing (broadcast_id=? AND status=? AND number>?)",
+        "recipients_standing (broadcast_id=? AND status=? AND number=?)",
     }
 )
 """Searches that end at a row, or at a few: of one message, of one person, of one segment, of one page."""
@@ -94,6 +103,13 @@ _BOUNDED: Final = {
     **dict.fromkeys(retention.PAGES.values(), (_ROWS_ONWARDS, "a page")),
     **dict.fromkeys(retention.COUNTS.values(), (_ALL_THAT_WAITS, "counts it, for a person who looks")),
     steps.SPENDING: (_WHOLE_INDEX, "ends after so many rows, for a person who looks"),
+    broadcasts.RECIPIENTS: (_HISTORY, "a page of one broadcast"),
+    broadcasts.ACTIVE: (_ALL_THAT_WAITS, "what runs, and what is on the wire"),
+    broadcasts.OLD: (_HISTORY, "a page of one broadcast"),
+    broadcasts.COUNT_OLD: (_HISTORY, "counts it, for a person who looks"),
+    broadcasts.OLD_AND_EMPTY: (_HISTORY, "one row of each broadcast"),
+    broadcasts.COUNTED: (_HISTORY, "an index of one broadcast"),
+    broadcasts.PAGES[False]: (_HISTORY, "a page of the newest"),
     contacts.PAGE.format(before="?", limit="?"): (_ROWS_ONWARDS, "a page of the newest"),
 }
 """Statements that may read more than single rows: what, and what bounds it."""
@@ -215,6 +231,19 @@ def _grown(shape: str, *, analyzed: bool) -> sqlite3.Connection:
         [
             (at % threads + 1, 2 * at + 1, ["kept", "kept", "waiting", "forgotten"][at % 50 % 4], at, f"{at:x}")
             for at in row_ids
+        ],
+    )
+    db.executemany(
+        "INSERT INTO broadcasts (id, account, status, reason, content, bounds, base, begins_at, created_at, "
+        "updated_at) VALUES (?, 'shop', ?, '', x'', x'', x'', 1, ?, 1)",
+        [(f"b{number}", "running" if number % 50 == 0 else "done", number) for number in range(100)],
+    )
+    db.executemany(
+        "INSERT INTO recipients (broadcast_id, number, contact, channel, conversation, fields, status, thread_id, "
+        "outbox_id, opted_out, unanswered) VALUES (?, ?, '', 'whatsapp', ?, x'', ?, ?, ?, ?, ?)",
+        [
+            (f"b{at % 100}", at, f"c{at}", ["sent", "waiting"][at % 2], at, at, at % 50 == 0, at % 60 == 0)
+            for at in range(1, 10_001)
         ],
     )
     db.execute("COMMIT")

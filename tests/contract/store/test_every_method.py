@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from bridge.events import Echo, encode_event
+from bridge.store.broadcasts import BroadcastMove, BroadcastStep, RecipientEnd, RecipientMove, RecipientState
 from bridge.store.encryption import key_from
 from bridge.store.following import TYPES, Followers, account_of
 from bridge.store.lifecycle import InboxState
@@ -19,9 +20,11 @@ from bridge.store.port import Store
 from bridge.store.records import StepRow
 from bridge.store.retention import Sweep
 from bridge.store.spending import Charge
+from bridge.testing.contract.store.broadcasts import broadcast, recipient
 from bridge.testing.contract.store.desk import AT, Desk, again, arrival, given_up, news, ref_of, refused, sent
 from bridge.testing.contract.store.media import KEPT, photo
 from bridge.testing.contract.store.people import PHONE, USER, named
+from bridge.testing.contract.store.sends import send
 from tests.contract.store.test_contract import planned
 from tests.support.postgres import empty_store
 
@@ -96,6 +99,37 @@ async def met(desk: Desk) -> None:
     await desk.store.unmerge_contact(last, AT)
 
 
+async def announced(store: Any) -> None:
+    """A broadcast to somebody."""
+    await store.add_broadcast(broadcast())
+    await store.add_recipients("b1", [recipient(1, "ann"), recipient(2, "ann")])
+    await store.move_broadcast("b1", BroadcastMove.STARTED, AT)
+    ends = [RecipientEnd(number=2, move=RecipientMove.REFUSED)]
+    step = BroadcastStep(broadcast_id="b1", at=AT, releases=[(1, send("b1", "ann"))], ends=ends, later=[(1, AT)])
+    assert {*await store.step_broadcast(step)} == {1}
+    for account in (None, "shop"):
+        await store.broadcasts(account=account)
+    assert len(await store.broadcasts(active=True)) == 1
+    assert await store.broadcast("b1") is not None
+    assert (await store.broadcast_counts("b1")).total == 1
+    for state in (None, RecipientState.RELEASED):
+        assert len(await store.recipients("b1", state=state)) == 1
+
+
+async def fetched(desk: Desk, thread_id: int) -> None:
+    """Media: fetched, put off, given up and forgotten."""
+    store = desk.store
+    await desk.receive(photo("photo"), photo("other photo"))
+    claimed, _ = await store.claim_media(AT, 10)
+    first_medium, second_medium = (medium for medium in claimed if medium.account == "shop")
+    await store.retry_fetch(FetchRetry(media_id=first_medium.id, attempt=2, available_at=AT, reason="?"))
+    await store.settle_fetch(FetchEnd(media_id=first_medium.id, at=AT, kept=KEPT))
+    await store.settle_fetch(FetchEnd(media_id=second_medium.id, at=AT, reason="?"))
+    await store.forget_media(thread_id=thread_id)
+    await store.forget_media(before=AT)
+    await store.remove_media(first_medium.id)
+
+
 async def work(desk: Desk, row: InboxRow) -> None:
     """What changes something."""
     store, thread_id = desk.store, row.thread_id
@@ -123,15 +157,8 @@ async def work(desk: Desk, row: InboxRow) -> None:
     await store.drop(f"out-{second.id}", AT)
     await store.fire_timers(AT, 10)
     await met(desk)
-    await desk.receive(photo("photo"), photo("other photo"))
-    claimed, _ = await store.claim_media(AT, 10)
-    first_medium, second_medium = (medium for medium in claimed if medium.account == "shop")
-    await store.retry_fetch(FetchRetry(media_id=first_medium.id, attempt=2, available_at=AT, reason="?"))
-    await store.settle_fetch(FetchEnd(media_id=first_medium.id, at=AT, kept=KEPT))
-    await store.settle_fetch(FetchEnd(media_id=second_medium.id, at=AT, reason="?"))
-    await store.forget_media(thread_id=thread_id)
-    await store.forget_media(before=AT)
-    await store.remove_media(first_medium.id)
+    await announced(store)
+    await fetched(desk, thread_id)
     (gone,) = await desk.said("gone", conversation="gone")
     while (await store.erase(gone.thread_id, AT)).more:
         pass

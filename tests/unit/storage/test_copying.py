@@ -53,6 +53,8 @@ ORDER: Final = (
     "tombstones",
     "audit",
     "step_spending",
+    "broadcasts",
+    "recipients",
 )
 BYTES: Final = ' COLLATE "C"'
 """In the order of its bytes."""

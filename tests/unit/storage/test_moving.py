@@ -16,14 +16,17 @@ import pytest
 from bridge.errors import UnfinishedCopy
 from bridge.events import Contact, Handoff, encode_event
 from bridge.store import copying
+from bridge.store.broadcasts import BroadcastMove, BroadcastStep
 from bridge.store.copying import CopyRefused, copy_store
 from bridge.store.looks import AuditEntry
 from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt, StepRow, TimerRow
 from bridge.store.spending import Charge
+from bridge.testing.contract.store.broadcasts import broadcast, recipient
 from bridge.testing.contract.store.desk import AT, NOON, Desk, arrival, given_up, news, ref_of, riddle, saying, sent
 from bridge.testing.contract.store.media import photo
 from bridge.testing.contract.store.people import PHONE, USER, named
+from bridge.testing.contract.store.sends import send
 from storage.moving import has_number
 from storage.postgres import process
 from storage.sqlite.connection import path_of
@@ -57,12 +60,15 @@ NUMBERS: Final = {
     "audit": {"id"},
     "tombstones": set[str](),
     "step_spending": set[str](),
+    "broadcasts": set[str](),
+    "recipients": {"thread_id", "outbox_id"},
 }
 """The columns with numbers of rows, beside those in the events of timers."""
 OTHERS: Final = {
     *("version", "heard", "last_heard", "created_at", "updated_at", "taken"),
     *("attempt", "replay", "available_at", "tried_at", "received_at", "done_at", "expires_at", "at", "position"),
     *("due_at", "set_at", "since", "wanted", "queued_at", "size", "amount"),
+    *("begins_at", "number", "look_at", "settled_at", "opted_out", "unanswered"),
 }
 """Columns with other numbers."""
 
@@ -116,8 +122,19 @@ async def lived(url: str, *accounts: str) -> None:
         handoff = Handoff(id="5", contact=Contact(id="bob"), at=NOON)
         (gone,) = await desk.hear("6", account=account, conversation="gone")
         await desk.store.erase(gone.thread_id, AT)
+        await announced(desk, account)
         await desk.receive(arrival("by hand:5", "bob", account=account, event=handoff, encoded=encode_event(handoff)))
     await desk.store.close()
+
+
+async def announced(desk: Desk, account: str) -> None:
+    """A broadcast of the account, to somebody."""
+    made = broadcast(f"b-{account}", account=account)
+    await desk.store.add_broadcast(made)
+    await desk.store.add_recipients(made.id, [recipient(1, "bob"), recipient(2, "joe")])
+    await desk.store.move_broadcast(made.id, BroadcastMove.STARTED, AT)
+    released = replace(send(made.id, "bob"), account=account, ref=ref_of("bob", account))
+    await desk.store.step_broadcast(BroadcastStep(broadcast_id=made.id, at=AT, releases=[(1, released)]))
 
 
 def moved(source: str, target: str, wrapped: Callable[[Any], Any] = lambda end: end, *, removes: bool) -> list[Copied]:
@@ -141,10 +158,13 @@ def of(account: str, everything: Contents) -> Contents:
     """The rows of an account, but for what it inherited."""
     threads = {row["id"] for row in everything["threads"] if row["account"] == account}
     messages = {row["id"] for row in everything["outbox"] if row["account"] == account}
+    announcements = {row["id"] for row in everything["broadcasts"] if row["account"] == account}
 
     def is_own(row: dict[str, Any]) -> bool:
         if "account" in row:
             return bool(row["account"] == account) and not str(row.get("name")).startswith("inherited")
+        if "broadcast_id" in row:
+            return row["broadcast_id"] in announcements
         return row["thread_id"] in threads if "thread_id" in row else row["outbox_id"] in messages
 
     return {table: [row for row in rows if is_own(row)] for table, rows in everything.items()}

@@ -9,6 +9,7 @@ from typing import Final
 import pytest
 
 import storage
+from bridge.store.broadcasts import BroadcastState, RecipientState
 from bridge.store.lifecycle import STATUS_RANK, HoldState, InboxState, OutboxState, Outcome, TimerState
 
 SOURCES: Final = sorted(
@@ -16,7 +17,16 @@ SOURCES: Final = sorted(
     for path in Path(str(storage.__file__)).parent.rglob("*.py")
     if path.name != "schema.py"  # a migration, once released, never changes
 )
-STATES: Final = {*InboxState, *OutboxState, *TimerState, *Outcome, *HoldState, *STATUS_RANK}
+STATES: Final = {
+    *InboxState,
+    *OutboxState,
+    *TimerState,
+    *Outcome,
+    *HoldState,
+    *STATUS_RANK,
+    *BroadcastState,
+    *RecipientState,
+}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 
 from bridge.events import STATUS_VALUES
 from bridge.store import INBOX_MOVES, OUTBOX_MOVES
+from bridge.store.broadcasts import (
+    BROADCAST,
+    RECIPIENT,
+    BroadcastMove,
+    BroadcastState,
+    RecipientMove,
+    RecipientState,
+)
 from bridge.store.lifecycle import (
     HOLDS,
     INBOX,
@@ -38,6 +46,8 @@ MACHINES: Final[tuple[tuple[Machine[Any, Any], type[StrEnum], type[StrEnum]], ..
     (OUTBOX, OutboxState, OutboxMove),
     (TIMERS, TimerState, TimerMove),
     (HOLDS, HoldState, HoldMove),
+    (BROADCAST, BroadcastState, BroadcastMove),
+    (RECIPIENT, RecipientState, RecipientMove),
 )
 every = pytest.mark.parametrize(("machine", "states", "moves"), MACHINES, ids=lambda value: getattr(value, "name", ""))
 

@@ -56,7 +56,7 @@ async def test_a_token_does_what_its_scopes_say(program: Program) -> None:
     writes = [operation for operation in OPERATIONS if operation.scope != "read"]
     assert len(writes) > 5
     for operation in writes:
-        path = operation.path.format(thread_id=1, letter_id="in-1", contact_id=1)
+        path = operation.path.format(thread_id=1, letter_id="in-1", contact_id=1, broadcast_id="b")
         assert await program.problem(operation.method, path, {}) == 403
     program.secret = SECRET
     assert (await program.get("/audit"))["items"] == []

@@ -13,6 +13,7 @@ StoreModel, a further suite, is in bridge.testing.contract.store.model and needs
 
 from __future__ import annotations
 
+from bridge.testing.contract.store.broadcasts import BroadcastContract
 from bridge.testing.contract.store.dead_letters import DeadLetterContract
 from bridge.testing.contract.store.deliveries import DeliveryContract
 from bridge.testing.contract.store.desk import Desk
@@ -58,11 +59,13 @@ class StoreContract(
     MergingContract,
     FollowingContract,
     SpendingContract,
+    BroadcastContract,
 ):
     """All that the engine asks of a store."""
 
 
 __all__ = [
+    "BroadcastContract",
     "DeadLetterContract",
     "DeliveryContract",
     "Desk",

@@ -178,6 +178,9 @@ class Told:
     def fetchable(self) -> None:
         self.log.append(("fetchable", ()))
 
+    def broadcasting(self) -> None:
+        self.log.append(("broadcasting", ()))
+
     def timed(self, due_at: int) -> None:
         self.log.append(("timed", (due_at,)))
 
