@@ -29,12 +29,14 @@ _BY_OTHER_NAMES: Final[Mapping[str, str]] = {
     "Python Software Foundation License": "PSF-2.0",
 }
 _ELSEWHERE: Final[Mapping[str, str]] = {
+    "axe-playwright-python": "MIT AND MPL-2.0",
     "colorama": "BSD-3-Clause",
     "httpx2-jsfetch": "BSD-3-Clause",
     "pywin32": "PSF-2.0",
+    "tiktoken": "MIT",
     "tzdata": "Apache-2.0",
 }
-"""Locked for other systems than the one that reads the metadata, and looked up by hand."""
+"""Looked up by hand: locked for another system, or without an identifier in the metadata."""
 _EXPRESSION: Final = re.compile(r"[\w.+-]+(?: (?:AND|OR) [\w.+-]+)*")
 PAGE: Final = """# The licences of what threadbridge needs
 
@@ -58,7 +60,7 @@ def licence_of(name: str) -> str:
     plain = re.sub(r"[()]", "", _BY_OTHER_NAMES.get(named, named))
     if _EXPRESSION.fullmatch(plain):
         return _BY_OTHER_NAMES.get(named, named)
-    return " AND ".join(sorted(_BY_OTHER_NAMES.get(text, "") for text in classified))
+    return " AND ".join(sorted(_BY_OTHER_NAMES.get(text, "") for text in classified)) or _ELSEWHERE.get(name, "")
 
 
 def is_allowed(licence: str) -> bool:
