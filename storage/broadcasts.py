@@ -32,7 +32,7 @@ BROADCAST_COLUMNS: Final = "id, account, status, reason, content, bounds, base, 
 RECIPIENT_VALUES: Final = "broadcast_id, number, contact, channel, conversation, fields, status, look_at"
 """What `recipient_values` gives."""
 RECIPIENT_COLUMNS: Final = (
-    "number, contact, channel, conversation, fields, status, reason, look_at, opted_out, unanswered"
+    "number, contact, channel, conversation, fields, status, reason, look_at, opted_out, unanswered, broadcast_id"
 )
 RUNNING: Final = f"status {one_of(*BROADCAST.before(BroadcastMove.ENDED))}"
 WAITING: Final = f"status {one_of(*RECIPIENT.before(RecipientMove.RELEASED))}"
@@ -120,7 +120,7 @@ def recipient_values(broadcast_id: str, recipient: Recipient) -> tuple[Any, ...]
 
 def recipient_row(row: Row) -> Recipient:
     """A recipient out of RECIPIENT_COLUMNS."""
-    number, to, channel, conversation, fields, state, reason, look_at, opted_out, unanswered = row
+    number, to, channel, conversation, fields, state, reason, look_at, opted_out, unanswered, _ = row
     return Recipient(
         number=number,
         to=to,

@@ -43,6 +43,10 @@ SEALED: Final[Mapping[str, Table]] = {
     "contacts": Table(("id",), ("content",)),
     "identities": Table((), (), ("value",), key=("account", "kind", "value")),
     "conflicts": Table((), (), ("value",), key=("contact_id", "account", "kind", "value")),
+    "broadcasts": Table(("id",), ("content",)),
+    "recipients": Table(
+        ("broadcast_id", "number"), ("contact", "fields"), ("conversation",), key=("broadcast_id", "number")
+    ),
     "step_spending": Table((), (), ("name",), key=("account", "name")),
     "media": Table(("thread_id", "inbox_id"), ("url",)),
     "early_statuses": Table(("inbox_id",), ("error",), key=("account", "message_id", "inbox_id")),
@@ -75,7 +79,7 @@ _LONG_KEY: Final = re.compile(r"(postback \S+) (.+) (\S*)", re.DOTALL)
 TEXTS: Final = frozenset(
     {
         *("threads.note", "inbox.error", "inbox.trace", "outbox.error", "outbox.delivery_error"),
-        *("attempts.reason", "media.url", "early_statuses.error", "secrets.value"),
+        *("recipients.contact", "attempts.reason", "media.url", "early_statuses.error", "secrets.value"),
     }
 )
 """Values that are texts; the others are bytes."""

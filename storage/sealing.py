@@ -11,7 +11,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from . import contacts, looking, media, records, rows, timers, tracing, views
+from . import broadcasts, contacts, looking, media, records, rows, timers, tracing, views
 from .sealed_columns import (
     SEALED,
     Plan,
@@ -150,6 +150,8 @@ _LISTS: Final = (
     _List(rows.PLACE_OF, {"": "threads"}),
     _List(rows.LOCKED),
     _List(rows.FAMILY),
+    _List(broadcasts.BROADCAST_COLUMNS, {"": "broadcasts"}, " FROM broadcasts"),
+    _List(broadcasts.RECIPIENT_COLUMNS, {"": "recipients"}, " FROM recipients"),
     _List(rows.SPENT_BUDGET, {"": "step_spending"}, " FROM step_spending"),
     _List(rows.STANDING, {"s": "step_spending"}, " FROM unnest"),
     _List(rows.SECRETS, {"": "secrets"}, " FROM secrets"),
