@@ -40,7 +40,7 @@ _GROUP: Final = "group"
 _TIMEOUT: Final = "timeout"
 
 
-def to_person(text: str = "One moment, somebody will answer you here.") -> Fallback:
+def to_person(text: str = "One moment, somebody will answer you here.") -> Callable[[Turn[Any], str], str]:
     """Say a text, and give the conversation to a person, with the reason as the note."""
 
     def hand_over(turn: Turn[Any], reason: str) -> str:
