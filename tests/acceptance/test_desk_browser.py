@@ -28,7 +28,7 @@ pytestmark = [
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 XSS: Final = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
 SERIOUS: Final = frozenset({"serious", "critical"})
-PAGES: Final = ("letters", "letters/in-1", "dashboard", "timers", "jobs", "audit")
+PAGES: Final = ("broadcasts", "letters", "letters/in-1", "dashboard", "timers", "jobs", "audit")
 
 
 async def remind(turn: Turn) -> None:

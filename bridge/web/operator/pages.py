@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from bridge.web.operator import audit, contacts, dashboard, inbox, letters, schedule, stream, trying
+from bridge.web.operator import audit, broadcasts, contacts, dashboard, inbox, letters, schedule, stream, trying
 
 PAGES: Final = (
     *inbox.PAGES,
     *contacts.PAGES,
+    *broadcasts.PAGES,
     *letters.PAGES,
     *dashboard.PAGES,
     *schedule.PAGES,
