@@ -124,9 +124,7 @@ class Stage:
         """Whether nothing is on its way, and nothing is waiting for another attempt."""
         if self._life is None or self._postings:
             return not self._postings
-        if self._life.stopped is not None:
-            return False
-        return not self._life.points and self._store.open_rows() == 0
+        return self._life.serves and not self._life.points and self._store.open_rows() == 0
 
     def begin(self, router: Router | None) -> None:
         """Start the bridge, if none is alive."""

@@ -161,7 +161,7 @@ def test_a_planted_mistake_is_found_by_this_fault_alone_and_shown_again_bit_for_
     router, make, scenario = PLANTED[fault]
     with World(router, make=make) as world:
         with pytest.raises(Counterexample) as caught:
-            world.explore(scenario, seeds=100, faults={fault})
+            world.explore(scenario, seeds=2500, faults={fault})
         found, smallest = caught.value.found, caught.value.smallest
         assert len(smallest.deviations) <= min(3, len(found.deviations))
         for schedule, trace in ((found.schedule, found.trace), (smallest.schedule, smallest.trace)):

@@ -122,7 +122,9 @@ class DeliveryWorker:
         ended = True
         self._pause.take(row.id)
         try:
-            again = await self._begin(row)
+            again = await self._begin(
+                replace(row, available_at=0) if row.available_at else row
+            )  # what it waited for is over
             ended = again is None
         except ClaimLost:
             raise
