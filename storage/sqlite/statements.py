@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import contextmanager
+from threading import Event
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import StatementFailed
@@ -17,7 +18,7 @@ from .connection import connect, execute, own_names
 from .schema import UNFINISHED
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
     from pathlib import Path
 
     from bridge.errors import StoreError
@@ -180,23 +181,25 @@ def _run(db: sqlite3.Connection, guard: Guard, statements: Sequence[Statement]) 
     return None
 
 
-def fetch(db: sqlite3.Connection, guard: Guard, statement: Statement) -> list[Record]:
-    """The rows of a query. Raises StatementFailed."""
-    with _bounded(db, "read"), guard.on(db, _QUERY, statement.shown):
+def fetch(
+    db: sqlite3.Connection, guard: Guard, statement: Statement, unwanted: Callable[[], bool] = lambda: False
+) -> list[Record]:
+    """The rows of a query, which ends once nobody wants them any more. Raises StatementFailed."""
+    with _bounded(db, "read", unwanted), guard.on(db, _QUERY, statement.shown):
         cursor = db.execute(f"{_READ}{statement.sql}", statement.parameters)
         names = tuple(column[0] for column in cursor.description)
         return [Record(names, row) for row in cursor]
 
 
 @contextmanager
-def _bounded(db: sqlite3.Connection, what: str) -> Iterator[None]:
+def _bounded(db: sqlite3.Connection, what: str, unwanted: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """While a turn's statements run, all webhooks wait: what takes too long is interrupted."""
     left = STEPS[what]
 
     def look() -> bool:
         nonlocal left
         left -= 1
-        return left < 0
+        return left < 0 or unwanted()
 
     db.set_progress_handler(look, _LOOK)
     try:
@@ -223,9 +226,11 @@ class OwnReads:
         async with self._one_at_a_time:
             if self._own is None:
                 self._own = await connect(str(self._path), read_only=True)
+            unwanted = Event()
             try:
-                return await execute(self._own, fetch, self._guard, statement)
+                return await execute(self._own, fetch, self._guard, statement, unwanted.is_set)
             except asyncio.CancelledError:
+                unwanted.set()  # the thread may not have begun, and there would be nothing to interrupt
                 self._own.interrupt()
                 raise
 
