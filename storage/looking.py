@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import orjson
 
@@ -12,6 +12,7 @@ from bridge.store.looks import FIRST, ThreadPage, TimerSummary
 from bridge.store.searching import LOOKED_THROUGH, Candidate, is_own, matcher
 
 from . import tracing, views
+from .fetching import Fetching
 from .records import REF
 from .timers import NEXT_DUE
 
@@ -49,15 +50,11 @@ class Looks(NamedTuple):
     to_come: str
 
 
-class Looking:
+class Looking(Fetching):
     """Both readers' methods for these lists."""
 
     LOOKS: ClassVar[Looks]
     TRACES: ClassVar[tracing.Queries]
-
-    async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
-        """The rows of a query."""
-        raise NotImplementedError
 
     async def _positions(self, thread_id: int, before: int, limit: int) -> Sequence[Row]:
         """The ids of a thread's latest rows below one, newest first; each with "in" or "out"."""

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import ClassVar
 
 from bridge.store.spending import Spent, SpentBudget
 
-if TYPE_CHECKING:
-    from .records import Row
+from .fetching import Fetching
 
 
-class Spending:
+class Spending(Fetching):
     """Both readers' methods for budgets."""
 
     SPENT: ClassVar[str]
     """Period and amount of an account's budget, by its name."""
     SPENDING: ClassVar[str]
     """The budgets of an account (None: of all), so many; as SpentBudget has them."""
-
-    async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
-        """The rows of a query."""
-        raise NotImplementedError
 
     async def spent(self, account: str, budget: str) -> Spent | None:
         """What was spent of a budget, or None."""

@@ -11,6 +11,7 @@ from bridge.store.replay import SIDES, letter_of
 from bridge.store.traces import Trace, TracedEvent, TracedMessage, TracedTimer, Try, comes_of, of_turn
 
 from . import views
+from .fetching import Fetching
 from .records import unpack
 
 if TYPE_CHECKING:
@@ -253,14 +254,10 @@ def _timer(row: Row) -> TracedTimer:
     return TracedTimer(id=row[0], name=row[1], due_at=row[2], set_at=row[3], state=row[4])
 
 
-class Tracing:
+class Tracing(Fetching):
     """Both readers' methods for traces."""
 
     TRACES: ClassVar[Queries]
-
-    async def _fetch(self, query: str, *values: Any) -> list[Row]:  # noqa: ANN401 - the query's own
-        """The rows of a query."""
-        raise NotImplementedError
 
     async def find(self, name: str) -> list[str]:
         """The events and messages that a name is for."""

@@ -12,7 +12,7 @@ except ModuleNotFoundError as error:
 
 from .backup import back_up, restore
 from .copying import open_copy_source, open_copy_target
-from .reader import open_reader
+from .reading import open_reader
 from .store import open_store
 
 __all__ = ["back_up", "open_copy_source", "open_copy_target", "open_reader", "open_store", "restore"]

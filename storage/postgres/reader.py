@@ -23,9 +23,7 @@ from ..spending import Spending
 from ..tracing import Tracing
 from ..unreadable import sort_out
 from . import broadcasts, contacts, encryption, looking, lookups, media, people, queries, retention, segments, steps
-from .connection import Readers, address_of
 from .evidence import is_ours
-from .migrations import check_readable
 from .tracing import QUERIES
 
 if TYPE_CHECKING:
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
 
     from bridge.events import ThreadRef
     from bridge.store.broadcasts import Broadcast, Counts, Recipient, RecipientState
-    from bridge.store.encryption import EncryptionKey
     from bridge.store.looks import (
         AccountSummary,
         AuditEntry,
@@ -386,23 +383,3 @@ class Reader(Looking, Spending, Tracing):
     async def counts(self) -> Mapping[str, int]:
         """How much is waiting and how much was given up."""
         return dict(await self._all(lambda row: (row[0], row[1]), views.COUNTS))
-
-
-class PostgresReader(Reader):
-    """The reading half alone, for commands that look into a store that somebody else owns."""
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._source.close()
-
-
-async def open_reader(url: str, keys: Sequence[EncryptionKey] = ()) -> PostgresReader:
-    """The store at `url` for reading only. Raises ConfigError, Unavailable, Broken, NewerSchema."""
-    readers = Readers(address_of(url))
-    try:
-        await check_readable(readers.fetch)
-        readers.sealer = await encryption.sealer_for(readers.fetch, keys)
-    except BaseException:
-        await readers.close()
-        raise
-    return PostgresReader(readers)
