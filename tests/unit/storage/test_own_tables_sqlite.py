@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -190,6 +191,19 @@ async def test_a_query_that_is_cancelled_holds_up_no_other(tmp_path: Path) -> No
         asking.cancel()
         async with asyncio.timeout(8):  # half of what it would take
             assert await desk.store.fetch("SELECT 1", ()) == [(1,)]
+
+
+def test_a_query_that_nobody_wants_when_it_begins_ends_at_the_first_look() -> None:
+    asked: list[bool] = []
+
+    def unwanted() -> bool:
+        asked.append(True)
+        return True
+
+    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
+    with closing(sqlite3.connect(":memory:")) as db, pytest.raises(StatementFailed):
+        statements.fetch(db, statements.Guard(), statements.query(endless, ()), unwanted)
+    assert asked == [True]
 
 
 def _is_fetching() -> bool:
