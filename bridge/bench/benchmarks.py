@@ -15,6 +15,7 @@ from bridge.bench.replies import e2e, events, latency, peers
 from bridge.bench.scale import scale
 from bridge.bench.shares import stages
 from bridge.bench.startup import startup
+from bridge.bench.sweeping import retention
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
@@ -33,9 +34,10 @@ BENCHMARKS: Final[dict[str, Callable[[Settings], Coroutine[Any, Any, Report]]]] 
     "startup": startup,
     "scale": scale,
     "events": events,
+    "retention": retention,
     "peers": peers,
 }
-ASKED_FOR: Final = frozenset({"growth", "growth-postgres", "scale", "events", "peers"})
+ASKED_FOR: Final = frozenset({"growth", "growth-postgres", "scale", "events", "retention", "peers"})
 """Benchmarks that run only when they are named."""
 
 

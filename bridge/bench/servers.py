@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,6 +39,8 @@ ACCOUNT: Final = {
 
 _FAST: Final = {"turns_per_minute": 1_000_000, "flood_per_minute": 1_000_000}
 """The guard looks at every turn as in production; its bounds admit contacts that say as much as no person does."""
+AGE: Final = 20 * 86_400
+"""Seconds after which a server with retention removes messages."""
 FOLLOWER: Final = "/events"
 """The path at the gateway to which outgoing events go."""
 STORE: Final = "BENCH_STORE"
@@ -86,6 +89,20 @@ def held(gateway: int, folder: str) -> web.AppRunner:
     return runner_for(_made(_Held, gateway, folder))
 
 
+def swept(gateway: int, folder: str) -> web.AppRunner:
+    """The whole bridge, which removes what is older than AGE from SIGUSR1 on, until SIGUSR2."""
+    return runner_for(_made(_Swept, gateway, folder, retention={"messages": f"{AGE}s"}))
+
+
+class _Swept(Bridge):
+    async def start(self) -> None:
+        await super().start()
+        loop, sweeping = asyncio.get_running_loop(), self.parts.retention
+        await sweeping.stop()
+        loop.add_signal_handler(signal.SIGUSR1, lambda: sweeping.start(first=0))
+        loop.add_signal_handler(signal.SIGUSR2, lambda: loop.create_task(sweeping.stop()))
+
+
 class _Held(Bridge):
     async def start(self) -> None:
         await super().start()
@@ -116,6 +133,7 @@ SERVERS: Final[dict[str, Callable[[int, str], web.AppRunner]]] = {
     "followed": followed,
     "watched": watched,
     "held": held,
+    "swept": swept,
 }
 
 

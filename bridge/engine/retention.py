@@ -53,10 +53,10 @@ class Retention:
         self._began_at = 0
         self._task: asyncio.Task[None] | None = None
 
-    def start(self) -> None:
-        """Remove what is old, now and then."""
+    def start(self, first: float = _FIRST) -> None:
+        """Remove what is old, now and then; `first` is in seconds."""
         if self._ages:
-            self._task = asyncio.get_running_loop().create_task(self._run(), name="retention")
+            self._task = asyncio.get_running_loop().create_task(self._run(first), name="retention")
 
     async def stop(self) -> None:
         """Remove nothing more."""
@@ -64,8 +64,8 @@ class Retention:
             self._task.cancel()
             await asyncio.wait({self._task})
 
-    async def _run(self) -> None:
-        await self._clock.sleep(_FIRST)
+    async def _run(self, first: float) -> None:
+        await self._clock.sleep(first)
         while True:
             rows = 0
             try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.bench import growth, startup
+from bridge.bench import growth, startup, sweeping
 from bridge.bench.memory import memory
 from bridge.bench.processes import BenchError
 from bridge.bench.shares import stages
@@ -52,6 +52,16 @@ async def test_growth_measures_both_shapes_of_a_past_beside_an_empty_store(monke
     names = ["20,000 messages in 1,000 conversations", "20,000 messages in 2,000 conversations"]
     assert [row.subject for row in report.rows if row.unit == "ratio"] == names
     assert [text for text in told if text.startswith("write")] == [f"write {name}: 20,000" for name in names]
+
+
+async def test_retention_removes_old_rows_while_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeping, "MILLION", 2_000)
+    report = await sweeping.retention(Settings(seconds=0.3, rounds=1))
+    assert report.problems == []
+    medians = {(row.subject, row.measure): row.spread.median for row in report.rows}
+    assert 0 < medians["old rows go", "rows removed"] <= 2_000
+    assert medians["old rows go", "file after"] >= medians["old rows go", "file before"] > 0
+    assert {"answer p99", "reply p99"} <= {measure for subject, measure in medians if subject == "old rows stay"}
 
 
 async def test_start_up_names_the_heaviest_imports(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
