@@ -50,6 +50,8 @@ MANNERS: Final[Mapping[str, Policy | Overlap]] = {
 }
 """By the first word of a text, how its turn goes; what is `typed` is handled where the state is a model."""
 ATTEMPTS: Final = 6
+HOPE: Final = 600.0
+"""Seconds that a handler may fail for everybody: each further day is two thousand tries like the others."""
 LIMIT: Final = 5.0
 """Seconds that a turn may take."""
 
@@ -195,7 +197,7 @@ class Life:
 
     async def _start(self, volatile: Volatile) -> None:
         self.store = await volatile.open(self._pause)
-        policy = TurnPolicy(router=adding_up(), timeout=LIMIT, backoff=Backoff(attempts=ATTEMPTS))
+        policy = TurnPolicy(router=adding_up(), timeout=LIMIT, backoff=Backoff(attempts=ATTEMPTS), give_up_after=HOPE)
         rng = Random(self._seed)
         watched: Any = Watched(self)
         self.dispatcher = Dispatcher(
