@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import os
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -20,6 +19,7 @@ from bridge.config.load import load_config
 from bridge.store.opening import open_reader
 from bridge.testing import World
 from bridge.testing.contract.store.desk import Desk, given_up
+from tests.support.child_pytest import COMMAND, environment
 from tests.support.planted_bugs import BUGS, MISSED, Bug
 from tests.support.recordings import keep
 
@@ -68,9 +68,8 @@ def captured(bug: Bug, module: str, router: Router, folder: Path, *, keep_texts:
 def outcomes(tests: Path, bots: Path) -> dict[str, str]:
     """By module, what pytest says of its test with the bots in a folder."""
     report = tests / "report.xml"
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(bots), *sys.path])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(tests)]
-    subprocess.run(command, env=environment, cwd=tests, check=False, capture_output=True, timeout=120)
+    command = [*COMMAND, f"--junitxml={report}", str(tests)]
+    subprocess.run(command, env=environment(bots, *sys.path), cwd=tests, check=False, capture_output=True, timeout=120)
     found = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written a moment ago
         failures = [*case.iter("failure"), *case.iter("error")]

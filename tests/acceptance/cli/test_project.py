@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.config.json_schema import file_schema
 from tests.docs.pages import ROOT
+from tests.support.child_pytest import COMMAND, environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,15 +42,7 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_test_of_a_new_project_passes(project: Path) -> None:
-    ours = ["-p", "bridge.testing.plugin"]  # the others take seconds to import
-    ran = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *ours],
-        cwd=project,
-        env=os.environ | {"PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    ran = subprocess.run(COMMAND, cwd=project, env=environment(ROOT), capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 

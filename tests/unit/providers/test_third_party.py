@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 import subprocess
 import sys
 import tomllib
@@ -26,6 +25,7 @@ from bridge.providers.registry import GROUP, emulator_type, provider_names, prov
 from bridge.testing.contract.provider import exchange
 from handlers.menu import router as menu
 from tests.docs.pages import DOCS, ROOT, blocks_of
+from tests.support.child_pytest import COMMAND, environment
 from tests.support.free_ports import free_port
 from tests.support.whole_bridges import SECRET, served
 
@@ -109,9 +109,9 @@ def test_its_errors_are_outcomes_like_any_others() -> None:
 def through_the_contract(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """The page's own tests, run as its author would run them."""
     return subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options, "test_pigeon.py"],
+        [*COMMAND, *options, "test_pigeon.py"],
         cwd=site,
-        env={**os.environ, "PYTHONPATH": f"{site}{os.pathsep}{ROOT}"},
+        env=environment(site, ROOT),
         capture_output=True,
         text=True,
         timeout=300,
