@@ -104,11 +104,11 @@ def empty_store() -> str:
     return url
 
 
-def new_database(name: str) -> str:
-    """The URL of a database without a schema; it replaces one of that name."""
+def new_database(name: str, like: str = "") -> str:
+    """The URL of a database without a schema, or like the one at another URL; it replaces one of that name."""
     own = server()
     name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}_{os.getpid()}"
-    _run(_create(own, name))
+    _run(_create(own, name, urlsplit(like).path[1:] or "template1"))
     parts = urlsplit(own)
     relaxed = f"{parts.query}&durability=relaxed".removeprefix("&")
     return parts._replace(path=f"/{name}", query=relaxed).geturl()
@@ -119,11 +119,11 @@ def _database() -> str:
     return new_database("contract")
 
 
-async def _create(own: str, name: str) -> None:
+async def _create(own: str, name: str, template: str) -> None:
     connection = await asyncpg.connect(own)
     try:
         await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        await connection.execute(f'CREATE DATABASE "{name}"')
+        await connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     finally:
         await connection.close()
 

@@ -103,7 +103,9 @@ def write_rows(file: Path, tables: Contents) -> None:
     """Make an SQLite store of rows."""
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         prepare(db)
+        db.execute("BEGIN")
         for table, rows in tables.items():
             for row in rows:
                 marks = ", ".join("?" * len(row))
                 db.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", [*row.values()])
+        db.execute("COMMIT")

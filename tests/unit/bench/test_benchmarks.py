@@ -45,13 +45,13 @@ async def test_stages_are_told_for_each_message() -> None:
 
 
 async def test_growth_measures_both_shapes_of_a_past_beside_an_empty_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "MILLION", 20_000)
+    monkeypatch.setattr(growth, "MILLION", 4_000)
     told: list[str] = []
     report = await growth.growth(Settings(seconds=0.1, rounds=1, tell=told.append))
     assert report.problems == []
-    names = ["20,000 messages in 1,000 conversations", "20,000 messages in 2,000 conversations"]
+    names = ["4,000 messages in 1,000 conversations", "4,000 messages in 400 conversations"]
     assert [row.subject for row in report.rows if row.unit == "ratio"] == names
-    assert [text for text in told if text.startswith("write")] == [f"write {name}: 20,000" for name in names]
+    assert [text for text in told if text.startswith("write")] == [f"write {name}: 4,000" for name in names]
 
 
 async def test_retention_removes_old_rows_while_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:

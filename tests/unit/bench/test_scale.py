@@ -71,13 +71,13 @@ async def test_both_processes_of_a_database_get_webhooks_and_what_is_missing_in_
 async def test_growth_on_postgresql_measures_both_shapes_beside_an_empty_store(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(growth, "MILLION", 20_000)
+    monkeypatch.setattr(growth, "MILLION", 4_000)
     told: list[str] = []
     report = await growth_postgres(settings.telling(told.append))
     assert report.problems == []
-    names = ["20,000 messages in 1,000 conversations", "20,000 messages in 2,000 conversations"]
+    names = ["4,000 messages in 1,000 conversations", "4,000 messages in 400 conversations"]
     assert [row.subject for row in report.rows if row.measure.startswith("bridge's time")] == names
-    assert [text for text in told if text.startswith("write")] == [f"write {name}: 20,000" for name in names]
+    assert [text for text in told if text.startswith("write")] == [f"write {name}: 4,000" for name in names]
 
 
 @pytest.mark.slow

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from contextlib import closing, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
@@ -194,19 +195,37 @@ def _lowered(table: str, row: dict[str, Any], name: str, shift: int) -> Any:
     return value
 
 
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], str]:
+    """A store of a kind that has lived: `shop` and `desk` in the first, `desk` alone in the second. Take a copy."""
+    folder = tmp_path_factory.mktemp("lives")
+
+    @cache
+    def life(kind: str, name: str) -> str:
+        url = new_database(f"lived_{name}") if kind == "postgresql" else f"sqlite:///{folder}/{name}.db"
+        asyncio.run(lived(url, *(["desk", "shop"] if name == "first" else ["desk"])))
+        return url
+
+    return life
+
+
 @pytest.fixture(params=["sqlite to sqlite", "sqlite to postgresql", "postgresql to sqlite", "postgresql to postgresql"])
-def stores(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[str, str]:
+def stores(request: pytest.FixtureRequest, lives: Callable[[str, str], str], tmp_path: Path) -> tuple[str, str]:
     """Two stores that have lived: `shop` and `desk` in one, `desk` alone in the other."""
     kinds = request.param.split(" to ")
-    places = [f"sqlite:///{tmp_path}/first.db", f"sqlite:///{tmp_path}/second.db"]
-    bases = ["first", "second"]
     first, second = (
-        new_database(base) if kind == "postgresql" else place
-        for kind, place, base in zip(kinds, places, bases, strict=True)
+        copy_of(lives(kind, name), tmp_path / f"{name}.db")
+        for kind, name in zip(kinds, ("first", "second"), strict=True)
     )
-    asyncio.run(lived(first, "desk", "shop"))
-    asyncio.run(lived(second, "desk"))
     return first, second
+
+
+def copy_of(store: str, file: Path) -> str:
+    """The same beside it: a file, or a database of its name."""
+    if store.startswith("postgresql:"):
+        return new_database(file.stem, like=store)
+    shutil.copy(path_of(store), file)
+    return f"sqlite:///{file}"
 
 
 def shift_of(source: Contents, target: Contents) -> int:
