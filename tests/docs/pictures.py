@@ -9,9 +9,9 @@ from typing import Final
 
 from playwright.sync_api import expect, sync_playwright
 
-from tests.acceptance.test_console_browser import ARGUMENTS, CHROMIUM
 from tests.docs.pages import DOCS, ROOT
 from tests.release.tryout import clean, serving, wait_until_ready
+from tests.support.browsers import ARGUMENTS, CHROMIUM
 
 CONSOLE: Final = "console.png"
 _ORDER: Final = ("hello", "teas", "matcha", "2")

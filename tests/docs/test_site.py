@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.acceptance.test_console_browser import ARGUMENTS, CHROMIUM
 from tests.docs.pages import DOCS, PAGES, ROOT, name_of
 from tests.docs.pictures import CONSOLE, take
 from tests.docs.site import address, flaws, left_out, linked_from, source, staged
+from tests.support.browsers import ARGUMENTS, CHROMIUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
