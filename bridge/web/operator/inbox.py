@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import hdrs, web
 
+from bridge.store.answering import may_write
 from bridge.store.port import MANY
 from bridge.web.api import messages, models, threads
 from bridge.web.control_protocol import number_of
@@ -45,6 +46,7 @@ async def _thread(ask: Ask) -> web.StreamResponse:
         "earlier": rows[0].id if len(rows) == _LATEST else None,
         "contact_id": None if row.contact_id is None else ask.call().id_of(summary.ref.account, row.contact_id),
         "opted_out": bool(row.opted_out),
+        "may_answer": await may_write(backend.store, summary.id),
     }
     return ask.render("timeline.html" if ask.is_fragment else "thread.html", **values, key=secrets.token_hex(16))
 

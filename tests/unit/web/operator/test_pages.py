@@ -114,6 +114,20 @@ async def test_what_a_person_writes_is_sent_once_however_often_the_form_is_poste
         assert (await person.post("threads/1/write", {"text": text})).status in {303, 422}
 
 
+@pytest.mark.parametrize("sections", [{"consent": {"stop": ["stop"]}}])
+async def test_who_opted_out_is_written_to_once_they_write_again(person: Person) -> None:
+    await person.hears("stop")
+    assert "does not leave until they write again" in (await person.open("threads/1")).words
+    refused = await person.post("threads/1/write", {"text": "Bob here"}, **{"HX-Request": "true"})
+    assert (refused.status, "wrote nothing since" in refused.words) == (409, True)
+    await person.hears("one question")
+    assert "leaves as an answer to that" in (await person.open("threads/1")).words
+    assert (await person.post("threads/1/write", {"text": "Bob here"})).status == 303
+    await person.bridge.settle()
+    assert "sent" in (await person.open("threads/1")).words.partition("Bob here")[2]
+    assert await person.bridge.store.dead_letters() == []
+
+
 async def test_a_conversation_is_taken_and_returned_and_the_audit_says_by_whom(person: Person) -> None:
     await person.hears("hello")
     await person.post("threads/1/take", {"note": "mine"})
