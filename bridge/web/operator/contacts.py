@@ -10,12 +10,16 @@ from bridge.store.looks import ThreadSearch
 from bridge.web.api import contacts, models, threads
 from bridge.web.api.problems import Refusal
 from bridge.web.operator.page import Page
+from bridge.web.operator.previews import previews
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aiohttp import web
 
     from bridge.store.people.cards import ContactCard
     from bridge.web.operator.page import Ask
+    from bridge.web.operator.previews import Preview
 
 _THREADS: Final = 50
 """Conversations of a person that their page shows."""
@@ -36,12 +40,15 @@ async def _contacts(ask: Ask) -> web.StreamResponse:
 async def _contact(ask: Ask) -> web.StreamResponse:
     """One person."""
     _, card, person = await contacts.found(ask.call(), ask.path["contact_id"])
-    return ask.render("contact.html", person=person, page=await _talks(ask, person), parts=_parts(card, person))
+    page, said = await _talks(ask, person)
+    return ask.render("contact.html", person=person, page=page, said=said, parts=_parts(card, person))
 
 
-async def _talks(ask: Ask, person: models.ContactOut) -> models.Threads:
+async def _talks(ask: Ask, person: models.ContactOut) -> tuple[models.Threads, Mapping[str, Preview]]:
+    """The conversations of a person, and what was said last in each."""
     talks = [await threads.thread(ask.call(thread_id=thread_id)) for thread_id in person.threads[:_THREADS]]
-    return models.Threads(items=talks, next=None)
+    page = models.Threads(items=talks, next=None)
+    return page, await previews(ask, page)
 
 
 def _parts(card: ContactCard, person: models.ContactOut) -> list[dict[str, Any]]:
@@ -62,7 +69,7 @@ async def _alike(ask: Ask) -> web.StreamResponse:
     backend, _, person = await contacts.found(call, ask.path["contact_id"])
     if other_id := ask.request.query.get("other", ""):
         _, _, other = await contacts.found(call, other_id)
-        both = [(one, await _talks(ask, one)) for one in (person, other)]
+        both = [(one, *await _talks(ask, one)) for one in (person, other)]
         return ask.render("merge.html", person=person, other=other, both=both)
     text = ask.read(models.ThreadsAsked, {"text": ask.request.query.get("text")}).text.strip()
     people: dict[str, models.ContactOut] = {}

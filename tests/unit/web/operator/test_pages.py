@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -49,6 +50,23 @@ async def test_the_inbox_comes_page_by_page_each_conversation_once(person: Perso
         _, _, rest = shown.text.partition('class="more"><a href="?')
         path = f"inbox?{rest.partition(chr(34))[0]}" if rest else ""
     assert found == [f"guest-{number:03}" for number in range(119, -1, -1)]
+
+
+async def test_each_row_shows_what_was_said_last_as_one_line(person: Person) -> None:
+    await person.hears("hello")
+    await person.hears("boom\n<b>bob</b>   " + "x" * 300, "bob")
+    await person.hears("boom", "eve")
+    for path in ("inbox", "inbox?text=bo", "contacts/2"):
+        shown = await person.open(path)
+        (line,) = re.findall(r'class="last out"><span class="sr">Sent: </span>(you said boom[^<]*)<', shown.text)
+        assert line.startswith("you said boom &lt;b&gt;bob&lt;/b&gt; xxx"), path
+        assert (len(unescape(line)), line[-1]) == (160, "…")
+    rows = (await person.open("inbox")).text
+    assert 'class="last in"><span class="sr">Received: </span>boom<' in rows
+    assert ">you said hello<" in rows
+    await person.post("threads/1/write", {"text": "Bob here"})
+    await person.bridge.settle()
+    assert "Sent: Bob here" in (await person.open("inbox")).words
 
 
 @pytest.mark.parametrize(
