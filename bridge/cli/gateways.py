@@ -14,7 +14,7 @@ from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.emulation.server import EmulatorServer
 from bridge.emulation.signing import signer_for
-from bridge.providers.registry import BUILT_IN, emulator_type
+from bridge.providers.registry import GATEWAYS, emulator_type
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -45,7 +45,7 @@ def gateway_accounts() -> dict[str, dict[str, Any]]:
     inbound = {"auth": "standard-webhooks", "secrets": [secret]}
     return {
         name: {"provider": name, "base_url": _NOBODY, "inbound": inbound, **emulator_type(name).sample_settings}
-        for name in sorted(BUILT_IN.keys() - {PLAYGROUND})
+        for name in GATEWAYS
     }
 
 
