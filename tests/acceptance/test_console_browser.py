@@ -183,7 +183,7 @@ async def test_what_is_typed_during_a_restart_is_kept_and_said_once(page: Page, 
     await expect(page.locator(".message.in .state").last).to_have_text("not sent yet, trying again…")
     await expect(bubbles(page, "out")).to_have_text(["echo: before"])
     await served.start()
-    await expect(page.locator("#link")).to_have_text("live", timeout=30_000)
+    await expect(page.locator("#link")).to_have_text("live")
     await expect(bubbles(page, "out")).to_have_text(["echo: before", "echo: during"])
     await expect(bubbles(page)).to_have_text(["before", "during"])
     await expect(page.locator(".message.in .state").last).to_have_text("stored")
@@ -197,7 +197,7 @@ async def test_what_could_not_be_sent_survives_a_reload_and_is_said_once(page: P
     await page.reload()
     await expect(bubbles(page)).to_have_text(["early"])
     served.bridge.refusing = False
-    await expect(bubbles(page, "out")).to_have_text(["echo: early"], timeout=30_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: early"])
     assert len(next(iter(served.bridge.entries.values()))) == 2
 
 
@@ -218,7 +218,7 @@ async def test_a_stored_message_whose_answer_was_lost_is_not_said_twice(page: Pa
     await expect(bubbles(page, "out")).to_have_text(["echo: once"])
     await expect(page.locator(".message.in .state")).to_have_text("stored")
     await write(page, "next")
-    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"], timeout=30_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"])
     await expect(bubbles(page)).to_have_text(["once", "next"])
 
 

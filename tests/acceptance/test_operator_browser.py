@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 import pytest_asyncio
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 from pydantic import SecretStr
 
 from bridge.messages import Button, Buttons
@@ -153,6 +153,18 @@ async def test_the_inbox_is_live_and_arrow_keys_walk_it(page: Page, desk: Desk) 
     await expect(page.get_by_role("heading", level=1)).to_have_text("Ann")
 
 
+async def test_what_happens_before_a_page_hears_of_news_is_shown(page: Page, desk: Desk) -> None:
+    await desk.hears("hello")
+
+    async def late(route: Route) -> None:
+        await desk.hears("more")
+        await route.continue_()
+
+    await page.route("**/news", late, times=1)
+    await page.goto(f"{desk.url}/threads/1")
+    await expect(page.locator(".said.contact .bubble")).to_have_text(["hello", "more"])
+
+
 async def test_a_person_writes_takes_over_and_returns(page: Page, desk: Desk) -> None:
     await desk.hears("hello")
     await page.goto(f"{desk.url}/threads/1")
@@ -259,8 +271,8 @@ async def test_a_viewer_sees_no_button_that_changes_anything(browser: Browser, d
 async def test_a_session_that_ended_leads_to_the_login_without_a_reload(page: Page, desk: Desk) -> None:
     await desk.hears("hello")
     await page.goto(f"{desk.url}/threads/1")
-    await page.context.clear_cookies()
     await page.fill("#words", "x")
+    await page.context.clear_cookies()
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("#password")).to_be_visible()
 

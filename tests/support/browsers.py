@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,7 +23,11 @@ BROWSING: Final = [
 """What marks a module whose tests have a browser."""
 XSS: Final = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
 """What a contact may write; nobody's browser runs it."""
+PATIENCE: Final = 30_000
+"""Milliseconds that a page may take on a machine with much else to do."""
 _SERIOUS: Final = frozenset({"serious", "critical"})
+
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -38,7 +42,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def page_of(browser: Browser, *, width: int = 1280, height: int = 800) -> AsyncIterator[Page]:
     """An empty page; a script error, a breach of the content security policy, or XSS that ran fails the test."""
     context = await browser.new_context(viewport={"width": width, "height": height}, locale="en-GB")
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     page = await context.new_page()
     troubles: list[str] = []
     page.on("pageerror", lambda error: troubles.append(str(error)))

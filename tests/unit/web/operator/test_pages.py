@@ -196,7 +196,8 @@ async def test_a_contact_is_merged_with_one_that_a_search_finds_and_unmerged(per
     for text in ("bob", "BO", "2"):
         shown = await person.open(f"contacts/1/merge?text={text}", **{"HX-Request": "true"})
         assert re.findall(r'href="([^"]*)"', shown.text) == ["../../contacts/1/merge?other=2"], text
-    for text in ("nobody", "99", "demo:x", ""):
+    assert "Search for the other contact." in (await person.open("contacts/1/merge")).words
+    for text in ("nobody", "99", "demo:x"):
         assert "No contact fits." in (await person.open(f"contacts/1/merge?text={text}")).words
     both = await person.open("contacts/1/merge?other=2")
     for part in ("console/ann", "console/bob", "Merge 2 into 1", 'href="../../threads/2"'):
