@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 import orjson
 
-from bridge.events import Contact, ThreadRef
+from bridge.events import Contact, Echo, ThreadRef
 from bridge.store.looks import FIRST, ThreadPage, TimerSummary
 from bridge.store.searching import LOOKED_THROUGH, Candidate, is_own, matcher
+from bridge.store.takeover import SPOKEN
 
 from . import tracing, views
 from .fetching import Fetching
-from .records import REF
+from .records import REF, one_of
 from .timers import NEXT_DUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from bridge.store.looks import Place, ThreadSearch
+    from bridge.store.looks import HistoryEntry, Place, ThreadSearch
     from bridge.store.traces import TracedEvent, TracedMessage
 
     from .records import Row
@@ -28,6 +29,8 @@ CANDIDATE: Final = "t.updated_at, t.id, t.account, t.channel, t.conversation, t.
 IS_LISTED: Final = "(t.leads_to IS NULL OR t.last_heard IS NOT NULL)"
 """Nothing happens any more in the other ones."""
 TO_COME: Final = f"r.id, r.thread_id, {REF}, t.contact, r.name, r.due_at, r.set_at, r.message, r.handler, r.since"
+EVENT_SAID: Final = f"kind {one_of(*SPOKEN, Echo.tag)}"
+"""Events that are somebody's words."""
 _CHUNK: Final = 1000
 """Threads that are read at once, where most of them may not be meant."""
 
@@ -37,7 +40,8 @@ class Looks(NamedTuple):
 
     `latest` and `held` (those that a person has) are of an account before a place, so many; `of_ids` are by a JSON list
     of ids, and `named` by two forms of an identity. `waiting` and `dead` give ids of threads, so many. `summaries` are
-    by a JSON list. `to_come` gives TO_COME of an account behind a place.
+    by a JSON list. `to_come` gives TO_COME of an account behind a place. `last_said` gives threads of a JSON list, each
+    with the id of what was said last in it; `entries` are things said, by a JSON list of ids.
     """
 
     latest: str
@@ -48,6 +52,8 @@ class Looks(NamedTuple):
     dead: str
     summaries: str
     to_come: str
+    last_said: str
+    entries: str
 
 
 class Looking(Fetching):
@@ -116,6 +122,13 @@ class Looking(Fetching):
         asked = [(search.waits, self.LOOKS.waiting), (search.dead, self.LOOKS.dead)]
         sets = [{row[0] for row in await self._fetch(query, LOOKED_THROUGH)} for is_asked, query in asked if is_asked]
         return set.intersection(*sets)
+
+    async def last_said(self, thread_ids: Sequence[int]) -> dict[int, HistoryEntry]:
+        """By thread, what was said last in it."""
+        places = await self._fetch(self.LOOKS.last_said, _json(thread_ids))
+        rows = await self._fetch(self.LOOKS.entries, _json([row[1] for row in places]))
+        entries = {row[0]: views.history_entry(row) for row in rows}
+        return {row[0]: entries[row[1]] for row in places if row[1] in entries}
 
     async def timeline(
         self, thread_id: int, *, before: int | None = None, limit: int = 100

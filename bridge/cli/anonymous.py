@@ -19,8 +19,13 @@ _WORDS: Final = (
 )
 _LETTERS: Final = "bcdfghjklmnpqrstvwz"
 _VOWELS: Final = "aeiou"
-NAMES: Final = ("ann", "bob", "carl", "dora", "eve", "fritz", "gina", "hugo")
+_NAMES: Final = ("ann", "bob", "carl", "dora", "eve", "fritz", "gina", "hugo")
 """Of the people of a captured test; later ones are numbered."""
+
+
+def person_name(number: int) -> str:
+    """The name of one of the people of a captured test."""
+    return _NAMES[number] if number < len(_NAMES) else f"person{number}"
 
 
 class Replacements:

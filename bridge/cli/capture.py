@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import orjson
 import typer
 
-from bridge.cli.anonymous import Replacements, words
+from bridge.cli.anonymous import Replacements, person_name, words
 from bridge.cli.looking import OfDemo, OfDev, StoreUrl  # noqa: TC001 - typer reads the annotations
 from bridge.cli.output import DEFAULT, ConfigFile, bot_at_work, complain, exits, leave
-from bridge.cli.recording import Conversation, Recording, bot_and_store, conversation
+from bridge.cli.recording import Conversation, Recording, bot_and_store, contact_of, conversation, with_account
 from bridge.cli.replay_run import rerun
 from bridge.cli.story import Story, written
 from bridge.cli.threads import no_store_yet
@@ -25,9 +25,10 @@ from bridge.routing.router import combine, rulebook_of
 from bridge.store.lifecycle import InboxState
 from bridge.store.opening import open_reader
 from bridge.store.replay import letter_of
+from bridge.store.takeover import SPOKEN
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from bridge.config.load import Config
     from bridge.routing.router import Router
@@ -126,6 +127,7 @@ async def _captured(source: Config, name: str) -> Captured | None:
 
 def told(captured: Captured, config: Config, router: Router, *, keep_texts: bool) -> Story:
     """The story of a conversation, with as few words of its people as it takes to fail as it did."""
+    config = with_account(config, captured.conversation.ref)
     trial = _Trial(captured, config, router)
     original = trial.run(captured.conversation.events)
     failure = _failure(captured)
@@ -137,7 +139,8 @@ def told(captured: Captured, config: Config, router: Router, *, keep_texts: bool
     events, kept = trial.anonymous(original, keep_texts=keep_texts)
     if kept:
         notes.append(f"{kept} texts are as they were written, because what happens depends on them: read them first.")
-    final = trial.run(events)
+    people = trial.people(events, original)
+    final = trial.run([_named(event, people) for event in events])
     return Story(
         title=f"Captured from production: {captured.letter or f'conversation {captured.conversation.id}'}.",
         conversation=replace(
@@ -146,6 +149,7 @@ def told(captured: Captured, config: Config, router: Router, *, keep_texts: bool
         config=config,
         failure=failure,
         is_message=captured.is_message,
+        people=people,
         said=final.messages,
         notes=notes,
         wants_statuses=rulebook_of(router).wants(Status.tag),
@@ -191,8 +195,7 @@ class _Trial:
         self._config = config
         self._router = router
         self._trials = 0
-        contacts = [event.values.get("contact", {}) for event in captured.conversation.events]
-        self._people = {*words(*(f"{contact.get('name') or ''}" for contact in contacts))}
+        self._people = {*words(*(f"{contact_of(event).get('name') or ''}" for event in captured.conversation.events))}
         self.names = Replacements()
 
     def run(self, events: Sequence[TracedEvent]) -> _Ran:
@@ -244,6 +247,24 @@ class _Trial:
             return False
         return all(_same(then, now, self.names) for then, now in zip(original.messages, ran.messages, strict=True))
 
+    def people(self, events: Sequence[TracedEvent], original: _Ran) -> dict[str, str]:
+        """By contact, the name in the test; one in the shape of their own, where what happens depends on that."""
+        people: dict[str, str] = {}
+        for event in events:
+            contact = str(contact_of(event).get("id", ""))
+            if event.kind not in SPOKEN or contact in people:
+                continue
+            plain = person_name(len(people))
+            shaped = self.names.text(contact_of(event).get("name") or plain)
+            goes = [self._goes_so(events, {contact: name}, original) for name in (plain, shaped)]
+            people[contact] = shaped if goes == [False, True] else plain
+        return people
+
+    def _goes_so(self, events: Sequence[TracedEvent], people: Mapping[str, str], original: _Ran) -> bool:
+        """Whether the same events fail at the same lines, and as much is said, when people have these names."""
+        ran = self.run([_named(event, people) for event in events])
+        return ran.states == original.states and len(ran.messages) == len(original.messages)
+
     def _replaced(self, event: TracedEvent, only: Collection[str] | None) -> TracedEvent:
         """An event with its texts replaced (`only`: these words of them), and its person by another."""
         values = dict(event.values)
@@ -266,6 +287,14 @@ class _Trial:
             for key, value in orjson.loads(message).items()
         }
         return orjson.dumps(values).decode()
+
+
+def _named(event: TracedEvent, people: Mapping[str, str]) -> TracedEvent:
+    """An event of which the person has another name."""
+    contact = contact_of(event)
+    if (name := people.get(str(contact.get("id", "")))) is None:
+        return event
+    return replace(event, content=orjson.dumps({**event.values, "contact": {**contact, "name": name}}))
 
 
 def _texts(event: TracedEvent) -> list[str]:

@@ -13,24 +13,18 @@ from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from random import Random
 from typing import TYPE_CHECKING, Annotated, Any, Final, Self
 from urllib.parse import quote
 
 import aiohttp
 import typer
 
-from bridge.cli.emulate import emulator_for
+from bridge.cli.gateways import PLAYGROUND, gateway_of
 from bridge.cli.looking import DEV_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, Verbose, complain, exits, say
-from bridge.cli.urls import webhook_url
-from bridge.clock import SystemClock
 from bridge.config.load import load_config, read_file
 from bridge.config.problems import PREFIX
-from bridge.emulation.server import EmulatorServer
-from bridge.emulation.signing import signer_for
 from bridge.errors import ConfigError
-from bridge.providers.registry import emulator_type
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -114,22 +108,18 @@ class _Scene:
             await scene.servers.aclose()
             raise
         accounts = scene.config.accounts
-        if not any(account.provider.name == "playground" for account in accounts.values()) and _CONSOLE not in accounts:
-            scene.environment[f"{PREFIX}ACCOUNTS__{_CONSOLE.upper()}__PROVIDER"] = "playground"
+        if not any(account.provider.name == PLAYGROUND for account in accounts.values()) and _CONSOLE not in accounts:
+            scene.environment[f"{PREFIX}ACCOUNTS__{_CONSOLE.upper()}__PROVIDER"] = PLAYGROUND
         return scene
 
     async def _emulate(self, account: Account) -> None:
-        if account.provider.name == "playground":
+        if account.provider.name == PLAYGROUND:
             return
         try:
-            kind = emulator_type(account.provider.name)
-            url = webhook_url(self.config.server.local_url, account, show_secrets=True)
-            sign = signer_for(account.inbound, SystemClock().now, Random()) if account.inbound else None  # noqa: S311 - ids
+            server = gateway_of(account, self.config.server.local_url, self.ports.get(account.name, 0))
         except (LookupError, ValueError) as error:
             self.lines.append(f"{account.name}: not emulated: {error}; messages go to {account.provider.base_url}")
             return
-        emulator = emulator_for(kind, account, honour_keys=False)
-        server = EmulatorServer(emulator, port=self.ports.get(account.name, 0), webhook=url, sign=sign)
         await self.servers.enter_async_context(server)
         self.ports[account.name] = int(server.url.rpartition(":")[2])
         self.environment[f"{PREFIX}ACCOUNTS__{account.name.upper()}__BASE_URL"] = server.url

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import field
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from dataclasses import field, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from bridge.cli.gateways import PLAYGROUND
 from bridge.cli.looking import looked_at
 from bridge.cli.serve import demo_config
+from bridge.config.load import Config
 from bridge.engine.turns.signing import SIGNING
 from bridge.events import Echo, Send, Status, Timer, Unrecognised, decode_event
 from bridge.frozen import dataclass
@@ -18,7 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from pathlib import Path
 
-    from bridge.config.load import Config
     from bridge.events import Event, ThreadRef
     from bridge.store.port import StoreReader
     from bridge.store.traces import TracedEvent, TracedMessage
@@ -78,6 +80,14 @@ def bot_and_store(file: Path, store: str | None, *, dev: bool, demo: bool) -> tu
     return config, config if store is None else looked_at(file, store)
 
 
+def with_account(config: Config, ref: ThreadRef) -> Config:
+    """The configuration with the account of a conversation; `dev` adds one of the playground that no file has."""
+    if ref.account in config.accounts or ref.provider != PLAYGROUND:
+        return config
+    added = Config.from_dict({"accounts": {ref.account: {"provider": PLAYGROUND}}}).accounts
+    return replace(config, accounts=MappingProxyType({**config.accounts, **added}))
+
+
 def arrival_of(event: TracedEvent, ref: ThreadRef, wants: Callable[[str], bool]) -> Arrival | None:
     """A recorded event as it came; None for what was not understood."""
     read = event_of(event)
@@ -95,6 +105,12 @@ def arrival_of(event: TracedEvent, ref: ThreadRef, wants: Callable[[str], bool])
         channel=event.channel,
         received_at=event.received_at,
     )
+
+
+def contact_of(event: TracedEvent) -> Mapping[str, Any]:
+    """The contact of a recorded event, as its fields."""
+    contact: Mapping[str, Any] = event.values.get("contact", {})
+    return contact
 
 
 def event_of(event: TracedEvent) -> Event | None:

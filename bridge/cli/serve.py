@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import sys
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import typer
 
+from bridge.cli.gateways import PLAYGROUND, emulated, gateway_accounts
 from bridge.cli.looking import DEMO_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
 from bridge.cli.streams import serve_without_output
@@ -24,7 +25,7 @@ from bridge.log.foreign import foreign_logs
 from bridge.workers.link import Link
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Iterator
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 
 
 def run(
@@ -93,7 +94,10 @@ def demo(
 ) -> None:
     """Chat with a bot in the browser: no account, no key, no configuration.
 
-    The conversation is kept in threadbridge-demo.db in this folder, and continues after a restart.
+    The page /console/try plays a contact of each gateway, all of which are emulated. It shows each message on the wire,
+    and lets things go wrong.
+
+    The conversations are kept in threadbridge-demo.db in this folder, and continue after a restart.
 
     Example: `threadbridge demo --port 9000`
 
@@ -102,25 +106,37 @@ def demo(
     With an auto-responder: `threadbridge demo --auto replies.toml`
     """
     with exits():
-        made = demo_config(port, config, auto)
+        accounts = gateway_accounts()
+        made = demo_config(port, config, auto, accounts)
 
         def ready() -> None:
             say("")
             typer.secho(f"  Chat here: {made.server.local_url}/console", bold=True)
+            say(f"  Or as a contact of any gateway: {made.server.local_url}/console/try")
             say("")
             say(f"  The conversation is kept in {made.storage.file}, and continues after a restart.")
             say("  Ctrl-C stops.")
             say("")
 
-        _serve(made, ready)
+        async def placed(servers: AsyncExitStack) -> Config:
+            for name, url in (await emulated(made, servers)).items():
+                accounts[name]["base_url"] = url
+            return demo_config(port, config, auto, accounts)
+
+        _serve(made, ready, placed=placed)
 
 
-def demo_config(port: int, file: Path | None, auto: Path | None = None) -> Config:
-    """The playground on this machine, with an auto-responder, the handlers of `file`, or the menu."""
+def demo_config(
+    port: int, file: Path | None, auto: Path | None = None, accounts: Mapping[str, Mapping[str, Any]] | None = None
+) -> Config:
+    """The playground and gateways on this machine, with an auto-responder, the handlers of `file`, or the menu.
+
+    `accounts` are those of the gateways; None: nobody emulates them.
+    """
     values: dict[str, Any] = {
         "server": {"port": port},
         "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / DEMO_STORE))}"},
-        "accounts": {"demo": {"provider": "playground"}},
+        "accounts": {"demo": {"provider": PLAYGROUND}, **(gateway_accounts() if accounts is None else accounts)},
         "log": {"format": "text", "show_errors": True},
     }
     if auto is not None:
@@ -139,7 +155,15 @@ def _named(config: Config) -> str:
     return ", ".join(config.accounts) or "no accounts"
 
 
-def _serve(config: Config, ready: Callable[[], None], stop_with: int | None = None, link: Link | None = None) -> None:
+def _serve(
+    config: Config,
+    ready: Callable[[], None],
+    stop_with: int | None = None,
+    link: Link | None = None,
+    *,
+    placed: Callable[[AsyncExitStack], Awaitable[Config]] | None = None,
+) -> None:
+    """`placed` makes the configuration anew, with what lasts as long as the bridge serves."""
     from bridge.app.serve import Listening, serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
@@ -149,7 +173,12 @@ def _serve(config: Config, ready: Callable[[], None], stop_with: int | None = No
     serve_without_output()
     with _addressed(config), foreign_logs():
         listening = Listening(sockets=handed_over(config), stop_with=stop_with, link=link)
-        _run(serve(config, ready=is_ready, listening=listening))
+
+        async def main() -> None:
+            async with AsyncExitStack() as servers:
+                await serve(await placed(servers) if placed else config, ready=is_ready, listening=listening)
+
+        _run(main())
 
 
 @contextmanager

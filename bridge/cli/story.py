@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.cli.anonymous import NAMES
+from bridge.cli.anonymous import person_name
+from bridge.cli.recording import contact_of
 from bridge.events import Echo, Handoff, Message, Postback, Returned, Send, Status
 from bridge.frozen import dataclass
+from bridge.providers.registry import GATEWAYS
+from bridge.store.lifecycle import InboxState
+from bridge.store.takeover import MISSED
 from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
@@ -35,12 +39,14 @@ _WIDE: Final = 100
 class Story:
     """What the test tells. `failure` is what the turn of the last event raised ("": it raised nothing).
 
-    `said` are the messages that the contacts saw; `notes` are what a reader should know.
+    `people` are the contacts: by their ids, their names in the test. `said` are the messages that they saw; `notes` are
+    what a reader should know.
     """
 
     title: str
     conversation: Conversation
     config: Config
+    people: Mapping[str, str]
     failure: str = ""
     is_message: bool = False
     said: Sequence[TracedMessage] = ()
@@ -103,7 +109,7 @@ def _world(story: Story, routers: str) -> Iterator[str]:
     yield f"        [{routers}],"
     yield f"        at=datetime({at.year}, {at.month}, {at.day}, {at.hour}, {at.minute}, {at.second}, tzinfo=UTC),"
     ref = story.conversation.ref
-    if ref.account != ref.provider:
+    if ref.account not in GATEWAYS or ref.account != ref.provider:
         settings: dict[str, Any] = {"provider": ref.provider}
         account = story.config.accounts.get(ref.account)
         if account is not None and (channels := getattr(account.settings, "channels", None)):
@@ -135,26 +141,21 @@ def _python(value: Any) -> str:  # noqa: ANN401 - any JSON
 
 
 def _people(story: Story) -> dict[str, str]:
-    """By contact id, the name of a person in the test."""
-    people: dict[str, str] = {}
-    for event in story.conversation.events:
-        contact = str(event.values.get("contact", {}).get("id", ""))
-        if event.kind in {Message.tag, Postback.tag} and contact not in people:
-            number = len(people)
-            people[contact] = NAMES[number] if number < len(NAMES) else f"person{number}"
-    return people or {"": NAMES[0]}
+    """By contact id, what a person is in the code of the test."""
+    return {contact: person_name(number) for number, contact in enumerate(story.people or [""])}
 
 
 def _scene(story: Story) -> Iterator[str]:
     ref = story.conversation.ref
     locales = {
-        str(event.values.get("contact", {}).get("id", "")): event.values.get("contact", {}).get("locale")
+        str(contact_of(event).get("id", "")): contact_of(event).get("locale")
         for event in story.conversation.events
         if event.kind == Message.tag
     }
     for contact, name in _people(story).items():
         locale = f", locale={_python(locales[contact])}" if locales.get(contact) and ref.provider == "aelyst" else ""
-        yield f"{name} = world.contact({_python(ref.account)}, {_python(ref.channel)}, {_python(name)}{locale})"
+        called = _python(story.people.get(contact, name))
+        yield f"{name} = world.contact({_python(ref.account)}, {_python(ref.channel)}, {called}{locale})"
 
 
 def _acts(story: Story) -> Iterator[str]:
@@ -171,8 +172,9 @@ def _acts(story: Story) -> Iterator[str]:
 
 
 def _between(before: TracedEvent, event: TracedEvent) -> Iterator[str]:
-    """The time from one event to the next."""
-    if before.done_at is None or before.done_at > event.received_at:
+    """The time from one event to the next; one that is kept for a person has no turn that could be under way."""
+    was_kept = before.state == InboxState.HELD or before.reason == MISSED
+    if not was_kept and (before.done_at is None or before.done_at > event.received_at):
         return
     gap = round((event.received_at - before.received_at) / SECOND)
     yield f'await world.advance("{gap}s")' if gap else "await world.settle()"
@@ -180,7 +182,7 @@ def _between(before: TracedEvent, event: TracedEvent) -> Iterator[str]:
 
 def _act(event: TracedEvent, people: Mapping[str, str], story: Story) -> Iterator[str]:
     values = event.values
-    name = people.get(str(values.get("contact", {}).get("id", "")), next(iter(people.values())))
+    name = people.get(str(contact_of(event).get("id", "")), next(iter(people.values())))
     match event.kind:
         case Message.tag:
             yield _says(name, values)

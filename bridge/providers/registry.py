@@ -30,6 +30,8 @@ BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
         "whautochat": "bridge.providers.whautochat:WhautoChat",
     }
 )
+GATEWAYS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
+"""Those of ours that speak to somebody elsewhere."""
 
 
 def provider_names() -> tuple[str, ...]:

@@ -232,6 +232,10 @@ class StoreReader(HousekeepingReader, BroadcastReader, Protocol):
         """A thread's messages as stored, whatever became of them, by their ids, behind one of them."""
         ...
 
+    async def last_said(self, thread_ids: Sequence[int]) -> Mapping[int, HistoryEntry]:
+        """By thread, what was said last in it, by the contact or by us; a thread without anything said is left out."""
+        ...
+
     async def timeline(
         self, thread_id: int, *, before: int | None = None, limit: int = 100
     ) -> list[TracedEvent | TracedMessage]:

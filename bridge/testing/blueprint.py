@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pydantic import SecretStr
@@ -17,11 +18,13 @@ from bridge.errors import SendError
 from bridge.events import ThreadRef
 from bridge.messages import Text
 from bridge.providers.optional import Begins
+from bridge.providers.playground import PlaygroundSettings
 from bridge.providers.port import HonoursKeys, Outbound, Webhook
-from bridge.providers.registry import BUILT_IN, emulator_type
+from bridge.providers.registry import GATEWAYS, emulator_type
 from bridge.routing.loading import load_routers
 from bridge.routing.router import Router, combine
 from bridge.strict_json import read_object
+from bridge.testing import playground
 from bridge.testing.loop import START
 from bridge.units import micros
 
@@ -29,11 +32,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from datetime import datetime
 
-    from bridge.providers.port import Credential, Emulator, Hook, Inbound, Provider, Request, Response
+    from bridge.config.accounts import Account
+    from bridge.providers.port import Credential, Emulator, EmulatorType, Hook, Inbound, Provider, Request, Response
 
 T = TypeVar("T")
 
-PROVIDERS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
+PROVIDERS: Final = GATEWAYS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,7 +167,9 @@ def as_router(given: Router | Sequence[Router] | str | None) -> Router | None:
             return combine(list(given))
 
 
-_other_end: Final = cache(emulator_type)
+@cache
+def _other_end(provider: str) -> EmulatorType:
+    return playground.Phone if provider == playground.NAME else emulator_type(provider)
 
 
 @cache
@@ -180,8 +186,18 @@ def _configured(
         own = given.get(name, {})
         provider = own.get("provider", name)
         sample = emulator_type(str(provider)).sample_settings
-        tables[name] = {"provider": provider, "base_url": f"https://{name}.test", **sample, **own}
-    return Config.from_dict({**settings, "accounts": tables}), tables
+        base_url = {} if provider == playground.NAME else {"base_url": f"https://{name}.test"}
+        tables[name] = {"provider": provider, **base_url, **sample, **own}
+    config = Config.from_dict({**settings, "accounts": tables})
+    accounts = {name: _with_phone(account) for name, account in config.accounts.items()}
+    return replace(config, accounts=MappingProxyType(accounts)), tables
+
+
+def _with_phone(account: Account) -> Account:
+    """An account of which contacts see what is said: the playground's own page is in no world."""
+    if not isinstance(account.settings, PlaygroundSettings):
+        return account
+    return replace(account, provider=playground.PlaygroundOfWorld(account.name, account.settings))
 
 
 def _credential(provider: Provider, emulator: Emulator) -> Credential | None:

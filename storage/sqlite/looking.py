@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from .. import views
-from ..looking import CANDIDATE, IS_LISTED, TO_COME, Looks
+from ..looking import CANDIDATE, EVENT_SAID, IS_LISTED, TO_COME, Looks
 from ..records import EVENT_HELD, EVENT_OPEN, MESSAGE_OPEN
 from ..timers import WAITING
 from . import segments
@@ -22,6 +22,12 @@ SELECT thread_id FROM (
     SELECT thread_id FROM {0} INDEXED BY {0}_dead WHERE {1} ORDER BY done_at DESC, id DESC LIMIT ?1)
 WHERE thread_id IS NOT NULL
 """
+_LAST: Final = f"""
+coalesce((SELECT id FROM {{0}} INDEXED BY {{0}}_past
+          WHERE id >> {segments.BITS} = s.n AND thread_id = j.value AND id > 0 AND {{1}} ORDER BY id DESC LIMIT 1), 0)
+"""
+_SAID_IN: Final = _LAST.format("inbox", f"{EVENT_SAID} AND event >= x'01'")
+_SAID_OUT: Final = _LAST.format("outbox", "message >= x'01'")
 LOOKS: Final = Looks(
     latest=f"SELECT {CANDIDATE} FROM threads t INDEXED BY threads_latest WHERE t.account = ?1 AND {_BEFORE}",
     held=f"""
@@ -44,6 +50,18 @@ UNION SELECT thread_id FROM outbox INDEXED BY outbox_work WHERE {MESSAGE_OPEN} L
 SELECT {TO_COME} FROM timers r INDEXED BY timers_due CROSS JOIN threads t ON t.id = r.thread_id
 WHERE r.{WAITING} AND r.account = ?1 AND r.due_at >= ?2 AND (r.due_at, r.id) > (?2, ?3)
 ORDER BY r.due_at, r.id LIMIT ?4
+""",
+    last_said=f"""
+WITH RECURSIVE s (n) AS (
+    SELECT ({segments.NEWEST}) >> {segments.BITS} UNION ALL SELECT n - 1 FROM s WHERE n > 0),
+last (thread_id, id) AS (
+    SELECT j.value, (SELECT id FROM (SELECT max({_SAID_IN}, {_SAID_OUT}) AS id FROM s) WHERE id > 0 LIMIT 1)
+    FROM json_each(?1) j)
+SELECT thread_id, id FROM last WHERE id IS NOT NULL
+""",
+    entries=f"""
+SELECT {views.HISTORY} FROM inbox WHERE id IN (SELECT value FROM json_each(?1))
+UNION ALL SELECT {views.SAID} FROM outbox o WHERE o.id IN (SELECT value FROM json_each(?1))
 """,
 )
 _POSITIONS: Final = f"""

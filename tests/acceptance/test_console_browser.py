@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from bridge.events import Postback
 from bridge.messages import Button, Buttons, Card, Cards, Document, Image, Location, Menu, Raw, Row, Section, Text
 from bridge.store.lifecycle import OutboxState
 from bridge.web.console.routes import add_console
 from bridge.web.refusals import clean_errors
+from tests.support.browsers import BROWSING, XSS, browser, page_of
 from tests.support.console_bridge import ACCOUNT, MemoryBridge, silent
 
 if TYPE_CHECKING:
@@ -24,14 +23,8 @@ if TYPE_CHECKING:
     from bridge.events import Event
     from bridge.messages import Outgoing
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the console's page is not tried out"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
-
-XSS = '<img src=x onerror="window.broken=1"><script>window.broken=1</script>'
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+__all__ = ["browser"]
+pytestmark = BROWSING
 
 
 def shop(event: Event) -> Sequence[Outgoing]:
@@ -70,14 +63,6 @@ class Served:
         await self.runner.cleanup()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def served() -> AsyncIterator[Served]:
     served = Served()
@@ -88,18 +73,11 @@ async def served() -> AsyncIterator[Served]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, served: Served) -> AsyncIterator[Page]:
-    """The page, opened; a script error or a breach of the content security policy fails the test."""
-    context = await browser.new_context(viewport={"width": 1100, "height": 700})
-    context.set_default_timeout(30_000)
-    page = await context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    await page.goto(served.url)
-    await expect(page.locator("#link")).to_have_text("live")
-    yield page
-    await context.close()
-    assert troubles == []
+    """The page, opened."""
+    async with page_of(browser, width=1100, height=700) as page:
+        await page.goto(served.url)
+        await expect(page.locator("#link")).to_have_text("live")
+        yield page
 
 
 def bubbles(page: Page, direction: str = "in") -> Any:
@@ -205,7 +183,7 @@ async def test_what_is_typed_during_a_restart_is_kept_and_said_once(page: Page, 
     await expect(page.locator(".message.in .state").last).to_have_text("not sent yet, trying again…")
     await expect(bubbles(page, "out")).to_have_text(["echo: before"])
     await served.start()
-    await expect(page.locator("#link")).to_have_text("live", timeout=30_000)
+    await expect(page.locator("#link")).to_have_text("live")
     await expect(bubbles(page, "out")).to_have_text(["echo: before", "echo: during"])
     await expect(bubbles(page)).to_have_text(["before", "during"])
     await expect(page.locator(".message.in .state").last).to_have_text("stored")
@@ -219,7 +197,7 @@ async def test_what_could_not_be_sent_survives_a_reload_and_is_said_once(page: P
     await page.reload()
     await expect(bubbles(page)).to_have_text(["early"])
     served.bridge.refusing = False
-    await expect(bubbles(page, "out")).to_have_text(["echo: early"], timeout=30_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: early"])
     assert len(next(iter(served.bridge.entries.values()))) == 2
 
 
@@ -240,7 +218,7 @@ async def test_a_stored_message_whose_answer_was_lost_is_not_said_twice(page: Pa
     await expect(bubbles(page, "out")).to_have_text(["echo: once"])
     await expect(page.locator(".message.in .state")).to_have_text("stored")
     await write(page, "next")
-    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"], timeout=30_000)
+    await expect(bubbles(page, "out")).to_have_text(["echo: once", "echo: next"])
     await expect(bubbles(page)).to_have_text(["once", "next"])
 
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from bridge import Job, Message, Router, Turn
 from bridge.errors import HandlerError
+from tests.support.browsers import BROWSING, XSS, browser, log_in, no_serious_fault, page_of
 from tests.support.desk_pages import PASSWORD, Desk, desk_of
 from tests.support.whole_bridges import konnek_text
 
@@ -20,14 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the console's pages are not tried out"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-XSS: Final = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
-SERIOUS: Final = frozenset({"serious", "critical"})
+__all__ = ["browser"]
+pytestmark = BROWSING
 PAGES: Final = ("broadcasts", "letters", "letters/in-1", "dashboard", "timers", "jobs", "audit")
 
 
@@ -53,14 +46,6 @@ def bot() -> Router:
     return router
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with desk_of(tmp_path, bot(), is_open=False) as desk:
@@ -73,21 +58,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, desk: Desk) -> AsyncIterator[Page]:
-    """The page after the login; a script error or a breach of the content security policy fails the test."""
-    context = await browser.new_context(viewport={"width": 1100, "height": 800}, locale="en-GB")
-    context.set_default_timeout(30_000)
-    page = await context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    await page.goto(f"{desk.url}/login?next=letters")
-    await page.get_by_label("Password").fill(PASSWORD)
-    await page.keyboard.press("Enter")
-    await expect(page.get_by_role("heading", name="Dead letters")).to_be_visible()
-    yield page
-    assert await page.evaluate("window.broken") is None
-    await context.close()
-    assert troubles == []
+    """The page after the login."""
+    async with page_of(browser, width=1100) as page:
+        await log_in(page, desk.url, PASSWORD)
+        await page.goto(f"{desk.url}/letters")
+        yield page
 
 
 def letters(page: Page) -> Any:
@@ -191,17 +166,12 @@ async def test_rows_are_walked_with_the_arrows(page: Page) -> None:
 @pytest.mark.parametrize("language", ["en", "id"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_no_page_keeps_anyone_out(page: Page, desk: Desk, scheme: Any, language: str) -> None:
-    await page.emulate_media(color_scheme=scheme)
     await page.context.add_cookies([{"name": "threadbridge_language", "value": language, "url": desk.url}])
     await desk.sample()
     for path in PAGES:
         await page.goto(f"{desk.url}/{path}")
         assert await page.evaluate("document.documentElement.lang") == language
-        found = (await Axe().run(page)).response["violations"]
-        serious = [
-            (each["id"], [node["html"] for node in each["nodes"]]) for each in found if each["impact"] in SERIOUS
-        ]
-        assert serious == [], path
+        await no_serious_fault(page, scheme)
 
 
 async def test_a_phone_has_every_page_without_scrolling_sideways(page: Page, desk: Desk) -> None:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-import shutil
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-import pytest
 import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, Route, expect
 from pydantic import SecretStr
 
 from bridge.messages import Button, Buttons
 from bridge.routing.router import Router
+from tests.support.browsers import BROWSING, XSS, browser, log_in, no_serious_fault, page_of
 from tests.support.whole_bridges import Served, served
 
 if TYPE_CHECKING:
@@ -23,16 +21,10 @@ if TYPE_CHECKING:
 
     from bridge import Turn
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the console's pages are not tried out"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+__all__ = ["browser"]
+pytestmark = BROWSING
 PASSWORD: Final = "correct horse battery"
 VIEWER: Final = "only looking at it"
-XSS: Final = '"><img src=x onerror="window.broken=1"><script>window.broken=1</script>'
-SERIOUS: Final = frozenset({"serious", "critical"})
 
 
 def shop() -> Router:
@@ -81,14 +73,6 @@ class Desk:
         await self._bridge.bridge.settle()
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
-
-
 @pytest_asyncio.fixture(loop_scope="module")
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     config = {
@@ -103,38 +87,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser, desk: Desk) -> AsyncIterator[Page]:
-    """A page, logged in; a script error or a breach of the content security policy fails the test."""
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    context.set_default_timeout(30_000)
-    page = await context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    await log_in(page, desk, PASSWORD)
-    yield page
-    await context.close()
-    assert troubles == []
-
-
-async def log_in(page: Page, desk: Desk, password: str) -> None:
-    await page.goto(f"{desk.url}/login")
-    await page.fill("#password", password)
-    await page.keyboard.press("Enter")
-    await page.wait_for_url("**/inbox")
-
-
-async def no_serious_fault(page: Page) -> None:
-    """Axe-core finds nothing that would keep a person out, in the light nor in the dark."""
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme)
-        results = await Axe().run(page)
-        faults = [
-            f"{fault['id']}: {[node['html'] for node in fault['nodes']]}"
-            for fault in results.response["violations"]
-            if fault["impact"] in SERIOUS
-        ]
-        assert faults == [], page.url
-    await page.emulate_media(color_scheme="light")
+    """A page, logged in."""
+    async with page_of(browser) as page:
+        await log_in(page, desk.url, PASSWORD)
+        yield page
 
 
 async def test_a_wrong_password_is_told_and_the_right_one_leads_on(browser: Browser, desk: Desk) -> None:
@@ -195,6 +151,18 @@ async def test_the_inbox_is_live_and_arrow_keys_walk_it(page: Page, desk: Desk) 
     await expect(rows.nth(1)).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("heading", level=1)).to_have_text("Ann")
+
+
+async def test_what_happens_before_a_page_hears_of_news_is_shown(page: Page, desk: Desk) -> None:
+    await desk.hears("hello")
+
+    async def late(route: Route) -> None:
+        await desk.hears("more")
+        await route.continue_()
+
+    await page.route("**/news", late, times=1)
+    await page.goto(f"{desk.url}/threads/1")
+    await expect(page.locator(".said.contact .bubble")).to_have_text(["hello", "more"])
 
 
 async def test_a_person_writes_takes_over_and_returns(page: Page, desk: Desk) -> None:
@@ -263,11 +231,37 @@ async def test_a_contact_is_found_and_erased_after_a_second_thought(page: Page, 
     await expect(page.get_by_text("No conversation fits.")).to_be_visible()
 
 
+async def test_two_contacts_are_merged_and_unmerged_by_keyboard(page: Page, desk: Desk) -> None:
+    await desk.hears("hello")
+    await desk.hears("hello", conversation="bob", name=XSS)
+    await page.goto(f"{desk.url}/contacts/1")
+    await page.get_by_role("link", name="Merge with another contact").press("Enter")
+    await page.keyboard.type("img")  # the search has the focus
+    await expect(page.locator("a.row")).to_have_count(1)
+    await page.locator("a.row").press("Enter")
+    await expect(page.get_by_role("heading", level=2)).to_have_text(["Ann", XSS])
+    await expect(page.locator(".pair")).to_contain_text("console/bob")
+    await no_serious_fault(page)
+    await page.get_by_role("link", name="Let 2 be the one that counts").press("Enter")
+    await page.get_by_role("button", name="Merge 1 into 2").press("Enter")
+    await expect(page.locator(".merged")).to_contain_text("Contact 1")
+    await no_serious_fault(page)
+    await page.set_viewport_size({"width": 360, "height": 740})
+    for path in ("contacts/2", "contacts/1/merge", "contacts/1/merge?other=2"):
+        await page.goto(f"{desk.url}/{path}")
+        assert await page.evaluate("document.documentElement.scrollWidth") == 360, path
+        await no_serious_fault(page)
+    await page.goto(f"{desk.url}/contacts/2")
+    await page.get_by_role("button", name="Unmerge 1").press("Enter")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Ann")
+    await expect(page.locator("a.row")).to_have_count(1)
+
+
 async def test_a_viewer_sees_no_button_that_changes_anything(browser: Browser, desk: Desk) -> None:
     await desk.hears("hello")
     context = await browser.new_context()
     page = await context.new_page()
-    await log_in(page, desk, VIEWER)
+    await log_in(page, desk.url, VIEWER)
     await page.goto(f"{desk.url}/threads/1")
     await expect(page.locator("main")).to_contain_text("echo: hello")
     assert await page.locator("main button").count() == 0
@@ -277,8 +271,8 @@ async def test_a_viewer_sees_no_button_that_changes_anything(browser: Browser, d
 async def test_a_session_that_ended_leads_to_the_login_without_a_reload(page: Page, desk: Desk) -> None:
     await desk.hears("hello")
     await page.goto(f"{desk.url}/threads/1")
-    await page.context.clear_cookies()
     await page.fill("#words", "x")
+    await page.context.clear_cookies()
     await page.keyboard.press("Control+Enter")
     await expect(page.locator("#password")).to_be_visible()
 

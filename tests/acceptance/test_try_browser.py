@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 
-import pytest
 import pytest_asyncio
 from aiohttp import web
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 from pydantic import SecretStr
 
 from bridge.app.http import runner_for
@@ -24,6 +21,7 @@ from bridge.messages import Button, Buttons
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.whautochat.emulator import Emulator as WhautoChat
 from bridge.routing.router import Router
+from tests.support.browsers import BROWSING, browser, no_serious_fault, page_of
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -33,12 +31,8 @@ if TYPE_CHECKING:
     from bridge import Turn
     from bridge.providers.port import EmulatorType
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-pytestmark = [
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: the console's pages are not tried out"),
-    pytest.mark.asyncio(loop_scope="module"),
-]
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+__all__ = ["browser"]
+pytestmark = BROWSING
 SECRET: Final = "a-secret-of-24-bytes-or-more"
 GATEWAYS: Final[dict[str, tuple[EmulatorType, dict[str, Any]]]] = {
     "shop": (Konnek, {"provider": "konnek"}),
@@ -59,14 +53,6 @@ def shop() -> Router:
         return Buttons("What would you like?", [Button("tea", "See the teas"), Button("open", "Opening hours")])
 
     return router
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="module")
@@ -92,14 +78,8 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(browser: Browser) -> AsyncIterator[Page]:
-    context = await browser.new_context(viewport={"width": 1280, "height": 800}, locale="en-GB")
-    page = await context.new_page()
-    troubles: list[str] = []
-    page.on("pageerror", lambda error: troubles.append(str(error)))
-    page.on("console", lambda line: troubles.append(line.text) if "Content Security Policy" in line.text else None)
-    yield page
-    await context.close()
-    assert troubles == []
+    async with page_of(browser) as page:
+        yield page
 
 
 async def test_a_contact_presses_a_button_on_one_gateway_and_answers_by_number_on_another(page: Page, url: str) -> None:
@@ -119,8 +99,7 @@ async def test_a_contact_presses_a_button_on_one_gateway_and_answers_by_number_o
     await expect(page.locator(".said.bot .bubble")).to_contain_text(["What would you like?", "You pressed tea."])
     await expect(page.locator("#wire")).to_contain_text("/send/")
     await expect(page.locator("#wire")).to_contain_text("You pressed tea.")
-    results = await Axe().run(page)
-    assert [fault["id"] for fault in results.response["violations"] if fault["impact"] in {"serious", "critical"}] == []
+    await no_serious_fault(page)
 
 
 async def test_what_goes_wrong_is_chosen_and_shown(page: Page, url: str) -> None:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.acceptance.test_console_browser import ARGUMENTS, CHROMIUM
 from tests.docs.pages import DOCS, PAGES, ROOT, name_of
-from tests.docs.pictures import CONSOLE, take
+from tests.docs.pictures import PICTURES, take
 from tests.docs.site import address, flaws, left_out, linked_from, source, staged
+from tests.support.browsers import ARGUMENTS, CHROMIUM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,11 +131,12 @@ def test_the_site_in_a_browser_asks_no_other_host_and_its_search_finds() -> None
 
 @pytest.mark.slow
 @pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine: no picture can be taken")
-def test_the_picture_of_the_console_can_be_taken_again_and_is_as_large(tmp_path: Path) -> None:
+def test_the_pictures_of_the_console_can_be_taken_again_and_are_as_large(tmp_path: Path) -> None:
     take(tmp_path)
-    first, again = ((folder / CONSOLE).read_bytes() for folder in (DOCS / "images", tmp_path))
-    assert first[:8] == again[:8] == b"\x89PNG\r\n\x1a\n"
-    assert first[16:24] == again[16:24], "width and height: run `python -m tests.docs.pictures`"
+    for name in PICTURES:
+        first, again = ((folder / name).read_bytes() for folder in (DOCS / "images", tmp_path))
+        assert first[:8] == again[:8] == b"\x89PNG\r\n\x1a\n"
+        assert first[16:24] == again[16:24], f"{name}, width and height: run `python -m tests.docs.pictures`"
 
 
 def _look(browser: Browser, home: str, width: int) -> None:

@@ -79,7 +79,9 @@ async def test_nothing_leaves_after_it_but_one_confirmation(word: str) -> None:
 async def test_what_is_said_later_is_answered_and_confirmed_no_second_time() -> None:
     with World(router, settings=SETTINGS) as world:
         ann = await stopped(world)
-        await ann.says("hello", "stop", "hi")
+        await ann.says("hello")
+        await world.settle()
+        await ann.says("stop", "hi")
         await world.settle()
         assert ann.texts == ["Bye.", "you said hello", "you said hi"]
 
@@ -296,3 +298,61 @@ async def test_what_a_person_writes_leaves_at_night_and_not_to_who_opted_out() -
         await world.agent(bob).writes("Bob here")
         await world.settle()
         assert bob.texts == ["Bye."]
+
+
+async def test_what_a_person_writes_answers_what_the_contact_said_after_opting_out() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world)
+        agent = world.agent(ann)
+        await agent.takes()
+        await ann.says("one question")
+        await world.settle()
+        await agent.writes("Which?")
+        await agent.writes("I am Bob.")
+        await world.settle()
+        assert ann.texts == ["Bye.", "Which?", "I am Bob."]
+        await ann.says("stop")
+        await world.settle()
+        await agent.writes("Are you sure?")
+        await world.settle()
+        assert ann.texts == ["Bye.", "Which?", "I am Bob."]
+        await agent.returns()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await ann.says("yes")
+        await world.settle()
+        await world.send("konnek", "ann", "sale", channel="telegram")
+        await world.settle()
+        assert ann.texts == ["Bye.", "Which?", "I am Bob.", "you said yes"]
+
+
+async def test_what_a_person_wrote_before_the_contact_stopped_does_not_leave_after_it() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world, "hello")
+        await ann.says("one question")
+        await world.settle()
+        world.down("konnek")
+        await world.agent(ann).writes("Which?")
+        await ann.says("stop")
+        assert not await world.until(lambda: len(ann.texts) > 3)
+        world.up("konnek")
+        await world.settle()
+        assert ann.texts == ["you said hello", "Bye.", "you said one question"]
+        (letter,) = await world.inside(world.bridge.store.dead_letters())
+        assert letter.reason == "the contact opted out"
+        await ann.says("sorry, go on")
+        assert await world.inside(world.bridge.parts.letters.replay(letter.id))
+        await world.settle()
+        assert "Which?" not in ann.texts
+
+
+async def test_it_is_found_behind_many_messages_that_did_not_leave() -> None:
+    with World(router, settings=SETTINGS) as world:
+        ann = await stopped(world)
+        await ann.says("one question")
+        await world.settle()
+        for number in range(130):
+            await world.send("konnek", "ann", f"sale {number}", channel="telegram")
+        await world.settle()
+        await world.agent(ann).writes("Which?")
+        await world.settle()
+        assert ann.texts == ["Bye.", "you said one question", "Which?"]

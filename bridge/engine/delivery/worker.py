@@ -19,6 +19,8 @@ from bridge.log import log, outcome_of
 from bridge.planning.plan import Bar
 from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
+from bridge.store.answering import answered_by
+from bridge.store.consent import forbids
 from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.people.identities import addressee_of
 from bridge.units import SECOND
@@ -142,7 +144,10 @@ class DeliveryWorker:
             return None
         if row.attempt == 0:
             row = replace(row, attempt=1)
-        ready = self._fit(row, await self._tools.store.thread(row.thread_id))
+        thread = await self._tools.store.thread(row.thread_id)
+        if forbids(thread, row):
+            row = replace(row, answers=await answered_by(self._tools.store, thread, row))
+        ready = self._fit(row, thread)
         if isinstance(ready, Unfit):
             await self._end_unfit(row, ready)
             return None

@@ -119,7 +119,7 @@ class CommitBuilder:
         plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
         opted_out = thread.opted_out
         if effects.opts_out is not None:
-            opted_out = (opted_out or newest.id) if effects.opts_out else 0
+            opted_out = newest.id if effects.opts_out else 0
         change = _change(effects.handoff, thread, events)
         left = ThreadRow(
             id=thread.id,

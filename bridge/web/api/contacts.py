@@ -29,14 +29,14 @@ async def contacts(call: Call) -> models.Contacts:
     """People, those first met last first; or those of an identity."""
     asked: models.ContactsAsked = call.query
     place = read_cursor(asked.cursor)
-    found: list[tuple[ContactCard, models.ContactOut]] = []
+    shown_cards: list[tuple[ContactCard, models.ContactOut]] = []
     for backend in call.backends:
         if asked.identity is not None:
             cards = await backend.store.contacts_named(asked.identity)
         else:
             cards = await _seen(call, backend, MANY if place is None else place[0], asked.limit + 1)
-        found += [(card, shown) for card in cards if (shown := _contact(call, card)) is not None]
-    page, more = page_of(found, asked.limit, lambda each: (each[0].id, each[0].id))
+        shown_cards += [(card, shown) for card in cards if (shown := _contact(call, card)) is not None]
+    page, more = page_of(shown_cards, asked.limit, lambda each: (each[0].id, each[0].id))
     return models.Contacts(items=[shown for _, shown in page], next=more if asked.identity is None else None)
 
 
@@ -49,16 +49,28 @@ async def _seen(call: Call, backend: Backend, before: int, limit: int) -> list[C
     return seen
 
 
+async def found(call: Call, contact_id: str) -> tuple[Backend, ContactCard, models.ContactOut]:
+    """A person by the id of any of their contacts, and where they are. Raises Refusal."""
+    try:
+        backend, number = _number(call, contact_id)
+        card = await backend.store.contact(number)
+    except NoContact:
+        card = None
+    if card is None or (shown := _contact(call, card)) is None:
+        raise Refusal(404, _NO_CONTACT)
+    return backend, card, shown
+
+
 async def contact(call: Call) -> models.ContactOut:
     """One person."""
-    _, _, shown = await _found(call, call.path["contact_id"])
+    _, _, shown = await found(call, call.path["contact_id"])
     return shown
 
 
 async def merge(call: Call) -> models.ContactOut:
     """Say that two contacts are one person, who goes on as the first."""
-    backend, card, _ = await _found(call, call.path["contact_id"])
-    other_backend, other, _ = await _found(call, call.body.other)
+    backend, card, _ = await found(call, call.path["contact_id"])
+    other_backend, other, _ = await found(call, call.body.other)
     if other_backend is not backend:
         raise Refusal(409, "the two are in different databases")
     await call.audit(backend, "merge", _all_of(call, card)[0], f"contact {card.id} with {other.id}")
@@ -70,7 +82,7 @@ async def merge(call: Call) -> models.ContactOut:
 
 async def unmerge(call: Call) -> models.ContactOut:
     """Say that a contact who was merged is a person of their own."""
-    backend, card, _ = await _found(call, call.path["contact_id"])
+    backend, card, _ = await found(call, call.path["contact_id"])
     await call.audit(backend, "unmerge", _all_of(call, card)[0], f"contact {call.path['contact_id']}")
     number = _number(call, call.path["contact_id"])[1]
     if not await backend.store.unmerge_contact(number, call.clock.now()):
@@ -80,23 +92,11 @@ async def unmerge(call: Call) -> models.ContactOut:
 
 async def erase(call: Call) -> models.ErasedContact:
     """Erase a person: all of their conversations, and what is known of them. It takes as long as there is much."""
-    backend, card, _ = await _found(call, call.path["contact_id"])
+    backend, card, _ = await found(call, call.path["contact_id"])
     await call.audit(backend, "erase", _all_of(call, card)[0], f"contact {card.id}")
     rows = await erase_person(backend.store, card.id, call.clock)
     left = [] if await backend.store.wipe() else [_LEFT]
     return models.ErasedContact(id=call.path["contact_id"], removed=receipt(rows), left=left)
-
-
-async def _found(call: Call, contact_id: str) -> tuple[Backend, ContactCard, models.ContactOut]:
-    """A person by id. Raises Refusal."""
-    try:
-        backend, number = _number(call, contact_id)
-        card = await backend.store.contact(number)
-    except NoContact:
-        card = None
-    if card is None or (shown := _contact(call, card)) is None:
-        raise Refusal(404, _NO_CONTACT)
-    return backend, card, shown
 
 
 def _number(call: Call, contact_id: str) -> tuple[Backend, int]:

@@ -13,6 +13,7 @@ from bridge.engine.turns.sending import destination, event_key
 from bridge.events import Send as SendEvent
 from bridge.messages import encode_message
 from bridge.planning.plan import plan
+from bridge.store.answering import may_write
 from bridge.units import moment
 from bridge.web.api import models
 from bridge.web.api.problems import Refusal
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.web.api.backend import Backend
     from bridge.web.api.calls import Call
 
+_OPTED_OUT: Final = "the contact opted out, and wrote nothing since: nothing leaves until they write again"
 _NOT_FOUND: Final = "there is no message of this id"
 _PAGE: Final = 16
 """Parts of a plan that are looked up at a time."""
@@ -56,6 +58,9 @@ async def write(call: Call) -> models.Accepted:
     backend, summary = await call.thread()
     ref = summary.ref
     key = asked.idempotency_key or secrets.token_hex(16)
+    is_new = await backend.store.event(ref.account, event_key(key)) is None
+    if is_new and not await may_write(backend.store, summary.id):
+        raise Refusal(409, _OPTED_OUT)
     message_id = f"{ref.account}:{event_key(key)}"
     await call.audit(backend, "write", ref.account, f"thread {summary.id}: {message_id}")
     await backend.sender.send(ref.account, ref, asked.message, channel=None, at=None, key=key, human=True)

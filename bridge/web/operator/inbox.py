@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from aiohttp import hdrs, web
 
+from bridge.store.answering import may_write
 from bridge.store.port import MANY
 from bridge.web.api import messages, models, threads
 from bridge.web.control_protocol import number_of
 from bridge.web.operator.page import Page
+from bridge.web.operator.previews import previews
 from bridge.web.operator.story import story_of
 
 if TYPE_CHECKING:
@@ -25,11 +27,13 @@ async def _inbox(ask: Ask) -> web.StreamResponse:
     """Conversations, the latest first."""
     asked = ask.read(models.ThreadsAsked, {name: ask.request.query.get(name) for name in _FILTERS})
     page = await threads.threads(ask.call(query=asked))
+    said = await previews(ask, page)
     if ask.is_fragment:
-        return ask.render("threads.html", page=page)
+        return ask.render("threads.html", page=page, said=said)
     accounts = {name: account for backend in ask.backends for name, account in backend.accounts.items()}
     channels = {channel for account in accounts.values() for channel in account.provider.channels or ()}
-    return ask.render("inbox.html", page=page, asked=asked, accounts=sorted(accounts), channels=sorted(channels))
+    values: dict[str, Any] = {"accounts": sorted(accounts), "channels": sorted(channels)}
+    return ask.render("inbox.html", page=page, said=said, asked=asked, **values)
 
 
 async def _thread(ask: Ask) -> web.StreamResponse:
@@ -45,6 +49,7 @@ async def _thread(ask: Ask) -> web.StreamResponse:
         "earlier": rows[0].id if len(rows) == _LATEST else None,
         "contact_id": None if row.contact_id is None else ask.call().id_of(summary.ref.account, row.contact_id),
         "opted_out": bool(row.opted_out),
+        "may_answer": await may_write(backend.store, summary.id),
     }
     return ask.render("timeline.html" if ask.is_fragment else "thread.html", **values, key=secrets.token_hex(16))
 

@@ -10,6 +10,7 @@ import orjson
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bridge.units import moment
+from bridge.web.api.models import ContactOut, ThreadOut
 from bridge.web.operator.assets import assets
 from bridge.web.operator.texts import LANGUAGES
 
@@ -71,6 +72,13 @@ def _initial(text: str) -> str:
     return (text.strip()[:1] or "?").upper()
 
 
+def _called(one: ThreadOut | ContactOut) -> str:
+    """What a page calls a conversation or a person."""
+    if isinstance(one, ThreadOut):
+        return (one.contact.name if one.contact else "") or one.conversation
+    return one.name or next((identity.value for identity in one.identities), one.id)
+
+
 @cache
 def _templates() -> Environment:
     made = Environment(
@@ -80,6 +88,13 @@ def _templates() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"json": _json, "pretty": _pretty, "at": _at, "hue": _hue, "initial": _initial}
+    filters: dict[str, Any] = {
+        "json": _json,
+        "pretty": _pretty,
+        "at": _at,
+        "hue": _hue,
+        "initial": _initial,
+        "called": _called,
+    }
     made.filters |= filters
     return made

@@ -1,7 +1,7 @@
 """Trying a bot: be a contact of any emulated gateway, see the plan and the wire, and let things go wrong.
 
-An emulated gateway is one that an account reaches on this machine, in `dev`; its emulator is asked by its own door
-(bridge.emulation.server).
+An emulated gateway is one that an account reaches on this machine, in `dev` and `demo`. Its emulator is asked by its
+own door (bridge.emulation.server).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`threadbridge capture`: of twenty planted bugs, the captured tests show nineteen, without the words of people."""
+"""`threadbridge capture`: the captured tests show twenty planted bugs, without the words of people."""
 
 from __future__ import annotations
 
@@ -20,16 +20,22 @@ from bridge.store.opening import open_reader
 from bridge.testing import World
 from bridge.testing.contract.store.desk import Desk, given_up
 from tests.support.child_pytest import COMMAND, environment
-from tests.support.planted_bugs import BUGS, MISSED, Bug
+from tests.support.planted_bugs import BUGS, PLAYED, Bug
 from tests.support.recordings import keep
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import pytest
 
     from bridge.routing.router import Router
 
+_GREETS: Final = """
+@router.default()
+def greet(turn: Turn):
+    return Buttons(f"Hello, {turn.event.contact.name}!", [Button("1", "Seat 1"), Button("2", "Seat 2")])BUG
+"""
 PERSONAL: Final = ("Maria", "O'Brien", "6281234500099", "broken lamp", "living room", "6.21462")
 
 
@@ -54,7 +60,7 @@ async def first_letter(url: str) -> str:
 
 def captured(bug: Bug, module: str, router: Router, folder: Path, *, keep_texts: bool = False) -> str:
     """The test of what happened to a bug in production."""
-    with World(router) as world:
+    with World(router, accounts={"demo": {"provider": "playground"}}) as world:
         asyncio.run(bug.happens(world))
         url = keep(world, folder / f"{module}{keep_texts}.db")
         config = world.bridge.config
@@ -77,14 +83,14 @@ def outcomes(tests: Path, bots: Path) -> dict[str, str]:
     return found
 
 
-def all_shown(folder: Path) -> dict[str, Shown]:
+def all_shown(folder: Path, bugs: Sequence[Bug]) -> dict[str, Shown]:
     """Of each bug what its captured test shows, with the bug and without."""
     broken, mended, tests = (folder / name for name in ("broken", "mended", "tests"))
     for place in (broken, mended, tests):
         place.mkdir()
     sys.path.insert(0, str(broken))
     texts = {}
-    for number, bug in enumerate(BUGS):
+    for number, bug in enumerate(bugs):
         module = f"planted_bug_{number}"
         (broken / f"{module}.py").write_text(bug.source(mended=False), "utf-8")
         (mended / f"{module}.py").write_text(bug.source(mended=True), "utf-8")
@@ -98,7 +104,7 @@ def all_shown(folder: Path) -> dict[str, Shown]:
             broken=with_bug[f"test_planted_bug_{number}"],
             mended=without[f"test_planted_bug_{number}"],
         )
-        for number, bug in enumerate(BUGS)
+        for number, bug in enumerate(bugs)
     }
 
 
@@ -112,12 +118,12 @@ def reproduces(bug: Bug, one: Shown) -> bool:
     return not one.broken and "AssertionError" in one.mended
 
 
-def test_nineteen_of_twenty_bugs_are_reproduced_by_tests_that_name_nobody(tmp_path: Path) -> None:
+def test_twenty_bugs_are_reproduced_by_tests_that_name_nobody(tmp_path: Path) -> None:
     """One test, since all bugs share two runs of pytest."""
-    shown = all_shown(tmp_path)
-    assert len(BUGS) == 20
-    missed = {bug.name: shown[bug.name] for bug in BUGS if not reproduces(bug, shown[bug.name])}
-    assert missed.keys() == MISSED, missed
+    bugs = (*BUGS, *PLAYED)
+    shown = all_shown(tmp_path, bugs)
+    assert (len(BUGS), len(PLAYED)) == (20, 3)
+    assert [shown[bug.name] for bug in bugs if not reproduces(bug, shown[bug.name])] == []
     named = {name: [word for word in PERSONAL if word in one.text] for name, one in shown.items()}
     assert not any(named.values()), named
     text = shown["a word in a text"].text
@@ -133,6 +139,16 @@ def test_texts_are_kept_when_that_is_asked_for(tmp_path: Path, monkeypatch: pyte
     router = importlib.import_module("bug_with_texts").router
     text = captured(bug, "bug_with_texts", router, tmp_path, keep_texts=True)
     assert "I want a refund for my broken lamp" in text
+    assert "Maria" not in text
+
+
+def test_a_bot_that_calls_people_by_name_is_shown_another_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bug = replace(next(bug for bug in PLAYED if bug.name.startswith("a press")), bot=_GREETS, wrong="", right="")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "greeting_bot.py").write_text(bug.source(mended=False), "utf-8")
+    router = importlib.import_module("greeting_bot").router
+    text = captured(bug, "greeting_bot", router, tmp_path)
+    assert '"~Hello, ann!"' in text
     assert "Maria" not in text
 
 

@@ -6,18 +6,21 @@ Where Python's own start matters, the command is a new process; elsewhere it is 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
+from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import pytest
 from typer.testing import CliRunner
 
 from bridge.cli import app
+from bridge.testing.blueprint import PROVIDERS
 from tests.faults.forks import Talking
 from tests.support.free_ports import free_port
 
@@ -197,6 +200,14 @@ def test_the_demo_needs_nothing_and_says_where_to_chat(tmp_path: Path) -> None:
     port = free_port()
     with running(tmp_path, "demo", "--port", str(port), until=f"Chat here: http://127.0.0.1:{port}/console"):
         assert "<html" in page(f"http://127.0.0.1:{port}/console")
+        trying = f"http://127.0.0.1:{port}/console/try"
+        csrf = re.findall(r'name="csrf" value="([0-9a-f]+)"', page(trying))[0]
+        for account in PROVIDERS:
+            (channel, *_) = re.findall(r'name="channel" value="(\w+)"', page(f"{trying}?account={account}"))
+            said = {"csrf": csrf, "account": account, "channel": channel, "contact": "6281234567890", "text": "howdy"}
+            act = Request(f"{trying}/act", urlencode(said).encode(), {"Sec-Fetch-Site": "same-origin"})  # noqa: S310 - ours
+            with urlopen(act) as shown:  # noqa: S310 - ours
+                assert ">howdy<" in shown.read().decode(), account
     assert (tmp_path / "threadbridge-demo.db").exists()
 
 

@@ -199,6 +199,7 @@ async def look(store: Any, row: InboxRow) -> None:
         await store.timers_to_come(account=account)
         for held in (False, True):
             await store.threads(account=account, held=held)
+    assert {*await store.last_said([thread_id])} == {thread_id}
     for letter in ("in-1", "out-1"):
         await store.dead_letter(letter)
     for name in ("1", "m-1", "key-a"):

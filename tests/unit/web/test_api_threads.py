@@ -116,6 +116,23 @@ async def test_a_person_who_writes_has_the_conversation_and_the_bot_is_silent(pr
     assert written.count("write") == 4  # what is refused was asked for, too
 
 
+@pytest.mark.parametrize("sections", [{"consent": {"stop": ["stop"]}}])
+async def test_a_person_writes_to_who_opted_out_only_as_an_answer(program: Program) -> None:
+    note = {"message": {"kind": "text", "text": "Bob here"}, "idempotency_key": "k1"}
+    await program.hears("hello")
+    status, first = await program.ask("POST", "/threads/1/messages", note)
+    await program.bridge.settle()
+    await program.hears("stop")
+    assert await program.ask("POST", "/threads/1/messages", note) == (202, first)
+    status, refused = await program.ask("POST", "/threads/1/messages", {**note, "idempotency_key": "k2"})
+    assert (status, refused["detail"].partition(":")[0]) == (409, "the contact opted out, and wrote nothing since")
+    await program.hears("one more question")
+    status, _ = await program.ask("POST", "/threads/1/messages", {**note, "idempotency_key": "k2"})
+    await program.bridge.settle()
+    assert (status, (await program.said("1")).count("Bob here")) == (202, 2)
+    assert await program.bridge.store.dead_letters() == []
+
+
 async def test_a_persons_words_put_off_the_return_to_the_bot(program: Program) -> None:
     await program.hears("hello")
     for _ in range(2):

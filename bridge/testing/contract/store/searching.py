@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bridge.events import Contact, Message, encode_event
+from bridge.events import Contact, Echo, Message, encode_event
 from bridge.store.looks import ThreadSearch
 from bridge.store.records import TimerRow
 from bridge.store.traces import TracedEvent, TracedMessage
@@ -179,6 +179,27 @@ class SearchContract(StoreSuite):
             before = page[0].id
         assert pages == every
         assert await desk.store.timeline(4711) == []
+
+    async def test_what_was_said_last_in_each_thread_is_found_at_once(self, desk: Desk) -> None:
+        (ann,) = await desk.hear("ann asks", conversation="ann")
+        (bob,) = await desk.hear("bob asks", conversation="bob")
+        (eve,) = await desk.hear("eve asks", conversation="eve")
+        (answer,) = await desk.turn(bob, "an answer")
+        await desk.store.settle_delivery(sent(answer, "m-1"))
+        await desk.receive(news("m-1", "read", key="s"))  # tells of bob's, and says nothing
+        (late,) = await desk.hear("eve asks again", conversation="eve")
+        echo = Echo(id="e", contact=Contact(id="ann"), at=NOON, text="an agent", human=True)
+        await desk.receive(arrival("e", "ann", event=echo, encoded=encode_event(echo)))
+        said = await desk.store.last_said([ann.thread_id, bob.thread_id, eve.thread_id, 4711])
+        assert {thread_id: (entry.direction, entry.kind) for thread_id, entry in said.items()} == {
+            ann.thread_id: ("in", "echo"),
+            bob.thread_id: ("out", "text"),
+            eve.thread_id: ("in", "message"),
+        }
+        assert b"an agent" in said[ann.thread_id].content
+        assert b"an answer" in said[bob.thread_id].content
+        assert (b"eve asks again" in said[eve.thread_id].content, said[eve.thread_id].id) == (True, late.id)
+        assert await desk.store.last_said([]) == {}
 
     async def test_timers_to_come_are_listed_the_next_one_first(self, desk: Desk) -> None:
         for number, account in enumerate(["shop", "bar", "shop"]):

@@ -10,6 +10,7 @@ import pytest
 
 from bridge.errors import ClaimLost, KeyTaken, ThreadMoved
 from bridge.events import Contact, Send, encode_event
+from bridge.store.answering import answered_by, may_write
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.testing.contract.store.desk import AT, Desk, arrival
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, InboxRow, TurnCommit
 
 
-def send(key: str, conversation: str, text: str = "hello", *, at: int = AT) -> Arrival:
+def send(key: str, conversation: str, text: str = "hello", *, at: int = AT, human: bool = False) -> Arrival:
     """A text to be said in a conversation."""
     message = f'{{"kind":"text","text":"{text}"}}'
-    event = Send(id=f"send:{key}", contact=Contact(id=conversation), at=moment(at), messages=(message,))
+    event = Send(id=f"send:{key}", contact=Contact(id=conversation), at=moment(at), messages=(message,), human=human)
     made = arrival(key, conversation)
     return replace(
         made,
@@ -133,6 +134,25 @@ class SendContract(StoreSuite):
         await desk.reopen()
         assert [message.answers for message in await desk.messages(row.thread_id)] == [row.id, 0]
         assert [message.answers for message in await desk.store.outbox_heads(0, 9)] == [row.id]
+
+    async def test_what_a_person_writes_answers_what_was_said_since_the_contact_opted_out(self, desk: Desk) -> None:
+        async def answered(key: str, *, human: bool = True) -> int:
+            await desk.receive(send(key, "ann", human=human))
+            (message,) = await desk.turn(desk.told.events[-1], key, opted_out=row.id)
+            assert message.answers == 0
+            return await answered_by(desk.store, await desk.store.thread(row.thread_id), message)
+
+        (row,) = await desk.hear("stop")
+        await desk.turn(row, opted_out=row.id)
+        assert not await may_write(desk.store, row.thread_id)
+        assert await answered("a") == 0
+        (later,) = await desk.hear("a question")
+        await desk.turn(later, opted_out=row.id)
+        assert await may_write(desk.store, row.thread_id)
+        assert await answered("b") == later.id
+        assert await answered("c", human=False) == 0
+        (message, *_) = await desk.messages(row.thread_id)
+        assert await answered_by(desk.store, await desk.store.thread(row.thread_id), message) == 0
 
     async def test_what_a_person_held_up_is_sent_once_they_return_the_thread(self, desk: Desk) -> None:
         (row,) = await desk.hear("1", conversation="bob")

@@ -55,7 +55,7 @@ function connect() {
   if (document.hidden) return;  // a browser grants a site few connections; it comes back when looked at
   source = new EventSource(new URL("news", new URL(body.dataset.root, location.href)));
   source.addEventListener("open", () => {
-    if (attempts) refresh([]);  // something may have happened meanwhile
+    refresh([]);  // something may have happened since the page was made, or since the last connection
     attempts = 0;
     linkIs("live");
   });

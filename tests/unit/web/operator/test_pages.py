@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,7 @@ from bridge.web.operator import access
 from bridge.web.operator.pages import PAGES
 from tests.support.api_program import bot, settings
 from tests.support.manual_clock import ManualClock
-from tests.support.operators import Person, person, sections
+from tests.support.operators import VIEWER, Person, person, sections
 from tests.support.whole_bridges import OurServer
 
 if TYPE_CHECKING:
@@ -48,6 +50,23 @@ async def test_the_inbox_comes_page_by_page_each_conversation_once(person: Perso
         _, _, rest = shown.text.partition('class="more"><a href="?')
         path = f"inbox?{rest.partition(chr(34))[0]}" if rest else ""
     assert found == [f"guest-{number:03}" for number in range(119, -1, -1)]
+
+
+async def test_each_row_shows_what_was_said_last_as_one_line(person: Person) -> None:
+    await person.hears("hello")
+    await person.hears("boom\n<b>bob</b>   " + "x" * 300, "bob")
+    await person.hears("boom", "eve")
+    for path in ("inbox", "inbox?text=bo", "contacts/2"):
+        shown = await person.open(path)
+        (line,) = re.findall(r'class="last out"><span class="sr">Sent: </span>(you said boom[^<]*)<', shown.text)
+        assert line.startswith("you said boom &lt;b&gt;bob&lt;/b&gt; xxx"), path
+        assert (len(unescape(line)), line[-1]) == (160, "…")
+    rows = (await person.open("inbox")).text
+    assert 'class="last in"><span class="sr">Received: </span>boom<' in rows
+    assert ">you said hello<" in rows
+    await person.post("threads/1/write", {"text": "Bob here"})
+    await person.bridge.settle()
+    assert "Sent: Bob here" in (await person.open("inbox")).words
 
 
 @pytest.mark.parametrize(
@@ -113,6 +132,20 @@ async def test_what_a_person_writes_is_sent_once_however_often_the_form_is_poste
         assert (await person.post("threads/1/write", {"text": text})).status in {303, 422}
 
 
+@pytest.mark.parametrize("sections", [{"consent": {"stop": ["stop"]}}])
+async def test_who_opted_out_is_written_to_once_they_write_again(person: Person) -> None:
+    await person.hears("stop")
+    assert "does not leave until they write again" in (await person.open("threads/1")).words
+    refused = await person.post("threads/1/write", {"text": "Bob here"}, **{"HX-Request": "true"})
+    assert (refused.status, "wrote nothing since" in refused.words) == (409, True)
+    await person.hears("one question")
+    assert "leaves as an answer to that" in (await person.open("threads/1")).words
+    assert (await person.post("threads/1/write", {"text": "Bob here"})).status == 303
+    await person.bridge.settle()
+    assert "sent" in (await person.open("threads/1")).words.partition("Bob here")[2]
+    assert await person.bridge.store.dead_letters() == []
+
+
 async def test_a_conversation_is_taken_and_returned_and_the_audit_says_by_whom(person: Person) -> None:
     await person.hears("hello")
     await person.post("threads/1/take", {"note": "mine"})
@@ -156,6 +189,53 @@ async def test_a_contact_is_shown_and_erased_when_the_box_is_ticked(person: Pers
     assert [item["conversation"] for item in (await person.get("/threads"))["items"]] == ["bob"]
 
 
+async def test_a_contact_is_merged_with_one_that_a_search_finds_and_unmerged(person: Person) -> None:
+    await person.hears("hello")
+    await person.hears("hello", "bob")
+    assert 'href="../contacts/1/merge"' in (await person.open("contacts/1")).text
+    for text in ("bob", "BO", "2"):
+        shown = await person.open(f"contacts/1/merge?text={text}", **{"HX-Request": "true"})
+        assert re.findall(r'href="([^"]*)"', shown.text) == ["../../contacts/1/merge?other=2"], text
+    assert "Search for the other contact." in (await person.open("contacts/1/merge")).words
+    for text in ("nobody", "99", "demo:x"):
+        assert "No contact fits." in (await person.open(f"contacts/1/merge?text={text}")).words
+    both = await person.open("contacts/1/merge?other=2")
+    for part in ("console/ann", "console/bob", "Merge 2 into 1", 'href="../../threads/2"'):
+        assert part in both.text, part
+    assert (await person.post("contacts/1/merge", {"other": "2"})).headers["Location"] == "../../contacts/1"
+    shown = await person.open("contacts/2")
+    assert [part in shown.words for part in ("Contact 2", "console/bob", "Unmerge 2")] == [True] * 3
+    assert "Two contacts are one person from here on" in (await person.open("threads/2")).words
+    assert "they are one person already" in (await person.open("contacts/1/merge?other=2")).words
+    assert (await person.post("contacts/1/merge", {"other": "2"})).status == 409
+    assert (await person.post("contacts/2/unmerge")).headers["Location"] == "../../contacts/2"
+    assert "console/ann" not in (await person.open("contacts/2")).words
+    assert (await person.post("contacts/2/unmerge")).status == 409
+    entries: list[AuditEntry] = await person.bridge.store.audited()
+    assert {(entry.what, entry.target) for entry in entries} >= {
+        ("merge", "contact 1 with 2"),
+        ("unmerge", "contact 2"),
+    }
+
+
+@pytest.mark.parametrize("other", ["", "99", "1'", "x:1", "\x00"])
+async def test_nobody_is_merged_with_a_contact_who_is_not_there(person: Person, other: str) -> None:
+    await person.hears("hello")
+    assert (await person.post("contacts/1/merge", {"other": other})).status in {404, 422}
+    assert (await person.open(f"contacts/9/merge?other={other}")).status == 404
+
+
+async def test_a_viewer_merges_nobody(person: Person) -> None:
+    await person.hears("hello")
+    await person.hears("hello", "bob")
+    await person.post("contacts/1/merge", {"other": "2"})
+    await person.log_in(VIEWER)
+    assert (await person.post("contacts/2/unmerge")).status == 403
+    assert (await person.post("contacts/1/merge", {"other": "2"})).status == 403
+    assert "Unmerge" not in (await person.open("contacts/1")).words
+    assert "<button" not in (await person.open("contacts/1/merge?other=2")).text.partition("<main")[2]
+
+
 async def test_ids_over_several_databases_have_their_accounts(tmp_path: Path, aiohttp_client: AiohttpClient) -> None:
     (tmp_path / "many").mkdir()
     url = f"sqlite:///{tmp_path}/second.db"
@@ -169,6 +249,8 @@ async def test_ids_over_several_databases_have_their_accounts(tmp_path: Path, ai
     assert "bob" in (await many.open("threads/other:1")).words
     assert (await many.open("contacts/other:1")).status == 200
     assert (await many.open("threads/1")).status == 404
+    assert "No contact fits." in (await many.open("contacts/other:1/merge?text=ann")).words
+    assert (await many.post("contacts/other:1/merge", {"other": "demo:1"})).status == 409
 
 
 async def _open_desk(made: dict[str, Any], aiohttp_client: AiohttpClient) -> Person:
