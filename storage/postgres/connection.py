@@ -41,6 +41,11 @@ _SETTINGS: Final = {
     "idle_in_transaction_session_timeout": str(round(LEASE * 1000)),
 }
 """With these the server lets go of a process whose machine is gone within half a minute."""
+_TYPES: Final = "SELECT NULL::bigint[], NULL::bytea[], NULL::boolean[]"
+"""The array types of our statements: the driver asks the server for each when it first meets it, for 30 ms or more.
+
+Without this a worker that has just begun does so in a transaction, and the others wait for the threads that it locked.
+"""
 _TRANSIENT: Final = frozenset({"08", "40", "53", "57"})
 """Classes of SQLSTATE: no connection, rolled back (serialization, deadlock), no resources, an operator."""
 _TRANSIENT_CODES: Final = frozenset({"25006", "25P03", "55P03"})
@@ -135,8 +140,13 @@ async def connect(
             max_cached_statement_lifetime=0,
             server_settings=settings,
         )
-        if read_only:  # not before: a URL that asks for the server that takes changes would find none
-            await connection.execute("SET default_transaction_read_only = on")
+        try:
+            await connection.fetch(_TYPES, timeout=CONNECT_SECONDS)
+            if read_only:  # not before: a URL that asks for the server that takes changes would find none
+                await connection.execute("SET default_transaction_read_only = on")
+        except BaseException:
+            connection.terminate()
+            raise
     except (asyncpg.PostgresError, *LOST) as error:
         raise translate(error) from error
     return connection

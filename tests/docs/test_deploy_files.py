@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 from ruamel.yaml import YAML
@@ -133,7 +134,9 @@ def test_nobody_kills_a_bridge_that_drains() -> None:
 
 VARIABLES: Final = {
     "Dockerfile": dict(re.findall(r"(THREADBRIDGE_\w+)=(\S+)", DOCKERFILE)),
-    "compose.yaml": dict(COMPOSE["services"]["bridge"]["environment"]),
+    "compose.yaml": {
+        name: value for name, value in COMPOSE["services"]["bridge"]["environment"].items() if name != "PGPASSFILE"
+    },
     "kubernetes.yaml": {item["name"]: item["value"] for item in CONTAINER["env"] if "value" in item},
 }
 
@@ -153,17 +156,39 @@ def test_the_variables_are_keys_of_the_configuration(file: str, monkeypatch: pyt
 def test_the_composition_fits_its_parts() -> None:
     services = COMPOSE["services"]
     bridge = services["bridge"]
-    (command,) = re.findall(r"exec (threadbridge .+)", bridge["entrypoint"][-1])
-    check_command(shlex.split(command), "compose.yaml")
     assert bridge["read_only"]
     assert bridge["cap_drop"] == ["ALL"]
     assert re.findall(r"dynamic a (\w+) (\d+)", (DEPLOY / "Caddyfile").read_text("utf-8")) == [("bridge", str(PORT))]
     (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
     assert json.loads(bridge["environment"]["THREADBRIDGE_SERVER__TRUSTED_PROXIES"]) == [network["subnet"]]
-    assert "@postgres/bot" in bridge["environment"]["THREADBRIDGE_STORAGE__URL"]
     assert services["postgres"]["environment"]["POSTGRES_DB"] == "bot"
     assert {name for service in services.values() for name in service.get("depends_on", ())} <= {*services}
     assert {name for service in services.values() for name in service.get("secrets", ())} <= {*COMPOSE["secrets"]}
+    mounted = [volume.partition(":")[0] for service in services.values() for volume in service["volumes"]]
+    assert {name for name in mounted if not name.startswith(".")} == {*COMPOSE["volumes"]}
+
+
+def test_each_command_in_a_container_has_the_password_of_the_database() -> None:
+    bridge, page = COMPOSE["services"]["bridge"], (DOCS / "how-to" / "containers.md").read_text("utf-8")
+    assert not {"entrypoint", "command"} & {*bridge}  # `docker compose exec` would not have what they do
+    url = urlsplit(bridge["environment"]["THREADBRIDGE_STORAGE__URL"])
+    line = f"{url.hostname}:{url.port or 5432}:{url.path[1:]}:{url.username}:"
+    assert f"'s/^/{line}/' secrets/postgres" in page
+    assert COMPOSE["services"]["postgres"]["environment"]["POSTGRES_USER"] == url.username
+    (secret,) = bridge["secrets"]
+    assert bridge["environment"]["PGPASSFILE"] == f"/run/secrets/{secret}"
+    assert f"-o {steps('USER')[0].partition(':')[0]} /dev/stdin {COMPOSE['secrets'][secret]['file'][2:]}" in page
+
+
+def test_a_deploy_of_the_composition_checks_first_and_replaces_its_bridges() -> None:
+    script = (DEPLOY / "replace-bridges.sh").read_text("utf-8")
+    assert re.search(r"^set -e$", script, re.MULTILINE)
+    checks = [command for _, command in re.findall(r"compose run (--\S+ )+bridge (.+)", script)]
+    assert checks == ["check", "dialogs check"]
+    for command in checks:
+        check_command(["threadbridge", *command.split()], "replace-bridges.sh")
+    named = re.findall(r"compose (?:ps|up) .*?(\w+)\)?(?:; do)?$", script, re.MULTILINE)
+    assert {*named} == {"bridge"} <= {*COMPOSE["services"]}
 
 
 def test_the_pods_run_commands_that_exist_and_are_asked_at_routes(tmp_path: Path) -> None:

@@ -29,6 +29,8 @@ _BOUNDED: Final = frozenset(
 )
 _NEWEST: Final = re.compile(r"\(SELECT (?:coalesce\()?max\(id\)(?:, 0\))? FROM (?:inbox|outbox|timers|media)\)")
 """One row of an index."""
+_AT_ONCE: Final = {1000, 1001, 1016}
+"""The types of boolean[], bytea[] and bigint[]: what a connection learns before its first use."""
 _GROW: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)
 SELECT 1000000 + n, 'past', 'konnek', 'whatsapp', 'c' || n, n, n FROM generate_series(1, 20000) n;
@@ -128,16 +130,40 @@ async def share(desk: Desk) -> None:
     await other.store.close()
 
 
+async def call_all(desk: Desk) -> Called:
+    """Every method of the store, each once at least."""
+    desk.store = called = Called(desk.store)
+    (row,) = await desk.hear("1")
+    await work(desk, row)
+    await look(called, desk.told.events[-1])
+    await share(desk)
+    return called
+
+
+async def test_no_statement_waits_until_the_driver_knows_its_types(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    learned: list[set[int]] = []
+    introspect = asyncpg.Connection._introspect_types
+
+    async def learns(self: Any, types: set[int], *more: Any) -> Any:
+        learned.append({*types})
+        return await introspect(self, types, *more)
+
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", learns)
+    desk = await Desk(url).open()
+    try:
+        await call_all(desk)
+    finally:
+        await desk.store.close()
+    assert len(learned) > 2
+    assert [types for types in learned if types != _AT_ONCE] == []
+
+
 async def test_no_method_of_the_store_costs_more_with_every_day(url: str, heard: dict[str, Any]) -> None:
     desk = await Desk(url).open()
     try:
         await administer(url, _GROW)
         heard.clear()
-        desk.store = called = Called(desk.store)
-        (row,) = await desk.hear("1")
-        await work(desk, row)
-        await look(called, desk.told.events[-1])
-        await share(desk)
+        called = await call_all(desk)
     finally:
         await desk.store.close()
     assert {name for name in dir(Store) if not name.startswith("_")} - called.names == _QUIET - {"close"}

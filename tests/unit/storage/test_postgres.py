@@ -14,7 +14,7 @@ from bridge.store.opening import open_reader, open_store
 from bridge.store.records import READ_BYTES, Receipt
 from bridge.testing.contract.store.desk import Desk, arrival, given_up
 from storage.postgres import process
-from storage.postgres.connection import translate
+from storage.postgres.connection import address_of, connect, translate
 from tests.support.postgres import empty_store, new_database, plain, process_of
 
 if TYPE_CHECKING:
@@ -80,6 +80,30 @@ async def test_a_later_schema_and_a_foreign_one_are_refused(bare_url: str) -> No
     for opened in (open_store, open_reader):
         with pytest.raises(NewerSchema, match="schema 99"):
             await opened(url)
+
+
+@pytest.mark.parametrize(
+    "error", [asyncpg.TooManyConnectionsError("full"), asyncio.CancelledError()], ids=["full", "cancelled"]
+)
+async def test_a_connection_that_gets_no_further_than_its_first_words_is_closed(
+    url: str, error: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[bool] = []
+
+    async def fails(*_: object, **__: object) -> None:
+        raise error
+
+    terminate = asyncpg.Connection.terminate
+
+    def terminates(self: asyncpg.Connection) -> None:
+        terminate(self)
+        closed.append(self.is_closed())
+
+    monkeypatch.setattr(asyncpg.Connection, "fetch", fails)
+    monkeypatch.setattr(asyncpg.Connection, "terminate", terminates)
+    with pytest.raises((Unavailable, asyncio.CancelledError)):
+        await connect(address_of(url), read_only=True)
+    assert closed == [True]
 
 
 async def test_a_connection_that_the_server_ends_is_made_again(desk: Desk) -> None:
