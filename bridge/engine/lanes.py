@@ -195,7 +195,7 @@ class Lanes(Generic[R]):
             lane.missed = True
         elif row.after > lane.last_seq:
             lane.more = lane.missed = True  # another process stored what stands between
-        elif len(lane.rows) >= self._window:
+        elif lane.rows and len(lane.rows) >= self._window:
             lane.more = True
         else:
             lane.rows.append(row)
@@ -220,12 +220,14 @@ class Lanes(Generic[R]):
 
     def _pump(self) -> None:
         """A worker for each lane in the line that may have a place."""
-        while (lane := self._taken()) is not None:
+        while self._ready and (lane := self._taken()) is not None:
             self._crew.begin(lane)
 
     def _taken(self) -> Lane[R] | None:
         """The next lane, with its place."""
-        lane = self._ready.take(self._places.has_room) if self._running else None
+        if not self._ready or not self._running:
+            return None
+        lane = self._ready.take(self._places.has_room)
         if lane is not None:
             self._places.take(lane.group)
         return lane
