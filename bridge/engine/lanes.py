@@ -175,8 +175,8 @@ class Lanes(Generic[R]):
             self._beyond.add(group)
             return
         lane = self._made(row.thread_id, group)
-        if row.attempt and self._bytes < BYTES:
-            self._append(lane, row)
+        if row.attempt and not row.after and self._bytes < BYTES:
+            self._keep(lane, row)
         else:
             lane.more = True
         self._line_up(lane)
@@ -198,10 +198,13 @@ class Lanes(Generic[R]):
         elif lane.rows and len(lane.rows) >= self._window:
             lane.more = True
         else:
-            lane.rows.append(row)
-            lane.last_seq = row.seq
-            lane.size += row.size
-            self._bytes += row.size
+            self._keep(lane, row)
+
+    def _keep(self, lane: Lane[R], row: R) -> None:
+        lane.rows.append(row)
+        lane.last_seq = row.seq
+        lane.size += row.size
+        self._bytes += row.size
 
     def _line_up(self, lane: Lane[R]) -> None:
         if self._company is not None and self._company.needs(lane):
