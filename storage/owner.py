@@ -272,5 +272,8 @@ def indexes_by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:
     """The indexes of units, by their kinds."""
     indexes: dict[str, list[int]] = {}
     for index, unit in enumerate(units):
-        indexes.setdefault(unit.kind, []).append(index)
+        if unit.kind in indexes:
+            indexes[unit.kind].append(index)
+        else:
+            indexes[unit.kind] = [index]
     return indexes
