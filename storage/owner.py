@@ -64,7 +64,9 @@ class Owner(ABC):
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
-        size = sum(len(arrival.raw) + len(arrival.encoded) for arrival in arrivals)
+        size = 0
+        for arrival in arrivals:
+            size += len(arrival.raw) + len(arrival.encoded)
         receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals, size, lapses=True))).value
         return receipts
 
