@@ -80,7 +80,7 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         conversation_id=username,
         event=_event(message, about),
         address={"reply_token": token} if token else {},
-        with_person=wire.with_person(wire.struct(webhook.json.get("session")) or {}),
+        with_person=wire.with_person(session) if (session := wire.struct(webhook.json.get("session"))) else None,
         identities=_identities(channel, username, sender),
     )
 
@@ -107,8 +107,8 @@ def _named(channel: str, username: str) -> tuple[tuple[str, str], ...]:
 def _event(message: Struct, about: dict[str, Any]) -> Event:
     named = text(message, "type")
     kind = named.strip().casefold()
-    postback = wire.struct(message.get("postback")) or {}
-    if key := text(postback, "key") or text(postback, "value"):  # only our own button or list has one
+    postback = wire.struct(message.get("postback"))
+    if postback and (key := text(postback, "key") or text(postback, "value")):  # only our own button or list has one
         return Postback(key=key, title=text(postback, "title") or text(message, "text"), **about)
     media = wire.struct(message.get("media"))
     if kind in wire.MEDIA_TYPES or kind == "media" or (media and not kind):
@@ -118,7 +118,7 @@ def _event(message: Struct, about: dict[str, Any]) -> Event:
     if kind == "text" or not kind:
         return Message(text=_needed_words(message), **about)
     if kind in wire.PRESS_TYPES:  # no key came: a title may still tell the choice
-        return Message(text=text(postback, "title") or _needed_words(message), **about)
+        return Message(text=text(postback or {}, "title") or _needed_words(message), **about)
     del about["reply_to"]
     return Unrecognised(type=named, **about)
 
