@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextvars import ContextVar
 from dataclasses import dataclass, field, fields
 from datetime import datetime
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_args
 
@@ -13,7 +14,7 @@ import orjson
 from bridge.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from os import PathLike
     from typing import BinaryIO
 
@@ -309,9 +310,15 @@ EVENT_TYPES: Final[Mapping[str, type[Event]]] = MappingProxyType(
 )
 _UNSTORED: Final = frozenset({"raw", "stale", "sealed", "missed"})
 _PARTS: Final[Mapping[str, type[Any]]] = MappingProxyType({"contact": Contact, "media": Media, "location": Place})
-_STORED: Final[Mapping[type[Event], tuple[str, ...]]] = MappingProxyType(
-    {cls: tuple(f.name for f in fields(cls) if f.name not in _UNSTORED) for cls in EVENT_TYPES.values()}
-)
+
+
+def _stored(cls: type[Event]) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
+    """The fields of a class that are stored, and what reads them all at once."""
+    names = tuple(f.name for f in fields(cls) if f.name not in _UNSTORED)
+    return names, attrgetter(*names)
+
+
+_STORED: Final = MappingProxyType({cls: _stored(cls) for cls in EVENT_TYPES.values()})
 
 
 _FIELDS: Final[Mapping[type[Any], frozenset[str]]] = MappingProxyType(
@@ -337,7 +344,8 @@ def encode_event(event: Event) -> bytes:
         ValueError: a text in it has a NUL or a lone surrogate, which not every store keeps.
     """
     try:
-        data = orjson.dumps({name: getattr(event, name) for name in _STORED[type(event)]})
+        names, values_of = _STORED[type(event)]
+        data = orjson.dumps(dict(zip(names, values_of(event), strict=True)))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"not storable: {error}") from None
     if rb"\u0000" in data and "\0" in _texts(event):

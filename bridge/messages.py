@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
@@ -297,8 +298,13 @@ def choices_of(message: Outgoing) -> list[Button]:
             return []
 
 
+_BESIDE_TEXT: Final = attrgetter(*(own.name for own in fields(Text) if own.name != "text"))
+
+
 def encode_message(message: Outgoing) -> bytes:
     """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
+    if type(message) is Text and not any(_BESIDE_TEXT(message)):  # what is said most
+        return orjson.dumps({"kind": Text.kind, "text": message.text})
     return orjson.dumps(_as_json(message))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from .writer import Unit, Writer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 SLOTS: Final = {"in": "inbox", "out": "outbox"}
 """What suspects are rows of."""
+_BY_SEQ: Final = attrgetter("seq")
 
 
 class Owner(ABC):
@@ -62,7 +64,9 @@ class Owner(ABC):
 
     async def receive(self, arrivals: Sequence[Arrival]) -> list[Receipt]:
         """Store events, once each by account and key, all or none, in the given order."""
-        size = sum(len(arrival.raw) + len(arrival.encoded) for arrival in arrivals)
+        size = 0
+        for arrival in arrivals:
+            size += len(arrival.raw) + len(arrival.encoded)
         receipts: list[Receipt] = (await self._writer.submit(Unit("receive", arrivals, size, lapses=True))).value
         return receipts
 
@@ -235,21 +239,31 @@ class Owner(ABC):
         """Hand on what a transaction brought, in the order of its numbers."""
         if self._listener is None:
             return
-        if received := [row for result in results for row in result.received]:
-            received.sort(key=lambda row: row.seq)
+        received, queued, resolved, threads, due, fetchable, broadcasts = [], [], [], set(), None, False, False
+        for result in results:
+            received += result.received
+            queued += result.queued
+            resolved += result.resolved
+            threads |= result.threads
+            if result.due is not None:
+                due = result.due if due is None else min(due, result.due)
+            fetchable = fetchable or result.fetchable
+            broadcasts = broadcasts or result.broadcasts
+        if received:
+            received.sort(key=_BY_SEQ)
             self._listener.received(received)
-        if queued := [row for result in results for row in result.queued]:
-            queued.sort(key=lambda row: row.seq)
+        if queued:
+            queued.sort(key=_BY_SEQ)
             self._listener.queued(queued)
-        if resolved := [row_id for result in results for row_id in result.resolved]:
+        if resolved:
             self._listener.resolved(resolved)
-        if due := [result.due for result in results if result.due is not None]:
-            self._listener.timed(min(due))
-        if any(result.fetchable for result in results):
+        if due is not None:
+            self._listener.timed(due)
+        if fetchable:
             self._listener.fetchable()
-        if any(result.broadcasts for result in results):
+        if broadcasts:
             self._listener.broadcasting()
-        self._listener.changed({thread_id for result in results for thread_id in result.threads})
+        self._listener.changed(threads)
 
     def _broke(self, error: Exception) -> None:
         if self._listener is not None:
@@ -260,5 +274,8 @@ def indexes_by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:
     """The indexes of units, by their kinds."""
     indexes: dict[str, list[int]] = {}
     for index, unit in enumerate(units):
-        indexes.setdefault(unit.kind, []).append(index)
+        if unit.kind in indexes:
+            indexes[unit.kind].append(index)
+        else:
+            indexes[unit.kind] = [index]
     return indexes

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import orjson
 
 from bridge.events import Message, Postback
+from bridge.frozen import changed
 from bridge.store.admission import done_at
 from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
@@ -164,24 +165,5 @@ def kept_values(thread: ThreadRow) -> tuple[Any, ...]:
 
 
 def committed(thread: ThreadRow) -> ThreadRow:
-    """A thread once the turn that leaves it so is committed: `replace`, in a fifth of the time."""
-    return ThreadRow(
-        id=thread.id,
-        ref=thread.ref,
-        state=thread.state,
-        step=thread.step,
-        version=thread.version + 1,
-        choices=thread.choices,
-        address=thread.address,
-        last_heard=thread.last_heard,
-        heard=thread.heard,
-        dialog=thread.dialog,
-        members=thread.members,
-        hold=thread.hold,
-        opted_out=thread.opted_out,
-        contact_id=thread.contact_id,
-        person=thread.person,
-        named=thread.named,
-        leads_to=thread.leads_to,
-        lost=thread.lost,
-    )
+    """A thread once the turn that leaves it so is committed."""
+    return changed(thread, version=thread.version + 1)

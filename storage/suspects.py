@@ -80,22 +80,20 @@ class SuspectsFile:
         self._closed = False
         self._note = _opened(path)
         self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
-        self._cells: dict[tuple[str, int], int] = {}
+        self._cells: dict[str, dict[int, int]] = {kind: {} for kind in _KINDS}
         self._deaths: dict[tuple[str, int], int] = {}
         (self.newest,) = _CELL.unpack_from(self._note, _NEWEST)
         for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:_TAIL])):
             kind = _KINDS[cell // SLOTS]
-            if row_id and (kind, row_id) not in self._cells:
-                self._cells[kind, row_id] = cell
+            if row_id and row_id not in self._cells[kind]:
+                self._cells[kind][row_id] = cell
                 deaths = self._deaths[kind, row_id] = _deaths(self._note[_TAIL + cell])
                 self._note[_TAIL + cell] = _WAITS | deaths
             else:
                 if row_id:  # noted twice
                     _CELL.pack_into(self._note, cell * _CELL.size, 0)
                 self._free[kind].append(cell)
-        self.suspects: dict[str, frozenset[int]] = {
-            kind: frozenset(row for of_kind, row in self._cells if of_kind == kind) for kind in _KINDS
-        }
+        self.suspects: dict[str, frozenset[int]] = {kind: frozenset(cells) for kind, cells in self._cells.items()}
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more: the others came to their end."""
@@ -111,20 +109,20 @@ class SuspectsFile:
         """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
         if self._closed:
             return  # a handler that outlived its bridge
-        if running:
-            cell = self._cells.get((kind, row_id), -1)
-            deaths = self._deaths.get((kind, row_id), 0) if self._deaths else 0
+        cells, free = self._cells[kind], self._free[kind]
+        if not running:
+            cell = cells.pop(row_id, -1)
             if cell >= 0:
-                self._note[_TAIL + cell] = deaths
-            elif self._free[kind]:
-                cell = self._cells[kind, row_id] = self._free[kind].pop()
-                self._note[_TAIL + cell] = deaths  # first: no row has another row's byte
-                _CELL.pack_into(self._note, cell * _CELL.size, row_id)
+                _CELL.pack_into(self._note, cell * _CELL.size, 0)
+                free.append(cell)
             return
-        cell = self._cells.pop((kind, row_id), -1)
-        if cell >= 0:
-            _CELL.pack_into(self._note, cell * _CELL.size, 0)
-            self._free[kind].append(cell)
+        deaths = self._deaths.get((kind, row_id), 0) if self._deaths else 0
+        if row_id in cells:
+            self._note[_TAIL + cells[row_id]] = deaths
+        elif free:
+            cell = cells[row_id] = free.pop()
+            self._note[_TAIL + cell] = deaths  # first: no row has another row's byte
+            _CELL.pack_into(self._note, cell * _CELL.size, row_id)
 
     def reach(self, number: int) -> None:
         """Note the number of the newest row that is committed."""
@@ -138,7 +136,7 @@ class SuspectsFile:
         (newest,) = _CELL.unpack_from(self._note, _NEWEST)
         if isinstance(self._note, mmap.mmap):
             self._note.close()
-        if not newest and not self._cells:
+        if not newest and not any(self._cells.values()):
             self._path.unlink(missing_ok=True)
 
 

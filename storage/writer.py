@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import Broken, StoreError, Unavailable
+from bridge.frozen import dataclass
 from bridge.store.measures import Commits
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
     from .results import Result
+
+    Waiting = tuple["Unit", asyncio.Future[Result]]
 
 
 BATCH: Final = 256
@@ -24,7 +27,8 @@ QUEUE_BYTES: Final = 64 << 20
 """Bytes of what waits, at most, as the units count them."""
 
 
-class Unit(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Unit:
     """One piece of work: what to do, a word that the store knows, and with what.
 
     `size` is in bytes, where it may be large. With `lapses` it is of no use to anybody once its caller is cancelled.
@@ -34,15 +38,6 @@ class Unit(NamedTuple):
     payload: Any
     size: int = 0
     lapses: bool = False
-
-
-class _Place:
-    """A place in the line; empty where the unit lapsed. A cancelled future would hold its caller's frames, too."""
-
-    __slots__ = ("waiting",)
-
-    def __init__(self, unit: Unit, future: asyncio.Future[Result]) -> None:
-        self.waiting: tuple[Unit, asyncio.Future[Result]] | None = (unit, future)
 
 
 class Writer:
@@ -63,7 +58,8 @@ class Writer:
         self._run = run
         self._committed = committed
         self._broken = broken
-        self._queue: deque[_Place] = deque()
+        self._queue: deque[list[Waiting]] = deque()
+        """Places in the line; one is empty where its unit lapsed: a cancelled future would hold its caller's frames."""
         self._bytes = 0
         """Of what waits in the line."""
         self._wake: asyncio.Future[None] | None = None
@@ -93,9 +89,7 @@ class Writer:
         Raises:
             StoreError: it is not written.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self._line_up(_Place(unit, future), unit.size)
-        return future
+        return self._line_up(unit)[0][1]
 
     async def submit(self, unit: Unit) -> Result:
         """Wait until `unit` is committed and return its result.
@@ -103,26 +97,28 @@ class Writer:
         A caller that is cancelled stops waiting. Its unit may still be committed, whole, unless it lapses: then it is
         let go at once, and what refused callers sent takes no memory.
         """
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        place = _Place(unit, future)
-        self._line_up(place, unit.size)
+        place = self._line_up(unit)
         try:
-            return await future
+            return await place[0][1]
         except asyncio.CancelledError:
-            if unit.lapses and place.waiting is not None:
+            if unit.lapses and place:
                 self._bytes -= unit.size
-                place.waiting = None
+                place.clear()
             raise
 
-    def _line_up(self, place: _Place, size: int) -> None:
+    def _line_up(self, unit: Unit) -> list[Waiting]:
+        """Give a unit its place."""
         if self._failure is not None:
             raise Broken(f"the store failed: {self._failure}")
-        if self._closing or len(self._queue) >= QUEUE or (self._queue and self._bytes + size > QUEUE_BYTES):
+        size = self._bytes + unit.size
+        if self._closing or len(self._queue) >= QUEUE or (size > QUEUE_BYTES and self._queue):
             raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
+        place: list[Waiting] = [(unit, asyncio.get_running_loop().create_future())]
         self._queue.append(place)
-        self._bytes += size
+        self._bytes = size
         if self._wake is not None and not self._wake.done():
             self._wake.set_result(None)
+        return place
 
     async def close(self) -> None:
         """Write what is waiting, then stop."""
@@ -146,18 +142,18 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - without its writer the store is broken, whatever the reason
                 self.fail(error, batch)
 
-    def _next(self) -> list[tuple[Unit, asyncio.Future[Result]]]:
+    def _next(self) -> list[Waiting]:
         """The units of the next transaction; those that lapsed are not among them."""
-        batch: list[tuple[Unit, asyncio.Future[Result]]] = []
+        batch: list[Waiting] = []
         while self._queue and len(batch) < BATCH:
             place = self._queue.popleft()
-            if place.waiting is not None:
-                batch.append(place.waiting)
-                self._bytes -= place.waiting[0].size
-                place.waiting = None
+            if place:
+                batch += place
+                self._bytes -= place[0][0].size
+                place.clear()
         return batch
 
-    async def _transact(self, batch: list[tuple[Unit, asyncio.Future[Result]]]) -> None:
+    async def _transact(self, batch: list[Waiting]) -> None:
         if not batch:
             return
         began = perf_counter()
@@ -184,11 +180,11 @@ class Writer:
             else:
                 future.set_result(result)
 
-    def fail(self, error: Exception, batch: Sequence[tuple[Unit, asyncio.Future[Result]]] = ()) -> None:
+    def fail(self, error: Exception, batch: Sequence[Waiting] = ()) -> None:
         """The store is broken: nothing is written any more, not even `batch`, and `broken` hears of it once."""
         is_first = self._failure is None
         self._failure = self._failure or error
-        for _, future in (*batch, *(place.waiting for place in self._queue if place.waiting is not None)):
+        for _, future in (*batch, *(place[0] for place in self._queue if place)):
             if not future.done():
                 future.set_exception(Broken(str(error)))
         self._queue.clear()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
+from bridge.frozen import dataclass
 from bridge.strict_json import not_json
 from bridge.units import SECOND, micros, read_seconds
 

@@ -158,7 +158,7 @@ def _arrival(
         state = InboxState.DONE
     ref = None
     if inbound.conversation_id is not None:
-        ref = ThreadRef(account, provider, inbound.channel, inbound.conversation_id)
+        ref = _ref(account, provider, inbound.channel, inbound.conversation_id)
     elif not isinstance(event, Status):
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
@@ -208,6 +208,12 @@ def event_key(channel: str, conversation_id: str | None, name: str) -> str:
 @lru_cache(4096)
 def _place(channel: str, conversation_id: str) -> str:
     return hashlib.blake2b(f"{channel}\0{conversation_id}".encode(), digest_size=8).hexdigest()
+
+
+@lru_cache(4096)
+def _ref(account: str, provider: str, channel: str, conversation_id: str) -> ThreadRef:
+    """A conversation that comes again is the same object: it is looked for without being compared."""
+    return ThreadRef(account, provider, channel, conversation_id)
 
 
 def _gateways(key: str) -> str:

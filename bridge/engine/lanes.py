@@ -175,8 +175,8 @@ class Lanes(Generic[R]):
             self._beyond.add(group)
             return
         lane = self._made(row.thread_id, group)
-        if row.attempt and self._bytes < BYTES:
-            self._append(lane, row)
+        if row.attempt and not row.after and self._bytes < BYTES:
+            self._keep(lane, row)
         else:
             lane.more = True
         self._line_up(lane)
@@ -195,13 +195,16 @@ class Lanes(Generic[R]):
             lane.missed = True
         elif row.after > lane.last_seq:
             lane.more = lane.missed = True  # another process stored what stands between
-        elif len(lane.rows) >= self._window:
+        elif lane.rows and len(lane.rows) >= self._window:
             lane.more = True
         else:
-            lane.rows.append(row)
-            lane.last_seq = row.seq
-            lane.size += row.size
-            self._bytes += row.size
+            self._keep(lane, row)
+
+    def _keep(self, lane: Lane[R], row: R) -> None:
+        lane.rows.append(row)
+        lane.last_seq = row.seq
+        lane.size += row.size
+        self._bytes += row.size
 
     def _line_up(self, lane: Lane[R]) -> None:
         if self._company is not None and self._company.needs(lane):
@@ -220,12 +223,14 @@ class Lanes(Generic[R]):
 
     def _pump(self) -> None:
         """A worker for each lane in the line that may have a place."""
-        while (lane := self._taken()) is not None:
+        while self._ready and (lane := self._taken()) is not None:
             self._crew.begin(lane)
 
     def _taken(self) -> Lane[R] | None:
         """The next lane, with its place."""
-        lane = self._ready.take(self._places.has_room) if self._running else None
+        if not self._ready or not self._running:
+            return None
+        lane = self._ready.take(self._places.has_room)
         if lane is not None:
             self._places.take(lane.group)
         return lane

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict, deque
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -71,6 +71,8 @@ class Room:
 
     def admits(self, group: str) -> bool:
         """Whether the group may have one more."""
+        if self.ready.total < self.ready.bound and self.waiting.total < self.waiting.bound:
+            return True
         return self.ready.has_room(group) and self.waiting.has_room(group)
 
     def has_half(self, group: str | None) -> bool:
@@ -91,37 +93,28 @@ class Room:
         self.ready.take(group)
 
 
-class RoundRobin(Generic[T]):
-    """A queue for each group; the groups have their turns one after another."""
+class RoundRobin(dict[str, deque[T]]):
+    """A queue for each group that has any, that of the group whose turn it is first: the groups take turns."""
 
-    def __init__(self) -> None:
-        """Nothing waits."""
-        self._queues: dict[str, deque[T]] = {}
-        """Of the groups that have any; the one whose turn it is comes first."""
-
-    def __bool__(self) -> bool:
-        """Whether anything waits."""
-        return bool(self._queues)
+    __slots__ = ()
 
     def add(self, group: str, item: T) -> None:
         """Behind all of its group."""
-        queue = self._queues.get(group)
+        queue = self.get(group)
         if queue is None:
-            self._queues[group] = deque((item,))
+            self[group] = deque((item,))
         else:
             queue.append(item)
 
     def take(self, admits: Callable[[str], bool]) -> T | None:
         """The next of the first group that is admitted."""
-        if not self._queues:
-            return None
-        for group, queue in self._queues.items():
+        for group, queue in self.items():
             if admits(group):
                 item = queue.popleft()
                 if not queue:
-                    del self._queues[group]
-                elif len(self._queues) > 1:
-                    self._queues[group] = self._queues.pop(group)
+                    del self[group]
+                elif len(self) > 1:
+                    self[group] = self.pop(group)
                 return item
         return None
 

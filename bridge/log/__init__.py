@@ -72,6 +72,11 @@ _LAST: Final = 1.0
 
 _current: Final[deque[LineWriter]] = deque(maxlen=1)
 """The writer of this process."""
+_WITHOUT_DEBUG: Final = frozenset(
+    structlog.make_filtering_bound_logger(level)
+    for level in (logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+)
+"""Loggers that write no lines of the level debug: structlog has one class for each level."""
 
 
 class _Log:
@@ -81,6 +86,11 @@ class _Log:
         self._lazy: Any = structlog.get_logger("threadbridge")
         self._config: dict[str, Any] = {}
         self._bound: Any = None
+
+    def debug(self, action: str, **fields: object) -> None:
+        """The lines of every message, which nearly nobody wants: left out before a logger is looked for."""
+        if structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG:
+            self.__getattr__("debug")(action, **fields)
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what structlog's loggers have
         if not structlog.is_configured():

@@ -46,6 +46,8 @@ def happened_at(received_at: int, *given: object) -> datetime:
     """
     received = moment(received_at)
     for each in given:
+        if each is None:
+            continue
         found = _of_text(each) or _of_number(each)
         if found and _EARLIEST <= found <= received + _FAST_CLOCKS:
             return found

@@ -11,7 +11,6 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol, TypeAlias
 
 import orjson
@@ -24,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from bridge.errors import WebhookError
+from bridge.frozen import dataclass
 from bridge.providers.key_formats import base64url
 from bridge.units import SECOND
 

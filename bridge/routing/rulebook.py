@@ -108,7 +108,7 @@ class RuleBook:
         Raises:
             HandlerError: a filter or a handler turns out to be written in a way that cannot work.
         """
-        return self._compile().index.match(event, ref, step, anytime=anytime)
+        return (self._compiled or self._compile()).index.match(event, ref, step, anytime=anytime)
 
     def match_held(self, event: Event, ref: ThreadRef, step: str | None) -> Match | None:
         """The first rule for what the contact says while a person has the thread.
@@ -153,15 +153,15 @@ class RuleBook:
 
     def outer_middleware(self) -> tuple[tuple[Middleware, Scope], ...]:
         """The middleware around the search, of this book and all included ones, outermost first."""
-        return self._compile().outer
+        return (self._compiled or self._compile()).outer
 
     def has_default_options(self) -> bool:
         """Whether every rule takes one event a turn, in the configured time; it may wait for a medium."""
-        return self._compile().has_default_options
+        return (self._compiled or self._compile()).has_default_options
 
     def waits_for_media(self) -> bool:
         """Whether any rule waits until a medium is fetched."""
-        return self._compile().waits_for_media
+        return (self._compiled or self._compile()).waits_for_media
 
     def consent_words(self) -> tuple[Mapping[str, str], frozenset[str]]:
         """The words by which contacts opt out, each with its answer, and those by which they opt in again."""

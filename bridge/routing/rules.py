@@ -115,14 +115,18 @@ class Scope:
     @property
     def state_model(self) -> StateModel | None:
         """The model of the state here: the innermost router that has one decides."""
-        models = (router.state_model for router in reversed(self.settings))
-        return next((model for model in models if model is not None), None)
+        for router in reversed(self.settings):
+            if router.state_model is not None:
+                return router.state_model
+        return None
 
     @property
     def fields_model(self) -> StateModel | None:
         """The model of the contact's fields here: the innermost router that has one decides."""
-        models = (router.fields_model for router in reversed(self.settings))
-        return next((model for model in models if model is not None), None)
+        for router in reversed(self.settings):
+            if router.fields_model is not None:
+                return router.fields_model
+        return None
 
 
 NO_SCOPE: Final = Scope()

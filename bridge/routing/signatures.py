@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from opcode import opmap
 from types import SimpleNamespace, UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeGuard, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -48,6 +49,8 @@ class AuthorFunction:
     file: str
     line: int
     is_async: bool
+    may_wait: bool = field(default=True, repr=False, compare=False)
+    """Whether it may have to wait for something: an `async def` without an `await` runs to its end at once."""
 
     def error(self, reason: str) -> HandlerError:
         """A mistake in how this function is written."""
@@ -70,7 +73,14 @@ def author_function(function: Callable[..., Any], site: Site, *, role: str) -> A
         file=code.co_filename if code else site.file,
         line=code.co_firstlineno if code else site.line,
         is_async=inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(source),
+        may_wait=_may_wait(function),
     )
+
+
+def _may_wait(function: Callable[..., Any]) -> bool:
+    """Whether a function has anything like an `await`: each of them is one SEND in its code."""
+    code = getattr(function, "__code__", None)
+    return code is None or not code.co_flags & inspect.CO_COROUTINE or opmap.get("SEND", 0) in {0, *code.co_code[::2]}
 
 
 def source_of(function: Callable[..., object]) -> Callable[..., object]:

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from contextlib import closing
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, unquote_to_bytes
@@ -15,6 +16,7 @@ import aiosqlite
 
 from bridge.errors import Broken, NewerSchema, StoreError, Unavailable, UnfinishedCopy
 from bridge.log import log
+from bridge.store.lifecycle import InboxState, OutboxState, Outcome
 
 from .encryption import SealingConnection
 from .schema import APPLICATION_ID, MIGRATIONS, UNFINISHED
@@ -44,6 +46,14 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
 )
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
 MEMORY: Final = ":memory:"
+
+sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(type(None), {None: None}.__getitem__)
+for _state in (InboxState, OutboxState, Outcome):
+    sqlite3.register_adapter(_state, attrgetter("_value_"))
+"""Values that are written as they are: without a word of ours the module asks three times how to, at 3,000 instructions
+for each value. These are functions in C; the second one gives None for None.
+"""
 
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 """At DEBUG it prints all that is stored, also where an application of somebody else's wants to see everything."""

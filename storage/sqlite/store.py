@@ -99,6 +99,7 @@ _BULK: Final[dict[str, Bulk]] = {
     "reseal": lambda db, _, calls: [encryption.reseal(db, *call) for call in calls],
 }
 """What one transaction does, kind by kind, in this order; units of one kind go through it together."""
+_ORDER: Final = {kind: place for place, kind in enumerate(_BULK)}
 
 
 class SqliteStore(Owner, Reader):
@@ -211,11 +212,11 @@ class SqliteStore(Owner, Reader):
                 results[index] = refusal
         try:
             db.execute("BEGIN IMMEDIATE")
-            for kind, bulk in _BULK.items():
-                if indexes := by_kind.get(kind):
-                    done = bulk(db, self._cache, [units[index].payload for index in indexes])
-                    for index, result in zip(indexes, done, strict=True):
-                        results[index] = result
+            for kind in sorted(by_kind, key=_ORDER.__getitem__):
+                indexes = by_kind[kind]
+                done = _BULK[kind](db, self._cache, [units[index].payload for index in indexes])
+                for index, result in zip(indexes, done, strict=True):
+                    results[index] = result
             if self._followers is not None:
                 following.tell(db, self._cache, self._followers, units, results, by_kind)
             db.execute("COMMIT")

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
 from bridge.engine.delivery.request_bytes import field_name, is_clean
+from bridge.frozen import dataclass
 
 ANSWER_LIMIT: Final = 1 << 20
 """Bytes of a provider's answer that are read; a longer one has an unknown outcome."""

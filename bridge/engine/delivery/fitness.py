@@ -12,8 +12,12 @@ from bridge.store.people.identities import TAKEN, is_lost
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bridge.planning.capabilities import Capabilities
     from bridge.store.records import OutboxRow, ThreadRow
+
+    Carries = Callable[[str], Capabilities]
 
 _FRESH: Final = 60 * SECOND
 """A message younger than this keeps the plan that was made when it was committed."""
@@ -28,8 +32,11 @@ class Unfit:
     reason: str = ""
 
 
-def fit(row: OutboxRow, thread: ThreadRow, carries: Capabilities, now: int, *, may_be_out: bool) -> OutboxRow | Unfit:
-    """The message as it may leave now. One that `may_be_out` already is not silenced: it was said before."""
+def fit(row: OutboxRow, thread: ThreadRow, carries: Carries, now: int, *, may_be_out: bool) -> OutboxRow | Unfit:
+    """The message as it may leave now, by what its channel `carries`.
+
+    One that `may_be_out` already is not silenced: it was said before.
+    """
     if thread.hold.silences(row.seq) and not may_be_out:
         return Unfit(bar=Bar.PERSON)
     if forbids(thread, row) or is_lost(thread, row.address):
@@ -38,9 +45,9 @@ def fit(row: OutboxRow, thread: ThreadRow, carries: Capabilities, now: int, *, m
     if row.expires_at is not None and row.expires_at <= now:
         reason = "it was worth nothing any more when it could leave"
         return Unfit(bar=Bar.EXPIRED, state=OutboxState.EXPIRED, reason=reason)
-    if carries.window is None or now - row.created_at < _FRESH:
+    if now - row.created_at < _FRESH or (capabilities := carries(row.ref.channel)).window is None:
         return row
-    made = plan(row.message, carries, now=now, last_heard=thread.last_heard)
+    made = plan(row.message, capabilities, now=now, last_heard=thread.last_heard)
     if len(made.parts) == 1:
         return replace(row, message=made.parts[0])
     reason = made.dropped or "it waited too long for its window, and its fallback takes several messages"

@@ -167,8 +167,7 @@ class DeliveryWorker:
     def _fit(self, row: OutboxRow, thread: ThreadRow) -> OutboxRow | Unfit:
         """The message as it may leave now."""
         may_be_out = row.claimed or row.id in self._suspects
-        carries = self._provider.capabilities(row.ref.channel)
-        return fit(row, thread, carries, self._tools.clock.now(), may_be_out=may_be_out)
+        return fit(row, thread, self._provider.capabilities, self._tools.clock.now(), may_be_out=may_be_out)
 
     async def _end_unfit(self, row: OutboxRow, unfit: Unfit) -> None:
         if unfit.bar is Bar.PERSON:

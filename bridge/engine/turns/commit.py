@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import QUIET
@@ -14,14 +15,14 @@ from bridge.engine.turns.sayings import check_size, later_messages, sayings_of, 
 from bridge.engine.turns.sending import SENT, arrival_of, check_sends
 from bridge.errors import HandlerError
 from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, speaks_for_us, takes_over
-from bridge.frozen import dataclass
+from bridge.frozen import changed, dataclass
 from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
 from bridge.planning.plan import plan
 from bridge.store.consent import is_direct
 from bridge.store.people.families import timezone_of
 from bridge.store.people.identities import address_after
-from bridge.store.records import ThreadRow, TimerRow, TurnCommit
+from bridge.store.records import TimerRow, TurnCommit
 from bridge.store.takeover import after_turn
 from bridge.units import SECOND, micros
 
@@ -40,9 +41,10 @@ if TYPE_CHECKING:
     from bridge.routing.handlers import Handler
     from bridge.routing.rules import Match
     from bridge.store.media import KeptMedium
-    from bridge.store.records import Arrival, Hold, InboxRow
+    from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
+_CHOICES: Final = attrgetter("choices")
 _SPOKE: Final = "a person spoke in the conversation"
 
 
@@ -121,10 +123,8 @@ class CommitBuilder:
         if effects.opts_out is not None:
             opted_out = newest.id if effects.opts_out else 0
         change = _change(effects.handoff, thread, events)
-        left = ThreadRow(
-            id=thread.id,
-            ref=thread.ref,
-            version=thread.version,
+        left = changed(
+            thread,
             last_heard=last_heard,
             heard=heard,
             state=draft.state.encode(),
@@ -135,11 +135,6 @@ class CommitBuilder:
             members=draft.members.encode(),
             hold=change.hold,
             opted_out=opted_out,
-            contact_id=thread.contact_id,
-            person=thread.person,
-            named=thread.named,
-            leads_to=thread.leads_to,
-            lost=thread.lost,
         )
         person = draft.contact.encode()
         draft.close()
@@ -320,7 +315,7 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 def _choices(
     thread: ThreadRow, draft: Draft, plans: Sequence[Plan], events: Sequence[Event], *, keys_return: bool
 ) -> Sequence[Choice]:
-    if not thread.choices and not any(planned.choices for planned in plans):
+    if not thread.choices and not any(map(_CHOICES, plans)):
         return ()
     question = max((at for at, planned in enumerate(plans) if _is_question(planned)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]

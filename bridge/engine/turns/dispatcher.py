@@ -297,7 +297,8 @@ class Dispatcher:
         """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
         draft = draft_of(invocation.turn)
         try:
-            await self._reach.settle(draft.effects)
+            if draft.effects.sends:
+                await self._reach.settle(draft.effects)
             files = await self._files.of(draft.effects)
         except (HandlerError, OSError) as error:
             draft.close()
@@ -307,14 +308,15 @@ class Dispatcher:
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
             await self._signer.keep(prepared.long_keys)
-        self._meter.committing(batch.head, prepared.commit)
+        head = batch.head
+        self._meter.committing(head, prepared.commit)
         await self._store.commit_turn(prepared.commit)
-        self._meter.committed(batch.head, prepared.commit)
-        self._guard.committed(batch.head, prepared.commit)
+        self._meter.committed(head, prepared.commit)
+        self._guard.committed(head, prepared.commit)
         self._interruptions.forget(batch)
         if batch.others:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
-        log.debug("turn_committed", thread=batch.head.thread_id, event_key=batch.head.key, attempt=batch.head.attempt)
+        log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
     async def _failed(
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import queue
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeAlias
 
 from bridge.conversation.exceptions import Interrupted, TookTooLong
@@ -150,6 +151,8 @@ def run(
         NoThread: no thread is left for it.
         BaseException: whatever the function raised.
     """
+    if not handler.may_wait:
+        return _run_through(handler.name, function, arguments)
     if handler.is_async:
         return run_task(handler.name, bounds, function, *arguments)
     future = _begun(
@@ -162,6 +165,34 @@ def run_task(name: str, bounds: Bounds, function: Callable[..., Any], *arguments
     """Call an `async def` as a task of that name. Raises as `run` does."""
     task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
     return _bounded(name, bounds, task, grace=_GRACE)
+
+
+async def _run_through(name: str, function: Callable[..., Any], arguments: tuple[object, ...]) -> object:
+    """Call an `async def` that awaits nothing: no time could be up before its end, so it takes no task and no alarm."""
+    task = asyncio.current_task()
+    assert task is not None
+    cancelled, has_ended, value = task.cancelling(), False, None
+    try:
+        contextvars.copy_context().run(function(*arguments).send, None)
+    except StopIteration as end:
+        has_ended, value = True, end.value
+    except asyncio.CancelledError:
+        pass
+    finally:
+        if task.cancelling() > cancelled:
+            has_ended = False
+            await _uncancelled(task, cancelled)
+    if not has_ended:
+        raise _cancelled_itself(name)
+    return value
+
+
+async def _uncancelled(task: asyncio.Task[Any], cancelled: int) -> None:
+    """Let a task go on that an author's function cancelled: it is ours."""
+    with suppress(asyncio.CancelledError):
+        await asyncio.sleep(0)
+    while task.cancelling() > cancelled:
+        task.uncancel()
 
 
 class Blocking:
@@ -218,8 +249,13 @@ async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, g
     if not isinstance(result, _Raised):
         return result
     if isinstance(result.error, asyncio.CancelledError):
-        raise BridgeError(f"{name} cancelled itself")  # it would pass for somebody cancelling us
+        raise _cancelled_itself(name)
     raise result.error
+
+
+def _cancelled_itself(name: str) -> BridgeError:
+    """The error that would else pass for somebody cancelling us."""
+    return BridgeError(f"{name} cancelled itself")
 
 
 async def _ended_early(name: str, bounds: Bounds, running: asyncio.Future[Any], grace: float) -> NoReturn:

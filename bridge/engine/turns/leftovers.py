@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.shares import Shares
 from bridge.engine.turns.execution import TICKET, NoThread
+from bridge.frozen import dataclass
 from bridge.log import log
 from bridge.units import SECOND
 

@@ -60,6 +60,24 @@ UNGUARDED: Final = GuardPolicy()
 """No bounds."""
 
 
+class Said:
+    """A text of the bot, and what is compared of it, once that is asked for."""
+
+    __slots__ = ("_compared", "text")
+
+    def __init__(self, text: str) -> None:
+        """Nothing is compared yet."""
+        self.text = text[:_REMEMBERED]
+        self._compared: str | None = None
+
+    @property
+    def compared(self) -> str:
+        """In its folded form, without digits."""
+        if self._compared is None:
+            self._compared = _compared(self.text)
+        return self._compared
+
+
 class Talk:
     """What is remembered of one contact in one conversation."""
 
@@ -91,7 +109,7 @@ class Talk:
         self._round_at = 0
         """When the bot spoke to the latest event that may have been an answer to what it said before."""
         self._heard_at = 0
-        self._said: list[str] = []
+        self._said: list[Said] = []
         self._said_at = 0
         self._heard = ""
         self._repeats = 0
@@ -120,7 +138,7 @@ class Talk:
     def answered(self, row: InboxRow, sayings: Sequence[Saying], at: int) -> None:
         """The bot spoke in the turn of an event, committed `at` (microseconds)."""
         event, heard_at = row.event, row.received_at
-        said = [getattr(saying.message, "text", "")[:_REMEMBERED] for saying in sayings[:_SAID]]
+        said = [Said(getattr(saying.message, "text", "")) for saying in sayings[:_SAID]]
         if abs(heard_at - self._heard_at) > _PERIOD:
             self._began_at, self._round_at = at, 0
         if self._may_answer(heard_at):
@@ -168,7 +186,7 @@ class Talk:
             return f"the contact and the bot said the same again, {self._standstill + 1} times in a row"
         return None
 
-    def _note(self, heard: str, heard_at: int, said: list[str]) -> None:
+    def _note(self, heard: str, heard_at: int, said: list[Said]) -> None:
         """Count what is said back and what is said again, each for as long as nothing else is said."""
         if len(heard) < SHORT or heard_at - self._said_at > SOON:
             self._repeats = self._standstill = 0
@@ -179,21 +197,30 @@ class Talk:
                 self._repeats, self._repeated_since = 1, heard_at
             else:
                 self._repeats += 1
-            is_again = heard[:_REMEMBERED] == self._heard and said == self._said[: len(said)]
+            is_again = heard[:_REMEMBERED] == self._heard and _texts(said) == _texts(self._said[: len(said)])
             self._standstill = self._standstill + 1 if self._repeats or is_again else 0
         self._heard = heard[:_REMEMBERED]
 
 
-def is_back(heard: str, said: Sequence[str]) -> bool:
+def is_back(heard: str, said: Sequence[Said]) -> bool:
     """Whether a contact says one of the bot's texts, whole or in a quotation; digits, as of a clock, do not count."""
     theirs = ""
-    for text in said:
-        if len(text) >= SHORT and 3 * len(text) <= 4 * len(heard):  # most answers are longer than the question
-            theirs = theirs or _DIGITS.sub("", fold(heard[:_COMPARED]))
-            ours = _DIGITS.sub("", fold(text[:_REMEMBERED]))
-            if len(ours) >= SHORT and ours in theirs:
+    for ours in said:
+        if len(ours.text) >= SHORT and 3 * len(ours.text) <= 4 * len(
+            heard
+        ):  # most answers are longer than the question
+            theirs = theirs or _compared(heard[:_COMPARED])
+            if len(ours.compared) >= SHORT and ours.compared in theirs:
                 return True
     return False
+
+
+def _compared(text: str) -> str:
+    return _DIGITS.sub("", fold(text))
+
+
+def _texts(said: Sequence[Said]) -> list[str]:
+    return [ours.text for ours in said]
 
 
 def bare(address: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import contextmanager
 from dataclasses import replace
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bridge.store.port import Store
     from bridge.store.records import InboxRow
 
+_EVENT: Final = attrgetter("event")
 _PATIENCE: Final = 120 * SECOND
 """How long an event waits for its medium, at most; then its handler hears why there is none."""
 _LOOK: Final = 2 * SECOND
@@ -108,7 +110,7 @@ class MediaReading:
 
 def any_medium(rows: Sequence[InboxRow]) -> bool:
     """Whether any of these events has a medium."""
-    return any(is_medium(row.event) for row in rows)
+    return any(map(is_medium, map(_EVENT, rows)))
 
 
 def _named(row: InboxRow, found: MediaRow | None) -> InboxRow:

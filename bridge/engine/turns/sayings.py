@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import AT
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 REPLY_SIZE: Final = 128 * 1024
 """Characters that one turn may say: they are split, planned and stored in one go, and nothing else runs meanwhile."""
+_WHEN: Final = attrgetter("at")
 _OPTION: Final = 64
 """Characters that an option counts as."""
 
@@ -75,6 +77,8 @@ def later_messages(replies: Sequence[Outgoing], now: int, held: int | None, nigh
 
     None leaves before the `night` ends, if it is one.
     """
+    if night is None and not any(map(_WHEN, replies)):
+        return {}
     times = [max(now if message.at is None else micros(message.at), night or now) for message in replies]
     return {
         ordinal: TimerRow(due_at=at, name=AT, message=encode_message(replace(message, at=None)), held=held)

@@ -7,6 +7,7 @@ it has the documented type, and is otherwise left to `raw`.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.errors import Unmappable
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 _LARGEST: Final = 2**63
 """A size beyond this is none, and no store could hold it."""
+_MORE_IDS: Final = ("user_id", "contact_id")
+_MORE_PHONES: Final = ("phone", "phone_number", "wa_id")
+_UNDOCUMENTED: Final = frozenset({*_MORE_IDS, *_MORE_PHONES})
 _PHONE: Final = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
 
 
@@ -76,26 +80,35 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         conversation_id=username,
         event=_event(message, about),
         address={"reply_token": token} if token else {},
-        with_person=wire.with_person(wire.struct(webhook.json.get("session")) or {}),
+        with_person=wire.with_person(session) if (session := wire.struct(webhook.json.get("session"))) else None,
         identities=_identities(channel, username, sender),
     )
 
 
 def _identities(channel: str, username: str, sender: Struct) -> tuple[tuple[str, str], ...]:
     """Who a sender is; of the fields that are not documented only what shows by its form what it is."""
-    more = [text(sender, name).strip() for name in ("user_id", "contact_id", "phone", "phone_number", "wa_id")]
+    named = _named(channel, username)
+    if _UNDOCUMENTED.isdisjoint(sender):
+        return named
+    more = [text(sender, name).strip() for name in _MORE_IDS]
     return identities(
-        name_on(channel, username),
-        *(("user_id", value) for value in more[:2] if is_user_id(value)),
-        *(("phone", phone(value)) for value in more[2:]),
+        *named,
+        *(("user_id", value) for value in more if is_user_id(value)),
+        *(("phone", phone(text(sender, name).strip())) for name in _MORE_PHONES),
     )
+
+
+@lru_cache(4096)
+def _named(channel: str, username: str) -> tuple[tuple[str, str], ...]:
+    """Who is behind a username, which comes again with each message of a contact."""
+    return identities(name_on(channel, username))
 
 
 def _event(message: Struct, about: dict[str, Any]) -> Event:
     named = text(message, "type")
     kind = named.strip().casefold()
-    postback = wire.struct(message.get("postback")) or {}
-    if key := text(postback, "key") or text(postback, "value"):  # only our own button or list has one
+    postback = wire.struct(message.get("postback"))
+    if postback and (key := text(postback, "key") or text(postback, "value")):  # only our own button or list has one
         return Postback(key=key, title=text(postback, "title") or text(message, "text"), **about)
     media = wire.struct(message.get("media"))
     if kind in wire.MEDIA_TYPES or kind == "media" or (media and not kind):
@@ -105,7 +118,7 @@ def _event(message: Struct, about: dict[str, Any]) -> Event:
     if kind == "text" or not kind:
         return Message(text=_needed_words(message), **about)
     if kind in wire.PRESS_TYPES:  # no key came: a title may still tell the choice
-        return Message(text=text(postback, "title") or _needed_words(message), **about)
+        return Message(text=text(postback or {}, "title") or _needed_words(message), **about)
     del about["reply_to"]
     return Unrecognised(type=named, **about)
 
@@ -204,6 +217,7 @@ def _degrees(values: Struct, name: str, limit: int) -> float:
     return float(found)
 
 
+@lru_cache(4096)
 def _phone(channel: str, username: str) -> str | None:
     """On WhatsApp the username is the number in international form (inferred from the samples)."""
     match = _PHONE.fullmatch(username) if channel == "whatsapp" else None

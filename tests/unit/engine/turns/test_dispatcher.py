@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import threading
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import pytest
@@ -75,8 +76,8 @@ RAISED: Final[dict[str, Callable[[], NoReturn]]] = {
 }
 
 
-def bot(failing: Callable[[], object], *, threaded: bool = False) -> Router:
-    """Says what it hears, but for "bad", where it does as told."""
+def bot(failing: Callable[[], object], *, threaded: bool = False, waiting: bool = False) -> Router:
+    """Says what it hears, but for "bad", where it does as told: at once, in a thread, or after it has waited."""
     router = Router("bot")
 
     @router.message(text="bad")
@@ -90,9 +91,18 @@ def bot(failing: Callable[[], object], *, threaded: bool = False) -> Router:
         assert "touched" not in turn.state
         return f"heard {turn.event.text}"  # type: ignore[attr-defined] # a message rule's event has a text
 
-    if not threaded:
+    if not threaded and not waiting:
         return router
-    other = Router("threaded")
+    other = Router("other")
+
+    if waiting:
+
+        @other.message(text="bad")
+        async def bad_after_a_wait(turn: Turn) -> Any:
+            turn.state["touched"] = True
+            turn.say("never said")
+            await asyncio.sleep(0)
+            return failing()
 
     @other.message(text="bad")
     def bad_in_thread(turn: Turn) -> Any:
@@ -104,13 +114,17 @@ def bot(failing: Callable[[], object], *, threaded: bool = False) -> Router:
     return other
 
 
-@pytest.mark.parametrize("threaded", [False, True], ids=["async def", "def"])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [({}, "bad"), ({"waiting": True}, "bad_after_a_wait"), ({"threaded": True}, "bad_in_thread")],
+    ids=["async def", "async def with await", "def"],
+)
 @pytest.mark.parametrize("failing", RAISED.values(), ids=RAISED.keys())
 async def test_whatever_a_handler_raises_harms_only_its_own_thread(
-    failing: Callable[[], NoReturn], *, threaded: bool
+    failing: Callable[[], NoReturn], kind: dict[str, bool], name: str
 ) -> None:
     """F59: five tries, then a dead letter; its thread goes on behind it, the others never waited."""
-    async with turns(bot(failing, threaded=threaded)) as world:
+    async with turns(bot(failing, **kind)) as world:
         with capture_logs() as lines:
             await world.heard("bad", "m-1")
             await world.heard("one", "m-2")
@@ -124,7 +138,44 @@ async def test_whatever_a_handler_raises_harms_only_its_own_thread(
         assert await world.said() == ["heard one"]
     failed = [line for line in lines if line["event"] == "turn_failed"]
     assert [line["attempt"] for line in failed] == [1, 2, 3, 4, 5]
-    assert {line["handler"].rpartition(".")[2] for line in failed} == {"bad_in_thread" if threaded else "bad"}
+    assert {line["handler"].rpartition(".")[2] for line in failed} == {name}
+
+
+@pytest.mark.parametrize("then", [lambda: "never said", raising(ValueError("no good"))], ids=["returns", "raises"])
+async def test_a_handler_that_cancels_the_task_it_runs_in_harms_only_its_own_thread(then: Callable[[], object]) -> None:
+    """A handler without an await runs in a task of ours."""
+
+    def cancel() -> object:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        return then()
+
+    async with turns(bot(cancel), attempts=1) as world:
+        await world.heard("bad", "m-1")
+        await world.heard("one", "m-2")
+        await world.settle()
+        assert len(await world.reasons()) == 1
+        assert await world.said() == ["heard one"]
+
+
+async def test_what_a_handler_sets_in_its_context_ends_with_its_turn() -> None:
+    """So it does in a task, and a handler without an await has none."""
+    seen, mood = [], ContextVar("mood", default="calm")
+    router = Router()
+
+    @router.message()
+    async def answer(turn: Turn) -> str:
+        seen.append(mood.get())
+        mood.set("excited")
+        return f"heard {turn.event.text}"  # type: ignore[attr-defined] # a message rule's event has a text
+
+    async with turns(router) as world:
+        for number in range(3):
+            await world.heard(f"{number}", f"m-{number}")
+        await world.settle()
+        assert await world.said() == ["heard 0", "heard 1", "heard 2"]
+    assert seen == ["calm"] * 3
 
 
 @pytest.mark.parametrize(

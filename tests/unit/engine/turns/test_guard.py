@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.engine.turns.guard import Guard
-from bridge.engine.turns.loops import SHORT, STANDSTILL, GuardPolicy, is_back
+from bridge.engine.turns.loops import SHORT, STANDSTILL, GuardPolicy, Said, is_back
 from bridge.events import Contact, Echo, Status
 from bridge.planning.choices import Choice
 from bridge.units import SECOND, moment
@@ -287,4 +287,4 @@ def test_the_memory_is_bounded_and_those_who_spoke_last_stay_in_it() -> None:
     ],
 )
 def test_what_is_said_back(heard: str, said: str, *, back: bool) -> None:
-    assert is_back(heard, [said]) is back
+    assert is_back(heard, [Said(said)]) is back
