@@ -128,6 +128,7 @@ async def test_what_the_bot_says_with_its_handoff_still_leaves(world: World) -> 
     assert (ann.texts, await letters(world)) == (["somebody will come"], [])
 
 
+@pytest.mark.usefixtures("counted")
 async def test_a_turn_that_is_overtaken_by_a_person_has_no_effect_and_its_event_is_theirs(world: World) -> None:
     ann = await begun(world, "aelyst", "telegram")
     await ann.says("slow")

@@ -120,6 +120,7 @@ async def test_a_wait_for_a_medium_has_an_end() -> None:
     ann.saw("~lost: the medium is not fetched yet").then("heard and?")
 
 
+@pytest.mark.usefixtures("counted")
 async def test_a_turn_that_a_lost_medium_ends_is_not_tried_again() -> None:
     router = Router()
 

@@ -193,6 +193,7 @@ async def test_what_is_committed_outlives_a_crash(counter: World) -> None:
     assert ann.texts == ["1: a", "2: b"]
 
 
+@pytest.mark.usefixtures("counted")
 async def test_calls_are_counted_however_often_a_coroutine_goes_on() -> None:
     async def charge(amount: int) -> int:
         for _ in range(3):
