@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -133,7 +134,7 @@ NO_SCOPE: Final = Scope()
 """The scope of a handler without a rule, like a timer's."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """The handler for an event, its keyword arguments, and the scope of its rule."""
 

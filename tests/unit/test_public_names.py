@@ -96,7 +96,7 @@ def _loaded(*arguments: str) -> set[str]:
 
 
 _HEAVY = frozenset({
-    *("aiohttp", "aiosqlite", "asyncio", "cryptography", "jinja2", "orjson", "phonenumbers", "pydantic"),
+    *("aiohttp", "aiosqlite", "asyncio", "cryptography", "jinja2", "msgspec", "orjson", "phonenumbers", "pydantic"),
     *("pydantic_settings", "regex", "sqlite3", "structlog", "uvloop", "watchfiles"),
 })  # fmt: skip
 
