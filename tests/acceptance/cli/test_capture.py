@@ -75,7 +75,9 @@ def outcomes(tests: Path, bots: Path) -> dict[str, str]:
     """By module, what pytest says of its test with the bots in a folder."""
     report = tests / "report.xml"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(bots), *sys.path])}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(tests)]
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+    options = ["-q", "--tb=native", "-p", "no:cacheprovider", "-p", "pytest_asyncio", "-p", "bridge.testing.plugin"]
+    command = [sys.executable, "-m", "pytest", *options, f"--junitxml={report}", str(tests)]
     subprocess.run(command, env=environment, cwd=tests, check=False, capture_output=True, timeout=120)
     found = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written a moment ago
