@@ -256,8 +256,8 @@ class _Trial:
                 continue
             plain = person_name(len(people))
             shaped = self.names.text(contact_of(event).get("name") or plain)
-            goes = [self._goes_so(events, {contact: name}, original) for name in (plain, shaped)]
-            people[contact] = shaped if goes == [False, True] else plain
+            names = (name for name in (plain, shaped) if self._goes_so(events, {contact: name}, original))
+            people[contact] = next(names, plain)
         return people
 
     def _goes_so(self, events: Sequence[TracedEvent], people: Mapping[str, str], original: _Ran) -> bool:

@@ -74,7 +74,7 @@ def captured(bug: Bug, module: str, router: Router, folder: Path, *, keep_texts:
 def outcomes(tests: Path, bots: Path) -> dict[str, str]:
     """By module, what pytest says of its test with the bots in a folder."""
     report = tests / "report.xml"
-    command = [*COMMAND, f"--junitxml={report}", str(tests)]
+    command = [*COMMAND, "--tb=native", f"--junitxml={report}", str(tests)]
     subprocess.run(command, env=environment(bots, *sys.path), cwd=tests, check=False, capture_output=True, timeout=120)
     found = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written a moment ago

@@ -88,8 +88,7 @@ def test_a_complaint_that_cannot_be_written_leaves_the_exit_code(project: Path, 
     assert code == 78
 
 
-@pytest.mark.parametrize("command", ["run", "demo"])
-@pytest.mark.parametrize("output", [">&-", ">/dev/full"])
+@pytest.mark.parametrize(("command", "output"), [("run", ">&-"), ("demo", ">/dev/full")])
 def test_a_bridge_serves_without_its_output(project: Path, command: str, output: str) -> None:
     (project / "threadbridge.toml").write_text(f"[server]\nport = {free_port()}\n{CONFIGURED}")
     arguments = [command, "--port", str(free_port())] if command == "demo" else [command]
