@@ -4,7 +4,8 @@
 set -e
 docker compose run --rm --no-deps bridge check
 docker compose run --rm --no-deps bridge dialogs check
-for bridge in $(docker compose ps --all --quiet bridge); do
+unhealthy_first=$(docker compose ps --all --format '{{.Health}} {{.ID}}' bridge | sort -r | cut -d ' ' -f 2)
+for bridge in $unhealthy_first; do
     docker stop "$bridge"
     docker rm "$bridge"
     docker compose up --detach --no-deps --no-recreate --wait bridge

@@ -168,6 +168,13 @@ def test_the_composition_fits_its_parts() -> None:
     assert {name for name in mounted if not name.startswith(".")} == {*COMPOSE["volumes"]}
 
 
+def test_the_proxy_keeps_as_much_of_a_request_as_it_takes_and_tries_another_bridge() -> None:
+    proxy = (DEPLOY / "Caddyfile").read_text("utf-8")
+    (most,) = re.findall(r"max_size (\w+)", proxy)
+    assert re.findall(r"request_buffers (\w+)", proxy) == [most]
+    assert re.findall(r"handle (/\S+)", proxy) == re.findall(r"lb_retry_match \{\s+path (/\S+)", proxy)
+
+
 def test_each_command_in_a_container_has_the_password_of_the_database() -> None:
     bridge, page = COMPOSE["services"]["bridge"], (DOCS / "how-to" / "containers.md").read_text("utf-8")
     assert not {"entrypoint", "command"} & {*bridge}  # `docker compose exec` would not have what they do
@@ -187,8 +194,9 @@ def test_a_deploy_of_the_composition_checks_first_and_replaces_its_bridges() -> 
     assert checks == ["check", "dialogs check"]
     for command in checks:
         check_command(["threadbridge", *command.split()], "replace-bridges.sh")
-    named = re.findall(r"compose (?:ps|up) .*?(\w+)\)?(?:; do)?$", script, re.MULTILINE)
-    assert {*named} == {"bridge"} <= {*COMPOSE["services"]}
+    named = re.findall(r"compose (?:ps|up) [^|\n]* (\w+)(?: \||$)", script, re.MULTILINE)
+    assert named == ["bridge", "bridge"]
+    assert {*named} <= {*COMPOSE["services"]}
 
 
 def test_the_pods_run_commands_that_exist_and_are_asked_at_routes(tmp_path: Path) -> None:
