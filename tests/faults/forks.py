@@ -42,6 +42,8 @@ CONTEXT.set_forkserver_preload(
         "bridge.workers.parent",
         "bridge.providers.konnek",
         "bridge.providers.relationlabs",
+        "bridge.telemetry.metrics",
+        "storage.postgres.store",
         "storage.sqlite.store",
     ]
 )
