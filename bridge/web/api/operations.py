@@ -101,7 +101,7 @@ OPERATIONS: Final = (
         answer=models.Accepted,
         status=202,
         body=models.Write,
-        refusals={**_NO_THREAD, 409: "Another message was sent under this key"},
+        refusals={**_NO_THREAD, 409: "Another message was sent under this key, or the contact opted out"},
     ),
     Operation(
         method="POST",
