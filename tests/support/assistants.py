@@ -6,11 +6,14 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.testing import World
 from handlers.assistant import Assistant, tool
 from tests.support.priced_model import PRICES, PricedModel, calls, said
 
 if TYPE_CHECKING:
     from bridge import Turn
+    from bridge.testing.contacts import Contact
+    from handlers.assistant import ModelFailed
 
 STORY: Final = "\n\n".join(f"Paragraph {number} of the **story**, {'and so on, ' * 40}end." for number in range(12))
 """An answer that no channel takes in one message."""
@@ -78,3 +81,32 @@ def shop(model: Any = None, till: Till | None = None, **options: Any) -> Assista
         tool(misprogrammed),
     ]
     return Assistant(**{"model": made, "prices": PRICES, "tools": tools, "instructions": "You sell tea.", **options})
+
+
+def met(assistant: Assistant, account: str = "konnek", channel: str = "whatsapp") -> tuple[World, Contact]:
+    """A contact in a world with it."""
+    world = World(assistant.router)
+    return world, world.contact(account, channel, "ann")
+
+
+async def say(world: World, contact: Contact, *words: str) -> list[str]:
+    """What the contact sees after it said something."""
+    contact.clears()
+    await contact.says(*words)
+    await world.settle()
+    return contact.texts
+
+
+def failing(*failures: ModelFailed | BaseException | dict[str, Any]) -> PricedModel:
+    """A model that fails so often, and then answers."""
+    left = list(failures)
+
+    def rule(messages: list[dict[str, Any]]) -> dict[str, Any]:
+        if left:
+            failure = left.pop(0)
+            if isinstance(failure, BaseException):
+                raise failure
+            return failure
+        return answered(messages)
+
+    return PricedModel(rule)
