@@ -298,12 +298,14 @@ def choices_of(message: Outgoing) -> list[Button]:
             return []
 
 
-_BESIDE_TEXT: Final = attrgetter(*(own.name for own in fields(Text) if own.name != "text"))
+_BESIDE: Final = [own for own in fields(Text) if own.name != "text"]
+_beside = attrgetter(*(own.name for own in _BESIDE))
+_NOTHING: Final = tuple(own.default for own in _BESIDE)
 
 
 def encode_message(message: Outgoing) -> bytes:
     """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
-    if type(message) is Text and not any(_BESIDE_TEXT(message)):  # what is said most
+    if type(message) is Text and _beside(message) == _NOTHING:  # what is said most
         return orjson.dumps({"kind": Text.kind, "text": message.text})
     return orjson.dumps(_as_json(message))
 

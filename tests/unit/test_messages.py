@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -17,6 +17,24 @@ def test_a_message_comes_back_from_its_json() -> None:
     read = decode_message(encode_message(said))
     assert isinstance(read, Buttons)
     assert encode_message(read) == encode_message(said)
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [
+        *(
+            {},
+            {"reply_to": "m-1"},
+            {"tag": "HUMAN_AGENT"},
+            {"at": datetime(2026, 1, 1, tzinfo=UTC)},
+            {"format": "markdown"},
+        ),
+        *({"at": datetime(2026, 1, 1, tzinfo=UTC)}, {"expires": timedelta(0)}, {"fallback": (Text("b"),)}),
+    ],
+)
+def test_a_text_keeps_what_it_has_beside_its_words(beside: dict[str, Any]) -> None:
+    said = Text("a", **beside)
+    assert decode_message(encode_message(said)) == said
 
 
 @pytest.mark.parametrize(
