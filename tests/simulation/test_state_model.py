@@ -2,7 +2,7 @@
 
 Handlers add to the state, say what they made of it, move the step, set and cancel timers; they raise, run out of time
 and are interrupted after half of that. Webhooks come twice, another process commits first, and ours dies at any pause
-of its store. What may come of it is said by tests.support.adding_bot.Talk.
+of its store. What may come of it is said by tests.support.adding_model.Talk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from bridge.testing.contract.store.desk import arrival, ref_of
 from bridge.testing.loop import START
 from bridge.units import SECOND
 from storage.sqlite.simulation import Volatile
-from tests.support.adding_bot import DEEDS, MANNERS, Life, Talk, tries
+from tests.support.adding_bot import DEEDS, MANNERS, Life, tries
+from tests.support.adding_model import Talk
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable

@@ -20,7 +20,8 @@ from bridge.store.opening import open_reader
 from bridge.testing import World
 from bridge.testing.contract.store.desk import Desk, given_up
 from tests.support.child_pytest import COMMAND, environment
-from tests.support.planted_bugs import BUGS, PLAYED, Bug
+from tests.support.planted_bugs import BUGS, Bug
+from tests.support.played_bugs import PLAYED
 from tests.support.recordings import keep
 
 if TYPE_CHECKING:
