@@ -29,7 +29,7 @@ _WRONG: Final = 1
 
 def bench(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}; default: all but {_OTHERS}.")
+        list[str] | None, typer.Argument(metavar="NAME", help=f"{_NAMES}. Without: all but {_OTHERS}.")
     ] = None,
     *,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, metavar="S", help="Length of a slice.")] = 4.0,

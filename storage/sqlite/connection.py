@@ -212,13 +212,14 @@ def _set_up(db: sqlite3.Connection) -> None:
 def _copy_empty(db: sqlite3.Connection) -> None:
     """Our schema as a copy, in one transaction: it waits for the disk once, and a simulation makes it once."""
     with closing(sqlite3.connect(MEMORY)) as source:
-        source.deserialize(_empty())
+        source.deserialize(_empty(len(MIGRATIONS)))
         source.backup(db)
 
 
 @cache
-def _empty() -> bytes:
-    """A database with our schema and no rows."""
+def _empty(schema: int) -> bytes:
+    """A database with our schema, of this number, and no rows."""
+    assert schema == len(MIGRATIONS)
     with closing(sqlite3.connect(MEMORY, isolation_level=None)) as db:
         _migrate(db)
         return db.serialize()
@@ -228,7 +229,7 @@ def _empty() -> bytes:
 def own_names() -> frozenset[str]:
     """The tables and indexes of our schema."""
     with closing(sqlite3.connect(MEMORY)) as db:
-        db.deserialize(_empty())
+        db.deserialize(_empty(len(MIGRATIONS)))
         return frozenset(name for (name,) in db.execute("SELECT name FROM sqlite_master"))
 
 
