@@ -40,6 +40,7 @@ async def retention(settings: Settings) -> Report:
     swept = replace(ECHO, arguments=("swept",), prepare=partial(_prepare, settings))
     async with running([swept], settings) as (server,):
         settings.tell("how much the server takes")
+        await server.slice(Demand(seconds=settings.seconds))  # with a past that is read for the first time
         full = await server.slice(Demand(seconds=settings.seconds))
         demand = Demand(seconds=settings.seconds, rate=full.rate * _LOAD)
         rows, size = await _old_rows(server), _size(server)
