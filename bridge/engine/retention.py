@@ -25,8 +25,8 @@ _IDLE: Final = 600.0
 """Seconds between two looks where nothing was."""
 _AGAIN: Final = 24 * 3600 * SECOND
 """How often all rows are looked at anew: one that was open behind a sweep may be over by then."""
-_ROWS: Final = 50
-"""Rows in one transaction, which those of webhooks and turns share."""
+_ROWS: Final = 300
+"""Rows in one transaction, which those of webhooks and turns share: with 50, a bridge at half load stores more."""
 _SHARE: Final = 9
 """A pause is so many times as long as the removal before it."""
 _SHORTEST: Final = 0.005
