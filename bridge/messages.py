@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
@@ -298,15 +297,8 @@ def choices_of(message: Outgoing) -> list[Button]:
             return []
 
 
-_BESIDE: Final = [own for own in fields(Text) if own.name != "text"]
-_beside = attrgetter(*(own.name for own in _BESIDE))
-_NOTHING: Final = tuple(own.default for own in _BESIDE)
-
-
 def encode_message(message: Outgoing) -> bytes:
     """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
-    if type(message) is Text and _beside(message) == _NOTHING:  # what is said most
-        return orjson.dumps({"kind": Text.kind, "text": message.text})
     return orjson.dumps(_as_json(message))
 
 

@@ -18,6 +18,7 @@ from bridge.bench.report import RATIO, Report, Row
 from bridge.bench.servers import AGE, DATABASE, database
 from bridge.bench.slices import running
 from bridge.bench.webhooks import THREADS
+from bridge.engine.retention import old_rows
 from bridge.own import own_module
 from bridge.store.opening import open_reader
 from bridge.store.retention import Sweep
@@ -86,14 +87,8 @@ def _signal(server: Running, number: signal.Signals) -> None:
 async def _old_rows(server: Running) -> int:
     """How many events are old enough to go."""
     store = await open_reader(database(str(server.process.folder)))
-    before, rows, after = time.time_ns() // 1000 - AGE * SECOND, 0, 0
     try:
-        while True:
-            part = await store.sweepable(Sweep.EVENTS, before, after=after)
-            rows += part.rows
-            if part.after is None:
-                return rows
-            after = part.after
+        return await old_rows(store, Sweep.EVENTS, time.time_ns() // 1000 - AGE * SECOND)
     finally:
         await store.close()
 

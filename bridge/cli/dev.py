@@ -19,12 +19,13 @@ from urllib.parse import quote
 import aiohttp
 import typer
 
-from bridge.cli.gateways import PLAYGROUND, gateway_of
+from bridge.cli.gateways import gateway_of
 from bridge.cli.looking import DEV_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, Verbose, complain, exits, say
 from bridge.config.load import load_config, read_file
 from bridge.config.problems import PREFIX
 from bridge.errors import ConfigError
+from bridge.providers.registry import PLAYGROUND
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process

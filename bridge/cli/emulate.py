@@ -24,7 +24,7 @@ from bridge.emulation.server import EmulatorServer, base_path
 from bridge.emulation.signing import signer_for
 from bridge.errors import Problem
 from bridge.providers.port import HonoursKeys
-from bridge.providers.registry import emulator_type, provider_type
+from bridge.providers.registry import PLAYGROUND, emulator_type, provider_type
 from bridge.units import is_loopback
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _accepted(emulator: Emulator) -> str:
 
 
 def _emulator_class(provider: str) -> EmulatorType:
-    if provider == "playground":
+    if provider == PLAYGROUND:
         raise typer.BadParameter("the console is the playground's gateway; try `threadbridge demo`")
     try:
         return emulator_type(provider)

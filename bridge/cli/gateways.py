@@ -14,7 +14,7 @@ from bridge.cli.urls import webhook_url
 from bridge.clock import SystemClock
 from bridge.emulation.server import EmulatorServer
 from bridge.emulation.signing import signer_for
-from bridge.providers.registry import GATEWAYS, emulator_type
+from bridge.providers.registry import GATEWAYS, PLAYGROUND, emulator_type
 
 if TYPE_CHECKING:
     from contextlib import AsyncExitStack
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.config.load import Config
 
-PLAYGROUND: Final = "playground"
 _NOBODY: Final = "http://127.0.0.1:9"
 """Where an emulator will be that has no address yet."""
 

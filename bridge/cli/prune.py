@@ -12,7 +12,7 @@ from bridge.cli.output import DEFAULT, AsJson, ConfigFile, complain, exits, leav
 from bridge.cli.threads import no_store_yet
 from bridge.clock import SystemClock
 from bridge.config.load import load_config
-from bridge.engine.retention import parts
+from bridge.engine.retention import old_rows, parts
 from bridge.store.opening import open_reader
 from bridge.store.retention import sweeps
 
@@ -59,13 +59,7 @@ async def _prune(config: Config, *, dry_run: bool) -> list[dict[str, Any]]:
 async def _counted(config: Config, sweep: Sweep, before: int) -> int:
     reader: StoreReader = await open_reader(config.storage.url, config.storage.keys)
     try:
-        rows, after = 0, 0
-        while True:
-            swept = await reader.sweepable(sweep, before, after=after)
-            rows += swept.rows
-            if swept.after is None:
-                return rows
-            after = swept.after
+        return await old_rows(reader, sweep, before)
     finally:
         await reader.close()
 

@@ -6,13 +6,13 @@ from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-from bridge.cli.gateways import PLAYGROUND
 from bridge.cli.looking import looked_at
 from bridge.cli.serve import demo_config
 from bridge.config.load import Config
 from bridge.engine.turns.signing import SIGNING
 from bridge.events import Echo, Send, Status, Timer, Unrecognised, decode_event
 from bridge.frozen import dataclass
+from bridge.providers.registry import PLAYGROUND
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Arrival
 from bridge.strict_json import read_object

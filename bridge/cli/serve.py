@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import typer
 
-from bridge.cli.gateways import PLAYGROUND, emulated, gateway_accounts
 from bridge.cli.looking import DEMO_STORE
 from bridge.cli.output import DEFAULT, ConfigFile, NoAddress, Verbose, complain, exits, no_such_port, say
 from bridge.cli.streams import serve_without_output
@@ -22,6 +21,7 @@ from bridge.cli.workers import become_parent, handed_over
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
 from bridge.log.foreign import foreign_logs
+from bridge.providers.registry import PLAYGROUND
 from bridge.workers.link import Link
 
 if TYPE_CHECKING:
@@ -106,6 +106,8 @@ def demo(
     With an auto-responder: `threadbridge demo --auto replies.toml`
     """
     with exits():
+        from bridge.cli.gateways import emulated, gateway_accounts  # noqa: PLC0415 - `run` emulates none
+
         accounts = gateway_accounts()
         made = demo_config(port, config, auto, accounts)
 
@@ -133,10 +135,14 @@ def demo_config(
 
     `accounts` are those of the gateways; None: nobody emulates them.
     """
+    if accounts is None:
+        from bridge.cli.gateways import gateway_accounts  # noqa: PLC0415 - as above
+
+        accounts = gateway_accounts()
     values: dict[str, Any] = {
         "server": {"port": port},
         "storage": {"url": f"sqlite:///{quote(os.fsencode(Path.cwd() / DEMO_STORE))}"},
-        "accounts": {"demo": {"provider": PLAYGROUND}, **(gateway_accounts() if accounts is None else accounts)},
+        "accounts": {"demo": {"provider": PLAYGROUND}, **accounts},
         "log": {"format": "text", "show_errors": True},
     }
     if auto is not None:

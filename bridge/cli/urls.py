@@ -9,6 +9,7 @@ import typer
 
 from bridge.cli.output import DEFAULT, AsJson, ConfigFile, exits, listing
 from bridge.config.load import load_config
+from bridge.providers.registry import PLAYGROUND
 from bridge.providers.signatures import PathAuth
 from bridge.units import is_loopback
 
@@ -58,7 +59,7 @@ def _rows(config: Config, account: Account, *, show_secrets: bool) -> list[dict[
     if url and len(channels) > 1:
         shown = [f"{url}/{channel}" for channel in channels]
     reason = "the account has no inbound secret"
-    if not shown and account.provider.name == "playground":
+    if not shown and account.provider.name == PLAYGROUND:
         shown = [f"{config.server.local_url}/console"] if is_loopback(config.server.host) else []
         reason = "the console needs a loopback address"
     if shown:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from bridge.config.problems import KeyPath, problems_of
 from bridge.providers.optional import Polls, TellsFates, Warns
-from bridge.providers.registry import provider_names, provider_type
+from bridge.providers.registry import PLAYGROUND, provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
 from bridge.units import is_loopback
 
@@ -52,7 +52,7 @@ class Account:
     @property
     def is_real(self) -> bool:
         """Whether it is at a gateway, and neither at the playground nor at an emulator on this machine."""
-        if self.provider.name == "playground":
+        if self.provider.name == PLAYGROUND:
             return False
         return not is_loopback(urlsplit(self.provider.base_url).hostname or "")
 

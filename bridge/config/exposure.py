@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr
 
 from bridge.config.accounts import keeps_secret, models_of
+from bridge.providers.registry import PLAYGROUND
 from bridge.units import Reach, is_loopback, reach_of
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _check_doors(accounts: Mapping[str, Account], report: Report) -> None:
             report.problem(
                 ("accounts", name, "inbound", "auth"), "none is only for a server.host on a loopback address"
             )
-        if account.provider.name == "playground":
+        if account.provider.name == PLAYGROUND:
             report.warn(("accounts", name), "the console is only served when server.host is a loopback address")
 
 

@@ -223,7 +223,7 @@ class Lanes(Generic[R]):
 
     def _pump(self) -> None:
         """A worker for each lane in the line that may have a place."""
-        while self._ready and (lane := self._taken()) is not None:
+        while (lane := self._taken()) is not None:
             self._crew.begin(lane)
 
     def _taken(self) -> Lane[R] | None:

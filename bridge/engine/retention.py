@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from bridge.clock import Clock
-    from bridge.store.port import Store
+    from bridge.store.port import Store, StoreReader
     from bridge.store.retention import Kept, Sweep, Swept
 
 _FIRST: Final = 10.0
@@ -99,6 +99,17 @@ class Retention:
             if swept.after is not None:
                 self._after[sweep] = swept.after
         return rows
+
+
+async def old_rows(reader: StoreReader, sweep: Sweep, before: int) -> int:
+    """How many rows a sweep would remove or empty."""
+    rows, after = 0, 0
+    while True:
+        swept = await reader.sweepable(sweep, before, after=after)
+        rows += swept.rows
+        if swept.after is None:
+            return rows
+        after = swept.after
 
 
 async def parts(sweeper: Sweeper, sweep: Sweep, before: int, clock: Clock, *, after: int = 0) -> AsyncIterator[Swept]:

@@ -20,17 +20,18 @@ if TYPE_CHECKING:
 GROUP: Final = "threadbridge.providers"
 """The entry point group; an entry is `name = "package.module:Class"`, the class a port.ProviderType."""
 
+PLAYGROUND: Final = "playground"
 BUILT_IN: Final[Mapping[str, str]] = MappingProxyType(
     {
         "aelyst": "bridge.providers.aelyst:Aelyst",
         "ginalne": "bridge.providers.ginalne:Ginalne",
         "konnek": "bridge.providers.konnek:Konnek",
-        "playground": "bridge.providers.playground:Playground",
+        PLAYGROUND: "bridge.providers.playground:Playground",
         "relationlabs": "bridge.providers.relationlabs:RelationLabs",
         "whautochat": "bridge.providers.whautochat:WhautoChat",
     }
 )
-GATEWAYS: Final = tuple(sorted(BUILT_IN.keys() - {"playground"}))
+GATEWAYS: Final = tuple(sorted(BUILT_IN.keys() - {PLAYGROUND}))
 """Those of ours that speak to somebody elsewhere."""
 
 

@@ -206,9 +206,8 @@ def is_back(heard: str, said: Sequence[Said]) -> bool:
     """Whether a contact says one of the bot's texts, whole or in a quotation; digits, as of a clock, do not count."""
     theirs = ""
     for ours in said:
-        if len(ours.text) >= SHORT and 3 * len(ours.text) <= 4 * len(
-            heard
-        ):  # most answers are longer than the question
+        # Most answers are longer than the question.
+        if len(ours.text) >= SHORT and 3 * len(ours.text) <= 4 * len(heard):
             theirs = theirs or _compared(heard[:_COMPARED])
             if len(ours.compared) >= SHORT and ours.compared in theirs:
                 return True
