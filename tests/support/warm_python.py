@@ -15,6 +15,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+NUMBER: Final = "WARM_PYTHON_NUMBER"
+"""A variable that names an open descriptor: the process behind the program writes its own number there."""
 _HERE: Final = Path(__file__).resolve().parent
 _ROOT: Final = _HERE.parents[1]
 

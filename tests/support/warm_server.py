@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from _pytest.config import default_plugins
 
+from tests.support.warm_python import NUMBER
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -132,6 +134,9 @@ def become(start: Start) -> None:
     os.closerange(_HIGH, max(high) + 1)
     os.environ.clear()
     os.environb.update(start.environment)
+    if tell := os.environ.pop(NUMBER, ""):
+        os.write(int(tell), str(os.getpid()).encode())
+        os.close(int(tell))
     for name, descriptor in (("stdin", 0), ("stdout", 1), ("stderr", 2)):
         setattr(sys, name, _stream(name, descriptor) if descriptor in start.numbers else None)
         setattr(sys, f"__{name}__", getattr(sys, name))
