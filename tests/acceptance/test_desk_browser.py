@@ -48,7 +48,7 @@ def bot() -> Router:
 
 @pytest.fixture(autouse=True)
 def _quick_logins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other console's tests log in at the price of production."""
+    """Tests of the operator's console log in at the price of production."""
     monkeypatch.setattr(access, "_COST", 2)
 
 

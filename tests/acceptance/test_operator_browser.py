@@ -12,12 +12,15 @@ from pydantic import SecretStr
 
 from bridge.messages import Button, Buttons
 from bridge.routing.router import Router
+from bridge.web.operator import access
 from tests.support.browsers import BROWSING, XSS, come_in, log_in, no_serious_fault, page_of
 from tests.support.whole_bridges import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    import pytest
 
     from bridge import Turn
 
@@ -85,8 +88,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def page(browser: Browser, desk: Desk) -> AsyncIterator[Page]:
-    """An empty page of somebody who is logged in."""
+async def page(browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Page]:
+    """An empty page of somebody who is logged in; a login that is typed has the price of production."""
+    monkeypatch.setattr(access, "_COST", 2)
     async with page_of(browser) as page:
         await come_in(page, desk.url, PASSWORD)
         yield page
