@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
@@ -27,7 +27,7 @@ PATHS: Final = frozenset({SHOP_HOOK, "/a"})
 def parsed(data: bytes) -> list[tuple[str, str, CIMultiDictProxy[str], bytes, bool]] | None:
     """What aiohttp reads: method, path, headers, body and whether the connection stays; None: it refuses."""
 
-    async def parse() -> Any:
+    async def parse() -> list[tuple[str, str, CIMultiDictProxy[str], bytes, bool]] | None:
         loop = asyncio.get_running_loop()
         parser = HttpRequestParser(BaseProtocol(loop), loop, 2**20, auto_decompress=False)
         try:
