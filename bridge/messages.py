@@ -349,15 +349,15 @@ def _reason(error: ErrorDetails) -> str:
 
 
 @cache
-def _defaults(kind: str) -> tuple[tuple[str, object], ...]:
-    return tuple((own.name, own.default) for own in fields(MESSAGE_TYPES[kind]))
+def _names(kind: str) -> tuple[str, ...]:
+    return tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": message.kind}
-    for name, default in _defaults(message.kind):
+    for name in _names(message.kind):
         value = getattr(message, name)
-        if value is default or value is None or (name != "payload" and value in ("", (), [], {})):
+        if value is None or (name != "payload" and value in ("", (), [], {})):
             continue
         if name == "fallback":
             value = [_as_json(other) for other in value]
