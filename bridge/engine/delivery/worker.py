@@ -207,6 +207,7 @@ class DeliveryWorker:
             written = False
             raise
         finally:
+            attempt.look = None  # else each attempt is a cycle, which waits for the collector with its message
             if written:
                 self._tools.store.mark("out", row.id, running=False)
 
