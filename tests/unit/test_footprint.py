@@ -1,4 +1,4 @@
-"""What a message and a contact leave in memory."""
+"""What a message, a contact and a client leave in memory."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ import pytest
 from bridge.conversation.journal import Journal
 from bridge.conversation.members import Members
 from bridge.conversation.state import State
+from bridge.engine.delivery.dialling import verifying
 from bridge.events import Contact, Message
 from bridge.store.people.asking import Asserted, Known
 from bridge.store.people.families import person_of
 from bridge.store.people.identities import encode_identities
+from tests.support.certificates import Authority
 from tests.support.deliveries import out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 _FEW: Final = 1_000
 """Bytes; orjson's own take four times as many."""
@@ -81,3 +84,12 @@ async def test_a_message_that_is_sent_is_freed_without_a_search_for_cycles() -> 
             gc.enable()
         assert sending.wire.texts == ["1", "2", "3"]
     assert left == set()
+
+
+def test_clients_share_the_certificates_of_authorities_that_are_in_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = verifying()
+    assert verifying() is shared
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+    assert verifying() is not shared

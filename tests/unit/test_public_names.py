@@ -119,6 +119,12 @@ def test_a_bridge_that_serves_loads_cryptography_for_the_first_key_that_needs_it
     assert "cryptography" not in loaded
 
 
+def test_a_command_loads_structlog_without_what_that_draws_tracebacks_with() -> None:
+    loaded = _loaded("-m", "bridge", "schema")
+    assert "structlog.dev" in loaded
+    assert "rich.console" not in loaded
+
+
 def test_help_imports_no_command() -> None:
     loaded = _loaded("-m", "bridge", "--help")
     assert "typer" in loaded
