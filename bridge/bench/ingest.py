@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from bridge.bench.slices import Running, Settings
 
 CONNECTIONS: Final = (64, 256)
-SERVERS: Final = "bridge.bench.servers"
+SERVERS: Final = "bridge.bench"
 PLAIN: Final = Subject(name="plain aiohttp", module=SERVERS, arguments=("plain",), replies=False)
 HELD: Final = Subject(name="threadbridge", module=SERVERS, arguments=("held",), replies=False)
 

@@ -1,4 +1,4 @@
-"""The servers of the bridge itself: `python -m bridge.bench.servers PORT GATEWAY FOLDER NAME`."""
+"""The servers of the bridge itself, which `python -m bridge.bench` runs."""
 
 from __future__ import annotations
 
@@ -151,7 +151,3 @@ def main() -> None:
     """Serve until standard input ends."""
     port, gateway, folder, name = sys.argv[1:]
     uvloop.run(_serve(SERVERS[name](int(gateway), folder), int(port)))
-
-
-if __name__ == "__main__":
-    main()

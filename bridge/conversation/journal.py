@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from bridge.conversation.suspension import JournalFull
 from bridge.events import Message, Postback, Signal, decode_event, encode_event
 from bridge.own import lasting_name
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class Journal:
 
     def encode(self) -> bytes:
         """As JSON. Raises JournalFull when that is more than 128 KiB."""
-        return bytes(memoryview(self._checked(JOURNAL_LIMIT)))  # as State.encode does
+        return trimmed(self._checked(JOURNAL_LIMIT))
 
     def make_room(self) -> None:
         """Refuse what acts outside while its outcome may find no room. Raises JournalFull."""

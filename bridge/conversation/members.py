@@ -9,6 +9,7 @@ import orjson
 from bridge.conversation.state import State
 from bridge.errors import HandlerError
 from bridge.events import Message, Postback
+from bridge.strict_json import trimmed
 
 MEMBERS_LIMIT: Final = 1024 * 1024
 """Bytes of JSON that the members of one thread may have together; one member may have as much as a thread's state."""
@@ -62,7 +63,7 @@ class Members:
             return self._data
         own = self._state.encode()
         values = {**self._values, self._whom: orjson.loads(own)} if len(self._state) else self._values
-        data = orjson.dumps(values) if values else None
+        data = trimmed(orjson.dumps(values)) if values else None
         if data is not None and len(data) > MEMBERS_LIMIT:
             raise HandlerError(f"the members' states are {len(data)} bytes of JSON; a thread may keep {MEMBERS_LIMIT}")
         return data

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, AliasPath, BaseModel, ValidationError
 
 from bridge.errors import HandlerError
 from bridge.own import lasting_name
-from bridge.strict_json import not_json
+from bridge.strict_json import not_json, trimmed
 
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""
@@ -209,7 +209,7 @@ class State(MutableMapping[str, Any]):
             raise HandlerError(f"{self._name}: {len(data)} bytes of JSON, where {STATE_LIMIT} may be kept")
         if self._state_model is not None and self._model is not None:
             self._state_model.check(data)
-        return bytes(memoryview(data))  # as large as it is: orjson leaves room for more, and threads are remembered
+        return trimmed(data)
 
     def close(self) -> None:
         """No more writes."""

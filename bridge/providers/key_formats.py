@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode, urlsafe_b64decode
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePublicKey, EllipticCurvePublicNumbers
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+if TYPE_CHECKING:
+    from bridge.providers.public_keys import Ed25519Key, P256Key
 
 _BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -37,7 +36,7 @@ def base64url(text: str) -> bytes:
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
-def standard_key(text: str) -> bytes | Ed25519PublicKey:
+def standard_key(text: str) -> bytes | Ed25519Key:
     """`whsec_` and base64 (or base64 alone): the bytes that sign; `whpk_` and base64: an Ed25519 public key.
 
     Raises:
@@ -46,27 +45,29 @@ def standard_key(text: str) -> bytes | Ed25519PublicKey:
     if text.startswith("whsk_"):
         raise ValueError("a private key has no business here; give its public key (whpk_)")
     if text.startswith("whpk_"):
-        return Ed25519PublicKey.from_public_bytes(key_bytes(text.removeprefix("whpk_")))
+        from bridge.providers.public_keys import Ed25519Key  # noqa: PLC0415 - as public_keys says
+
+        return Ed25519Key(key_bytes(text.removeprefix("whpk_")))
     return key_bytes(text.removeprefix("whsec_"))
 
 
-def es256_key(text: str) -> EllipticCurvePublicKey:
+def es256_key(text: str) -> P256Key:
     """A P-256 public key, as PEM or JWK text.
 
     Raises:
         ValueError: it is not.
     """
+    from bridge.providers.public_keys import P256Key  # noqa: PLC0415 - the same
+
+    is_jwk = text.lstrip().startswith("{")
     try:
-        key = _jwk(orjson.loads(text)) if text.lstrip().startswith("{") else load_pem_public_key(text.encode())
-    except (ValueError, TypeError, KeyError, UnsupportedAlgorithm):
-        key = None
-    if isinstance(key, EllipticCurvePublicKey) and isinstance(key.curve, SECP256R1):
-        return key
-    raise ValueError("not a P-256 public key as PEM or JWK")
+        return P256Key.of_numbers(*_point(orjson.loads(text))) if is_jwk else P256Key.of_pem(text)
+    except (ValueError, TypeError, KeyError):
+        raise ValueError("not a P-256 public key as PEM or JWK") from None
 
 
-def _jwk(jwk: dict[str, Any]) -> EllipticCurvePublicKey | None:
+def _point(jwk: dict[str, Any]) -> tuple[int, int]:
     if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
-        return None
+        raise ValueError("a key of another kind")
     x, y = (int.from_bytes(base64url(jwk[name])) for name in ("x", "y"))
-    return EllipticCurvePublicNumbers(x, y, SECP256R1()).public_key()
+    return x, y

@@ -5,7 +5,7 @@ and every open descriptor are handed over under their numbers; signals go on to 
 With arguments that the server does not know, it becomes the real Python.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found] # built in: signal itself would import enum
 import _socket
 import marshal
 import os

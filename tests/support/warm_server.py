@@ -76,7 +76,7 @@ def serve(address: str) -> Start:
         door.listen(64)
         sys.stdout.write("ready\n")
         sys.stdout.flush()
-        while 0 not in select.select((0, door), (), ())[0]:
+        while 0 not in select.select((0, door.fileno()), (), ())[0]:
             client, _ = door.accept()
             if not os.fork():
                 return _kept(client)
@@ -104,7 +104,7 @@ def _kept(client: socket.socket) -> Start:
         os.close(descriptor)
     client.sendall(process.to_bytes(4, "little"))
     watched = os.pidfd_open(process)
-    if watched not in select.select((0, client, watched), (), ())[0]:  # who waits for it was killed
+    if watched not in select.select((0, client.fileno(), watched), (), ())[0]:  # who waits for it was killed
         os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
     with contextlib.suppress(OSError):
@@ -120,7 +120,8 @@ def _start(client: socket.socket) -> Start:
         if not more:
             os._exit(0)
         body += more
-    return Start(*marshal.loads(body), [*received])  # noqa: S302 - our own client's
+    arguments, environment, numbers = marshal.loads(body)  # noqa: S302 - our own client's
+    return Start(arguments, environment, numbers, [*received])
 
 
 def become(start: Start) -> None:

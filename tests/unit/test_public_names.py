@@ -113,6 +113,18 @@ def test_a_bridge_that_serves_loads_what_makes_the_console_when_somebody_opens_i
     assert "jinja2" not in loaded
 
 
+def test_a_bridge_that_serves_loads_cryptography_for_the_first_key_that_needs_it() -> None:
+    loaded = _loaded("-c", "import bridge.app.serve, storage.sqlite, storage.postgres")
+    assert "bridge.providers.signatures" in loaded
+    assert "cryptography" not in loaded
+
+
+def test_a_command_loads_structlog_without_what_that_draws_tracebacks_with() -> None:
+    loaded = _loaded("-m", "bridge", "schema")
+    assert "structlog.dev" in loaded
+    assert "rich.console" not in loaded
+
+
 def test_help_imports_no_command() -> None:
     loaded = _loaded("-m", "bridge", "--help")
     assert "typer" in loaded

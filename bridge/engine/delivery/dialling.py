@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from functools import cache
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from aiohappyeyeballs import start_connection
@@ -25,7 +26,15 @@ _NEXT_ADDRESS_SECONDS: Final = 0.25
 
 
 def verifying() -> ssl.SSLContext:
-    """Certificates are verified, and a name stands where it belongs: in subjectAltName, not in the common name."""
+    """Certificates are verified, and a name stands where it belongs: in subjectAltName, not in the common name.
+
+    All clients share one context, as long as the certificates of authorities are in the same place: they take 1 MB.
+    """
+    return _verifying(ssl.get_default_verify_paths())
+
+
+@cache
+def _verifying(_: ssl.DefaultVerifyPaths) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.hostname_checks_common_name = False
     context.set_alpn_protocols(["http/1.1"])

@@ -9,6 +9,7 @@ import orjson
 from bridge.errors import NoContact
 from bridge.store.people.asking import Assertions, Family
 from bridge.store.people.identities import LASTING
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,4 +67,5 @@ def person_of(family: Sequence[Known], asserted: Sequence[Asserted]) -> bytes:
         tags |= set(kept.pop("tags", ()))
         content |= kept
     identities = [[identity.account, identity.kind, identity.value] for identity in asserted]
-    return orjson.dumps({"id": root.id, "identities": identities, "fields": fields, "tags": sorted(tags), **content})
+    person = {"id": root.id, "identities": identities, "fields": fields, "tags": sorted(tags), **content}
+    return trimmed(orjson.dumps(person))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 import orjson
 
 from bridge.events import Message, Postback, Send, Unrecognised
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -36,7 +37,7 @@ TAKEN: Final = "the gateway names another person under this conversation's id no
 
 def encode_identities(named: Iterable[Identity]) -> bytes:
     """Identities as JSON."""
-    return orjson.dumps(tuple(named))
+    return trimmed(orjson.dumps(tuple(named)))
 
 
 def decode_identities(data: bytes) -> list[Identity]:

@@ -1,0 +1,12 @@
+"""A server of the benchmarks, as small as `threadbridge run`: `python -m bridge.bench PORT GATEWAY FOLDER NAME`."""
+
+from __future__ import annotations
+
+from bridge.footprint import import_structlog
+
+if __name__ == "__main__":
+    import_structlog()
+
+    from bridge.bench.servers import main
+
+    main()

@@ -1,0 +1,95 @@
+"""What a message, a contact and a client leave in memory."""
+
+from __future__ import annotations
+
+import gc
+import tracemalloc
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from bridge.conversation.journal import Journal
+from bridge.conversation.members import Members
+from bridge.conversation.state import State
+from bridge.engine.delivery.dialling import verifying
+from bridge.events import Contact, Message
+from bridge.store.people.asking import Asserted, Known
+from bridge.store.people.families import person_of
+from bridge.store.people.identities import encode_identities
+from tests.support.certificates import Authority
+from tests.support.deliveries import out
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_FEW: Final = 1_000
+"""Bytes; orjson's own take four times as many."""
+
+
+def _state() -> bytes:
+    state = State({})
+    state["name"] = "Ann"
+    return state.encode()
+
+
+def _members() -> bytes | None:
+    members = Members(None)
+    members.state_of(_HEARD)["name"] = "Ann"
+    return members.encode()
+
+
+def _person() -> bytes:
+    return person_of([Known(1, None, b'{"fields":{"name":"Ann"}}')], [Asserted("shop", "phone", "+6281234567890", 1)])
+
+
+_HEARD: Final = Message(id="1", contact=Contact(id="ann"), at=datetime(2026, 1, 1, tzinfo=UTC), text="hello")
+REMEMBERED: Final[dict[str, Callable[[], bytes | None]]] = {
+    "identities": lambda: encode_identities([("phone", "+6281234567890")]),
+    "person": _person,
+    "state": _state,
+    "members": _members,
+    "journal": lambda: Journal(name="greet", version=1, run="1", arguments=["Ann"]).encode(),
+}
+
+
+@pytest.mark.parametrize("made", REMEMBERED.values(), ids=REMEMBERED.keys())
+def test_what_is_remembered_of_a_contact_takes_its_own_bytes_and_no_page(made: Callable[[], bytes | None]) -> None:
+    made()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        kept = made()
+        taken = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert kept is not None
+    assert taken < _FEW
+
+
+async def test_a_message_that_is_sent_is_freed_without_a_search_for_cycles() -> None:
+    async with out({}) as sending:
+        await sending.say("1")
+        gc.collect()
+        gc.disable()
+        gc.set_debug(gc.DEBUG_SAVEALL)
+        try:
+            await sending.say("2 3", "m-2")
+            gc.collect()
+            left = {type(value).__name__ for value in gc.garbage if type(value).__module__.startswith("bridge.")}
+        finally:
+            gc.set_debug(0)
+            gc.garbage.clear()
+            gc.enable()
+        assert sending.wire.texts == ["1", "2", "3"]
+    assert left == set()
+
+
+def test_clients_share_the_certificates_of_authorities_that_are_in_one_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shared = verifying()
+    assert verifying() is shared
+    monkeypatch.setenv("SSL_CERT_FILE", str(Authority(tmp_path).file))
+    assert verifying() is not shared
