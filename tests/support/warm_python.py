@@ -22,15 +22,18 @@ _ROOT: Final = _HERE.parents[1]
 
 
 @cache
-def python() -> str:
-    """The path of the program; what it needs is started with the first call, and ends with this process."""
+def python(*, own: bool = True) -> str:
+    """The path of the program; what it needs is started with the first call, and ends with this process.
+
+    With `own` it has imported threadbridge; else what threadbridge imports, for tests that bring another threadbridge.
+    """
     folder = tempfile.TemporaryDirectory(prefix="warm-")
     address, program = Path(folder.name) / "s", Path(folder.name) / "python"
     call = f'exec "{sys.executable}" -ISE "{_HERE / "warm_client.py"}" "{address}" "{sys.executable}" "$@"'
     program.write_text(f"#!/bin/sh\n{call}\n", "utf-8")
     program.chmod(0o700)
     server = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.warm_server", str(address), str(program)],
+        [sys.executable, "-m", "tests.support.warm_server", str(address), str(program), *([] if own else ["others"])],
         cwd=_ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

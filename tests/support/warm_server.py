@@ -1,9 +1,9 @@
 """A Python that has imported what commands of threadbridge need, and forks itself for each that a test starts.
 
-`python -m tests.support.warm_server SOCKET CLIENT`: serves tests/support/warm_client.py until standard input ends. A
-fork sets itself up as Python does at its start, and runs its module or its code as the main program: what comes after
-that, down to the last flush of its output, is Python's own end. Its `sys.executable` is CLIENT, so that what it starts
-is warm too.
+`python -m tests.support.warm_server SOCKET CLIENT [others]` serves tests/support/warm_client.py until standard input
+ends. A fork sets itself up as Python does at its start, and runs its module or its code as the main program: what comes
+after that, down to the last flush of its output, is Python's own end. Its `sys.executable` is CLIENT, so that what it
+starts is warm too. With `others` it has imported what threadbridge imports, and none of threadbridge.
 """
 
 from __future__ import annotations
@@ -40,6 +40,19 @@ WARM: Final = (
     "watchfiles",
     *(f"_pytest.{name}" for name in default_plugins),
 )
+OTHERS: Final = (
+    "aiohttp.web",
+    "aiosqlite",
+    "cryptography.hazmat.primitives.ciphers.aead",
+    "msgspec.json",
+    "orjson",
+    "pydantic.json_schema",
+    "pydantic_settings",
+    "regex",
+    "rich.traceback",
+    "structlog.testing",
+    "typer.main",
+)
 PACKAGES: Final = ("bridge.cli", "bridge.bench", "bridge.providers", "storage.postgres", "storage.sqlite")
 COLD: Final = frozenset({"bridge.bench.servers"})
 """What runs as a main program is not there before."""
@@ -56,11 +69,11 @@ class Start(NamedTuple):
     received: Sequence[int]
 
 
-def warm_up() -> None:
+def warm_up(names: Sequence[str], packages: Sequence[str]) -> None:
     """Import what commands import."""
-    for name in WARM:
+    for name in names:
         importlib.import_module(name)
-    for package in PACKAGES:
+    for package in packages:
         home = importlib.import_module(package)
         for module in pkgutil.iter_modules(home.__path__, f"{package}."):
             if module.name not in COLD:
@@ -179,7 +192,7 @@ def run(arguments: Sequence[str], executable: str, paths: Sequence[str]) -> None
 
 if __name__ == "__main__":
     usual_paths = [place for place in sys.path[1:] if place not in os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    warm_up()
+    warm_up(*((OTHERS, ()) if sys.argv[3:] == ["others"] else (WARM, PACKAGES)))
     asked = serve(sys.argv[1])
     client_program = sys.argv[2]
     become(asked)

@@ -206,7 +206,7 @@ def test_a_killed_dev_takes_its_bridge_along_and_a_closed_terminal_ends_it(tmp_p
         deadline = time.monotonic() + PATIENCE
         while not refuses(port):
             assert time.monotonic() < deadline
-    with developing(tmp_path, port) as session:  # the store is free again
+    with developing(tmp_path, port, begin=warmly) as session:  # the store is free again
         session.until("listening on")
         session.process.send_signal(signal.SIGHUP)
         assert session.process.wait(timeout=30) == 0
