@@ -40,11 +40,12 @@ async def test_the_same_under_a_key_is_answered_alike_and_another_message_is_ref
 
 
 async def test_a_message_for_later_is_scheduled_until_its_time_has_come(program: Program) -> None:
-    _, accepted = await program.ask("POST", "/messages", {**HELLO, "send_at": "2031-01-01T00:00:00+07:00"})
+    _, accepted = await program.ask("POST", "/messages", {**HELLO, "send_at": "2025-10-12T00:00:00+07:00"})
+    program.clock.advance(31 * 3_600)
     await program.bridge.settle()
     state = await program.get(f"/messages/{accepted['id']}")
-    assert (state["state"], state["send_at"], state["parts"]) == ("scheduled", "2030-12-31T17:00:00Z", [])
-    program.clock.advance(20 * 365 * 86_400)
+    assert (state["state"], state["send_at"], state["parts"]) == ("scheduled", "2025-10-11T17:00:00Z", [])
+    program.clock.advance(2 * 3_600)
     await program.bridge.settle()
     state = await program.get(f"/messages/{accepted['id']}")
     assert (state["state"], len(state["parts"])) == ("sent", 1)
