@@ -83,7 +83,11 @@ class SuspectsFile:
         self._cells: dict[str, dict[int, int]] = {kind: {} for kind in _KINDS}
         self._deaths: dict[tuple[str, int], int] = {}
         (self.newest,) = _CELL.unpack_from(self._note, _NEWEST)
-        for cell, (row_id,) in enumerate(_CELL.iter_unpack(self._note[:_TAIL])):
+        cells = self._note[:_TAIL]
+        if not cells.strip(b"\0"):  # as after a clean end, and in a new note
+            self._free = {kind: [*range(at * SLOTS, (at + 1) * SLOTS)] for at, kind in enumerate(_KINDS)}
+            cells = b""
+        for cell, (row_id,) in enumerate(_CELL.iter_unpack(cells)):
             kind = _KINDS[cell // SLOTS]
             if row_id and row_id not in self._cells[kind]:
                 self._cells[kind][row_id] = cell

@@ -9,7 +9,7 @@ import sys
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -48,10 +48,7 @@ class _Output(TextIOWrapper):
             self._lose(error)
 
     def _lose(self, error: OSError) -> None:
-        with suppress(OSError):  # what waits in the buffer goes nowhere, also at the end of the process
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, self.fileno())
-            os.close(nowhere)
+        _lead_nowhere(self)
         if not self.optional:
             raise OutputLost(error)
 
@@ -60,7 +57,8 @@ class _Output(TextIOWrapper):
 def standard_streams() -> Iterator[None]:
     """Gives a command streams that it can use, and ends it when its output is lost.
 
-    Letters that the encoding lacks are escaped. A closed stream leads nowhere.
+    Letters that the encoding lacks are escaped. A closed stream leads nowhere, and complaints that cannot be written
+    leave the exit code as it is.
     """
     for name, mode in _MODES.items():  # in this order each takes its own descriptor, and no database gets it
         if getattr(sys, name) is None:
@@ -77,6 +75,19 @@ def standard_streams() -> Iterator[None]:
             with suppress(OSError):
                 sys.stderr.write(f"{lost}\n")
         sys.exit(lost.code)
+    finally:
+        try:
+            sys.stderr.flush()
+        except OSError:  # Python would try again at its end, and make the exit code 120
+            _lead_nowhere(sys.stderr)
+
+
+def _lead_nowhere(stream: TextIO) -> None:
+    """What waits in the buffer goes nowhere, also at the end of the process."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def serve_without_output() -> None:

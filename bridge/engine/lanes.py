@@ -113,7 +113,8 @@ class Lanes(Generic[R]):
                 self._open(row)
             elif row.seq > lane.last_seq:
                 self._append(lane, row)
-        self._pump()
+        if self._ready:
+            self._pump()
 
     def forget(self, row_ids: Iterable[int]) -> None:
         """Rows that were settled elsewhere while they waited for their time: their threads go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from inspect import signature
 from types import ModuleType
 from typing import TYPE_CHECKING, Final, Protocol, cast
@@ -13,6 +14,7 @@ from bridge.store.encryption import cannot_encrypt
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
+    from importlib.metadata import EntryPoint
 
     from bridge.store.copying import CopySource, CopyTarget
     from bridge.store.encryption import EncryptionKey
@@ -48,9 +50,14 @@ def store_type(url: str) -> StoreType:
         reason = f"no store for {scheme or 'this'}: URLs; there is {', '.join(sorted(known)) or 'none installed'}"
         raise ConfigError([Problem("storage", "storage.url", reason)])
     entry = known[scheme]
-    is_own = entry.dist is not None and entry.dist.name == "threadbridge"
-    module: StoreType = own_module(entry.value) if is_own else entry.load()
+    module: StoreType = own_module(entry.value) if _is_own(entry) else entry.load()
     return module
+
+
+@cache
+def _is_own(entry: EntryPoint) -> bool:
+    # A package's name is read from its metadata each time, for more than a millisecond.
+    return entry.dist is not None and entry.dist.name == "threadbridge"
 
 
 class CopyType(Protocol):

@@ -14,7 +14,7 @@ from bridge.messages import Button, Buttons, Card, Cards, Document, Image, Locat
 from bridge.store.lifecycle import OutboxState
 from bridge.web.console.routes import add_console
 from bridge.web.refusals import clean_errors
-from tests.support.browsers import BROWSING, XSS, browser, page_of
+from tests.support.browsers import BROWSING, XSS, page_of
 from tests.support.console_bridge import ACCOUNT, MemoryBridge, silent
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from bridge.events import Event
     from bridge.messages import Outgoing
 
-__all__ = ["browser"]
 pytestmark = BROWSING
 
 
@@ -63,7 +62,7 @@ class Served:
         await self.runner.cleanup()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def served() -> AsyncIterator[Served]:
     served = Served()
     await served.start()
@@ -71,7 +70,7 @@ async def served() -> AsyncIterator[Served]:
     await served.stop()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, served: Served) -> AsyncIterator[Page]:
     """The page, opened."""
     async with page_of(browser, width=1100, height=700) as page:

@@ -12,7 +12,7 @@ from playwright.async_api import Browser, Page, expect
 from bridge import Job, Message, Router, Turn
 from bridge.errors import HandlerError
 from bridge.web.operator import access
-from tests.support.browsers import BROWSING, XSS, browser, log_in, no_serious_fault, page_of
+from tests.support.browsers import BROWSING, XSS, come_in, no_serious_fault, page_of
 from tests.support.desk_pages import PASSWORD, Desk, desk_of
 from tests.support.whole_bridges import konnek_text
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-__all__ = ["browser"]
 pytestmark = BROWSING
 PAGES: Final = ("broadcasts", "letters", "letters/in-1", "dashboard", "timers", "jobs", "audit")
 
@@ -49,11 +48,11 @@ def bot() -> Router:
 
 @pytest.fixture(autouse=True)
 def _quick_logins(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The other console's tests log in at the price of production."""
+    """Tests of the operator's console log in at the price of production."""
     monkeypatch.setattr(access, "_COST", 2)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     async with desk_of(tmp_path, bot(), is_open=False) as desk:
         for number in range(3):
@@ -63,11 +62,11 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield desk
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser, desk: Desk) -> AsyncIterator[Page]:
     """The page after the login."""
     async with page_of(browser, width=1100) as page:
-        await log_in(page, desk.url, PASSWORD)
+        await come_in(page, desk.url, PASSWORD)
         await page.goto(f"{desk.url}/letters")
         yield page
 

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hatchling.builders.wheel import WheelBuilder
 
+from tests.support import warm_python
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -58,9 +60,20 @@ def python(home: Path, folder: Path, code: str) -> subprocess.CompletedProcess[s
     """Run code in a project's folder, with threadbridge from `home` and nothing else of this source tree."""
     path = [folder, home, sysconfig.get_path("purelib")]
     start = f"import sys; sys.path[1:1] = {[str(entry) for entry in path]}\n"
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-c", start + code], cwd=folder, capture_output=True, text=True, check=False
-    )
+    return run(folder, sys.executable, "-I", "-S", "-c", start + code)
+
+
+def warmly(home: Path, folder: Path, code: str) -> subprocess.CompletedProcess[str]:
+    """The same from a Python that has imported what threadbridge imports, and nothing of this source tree."""
+    path = [folder, home, *(sysconfig.get_path(name) for name in ("purelib", "stdlib"))]
+    path += [entry for entry in sys.path if entry.endswith("lib-dynload")]
+    check = "assert 'bridge' not in sys.modules"
+    start = f"import sys; sys.path[:] = {[str(entry) for entry in path]}; {check}\n"
+    return run(folder, warm_python.python(own=False), "-c", start + code)
+
+
+def run(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
 def project(folder: Path, files: Mapping[str, str], *load: str) -> Path:
@@ -91,7 +104,7 @@ def test_theirs_have_the_plain_names_and_ours_are_found_all_the_same(
     home: Path, tmp_path: Path, files: Mapping[str, str], load: list[str], first: str, last: str
 ) -> None:
     folder = project(tmp_path, files, *load)
-    embedded = python(home, folder, EMBEDDED.format(first=first, last=last))
+    embedded = warmly(home, folder, EMBEDDED.format(first=first, last=last))
     assert embedded.returncode == 0, embedded.stderr
     assert (folder / "threadbridge.db").exists()
 

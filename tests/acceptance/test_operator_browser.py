@@ -12,16 +12,18 @@ from pydantic import SecretStr
 
 from bridge.messages import Button, Buttons
 from bridge.routing.router import Router
-from tests.support.browsers import BROWSING, XSS, browser, log_in, no_serious_fault, page_of
+from bridge.web.operator import access
+from tests.support.browsers import BROWSING, XSS, come_in, log_in, no_serious_fault, page_of
 from tests.support.whole_bridges import Served, served
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    import pytest
+
     from bridge import Turn
 
-__all__ = ["browser"]
 pytestmark = BROWSING
 PASSWORD: Final = "correct horse battery"
 VIEWER: Final = "only looking at it"
@@ -73,7 +75,7 @@ class Desk:
         await self._bridge.bridge.settle()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     config = {
         "storage": {"url": f"sqlite:///{tmp_path}/test.db"},
@@ -85,11 +87,12 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
         yield Desk(bridge)
 
 
-@pytest_asyncio.fixture(loop_scope="module")
-async def page(browser: Browser, desk: Desk) -> AsyncIterator[Page]:
-    """A page, logged in."""
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, desk: Desk, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Page]:
+    """An empty page of somebody who is logged in; a login that is typed has the price of production."""
+    monkeypatch.setattr(access, "_COST", 2)
     async with page_of(browser) as page:
-        await log_in(page, desk.url, PASSWORD)
+        await come_in(page, desk.url, PASSWORD)
         yield page
 
 
@@ -278,6 +281,7 @@ async def test_a_session_that_ended_leads_to_the_login_without_a_reload(page: Pa
 
 
 async def test_the_console_speaks_indonesian_by_the_browser_and_by_choice(page: Page, desk: Desk) -> None:
+    await page.goto(f"{desk.url}/inbox")
     await page.get_by_role("button", name="Bahasa Indonesia").click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Kotak masuk")
     assert await page.get_attribute("html", "lang") == "id"

@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.docs.pages import ROOT
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -107,6 +108,12 @@ def document(api: Api) -> dict[str, Any]:
     return described
 
 
+ENVIRONMENT: Final = {
+    **{name: value for name, value in os.environ.items() if name in {"HOME", "PATH", "PYTHONPATH", "SSL_CERT_FILE"}},
+    "HYPOTHESIS_STORAGE_DIRECTORY": str(ROOT / ".hypothesis"),
+    "PYTHONWARNINGS": "ignore",
+}
+"""Each request looks through all variables for proxies, and each run would look at all letters that there are anew."""
 KNOWN_IDS: Final = f"{PRODUCES_422},negative_data_rejection"
 """In the document as it is tried only the known ids are valid; a fuzzer makes conversations that have others."""
 
@@ -122,7 +129,7 @@ def run_schemathesis(api: Api, folder: Path, *arguments: str, excluded: str = PR
             *("--checks", "all", "--exclude-checks", excluded, *arguments),
         ],
         cwd=folder,
-        env={**os.environ, "PYTHONWARNINGS": "ignore"},
+        env=ENVIRONMENT,
         capture_output=True,
         text=True,
         check=False,

@@ -21,7 +21,7 @@ from bridge.messages import Button, Buttons
 from bridge.providers.konnek.emulator import Emulator as Konnek
 from bridge.providers.whautochat.emulator import Emulator as WhautoChat
 from bridge.routing.router import Router
-from tests.support.browsers import BROWSING, browser, no_serious_fault, page_of
+from tests.support.browsers import BROWSING, no_serious_fault, page_of
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from bridge import Turn
     from bridge.providers.port import EmulatorType
 
-__all__ = ["browser"]
 pytestmark = BROWSING
 SECRET: Final = "a-secret-of-24-bytes-or-more"
 GATEWAYS: Final[dict[str, tuple[EmulatorType, dict[str, Any]]]] = {
@@ -55,7 +54,7 @@ def shop() -> Router:
     return router
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def url(tmp_path: Path) -> AsyncIterator[str]:
     """The console of a bridge with two emulated gateways, as `dev` serves it."""
     port, servers, accounts = free_port(), [], {}
@@ -76,7 +75,7 @@ async def url(tmp_path: Path) -> AsyncIterator[str]:
         await server.close()
 
 
-@pytest_asyncio.fixture(loop_scope="module")
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(browser: Browser) -> AsyncIterator[Page]:
     async with page_of(browser) as page:
         yield page

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -12,6 +11,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.docs.pages import DOCS, ROOT
 from tests.release.tryout import clean, serving, wait_until_ready
 from tests.support.browsers import ARGUMENTS, CHROMIUM
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -34,7 +34,7 @@ _PEOPLE: Final = {
 }
 """Who writes to the shop, and what they say."""
 _SAY: Final = """
-([id, name, text]) => fetch("console/say", {
+([id, name, text]) => fetch("say", {
     method: "POST", headers: {"Content-Type": "application/json"},
     body: JSON.stringify({id, conversation: name.split(" ")[0].toLowerCase(), name, text}),
 }).then((answer) => answer.status)
@@ -43,7 +43,7 @@ _SAY: Final = """
 
 def take(folder: Path) -> None:
     """Be customers and a colleague at `threadbridge demo`, and keep what is seen."""
-    command, environment = [sys.executable, "-m", "bridge"], {**clean(), "PYTHONPATH": str(ROOT)}
+    command, environment = [python(), "-m", "bridge"], {**clean(), "PYTHONPATH": str(ROOT)}
     with (
         tempfile.TemporaryDirectory() as home,
         serving(command, Path(home), environment) as port,
@@ -80,9 +80,9 @@ def _order(browser: Browser, url: str) -> Page:
 
 def _write(page: Page, url: str) -> None:
     """More people write, and the bot answers each."""
+    page.goto(f"{url}/inbox")
     for name, texts in _PEOPLE.items():
         for text in texts:
-            page.goto(url)
             assert page.evaluate(_SAY, [text, name, text]) == 200
             page.goto(f"{url}/inbox")
             expect(page.locator(".chip.waits")).to_have_count(0)
@@ -90,7 +90,7 @@ def _write(page: Page, url: str) -> None:
 
 def _look(page: Page, url: str) -> None:
     """Somebody is glad, and the inbox shows it."""
-    page.goto(url)
+    page.goto(f"{url}/inbox")
     assert page.evaluate(_SAY, ["glad", "Budi Santoso", "Thank you, Ann!"]) == 200
     page.goto(f"{url}/inbox")
     expect(page.locator("#link")).to_have_text("live")

@@ -7,7 +7,7 @@ import dataclasses
 import inspect
 import re
 import tomllib
-from functools import reduce
+from functools import cache, reduce
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -100,15 +100,25 @@ def test_every_error_is_documented(name: str) -> None:
     assert f"`{name}`" in page("errors.md")
 
 
-def lines_logged() -> Iterator[ast.Call]:
+@cache
+def lines_logged() -> list[ast.Call]:
     """The calls that make log lines."""
-    for folder in ("bridge", "storage"):
-        for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Call) and re.match(r"\(?log\.", ast.unparse(node.func)):
-                    yield node
+    return [node for folder in ("bridge", "storage") for path in (ROOT / folder).rglob("*.py") for node in _logs(path)]
 
 
+def _logs(path: Path) -> Iterator[ast.Call]:
+    text = path.read_text("utf-8")
+    for node in ast.walk(ast.parse(text)) if "log" in text else ():
+        if isinstance(node, ast.Call) and _names_log(node.func) and re.match(r"\(?log\.", ast.unparse(node.func)):
+            yield node
+
+
+def _names_log(function: ast.expr) -> bool:
+    """Whether it is worth the time to write it out."""
+    return any(isinstance(node, ast.Name) and node.id == "log" for node in ast.walk(function))
+
+
+@cache
 def actions_logged() -> set[str]:
     """The actions that log lines are named by."""
     actions = set()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-import sys
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -12,6 +11,7 @@ import pytest
 
 from tests.support.postgres import empty_store
 from tests.support.stored_rows import contents, random_rows, write_rows
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +52,6 @@ def test_a_copy_that_is_killed_while_it_writes_is_finished_by_the_next(
     for last in (1, rows // 2, 10**6):
         name = f"{kind.title()}CopyTarget"
         program = _DIES.format(module=f"storage.{kind}.copying", target=name, last=last, source=source, to=target)
-        codes.append(subprocess.run([sys.executable, "-c", program], capture_output=True, check=False).returncode)
+        codes.append(subprocess.run([python(), "-c", program], capture_output=True, check=False).returncode)
     assert codes == [-signal.SIGKILL, -signal.SIGKILL, 0]
     assert contents(target) == contents(source) == before

@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import subprocess
-import sys
 from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from aiohttp import web
 from tests.faults.checker import check
 from tests.faults.harness import Gateways, Home, until
 from tests.faults.traffic import traffic
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -213,7 +213,7 @@ async def refund(d: Dialog, no: int) -> str:
 
 async def rehearsed(world: Scene) -> tuple[int, list[dict[str, Any]]]:
     """What `threadbridge dialogs check` says, as a process without any secret: its exit code, and its list."""
-    command = [sys.executable, "-m", "bridge", "dialogs", "check", "--json", "-c", "threadbridge.toml"]
+    command = [python(), "-m", "bridge", "dialogs", "check", "--json", "-c", "threadbridge.toml"]
     done = await asyncio.to_thread(
         subprocess.run,
         command,

@@ -11,7 +11,7 @@ import pytest
 
 from bridge.testing.world import World  # loaded once, and not again by each project
 from tests.docs.pages import DOCS, blocks_of
-from tests.support.child_pytest import ALONE
+from tests.support.child_pytest import ALONE, command
 from tests.support.searches import seeds
 from tests.support.worlds import counting
 
@@ -128,10 +128,10 @@ def test_the_tutorials_tests_pass_and_one_fails_as_it_tells(
     project.path.joinpath("tox.ini").unlink()
     for name, value in ALONE.items():
         monkeypatch.setenv(name, value)
-    project.runpytest_subprocess().assert_outcomes(passed=3)
+    project.run(*command()).assert_outcomes(passed=3)
     forgetful = files["test_bakery.py"].replace("import pytest\n", "import pytest\nimport forgetful\n")
     project.path.joinpath("test_bakery.py").write_text(forgetful)
-    result = project.runpytest_subprocess()
+    result = project.run(*command())
     result.assert_outcomes(passed=2, failed=1)
     (shown,) = (block for block in blocks_of(TUTORIAL, "text") if "Counterexample" in block.code)
     printed = {_without_numbers(line.removeprefix("E").strip()) for line in result.outlines}

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, Final
+
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 ALONE: Final[Mapping[str, str]] = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": "-p bridge.testing.plugin"}
 """Variables for it."""
-COMMAND: Final = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+ARGUMENTS: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+
+def command(*options: str) -> list[str]:
+    """It, with options."""
+    return [python(), *ARGUMENTS, *options]
 
 
 def environment(*places: object) -> dict[str, str]:

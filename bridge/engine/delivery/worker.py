@@ -154,14 +154,13 @@ class DeliveryWorker:
         row = ready
         if not self._pause.admits(row.id):
             return await self._held(row, self.paused, self.paused)
-        now = self._tools.clock.now()
         if row.claimed and self._at_most_once:
             await self._outcomes.end(row, OutboxState.DEAD, Outcome.UNKNOWN, _DIED)
             return None
         if row.id in self._suspects and not self._at_most_once:
             self._suspects = {row_id for row_id in self._suspects if row_id != row.id}
             row = replace(row, attempt=row.attempt + 1, unanswered=True)
-            await self._outcomes.retry(row, now, Outcome.UNKNOWN, _DIED)
+            await self._outcomes.retry(row, self._tools.clock.now(), Outcome.UNKNOWN, _DIED)
         return await self._try(row)
 
     def _fit(self, row: OutboxRow, thread: ThreadRow) -> OutboxRow | Unfit:
@@ -182,7 +181,8 @@ class DeliveryWorker:
             attempt.claimed = True
             await self._tools.store.claim_delivery(row.id, self._tools.clock.now())
         ready = self._fit(row, await self._tools.store.claimed(row.thread_id))
-        if isinstance(ready, Unfit) or ready.message != row.message or not self._pause.admits(row.id):
+        is_same = ready is row or (not isinstance(ready, Unfit) and ready.message == row.message)
+        if not is_same or not self._pause.admits(row.id):
             raise Withheld
 
     async def _is_open(self, row: OutboxRow) -> bool:

@@ -19,7 +19,7 @@ from bridge.config.load import load_config
 from bridge.store.opening import open_reader
 from bridge.testing import World
 from bridge.testing.contract.store.desk import Desk, given_up
-from tests.support.child_pytest import COMMAND, environment
+from tests.support.child_pytest import command, environment
 from tests.support.planted_bugs import BUGS, Bug
 from tests.support.played_bugs import PLAYED
 from tests.support.recordings import keep
@@ -75,8 +75,8 @@ def captured(bug: Bug, module: str, router: Router, folder: Path, *, keep_texts:
 def outcomes(tests: Path, bots: Path) -> dict[str, str]:
     """By module, what pytest says of its test with the bots in a folder."""
     report = tests / "report.xml"
-    command = [*COMMAND, "--tb=native", f"--junitxml={report}", str(tests)]
-    subprocess.run(command, env=environment(bots, *sys.path), cwd=tests, check=False, capture_output=True, timeout=120)
+    call = command("--tb=native", f"--junitxml={report}", str(tests))
+    subprocess.run(call, env=environment(bots, *sys.path), cwd=tests, check=False, capture_output=True, timeout=120)
     found = {}
     for case in ET.parse(report).iter("testcase"):  # noqa: S314 - written a moment ago
         failures = [*case.iter("failure"), *case.iter("error")]

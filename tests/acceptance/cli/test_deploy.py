@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from bridge.cli import app
 from tests.support.free_ports import free_port
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,7 +62,7 @@ def environment(**more: str) -> dict[str, str]:
 
 def called(folder: Path, *arguments: str) -> tuple[int, str, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "bridge", *arguments],
+        [python(), "-m", "bridge", *arguments],
         cwd=folder,
         env=environment(),
         stdin=subprocess.DEVNULL,

@@ -15,15 +15,16 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.request import Request, urlopen
 
-from tests.acceptance.cli.test_serve import page, start
+from tests.acceptance.cli.test_serve import page, start, warmly
 from tests.support.free_ports import free_port
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import pytest
+
+    from tests.acceptance.cli.test_serve import Popen
 
 PATIENCE = 30.0
 BOT = """
@@ -63,7 +64,7 @@ password = "env:TEST_DEV_IN_PASSWORD"
 class Session:
     """A running `threadbridge dev` and the lines it has printed."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: Popen) -> None:
         self.process = process
         self.lines: list[str] = []
         self._readers: list[threading.Thread] = []
@@ -132,10 +133,11 @@ def developing(
     *options: str,
     bot: str = BOT.format("one"),
     ends: int = 0,
+    begin: Callable[..., Popen] = start,
 ) -> Iterator[Session]:
     (folder / "threadbridge.toml").write_text(CONFIGURATION.format(port=port), "utf-8")
     (folder / "mybot.py").write_text(bot, "utf-8")
-    session = Session(start(folder, "dev", *options))
+    session = Session(begin(folder, "dev", *options))
     try:
         yield session
     finally:
@@ -145,7 +147,7 @@ def developing(
 
 def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(tmp_path: Path) -> None:
     port = free_port()
-    with developing(tmp_path, port) as session:
+    with developing(tmp_path, port, begin=warmly) as session:
         url = session.until(r"shop: konnek is emulated at (\S+);")[1]
         session.until(rf"console: http://127.0.0.1:{port}/console")
         session.until("listening on")
@@ -187,7 +189,7 @@ def test_a_change_is_taken_up_and_a_mistake_is_shown_while_the_old_code_goes_on(
 
 
 def test_it_begins_once_the_first_mistake_is_mended(tmp_path: Path) -> None:
-    with developing(tmp_path, free_port(), bot="import nothing_like_it\n") as session:
+    with developing(tmp_path, free_port(), bot="import nothing_like_it\n", begin=warmly) as session:
         session.complains("importing mybot raises ModuleNotFoundError")
         session.until("nothing runs until this is fixed")
         (tmp_path / "mybot.py").write_text(BOT.format("one"), "utf-8")
@@ -204,7 +206,7 @@ def test_a_killed_dev_takes_its_bridge_along_and_a_closed_terminal_ends_it(tmp_p
         deadline = time.monotonic() + PATIENCE
         while not refuses(port):
             assert time.monotonic() < deadline
-    with developing(tmp_path, port) as session:  # the store is free again
+    with developing(tmp_path, port, begin=warmly) as session:  # the store is free again
         session.until("listening on")
         session.process.send_signal(signal.SIGHUP)
         assert session.process.wait(timeout=30) == 0

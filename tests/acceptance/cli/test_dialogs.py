@@ -10,7 +10,6 @@ import pty
 import re
 import sqlite3
 import subprocess
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +23,7 @@ from bridge.engine.turns.dry_run import DryRun
 from bridge.store.opening import open_store
 from tests.support.dialog_bots import asking
 from tests.support.turn_engine import turns
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -271,7 +271,7 @@ def test_handlers_that_cannot_be_loaded_are_a_problem_of_the_configuration(proje
 
 def test_on_a_terminal_it_says_how_far_it_is(project: Project) -> None:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "bridge", "dialogs", "check", "-c", str(project.folder / "threadbridge.toml")]
+    command = [python(), "-m", "bridge", "dialogs", "check", "-c", str(project.folder / "threadbridge.toml")]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
     with subprocess.Popen(command, stderr=theirs, stdout=subprocess.PIPE, env=environment) as process:
         assert process.wait(20) == 1

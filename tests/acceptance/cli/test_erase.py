@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -101,11 +102,19 @@ async def lived(url: str) -> dict[str, int]:
     return threads
 
 
-@pytest.fixture
-def shop(tmp_path: Path) -> Shop:
+@pytest.fixture(scope="module")
+def past(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    folder = tmp_path_factory.mktemp("past")
     text = '[accounts.demo]\nprovider = "playground"\n[media]\nstore = "media"\n'
-    (tmp_path / "threadbridge.toml").write_text(text, "utf-8")
-    return Shop(tmp_path, asyncio.run(lived(f"sqlite:///{tmp_path}/threadbridge.db")))
+    (folder / "threadbridge.toml").write_text(text, "utf-8")
+    return Shop(folder, asyncio.run(lived(f"sqlite:///{folder}/threadbridge.db")))
+
+
+@pytest.fixture
+def shop(past: Shop, tmp_path: Path) -> Shop:
+    """The same, to work on."""
+    shutil.copytree(past.folder, tmp_path, dirs_exist_ok=True)
+    return replace(past, folder=tmp_path)
 
 
 def test_no_byte_of_an_erased_conversation_is_left(shop: Shop) -> None:

@@ -7,7 +7,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +15,7 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, provider_type
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -157,7 +157,7 @@ def test_on_a_terminal_channels_stand_side_by_side_and_cannot_be_steered(tmp_pat
     file = tmp_path / "message.json"
     file.write_text(json.dumps(ASKED | {"text": "Which\x1b[2J one?"}), "utf-8")
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "bridge", "explain", str(file)]
+    command = [python(), "-m", "bridge", "explain", str(file)]
     environment = {**os.environ, "COLUMNS": "80", "TERM": "xterm", "NO_COLOR": "1"}
     with subprocess.Popen(command, stdout=theirs, env=environment) as process:
         os.close(theirs)

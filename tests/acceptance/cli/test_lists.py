@@ -8,7 +8,6 @@ import os
 import pty
 import re
 import subprocess
-import sys
 import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +23,7 @@ from bridge.store.opening import open_store
 from bridge.store.records import Arrival, Settled
 from bridge.web.control import start_control
 from bridge.web.control_protocol import socket_path
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -112,7 +112,7 @@ def test_threads_are_there_as_json(shop: Shop) -> None:
 
 def on_a_terminal(shop: Shop, columns: int, *arguments: str) -> list[str]:
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "bridge", *arguments, "-c", str(shop.folder / "threadbridge.toml")]
+    command = [python(), "-m", "bridge", *arguments, "-c", str(shop.folder / "threadbridge.toml")]
     environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm", "NO_COLOR": "1"}
     with subprocess.Popen(command, stdout=theirs, env=environment) as process:
         assert process.wait(20) == 0

@@ -23,6 +23,7 @@ from bridge.testing import World
 from tests.acceptance.cli.test_serve import inherited
 from tests.docs.pages import DOCS, blocks_of
 from tests.support.recordings import keep
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,7 +103,7 @@ async def test_an_assistant_comes_from_a_dead_letter_to_a_failing_test(folder: P
     entry = json.loads(shown.code)["mcpServers"]["threadbridge"]
     assert entry["command"] == ".venv/bin/threadbridge"
     arguments = ["-m", "bridge", *entry["args"]]
-    server = StdioServerParameters(command=sys.executable, args=arguments, cwd=folder, env=inherited())
+    server = StdioServerParameters(command=python(), args=arguments, cwd=folder, env=inherited())
     with (folder / "err").open("w", encoding="utf-8") as errors:
         async with Client(stdio_client(server, errlog=errors), message_handler=heard) as client:
             listed = await client.list_tools()

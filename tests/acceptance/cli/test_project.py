@@ -15,7 +15,8 @@ from typer.testing import CliRunner
 from bridge.cli import app
 from bridge.config.json_schema import file_schema
 from tests.docs.pages import ROOT
-from tests.support.child_pytest import COMMAND, environment
+from tests.support.child_pytest import command as pytest_command
+from tests.support.child_pytest import environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,9 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.mark.slow
 def test_the_test_of_a_new_project_passes(project: Path) -> None:
-    ran = subprocess.run(COMMAND, cwd=project, env=environment(ROOT), capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        pytest_command(), cwd=project, env=environment(ROOT), capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "1 passed" in ran.stdout
 

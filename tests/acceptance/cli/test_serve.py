@@ -23,6 +23,7 @@ from bridge.cli import app
 from bridge.testing.blueprint import PROVIDERS
 from tests.faults.forks import Talking
 from tests.support.free_ports import free_port
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,16 +41,21 @@ def inherited() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith("THREADBRIDGE_")}
 
 
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, program: str = sys.executable) -> Popen:
     """The command as a shell starts it."""
     return subprocess.Popen(
-        [sys.executable, "-m", "bridge", *arguments],
+        [program, "-m", "bridge", *arguments],
         cwd=folder,
         env=inherited(),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def warmly(folder: Path, *arguments: str) -> Popen:
+    """The same from a Python that has imported its modules, as have those of the processes that it starts."""
+    return start(folder, *arguments, program=python())
 
 
 def forked(folder: Path, *arguments: str) -> Talking:
@@ -105,7 +111,7 @@ def test_run_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     with running(tmp_path, "run", until=f"listening on http://127.0.0.1:{port} for demo", begin=start):
         assert page(f"http://127.0.0.1:{port}/health/live")
         assert (tmp_path / "threadbridge.db.sock").stat().st_mode & 0o777 == 0o600
-        code, out, _ = finished(tmp_path, "check", begin=start)
+        code, out, _ = finished(tmp_path, "check")
         assert (code, out.splitlines()[-1].startswith("ok: 1 account, ")) == (0, True)
     assert not (tmp_path / "threadbridge.db.sock").exists()
 

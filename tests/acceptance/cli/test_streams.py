@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Final
 import pytest
 
 from tests.support.free_ports import free_port
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,14 +30,19 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def program_for(arguments: Sequence[str]) -> str:
+    """The shortest commands are of a new Python, for each thing that may happen to its output."""
+    return sys.executable if "--help" in arguments or "run" in arguments else python()
+
+
 def called(
     folder: Path, arguments: Sequence[str], output: int | IO[bytes], *, redirect: str = "", **environment: str
 ) -> tuple[int, bytes, str]:
-    command = [sys.executable, "-m", "bridge", *arguments]
+    command = [program_for(arguments), "-m", "bridge", *arguments]
     done = subprocess.run(
         ["/bin/sh", "-c", f'exec "$@" {redirect}', "sh", *command] if redirect else command,
         cwd=folder,
-        env=os.environ | environment,
+        env=os.environ | {"PYTHONUNBUFFERED": ""} | environment,
         stdout=output,
         stderr=subprocess.PIPE,
         timeout=30,
@@ -82,9 +88,11 @@ def test_a_reader_that_is_gone_ends_a_command_without_a_word(
     assert (code, [line for line in err.splitlines() if not line.startswith("no store yet")]) == (141, [])
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("errors", [">&-", ">/dev/full"])
-def test_a_complaint_that_cannot_be_written_leaves_the_exit_code(project: Path, errors: str) -> None:
-    code, _, _ = called(project, ["status", "-c", "none.toml"], subprocess.PIPE, redirect=f"2{errors}")
+def test_a_complaint_that_cannot_be_written_leaves_the_exit_code(project: Path, errors: str, unbuffered: str) -> None:
+    arguments = ["status", "-c", "none.toml"]
+    code, _, _ = called(project, arguments, subprocess.PIPE, redirect=f"2{errors}", PYTHONUNBUFFERED=unbuffered)
     assert code == 78
 
 
@@ -93,7 +101,7 @@ def test_a_bridge_serves_without_its_output(project: Path, command: str, output:
     (project / "threadbridge.toml").write_text(f"[server]\nport = {free_port()}\n{CONFIGURED}")
     arguments = [command, "--port", str(free_port())] if command == "demo" else [command]
     process = subprocess.Popen(
-        ["/bin/sh", "-c", f'exec "$@" {output}', "sh", sys.executable, "-m", "bridge", *arguments],
+        ["/bin/sh", "-c", f'exec "$@" {output}', "sh", program_for(arguments), "-m", "bridge", *arguments],
         cwd=project,
         stderr=subprocess.PIPE,
         text=True,

@@ -11,6 +11,7 @@ import pytest
 from bridge.store.port import Store
 from bridge.testing.contract.store.desk import Desk, arrival, news
 from storage.postgres import queries, statuses
+from storage.postgres.connection import address_of, connect
 from tests.contract.store.test_every_method import _QUIET, Called, look, work
 from tests.support.postgres import empty_store, plain, process_of
 
@@ -29,8 +30,6 @@ _BOUNDED: Final = frozenset(
 )
 _NEWEST: Final = re.compile(r"\(SELECT (?:coalesce\()?max\(id\)(?:, 0\))? FROM (?:inbox|outbox|timers|media)\)")
 """One row of an index."""
-_AT_ONCE: Final = {1000, 1001, 1016}
-"""The types of boolean[], bytea[] and bigint[]: what a connection learns before its first use."""
 _GROW: Final = """
 INSERT INTO threads (id, account, provider, channel, conversation, created_at, updated_at)
 SELECT 1000000 + n, 'past', 'konnek', 'whatsapp', 'c' || n, n, n FROM generate_series(1, 20000) n;
@@ -140,22 +139,40 @@ async def call_all(desk: Desk) -> Called:
     return called
 
 
-async def test_no_statement_waits_until_the_driver_knows_its_types(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    learned: list[set[int]] = []
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[set[int]]:
+    """The types of which a driver asks the server."""
+    types: list[set[int]] = []
     introspect = asyncpg.Connection._introspect_types
 
-    async def learns(self: Any, types: set[int], *more: Any) -> Any:
-        learned.append({*types})
-        return await introspect(self, types, *more)
+    async def asks(self: Any, those: set[int], *more: Any) -> Any:
+        types.append({*those})
+        return await introspect(self, those, *more)
 
-    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", learns)
+    monkeypatch.setattr(asyncpg.Connection, "_introspect_types", asks)
+    return types
+
+
+async def test_no_statement_waits_until_the_driver_knows_its_types(url: str, asked: list[set[int]]) -> None:
     desk = await Desk(url).open()
     try:
         await call_all(desk)
     finally:
         await desk.store.close()
-    assert len(learned) > 2
-    assert [types for types in learned if types != _AT_ONCE] == []
+    assert asked == []
+
+
+async def test_a_driver_that_learns_in_another_way_asks_once_and_before_its_first_statement(
+    url: str, asked: list[set[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.postgres.connection._ARRAYS", ((1000, "_bool", 16, "boolean"),))
+    connection = await connect(address_of(url), read_only=True)
+    try:
+        assert asked == [{1001, 1016}]
+        assert [*await connection.fetchrow("SELECT $1::bigint[], $2::bytea[]", [1], [b"a"])] == [[1], [b"a"]]
+        assert len(asked) == 1
+    finally:
+        await connection.close()
 
 
 async def test_no_method_of_the_store_costs_more_with_every_day(url: str, heard: dict[str, Any]) -> None:

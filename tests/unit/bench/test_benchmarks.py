@@ -16,7 +16,7 @@ from bridge.bench.stages import TURN
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("warm_servers")]
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 MESSAGES = 40
 
 pytestmark = pytest.mark.slow
+warm = pytest.mark.usefixtures("warm_servers")
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +45,7 @@ async def test_the_bridge_replies_to_every_webhook_once(tmp_path: Path) -> None:
     assert _files(tmp_path) == [stages.name]
 
 
+@warm
 async def test_a_bridge_with_a_follower_replies_to_every_webhook_once_and_tells_of_each() -> None:
     async with running([FOLLOWED], Settings()) as (server,):
         measured = await server.slice(Demand(messages=MESSAGES, in_flight=10, connections=4))
@@ -53,6 +55,7 @@ async def test_a_bridge_with_a_follower_replies_to_every_webhook_once_and_tells_
         assert told[0] >= MESSAGES
 
 
+@warm
 async def test_the_bare_pipeline_keeps_the_promises_that_it_is_a_yardstick_of() -> None:
     async with running(from_checkout("bare"), Settings()) as at_work:
         for server in at_work:
@@ -75,6 +78,7 @@ def _files(folder: Path) -> list[str]:
     return [file.name for file in folder.iterdir()]
 
 
+@warm
 async def test_where_turns_are_held_every_webhook_waits_in_the_store() -> None:
     async with running([PLAIN, HELD], Settings()) as at_work:
         for server in at_work:
@@ -83,6 +87,7 @@ async def test_where_turns_are_held_every_webhook_waits_in_the_store() -> None:
         assert await open_events(at_work[1]) == MESSAGES
 
 
+@warm
 async def test_a_server_that_does_not_start_is_named_with_its_last_words() -> None:
     with pytest.raises(BenchError, match=r"lame does not start.*KeyError: 'lame'"):
         async with running([Subject(name="lame", module=SERVERS, arguments=("lame",))], Settings()):

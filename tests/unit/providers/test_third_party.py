@@ -25,7 +25,7 @@ from bridge.providers.registry import GROUP, emulator_type, provider_names, prov
 from bridge.testing.contract.provider import exchange
 from handlers.menu import router as menu
 from tests.docs.pages import DOCS, ROOT, blocks_of
-from tests.support.child_pytest import COMMAND, environment
+from tests.support.child_pytest import command, environment
 from tests.support.free_ports import free_port
 from tests.support.whole_bridges import SECRET, served
 
@@ -109,7 +109,7 @@ def test_its_errors_are_outcomes_like_any_others() -> None:
 def through_the_contract(site: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """The page's own tests, run as its author would run them."""
     return subprocess.run(
-        [*COMMAND, *options, "test_pigeon.py"],
+        command(*options, "test_pigeon.py"),
         cwd=site,
         env=environment(site, ROOT),
         capture_output=True,

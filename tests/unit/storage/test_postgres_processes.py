@@ -201,9 +201,9 @@ async def test_a_transaction_locks_no_more_threads_than_it_works_in(
         await commit(through)
 
     monkeypatch.setattr(claims, "AT_ONCE", 50)
-    monkeypatch.setattr(process_of(ours), "_commit", looking)
-    await theirs.store.close()
+    await theirs.store.close()  # which locks all that it releases
     process_of(theirs)._process.epoch = -1
+    monkeypatch.setattr(process_of(ours), "_commit", looking)
     await ours.store.take_over()
     await ours.receive(*(arrival(f"l-{name}", name) for name in names[:3]))
     assert {3, 50} <= set(locked) <= {0, 3, 50}

@@ -23,6 +23,7 @@ from storage.sqlite.connection import execute, path_of, translate
 from storage.sqlite.store import open_reader, open_store
 from storage.writer import BATCH
 from tests.support.sqlite_files import on_writer, sqlite_of
+from tests.support.warm_python import python
 
 CRASH = """
 import asyncio, os, sys
@@ -291,7 +292,7 @@ def test_a_reader_of_no_file_says_so_and_makes_none(file: Path) -> None:
 async def test_after_a_crash_all_is_there_and_the_suspect_is_known(file: Path, *, without_shm: bool) -> None:
     url = f"sqlite:///{file}"
     root = Path(__file__).parents[2]
-    code = await asyncio.to_thread(subprocess.call, [sys.executable, "-c", CRASH, url], cwd=root)
+    code = await asyncio.to_thread(subprocess.call, [python(), "-c", CRASH, url], cwd=root)
     assert code == -9
     if without_shm:
         file.with_name("store.db-shm").unlink()

@@ -6,7 +6,6 @@ import asyncio
 import os
 import sqlite3
 import subprocess
-import sys
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from storage.sqlite import connection
 from storage.sqlite.schema import APPLICATION_ID, MIGRATIONS
 from storage.sqlite.store import open_reader, open_store
 from tests.support.sqlite_files import digest, on_writer
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ asyncio.run(main())
 @contextmanager
 def owned(file: Path) -> Iterator[None]:
     """Another process owns the store."""
-    command = [sys.executable, "-c", OWN, f"sqlite:///{file}"]
+    command = [python(), "-c", OWN, f"sqlite:///{file}"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"open\n"
@@ -116,7 +116,7 @@ asyncio.run(main())
 
 def die(file: Path) -> None:
     """A process acknowledges two events, and dies."""
-    code = subprocess.call([sys.executable, "-c", DIE, f"sqlite:///{file}"], cwd=ROOT)
+    code = subprocess.call([python(), "-c", DIE, f"sqlite:///{file}"], cwd=ROOT)
     assert code == -9
 
 

@@ -1,0 +1,5 @@
+"""One browser for all modules that have one."""
+
+from tests.support.browsers import browser
+
+__all__ = ["browser"]
