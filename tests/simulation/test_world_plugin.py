@@ -123,8 +123,6 @@ def test_the_tutorials_tests_pass_and_one_fails_as_it_tells(
     """Each run has a process of its own, since a module that was changed is read again in a new one only."""
     files = {str(each.file): each.code for each in blocks_of(TUTORIAL, "python")}
     assert files.keys() == {"bakery.py", "test_bakery.py", "forgetful.py"}
-    assert files["test_bakery.py"].count("seeds=200") == 1
-    files["test_bakery.py"] = files["test_bakery.py"].replace("seeds=200", f"seeds={seeds(200)}")
     for name, code in files.items():
         project.path.joinpath(name).write_text(code)
     project.path.joinpath("tox.ini").unlink()
