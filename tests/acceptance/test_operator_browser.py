@@ -239,7 +239,8 @@ async def test_two_contacts_are_merged_and_unmerged_by_keyboard(page: Page, desk
     await desk.hears("hello", conversation="bob", name=XSS)
     await page.goto(f"{desk.url}/contacts/1")
     await page.get_by_role("link", name="Merge with another contact").press("Enter")
-    await page.keyboard.type("img")  # the search has the focus
+    await expect(page.locator("#text")).to_be_focused()
+    await page.keyboard.type("img")
     await expect(page.locator("a.row")).to_have_count(1)
     await page.locator("a.row").press("Enter")
     await expect(page.get_by_role("heading", level=2)).to_have_text(["Ann", XSS])
