@@ -44,7 +44,8 @@ async def test_a_message_for_later_is_scheduled_until_its_time_has_come(program:
     await program.bridge.settle()
     state = await program.get(f"/messages/{accepted['id']}")
     assert (state["state"], state["send_at"], state["parts"]) == ("scheduled", "2030-12-31T17:00:00Z", [])
-    program.clock.advance(20 * 365 * 86_400)
+    program.clock.set_by(20 * 365 * 86_400)
+    program.clock.advance(60)  # the bridge looks at the clock every minute
     await program.bridge.settle()
     state = await program.get(f"/messages/{accepted['id']}")
     assert (state["state"], len(state["parts"])) == ("sent", 1)
