@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
@@ -40,8 +41,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was collected out of all further searches for garbage."""
+    """Search what was collected for garbage no more; count no calls in worlds, which takes as long as all else."""
     gc.freeze()
+    if (worlds := sys.modules.get("bridge.testing.world")) is not None:
+        worlds.World.__init__.__kwdefaults__["counts"] = False
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For a test that asks a world for its calls: worlds are made as bot authors make them."""
+    from bridge.testing.world import World  # noqa: PLC0415 - brings the engine along, which other tests can do without
+
+    defaults: Any = World.__init__.__kwdefaults__
+    monkeypatch.setitem(defaults, "counts", True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -69,8 +69,8 @@ class Decisions:
         """Seed the dice."""
         self._rng = Random(f"choices {self.schedule.seed}")
 
-    def pick(self, options: Sequence[tuple[str, float]]) -> int:
-        """One of the options, each a label and a weight, by its index."""
+    def pick(self, options: Sequence[tuple[str, float, object]]) -> int:
+        """One of the options, each a label, a weight, and what it comes to, by its index."""
         if len(options) == 1:
             return 0
         at = len(self.taken)
@@ -79,7 +79,7 @@ class Decisions:
         elif self.calm:
             index = 0
         else:
-            index = self._rng.choices(range(len(options)), [weight for _, weight in options])[0]
+            index = self._rng.choices(range(len(options)), [each[1] for each in options])[0]
         self.taken.append(Decision(at, index, options[index][0]))
         return index
 

@@ -116,7 +116,7 @@ class Exploration(Generic[R]):
         self._seeds = seeds
         self._shrinks = shrinks
         self._open: R | None = None
-        self._counts = True
+        self._counts = False
         self.current: Schedule | None = None
         """The schedule of the world that is being looked at, while it is."""
         self.runs = 0

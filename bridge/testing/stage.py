@@ -112,6 +112,8 @@ class Stage:
         self._lives: list[Life] = []
         self._life: Life | None = None
         self._postings: list[Posting] = []
+        self._posted: list[Posting] = []
+        """Those of them that were not answered yet."""
         self._steps = 0
 
     @property
@@ -169,7 +171,7 @@ class Stage:
         self._steps += 1
         if self._steps > _NO_END:
             raise Stuck(f"{_NO_END} steps, and no end of it")
-        taken = self.choices.pick([(each.label, each.weight) for each in options])
+        taken = self.choices.pick(options)
         if taken:
             self.turned = len(self.trace)
         chosen = options[taken]
@@ -219,9 +221,9 @@ class Stage:
         life = self.life
         life.points.clear()
         self._now, self._life = life.loop.now + down, None
-        for each in self._postings:
-            if each.task is not None:
-                each.task, each.not_before = None, self._now + _REPEAT
+        for each in self._posted:
+            each.task, each.not_before = None, self._now + _REPEAT
+        self._posted.clear()
         self.begin(self._router)
 
     def close(self) -> None:
@@ -239,7 +241,7 @@ class Stage:
     def _options(self) -> list[_Option]:
         """What may happen next: first what happens when all is calm."""
         points = self.life.points
-        ready = [each for each in self._postings if self._may_arrive(each)]
+        ready = self._ready()
         calm = [_Option(point.label, 1.0, partial(self._pass, point)) for point in points]
         calm += [_Option(posting.label, self._haste, partial(self._deliver, posting)) for posting in ready]
         if not calm:
@@ -249,9 +251,13 @@ class Stage:
     def _pass(self, point: Point) -> None:
         self.surroundings.let(point, self.now)
 
-    def _may_arrive(self, posting: Posting) -> bool:
-        open_door = self.life.started.done() and posting.task is None and posting.not_before <= self.now
-        return open_door and all(each.done for each in posting.after)
+    def _ready(self) -> list[Posting]:
+        """The webhooks that may arrive now."""
+        if not self.life.started.done():
+            return []
+        now = self.life.loop.now
+        waiting = [each for each in self._postings if each.task is None and each.not_before <= now]
+        return [each for each in waiting if not each.after or all(before.done for before in each.after)]
 
     def _faults_at(self, point: Point) -> list[_Option]:
         """What may go wrong where something waits."""
@@ -302,6 +308,7 @@ class Stage:
 
     def _deliver(self, posting: Posting) -> None:
         posting.task = self.life.deliver(self._blueprint.config.accounts[posting.account], posting.hook)
+        self._posted.append(posting)
 
     def _go_on(self) -> None:
         """Run what became ready, and look which webhooks were answered."""
@@ -316,8 +323,11 @@ class Stage:
                     before.enable()
         else:
             self.life.run()
-        for each in [each for each in self._postings if each.task is not None and each.task.done()]:
-            if each.task is not None and each.task.result():
+        for each in [*self._posted]:
+            if each.task is None or not each.task.done():
+                continue
+            self._posted.remove(each)
+            if each.task.result():
                 each.done = True
                 self._postings.remove(each)
             else:

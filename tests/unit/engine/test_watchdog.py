@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from types import FrameType
 
 
-class Options(list[tuple[str, float]]):
+class Options(list[tuple[str, float, None]]):
     """Looks at the stack from beneath code of threadbridge."""
 
     frame: FrameType
@@ -22,12 +22,12 @@ class Options(list[tuple[str, float]]):
         self.frame = sys._getframe(1)
         return 2
 
-    def __iter__(self) -> Iterator[tuple[str, float]]:
-        return iter([("a", 1.0), ("b", 1.0)])
+    def __iter__(self) -> Iterator[tuple[str, float, None]]:
+        return iter([("a", 1.0, None), ("b", 1.0, None)])
 
 
 def test_code_of_any_room_is_passed_over_for_the_line_that_called_it() -> None:
-    options = Options([("a", 1.0), ("b", 1.0)])
+    options = Options([("a", 1.0, None), ("b", 1.0, None)])
     Decisions(Schedule(1), calm=True).pick(options)
     assert options.frame.f_code.co_filename.endswith("bridge/testing/decisions.py")
     assert culprit(options.frame)[0].startswith(f"{__file__}:")

@@ -183,6 +183,7 @@ async def test_no_span_holds_a_word_or_a_name(world: World, collected: Collected
         assert word not in shown
 
 
+@pytest.mark.usefixtures("counted")
 async def test_nothing_is_measured_for_traces_where_they_are_off() -> None:
     with World(bot()) as world:
         await world.contact("konnek", "whatsapp", "ann").says("hello")
