@@ -65,6 +65,7 @@ async def draining(home: Home) -> asyncio.Task[list[dict[str, Any]]]:
 
     task = asyncio.create_task(deploy())
     await begun
+    await until("the old worker hears of it", lambda: "handing_over" in home.log)
     return task
 
 
