@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.release.public_api import RECORD, public_api
 
+pytestmark = pytest.mark.usefixtures("counted")  # as authors have it: other tests change a default
 RENEW = "run `python -m tests.release.public_api`, and commit the record"
 
 
