@@ -1,8 +1,8 @@
 """A Python for tests that start it often: warm, it costs a tenth of a new one. See tests/support/warm_server.py.
 
 It takes the place of `sys.executable` where a test starts a module or code, with any arguments, environment, folder and
-descriptors. A fork has imported what others need too, so each command keeps tests that start the real Python: what is
-missing among the imports, and options of Python's own, these alone would find.
+descriptors. A fork has imported what others need too: what is missing among the imports, and options of Python's own,
+only tests that start the real Python find. CONTRIBUTING.md names the commands that have some.
 """
 
 from __future__ import annotations
