@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import structlog
+from aiohttp import web_app
 from hypothesis import settings
 
 if TYPE_CHECKING:
@@ -45,6 +46,15 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     if (worlds := sys.modules.get("bridge.testing.world")) is not None:
         worlds.World.__init__.__kwdefaults__["counts"] = False
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_application_of_before() -> Iterator[None]:
+    """aiohttp keeps the last 1,024 handlers, each with its application and all that this holds; mypy unfreezes."""
+    yield
+    web_app._cached_build_middleware.cache_clear()
+    if not gc.get_freeze_count():
+        gc.freeze()
 
 
 @pytest.fixture
