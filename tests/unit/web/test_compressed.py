@@ -12,7 +12,8 @@ from pydantic import SecretStr
 
 from bridge.app.http import BRIDGE, create_app
 from bridge.errors import WebhookError
-from bridge.web import limits
+from bridge.units import SECOND
+from bridge.web import forgeries, limits
 from bridge.web.forgeries import AT_ONCE, Forgeries
 from tests.support.manual_clock import ManualClock
 from tests.support.signed_posts import mac
@@ -43,7 +44,9 @@ SIGNED_HOOK: Final = "/webhooks/signed/whatsapp"
 
 
 @pytest.fixture
-async def door(tmp_path: Path, aiohttp_client: AiohttpClient) -> Door:
+async def door(tmp_path: Path, aiohttp_client: AiohttpClient, monkeypatch: pytest.MonkeyPatch) -> Door:
+    """No allowance comes back while a test lasts, however slow its machine is."""
+    monkeypatch.setattr(forgeries, "_INTERVAL", 3600 * SECOND)
     inbound = {"auth": "hmac", "keys": SecretStr(SECRET)}
     signed = {**accounts()["shop"], "inbound": inbound}
     return await opened(tmp_path, aiohttp_client, accounts={**accounts(), "signed": signed})
