@@ -52,7 +52,7 @@ class Writer:
     def __init__(
         self,
         run: Callable[[Sequence[Unit]], Awaitable[list[Result | StoreError]]],
-        committed: Callable[[Sequence[Result]], None],
+        committed: Callable[[Sequence[Result | StoreError]], None],
         broken: Callable[[Exception], None],
     ) -> None:
         """Nothing runs until `start`."""
@@ -171,7 +171,7 @@ class Writer:
             return
         self._commits.seconds.add(perf_counter() - began)
         self._commits.units.add(len(batch))
-        self._committed([result for result in results if not isinstance(result, StoreError)])
+        self._committed(results)
         for future, result in zip(batch, results, strict=True):
             if future.done():
                 continue
