@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
@@ -58,9 +59,10 @@ class _Message(_Strict):
 
     def __post_init__(self) -> None:
         """Refuse a message that no provider can send, at the line that makes it."""
-        for name, moment in (("at", self.at), ("expires", self.expires)):
-            if isinstance(moment, datetime) and moment.tzinfo is None:
-                raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
+        if self.at is not None or self.expires is not None:
+            for name, moment in (("at", self.at), ("expires", self.expires)):
+                if isinstance(moment, datetime) and moment.tzinfo is None:
+                    raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
         self._check()
 
     def _check(self) -> None:
@@ -77,7 +79,8 @@ class Text(_Message):
     format: Format | None = field(default=None, kw_only=True)
 
     def _check(self) -> None:
-        _want(self.text, "Text needs a text")
+        if not self.text:
+            raise ValueError("Text needs a text")
         if self.format not in _FORMATS:
             raise ValueError(f'Text has format="markdown" or none, not {self.format!r}')
 
@@ -349,25 +352,30 @@ def _reason(error: ErrorDetails) -> str:
 
 
 @cache
-def _names(kind: str) -> tuple[str, ...]:
-    return tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
+def _read(kind: str) -> tuple[tuple[str, ...], Callable[[Outgoing], tuple[Any, ...]]]:
+    """The names of a kind's fields, and what reads them all in one call."""
+    names = tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
+    return names, attrgetter(*names)
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
     values: dict[str, Any] = {"kind": message.kind}
-    for name in _names(message.kind):
-        value = getattr(message, name)
-        if value is None or (name != "payload" and value in ("", (), [], {})):
+    names, values_of = _read(message.kind)
+    for name, value in zip(names, values_of(message), strict=True):
+        if value is None or (not value and name != "payload" and value in ("", (), [], {})):
             continue
-        if name == "fallback":
-            value = [_as_json(other) for other in value]
-        elif name == "header" and not isinstance(value, str):
-            value = _as_json(value)
+        if isinstance(value, str):
+            values[name] = value
+        elif name == "fallback":
+            values[name] = [_as_json(other) for other in value]
+        elif name == "header":
+            values[name] = _as_json(value)
         elif isinstance(value, timedelta):
-            value = value.total_seconds()
-        elif name in _OURS:
-            value = str(value) if name == "path" else sha256(value).hexdigest()  # in a dialog's journal, and only there
-        values[name] = value
+            values[name] = value.total_seconds()
+        elif name in _OURS:  # in a dialog's journal, and only there
+            values[name] = str(value) if name == "path" else sha256(value).hexdigest()
+        else:
+            values[name] = value
     return values
 
 
