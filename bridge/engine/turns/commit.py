@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -262,7 +261,7 @@ def _offered(planned: Plan, whom: str | None) -> Plan:
     """A plan with its choices open to one contact, or to anybody (None)."""
     if not planned.choices or whom is None:
         return planned
-    return replace(planned, choices=tuple(replace(choice, whom=whom) for choice in planned.choices))
+    return changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
 
 
 def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]:
