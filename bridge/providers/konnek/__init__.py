@@ -87,7 +87,7 @@ class Konnek:
         channel = outbound.thread.channel
         if channel not in self._paths:
             raise Rejected(f"{channel} is none of the account's channels")
-        return send(outbound, self._paths[channel], self._headers)
+        return (yield from send(outbound, self._paths[channel], self._headers))
 
     def place_of(self, to: str, channel: str | None) -> Place:
         """The conversation with a username; on WhatsApp that is a phone number. Raises ValueError."""
