@@ -59,10 +59,9 @@ class _Message(_Strict):
 
     def __post_init__(self) -> None:
         """Refuse a message that no provider can send, at the line that makes it."""
-        if self.at is not None or self.expires is not None:
-            for name, moment in (("at", self.at), ("expires", self.expires)):
-                if isinstance(moment, datetime) and moment.tzinfo is None:
-                    raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
+        for name, moment in (("at", self.at), ("expires", self.expires)) if self.at or self.expires else ():
+            if isinstance(moment, datetime) and moment.tzinfo is None:
+                raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
         self._check()
 
     def _check(self) -> None:
@@ -79,8 +78,7 @@ class Text(_Message):
     format: Format | None = field(default=None, kw_only=True)
 
     def _check(self) -> None:
-        if not self.text:
-            raise ValueError("Text needs a text")
+        _want(self.text, "Text needs a text")
         if self.format not in _FORMATS:
             raise ValueError(f'Text has format="markdown" or none, not {self.format!r}')
 
@@ -318,8 +316,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in MESSAGE_TYPES:
         raise ValueError(f"kind: one of {', '.join(sorted(MESSAGE_TYPES))}")
-    fallback = values.get("fallback", ())
-    if not isinstance(fallback, list | tuple):
+    if not isinstance(fallback := values.get("fallback", ()), list | tuple):
         raise ValueError("fallback: want a list of messages")  # noqa: TRY004 - a mistake in a file, not in the program
     values["fallback"] = tuple(decode_message(other) for other in fallback)
     if isinstance(expires := values.get("expires"), bool):
@@ -328,8 +325,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
         values["expires"] = _seconds(expires)
     for name in _OURS & values.keys():
         raise ValueError(f"{name}: unknown key")  # a file of this machine is for its handlers alone
-    header = values.get("header")
-    if isinstance(header, dict):
+    if isinstance(header := values.get("header"), dict):
         values["header"] = decode_message(header)
     try:
         return _adapter(kind).validate_python(values)
@@ -353,30 +349,27 @@ def _reason(error: ErrorDetails) -> str:
 
 @cache
 def _read(kind: str) -> tuple[tuple[str, ...], Callable[[Outgoing], tuple[Any, ...]]]:
-    """The names of a kind's fields, and what reads them all in one call."""
     names = tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
     return names, attrgetter(*names)
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
-    values: dict[str, Any] = {"kind": message.kind}
     names, values_of = _read(message.kind)
-    for name, value in zip(names, values_of(message), strict=True):
-        if value is None or (not value and name != "payload" and value in ("", (), [], {})):
-            continue
-        if isinstance(value, str):
-            values[name] = value
-        elif name == "fallback":
-            values[name] = [_as_json(other) for other in value]
-        elif name == "header":
-            values[name] = _as_json(value)
-        elif isinstance(value, timedelta):
-            values[name] = value.total_seconds()
-        elif name in _OURS:  # in a dialog's journal, and only there
-            values[name] = str(value) if name == "path" else sha256(value).hexdigest()
-        else:
-            values[name] = value
-    return values
+    return {"kind": message.kind} | {
+        name: _WRITTEN[name](value) if name in _WRITTEN else value
+        for name, value in zip(names, values_of(message), strict=True)
+        if value is not None and (value or name == "payload" or value not in ("", (), [], {}))
+    }
+
+
+_WRITTEN: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "expires": lambda expires: expires.total_seconds() if isinstance(expires, timedelta) else expires,
+    "fallback": lambda others: [*map(_as_json, others)],
+    "header": lambda header: header if isinstance(header, str) else _as_json(header),
+    "path": str,
+    "data": lambda data: sha256(data).hexdigest(),
+}
+"""How fields are written that are no JSON as they are; files of ours only in a dialog's journal."""
 
 
 def _seconds(number: float) -> timedelta:

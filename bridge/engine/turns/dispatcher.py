@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
-    from bridge.engine.turns.execution import Executor, Stop
+    from bridge.engine.turns.execution import Executor
     from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
     from bridge.store.port import Store
@@ -86,6 +86,7 @@ class Dispatcher:
         self._accounts = accounts
         self._policy = policy
         self._book = rulebook_of(policy.router)
+        attempts = policy.backoff.attempts
         self._clock = clock
         self._executor = executor
         self._signer = Signer(store, rng)
@@ -98,7 +99,7 @@ class Dispatcher:
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder, meter)
         self._guard = Guard(policy.guard, clock, counters=meter.counters)
         self._unwritten = Unwritten()
-        self._probation = Probation(store, self._failures, policy.backoff.attempts)
+        self._probation = Probation(store, self._failures, attempts)
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
@@ -115,11 +116,9 @@ class Dispatcher:
             self._interruptions,
             self._probation,
             self.media,
-            attempts=policy.backoff.attempts,
+            attempts=attempts,
         )
-        self._leftovers = Leftovers(
-            store, clock, self.lanes.wake, accounts=len(accounts), attempts=policy.backoff.attempts
-        )
+        self._leftovers = Leftovers(store, clock, self.lanes.wake, accounts=len(accounts), attempts=attempts)
 
     @property
     def paused(self) -> dict[str, str]:
@@ -256,7 +255,8 @@ class Dispatcher:
             batch = await self.media.enter(batch, watch)
         seconds = batch.options.timeout or self._policy.timeout
         with self._leftovers.turn(batch.rows, seconds), self._marks.around(*batch.rows):
-            invocation = self._invocation(batch, thread, watch, seconds, self._interruptions.watch(batch))
+            bounds = Bounds(seconds=seconds, patiences=self._patiences, stop=self._interruptions.watch(batch))
+            invocation = self._invocation(batch, thread, watch, bounds)
             match, error = await invocation.run()
             fits = error is not None or batch.led_to(match)
             prepared = error if error is not None else await self._prepared(batch, invocation, match)
@@ -279,9 +279,7 @@ class Dispatcher:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    def _invocation(
-        self, batch: Batch, thread: ThreadRow, watch: StoreWatch, seconds: float, stop: Stop = None
-    ) -> Invocation:
+    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds) -> Invocation:
         held, texts = is_with_person(batch.newest.event, thread), self._policy.texts
         services = TurnServices(self._store, self._accounts, self._dialogs, batch, texts, held, watch)
         return Invocation(
@@ -290,7 +288,7 @@ class Dispatcher:
             book=self._book,
             matcher=self._matcher,
             executor=self._executor,
-            bounds=Bounds(seconds=seconds, patiences=self._patiences, stop=stop),
+            bounds=bounds,
         )
 
     async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
@@ -378,11 +376,11 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        seconds = batch.options.timeout or self._policy.timeout
-        invocation = self._invocation(batch, thread, StoreWatch(), seconds)
+        bounds = Bounds(seconds=batch.options.timeout or self._policy.timeout, patiences=self._patiences)
+        invocation = self._invocation(batch, thread, StoreWatch(), bounds)
         draft = draft_of(invocation.turn)
         try:
-            with self._leftovers.turn(batch.rows, seconds), self._marks.around(*batch.rows):
+            with self._leftovers.turn(batch.rows, bounds.seconds), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
                 files = await self._files.of(draft.effects)
                 prepared = self._builder.of_turn(batch, draft, thread, handler, files)
