@@ -327,6 +327,11 @@ _FIELDS: Final[Mapping[type[Any], frozenset[str]]] = MappingProxyType(
 """A later version may have stored more: it is left out."""
 
 
+FROM_CONTACT: Final = (Message, Postback)
+"""The events in which a contact speaks: a tuple, because a union would be made anew wherever one is asked for."""
+_FROM_US: Final = (Echo, Send)
+
+
 def takes_over(event: Event | None) -> bool:
     """Whether an event gives its thread to a person: by their own words, or by a command."""
     return isinstance(event, Handoff) or speaks_for_us(event)
@@ -334,7 +339,7 @@ def takes_over(event: Event | None) -> bool:
 
 def speaks_for_us(event: Event | None) -> bool:
     """Whether an event is the words of a person on our side: at the gateway, or in the console."""
-    return isinstance(event, Echo | Send) and event.human
+    return isinstance(event, _FROM_US) and event.human
 
 
 def encode_event(event: Event) -> bytes:

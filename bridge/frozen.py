@@ -8,12 +8,13 @@ hashed and shown as such. `changed` is their own `replace`.
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic
 
 import msgspec
 
 _MADE: Final = frozenset({"__slots__", "__init__", "__dict__", "__weakref__", "__getstate__", "__setstate__"})
 """What a struct has of its own."""
+_BASES: Final = ((object,), (Generic,))
 _COMPARING: Final = frozenset({"__eq__", "__hash__"})
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ else:
 
         def made(cls: type) -> type:
             value = dataclasses.dataclass(eq=eq, unsafe_hash=frozen, kw_only=kw_only, **options)(cls)
-            return _struct(value, frozen=frozen, eq=eq, kw_only=kw_only) if cls.__bases__ == (object,) else value
+            return _struct(value, frozen=frozen, eq=eq, kw_only=kw_only) if cls.__bases__ in _BASES else value
 
         return made
 
@@ -40,6 +41,7 @@ def _struct(value: type, *, frozen: bool, eq: bool, kw_only: bool) -> type:
     return msgspec.defstruct(
         value.__name__,
         [(field.name, Any, _default(field)) for field in fields],
+        bases=(msgspec.Struct, *(base for base in value.__bases__ if base is not object)),
         namespace=own,
         module=value.__module__,
         frozen=frozen,

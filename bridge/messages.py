@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
+from collections.abc import Callable, Mapping, Sequence  # noqa: TC003 - pydantic reads the annotations
 from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
+from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
 
@@ -58,7 +59,7 @@ class _Message(_Strict):
 
     def __post_init__(self) -> None:
         """Refuse a message that no provider can send, at the line that makes it."""
-        for name, moment in (("at", self.at), ("expires", self.expires)):
+        for name, moment in (("at", self.at), ("expires", self.expires)) if self.at or self.expires else ():
             if isinstance(moment, datetime) and moment.tzinfo is None:
                 raise ValueError(f"{name}= needs a time zone: {moment.isoformat()} has none")
         self._check()
@@ -315,8 +316,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
     kind = values.pop("kind", None)
     if not isinstance(kind, str) or kind not in MESSAGE_TYPES:
         raise ValueError(f"kind: one of {', '.join(sorted(MESSAGE_TYPES))}")
-    fallback = values.get("fallback", ())
-    if not isinstance(fallback, list | tuple):
+    if not isinstance(fallback := values.get("fallback", ()), list | tuple):
         raise ValueError("fallback: want a list of messages")  # noqa: TRY004 - a mistake in a file, not in the program
     values["fallback"] = tuple(decode_message(other) for other in fallback)
     if isinstance(expires := values.get("expires"), bool):
@@ -325,8 +325,7 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
         values["expires"] = _seconds(expires)
     for name in _OURS & values.keys():
         raise ValueError(f"{name}: unknown key")  # a file of this machine is for its handlers alone
-    header = values.get("header")
-    if isinstance(header, dict):
+    if isinstance(header := values.get("header"), dict):
         values["header"] = decode_message(header)
     try:
         return _adapter(kind).validate_python(values)
@@ -349,26 +348,28 @@ def _reason(error: ErrorDetails) -> str:
 
 
 @cache
-def _names(kind: str) -> tuple[str, ...]:
-    return tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
+def _read(kind: str) -> tuple[tuple[str, ...], Callable[[Outgoing], tuple[Any, ...]]]:
+    names = tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
+    return names, attrgetter(*names)
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
-    values: dict[str, Any] = {"kind": message.kind}
-    for name in _names(message.kind):
-        value = getattr(message, name)
-        if value is None or (name != "payload" and value in ("", (), [], {})):
-            continue
-        if name == "fallback":
-            value = [_as_json(other) for other in value]
-        elif name == "header" and not isinstance(value, str):
-            value = _as_json(value)
-        elif isinstance(value, timedelta):
-            value = value.total_seconds()
-        elif name in _OURS:
-            value = str(value) if name == "path" else sha256(value).hexdigest()  # in a dialog's journal, and only there
-        values[name] = value
-    return values
+    names, values_of = _read(message.kind)
+    return {"kind": message.kind} | {
+        name: _WRITTEN[name](value) if name in _WRITTEN else value
+        for name, value in zip(names, values_of(message), strict=True)
+        if value is not None and (value or name == "payload" or value not in ("", (), [], {}))
+    }
+
+
+_WRITTEN: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "expires": lambda expires: expires.total_seconds() if isinstance(expires, timedelta) else expires,
+    "fallback": lambda others: [*map(_as_json, others)],
+    "header": lambda header: header if isinstance(header, str) else _as_json(header),
+    "path": str,
+    "data": lambda data: sha256(data).hexdigest(),
+}
+"""How fields are written that are no JSON as they are; files of ours only in a dialog's journal."""
 
 
 def _seconds(number: float) -> timedelta:

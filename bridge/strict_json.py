@@ -14,6 +14,7 @@ DEPTH: Final = 64
 """Levels of objects and arrays in a body, and below the top of a stored value."""
 VALUES: Final = 10_000
 """Values in a body: many small ones cost far more time than their bytes say."""
+_SPACE: Final = " \t\n\r"
 _STRINGS: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 """A text, also one that does not end: so each byte is looked at once."""
 
@@ -27,11 +28,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     if _values(body) > VALUES and (_has_many_texts(body) or _values(_STRINGS.sub(b"", body)) > VALUES):
         raise WebhookError(400, f"more than {VALUES} values")
     try:
-        value = _DECODER.decode(body.decode())
+        text = body.decode().strip(_SPACE)
+        value, end = _DECODER.raw_decode(text)
     except UnicodeDecodeError:
         raise WebhookError(400, "not UTF-8") from None
     except (ValueError, RecursionError):
         raise WebhookError(400, "not JSON") from None
+    if end < len(text):
+        raise WebhookError(400, "not JSON")
     if not isinstance(value, dict):
         raise WebhookError(400, "not a JSON object")
     if body.count(b"{") + body.count(b"[") > DEPTH and _depth(value) > DEPTH:

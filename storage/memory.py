@@ -6,6 +6,7 @@ transaction runs and count only after its commit.
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.admission import REDELIVERED
@@ -22,6 +23,8 @@ THREADS: Final = 4096
 """Threads remembered, at most."""
 STATES: Final = 32 << 20
 """Bytes of states and dialogs remembered, at most: fewer threads, when they keep much."""
+
+_large: Final = attrgetter("state", "dialog", "members", "person")
 
 
 class ThreadMemory:
@@ -109,4 +112,4 @@ class ThreadMemory:
 
 def _size(row: ThreadRow) -> int:
     """Bytes of what may be large in a thread."""
-    return len(row.state) + len(row.dialog or b"") + len(row.members or b"") + len(row.person or b"")
+    return sum(map(len, filter(None, _large(row))))

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from .results import together
 from .writer import Unit, Writer
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from .memory import ThreadMemory
     from .results import Result
-    from .suspects import Marks
+    from .suspects import Marking, Marks
     from .unreadable import Unreadable
 
 SLOTS: Final = {"in": "inbox", "out": "outbox"}
@@ -41,6 +42,8 @@ class Owner(ABC):
         """Nothing is written until the writer starts."""
         self._memory = memory
         self._marks = marks
+        self.mark: Marking = _unmarked if marks is None else marks.mark
+        """Note that a row ("in" or "out") is being worked on in this very moment: twice a turn, twice a delivery."""
         self._listener: Listener | None = None
         self._followers: Followers | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
@@ -218,11 +221,6 @@ class Owner(ABC):
         """Note durably who asked for a change."""
         await self._writer.put(Unit("audit", entry))
 
-    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
-        """Note that a row ("in" or "out") is being worked on in this very moment."""
-        if self._marks is not None:
-            self._marks.mark(slot, row_id, running=running)
-
     def suspects(self, slot: str) -> frozenset[int]:
         """The rows that were being worked on when the last process died."""
         return self._marks.suspects[slot] if self._marks is not None else frozenset()
@@ -235,39 +233,34 @@ class Owner(ABC):
         await self._writer.put(Unit("give up unreadable", (table, rows)))
         return True
 
-    def _tell(self, results: Sequence[Result]) -> None:
+    def _tell(self, results: Sequence[Result | StoreError]) -> None:
         """Hand on what a transaction brought, in the order of its numbers."""
         if self._listener is None:
             return
-        received, queued, resolved, threads, due, fetchable, broadcasts = [], [], [], set(), None, False, False
-        for result in results:
-            received += result.received
-            queued += result.queued
-            resolved += result.resolved
-            threads |= result.threads
-            if result.due is not None:
-                due = result.due if due is None else min(due, result.due)
-            fetchable = fetchable or result.fetchable
-            broadcasts = broadcasts or result.broadcasts
-        if received:
-            received.sort(key=_BY_SEQ)
-            self._listener.received(received)
-        if queued:
-            queued.sort(key=_BY_SEQ)
-            self._listener.queued(queued)
-        if resolved:
-            self._listener.resolved(resolved)
-        if due is not None:
-            self._listener.timed(due)
-        if fetchable:
+        news = together(results)
+        if news.received:
+            news.received.sort(key=_BY_SEQ)
+            self._listener.received(news.received)
+        if news.queued:
+            news.queued.sort(key=_BY_SEQ)
+            self._listener.queued(news.queued)
+        if news.resolved:
+            self._listener.resolved(news.resolved)
+        if news.due is not None:
+            self._listener.timed(news.due)
+        if news.fetchable:
             self._listener.fetchable()
-        if broadcasts:
+        if news.broadcasts:
             self._listener.broadcasting()
-        self._listener.changed(threads)
+        self._listener.changed(news.threads)
 
     def _broke(self, error: Exception) -> None:
         if self._listener is not None:
             self._listener.broken(error)
+
+
+def _unmarked(slot: str, row_id: int, *, running: bool) -> None:
+    """Where nothing outlives the process."""
 
 
 def indexes_by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
+from bridge.errors import StoreError
 from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from bridge.store.records import InboxRow, OutboxRow
 
 
@@ -27,3 +30,26 @@ class Result:
     fetchable: bool = False
     news: list[tuple[int, int, str, str]] = field(default_factory=list)
     broadcasts: bool = False
+
+
+def together(results: Iterable[Result | StoreError]) -> Result:
+    """What a transaction means to its listener: the results of its units in one."""
+    news = Result()
+    received, queued, threads = news.received, news.queued, news.threads
+    for result in results:
+        if isinstance(result, StoreError):
+            continue
+        threads |= result.threads
+        if result.received:
+            received += result.received
+        if result.queued:
+            queued += result.queued
+        if result.resolved:
+            news.resolved += result.resolved
+        if result.due is not None:
+            news.due = result.due if news.due is None else min(news.due, result.due)
+        if result.fetchable:
+            news.fetchable = True
+        if result.broadcasts:
+            news.broadcasts = True
+    return news

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.events import Message, Postback
-from bridge.frozen import changed
+from bridge.events import FROM_CONTACT
+from bridge.frozen import changed, dataclass
 from bridge.store.admission import done_at
 from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 
@@ -88,7 +88,8 @@ def event_values(arrival: Arrival, number: int, thread_id: int | None, state: In
     )
 
 
-class Said(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Said:
     """A saying in its thread, said at a time (microseconds); `inbox_id` is the event whose turn said it."""
 
     saying: Saying
@@ -100,13 +101,13 @@ class Said(NamedTuple):
 
 def said_by(turn: TurnCommit) -> list[Said]:
     """What a turn says."""
-    answers = turn.row.id if isinstance(turn.row.event, Message | Postback) else 0
+    answers = turn.row.id if isinstance(turn.row.event, FROM_CONTACT) else 0
     return [Said(saying, turn.thread, turn.at, turn.row.id, answers) for saying in turn.sayings]
 
 
 def message_row(said: Said, number: int, *, attempt: int) -> OutboxRow:
     """A saying as the engine has it."""
-    saying, thread, at, _, answers = said
+    saying, thread = said.saying, said.thread
     return OutboxRow(
         id=number,
         seq=number,
@@ -116,10 +117,10 @@ def message_row(said: Said, number: int, *, attempt: int) -> OutboxRow:
         message=saying.message,
         attempt=attempt,
         address=thread.address,
-        created_at=at,
+        created_at=said.at,
         available_at=saying.available_at,
         expires_at=saying.expires_at,
-        answers=answers,
+        answers=said.answers,
         size=len(saying.encoded),
     )
 
@@ -151,10 +152,24 @@ def message_values(said: Said, row: OutboxRow) -> tuple[Any, ...]:
 def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
     """What a turn leaves behind in its thread: from its state to when it was, and its id."""
     thread, event = turn.thread, turn.row.event
-    contact = orjson.dumps(event.contact) if isinstance(event, Message | Postback) else None
-    choices, address = pack_choices(thread.choices), pack(thread.address) or b"{}"
-    whose = (thread.heard, thread.dialog, thread.members, thread.hold.note, thread.hold.silenced_seq, thread.opted_out)
-    return thread.state, thread.step, choices, address, thread.last_heard, *whose, contact, turn.at, thread.id
+    contact = orjson.dumps(event.contact) if isinstance(event, FROM_CONTACT) else None
+    hold = thread.hold
+    return (
+        thread.state,
+        thread.step,
+        pack_choices(thread.choices),
+        orjson.dumps(thread.address),
+        thread.last_heard,
+        thread.heard,
+        thread.dialog,
+        thread.members,
+        hold.note,
+        hold.silenced_seq,
+        thread.opted_out,
+        contact,
+        turn.at,
+        thread.id,
+    )
 
 
 def kept_values(thread: ThreadRow) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ import errno
 import mmap
 import os
 import struct
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from bridge.log import log
 
@@ -22,14 +22,26 @@ if TYPE_CHECKING:
 
 SLOTS: Final = 2048
 _CELL: Final = struct.Struct("<q")
+_CELL_BYTES: Final = _CELL.size
+_write: Final = _CELL.pack_into
 _KINDS: Final = ("in", "out")
 _CELLS: Final = SLOTS * len(_KINDS)
-_TAIL: Final = _CELLS * _CELL.size
+_TAIL: Final = _CELLS * _CELL_BYTES
 """Where the bytes begin; the note of an older release ends here."""
 _NEWEST: Final = _TAIL + _CELLS
-_SIZE: Final = _NEWEST + _CELL.size
+_SIZE: Final = _NEWEST + _CELL_BYTES
 _WAITS: Final = 0x80
 _MOST_DEATHS: Final = 0x7F
+
+
+_Slots: TypeAlias = "dict[str, tuple[dict[int, int], list[int]]]"
+"""Of each kind the cell of each row that is marked, and the cells that are free."""
+
+
+class Marking(Protocol):
+    """Begins or ends work on a row."""
+
+    def __call__(self, slot: str, row_id: int, *, running: bool) -> None: ...  # noqa: D102 - as the class says
 
 
 class Marks(Protocol):
@@ -41,7 +53,7 @@ class Marks(Protocol):
         """At how many deaths of a process the row was running."""
         ...
 
-    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row."""
         ...
 
@@ -77,27 +89,26 @@ class SuspectsFile:
         them leaves them to the next one, and counts no death for them.
         """
         self._path = path
-        self._closed = False
         self._note = _opened(path)
-        self._free: dict[str, list[int]] = {kind: [] for kind in _KINDS}
-        self._cells: dict[str, dict[int, int]] = {kind: {} for kind in _KINDS}
+        self._slots: _Slots = {kind: ({}, []) for kind in _KINDS}
         self._deaths: dict[tuple[str, int], int] = {}
         (self.newest,) = _CELL.unpack_from(self._note, _NEWEST)
-        cells = self._note[:_TAIL]
-        if not cells.strip(b"\0"):  # as after a clean end, and in a new note
-            self._free = {kind: [*range(at * SLOTS, (at + 1) * SLOTS)] for at, kind in enumerate(_KINDS)}
-            cells = b""
-        for cell, (row_id,) in enumerate(_CELL.iter_unpack(cells)):
+        noted = self._note[:_TAIL]
+        if not noted.strip(b"\0"):  # as after a clean end, and in a new note
+            self._slots = {kind: ({}, [*range(at * SLOTS, (at + 1) * SLOTS)]) for at, kind in enumerate(_KINDS)}
+            noted = b""
+        for cell, (row_id,) in enumerate(_CELL.iter_unpack(noted)):
             kind = _KINDS[cell // SLOTS]
-            if row_id and row_id not in self._cells[kind]:
-                self._cells[kind][row_id] = cell
+            cells, free = self._slots[kind]
+            if row_id and row_id not in cells:
+                cells[row_id] = cell
                 deaths = self._deaths[kind, row_id] = _deaths(self._note[_TAIL + cell])
                 self._note[_TAIL + cell] = _WAITS | deaths
             else:
                 if row_id:  # noted twice
-                    _CELL.pack_into(self._note, cell * _CELL.size, 0)
-                self._free[kind].append(cell)
-        self.suspects: dict[str, frozenset[int]] = {kind: frozenset(cells) for kind, cells in self._cells.items()}
+                    _write(self._note, cell * _CELL_BYTES, 0)
+                free.append(cell)
+        self.suspects: dict[str, frozenset[int]] = {kind: frozenset(cells) for kind, (cells, _) in self._slots.items()}
 
     def keep(self, kind: str, rows: Collection[int]) -> None:
         """Suspect none but `rows` any more: the others came to their end."""
@@ -109,39 +120,35 @@ class SuspectsFile:
         """At how many deaths of a process the row was running."""
         return self._deaths.get((kind, row_id), 0)
 
-    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row. More rows than cells: the surplus goes unnoted."""
-        if self._closed:
-            return  # a handler that outlived its bridge
-        cells, free = self._cells[kind], self._free[kind]
+        cells, free = self._slots[slot]
         if not running:
-            cell = cells.pop(row_id, -1)
-            if cell >= 0:
-                _CELL.pack_into(self._note, cell * _CELL.size, 0)
+            cell = cells.pop(row_id, None)
+            if cell is not None:
+                _write(self._note, cell * _CELL_BYTES, 0)
                 free.append(cell)
-            return
-        deaths = self._deaths.get((kind, row_id), 0) if self._deaths else 0
-        if row_id in cells:
-            self._note[_TAIL + cells[row_id]] = deaths
+        elif row_id in cells:
+            self._note[_TAIL + cells[row_id]] = self.deaths(slot, row_id)
         elif free:
             cell = cells[row_id] = free.pop()
-            self._note[_TAIL + cell] = deaths  # first: no row has another row's byte
-            _CELL.pack_into(self._note, cell * _CELL.size, row_id)
+            self._note[_TAIL + cell] = self.deaths(slot, row_id) if self._deaths else 0  # first: no row has another's
+            _write(self._note, cell * _CELL_BYTES, row_id)
 
     def reach(self, number: int) -> None:
         """Note the number of the newest row that is committed."""
-        _CELL.pack_into(self._note, _NEWEST, number)
+        _write(self._note, _NEWEST, number)
 
     def close(self, *, clean: bool) -> None:
         """After a `clean` end nobody is a suspect but rows still marked, like a handler that would not stop."""
         if clean:
             self.reach(0)
-        self._closed = True
         (newest,) = _CELL.unpack_from(self._note, _NEWEST)
         if isinstance(self._note, mmap.mmap):
             self._note.close()
-        if not newest and not any(self._cells.values()):
+        if not newest and not any(cells for cells, _ in self._slots.values()):
             self._path.unlink(missing_ok=True)
+        self._slots = {kind: ({}, []) for kind in _KINDS}  # for a handler that outlived its bridge
 
 
 def _deaths(byte: int) -> int:
@@ -159,7 +166,7 @@ def _opened(path: Path) -> mmap.mmap | bytearray:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
             left = os.pread(file, _SIZE, 0)
-            left = left[: len(left) // _CELL.size * _CELL.size]
+            left = left[: len(left) // _CELL_BYTES * _CELL_BYTES]
             if os.pwrite(file, left.ljust(_SIZE, b"\0"), 0) < _SIZE:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.ftruncate(file, _SIZE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from itertools import islice
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,11 +12,12 @@ from bridge.frozen import dataclass
 from bridge.store.measures import Commits
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from .results import Result
 
-    Waiting = tuple["Unit", asyncio.Future[Result]]
+    Waiting = dict[asyncio.Future[Result], "Unit"]
+    """Units in their order, each by what its caller waits for."""
 
 
 BATCH: Final = 256
@@ -51,15 +52,15 @@ class Writer:
     def __init__(
         self,
         run: Callable[[Sequence[Unit]], Awaitable[list[Result | StoreError]]],
-        committed: Callable[[Sequence[Result]], None],
+        committed: Callable[[Sequence[Result | StoreError]], None],
         broken: Callable[[Exception], None],
     ) -> None:
         """Nothing runs until `start`."""
         self._run = run
         self._committed = committed
         self._broken = broken
-        self._queue: deque[list[Waiting]] = deque()
-        """Places in the line; one is empty where its unit lapsed: a cancelled future would hold its caller's frames."""
+        self._queue: Waiting = {}
+        """The line: a unit that lapses leaves it, for a cancelled future would hold its caller's frames."""
         self._bytes = 0
         """Of what waits in the line."""
         self._wake: asyncio.Future[None] | None = None
@@ -89,7 +90,17 @@ class Writer:
         Raises:
             StoreError: it is not written.
         """
-        return self._line_up(unit)[0][1]
+        if self._failure is not None:
+            raise Broken(f"the store failed: {self._failure}")
+        size = self._bytes + unit.size
+        if self._closing or len(self._queue) >= QUEUE or (size > QUEUE_BYTES and self._queue):
+            raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
+        future = asyncio.get_running_loop().create_future()
+        self._queue[future] = unit
+        self._bytes = size
+        if self._wake is not None:
+            self._rouse(self._wake)
+        return future
 
     async def submit(self, unit: Unit) -> Result:
         """Wait until `unit` is committed and return its result.
@@ -97,34 +108,24 @@ class Writer:
         A caller that is cancelled stops waiting. Its unit may still be committed, whole, unless it lapses: then it is
         let go at once, and what refused callers sent takes no memory.
         """
-        place = self._line_up(unit)
+        future = self.put(unit)
         try:
-            return await place[0][1]
+            return await future
         except asyncio.CancelledError:
-            if unit.lapses and place:
+            if unit.lapses and self._queue.pop(future, None) is not None:
                 self._bytes -= unit.size
-                place.clear()
             raise
 
-    def _line_up(self, unit: Unit) -> list[Waiting]:
-        """Give a unit its place."""
-        if self._failure is not None:
-            raise Broken(f"the store failed: {self._failure}")
-        size = self._bytes + unit.size
-        if self._closing or len(self._queue) >= QUEUE or (size > QUEUE_BYTES and self._queue):
-            raise Unavailable("the store is closing" if self._closing else "the store cannot keep up")
-        place: list[Waiting] = [(unit, asyncio.get_running_loop().create_future())]
-        self._queue.append(place)
-        self._bytes = size
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
-        return place
+    def _rouse(self, wake: asyncio.Future[None]) -> None:
+        self._wake = None
+        if not wake.done():
+            wake.set_result(None)
 
     async def close(self) -> None:
         """Write what is waiting, then stop."""
         self._closing = True
-        if self._wake is not None and not self._wake.done():
-            self._wake.set_result(None)
+        if self._wake is not None:
+            self._rouse(self._wake)
         if self._task is not None:
             await self._task
 
@@ -142,37 +143,36 @@ class Writer:
             except Exception as error:  # noqa: BLE001 - without its writer the store is broken, whatever the reason
                 self.fail(error, batch)
 
-    def _next(self) -> list[Waiting]:
-        """The units of the next transaction; those that lapsed are not among them."""
-        batch: list[Waiting] = []
-        while self._queue and len(batch) < BATCH:
-            place = self._queue.popleft()
-            if place:
-                batch += place
-                self._bytes -= place[0][0].size
-                place.clear()
+    def _next(self) -> Waiting:
+        """The units of the next transaction: nearly always all."""
+        queue = self._queue
+        if len(queue) <= BATCH:
+            self._queue, self._bytes = {}, 0
+            return queue
+        batch = dict(islice(queue.items(), BATCH))
+        for future, unit in batch.items():
+            del queue[future]
+            self._bytes -= unit.size
         return batch
 
-    async def _transact(self, batch: list[Waiting]) -> None:
-        if not batch:
-            return
+    async def _transact(self, batch: Waiting) -> None:
         began = perf_counter()
         try:
-            results = await self._run([unit for unit, _ in batch])
+            results = await self._run([*batch.values()])
         except Broken:
             raise
         except Exception as error:  # noqa: BLE001 - whatever it is, each unit must learn of it
             self._commits.failed += 1
-            if len(batch) > 1:
-                for waiting in batch:
-                    await self._transact([waiting])
-            elif not batch[0][1].done():
-                batch[0][1].set_exception(error)
+            for future, unit in batch.items():
+                if len(batch) > 1:
+                    await self._transact({future: unit})
+                elif not future.done():
+                    future.set_exception(error)
             return
         self._commits.seconds.add(perf_counter() - began)
         self._commits.units.add(len(batch))
-        self._committed([result for result in results if not isinstance(result, StoreError)])
-        for (_, future), result in zip(batch, results, strict=True):
+        self._committed(results)
+        for future, result in zip(batch, results, strict=True):
             if future.done():
                 continue
             if isinstance(result, StoreError):
@@ -180,11 +180,11 @@ class Writer:
             else:
                 future.set_result(result)
 
-    def fail(self, error: Exception, batch: Sequence[Waiting] = ()) -> None:
+    def fail(self, error: Exception, batch: Iterable[asyncio.Future[Result]] = ()) -> None:
         """The store is broken: nothing is written any more, not even `batch`, and `broken` hears of it once."""
         is_first = self._failure is None
         self._failure = self._failure or error
-        for _, future in (*batch, *(place[0] for place in self._queue if place)):
+        for future in (*batch, *self._queue):
             if not future.done():
                 future.set_exception(Broken(str(error)))
         self._queue.clear()

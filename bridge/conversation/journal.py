@@ -14,7 +14,7 @@ import orjson
 from pydantic import BaseModel
 
 from bridge.conversation.suspension import JournalFull
-from bridge.events import Message, Postback, Signal, decode_event, encode_event
+from bridge.events import FROM_CONTACT, Signal, decode_event, encode_event
 from bridge.own import lasting_name
 from bridge.strict_json import trimmed
 
@@ -87,7 +87,7 @@ class Journal:
         last = self.entries[-1] if self.entries else None
         if last is not None and last.op == WAIT:
             return isinstance(event, Signal) and last.call == digest(event.name)
-        return isinstance(event, Message | Postback)
+        return isinstance(event, FROM_CONTACT)
 
     @property
     def has_steps(self) -> bool:

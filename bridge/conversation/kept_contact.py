@@ -25,7 +25,7 @@ class KeptContact:
         """Begin with what the thread has of its contact, see bridge.store.people; None: it is nobody's."""
         self._stored = stored
         self._values: dict[str, Any] | None = None
-        self._fields = State({}, name="the contact's fields")
+        self._fields: State | None = None
         self._model: StateModel | None = None
         self._over = False
 
@@ -48,6 +48,7 @@ class KeptContact:
     def fields(self) -> State:
         """The fields. Raises HandlerError, also where they do not fit their model."""
         assert self.read is not None
+        assert self._fields is not None
         self._fields.show_as(self._model)
         return self._fields
 
@@ -62,7 +63,7 @@ class KeptContact:
 
     def values(self) -> dict[str, Any] | None:
         """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything. Raises as `encode`."""
-        if self._values is None:
+        if self._values is None or self._fields is None:
             return None
         fields = orjson.Fragment(self._fields.encode())
         copied: dict[str, Any] = orjson.loads(orjson.dumps({**self._values, "fields": fields}))
@@ -80,6 +81,10 @@ class KeptContact:
             if self._values is None:
                 return
             values = {} if self._stored is None else orjson.loads(self._stored)
+        if self._fields is None:
+            self._fields = State({}, name="the contact's fields")
+            if self._over:
+                self._fields.close()
         self._fields.become(dict(values.get("fields", {})))
         self._values = {name: value for name, value in values.items() if name != "fields"}
 
@@ -89,7 +94,7 @@ class KeptContact:
         Raises:
             HandlerError: the fields are not JSON, do not fit their model, or are larger than 64 KiB.
         """
-        if self._values is None or self._stored is None:
+        if self._values is None or self._stored is None or self._fields is None:
             return None
         encoded = self._fields.encode()
         before = orjson.loads(self._stored)
@@ -101,4 +106,5 @@ class KeptContact:
     def close(self) -> None:
         """No more writes."""
         self._over = True
-        self._fields.close()
+        if self._fields is not None:
+            self._fields.close()

@@ -8,7 +8,7 @@ import orjson
 
 from bridge.conversation.state import State
 from bridge.errors import HandlerError
-from bridge.events import Message, Postback
+from bridge.events import FROM_CONTACT
 from bridge.strict_json import trimmed
 
 MEMBERS_LIMIT: Final = 1024 * 1024
@@ -17,7 +17,7 @@ MEMBERS_LIMIT: Final = 1024 * 1024
 
 def person_of(event: object) -> str | None:
     """The id of the person who speaks in an event; None for what comes from no contact."""
-    return event.contact.id if isinstance(event, Message | Postback) else None
+    return event.contact.id if isinstance(event, FROM_CONTACT) else None
 
 
 def is_for(whom: str | None, event: object) -> bool:

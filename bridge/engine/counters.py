@@ -64,8 +64,9 @@ class Counters:
     def arrived(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
         """Events came from outside, and this became of them."""
         for arrival, receipt in zip(arrivals, receipts, strict=True):
-            known = self._channels.get(arrival.account, ())
-            channel = arrival.ref.channel if arrival.ref is not None and arrival.ref.channel in known else OTHER
+            channel = arrival.ref.channel if arrival.ref is not None else OTHER
+            if channel not in self._channels.get(arrival.account, ()):
+                channel = OTHER
             if receipt is not Receipt.STORED:
                 became = receipt.value
             else:

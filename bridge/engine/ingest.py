@@ -124,7 +124,7 @@ def log_quarantine(
 
 def _shown(reason: str) -> str:
     """A reason that every store keeps; it may quote the webhook."""
-    return reason and reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
+    return reason.replace("\0", "\\0").encode(errors="backslashreplace").decode()[:_LONGEST_REASON]
 
 
 def _arrival(
@@ -171,7 +171,7 @@ def _arrival(
         state=state,
         address=inbound.address,
         channel=webhook.channel,
-        reason=_shown(reason),
+        reason=reason and _shown(reason),
         received_at=webhook.received_at,
         with_person=inbound.with_person,
         former_keys=tuple(map(_gateways, inbound.former_keys or (inbound.key,))),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, Protocol, Self, TypeVar
+
+from bridge.frozen import dataclass
 
 
 class QueuedRow(Protocol):

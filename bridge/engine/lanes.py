@@ -175,17 +175,14 @@ class Lanes(Generic[R]):
         if group in self._beyond or not self._room.admits(group):
             self._beyond.add(group)
             return
-        lane = self._made(row.thread_id, group)
         if row.attempt and not row.after and self._bytes < BYTES:
-            self._keep(lane, row)
+            lane = Lane(row.thread_id, group, deque((row,)), row.seq, size=row.size)
+            self._bytes += row.size
         else:
-            lane.more = True
-        self._line_up(lane)
-
-    def _made(self, thread_id: int, group: str) -> Lane[R]:
-        lane = self._lanes[thread_id] = Lane(thread_id, group)
+            lane = Lane(row.thread_id, group, more=True)
+        self._lanes[row.thread_id] = lane
         self._room.ready.take(group)
-        return lane
+        self._line_up(lane)
 
     @property
     def _window(self) -> int:
@@ -199,13 +196,10 @@ class Lanes(Generic[R]):
         elif lane.rows and len(lane.rows) >= self._window:
             lane.more = True
         else:
-            self._keep(lane, row)
-
-    def _keep(self, lane: Lane[R], row: R) -> None:
-        lane.rows.append(row)
-        lane.last_seq = row.seq
-        lane.size += row.size
-        self._bytes += row.size
+            lane.rows.append(row)
+            lane.last_seq = row.seq
+            lane.size += row.size
+            self._bytes += row.size
 
     def _line_up(self, lane: Lane[R]) -> None:
         if self._company is not None and self._company.needs(lane):
@@ -239,7 +233,13 @@ class Lanes(Generic[R]):
     async def _work(self, lane: Lane[R]) -> bool:
         """One row of one lane. Whatever goes wrong with it, it stays and is tried again."""
         try:
-            await self._step(lane)
+            if not lane.rows:
+                await self._refill(lane)
+            if self._company is not None:
+                await self._step_in_company(lane, self._company)
+            elif lane.rows and self._is_due(lane):
+                await self._step(lane)
+            self._next(lane)
         except Broken:
             return False
         except Exception as error:  # noqa: BLE001 - as it says
@@ -257,35 +257,31 @@ class Lanes(Generic[R]):
             self._wait(lane, self._clock.now() + _LONG_PAUSE)
 
     async def _step(self, lane: Lane[R]) -> None:
-        if not lane.rows:
-            await self._refill(lane)
+        lane.due, again = False, None
         try:
-            if lane.rows and self._may_begin(lane):
-                lane.due, head, again = False, lane.rows[0], None
-                try:
-                    again = await self._source.work(head)
-                except ClaimLost as error:
-                    log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
-                self._worked_on(lane, head, again)
-        finally:
-            if self._company is not None and self._company.leave(lane):
-                self._admit()
-                self._pump()
-        self._next(lane)
-
-    def _may_begin(self, lane: Lane[R]) -> bool:
-        if self._company is not None and self._company.needs(lane):
-            return False  # a suspect that came out of the store only now
-        available_at = lane.rows[0].available_at
-        return not available_at or lane.due or available_at <= self._clock.now()
-
-    def _worked_on(self, lane: Lane[R], head: R, again: R | None) -> None:
+            again = await self._source.work(lane.rows[0])
+        except ClaimLost as error:
+            log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
         if again is None:
             lane.rows.popleft()
         else:
             lane.rows[0] = again.as_of(self._clock.now())  # the clock may have been set while that was written down
-        if self._company is not None and (again is None or again.attempt != head.attempt):
-            self._company.clear(head.id)
+
+    async def _step_in_company(self, lane: Lane[R], company: Company[R]) -> None:
+        try:
+            if lane.rows and not company.needs(lane) and self._is_due(lane):  # else a suspect came out of the store
+                head = lane.rows[0]
+                await self._step(lane)
+                if not lane.rows or (lane.rows[0].id, lane.rows[0].attempt) != (head.id, head.attempt):
+                    company.clear(head.id)
+        finally:
+            if company.leave(lane):
+                self._admit()
+                self._pump()
+
+    def _is_due(self, lane: Lane[R]) -> bool:
+        available_at = lane.rows[0].available_at
+        return not available_at or lane.due or available_at <= self._clock.now()
 
     async def _refill(self, lane: Lane[R]) -> None:
         """The next window out of the store; what is offered meanwhile is left for the window after it."""
@@ -299,18 +295,23 @@ class Lanes(Generic[R]):
         lane.more = lane.missed or len(rows) == window or lane.size >= READ_BYTES
 
     def _next(self, lane: Lane[R]) -> None:
+        if lane.rows or lane.more:
+            self._go_on(lane)
+            return
+        del self._lanes[lane.thread_id]
+        self._bytes -= lane.size
+        self._room.ready.give(lane.group)
+        if self._filling:
+            self._ended.add(lane.thread_id)
+        if self._beyond:
+            self._fill_up()
+
+    def _go_on(self, lane: Lane[R]) -> None:
         self._bytes += lane.weigh()
         if lane.rows and lane.rows[0].available_at and lane.rows[0].available_at > self._clock.now():
             self._wait(lane, lane.rows[0].available_at)
-        elif lane.rows or lane.more:
-            self._line_up(lane)
         else:
-            del self._lanes[lane.thread_id]
-            self._room.ready.give(lane.group)
-            if self._filling:
-                self._ended.add(lane.thread_id)
-            if self._beyond:
-                self._fill_up()
+            self._line_up(lane)
 
     def _wait(self, lane: Lane[R], until: int) -> None:
         head = lane.rows[0].id if lane.rows else 0
@@ -381,8 +382,8 @@ class Lanes(Generic[R]):
                     if not self._room.admits(own := self._source.group(row)):
                         self._beyond |= {group, own}
                         return False
-                    lane = self._made(row.thread_id, own)
-                    lane.rows, lane.last_seq, lane.more = deque([row]), row.seq, True
+                    lane = self._lanes[row.thread_id] = Lane(row.thread_id, own, deque((row,)), row.seq, more=True)
+                    self._room.ready.take(own)
                     if self._bytes >= BYTES and self._company is None:
                         lane.drop_rows()
                     self._bytes += lane.weigh()

@@ -36,10 +36,6 @@ class Patience:
             self._alarm.cancel()
             self._alarm = None
 
-    def limit(self) -> Limit:
-        """A context that raises TimeoutError, after cancelling what is awaited in it, when that takes too long."""
-        return Limit(self)
-
     async def wait(self, awaited: Awaitable[T]) -> T:
         """What `awaited` comes to. Raises TimeoutError, after cancelling it, when it takes too long."""
         with Limit(self):
@@ -73,7 +69,10 @@ class Patiences:
 
 
 class Limit:
-    """The context of `Patience.limit`: asyncio.timeout without a timer of its own."""
+    """Raises TimeoutError, after cancelling what is awaited in it, when that takes too long for a patience.
+
+    As asyncio.timeout, without a timer of its own.
+    """
 
     __slots__ = ("_cancelling", "_late", "_patience", "_task")
 

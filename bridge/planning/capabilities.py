@@ -47,7 +47,7 @@ class Capabilities:
 
     def takes_text(self, text: str) -> bool:
         """Whether a text fits into one message."""
-        return self.text is None or (len(text) <= self.text and self.size(text) <= self.text)
+        return self.text is None or (len(text) <= self.text and (not self.utf16 or self.size(text) <= self.text))
 
     def takes_key(self, key: str) -> bool:
         """Whether a key fits under a button."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
@@ -11,6 +10,7 @@ import regex
 
 from bridge.equal_text import fold, is_blank, normalized, spelling
 from bridge.events import Postback
+from bridge.frozen import changed, dataclass
 from bridge.planning.split import Size, cut_text
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def passed_over(standing: Sequence[Choice], *, keys_return: bool) -> tuple[Choic
     A press that comes back as its title stays possible.
     """
     return tuple(
-        choice if choice.number is None else replace(choice, number=NO_NUMBER)
+        choice if choice.number is None else changed(choice, number=NO_NUMBER)
         for choice in standing
         if (not keys_return if choice.number is None else title_number(choice.title) is None)
     )

@@ -27,9 +27,9 @@ def text(values: Mapping[str, Any], name: str) -> str:
 def identifier(values: Mapping[str, Any], name: str) -> str:
     """The field when it is a text that is not blank, or a whole number (as text), else ""."""
     found = values.get(name)
-    if isinstance(found, int) and not isinstance(found, bool):
-        return str(found)
-    return found if isinstance(found, str) and found.strip() else ""
+    if isinstance(found, str):
+        return found if found.strip() else ""
+    return str(found) if isinstance(found, int) and not isinstance(found, bool) else ""
 
 
 def part(values: Mapping[str, Any], name: str) -> Mapping[str, Any]:

@@ -287,10 +287,10 @@ def _unauthorised(reason: str) -> WebhookError:
 def _only(request: Signed, name: str) -> str:
     """The one value of a header (`name` in lower case); a header sent twice is refused, whichever one is right."""
     headers = request.headers
-    if isinstance(headers, Sequence):
-        values: Sequence[str] = [value for key, value in headers if key.lower() == name]
-    else:
+    if hasattr(headers, "getall"):
         values = headers.getall(name, ())
+    else:
+        values = [value for key, value in headers if key.lower() == name]
     if len(values) != 1:
         raise _unauthorised(f"{name} is {'sent twice' if values else 'missing'}")
     return values[0]

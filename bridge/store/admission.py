@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from bridge.errors import KeyTaken, ThreadMoved
 from bridge.events import Handoff, Job, Merged, Returned, Send, Signal, Status, Timer, Unmerged
+from bridge.frozen import changed, dataclass
 from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt
 from bridge.units import SECOND
@@ -38,7 +38,8 @@ Key = tuple[str, str]
 """Account and event key."""
 
 
-class Known(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Known:
     """The content under an event key, and the unit (one webhook's arrivals) that brought it."""
 
     encoded: bytes
@@ -113,15 +114,16 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
         return None, Receipt.CONFLICT
     known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
-    return replace(arrival, key=own_key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
+    return changed(arrival, key=own_key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
 
 
 def _has_former_key(known: Mapping[Key, Known], arrival: Arrival, unit: int) -> bool:
     """Whether an arrival is stored under a key without its conversation, which another one's event may have had."""
-    return any(
-        (stored := known.get((arrival.account, key))) is not None and is_repeated(stored, arrival, unit)
-        for key in arrival.former_keys
-    )
+    for key in arrival.former_keys:
+        stored = known.get((arrival.account, key))
+        if stored is not None and is_repeated(stored, arrival, unit):
+            return True
+    return False
 
 
 def is_repeated(stored: Known, arrival: Arrival, unit: int) -> bool:

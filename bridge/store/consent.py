@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.events import Message, Postback, speaks_for_us
+from bridge.events import FROM_CONTACT, speaks_for_us
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +18,7 @@ OPTED_OUT: Final = "the contact opted out"
 
 def is_direct(events: Sequence[Event]) -> bool:
     """Whether what a turn says answers something that the contact just said, or is what a person writes to them."""
-    return any(isinstance(event, Message | Postback) or speaks_for_us(event) for event in events)
+    return any(isinstance(event, FROM_CONTACT) or speaks_for_us(event) for event in events)
 
 
 def latest(events: Sequence[int]) -> int:

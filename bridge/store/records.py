@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field, fields
 from enum import StrEnum
+from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from bridge.frozen import dataclass
+from bridge.events import FROM_CONTACT
+from bridge.frozen import changed, dataclass
 from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
 
 if TYPE_CHECKING:
@@ -166,7 +168,7 @@ class InboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self
-        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
+        return changed(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +242,7 @@ class OutboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self
-        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
+        return changed(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,11 +286,21 @@ class TurnCommit:
         return (*self.others, self.row)
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the turn answers one event of a contact with messages, and does nothing else: nearly all do so."""
+        return isinstance(self.row.event, FROM_CONTACT) and self.opts_out is None and not any(_more_of(self))
+
+    @property
     def move(self) -> InboxMove:
         """What the turn does to its events."""
         if self.dead:
             return InboxMove.GIVEN_UP
         return InboxMove.KEPT if self.holds else InboxMove.ANSWERED
+
+
+_PLAIN: Final = frozenset({"row", "thread", "was_held", "sayings", "opts_out", "at"})
+_more_of: Final = attrgetter(*(own.name for own in fields(TurnCommit) if own.name not in _PLAIN))
+"""What a plain turn has nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import (
@@ -21,6 +20,7 @@ from bridge.events import (
     encode_event,
     takes_over,
 )
+from bridge.frozen import changed
 from bridge.store.lifecycle import HOLDS, HoldMove, HoldState, InboxMove, InboxState
 
 if TYPE_CHECKING:
@@ -54,13 +54,13 @@ def gateway_news(arrival: Arrival, thread: ThreadRow) -> Arrival | None:
     event: Event = Returned(id=key, contact=contact, at=at)
     if arrival.with_person:
         event = Handoff(id=key, contact=contact, at=at, note=_NOTE)
-    return replace(arrival, key=key, event=event, encoded=encode_event(event), raw=b"", address={}, with_person=None)
+    return changed(arrival, key=key, event=event, encoded=encode_event(event), raw=b"", address={}, with_person=None)
 
 
 def after_news(hold: Hold, *, with_person: bool) -> Hold:
     """The hold once the gateway told who has the thread."""
     state = HOLDS.move(hold.state, _told(with_person=with_person))
-    return replace(hold, at_gateway=state in _AT_GATEWAY)
+    return changed(hold, at_gateway=state in _AT_GATEWAY)
 
 
 def may_take(event: Event | None, state: InboxState) -> bool:
@@ -79,12 +79,12 @@ def after_taking(hold: Hold, event_seq: int) -> Hold:
     In a thread that is with a person already, the bot said what waits in the outbox when it gave the thread away.
     """
     silenced = hold.silenced_seq if hold.note is not None else event_seq
-    return replace(hold, taken_seq=event_seq, silenced_seq=silenced)
+    return changed(hold, taken_seq=event_seq, silenced_seq=silenced)
 
 
 def after_silence(thread: ThreadRow, seq: int) -> ThreadRow:
     """The thread once a turn silenced all messages before `seq`."""
-    return replace(thread, hold=replace(thread.hold, silenced_seq=seq))
+    return changed(thread, hold=changed(thread.hold, silenced_seq=seq))
 
 
 def after_turn(hold: Hold, note: str | None) -> Hold:
@@ -92,7 +92,7 @@ def after_turn(hold: Hold, note: str | None) -> Hold:
     if note is None and hold.note is None:
         return hold
     HOLDS.move(hold.state, HoldMove.TAKEN if note is not None else HoldMove.RETURNED)
-    return replace(hold, note=note)
+    return changed(hold, note=note)
 
 
 def given_back(kind: str) -> InboxMove:

@@ -162,10 +162,10 @@ class Connection(ShortWay):
         """The last body with too much around it: limits.read_raw refuses it once it is here."""
         self._came = 0
 
-    def data_received(self, data: bytes) -> None:
-        """See asyncio. Notes a body whose frames take far more than itself, as extensions of chunks may."""
+    def parse(self, data: bytes) -> None:
+        """See ShortWay. Notes a body whose frames take far more than itself, as extensions of chunks may."""
         was_held = self._held
-        super().data_received(data)
+        super().parse(data)
         body: StreamReader | None = None
         if self._messages:
             body = self._messages[-1][1]

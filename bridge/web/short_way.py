@@ -115,6 +115,11 @@ class ShortWay(web.RequestHandler):
                 path, headers, body = whole
                 self._begin(waiter, self._doors[path], ShortRequest(headers, Whole(body), self))
                 return
+        self.parse(data)
+
+    def parse(self, data: bytes) -> None:
+        """Give bytes to aiohttp's parser."""
+        waiter = self._waiter
         self._parses, self._waiter = True, None
         super().data_received(data)
         if waiter is not None:
@@ -169,22 +174,19 @@ class ShortWay(web.RequestHandler):
         """Answer one request after the other, as long as there is a connection."""
         while True:
             self._asked = asked = self._loop.create_future()
-            await self._answer(door, request)
+            try:
+                answer = await door(request)
+                if self.transport is not None:
+                    self.transport.write(answer)
+            except Exception as error:  # noqa: BLE001 - the last line of defence
+                log.error("request_failed", reason=kind_of(error))
+                if self.transport is not None:
+                    self.transport.write(refusal_bytes(500, "internal error"))
+            finally:
+                self._end_short_way()
             if self.transport is None:
                 return
             door, request = await asked
-
-    async def _answer(self, door: Door, request: ShortRequest) -> None:
-        try:
-            answer = await door(request)
-            if self.transport is not None:
-                self.transport.write(answer)
-        except Exception as error:  # noqa: BLE001 - the last line of defence
-            log.error("request_failed", reason=kind_of(error))
-            if self.transport is not None:
-                self.transport.write(refusal_bytes(500, "internal error"))
-        finally:
-            self._end_short_way()
 
     def _end_short_way(self) -> None:
         """Let aiohttp's loop go on: with the next request, or with the end of the connection."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.engine.counters import Counters
 from bridge.engine.ingest import arrivals_of, log_quarantine
-from bridge.engine.patience import Patience
+from bridge.engine.patience import Limit, Patience
 from bridge.engine.shares import Shares
 from bridge.errors import Broken, StoreError, Unavailable, WebhookError
 from bridge.log import log
@@ -54,6 +54,21 @@ class _Door:
     verifier: Verifier
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """Where a path leads, found out before anybody proved who they are, and not told before that.
+
+    Without a door it leads nowhere, and neither does it where `astray` says why.
+    """
+
+    name: str
+    door: _Door | None
+    verifier: Verifier
+    secret: str | None
+    channel: str | None
+    astray: str
+
+
 class Webhooks:
     """The door of all accounts."""
 
@@ -95,48 +110,49 @@ class Webhooks:
 
     async def answer(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse:
         """Take one webhook; `path` is what stands behind /webhooks/, wherever that is mounted."""
+        way = self._way(path)
         try:
-            await self._take(request, path)
+            await self._take(request, way)
         except WebhookError as error:
-            self._refused(error, path[0], request)
+            self._refused(error, way.name, request)
             return refusal(error)
-        self._counters.webhooks[path[0], _STORED] += 1
+        self._counters.webhooks[way.name, _STORED] += 1
         return self._acks.answer(request, self._clock.now())
 
     def short_way(self, path: tuple[str, ...]) -> Door:
         """The same as bytes, for the short way to `path`."""
+        way = self._way(path)
 
         async def answer(request: Asked) -> bytes:
             try:
-                await self._take(request, path)
+                await self._take(request, way)
             except WebhookError as error:
-                self._refused(error, path[0], request)
+                self._refused(error, way.name, request)
                 return refusal_bytes(error.status, error.reason, error.retry_after)
-            self._counters.webhooks[path[0], _STORED] += 1
+            self._counters.webhooks[way.name, _STORED] += 1
             return self._acks.bytes(self._clock.now())
 
         return answer
 
-    async def _take(self, request: Asked, path: tuple[str, ...]) -> None:
+    async def _take(self, request: Asked, way: _Way) -> None:
         if self.draining:
             raise busy("shutting down")
         check_head(request, self._limit)
-        door, segments = self._enter(request, path)
-        channel = None if door.verifier.needs_body else _channel_of(door, segments)
+        door = self._enter(request, way)
+        needs_body = way.verifier.needs_body
+        if way.astray and not needs_body:
+            raise WebhookError(404, NOT_FOUND, logged=way.astray)
         body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
-        name = door.account.name
-        if not self._in_flight.has_room(name):
+        if not self._in_flight.has_room(way.name):
             raise busy("too many requests at once")
-        self._in_flight.take(name)
+        self._in_flight.take(way.name)
         try:
-            if door.verifier.needs_body:
-                body = self._verified(door, request, body)
-                channel = _channel_of(door, segments)
-            else:
-                body = plain_of(request, body, self._limit)
-            await self.accept(door.account, body, channel, request)
+            body = self._verified(door, request, body) if needs_body else plain_of(request, body, self._limit)
+            if way.astray:
+                raise WebhookError(404, NOT_FOUND, logged=way.astray)
+            await self.accept(door.account, body, way.channel, request)
         finally:
-            self._in_flight.give(name)
+            self._in_flight.give(way.name)
 
     async def accept(
         self, account: Account, body: bytes, channel: str | None, request: Asked | None = None
@@ -150,11 +166,12 @@ class Webhooks:
         arrivals = arrivals_of(account.name, account.provider, webhook, self._wants, fetches=self._fetches)
         if not arrivals:
             return []
-        traceparent = request.headers.get(_TRACEPARENT) if self._spans is not None and request is not None else None
-        span = self._spans.webhook(arrivals, traceparent) if self._spans is not None else None
+        span = None
+        if self._spans is not None:
+            span = self._spans.webhook(arrivals, request.headers.get(_TRACEPARENT) if request is not None else None)
         receipts: list[Receipt] = []
         try:
-            with self._patience.limit():
+            with Limit(self._patience):
                 receipts = await self._store.receive(arrivals)
         except (StoreError, TimeoutError) as error:
             if isinstance(error, Unavailable | Broken | TimeoutError):
@@ -202,29 +219,34 @@ class Webhooks:
         async with self._bodies.place(request):
             return await read_raw(request, self._limit)
 
-    def _enter(self, request: Asked, path: tuple[str, ...]) -> tuple[_Door, list[str]]:
-        """The door a request is for, and the rest of its path, once its head has proved who it is from.
+    def _way(self, path: tuple[str, ...]) -> _Way:
+        name, *segments = path
+        door = self._doors.get(name)
+        verifier = DUMMY if door is None else door.verifier
+        secret = segments.pop(0) if verifier.needs_path_secret and segments else None
+        channel, astray = (None, "") if door is None else _channel_of(door, segments)
+        return _Way(name, door, verifier, secret, channel, astray)
+
+    def _enter(self, request: Asked, way: _Way) -> _Door:
+        """The door a request is for, once its head has proved who it is from.
 
         Nothing of the body is read or inflated for a peer that proves nothing.
 
         Raises:
             WebhookError: 401, or 404 for everything that is not there, all alike.
         """
-        name, *segments = path
-        door = self._doors.get(name)
-        verifier = DUMMY if door is None else door.verifier
-        secret = segments.pop(0) if verifier.needs_path_secret and segments else None
-        verifier.verify_head(Signed(headers=request.headers, body=b"", path_secret=secret, now=self._clock.now()))
-        if door is None:
+        signed = Signed(headers=request.headers, body=b"", path_secret=way.secret, now=self._clock.now())
+        way.verifier.verify_head(signed)
+        if way.door is None:
             raise WebhookError(404, NOT_FOUND)
-        return door, segments
+        return way.door
 
     async def expect(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse | None:
         """Expect: 100-continue is answered only when the body would be taken, and its peer has proved who it is."""
         try:
             check_line(request)
             check_head(request, self._limit)
-            self._enter(request, path)
+            self._enter(request, self._way(path))
         except WebhookError as error:
             self._refused(error, path[0], request)
             return refusal(error)
@@ -233,8 +255,8 @@ class Webhooks:
         return None
 
 
-def _channel_of(door: _Door, segments: list[str]) -> str | None:
-    """The route's channel: one of the account's, and to be left out only where there is no doubt."""
+def _channel_of(door: _Door, segments: list[str]) -> tuple[str | None, str]:
+    """The route's channel: one of the account's, and to be left out only where there is no doubt; or why it is none."""
     channels = door.account.provider.channels
     reason = ""
     if len(segments) > 1:
@@ -245,6 +267,6 @@ def _channel_of(door: _Door, segments: list[str]) -> str | None:
         reason = "the URL's channel is none of the account's"
     elif channels is not None and not segments and len(channels) > 1:
         reason = "the URL names no channel"
-    if reason:
-        raise WebhookError(404, NOT_FOUND, logged=reason)
-    return (segments[0] if segments else channels[0]) if channels else None
+    if reason or not channels:
+        return None, reason
+    return segments[0] if segments else channels[0], ""

@@ -6,8 +6,9 @@ holder, who is told what others store in it. What a process leaves behind is tak
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from bridge.frozen import changed
 
 from ..records import OPEN
 from ..results import Result
@@ -159,8 +160,8 @@ async def _look_before(tx: Transaction, results: Sequence[Result]) -> None:
     events = await _before(tx, "inbox", [row for result in results for row in result.received])
     messages = await _before(tx, "outbox", [row for result in results for row in result.queued])
     for result in results:
-        result.received = [replace(row, after=events.get(row.id, 0)) for row in result.received]
-        result.queued = [replace(row, after=messages.get(row.id, 0)) for row in result.queued]
+        result.received = [changed(row, after=events.get(row.id, 0)) for row in result.received]
+        result.queued = [changed(row, after=messages.get(row.id, 0)) for row in result.queued]
 
 
 async def _before(tx: Transaction, table: str, rows: Sequence[InboxRow | OutboxRow]) -> dict[int, int]:

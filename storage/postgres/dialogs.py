@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from bridge.frozen import changed
 
 from .. import records
 from ..results import Result
@@ -24,5 +25,5 @@ async def end(tx: Transaction, thread_id: int, timer: str, at: int) -> Result:
         return Result(value=False)
     await tx.execute(_END_DIALOG, records.pack_choices(()), at, thread_id)
     await timers.cancel(tx, thread_id, thread.ref.account, timer, at)
-    tx.remember(replace(thread, dialog=None, choices=(), version=thread.version + 1))
+    tx.remember(changed(thread, dialog=None, choices=(), version=thread.version + 1))
     return Result(value=True, threads={thread_id})

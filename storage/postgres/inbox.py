@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import Echo
+from bridge.frozen import changed
 from bridge.store.admission import Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
 from bridge.store.heads import begins
 from bridge.store.lifecycle import InboxState
@@ -185,5 +185,5 @@ async def _count_first_attempts(tx: Transaction, results: Sequence[Result]) -> s
         for index, row in enumerate(result.received):
             if begins(row.thread_id, in_use):
                 heads.add(row.id)
-                result.received[index] = replace(row, attempt=1)
+                result.received[index] = changed(row, attempt=1)
     return heads

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from bridge.frozen import changed
 from bridge.store.lifecycle import TimerState
 from bridge.store.people import asking
 from bridge.store.people.merging import keep as keeping
@@ -112,7 +112,7 @@ async def _assertions(tx: Transaction, ask: asking.Assertions) -> list[asking.As
 async def _threads_of(tx: Transaction, ask: asking.ThreadsOf) -> list[ThreadRow]:
     await tx.lock(row[0] for row in await tx.fetch(IDS, [*ask.contact_ids]))
     rows = [records.thread_row(row) for row in await tx.fetch(THREADS_OF, [*ask.contact_ids])]
-    return [replace(row, hold=tx.threads[row.id].hold) for row in rows]
+    return [changed(row, hold=tx.threads[row.id].hold) for row in rows]
 
 
 async def _opt_outs(tx: Transaction, ask: asking.OptOuts) -> list[int]:

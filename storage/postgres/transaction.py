@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.events import ThreadRef
@@ -161,8 +160,8 @@ class Transaction:
         for thread_id, holder, *columns in await self.fetch(_LOCK, [*thread_ids]):
             *names, version, note, taken_seq, silenced_seq, at_gateway, contact_id, named, leads_to = columns
             hold = Hold(note=note, taken_seq=taken_seq, silenced_seq=silenced_seq, at_gateway=at_gateway)
-            thread = ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold)
-            self.see(replace(thread, contact_id=contact_id, named=named, leads_to=leads_to))
+            whose = {"contact_id": contact_id, "named": named, "leads_to": leads_to}
+            self.see(ThreadRow(id=thread_id, ref=ThreadRef(*names), version=version, hold=hold, **whose))
             self.memory.check(thread_id, version, hold)
             self.hold(thread_id, holder)
             if leads_to is not None:

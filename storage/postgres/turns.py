@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import ClaimLost, StoreError
+from bridge.frozen import changed
 from bridge.store.fencing import fence
 from bridge.store.lifecycle import INBOX, InboxState
 from bridge.store.takeover import after_silence
@@ -83,7 +83,7 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> list[Result | 
 
 async def _numbered(tx: Transaction, turn: TurnCommit) -> TurnCommit:
     """The turn; one by which a person takes a thread silences what stands in the outbox now."""
-    return replace(turn, thread=after_silence(turn.thread, (await tx.numbers(1))[0])) if turn.silences else turn
+    return changed(turn, thread=after_silence(turn.thread, (await tx.numbers(1))[0])) if turn.silences else turn
 
 
 async def retry(tx: Transaction, retries: Sequence[Retry]) -> list[Result | StoreError]:

@@ -53,8 +53,9 @@ class Cache(ThreadMemory):
 
     def row_number(self) -> int:
         """The next id of a row, which is its first place in the order too."""
-        self._staged_row = self.number()
-        return self._staged_row
+        self._staged_row = number = self._next
+        self._next = number + 1
+        return number
 
     def number(self) -> int:
         """The next place in the order."""

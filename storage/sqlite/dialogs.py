@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from bridge.frozen import changed
 
 from .. import records
 from ..results import Result
@@ -26,5 +27,5 @@ def end(db: sqlite3.Connection, cache: Cache, thread_id: int, timer: str, at: in
         return Result(value=False)
     db.execute(_END_DIALOG, (records.pack_choices(()), at, thread_id))
     timers.cancel(db, thread_id, thread.ref.account, timer, at)
-    cache.stage([replace(thread, dialog=None, choices=(), version=thread.version + 1)])
+    cache.stage([changed(thread, dialog=None, choices=(), version=thread.version + 1)])
     return Result(value=True, threads={thread_id})

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import orjson
 
 from bridge.events import Echo
+from bridge.frozen import dataclass
 from bridge.store.admission import ERASED, Known, admit, conflict_keys_of, joins_message, keys_of, wants_turn
 from bridge.store.echoes import is_ours
 from bridge.store.erasure import tombstone
@@ -46,7 +47,8 @@ Waiting: TypeAlias = "tuple[Result, Arrival, Event, int, int, ThreadRef]"
 """An arrival that wants a turn: whose result it is in, itself, its event, its number, its thread and where that is."""
 
 
-class _Placed(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Placed:
     """What becomes of the arrivals of a webhook: its result, the rows to insert, and those that wait for a turn."""
 
     result: Result
@@ -63,13 +65,14 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
     results: list[Result] = []
     waiting: list[Waiting] = []
     for number, unit in enumerate(units):
-        result = Result(value=[])
+        result = Result([])
         results.append(result)
+        placed = _Placed(result, inserts, waiting)
         for arrival in unit:
             accepted, receipt = admit(known, arrival, number)
             result.value.append(receipt)
             if accepted is not None:
-                _place(db, cache, accepted, _Placed(result, inserts, waiting))
+                _place(db, cache, accepted, placed)
     heads = _hand_on(db, waiting)
     db.executemany(_INSERT, [(*values, int(values[0] in heads)) for values in inserts])
     if any(arrival.fetches for _, arrival, *_ in waiting):

@@ -77,14 +77,14 @@ class SuspectsInMemory:
         """At how many deaths of a bridge the row was running."""
         return self._deaths[kind].get(row_id, 0)
 
-    def mark(self, kind: str, row_id: int, *, running: bool) -> None:
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
         """Begin or end work on a row."""
         if running:
-            self._cells[kind][row_id] = self.deaths(kind, row_id)
-            self._running.add((kind, row_id))
+            self._cells[slot][row_id] = self.deaths(slot, row_id)
+            self._running.add((slot, row_id))
         else:
-            self._cells[kind].pop(row_id, None)
-            self._running.discard((kind, row_id))
+            self._cells[slot].pop(row_id, None)
+            self._running.discard((slot, row_id))
 
     def reach(self, number: int) -> None:
         """Nothing: the database is lost with the note, or not at all."""

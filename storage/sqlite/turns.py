@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 from bridge.errors import ClaimLost, StoreError
+from bridge.frozen import changed
 from bridge.store.fencing import fence
 from bridge.store.lifecycle import INBOX, InboxState
 from bridge.store.takeover import after_silence
@@ -45,8 +45,10 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     """Event done, thread moved on, messages waiting: all of each turn."""
     wanted = orjson.dumps([row.id for turn in turns for row in turn.rows]).decode()
     standing = {row_id: (version, taken) for row_id, version, taken in db.execute(_STANDING, (wanted,))}
-    fenced = sends.fence(db, turns, fence(turns, standing))
-    verdicts = statements.run(db, cache.guard, turns, fenced)
+    verdicts: Sequence[StoreError | None] = fence(turns, standing)
+    are_plain = all(turn.is_plain for turn in turns)
+    if not are_plain:
+        verdicts = statements.run(db, cache.guard, turns, sends.fence(db, turns, verdicts))
     good = [_numbered(cache, turn) for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     results = [Result(threads={turn.thread.id}) for turn in good]
     db.executemany(
@@ -59,22 +61,24 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
     )
     threads.commit(db, cache, good)
     outbox.say(db, cache, good, results)
-    timers.set_timers(db, good, results)
-    media.keep(db, good)
-    holds.note_judgement(db, good)
-    holds.give_back(db, cache, good, results)
-    steps.forget(db, good)
+    if not are_plain:
+        timers.set_timers(db, good, results)
+        media.keep(db, good)
+        holds.note_judgement(db, good)
+        holds.give_back(db, cache, good, results)
+        steps.forget(db, good)
     begin_next(db, "inbox", {turn.thread.id for turn in good})
-    people.keep(db, cache, good)
-    recipients.opt_out(db, good)
-    sends.store(db, cache, good, results)
+    if not are_plain:
+        people.keep(db, cache, good)
+        recipients.opt_out(db, good)
+        sends.store(db, cache, good, results)
     committed = iter(results)
     return [next(committed) if lost is None else lost for lost in verdicts]
 
 
 def _numbered(cache: Cache, turn: TurnCommit) -> TurnCommit:
     """The turn; one by which a person takes a thread silences what stands in the outbox now."""
-    return replace(turn, thread=after_silence(turn.thread, cache.number())) if turn.silences else turn
+    return changed(turn, thread=after_silence(turn.thread, cache.number())) if turn.silences else turn
 
 
 def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | StoreError]:

@@ -10,7 +10,7 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from bridge.engine.delivery.request_bytes import field_name, is_clean
+from bridge.engine.delivery.request_bytes import TOKEN, field_name, is_clean
 from bridge.frozen import dataclass
 
 ANSWER_LIMIT: Final = 1 << 20
@@ -20,6 +20,7 @@ _LINE_BYTES: Final = 8 * 1024
 _FIELDS: Final = 100
 _DIGITS: Final = 18
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?")
+_FIELD: Final = re.compile(rf"^({TOKEN.pattern}):([^\r\n]*)", re.MULTILINE)
 _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _CHUNK_LINES: Final = 64 * 1024
 """Bytes of the lines with sizes, extensions and trailers; with them, the number of chunks is bounded."""
@@ -44,13 +45,16 @@ class TooLong(Malformed):
 
 @dataclass(slots=True)
 class Head:
-    """An answer up to its blank line. `keeps`: another one may follow on its connection."""
+    """An answer up to its blank line. `keeps`: another one may follow on its connection.
+
+    `framed_twice`: a header that tells the length stands twice.
+    """
 
     status: int
     current: bool
     keeps: bool
     headers: dict[str, str]
-    repeated: set[str]
+    framed_twice: bool
 
 
 @lru_cache(256)
@@ -69,29 +73,26 @@ def read_head(raw: bytes) -> Head:
         raise Malformed("it has more than 100 headers")
     if not is_clean(raw, count):
         raise Malformed("a header holds a control character")
-    first, *lines = raw.decode("utf-8", "surrogateescape").split("\r\n")
-    if len(raw) > _LINE_BYTES and max(map(len, (first, *lines))) > _LINE_BYTES:
+    text = raw.decode("utf-8", "surrogateescape")
+    if len(text) > _LINE_BYTES and max(map(len, text.split("\r\n"))) > _LINE_BYTES:
         raise Malformed("a header is longer than 8 KiB")
-    status, current = _status_line(first)
-    headers: dict[str, str] = {}
-    head = Head(status, current, current, headers, set())
-    for line in lines:
-        name, colon, value = line.partition(":")
-        try:
-            name = field_name(name)
-        except ValueError:
-            raise Malformed("a header has no name") from None
-        if not colon:
-            raise Malformed("a header has no colon")
-        if name in headers:
-            head.repeated.add(name)
-            if name == "connection":
-                value = f"{headers[name]},{value}"
-        headers[name] = value.strip(" \t")
+    status, current = _status_line(text.partition("\r\n")[0])
+    fields = _FIELD.findall(text)
+    if len(fields) < count:
+        raise Malformed("a header has no name, or no colon")
+    headers = {field_name(name): value.strip(" \t") for name, value in fields}
+    twice = len(headers) < len(fields) and _is_framed_twice(fields)
+    keeps = current
     if "connection" in headers:
-        options = {option.strip(" \t") for option in headers["connection"].lower().split(",")}
-        head.keeps = "close" not in options and (current or "keep-alive" in options)
-    return head
+        said = ",".join(value for name, value in fields if field_name(name) == "connection")
+        options = {option.strip(" \t") for option in said.lower().split(",")}
+        keeps = "close" not in options and (current or "keep-alive" in options)
+    return Head(status, current, keeps, headers, twice)
+
+
+def _is_framed_twice(fields: list[tuple[str, str]]) -> bool:
+    names = [field_name(name) for name, _ in fields]
+    return any(names.count(name) > 1 for name in _FRAMING)
 
 
 class Answer:
@@ -114,10 +115,10 @@ class Answer:
         """Take the next bytes; whether the answer is whole now. Raises Malformed."""
         if self._rest is not None:
             return self._read(self._rest, data)
-        start = max(len(self._buffer) - 3, 0)
+        start = begin = 0
         if self._buffer:
+            start = max(len(self._buffer) - 3, 0)
             data = self._buffer + data
-        begin = 0
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
             head = self._head(data[begin:end])
             begin = start = end + 4
@@ -151,7 +152,7 @@ class Answer:
         """What tells the end of the body: RFC 9112, 6.3."""
         self.status, self.headers, self.keeps = head.status, head.headers, head.keeps
         length, coding = head.headers.get("content-length"), head.headers.get("transfer-encoding")
-        if not head.repeated.isdisjoint(_FRAMING) or (length is not None and coding is not None):
+        if head.framed_twice or (length is not None and coding is not None):
             raise Malformed("its length is said twice")
         if length is not None and not (length.isascii() and length.isdigit()):
             raise Malformed("its length is no number")
@@ -214,9 +215,10 @@ class _Sized:
         self.has_surplus = False
 
     def feed(self, data: bytes) -> bool:
-        self.has_surplus = len(data) > self._left
-        self._parts.append(data[: self._left])
-        self._left -= len(self._parts[-1])
+        if len(data) > self._left:
+            self.has_surplus, data = True, data[: self._left]
+        self._parts.append(data)
+        self._left -= len(data)
         return not self._left
 
     def body(self) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
@@ -133,7 +134,7 @@ class Client:
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
-        return self.ask(lambda credential: self._provider.send(outbound, credential), attempt)
+        return self.ask(partial(self._provider.send, outbound), attempt)
 
     async def ask(
         self, begin: Callable[[Credential | None], Generator[Request, Response, T]], attempt: Attempt | None = None

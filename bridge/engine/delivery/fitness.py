@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.frozen import changed
 from bridge.planning.plan import Bar, plan
 from bridge.store.consent import OPTED_OUT, forbids
 from bridge.store.lifecycle import OutboxState
@@ -39,8 +40,8 @@ def fit(row: OutboxRow, thread: ThreadRow, carries: Carries, now: int, *, may_be
     """
     if thread.hold.silences(row.seq) and not may_be_out:
         return Unfit(bar=Bar.PERSON)
-    if forbids(thread, row) or is_lost(thread, row.address):
-        opted_out = forbids(thread, row)
+    opted_out = forbids(thread, row)
+    if opted_out or (thread.lost and is_lost(thread, row.address)):
         return Unfit(bar=Bar.CONSENT if opted_out else Bar.MOVED, reason=OPTED_OUT if opted_out else TAKEN)
     if row.expires_at is not None and row.expires_at <= now:
         reason = "it was worth nothing any more when it could leave"
@@ -49,6 +50,6 @@ def fit(row: OutboxRow, thread: ThreadRow, carries: Carries, now: int, *, may_be
         return row
     made = plan(row.message, capabilities, now=now, last_heard=thread.last_heard)
     if len(made.parts) == 1:
-        return replace(row, message=made.parts[0])
+        return changed(row, message=made.parts[0])
     reason = made.dropped or "it waited too long for its window, and its fallback takes several messages"
     return Unfit(bar=made.bar or Bar.WINDOW, reason=reason)

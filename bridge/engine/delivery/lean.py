@@ -14,7 +14,7 @@ from bridge.engine.delivery.answer_bytes import Answer
 from bridge.engine.delivery.connection import Connection
 from bridge.engine.delivery.dialling import Dialler
 from bridge.engine.delivery.request_bytes import Origin, encode
-from bridge.engine.patience import Patiences
+from bridge.engine.patience import Limit, Patiences
 from bridge.errors import NotSent, OutcomeUnknown, Rejected
 from bridge.providers.port import SECRET_HEADERS, Response
 
@@ -61,7 +61,7 @@ class Lean:
         answer = Answer(to_head=request.method == "HEAD")
         connection = None
         try:
-            with self._patiences.of(seconds).limit():
+            with Limit(self._patiences.of(seconds)):
                 connection = self._take(origin) or await self._dial(origin, seconds)
                 if leaving is not None:
                     await leaving()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 CONTROLS: Final = bytes(code for code in (*range(32), 127) if code != ord("\t"))
 """The bytes that stand in no line of a request or an answer."""
-_TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TARGET: Final = re.compile(r"/[!-~]*")
 _FRAMING: Final = frozenset({"content-length", "transfer-encoding", "expect", "upgrade"})
 """Headers that say how the bytes are to be read: a provider has no say in them."""
@@ -28,7 +28,7 @@ _HEADS: Final = 256
 @lru_cache(1024)
 def field_name(name: str) -> str:
     """In lower case. Raises ValueError when it is no token."""
-    if _TOKEN.fullmatch(name) is None:
+    if TOKEN.fullmatch(name) is None:
         raise ValueError("a name is no token")
     return name.lower()
 

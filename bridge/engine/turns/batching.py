@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import Timer
-from bridge.frozen import dataclass
+from bridge.frozen import changed, dataclass
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 
 if TYPE_CHECKING:
@@ -106,11 +105,11 @@ def single(row: InboxRow, thread: ThreadRow, book: RuleBook, matcher: Matcher) -
     """The batch of one event, with the options of its handler."""
     batch = Batch(rows=(row,))
     if isinstance(row.event, Timer) and row.event.handler is not None:
-        return replace(batch, options=RuleOptions(timeout=book.timeout_of(row.event.handler)))
+        return changed(batch, options=RuleOptions(timeout=book.timeout_of(row.event.handler)))
     handler = matcher.handler(row.event, thread)
     if handler is None or handler.options == DEFAULT_OPTIONS:
         return batch
-    return replace(batch, options=handler.options, handler=handler)
+    return changed(batch, options=handler.options, handler=handler)
 
 
 def grown(
@@ -137,7 +136,7 @@ def grown(
         if lonely:
             closed = True
             break
-    return replace(batch, rows=tuple(rows), closed=closed)
+    return changed(batch, rows=tuple(rows), closed=closed)
 
 
 def _fits(handler: Handler | None, batch: Batch) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +13,7 @@ from bridge.engine.turns.idempotency import idempotency_key
 from bridge.engine.turns.sayings import check_size, later_messages, sayings_of, timer_of
 from bridge.engine.turns.sending import SENT, arrival_of, check_sends
 from bridge.errors import HandlerError
-from bridge.events import Echo, Event, Handoff, Message, Postback, Timer, speaks_for_us, takes_over
+from bridge.events import FROM_CONTACT, Echo, Event, Handoff, Postback, Timer, speaks_for_us, takes_over
 from bridge.frozen import changed, dataclass
 from bridge.messages import Text
 from bridge.planning.choices import next_choices, passed_over
@@ -44,6 +43,7 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
+_EVENT: Final = attrgetter("event")
 _CHOICES: Final = attrgetter("choices")
 _SPOKE: Final = "a person spoke in the conversation"
 
@@ -106,12 +106,11 @@ class CommitBuilder:
             HandlerError: its state cannot be kept, or a message or key of it makes no sense.
         """
         draft.check_begun()
-        now, effects = self._clock.now(), draft.effects
-        if effects.replies and batch.head.ref.account == JOBS:
+        now, effects, rows = self._clock.now(), draft.effects, batch.rows
+        row, newest, events = rows[0], rows[-1], [*map(_EVENT, rows)]
+        if effects.replies and row.ref.account == JOBS:
             raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
         check_size(effects.replies)
-        rows = batch.rows
-        row, newest, events = rows[0], rows[-1], [row.event for row in rows]
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
         night = None if self._hours is None or is_direct(events) else self._hours.until(now, timezone_of(thread.person))
@@ -150,19 +149,24 @@ class CommitBuilder:
             for saying in sayings_of(row, name, ordinal, message, planned, now)
         ]
         timers = [timer_of(later, now, held) for later in effects.laters] if effects.laters else []
+        timers += scheduled.values()
+        cancelled, given_back = effects.cancelled, change.given_back
+        if change.begins_quiet:
+            timers += self._quiet_timer(now)
+        if change.begins_quiet or given_back:
+            cancelled = [*cancelled, QUIET]
         sends: Sequence[Arrival] = ()
         if effects.sends:
             sends, more_keys = self._sent(effects.sends, row, name, now)
             long_keys = {**long_keys, **more_keys}
-        given_back = change.given_back
         commit = TurnCommit(
             row=newest,
             others=rows[:-1],
             thread=left,
             was_held=thread.is_held,
             sayings=sayings,
-            timers=[*timers, *scheduled.values(), *(self._quiet_timer(now) if change.begins_quiet else ())],
-            cancelled=[*effects.cancelled, *((QUIET,) if change.begins_quiet or given_back else ())],
+            timers=timers,
+            cancelled=cancelled,
             holds=change.stays and not isinstance(row.event, Timer) and not change.begins_quiet,
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
@@ -205,11 +209,11 @@ class CommitBuilder:
         begins_quiet = thread.is_held and takes_over(row.event)
         if _person_spoke([row.event]):
             capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
-            thread = replace(thread, choices=passed_over(thread.choices, keys_return=capabilities.keys_return))
+            thread = changed(thread, choices=passed_over(thread.choices, keys_return=capabilities.keys_return))
         last_heard, heard = _heard(thread, [row.event])
         return TurnCommit(
             row=row,
-            thread=replace(
+            thread=changed(
                 thread,
                 last_heard=last_heard,
                 heard=heard,
@@ -228,9 +232,9 @@ class CommitBuilder:
         silence = self.of_silence(row, thread)
         if thread.is_held:
             return silence
-        return replace(
+        return changed(
             silence,
-            thread=replace(silence.thread, hold=after_turn(thread.hold, note)),
+            thread=changed(silence.thread, hold=after_turn(thread.hold, note)),
             timers=self._quiet_timer(silence.at),
             cancelled=(QUIET,),
         )
@@ -240,7 +244,7 @@ class CommitBuilder:
         now = self._clock.now()
         return TurnCommit(
             row=row,
-            thread=replace(thread, hold=after_turn(thread.hold, _taken(None, [row.event]))),
+            thread=changed(thread, hold=after_turn(thread.hold, _taken(None, [row.event]))),
             was_held=thread.is_held,
             timers=self._quiet_timer(now),
             cancelled=(QUIET,),
@@ -257,15 +261,16 @@ def _offered(planned: Plan, whom: str | None) -> Plan:
     """A plan with its choices open to one contact, or to anybody (None)."""
     if not planned.choices or whom is None:
         return planned
-    return replace(planned, choices=tuple(replace(choice, whom=whom) for choice in planned.choices))
+    return changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
 
 
 def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]:
     """`last_heard` and `heard` of a thread after the contact spoke, if that is among the events."""
-    times = [micros(event.at) for event in events if isinstance(event, Message | Postback)]
-    if not times:
-        return thread.last_heard, thread.heard
-    return max(thread.last_heard or 0, *times), thread.version + 1
+    last, heard = thread.last_heard, thread.heard
+    for event in events:
+        if isinstance(event, FROM_CONTACT):
+            last, heard = max(last or 0, micros(event.at)), thread.version + 1
+    return last, heard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from bridge.callsite import call_site
 from bridge.conversation.turn import draft_of
 from bridge.equal_text import fold
-from bridge.events import GROUP, Message, Postback
+from bridge.events import FROM_CONTACT, GROUP, Message, Postback
 from bridge.frozen import dataclass
 from bridge.routing.handlers import handler_of
 from bridge.routing.rules import Match
@@ -86,7 +86,7 @@ class Consent:
 
     def match(self, event: Event, ref: ThreadRef) -> Match | None:
         """What an event does that is one of the words, and nothing else; None for any other."""
-        if not isinstance(event, Message | Postback) or ref.channel == GROUP:
+        if not isinstance(event, FROM_CONTACT) or ref.channel == GROUP:
             return None
         words = self._words.get(ref.account)
         act = words.act(event) if words else None

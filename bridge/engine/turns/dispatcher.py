@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.exceptions import Interrupted
@@ -36,6 +35,8 @@ from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.silence import is_silent
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
+from bridge.events import Echo
+from bridge.frozen import changed
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
-    from bridge.engine.turns.execution import Executor, Stop
+    from bridge.engine.turns.execution import Executor
     from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
     from bridge.store.port import Store
@@ -85,6 +86,7 @@ class Dispatcher:
         self._accounts = accounts
         self._policy = policy
         self._book = rulebook_of(policy.router)
+        attempts = policy.backoff.attempts
         self._clock = clock
         self._executor = executor
         self._signer = Signer(store, rng)
@@ -97,7 +99,7 @@ class Dispatcher:
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder, meter)
         self._guard = Guard(policy.guard, clock, counters=meter.counters)
         self._unwritten = Unwritten()
-        self._probation = Probation(store, self._failures, policy.backoff.attempts)
+        self._probation = Probation(store, self._failures, attempts)
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
@@ -114,11 +116,9 @@ class Dispatcher:
             self._interruptions,
             self._probation,
             self.media,
-            attempts=policy.backoff.attempts,
+            attempts=attempts,
         )
-        self._leftovers = Leftovers(
-            store, clock, self.lanes.wake, accounts=len(accounts), attempts=policy.backoff.attempts
-        )
+        self._leftovers = Leftovers(store, clock, self.lanes.wake, accounts=len(accounts), attempts=attempts)
 
     @property
     def paused(self) -> dict[str, str]:
@@ -156,32 +156,30 @@ class Dispatcher:
     async def work(self, row: InboxRow) -> InboxRow | None:
         """One turn: None when its event is settled, else the event as it is to be tried again."""
         if row.attempt == 0:
-            row = replace(row, attempt=1)
+            row = changed(row, attempt=1)
         if (end := self._unwritten.take(row.id)) is not None:
             return await self._unwritten.again(row, end)
-        try:
-            return await self._begun(row)
-        except NoThread as error:
-            log.warning("no_thread", thread=row.thread_id, event_key=row.key, reason=str(error))
-            return replace(row, available_at=self._clock.now() + _NO_THREAD)
-
-    async def _begun(self, row: InboxRow) -> InboxRow | None:
-        """The turn of an event that may begin."""
         if row.ref.account not in self._accounts:
             await self._failures.give_up(row, f"the account {row.ref.account} is not configured")
             return None
         if (until := self._leftovers.wait(row.id)) is not None:
             return await self._behind_itself(row, until)
-        judged = await self._judge.judged(row)
-        if judged is None:
-            return replace(row, available_at=self._clock.now() + DOUBT)
-        admitted = await self._probation.admitted(judged)
-        return None if admitted is None else await self._begin(admitted)
+        if isinstance(row.event, Echo):
+            judged = await self._judge.judged(row)
+            if judged is None:
+                return changed(row, available_at=self._clock.now() + DOUBT)
+            row = judged
+        if self._probation.is_on(row):
+            admitted = await self._probation.admitted(row)
+            if admitted is None:
+                return None
+            row = admitted
+        return await self._begin(row)
 
     async def _behind_itself(self, row: InboxRow, until: int) -> InboxRow | None:
         """An event whose last run has not ended: it waits for that, and no longer than its tries could take."""
         if until > self._clock.now():
-            return replace(row, available_at=until)
+            return changed(row, available_at=until)
         await self._failures.give_up(row, "given up: its last run did not end")
         return None
 
@@ -202,6 +200,9 @@ class Dispatcher:
             self._meter.end(row, "repeated")
             log.info("turn_repeated", thread=row.thread_id, event_key=row.key, attempt=row.attempt)
             return row
+        except NoThread as error:
+            log.warning("no_thread", thread=row.thread_id, event_key=row.key, reason=str(error))
+            return changed(row, available_at=self._clock.now() + _NO_THREAD)
         finally:
             self._interruptions.end(thread.id)
             self._meter.leave(thread.id)
@@ -209,7 +210,7 @@ class Dispatcher:
     async def _held_back(self, row: InboxRow, thread: ThreadRow, verdict: str | int) -> InboxRow | None:
         """An event of a contact that floods, which waits; or of a loop, whose conversation is held."""
         if isinstance(verdict, int):
-            return replace(row, available_at=verdict)
+            return changed(row, available_at=verdict)
         await self._store.commit_turn(self._builder.of_guarding(row, thread, f"loop guard: {verdict}"))
         self._meter.end(row, "guarded")
         self._guard.held(row, verdict)
@@ -220,13 +221,13 @@ class Dispatcher:
         now = self._clock.now()
         meant = await self._judge.meant(row, thread)
         if meant is None:
-            return replace(row, available_at=now + DOUBT)
+            return changed(row, available_at=now + DOUBT)
         batch = await self._gathering.batch(row, meant, thread)
         if (due_at := await self._gathering.due_at(batch, now)) > now:
-            return replace(row, attempt=batch.head.attempt, available_at=due_at)
+            return changed(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
-            return replace(parked, attempt=batch.head.attempt)
+            return changed(parked, attempt=batch.head.attempt)
         if self._outages.reason(handler):  # what fails for everybody is tried with one event: another may be the reason
             batch = batch.alone()
         try:
@@ -252,15 +253,16 @@ class Dispatcher:
         watch = StoreWatch()
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
-        with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
-            invocation = self._invocation(batch, thread, watch, self._interruptions.watch(batch))
-            invoked = await invocation.run()
-            match = invoked.match
-            fits = invoked.error is not None or batch.led_to(match)
-            prepared = invoked.error if invoked.error is not None else await self._prepared(batch, invocation, match)
+        seconds = batch.options.timeout or self._policy.timeout
+        with self._leftovers.turn(batch.rows, seconds), self._marks.around(*batch.rows):
+            bounds = Bounds(seconds=seconds, patiences=self._patiences, stop=self._interruptions.watch(batch))
+            invocation = self._invocation(batch, thread, watch, bounds)
+            match, error = await invocation.run()
+            fits = error is not None or batch.led_to(match)
+            prepared = error if error is not None else await self._prepared(batch, invocation, match)
         if not fits:
             return await self._turn(row, batch.alone(), thread)
-        if match is not None and invoked.error is None:
+        if match is not None and error is None:
             self._outages.worked(match.handler.name)
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
@@ -271,14 +273,13 @@ class Dispatcher:
             raise
         except (ClaimLost, Broken):
             raise
-        except Exception as error:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
-            return await self._failed(row, batch, thread, match, error)
-        if (is_held := prepared.commit.thread.is_held) != thread.is_held:
+        except Exception as refused:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
+            return await self._failed(row, batch, thread, match, refused)
+        if (is_held := prepared.commit.thread.is_held) != prepared.commit.was_held:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, stop: Stop = None) -> Invocation:
-        seconds = self._seconds(batch)
+    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds) -> Invocation:
         held, texts = is_with_person(batch.newest.event, thread), self._policy.texts
         services = TurnServices(self._store, self._accounts, self._dialogs, batch, texts, held, watch)
         return Invocation(
@@ -287,11 +288,8 @@ class Dispatcher:
             book=self._book,
             matcher=self._matcher,
             executor=self._executor,
-            bounds=Bounds(seconds=seconds, patience=self._patiences.of(seconds), stop=stop),
+            bounds=bounds,
         )
-
-    def _seconds(self, batch: Batch) -> float:
-        return batch.options.timeout or self._policy.timeout
 
     async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
         """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
@@ -322,7 +320,7 @@ class Dispatcher:
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
     ) -> InboxRow | None:
         """A turn that raised: an error handler of the bot may answer it, else the turn is tried again or given up."""
-        row = replace(row, attempt=batch.head.attempt)
+        row = changed(row, attempt=batch.head.attempt)
         if isinstance(error, Interrupted):
             self._interruptions.count(batch)
             self._meter.end(row, "interrupted")
@@ -364,7 +362,7 @@ class Dispatcher:
     ) -> InboxRow | None:
         """The turn of a dialog that cannot go on: as an error handler answers a mistake, or as the script declares."""
         fate = await self._dialogs.fate(misfit, thread)
-        ended, mistake = replace(thread, dialog=None), HandlerError(misfit.mistake)
+        ended, mistake = changed(thread, dialog=None), HandlerError(misfit.mistake)
         recovered = bool(misfit.mistake) and await self._recovered(batch.alone(), ended, match, mistake)
         about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
         log.error("dialog_changed", **about, reason=misfit.reason, outcome="finish" if recovered else fate.action)
@@ -378,10 +376,11 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        invocation = self._invocation(batch, thread, StoreWatch())
+        bounds = Bounds(seconds=batch.options.timeout or self._policy.timeout, patiences=self._patiences)
+        invocation = self._invocation(batch, thread, StoreWatch(), bounds)
         draft = draft_of(invocation.turn)
         try:
-            with self._leftovers.turn(batch.rows, self._seconds(batch)), self._marks.around(*batch.rows):
+            with self._leftovers.turn(batch.rows, bounds.seconds), self._marks.around(*batch.rows):
                 await invocation.recover(handler, error, match)
                 files = await self._files.of(draft.effects)
                 prepared = self._builder.of_turn(batch, draft, thread, handler, files)

@@ -16,7 +16,7 @@ from bridge.frozen import dataclass
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from bridge.engine.patience import Patience
+    from bridge.engine.patience import Patiences
     from bridge.routing.handlers import Handler
 
 _GRACE: Final = 1.0
@@ -133,10 +133,10 @@ class _ThreadWorker:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bounds:
-    """What ends an author's function early: `seconds` on the clock, for which there is `patience`, or `stop`."""
+    """What ends an author's function early: `seconds` on the clock, by one of `patiences`, or `stop`."""
 
     seconds: float
-    patience: Patience
+    patiences: Patiences
     stop: Stop = None
 
 
@@ -222,7 +222,7 @@ async def _bounded(name: str, bounds: Bounds, running: asyncio.Future[Any], *, g
 
     Every turn waits here: asyncio.wait would make sets, and a timer of its own for each.
     """
-    stop, patience = bounds.stop, bounds.patience
+    stop, patience = bounds.stop, bounds.patiences.of(bounds.seconds)
     waiter = asyncio.get_running_loop().create_future()
 
     def wake(_: object = None) -> None:

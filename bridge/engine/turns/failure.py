@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import HandlerError, KeyTaken, MediaError
 from bridge.events import takes_over
+from bridge.frozen import changed
 from bridge.log import kind_of, log
 from bridge.log.tracebacks import trace_of
 from bridge.store.lifecycle import InboxState
@@ -72,13 +72,13 @@ class Failures:
         """
         tries, now = max(row.attempt, deaths), self._clock.now()
         if tries < self._backoff.attempts:
-            return await self._again(replace(row, attempt=tries), DIED, now, 0, ())
-        counted = await self._again(replace(row, attempt=tries - 1), DIED, now, 0, ())  # those in company were not
+            return await self._again(changed(row, attempt=tries), DIED, now, 0, ())
+        counted = await self._again(changed(row, attempt=tries - 1), DIED, now, 0, ())  # those in company were not
         await self.give_up(counted, f"given up after {tries} tries: {DIED}")
         return None
 
     async def _again(self, row: InboxRow, reason: str, now: int, available_at: int, others: Sequence[int]) -> InboxRow:
-        again = replace(row, attempt=row.attempt + 1, available_at=available_at, tried_at=now)
+        again = changed(row, attempt=row.attempt + 1, available_at=available_at, tried_at=now)
         await self._store.retry_turn(
             Retry(
                 row_id=row.id,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.engine.turns.batching import PAGES, Batch, grown, single
+from bridge.frozen import changed
 from bridge.store.media import is_medium
 from bridge.store.records import READ_BYTES
 
@@ -105,12 +105,12 @@ class Gathering:
             known = [meant async for meant in self._known(waiting, thread)]
             candidates += known
             if not candidates:
-                return replace(batch, closed=True)
+                return changed(batch, closed=True)
             with self._marks.around(row):
                 alone = self._probation.on_last_try(candidates)
                 batch = grown(batch, candidates, self._attempts, match, alone=alone)
             if len(known) < len(waiting):  # what is not known yet stands behind the batch, and no turn waits for it
-                return replace(batch, closed=True)
+                return changed(batch, closed=True)
             if batch.closed or (len(waiting) < page and sum(waits.size for waits in waiting) < READ_BYTES):
                 break
             after = waiting[-1].seq

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.engine.counters import Counters
 from bridge.engine.turns.loops import Talk
-from bridge.events import Echo, Message, Postback, Status
+from bridge.events import FROM_CONTACT, Echo, Status
 from bridge.log import log
 
 if TYPE_CHECKING:
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 TALKS: Final = 10_000
 """The most contacts that are remembered, those that spoke last: a loop speaks all the time, so it stays among them."""
-_SPOKEN: Final = (Message, Postback)
 _STILL: Final = "a loop was found there before, and the conversation is held"
 """Why an event has no turn by a rule for held conversations: such a rule is as good at going round."""
 
@@ -101,7 +100,7 @@ class Guard:
 def _name(row: InboxRow) -> tuple[int, str | None] | None:
     """The thread and the contact who speaks in it; no contact where the bot's own messages come back; or neither."""
     event = row.event
-    if isinstance(event, _SPOKEN):
+    if isinstance(event, FROM_CONTACT):
         return row.thread_id, event.contact.id
     if isinstance(event, Status) or (isinstance(event, Echo) and not event.human):
         return row.thread_id, None

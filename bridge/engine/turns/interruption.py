@@ -50,7 +50,7 @@ class Interruptions:
 
     def watch(self, batch: Batch) -> Stop:
         """What is done as soon as the turn of a batch has to begin again; None: nothing interrupts it."""
-        live = self._live.get(batch.head.thread_id)
+        live = self._live.get(batch.head.thread_id) if self._live else None
         if live is None:
             return None
         if batch.closed or self._counts.get(batch.head.id, 0) >= INTERRUPTIONS:
@@ -67,7 +67,8 @@ class Interruptions:
 
     def forget(self, batch: Batch) -> None:
         """The turn of a batch came to its end, good or bad."""
-        self._counts.pop(batch.head.id, None)
+        if self._counts:
+            self._counts.pop(batch.head.id, None)
 
     def end(self, thread_id: int) -> None:
         """Nothing interrupts the turn of this thread any more."""

@@ -18,6 +18,7 @@ from bridge.routing.rules import NO_SCOPE, Match, Scope
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
+    from bridge.conversation.draft import Draft
     from bridge.conversation.turn import Reply, Turn
     from bridge.engine.turns.execution import Bounds, Executor
     from bridge.engine.turns.matching import Matcher
@@ -41,15 +42,18 @@ class Invocation:
     executor: Executor
     bounds: Bounds
 
-    async def run(self) -> Invoked:
+    async def run(self) -> tuple[Match | None, BaseException | None]:
         """Run middleware, matching and handler; their replies are in the turn, and a failed turn is closed.
+
+        How it ended: the match that it came to, and what was raised.
 
         Raises:
             asyncio.CancelledError: the engine ends; the turn is closed.
             NoThread: a function of it could get no thread; the turn is closed.
             StoreError: the store failed under the author's code, which does not hear of it; the turn is closed.
         """
-        run, draft = _Run(self), draft_of(self.turn)
+        draft = draft_of(self.turn)
+        run = _Run(self, draft)
         try:
             if (reply := await run.begin()) is not None:
                 draft.say(as_messages(reply))
@@ -60,11 +64,11 @@ class Invocation:
             draft.close()
             if (failure := draft.watch.failure(ran_out=isinstance(error, TookTooLong))) is not None:
                 raise failure from None
-            return Invoked(run.match, error)
+            return run.match, error
         if (failure := draft.watch.failure()) is not None:
             draft.close()
             raise failure
-        return Invoked(run.match)
+        return run.match, None
 
     async def recover(self, handler: Handler, error: BaseException, match: Match | None) -> None:
         """Run a handler of errors in this turn, which is a fresh one: the failed handler's effects are gone.
@@ -98,20 +102,13 @@ class Invocation:
             return await supply.call(handler, scope, error)
 
 
-@dataclass(frozen=True, slots=True)
-class Invoked:
-    """How an invocation ended: the match that it came to, and what was raised."""
-
-    match: Match | None
-    error: BaseException | None = None
-
-
 class _Run:
     """One run of an invocation. `match` is noted first: whatever is wrong with it is wrong with its handler."""
 
-    def __init__(self, invocation: Invocation) -> None:
+    def __init__(self, invocation: Invocation, draft: Draft) -> None:
         self._invocation = invocation
         self._turn = invocation.turn
+        self._draft = draft
         self.match: Match | None = None
 
     def begin(self) -> Awaitable[object]:
@@ -133,7 +130,7 @@ class _Run:
 
     def _look(self) -> Match | Reply | None:
         """Find the handler, and show it the state as it wants it."""
-        draft = draft_of(self._turn)
+        draft = self._draft
         dialog = None if draft.begun else draft.dialog  # an event that begins a dialog is no answer to it
         matcher = self._invocation.matcher
         match = matcher.match(draft.event, self._invocation.thread, draft.step, dialog)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.engine.handoff import MISSED, returned, returns
 from bridge.events import Echo, Message
+from bridge.frozen import changed
 from bridge.planning.choices import answer
 from bridge.units import SECOND
 
@@ -40,7 +41,7 @@ class Judge:
         if not (isinstance(row.event, Echo) and row.event.human):
             return row
         ours = await self._store.sent_by_us(row, self._clock.now())
-        return None if ours is None else replace(row, event=replace(row.event, human=not ours))
+        return None if ours is None else changed(row, event=replace(row.event, human=not ours))
 
     async def meant(self, row: InboxRow, thread: ThreadRow) -> InboxRow | None:
         """An event as its thread understands it: a text as the choice it names, a press with its key opened.
@@ -49,12 +50,12 @@ class Judge:
         """
         event = row.event
         if returns(event):
-            return replace(row, event=returned(event, await self._store.held(thread.id, MISSED)))
+            return changed(row, event=returned(event, await self._store.held(thread.id, MISSED)))
         judged = await self.judged(row)
         if judged is None:
             return None
         event = await self._signer.open(_chosen(judged.event, thread), thread)
-        return judged if event is judged.event else replace(judged, event=event)
+        return judged if event is judged.event else changed(judged, event=event)
 
 
 def _chosen(event: Event, thread: ThreadRow) -> Event:

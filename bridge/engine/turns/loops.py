@@ -204,10 +204,9 @@ class Talk:
 
 def is_back(heard: str, said: Sequence[Said]) -> bool:
     """Whether a contact says one of the bot's texts, whole or in a quotation; digits, as of a clock, do not count."""
-    theirs = ""
+    theirs, longest = "", 4 * len(heard) // 3
     for ours in said:
-        # Most answers are longer than the question.
-        if len(ours.text) >= SHORT and 3 * len(ours.text) <= 4 * len(heard):
+        if SHORT <= len(ours.text) <= longest:  # most answers are longer than the question
             theirs = theirs or _compared(heard[:_COMPARED])
             if len(ours.compared) >= SHORT and ours.compared in theirs:
                 return True

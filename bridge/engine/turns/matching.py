@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bridge.callsite import call_site
 from bridge.engine.turns.dialogs import is_for_a_dialog
-from bridge.events import Job, Message, Postback, Send, Timer
+from bridge.events import FROM_CONTACT, Job, Send, Timer
 from bridge.messages import decode_message
 from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bridge.routing.rulebook import RuleBook
     from bridge.store.records import ThreadRow
 
+_OURS: Final = (Timer, Send, Job)
+"""Events that were made here: no rule is for them."""
+
 
 class Matcher:
     """Finds handlers by the rules and dialogs of a bridge."""
@@ -37,12 +40,12 @@ class Matcher:
         """The handler of an event while a thread is at `step` and `dialog` waits there; or the messages it brings."""
         if self.consent.asked and (consent := self.consent.match(event, thread.ref)) is not None:
             return consent
-        if thread.is_held and isinstance(event, Message | Postback):
+        if thread.is_held and isinstance(event, FROM_CONTACT):
             return self._book.match_held(event, thread.ref, step)
         match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
         if match is not None or is_for_a_dialog(event):
             return match
-        if isinstance(event, Timer | Send | Job):
+        if isinstance(event, _OURS):
             return self._match_own(event, thread)
         return self._book.match(event, thread.ref, step)
 
@@ -56,7 +59,7 @@ class Matcher:
             return event.held == thread.hold.taken_seq
         if isinstance(event, Send):
             return event.human
-        return isinstance(event, Message | Postback) and self.handler(event, thread) is not None
+        return isinstance(event, FROM_CONTACT) and self.handler(event, thread) is not None
 
     def handler(self, event: Event, thread: ThreadRow) -> Handler | None:
         """The handler of an event as the thread stands. What a filter raises is left to the turn itself."""
@@ -73,7 +76,7 @@ class Matcher:
         return match.scope.state_model
 
     def _match_own(self, event: Timer | Send | Job, thread: ThreadRow) -> Match | Reply | None:
-        """What comes of an event that was made here: no rule is for it."""
+        """What comes of one of _OURS."""
         if isinstance(event, Timer):
             return _match_timer(event, thread)
         if isinstance(event, Job):

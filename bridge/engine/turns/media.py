@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from bridge.engine.media.contents import NoContent
 from bridge.errors import MediaError
 from bridge.events import MEDIA, Message
+from bridge.frozen import changed
 from bridge.store.lifecycle import MediaState
 from bridge.store.media import is_medium
 from bridge.units import SECOND
@@ -84,7 +85,7 @@ class MediaReading:
         if not wanted:
             return batch
         found = {row.inbox_id: row for row in await self._store.media(wanted)} if self.contents is not None else {}
-        return replace(batch, rows=tuple(_named(row, found.get(row.id)) for row in batch.rows))
+        return changed(batch, rows=tuple(_named(row, found.get(row.id)) for row in batch.rows))
 
     async def found(self, inbox_id: int) -> MediaRow | None:
         """The medium of an event."""
@@ -121,7 +122,7 @@ def _named(row: InboxRow, found: MediaRow | None) -> InboxRow:
     media = replace(event.media, inbox_id=row.id)
     if found is not None:
         _learn(media, found)
-    return replace(row, event=replace(event, media=media))
+    return changed(row, event=replace(event, media=media))
 
 
 def _learn(media: Media, row: MediaRow) -> None:

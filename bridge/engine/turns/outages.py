@@ -6,10 +6,11 @@ that do not is.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from bridge.errors import HandlerError
+from bridge.frozen import changed
 from bridge.log import kind_of, log
 from bridge.units import SECOND
 
@@ -146,7 +147,7 @@ class Outages:
     def _park(self, outage: _Outage, row: InboxRow) -> InboxRow:
         now = self._clock.now()
         outage.waiting[row.id] = outage.waiting.pop(row.id, now)  # at the end: the next probe is another one
-        return replace(row, available_at=now + _PARKED)
+        return changed(row, available_at=now + _PARKED)
 
     def _is_overdue(self, outage: _Outage, row: InboxRow) -> bool:
         since = outage.waiting.get(row.id)

@@ -42,10 +42,12 @@ class Probation:
         self._suspects |= new
         return {row_id: self._width(self._store.deaths("in", row_id)) for row_id in new}
 
+    def is_on(self, row: InboxRow) -> bool:
+        """Whether an event is a suspect that did not begin yet."""
+        return row.id in self._suspects
+
     async def admitted(self, row: InboxRow) -> InboxRow | None:
-        """An event that may begin; None: it is given up. A death counts as a try if the event ran alone."""
-        if row.id not in self._suspects:
-            return row
+        """A suspect as it may begin; None: it is given up. A death counts as a try if the event ran alone."""
         self._suspects -= {row.id}
         deaths = self._store.deaths("in", row.id)
         log.warning(

@@ -44,7 +44,7 @@ def sayings_of(row: InboxRow, handler: str, ordinal: int, message: Outgoing, pla
         log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
     if dropped.endswith(BLANK):
         return []  # nothing is lost, and nobody has to look at it
-    expires = expires_at(message, now)
+    expires = None if message.expires is None else expires_at(message, now)
     return [
         Saying(
             key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),

@@ -204,10 +204,9 @@ def outcome(response: Response) -> Sent:
 
 def _sent(data: Mapping[str, Any]) -> Sent:
     message_id, status = data.get("message_id"), data.get("status")
-    known = isinstance(status, int) and not isinstance(status, bool)
     return Sent(
         message_id=message_id if isinstance(message_id, str) and message_id else None,
-        status=wire.STATUS_VALUES.get(status) if known and isinstance(status, int) else None,
+        status=wire.STATUS_VALUES.get(status) if type(status) is int else None,
     )
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from bridge.events import Message, Postback, Send, Unrecognised
+from bridge.events import FROM_CONTACT, Message, Postback, Send, Unrecognised
+from bridge.frozen import changed
 from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def addressed(arrival: Arrival, base: ThreadRow, thread: ThreadRow) -> Arrival:
     """An arrival under the id of another conversation (`base`) than its thread's own: answers go there."""
     if base.id == thread.id or not isinstance(arrival.event, Message | Postback | Unrecognised):
         return arrival
-    return replace(arrival, address={**arrival.address, CONVERSATION: base.ref.conversation_id})
+    return changed(arrival, address={**arrival.address, CONVERSATION: base.ref.conversation_id})
 
 
 def address_after(thread: ThreadRow, rows: Sequence[InboxRow]) -> Mapping[str, str]:
@@ -65,7 +66,7 @@ def address_after(thread: ThreadRow, rows: Sequence[InboxRow]) -> Mapping[str, s
     if CONVERSATION not in address:
         return address
     for row in reversed(rows):
-        if isinstance(row.event, Message | Postback):
+        if isinstance(row.event, FROM_CONTACT):
             return moved(address, row.address.get(CONVERSATION))
     return address
 
@@ -86,7 +87,7 @@ def addressee_of(row: OutboxRow) -> tuple[ThreadRef, Mapping[str, str]]:
 
 def is_lost(thread: ThreadRow, address: Mapping[str, str]) -> bool:
     """Whether a message would reach another person: the id of its conversation has changed hands."""
-    return bool(thread.lost) and address.get(CONVERSATION, thread.ref.conversation_id) in thread.lost
+    return address.get(CONVERSATION, thread.ref.conversation_id) in thread.lost
 
 
 class Verdict(NamedTuple):
@@ -137,4 +138,4 @@ def lose(thread: ThreadRow, conversation_id: str) -> ThreadRow:
     address = thread.address
     if address.get(CONVERSATION) == conversation_id:
         address = moved(address, None)
-    return replace(thread, address=address, lost=(*thread.lost, conversation_id))
+    return changed(thread, address=address, lost=(*thread.lost, conversation_id))

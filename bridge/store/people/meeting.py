@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.events import Send, ThreadRef
+from bridge.frozen import changed
 from bridge.store.people.asking import (
     Asserted,
     Contradict,
@@ -84,14 +85,14 @@ def _somebody_new(
         thread = yield from _adopted(thread, home)
     asserted = [Asserted(arrival.account, kind, value, home) for kind, value in sorted(set(named))]
     person = person_of([Known(home, None, NOBODY)], asserted)
-    thread = replace(thread, contact_id=home, person=person, named=arrival.identities)
+    thread = changed(thread, contact_id=home, person=person, named=arrival.identities)
     yield KeepThread(thread, is_seen=not is_new)
     return thread
 
 
 def _adopted(thread: ThreadRow, contact_id: int) -> Process[ThreadRow]:
     """A thread from before people were known is a contact's."""
-    thread = replace(thread, contact_id=contact_id)
+    thread = changed(thread, contact_id=contact_id)
     yield KeepThread(thread)
     if thread.opted_out:
         yield KeepOptOut(contact_id, thread.ref.account, thread.opted_out)
@@ -108,7 +109,7 @@ def _named(arrival: Arrival, thread: ThreadRow) -> Process[ThreadRow]:
     if thread.leads_to in by_id:
         thread = by_id[thread.leads_to]
     if not isinstance(arrival.event, Send) or not thread.named:
-        thread = replace(thread, named=arrival.identities)
+        thread = changed(thread, named=arrival.identities)
         yield KeepThread(thread, is_seen=False)
     return thread
 
@@ -117,7 +118,7 @@ def _first_event(base: ThreadRow, contact_id: int) -> Process[ThreadRow]:
     """Where the first event goes under a conversation id: to the thread that its person has on the channel, if any."""
     family: list[Known] = yield Family(contact_id)
     known = yield from _thread_on(base.ref, [contact.id for contact in family], besides=base.id)
-    base = replace(base, contact_id=contact_id, leads_to=known.id if known else None)
+    base = changed(base, contact_id=contact_id, leads_to=known.id if known else None)
     yield KeepThread(base, is_seen=False)
     return known or base
 
@@ -132,14 +133,14 @@ def _other_person(arrival: Arrival, base: ThreadRow, thread: ThreadRow, home: in
     if target is None:
         ref = replace(base.ref, conversation_id=f"{name}#{home}")
         target = yield NewThread(ref, arrival.event.contact, arrival.received_at)
-        target = replace(target, contact_id=home, address={CONVERSATION: name})
-    target = replace(target, lost=tuple(lost for lost in target.lost if lost != name))
+        target = changed(target, contact_id=home, address={CONVERSATION: name})
+    target = changed(target, lost=tuple(lost for lost in target.lost if lost != name))
     if target.id == base.id:
-        target = replace(target, leads_to=None)
+        target = changed(target, leads_to=None)
     yield KeepThread(target)
     if target.id != base.id:
         seen = lose(thread, name) if base.id == thread.id else base
-        yield KeepThread(replace(seen, leads_to=target.id))
+        yield KeepThread(changed(seen, leads_to=target.id))
     return target
 
 

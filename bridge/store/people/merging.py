@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bridge.errors import NoContact
+from bridge.frozen import changed
 from bridge.store.consent import latest
 from bridge.store.people.asking import (
     Assertions,
@@ -60,7 +60,7 @@ def unmerge(contact_id: int, at: int) -> Process[list[Arrival] | None]:
             continue
         if roots[target.contact_id] != roots[thread.contact_id]:  # it goes on by itself
             by_id[target.id] = lose(target, thread.ref.conversation_id)
-            by_id[thread.id] = replace(by_id[thread.id], leads_to=None)
+            by_id[thread.id] = changed(by_id[thread.id], leads_to=None)
     for thread in threads:
         if by_id[thread.id] != thread:
             yield KeepThread(by_id[thread.id])
@@ -80,7 +80,7 @@ def refresh(contact_id: int) -> Process[None]:
         opted_out = latest((yield OptOuts(ids, account)))
         for thread in threads:
             if thread.ref.account == account and (thread.person, thread.opted_out) != (person, opted_out):
-                yield KeepThread(replace(thread, person=person, opted_out=opted_out))
+                yield KeepThread(changed(thread, person=person, opted_out=opted_out))
     yield from _redirect(ids)
 
 
@@ -108,9 +108,9 @@ def _redirect_among(threads: Sequence[ThreadRow]) -> Process[None]:
     target = goes_on[0]
     for thread in bare:
         if thread.id != target.id:
-            yield KeepThread(replace(thread, leads_to=target.id))
+            yield KeepThread(changed(thread, leads_to=target.id))
             name = thread.ref.conversation_id
-            target = replace(target, lost=tuple(lost for lost in target.lost if lost != name))
+            target = changed(target, lost=tuple(lost for lost in target.lost if lost != name))
     if target != goes_on[0]:
         yield KeepThread(target)
 

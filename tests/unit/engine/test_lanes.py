@@ -374,3 +374,13 @@ async def test_rows_in_memory_are_bounded_in_bytes(*, at_the_start: bool) -> Non
     assert all(line.done[thread_id] == sorted(line.done[thread_id]) for thread_id in range(60))
     assert sum(map(len, line.done.values())) == 180
     assert lanes._bytes == 0
+
+
+async def test_what_is_over_takes_no_bytes() -> None:
+    clock, line = ManualClock(), LineOfWork(do=lambda _: asyncio.sleep(0, None))
+    line.size = BYTES // 8
+    lanes = await lanes_of(line, clock)
+    lanes.offer([line.store(1), line.store(1), line.store(2)])
+    await finish(line, lanes, clock)
+    assert line.done == {1: [1, 2], 2: [3]}
+    assert lanes._bytes == 0

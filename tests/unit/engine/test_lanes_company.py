@@ -62,6 +62,17 @@ async def test_suspects_that_were_taken_over_run_as_few_at_a_time_as_they_may() 
     assert most == 1
 
 
+async def test_a_suspect_that_ran_is_none_any_more() -> None:
+    clock, line = ManualClock(), LineOfWork(do=lambda _: asyncio.sleep(0, None))
+    lanes = await lanes_of(line, clock)
+    for thread_id in (1, 2):
+        line.store(thread_id)
+    lanes.look_again({1: 1, 2: 1}, everywhere=False)
+    await finish(line, lanes, clock)
+    assert lanes._company is not None
+    assert not lanes._company._widths
+
+
 MOVES = [(move, thread_id) for move in ("own", "theirs", "news", "step") for thread_id in (1, 2, 3)]
 
 

@@ -39,13 +39,13 @@ def comparable(answer: Answer) -> tuple[int, dict[str, str], bytes]:
 def short(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Grows with each request that takes the short way."""
     taken: list[bool] = []
-    answer = ShortWay._answer
+    begin = ShortWay._begin
 
-    async def noted(self: ShortWay, *arguments: Any) -> None:
+    def noted(self: ShortWay, *arguments: Any) -> None:
         taken.append(True)
-        await answer(self, *arguments)
+        begin(self, *arguments)
 
-    monkeypatch.setattr(ShortWay, "_answer", noted)
+    monkeypatch.setattr(ShortWay, "_begin", noted)
     return taken
 
 
