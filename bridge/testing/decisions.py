@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from dataclasses import dataclass, field
+from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING, Final, Self
 
@@ -79,7 +81,8 @@ class Decisions:
         elif self.calm:
             index = 0
         else:
-            index = self._rng.choices(range(len(options)), [each[1] for each in options])[0]
+            weights = [*accumulate(each[1] for each in options)]
+            index = bisect(weights, self._rng.random() * weights[-1], 0, len(weights) - 1)
         self.taken.append(Decision(at, index, options[index][0]))
         return index
 
