@@ -7,7 +7,7 @@ from bisect import bisect
 from dataclasses import dataclass, field
 from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -49,8 +49,7 @@ class Schedule:
         return cls(int(found[1]), {int(at): int(option) for at, option in pairs})
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One decision: option `taken`, which is called `label`. Option 0 is what happens when all is calm."""
 
     at: int

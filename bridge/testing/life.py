@@ -281,9 +281,12 @@ def _logging_to(capture: structlog.testing.LogCapture, work: Callable[[], None])
     processors = usual["processors"]  # loggers that were bound before hold this very list
     before = [*processors]
     processors[:] = [capture]
-    structlog.configure(wrapper_class=_OF_ALL_LEVELS)
+    filters = usual["wrapper_class"] is not _OF_ALL_LEVELS
+    if filters:
+        structlog.configure(wrapper_class=_OF_ALL_LEVELS)
     try:
         work()
     finally:
         processors[:] = before
-        structlog.configure(processors=processors, wrapper_class=usual["wrapper_class"])
+        if filters:
+            structlog.configure(wrapper_class=usual["wrapper_class"])
