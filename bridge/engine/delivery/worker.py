@@ -17,7 +17,6 @@ from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import log, outcome_of
 from bridge.planning.plan import Bar
-from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
 from bridge.store.answering import answered_by
 from bridge.store.consent import forbids
@@ -55,6 +54,7 @@ class DeliveryWorker:
         self.account = account.name
         self.name = f"delivery {account.name}"
         self._provider = account.provider
+        self._limits_paths = account.limits_paths is not None
         self._settings = account.settings
         self.client = client
         self._tools = tools
@@ -238,7 +238,7 @@ class DeliveryWorker:
         logged = outcome_of(error)
         blame = blame_of(
             error,
-            path_limits=isinstance(self._provider, LimitsPaths),
+            path_limits=self._limits_paths,
             harmless=self._settings.provider_dedupes,
         )
         self._tell(row, error, blame, reason)
