@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bridge.frozen import dataclass
+from bridge.frozen import changed, dataclass
 from bridge.store.lifecycle import HoldState, InboxMove, OutboxState
 
 if TYPE_CHECKING:
@@ -166,7 +166,7 @@ class InboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self
-        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
+        return changed(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,7 +240,7 @@ class OutboxRow:
         """The row as it is read now. A wait that was written down while the clock was ahead begins now."""
         if self.tried_at <= now:
             return self
-        return replace(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
+        return changed(self, available_at=now + max(0, self.available_at - self.tried_at), tried_at=now)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from bridge.frozen import changed
 from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
@@ -113,12 +113,12 @@ async def _insert(tx: Transaction, wanted: Sequence[tuple[ThreadRef, Contact | N
 async def full(tx: Transaction, thread_id: int) -> ThreadRow:
     """A thread that is locked, with all that is stored of it."""
     row = records.thread_row((await tx.fetch(_THREADS, [thread_id]))[0])
-    return replace(row, hold=tx.threads[thread_id].hold)
+    return changed(row, hold=tx.threads[thread_id].hold)
 
 
 async def keep(tx: Transaction, thread: ThreadRow, *, is_seen: bool) -> None:
     """Whose a thread is, and where its messages go; a turn that has seen it otherwise finds another version."""
-    kept = replace(thread, version=thread.version + is_seen)
+    kept = changed(thread, version=thread.version + is_seen)
     await tx.execute(_KEEP, *kept_values(kept))
     tx.remember(kept)
 
@@ -132,9 +132,9 @@ def of(tx: Transaction, ref: ThreadRef) -> ThreadRow:
 
 def hold(tx: Transaction, thread: ThreadRow, held: Hold) -> None:
     """The hold on a thread changed before its turn; `write_holds` stores it."""
-    tx.see(replace(thread, hold=held))
+    tx.see(changed(thread, hold=held))
     if (remembered := tx.memory.newest(thread.id)) is not None:
-        tx.memory.stage([replace(remembered, hold=held)])
+        tx.memory.stage([changed(remembered, hold=held)])
 
 
 async def recall(tx: Transaction, results: Sequence[Result]) -> None:
@@ -158,11 +158,11 @@ async def commit(tx: Transaction, turns: Sequence[TurnCommit]) -> None:
     """Threads as turns leave them."""
     await tx.arrays(_TURN, [thread_values(turn) for turn in turns])
     for turn in turns:
-        tx.remember(replace(turn.thread, version=turn.thread.version + 1))
+        tx.remember(changed(turn.thread, version=turn.thread.version + 1))
 
 
 async def note_heard(tx: Transaction, thread_id: int, inbox_id: int) -> None:
     """What the contact said in an event that is given up was said all the same: no dialog asks for it again."""
     heard = await tx.fetch(_HEARD, thread_id, inbox_id)
     if heard and (thread := tx.memory.newest(thread_id)) is not None:
-        tx.memory.stage([replace(thread, heard=heard[0][0])])
+        tx.memory.stage([changed(thread, heard=heard[0][0])])

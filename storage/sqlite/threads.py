@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from bridge.frozen import changed
 from bridge.store.records import ThreadRow
 from bridge.store.takeover import SPOKEN
 
@@ -82,7 +82,7 @@ def ref_of(db: sqlite3.Connection, cache: Cache, thread_id: int) -> ThreadRef:
 
 def keep(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, *, is_seen: bool) -> None:
     """Whose a thread is, and where its messages go; a turn that has seen it otherwise finds another version."""
-    kept = replace(thread, version=thread.version + is_seen)
+    kept = changed(thread, version=thread.version + is_seen)
     db.execute(_KEEP, kept_values(kept))
     cache.stage([kept])
 
@@ -90,7 +90,7 @@ def keep(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, *, is_seen: bo
 def hold(db: sqlite3.Connection, cache: Cache, thread: ThreadRow, held: Hold) -> None:
     """The hold on a thread changed before its turn."""
     db.execute(_HOLD, (held.taken_seq, held.silenced_seq, held.at_gateway, thread.id))
-    cache.stage([replace(thread, hold=held)])
+    cache.stage([changed(thread, hold=held)])
 
 
 def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) -> None:
@@ -103,4 +103,4 @@ def note_heard(db: sqlite3.Connection, cache: Cache, thread_id: int, inbox_id: i
     """What the contact said in an event that is given up was said all the same: no dialog asks for it again."""
     heard = db.execute(_HEARD, (thread_id, inbox_id)).fetchone()
     if heard is not None and (thread := cache.newest(thread_id)) is not None:
-        cache.stage([replace(thread, heard=heard[0])])
+        cache.stage([changed(thread, heard=heard[0])])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from bridge.engine.counters import SENT
@@ -15,6 +15,7 @@ from bridge.engine.delivery.outcomes import MAY_BE_OUT, Outcomes
 from bridge.engine.delivery.pause import Pause
 from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
+from bridge.frozen import changed
 from bridge.log import log, outcome_of
 from bridge.planning.plan import Bar
 from bridge.providers.port import Outbound
@@ -125,7 +126,7 @@ class DeliveryWorker:
         self._pause.take(row.id)
         try:
             again = await self._begin(
-                replace(row, available_at=0) if row.available_at else row
+                changed(row, available_at=0) if row.available_at else row
             )  # what it waited for is over
             ended = again is None
         except ClaimLost:
@@ -143,10 +144,10 @@ class DeliveryWorker:
         if (row.attempt > 1 or row.id in self._waits) and not await self._is_open(row):
             return None
         if row.attempt == 0:
-            row = replace(row, attempt=1)
+            row = changed(row, attempt=1)
         thread = await self._tools.store.thread(row.thread_id)
         if forbids(thread, row):
-            row = replace(row, answers=await answered_by(self._tools.store, thread, row))
+            row = changed(row, answers=await answered_by(self._tools.store, thread, row))
         ready = self._fit(row, thread)
         if isinstance(ready, Unfit):
             await self._end_unfit(row, ready)
@@ -159,7 +160,7 @@ class DeliveryWorker:
             return None
         if row.id in self._suspects and not self._at_most_once:
             self._suspects = {row_id for row_id in self._suspects if row_id != row.id}
-            row = replace(row, attempt=row.attempt + 1, unanswered=True)
+            row = changed(row, attempt=row.attempt + 1, unanswered=True)
             await self._outcomes.retry(row, self._tools.clock.now(), Outcome.UNKNOWN, _DIED)
         return await self._try(row)
 
@@ -261,9 +262,9 @@ class DeliveryWorker:
             )
             return None
         unanswered = row.unanswered or outcome is Outcome.UNKNOWN
-        again = replace(row, attempt=row.attempt + counts, available_at=again_at, tried_at=now, unanswered=unanswered)
+        again = changed(row, attempt=row.attempt + counts, available_at=again_at, tried_at=now, unanswered=unanswered)
         if self.paused and not self._resolves_later(error):
-            again = replace(again, available_at=now)
+            again = changed(again, available_at=now)
             await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)
             return await self._held(again, reason, logged)
         await self._outcomes.retry(again, now, outcome, reason, exchange, free=not counts)
@@ -325,10 +326,10 @@ class DeliveryWorker:
             )
             return None
         if self._pause.admits(row.id):  # the pause is over, or its next probe is due, since this try was written down
-            return replace(row, available_at=0)
+            return changed(row, available_at=0)
         self._pause.wait(row.id)
         until = gives_up if row.expires_at is None else min(gives_up, row.expires_at)
-        return replace(row, available_at=max(until, now + 1))
+        return changed(row, available_at=max(until, now + 1))
 
 
 def _outcome(error: SendError) -> Outcome:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.exceptions import Interrupted
@@ -36,6 +35,7 @@ from bridge.engine.turns.signing import NO_KEYS, Signer
 from bridge.engine.turns.silence import is_silent
 from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
+from bridge.frozen import changed
 from bridge.log import kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
@@ -156,14 +156,14 @@ class Dispatcher:
     async def work(self, row: InboxRow) -> InboxRow | None:
         """One turn: None when its event is settled, else the event as it is to be tried again."""
         if row.attempt == 0:
-            row = replace(row, attempt=1)
+            row = changed(row, attempt=1)
         if (end := self._unwritten.take(row.id)) is not None:
             return await self._unwritten.again(row, end)
         try:
             return await self._begun(row)
         except NoThread as error:
             log.warning("no_thread", thread=row.thread_id, event_key=row.key, reason=str(error))
-            return replace(row, available_at=self._clock.now() + _NO_THREAD)
+            return changed(row, available_at=self._clock.now() + _NO_THREAD)
 
     async def _begun(self, row: InboxRow) -> InboxRow | None:
         """The turn of an event that may begin."""
@@ -174,14 +174,14 @@ class Dispatcher:
             return await self._behind_itself(row, until)
         judged = await self._judge.judged(row)
         if judged is None:
-            return replace(row, available_at=self._clock.now() + DOUBT)
+            return changed(row, available_at=self._clock.now() + DOUBT)
         admitted = await self._probation.admitted(judged)
         return None if admitted is None else await self._begin(admitted)
 
     async def _behind_itself(self, row: InboxRow, until: int) -> InboxRow | None:
         """An event whose last run has not ended: it waits for that, and no longer than its tries could take."""
         if until > self._clock.now():
-            return replace(row, available_at=until)
+            return changed(row, available_at=until)
         await self._failures.give_up(row, "given up: its last run did not end")
         return None
 
@@ -209,7 +209,7 @@ class Dispatcher:
     async def _held_back(self, row: InboxRow, thread: ThreadRow, verdict: str | int) -> InboxRow | None:
         """An event of a contact that floods, which waits; or of a loop, whose conversation is held."""
         if isinstance(verdict, int):
-            return replace(row, available_at=verdict)
+            return changed(row, available_at=verdict)
         await self._store.commit_turn(self._builder.of_guarding(row, thread, f"loop guard: {verdict}"))
         self._meter.end(row, "guarded")
         self._guard.held(row, verdict)
@@ -220,13 +220,13 @@ class Dispatcher:
         now = self._clock.now()
         meant = await self._judge.meant(row, thread)
         if meant is None:
-            return replace(row, available_at=now + DOUBT)
+            return changed(row, available_at=now + DOUBT)
         batch = await self._gathering.batch(row, meant, thread)
         if (due_at := await self._gathering.due_at(batch, now)) > now:
-            return replace(row, attempt=batch.head.attempt, available_at=due_at)
+            return changed(row, attempt=batch.head.attempt, available_at=due_at)
         handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
-            return replace(parked, attempt=batch.head.attempt)
+            return changed(parked, attempt=batch.head.attempt)
         if self._outages.reason(handler):  # what fails for everybody is tried with one event: another may be the reason
             batch = batch.alone()
         try:
@@ -322,7 +322,7 @@ class Dispatcher:
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
     ) -> InboxRow | None:
         """A turn that raised: an error handler of the bot may answer it, else the turn is tried again or given up."""
-        row = replace(row, attempt=batch.head.attempt)
+        row = changed(row, attempt=batch.head.attempt)
         if isinstance(error, Interrupted):
             self._interruptions.count(batch)
             self._meter.end(row, "interrupted")
@@ -364,7 +364,7 @@ class Dispatcher:
     ) -> InboxRow | None:
         """The turn of a dialog that cannot go on: as an error handler answers a mistake, or as the script declares."""
         fate = await self._dialogs.fate(misfit, thread)
-        ended, mistake = replace(thread, dialog=None), HandlerError(misfit.mistake)
+        ended, mistake = changed(thread, dialog=None), HandlerError(misfit.mistake)
         recovered = bool(misfit.mistake) and await self._recovered(batch.alone(), ended, match, mistake)
         about = {"thread": row.thread_id, "event_key": row.key, "handler": misfit.dialog}
         log.error("dialog_changed", **about, reason=misfit.reason, outcome="finish" if recovered else fate.action)
