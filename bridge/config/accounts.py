@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from bridge.config.problems import KeyPath, problems_of
-from bridge.providers.optional import Polls, TellsFates, Warns
+from bridge.providers.optional import LimitsPaths, NamesItself, Polls, TellsFates, Warns
 from bridge.providers.registry import PLAYGROUND, provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
 from bridge.units import is_loopback
@@ -38,9 +38,11 @@ class Account:
     settings: AccountSettings
     inbound: InboundSettings | None = None
     polls: Polls | None = field(init=False, repr=False, compare=False)
-    """The provider, if it is one that polls; so with the next two. Found out once, for all bridges of a test."""
+    """The provider, if it is one that polls; so with the next ones. Found out once, for all bridges of a test."""
     tells_fates: TellsFates | None = field(init=False, repr=False, compare=False)
     warns: Warns | None = field(init=False, repr=False, compare=False)
+    names_itself: NamesItself | None = field(init=False, repr=False, compare=False)
+    limits_paths: LimitsPaths | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Look at what the provider can do."""
@@ -48,6 +50,8 @@ class Account:
         object.__setattr__(self, "polls", provider if isinstance(provider, Polls) else None)
         object.__setattr__(self, "tells_fates", provider if isinstance(provider, TellsFates) else None)
         object.__setattr__(self, "warns", provider if isinstance(provider, Warns) else None)
+        object.__setattr__(self, "names_itself", provider if isinstance(provider, NamesItself) else None)
+        object.__setattr__(self, "limits_paths", provider if isinstance(provider, LimitsPaths) else None)
 
     @property
     def is_real(self) -> bool:

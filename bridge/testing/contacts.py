@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import orjson
@@ -264,12 +265,11 @@ class Contact:
     def _choice(self, wanted: str) -> Button | str | None:
         """A button to press, or a number to type, in the latest message that has it."""
         folded = wanted.casefold()
-        line = re.compile(_LINE.format(re.escape(wanted)), re.IGNORECASE | re.MULTILINE)
         for seen in reversed(self.seen):
             for each in seen.choices:
                 if folded in {each.title.casefold(), each.key.casefold()}:
                     return each
-            if found := line.search(seen.text):
+            if found := _line_of(wanted).search(seen.text):
                 return found[1]
         return None
 
@@ -304,6 +304,11 @@ def _last_failure(errors: Sequence[BaseException]) -> str:
         return ""
     trace = readable(errors[-1]).replace("\n", "\n  ")
     return f"\nA turn failed, the last one so:\n  {trace}"
+
+
+@cache
+def _line_of(choice: str) -> re.Pattern[str]:
+    return re.compile(_LINE.format(re.escape(choice)), re.IGNORECASE | re.MULTILINE)
 
 
 def _fits(pattern: str | re.Pattern[str], seen: Seen, kind: str | None = None) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from dataclasses import dataclass, field
+from itertools import accumulate
 from random import Random
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,8 +49,7 @@ class Schedule:
         return cls(int(found[1]), {int(at): int(option) for at, option in pairs})
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(NamedTuple):
     """One decision: option `taken`, which is called `label`. Option 0 is what happens when all is calm."""
 
     at: int
@@ -79,7 +80,8 @@ class Decisions:
         elif self.calm:
             index = 0
         else:
-            index = self._rng.choices(range(len(options)), [each[1] for each in options])[0]
+            weights = [*accumulate(each[1] for each in options)]
+            index = bisect(weights, self._rng.random() * weights[-1], 0, len(weights) - 1)
         self.taken.append(Decision(at, index, options[index][0]))
         return index
 

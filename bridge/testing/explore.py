@@ -110,13 +110,20 @@ def _shown(failure: Failure) -> list[str]:
 class Exploration(Generic[R]):
     """What World.explore returns: call it with a scenario, or iterate over its worlds."""
 
-    def __init__(self, make: Callable[[Schedule, bool], R], *, seeds: Sequence[Schedule], shrinks: bool) -> None:
-        """`make` begins a world, that counts calls or not; `shrinks`: whether a failure is to be made smaller."""
+    def __init__(
+        self, make: Callable[[Schedule, bool], R], *, seeds: Sequence[Schedule], shrinks: bool, counts: bool
+    ) -> None:
+        """`make` begins a world, that counts calls or not; `shrinks`: whether a failure is to be made smaller.
+
+        A scenario is asked for its count as soon as it wants one. The body of a loop cannot be run again: its worlds
+        count if `counts`.
+        """
         self._make = make
         self._seeds = seeds
         self._shrinks = shrinks
         self._open: R | None = None
         self._counts = False
+        self._counts_in_loops = counts
         self.current: Schedule | None = None
         """The schedule of the world that is being looked at, while it is."""
         self.runs = 0
@@ -142,7 +149,7 @@ class Exploration(Generic[R]):
         for schedule in self._seeds:
             self.current = schedule
             self.close()
-            self._open = self._make(schedule, True)
+            self._open = self._make(schedule, self._counts_in_loops)
             random.seed(f"test {schedule.seed}")
             yield self._open
             self.runs += 1

@@ -43,6 +43,9 @@ class FaultBudget:
                 raise ValueError(f"there is no fault {short!r}; there are {', '.join(KNOWN)}")
             self._left[name] = KNOWN[name] if times is None or times is True else int(times)
 
+    def __bool__(self) -> bool:
+        return any(self._left.values())
+
     def __contains__(self, name: str) -> bool:
         return self._left.get(name, 0) > 0
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -21,7 +20,7 @@ from bridge.providers.port import Response
 from bridge.testing.loop import Inline, VirtualClock, VirtualLoop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, MutableMapping, MutableSequence, Sequence
+    from collections.abc import Callable, Mapping, MutableSequence, Sequence
 
     from bridge.config.accounts import Account
     from bridge.config.load import Config
@@ -98,6 +97,7 @@ class Life:
         self._transport = _Wire(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
         self._door = _Door(self, {each.provider.base_url: name for name, each in setting.config.accounts.items()})
         self._rng = Random(seed)
+        self._lines = structlog.testing.LogCapture()
         self._store: Volatile | None = None
         self.bridge: Bridge
         self.started: asyncio.Task[None]
@@ -149,13 +149,13 @@ class Life:
 
     def run(self) -> None:
         """All that is ready, until everything waits for the world or for a time to come."""
-        with _all_lines() as lines:
-            self.loop.run_ready()
-        for line in lines:
+        _logging_to(self._lines, self.loop.run_ready)
+        for line in self._lines.entries:
             error = line.get("traceback")
             if line["event"] == "turn_failed" and isinstance(error, BaseException):
                 self._setting.errors.append(error)
             self._setting.log.append(dict(traced(None, "", line)))
+        self._lines.entries.clear()
         for task in (self.started, self.stopped):
             if task is not None and task.done() and not task.cancelled() and (error := task.exception()):
                 raise error
@@ -185,8 +185,7 @@ class Life:
     def vanish(self) -> None:
         """End it for good."""
         self.points.clear()
-        with _all_lines():
-            self.loop.abandon()
+        _logging_to(self._lines, self.loop.abandon)
 
     async def _open(self, url: str, _: Sequence[EncryptionKey]) -> Store:
         del url
@@ -276,16 +275,18 @@ async def _within(seconds: float, verdict: Verdict) -> bool:
     return verdict.seconds <= seconds
 
 
-@contextmanager
-def _all_lines() -> Iterator[list[MutableMapping[str, Any]]]:
-    """What is logged, whatever of it this process would write; as structlog's capture_logs, but for every step."""
-    usual, capture = structlog.get_config(), structlog.testing.LogCapture()
+def _logging_to(capture: structlog.testing.LogCapture, work: Callable[[], None]) -> None:
+    """Do what is logged there, whatever of it this process would write; as structlog's capture_logs, many times."""
+    usual = structlog.get_config()
     processors = usual["processors"]  # loggers that were bound before hold this very list
     before = [*processors]
     processors[:] = [capture]
-    structlog.configure(processors=processors, wrapper_class=_OF_ALL_LEVELS)
+    filters = usual["wrapper_class"] is not _OF_ALL_LEVELS
+    if filters:
+        structlog.configure(wrapper_class=_OF_ALL_LEVELS)
     try:
-        yield capture.entries
+        work()
     finally:
         processors[:] = before
-        structlog.configure(processors=processors, wrapper_class=usual["wrapper_class"])
+        if filters:
+            structlog.configure(wrapper_class=usual["wrapper_class"])

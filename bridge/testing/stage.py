@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache, partial
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from bridge.emulation.files import Files
 from bridge.engine.media.contents import Memory
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from bridge.testing.life import Point
 
 T = TypeVar("T")
+
+_Option: TypeAlias = "tuple[str, float, Callable[[], None]]"
+"""Something that may happen next: what it is, how much it weighs, and what to do."""
 
 _REPEAT: Final = SECOND
 """After how long a provider posts a webhook again that was not answered 200."""
@@ -69,14 +72,6 @@ class _Profiler(Protocol):
     def enable(self) -> object: ...
 
 
-class _Option(NamedTuple):
-    """Something that may happen next."""
-
-    label: str
-    weight: float
-    do: Callable[[], None]
-
-
 class Stage:
     """The outside of a bridge, and one life of it after the other."""
 
@@ -95,7 +90,6 @@ class Stage:
         self._begins: dict[CodeType, int] = {}
         self.surroundings = Surroundings()
         self._lasting = any(each in faults for each in LASTING)
-        self._at_points = [each for each in _AT_POINTS if each[1] in faults]
         self.emulators: dict[str, Emulator] = {
             name: blueprint.emulator(name, lambda: self.now, Random(f"{name} {seed}")) for name in blueprint.accounts
         }
@@ -165,7 +159,7 @@ class Stage:
         if may_wait is not None and options and not self.life.points:
             at = self._next_at()
             if at is not None and at <= may_wait:
-                options.append(_Option("the webhooks are held up", _LIKELY, lambda: self.jump(at)))
+                options.append(("the webhooks are held up", _LIKELY, partial(self.jump, at)))
         if not options:
             return False
         self._steps += 1
@@ -174,9 +168,9 @@ class Stage:
         taken = self.choices.pick(options)
         if taken:
             self.turned = len(self.trace)
-        chosen = options[taken]
-        self._note(chosen.label)
-        chosen.do()
+        label, _, do = options[taken]
+        self._note(label)
+        do()
         self._go_on()
         return True
 
@@ -240,20 +234,18 @@ class Stage:
 
     def _options(self) -> list[_Option]:
         """What may happen next: first what happens when all is calm."""
-        points = self.life.points
-        ready = self._ready()
-        calm = [_Option(point.label, 1.0, partial(self._pass, point)) for point in points]
-        calm += [_Option(posting.label, self._haste, partial(self._deliver, posting)) for posting in ready]
-        if not calm:
-            return []
-        return calm + [fault for point in points for fault in self._faults_at(point)] + self._other_faults(ready)
-
-    def _pass(self, point: Point) -> None:
-        self.surroundings.let(point, self.now)
+        points, ready, now = self.life.points, self._ready(), self.life.loop.now
+        options: list[_Option] = [(point.label, 1.0, partial(self.surroundings.let, point, now)) for point in points]
+        options += [(posting.label, self._haste, partial(self._deliver, posting)) for posting in ready]
+        if options and self.faults:
+            for point in points:
+                options += self._faults_at(point)
+            options += self._other_faults(ready)
+        return options
 
     def _ready(self) -> list[Posting]:
         """The webhooks that may arrive now."""
-        if not self.life.started.done():
+        if not self._postings or not self.life.started.done():
             return []
         now = self.life.loop.now
         waiting = [each for each in self._postings if each.task is None and each.not_before <= now]
@@ -261,32 +253,32 @@ class Stage:
 
     def _faults_at(self, point: Point) -> list[_Option]:
         """What may go wrong where something waits."""
+        label = point.label
+        if point.kind == "store" and not label.startswith("before"):
+            return []
         faults: list[tuple[str, str, Callable[[], None]]] = [
             (fault, what, partial(point.go, verdict))
-            for kind, fault, verdict, what in self._at_points
-            if point.kind == kind and fault in self.faults and (kind != "store" or point.label.startswith("before"))
+            for fault, verdict, what in _AT_POINTS[point.kind]
+            if fault in self.faults
         ]
-        if not self.life.started.done() or point.label == _LOOK:  # a bridge that cannot start ends: that is a crash
+        if not self.life.started.done() or label == _LOOK:  # a bridge that cannot start ends: that is a crash
             faults = [each for each in faults if each[0] != "store_fails"]
         if point.kind == "request" and self._lasting:
             faults += [each for each in self.surroundings.at_request(point, self.now) if each[0] in self.faults]
-        return [_Option(f"{what} ({point.label})", _LIKELY, self._spending(fault, do)) for fault, what, do in faults]
+        return [(f"{what} ({label})", _LIKELY, partial(self._spend, fault, do)) for fault, what, do in faults]
 
-    def _spending(self, fault: str, do: Callable[[], None]) -> Callable[[], None]:
-        def spend() -> None:
-            self.faults.spend(fault)
-            do()
-
-        return spend
+    def _spend(self, fault: str, do: Callable[[], None]) -> None:
+        self.faults.spend(fault)
+        do()
 
     def _other_faults(self, ready: Sequence[Posting]) -> list[_Option]:
         found: list[_Option] = []
         if "duplicate" in self.faults:
             weight = _LIKELY * self._haste
-            found += [_Option(f"{each.label}, to be repeated", weight, self._repeating(each)) for each in ready]
+            found += [(f"{each.label}, to be repeated", weight, partial(self._repeat, each)) for each in ready]
         if self._lasting and self.life.serves:
             found += [
-                _Option(what, _RARE, self._spending(fault, do))
+                (what, _RARE, partial(self._spend, fault, do))
                 for fault, what, do in self.surroundings.at_any_time(self.life)
                 if fault in self.faults
             ]
@@ -294,17 +286,14 @@ class Stage:
             doing = ", ".join(each.label for each in self.life.points) or "nothing"
 
             weight = _RARE if self.life.started.done() else _RARE / 10  # there is more to break once it runs
-            found.append(_Option(f"crash (while: {doing})", weight, self._spending("crash", self.crash)))
+            found.append((f"crash (while: {doing})", weight, partial(self._spend, "crash", self.crash)))
         return found
 
-    def _repeating(self, posting: Posting) -> Callable[[], None]:
-        def do() -> None:
-            self.faults.spend("duplicate")
-            again = Posting(posting.account, posting.hook, f"{posting.label} (repeated)", after=(posting,))
-            self._postings.append(again)
-            self._deliver(posting)
-
-        return do
+    def _repeat(self, posting: Posting) -> None:
+        self.faults.spend("duplicate")
+        again = Posting(posting.account, posting.hook, f"{posting.label} (repeated)", after=(posting,))
+        self._postings.append(again)
+        self._deliver(posting)
 
     def _deliver(self, posting: Posting) -> None:
         posting.task = self.life.deliver(self._blueprint.config.accounts[posting.account], posting.hook)
@@ -354,10 +343,9 @@ class Stage:
 
 _maker: Final = cache(volatile_type)
 
-_AT_POINTS: Final = (
-    ("request", "provider_down", "down", "the provider cannot be reached"),
-    ("answer", "lost_answer", "lost", "the answer is lost"),
-    ("store", "slow_store", "slow", "the store is slow"),
-    ("store", "store_fails", "fails", "the store fails"),
-)
+_AT_POINTS: Final = {
+    "request": (("provider_down", "down", "the provider cannot be reached"),),
+    "answer": (("lost_answer", "lost", "the answer is lost"),),
+    "store": (("slow_store", "slow", "the store is slow"), ("store_fails", "fails", "the store fails")),
+}
 """Where which fault can happen, what it is called there, and in words."""

@@ -59,29 +59,29 @@ class Surroundings:
 
         return [
             ("gateway_away", "the gateway goes away", leave),
-            *(("pool_exhausted", f"all connections are taken for {s} s", partial(fill, s)) for s in FULL),
+            *[("pool_exhausted", what, partial(fill, seconds)) for what, seconds in _POOLS],
         ]
 
     def at_any_time(self, life: Life) -> list[tuple[str, str, Callable[[], None]]]:
         """What may befall a bridge that serves, in the same form."""
-        if self.ahead:
-            settings = [("the clock is set right", 0)]
-        else:
-            settings = [("the clock is set 90 min ahead", LEAP), ("the clock is set 90 min back", -LEAP)]
+        settings = _RIGHT if self.ahead else _WRONG
         return [
-            *(("slow_shutdown", f"stop, with answers {late:g} s late", _stopping(life, late)) for late in LATE),
-            *(("clock_set", what, partial(self._set, ahead)) for what, ahead in settings),
+            *[("slow_shutdown", what, partial(_stop, life, late)) for what, late in _STOPS],
+            *[("clock_set", what, partial(self._set, ahead)) for what, ahead in settings],
         ]
 
     def _set(self, ahead: int) -> None:
         self.ahead = ahead
 
 
-def _stopping(life: Life, late: float) -> Callable[[], None]:
-    def stop() -> None:
-        for point in life.points:
-            if point.kind == "answer":
-                point.go("late", late)
-        life.stop()
+def _stop(life: Life, late: float) -> None:
+    for point in life.points:
+        if point.kind == "answer":
+            point.go("late", late)
+    life.stop()
 
-    return stop
+
+_POOLS: Final = [(f"all connections are taken for {seconds} s", seconds) for seconds in FULL]
+_STOPS: Final = [(f"stop, with answers {late:g} s late", late) for late in LATE]
+_RIGHT: Final = [("the clock is set right", 0)]
+_WRONG: Final = [("the clock is set 90 min ahead", LEAP), ("the clock is set 90 min back", -LEAP)]

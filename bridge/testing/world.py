@@ -86,7 +86,7 @@ class World(Watched):
             replay: A seed or a schedule, as `explore` prints it.
             make: Builds the Bridge; for tests of the engine itself.
             blueprint: All of the above but faults and replay, made already for several worlds.
-            counts: Whether `calls` can be asked; a run without is twice as fast.
+            counts: Whether `calls` can be asked, also in loops over `explore()`; a run without is twice as fast.
             at: When it begins, with a time zone; 2025-10-10 09:00 UTC by itself.
             events: Whether somebody follows the conversations; `World.events` is what they were told.
 
@@ -315,12 +315,12 @@ class World(Watched):
             Counterexample: the scenario failed; its text tells the smallest schedule that was found to fail.
         """
         only = replay if replay is not None else self.forced
+        blueprint = self._blueprint_in_use
         exploration = Exploration(
-            lambda schedule, counts: World(
-                blueprint=self._blueprint_in_use(), faults=faults, replay=schedule, counts=counts
-            ),
+            lambda schedule, counts: World(blueprint=blueprint(), faults=faults, replay=schedule, counts=counts),
             seeds=[Schedule.read(only)] if only is not None else Schedule.each(seeds),
             shrinks=only is None,
+            counts=self._stage.counts,
         )
         self.exploration = exploration
         return exploration if scenario is None else exploration(scenario)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from ..records import EVENT_OPEN, MESSAGE_OPEN
@@ -169,6 +170,12 @@ def _is_emptied(db: sqlite3.Connection, schema: int | None) -> bool:
     if db.in_transaction or _schema_version(db) != schema or db.execute("PRAGMA page_count").fetchone()[0] > _PAGES:
         return False
     tables = db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
-    for (table,) in tables:
+    for (table,) in db.execute(_used(tuple(name for (name,) in tables))).fetchall():
         db.execute(f"DELETE FROM {table}")
     return True
+
+
+@cache
+def _used(tables: tuple[str, ...]) -> str:
+    """Asks which of the tables have rows: most stay empty, and a DELETE takes longer than the question about all."""
+    return " UNION ALL ".join(f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {table})" for table in tables)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -70,6 +71,7 @@ tries: Counter[str] = Counter()
 """How often an event was tried, known outside of the engine and beyond the death of a process."""
 
 
+@cache
 def adding_up() -> Router:
     """A bot whose every turn adds to the state, and says what it made of it."""
     plain, typed = Router("plain"), Router("typed", state=Tally)

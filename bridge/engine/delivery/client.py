@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from dataclasses import field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import orjson
@@ -98,16 +98,28 @@ class Client:
         `vault` is where a credential is shared with other processes.
         """
         self._provider = provider
+        self._settings = settings
+        self._inbound = inbound
         self._transport = transport
         self._clock = clock
         self._timeout = settings.timeout
-        self._redaction = Redaction(secrets_of(settings, inbound))
-        self._credentials = Credentials(provider, clock, vault, self._redaction.add)
+        self._credentials = Credentials(provider, clock, vault, self._hide)
         self._free = connections
         self._line: deque[asyncio.Future[None]] = deque()
         """Requests that wait for another one's connection."""
-        paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
-        self._limiter = Limiter(settings.rate, paths, clock)
+
+    @cached_property
+    def _limiter(self) -> Limiter:
+        """Made with the first request, as is the next one: many accounts rest for long."""
+        paths = self._provider.path_rate if isinstance(self._provider, LimitsPaths) else None
+        return Limiter(self._settings.rate, paths, self._clock)
+
+    @cached_property
+    def _redaction(self) -> Redaction:
+        return Redaction(secrets_of(self._settings, self._inbound))
+
+    def _hide(self, token: str) -> None:
+        self._redaction.add(token)
 
     @property
     def renew_at(self) -> int | None:

@@ -19,7 +19,6 @@ from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, 
 from bridge.frozen import changed
 from bridge.log import log, outcome_of
 from bridge.planning.plan import Bar
-from bridge.providers.optional import LimitsPaths
 from bridge.providers.port import Outbound
 from bridge.store.answering import answered_by
 from bridge.store.consent import forbids
@@ -57,6 +56,7 @@ class DeliveryWorker:
         self.account = account.name
         self.name = f"delivery {account.name}"
         self._provider = account.provider
+        self._limits_paths = account.limits_paths is not None
         self._settings = account.settings
         self.client = client
         self._tools = tools
@@ -240,7 +240,7 @@ class DeliveryWorker:
         logged = outcome_of(error)
         blame = blame_of(
             error,
-            path_limits=isinstance(self._provider, LimitsPaths),
+            path_limits=self._limits_paths,
             harmless=self._settings.provider_dedupes,
         )
         self._tell(row, error, blame, reason)
