@@ -38,7 +38,7 @@ from bridge.engine.turns.sending import Sender
 from bridge.engine.turns.signing import Signer
 from bridge.engine.watchdog import Watchdog
 from bridge.providers.nobody import Nobody
-from bridge.providers.optional import NamesItself
+from bridge.providers.optional import OWN_ID
 from bridge.providers.port import AccountSettings
 from bridge.routing.router import rulebook_of
 from bridge.store.retention import Kept
@@ -366,7 +366,7 @@ def _guard(config: Config) -> GuardPolicy:
     """The bounds, and by whom a contact is one of our own accounts."""
     guard = config.guard
     providers = (account.provider for account in config.accounts.values())
-    own = [provider.own_id or "" for provider in providers if isinstance(provider, NamesItself)]
+    own = [getattr(provider, OWN_ID, None) or "" for provider in providers]
     return GuardPolicy(
         turns_per_minute=guard.turns_per_minute,
         repeats=guard.repeats,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from bridge.providers.port import Request, Response
 
@@ -144,6 +144,11 @@ class LimitsPaths(Protocol):
     """Allows so much for each method and path, beside whatever the account as a whole may do."""
 
     path_rate: PerPeriod
+
+
+PATH_RATE: Final = "path_rate"
+OWN_ID: Final = "own_id"
+"""Of LimitsPaths and NamesItself, where it is asked often: `isinstance` is a hundred times slower for a protocol."""
 
 
 @runtime_checkable

@@ -15,7 +15,7 @@ from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreErr
 from bridge.frozen import dataclass
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
-from bridge.providers.optional import LimitsPaths, ServesMedia
+from bridge.providers.optional import PATH_RATE, ServesMedia
 from bridge.providers.redaction import Redaction, secrets_of
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bridge.engine.delivery.transport import Leaving, Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
     from bridge.store.shares import Use
+    from bridge.units import PerPeriod
 
 T = TypeVar("T")
 
@@ -105,7 +106,7 @@ class Client:
         self._free = connections
         self._line: deque[asyncio.Future[None]] = deque()
         """Requests that wait for another one's connection."""
-        paths = provider.path_rate if isinstance(provider, LimitsPaths) else None
+        paths: PerPeriod | None = getattr(provider, PATH_RATE, None)
         self._limiter = Limiter(settings.rate, paths, clock)
 
     @property

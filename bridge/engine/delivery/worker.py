@@ -17,7 +17,7 @@ from bridge.engine.lanes import Lanes
 from bridge.errors import Broken, ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, StoreError
 from bridge.log import log, outcome_of
 from bridge.planning.plan import Bar
-from bridge.providers.optional import LimitsPaths
+from bridge.providers.optional import PATH_RATE
 from bridge.providers.port import Outbound
 from bridge.store.answering import answered_by
 from bridge.store.consent import forbids
@@ -238,7 +238,7 @@ class DeliveryWorker:
         logged = outcome_of(error)
         blame = blame_of(
             error,
-            path_limits=isinstance(self._provider, LimitsPaths),
+            path_limits=hasattr(self._provider, PATH_RATE),
             harmless=self._settings.provider_dedupes,
         )
         self._tell(row, error, blame, reason)
