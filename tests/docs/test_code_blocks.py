@@ -45,10 +45,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-@pytest.mark.usefixtures("counted")
 @every_page
-def test_the_code_of_a_page_runs_from_top_to_bottom(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    give_secrets(page.read_text("utf-8"), folder, monkeypatch)
+def test_the_code_of_a_page_runs_from_top_to_bottom(
+    page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    text = page.read_text("utf-8")
+    if ".calls(" in text:
+        request.getfixturevalue("counted")
+    give_secrets(text, folder, monkeypatch)
     monkeypatch.setattr("bridge.cli.check.resolved", lambda _: {})  # a test asks no network
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for block in blocks_of(page, "python", "toml", "sql"):

@@ -224,8 +224,17 @@ def answer(status: int, content: Any = None, body: bytes | None = None, **header
 
 def webhook(content: Mapping[str, Any], channel: str | None = None) -> Webhook:
     """A webhook as the bridge hands it to `parse`."""
-    try:
-        body = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:  # half a character stands in JSON only as an escape
-        body = json.dumps(content, separators=(",", ":")).encode()
+    body = body_of(content)
     return Webhook(channel=channel, body=body, json=read_object(body), received_at=RECEIVED_AT)
+
+
+def body_of(content: Mapping[str, Any]) -> bytes:
+    """A webhook's JSON."""
+    try:
+        return _AS_IT_IS.encode(content).encode()
+    except UnicodeEncodeError:  # half a character stands in JSON only as an escape
+        return _ESCAPED.encode(content).encode()
+
+
+_AS_IT_IS: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ESCAPED: Final = json.JSONEncoder(separators=(",", ":"))
