@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .memory import ThreadMemory
     from .results import Result
-    from .suspects import Marking, Marks
+    from .suspects import Marks
     from .unreadable import Unreadable
 
 SLOTS: Final = {"in": "inbox", "out": "outbox"}
@@ -42,8 +42,6 @@ class Owner(ABC):
         """Nothing is written until the writer starts."""
         self._memory = memory
         self._marks = marks
-        self.mark: Marking = _unmarked if marks is None else marks.mark
-        """Note that a row ("in" or "out") is being worked on in this very moment: twice a turn, twice a delivery."""
         self._listener: Listener | None = None
         self._followers: Followers | None = None
         self._writer = Writer(self._transact, self._tell, self._broke)
@@ -221,6 +219,11 @@ class Owner(ABC):
         """Note durably who asked for a change."""
         await self._writer.put(Unit("audit", entry))
 
+    def mark(self, slot: str, row_id: int, *, running: bool) -> None:
+        """Note that a row ("in" or "out") is being worked on in this very moment."""
+        if self._marks is not None:
+            self._marks.mark(slot, row_id, running=running)
+
     def suspects(self, slot: str) -> frozenset[int]:
         """The rows that were being worked on when the last process died."""
         return self._marks.suspects[slot] if self._marks is not None else frozenset()
@@ -257,10 +260,6 @@ class Owner(ABC):
     def _broke(self, error: Exception) -> None:
         if self._listener is not None:
             self._listener.broken(error)
-
-
-def _unmarked(slot: str, row_id: int, *, running: bool) -> None:
-    """Where nothing outlives the process."""
 
 
 def indexes_by_kind(units: Sequence[Unit]) -> dict[str, list[int]]:

@@ -38,12 +38,6 @@ _Slots: TypeAlias = "dict[str, tuple[dict[int, int], list[int]]]"
 """Of each kind the cell of each row that is marked, and the cells that are free."""
 
 
-class Marking(Protocol):
-    """Begins or ends work on a row."""
-
-    def __call__(self, slot: str, row_id: int, *, running: bool) -> None: ...  # noqa: D102 - as the class says
-
-
 class Marks(Protocol):
     """Which rows are being worked on, and which were when the last process died."""
 
