@@ -94,8 +94,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         """In each round what was ready when it began, then what is due, as in asyncio's own loops."""
         ready, now = self._ready, self.time()
         while True:
-            self._forget_cancelled()
-            timers = self._scheduled
+            timers = self._timers()
             while timers and timers[0].when() < now + _NOTHING:
                 timer = heappop(timers)
                 timer.is_set = False
@@ -109,8 +108,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         left = min(timers[0].when() - now, _LONGEST) if timers else None
         self.next_at = None if left is None else self.now + max(1, round(left * SECOND))
 
-    def _forget_cancelled(self) -> None:
-        """Timers that were cancelled and come first, or all of them where they are many: at the times of asyncio."""
+    def _timers(self) -> list[_Timer]:
+        """Without those that were cancelled and come first, or without all of them where they are many: as asyncio."""
         timers = self._scheduled
         if len(timers) > _MANY and self._cancelled > len(timers) // 2:
             for timer in timers:
@@ -122,6 +121,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
             while timers and timers[0].cancelled():
                 heappop(timers).is_set = False
                 self._cancelled -= 1
+        return self._scheduled
 
     def _finish(self, generator: AsyncGenerator[Any, Any]) -> None:
         """Let an asynchronous generator that nobody goes on with come to its end."""

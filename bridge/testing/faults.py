@@ -26,8 +26,8 @@ KNOWN: Final[Mapping[str, int]] = {
 _SHORT: Final[Mapping[str, str]] = {"dup": "duplicate", "down": "provider_down"}
 
 
-class FaultBudget:
-    """How often each fault may still happen."""
+class FaultBudget(dict[str, int]):
+    """How often each fault may still happen; those that may not are not in it."""
 
     def __init__(self, given: Iterable[str] | Mapping[str, int | bool | None] = ()) -> None:
         """A set of names, or a dict of how often each may happen at most (True, None: as often as usual).
@@ -36,19 +36,19 @@ class FaultBudget:
             ValueError: there is no such fault.
         """
         asked = given.items() if isinstance(given, Mapping) else ((name, None) for name in given)
-        self._left: dict[str, int] = {}
+        super().__init__()
         for short, times in sorted(asked):
             name = _SHORT.get(short, short)
             if name not in KNOWN:
                 raise ValueError(f"there is no fault {short!r}; there are {', '.join(KNOWN)}")
-            self._left[name] = KNOWN[name] if times is None or times is True else int(times)
-
-    def __bool__(self) -> bool:
-        return any(self._left.values())
-
-    def __contains__(self, name: str) -> bool:
-        return self._left.get(name, 0) > 0
+            self[name] = KNOWN[name] if times is None or times is True else int(times)
+            self._forget(name)
 
     def spend(self, name: str) -> None:
         """It happened once more."""
-        self._left[name] -= 1
+        self[name] -= 1
+        self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        if self[name] <= 0:
+            del self[name]

@@ -234,7 +234,8 @@ class Stage:
 
     def _options(self) -> list[_Option]:
         """What may happen next: first what happens when all is calm."""
-        points, ready, now = self.life.points, self._ready(), self.life.loop.now
+        life, ready = self.life, self._ready()
+        points, now = life.points, life.loop.now
         options: list[_Option] = [(point.label, 1.0, partial(self.surroundings.let, point, now)) for point in points]
         options += [(posting.label, self._haste, partial(self._deliver, posting)) for posting in ready]
         if options and self.faults:
@@ -247,7 +248,7 @@ class Stage:
         """The webhooks that may arrive now."""
         if not self._postings or not self.life.started.done():
             return []
-        now = self.life.loop.now
+        now = self.now
         waiting = [each for each in self._postings if each.task is None and each.not_before <= now]
         return [each for each in waiting if not each.after or all(before.done for before in each.after)]
 
@@ -273,19 +274,19 @@ class Stage:
 
     def _other_faults(self, ready: Sequence[Posting]) -> list[_Option]:
         found: list[_Option] = []
+        life = self.life
         if "duplicate" in self.faults:
             weight = _LIKELY * self._haste
             found += [(f"{each.label}, to be repeated", weight, partial(self._repeat, each)) for each in ready]
-        if self._lasting and self.life.serves:
+        if self._lasting and life.serves:
             found += [
                 (what, _RARE, partial(self._spend, fault, do))
-                for fault, what, do in self.surroundings.at_any_time(self.life)
+                for fault, what, do in self.surroundings.at_any_time(life)
                 if fault in self.faults
             ]
         if "crash" in self.faults:
-            doing = ", ".join(each.label for each in self.life.points) or "nothing"
-
-            weight = _RARE if self.life.started.done() else _RARE / 10  # there is more to break once it runs
+            doing = ", ".join([each.label for each in life.points]) or "nothing"
+            weight = _RARE if life.started.done() else _RARE / 10  # there is more to break once it runs
             found.append((f"crash (while: {doing})", weight, partial(self._spend, "crash", self.crash)))
         return found
 
@@ -301,17 +302,18 @@ class Stage:
 
     def _go_on(self) -> None:
         """Run what became ready, and look which webhooks were answered."""
+        life = self.life
         if self.counts:
             before = sys.getprofile()
             sys.setprofile(self._count)
             try:
-                self.life.run()
+                life.run()
             finally:
                 sys.setprofile(before if callable(before) else None)
                 if isinstance(before, _Profiler):
                     before.enable()
         else:
-            self.life.run()
+            life.run()
         for each in [*self._posted]:
             if each.task is None or not each.task.done():
                 continue
@@ -321,7 +323,7 @@ class Stage:
                 self._postings.remove(each)
             else:
                 each.task, each.not_before = None, self.now + _REPEAT
-        if self.life.stopped is not None and self.life.stopped.done():
+        if life.stopped is not None and life.stopped.done():
             self._restart()
 
     def _count(self, frame: FrameType, event: str, _: object) -> None:

@@ -14,7 +14,7 @@ from bridge import Image, Message, Router, Text, Turn
 from bridge.routing.router import rulebook_of
 from bridge.testing.decisions import Schedule
 from bridge.testing.spans import seconds_of
-from bridge.testing.stage import Stuck
+from bridge.testing.stage import NotCounted, Stuck
 from bridge.testing.world import World
 from tests.support.worlds import ALL, CHANNELS, counted, counting, refunded, shop
 
@@ -219,6 +219,19 @@ async def test_calls_are_counted_however_often_a_coroutine_goes_on() -> None:
         assert other.calls(charge) == 0
         with pytest.raises(TypeError, match="no function written in Python"):
             world.calls(len)
+
+
+@pytest.mark.parametrize("counts", [True, False])
+async def test_the_worlds_of_a_loop_count_calls_where_their_world_does(counts: bool) -> None:  # noqa: FBT001 - a case
+    router = counting()
+    with World(router, counts=counts) as world:
+        async for each in world.explore(seeds=2):
+            await counted(each)
+            if counts:
+                assert each.calls(rulebook_of(router).match) > 2
+            else:
+                with pytest.raises(NotCounted):
+                    each.calls(rulebook_of(router).match)
 
 
 async def test_accounts_can_be_added_and_changed() -> None:
