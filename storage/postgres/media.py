@@ -39,13 +39,16 @@ _KEEP_TYPES: Final = "text bigint text text bigint text bigint text"
 _KEEP: Final = f"INSERT INTO media ({KEEP_VALUES}) SELECT * FROM {unnest(*_KEEP_TYPES.split())}"
 OF_EVENTS: Final = f"SELECT {MEDIUM} FROM media m WHERE m.inbox_id = ANY($1::bigint[])"
 _CLAIM: Final = f"""
-UPDATE media m SET holder = $4 FROM (
+UPDATE media m SET holder = $4 WHERE m.id = ANY(ARRAY(
     SELECT w.id FROM media w WHERE w.{WAITING} AND w.account = $1 AND w.available_at <= $2
         AND (w.holder IS NULL OR w.holder = $4 OR NOT EXISTS (SELECT 1 FROM processes p WHERE p.epoch = w.holder))
-    ORDER BY w.available_at, w.id LIMIT $3 FOR UPDATE SKIP LOCKED) free
-WHERE m.id = free.id RETURNING {MEDIUM}
+    ORDER BY w.available_at, w.id LIMIT $3 FOR UPDATE SKIP LOCKED))
+RETURNING {MEDIUM}
 """
-"""Media are in no order: what another process is about to claim is left to it."""
+"""Media are in no order: what another process is about to claim is left to it.
+
+The array is made once. A join may ask anew for each row, and what was changed is skipped then: more than $3 are claimed.
+"""
 _NEXT: Final = f"SELECT min(available_at) FROM media WHERE {WAITING} AND account = $1 AND available_at > $2"
 _RETRY: Final = f"""
 UPDATE media SET attempt = $1, available_at = $2, error = $3, holder = NULL WHERE id = $4 AND {WAITING}

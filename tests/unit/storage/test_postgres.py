@@ -12,7 +12,8 @@ import pytest
 from bridge.errors import Broken, NewerSchema, StoreError, Unavailable
 from bridge.store.opening import open_reader, open_store
 from bridge.store.records import READ_BYTES, Receipt
-from bridge.testing.contract.store.desk import Desk, arrival, given_up
+from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up
+from bridge.testing.contract.store.media import photo
 from storage.postgres import process
 from storage.postgres.connection import address_of, connect, translate
 from tests.support.postgres import empty_store, new_database, plain, process_of
@@ -212,6 +213,15 @@ async def test_suspects_are_the_open_rows_that_were_running_when_the_process_die
     assert {*desk.store.suspects("in")} == {second.id}
     assert desk.store.deaths("in", second.id) == 1
     await desk.store.close()
+
+
+async def test_a_claim_of_media_takes_no_more_than_it_wants_whatever_the_planner_expects(desk: Desk) -> None:
+    """Of a table that had one row when it was last looked at, it goes through each row and asks anew what is free."""
+    await desk.receive(photo("first"))
+    await outside(desk.url, "ANALYZE threadbridge.media")
+    await desk.receive(*(photo(f"{at}") for at in range(5)))
+    rows, _ = await desk.store.claim_media(AT, 2)
+    assert len(rows) == 2
 
 
 @pytest.mark.parametrize(
