@@ -47,7 +47,7 @@ RETURNING {MEDIUM}
 """
 """Media are in no order: what another process is about to claim is left to it.
 
-The array is made once. A join may ask anew for each row, and what was changed is skipped then: more than $3 are claimed.
+The array is made once. A join may ask anew for each row, and skips what was changed: more than $3 would be claimed.
 """
 _NEXT: Final = f"SELECT min(available_at) FROM media WHERE {WAITING} AND account = $1 AND available_at > $2"
 _RETRY: Final = f"""
