@@ -7,8 +7,6 @@ COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.1
 	--custom-compile-command 'make lock' $(ARGS)
 BESIDE = -n auto --dist worksteal
 ONE_MORE = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') # workers: tests wait for disks and processes in between
-# The tests' files lie in memory where it has room, and go with the test that passed.
-QUICK = TMPDIR=$$($(BIN)/python -m tests.support.quick_folder) $(BIN)/pytest -o tmp_path_retention_policy=failed
 
 .DEFAULT_GOAL := help
 .PHONY: demo test fast check format soak bench peers mutants docs dist sbom release audit lock clean help
@@ -19,10 +17,10 @@ demo: .venv/installed ## Chat with a bot at http://127.0.0.1:8080/console (PORT=
 	$(BIN)/threadbridge demo --port $(PORT)
 
 test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" on one)
-	$(QUICK) -q -m "not soak" $(BESIDE) -n $(ONE_MORE) $(ARGS)
+	$(BIN)/pytest -q -m "not soak" $(BESIDE) -n $(ONE_MORE) $(ARGS)
 
 fast: .venv/tested ## Run the quick ones of the unit tests, in under a minute
-	$(QUICK) -q -m "not soak and not slow" $(BESIDE) -n $(ONE_MORE) tests/unit $(ARGS)
+	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) -n $(ONE_MORE) tests/unit $(ARGS)
 
 check: .venv/tested ## Types (mypy; pyright for what authors write), lint, formatting, architecture
 	$(BIN)/ruff check .
