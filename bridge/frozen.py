@@ -24,7 +24,7 @@ else:
     changed = msgspec.structs.replace
 
     def dataclass(*, frozen: bool = False, eq: bool = True, kw_only: bool = False, **options: bool) -> Any:  # noqa: ANN401 - as Python's own
-        """Make such a class; one with a base is made by Python."""
+        """Make such a class; one with a base is made by Python, unless that is Generic."""
 
         def made(cls: type) -> type:
             value = dataclasses.dataclass(eq=eq, unsafe_hash=frozen, kw_only=kw_only, **options)(cls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 import orjson
@@ -306,7 +306,7 @@ def _last_failure(errors: Sequence[BaseException]) -> str:
     return f"\nA turn failed, the last one so:\n  {trace}"
 
 
-@cache
+@lru_cache(256)
 def _line_of(choice: str) -> re.Pattern[str]:
     return re.compile(_LINE.format(re.escape(choice)), re.IGNORECASE | re.MULTILINE)
 
