@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,6 +17,8 @@ from bridge.strict_json import not_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from bridge.routing.handlers import Handler
 
 
 def later(
@@ -50,7 +53,7 @@ def later(
 
 def _stored(function: Callable[..., object], arguments: Mapping[str, Any]) -> str:
     """The name that finds the function again, checked now and not in two hours."""
-    handler = handler_of(function, None, call_site())
+    handler = timer_handler(function)
     if "<" in handler.name or "__main__" in handler.name.partition(":")[0]:
         raise HandlerError(f"after() takes a function at the top level of a module, which {handler.name} is not")
     try:
@@ -59,12 +62,30 @@ def _stored(function: Callable[..., object], arguments: Mapping[str, Any]) -> st
         same = False
     if not same:
         raise HandlerError(f"after() takes a function that is found by its name; {handler.name} is not this one")
-    parameters = list(inspect.signature(function).parameters.values())[1:]
-    if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-        names = {parameter.name for parameter in parameters}
-        if unknown := sorted(set(arguments) - names):
-            raise handler.error(f"it takes no {unknown[0]!r}")
-    handler_of(function, frozenset(arguments), call_site())
+    timer_handler(function, frozenset(arguments))
     if handler.accept(arguments) is None:
         raise handler.error("the arguments given to after() do not fit its annotations")
     return handler.name
+
+
+def timer_handler(function: Callable[..., Any], names: frozenset[str] | None = None) -> Handler:
+    """A function as the handler of its timers; `names`: the arguments that it must take.
+
+    Raises:
+        HandlerError: it is no handler, does not take one of the `names`, or needs another argument.
+    """
+    return (_read if inspect.isfunction(function) else _read.__wrapped__)(function, names)
+
+
+@lru_cache(maxsize=1024)
+def _read(function: Callable[..., Any], names: frozenset[str] | None) -> Handler:
+    """Kept for functions: to read one takes longer than its turn, and each timer asks when it is set and when due."""
+    handler = handler_of(function, None, call_site())
+    if names is not None:
+        parameters = list(inspect.signature(function).parameters.values())[1:]
+        takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+        unknown = sorted(names - {parameter.name for parameter in parameters})
+        if unknown and not takes_all:
+            raise handler.error(f"it takes no {unknown[0]!r}")
+        handler_of(function, names, call_site())
+    return handler

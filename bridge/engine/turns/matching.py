@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.callsite import call_site
 from bridge.engine.turns.dialogs import is_for_a_dialog
 from bridge.events import FROM_CONTACT, Job, Send, Timer
 from bridge.messages import decode_message
-from bridge.routing.handlers import handler_of
 from bridge.routing.loading import named_function
 from bridge.routing.rules import Match
+from bridge.routing.schedule import timer_handler
 
 if TYPE_CHECKING:
     from bridge.conversation.state import StateModel
@@ -90,7 +89,7 @@ def _match_timer(event: Timer, thread: ThreadRow) -> Match | Outgoing | None:
         return None
     if event.message is not None:
         return decode_message(event.message.encode())
-    handler = handler_of(named_function(event.handler or ""), None, call_site())
+    handler = timer_handler(named_function(event.handler or ""))
     arguments = handler.accept(event.arguments)
     if arguments is None:
         raise handler.error("the arguments it was to be called with do not fit it any more")

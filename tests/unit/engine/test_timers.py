@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bridge import HandlerError, Router, Timer, Turn
+from bridge.routing.schedule import timer_handler
 from bridge.testing.world import World
 from tests.support.searches import seeds
 from tests.support.turn_engine import turns
@@ -31,6 +33,14 @@ def again(turn: Turn[Timer], left: int) -> str:
     if left:
         turn.after(60, again, name="tick", left=left - 1)
     return f"{left} left"
+
+
+@dataclass
+class Bell:
+    """A callable that is equal to others, and so has no hash."""
+
+    def __call__(self, _turn: Turn[Timer]) -> str:
+        return "ding"
 
 
 def reminding() -> Router:
@@ -207,6 +217,7 @@ def nested() -> Callable[..., Any]:
         (lambda turn: turn.after("1h", lambda _: None), "at the top level of a module"),
         (lambda turn: turn.after("1h", nested()), "at the top level of a module"),
         (lambda turn: turn.after("1h", partial(remind, no=1)), "is not this one"),
+        (lambda turn: turn.after("1h", Bell()), "is not this one"),
         (lambda turn: turn.after("1h", remind), "its parameter 'no' has no source"),
         (lambda turn: turn.after("1h", remind, no="x"), "do not fit its annotations"),
         (lambda turn: turn.after("1h", remind, no=1, yes=2), "it takes no 'yes'"),
@@ -225,6 +236,11 @@ def test_what_could_not_work_later_is_refused_at_once(set_it: Callable[[Turn[Any
 
     with pytest.raises(HandlerError, match=reason):
         set_it(turn_of())
+
+
+def test_the_function_of_a_timer_is_read_once() -> None:
+    assert timer_handler(remind) is timer_handler(remind)
+    assert timer_handler(remind, frozenset({"no"})) is timer_handler(remind, frozenset({"no"}))
 
 
 async def test_a_turn_that_fails_sets_no_timer() -> None:
