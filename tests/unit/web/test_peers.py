@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import cache, partial
 from ipaddress import ip_network
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from hypothesis import given
 from hypothesis import strategies as st
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
 from structlog.testing import capture_logs
 
 from bridge.app.bridge import Outside
@@ -42,9 +43,12 @@ SLOW: Final = 600.0
 """Seconds that bodies and idle connections have here: on no machine do they run out."""
 
 
+any_request: Final = cache(partial(make_mocked_request, "POST", "/"))
+"""Made once: its mocks take 20 ms."""
+
+
 def asked(remote: str, *headers: tuple[str, str]) -> web.Request:
-    several = CIMultiDictProxy(CIMultiDict(headers))
-    return make_mocked_request("POST", "/", headers=several).clone(remote=remote)
+    return any_request().clone(headers=CIMultiDict(headers), remote=remote)
 
 
 def hops(*words: str) -> tuple[str, str]:
