@@ -177,10 +177,10 @@ def _build(values: Mapping[str, Any], *, folder: Path, file: str, environment: M
     accounts = _accounts(tables.pop("accounts", {}), environment.get("accounts", {}), folder, report)
     tables = {name: _of_section(name, table, environment.get(name), folder) for name, table in tables.items()}
     tables |= {name: _with_absolute_files(tables[name], folder) for name in ("api", "events") if name in tables}
-    sections = FileSchema()
     try:
         sections = FileSchema(**tables)
     except ValidationError as error:
+        sections = FileSchema()
         for path, reason in problems_of(error, FileSchema):
             report.problem(path, reason)
     check_exposure(sections, accounts, report)
