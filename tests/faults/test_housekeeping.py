@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import subprocess
-import sys
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.lifecycle import InboxState
 from bridge.testing.contract.store.desk import Desk, arrival, ref_of, sent
 from tests.faults.harness import SECRETS, Gateways, Home, until
 from tests.faults.traffic import chatter, traffic
+from tests.support.warm_python import python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,7 +46,7 @@ def left_in(folder: Path) -> list[str]:
 
 def command(home: Home, *arguments: str) -> subprocess.Popen[bytes]:
     """A command of its own process, beside the bridge."""
-    words = (sys.executable, "-m", "bridge", *arguments, "-c", "threadbridge.toml")
+    words = (python(), "-m", "bridge", *arguments, "-c", "threadbridge.toml")
     environment = {**home.inherited(), **SECRETS}
     return subprocess.Popen(
         words, cwd=home.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
