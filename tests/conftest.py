@@ -50,11 +50,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def no_application_of_before() -> Iterator[None]:
-    """aiohttp keeps the last 1,024 handlers, each with its application and all that this holds; mypy unfreezes."""
+    """aiohttp keeps the last 1,024 handlers, each with its application and all that this holds."""
     yield
     web_app._cached_build_middleware.cache_clear()
-    if not gc.get_freeze_count():
-        gc.freeze()
 
 
 @pytest.fixture
