@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,7 +14,7 @@ from aiohttp import web_app
 from hypothesis import settings
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 settings.register_profile("suite", derandomize=True, deadline=None)
 settings.register_profile("search", max_examples=1000, deadline=None)
@@ -36,9 +37,25 @@ def usual_log() -> Iterator[None]:
     structlog.configure(**usual)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Begin in each worker with another file: it takes long to rewrite one, and a later worker finds it done."""
+    report = yield
+    if isinstance(collector, pytest.Dir) and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
+        files = sorted(Path(__file__).parent.rglob("test_*.py"))
+        first = files[len(files) * int(worker.removeprefix("gw")) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]
+        report.result.sort(key=lambda node: (not first.is_relative_to(node.path), node.path < first))
+    return report
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with faults and simulations: many take long, and one that is begun last is waited for alone."""
-    items.sort(key=lambda item: not item.nodeid.startswith(("tests/faults/", "tests/simulation/")))
+    """Begin with faults and simulations: many take long, and one that is begun last is waited for alone.
+
+    Workers that began with other files have one order again.
+    """
+    items.sort(key=lambda item: (not item.nodeid.startswith(("tests/faults/", "tests/simulation/")), item.path))
 
 
 def pytest_collection_finish() -> None:
@@ -50,11 +67,9 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(autouse=True, scope="module")
 def no_application_of_before() -> Iterator[None]:
-    """aiohttp keeps the last 1,024 handlers, each with its application and all that this holds; mypy unfreezes."""
+    """aiohttp keeps the last 1,024 handlers, each with its application and all that this holds."""
     yield
     web_app._cached_build_middleware.cache_clear()
-    if "mypy.build" in sys.modules and not gc.get_freeze_count():  # which walks through all that is frozen
-        gc.freeze()
 
 
 @pytest.fixture
