@@ -152,6 +152,7 @@ def new_database(name: str, like: str = "") -> str:
     """The URL of a database without a schema, or like the one at another URL; it replaces one of that name."""
     own = server()
     name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}_{os.getpid()}"
+    connections().forget()
     _run(_create(own, name, urlsplit(like).path[1:] or "template1"))
     parts = urlsplit(own)
     relaxed = f"{parts.query}&durability=relaxed".removeprefix("&")
