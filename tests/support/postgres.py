@@ -20,6 +20,8 @@ from urllib.parse import urlsplit
 import asyncpg
 import pytest
 
+from tests.support.kept_connections import connections
+
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
@@ -30,7 +32,7 @@ GIVEN: Final = "THREADBRIDGE_TEST_POSTGRES"
 _FAST: Final = ("fsync = off", "full_page_writes = off", "synchronous_commit = off", "autovacuum = off")
 """For a server that no machine's crash will meet."""
 _EMPTY: Final = """
-CREATE FUNCTION pg_temp.empty() RETURNS void LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.empty() RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     one regclass;
 BEGIN
@@ -54,10 +56,12 @@ BEGIN
     IF EXISTS (SELECT FROM pg_class WHERE relnamespace = 'public'::regnamespace) THEN
         DROP SCHEMA public CASCADE;
         CREATE SCHEMA public;
+        RETURN true;
     END IF;
+    RETURN false;
 END $$
 """
-"""What makes a store of this schema empty, and takes the bot's own tables away. Epochs of processes stay unique."""
+"""Makes a store of this schema empty; whether it had tables of the bot's own. Epochs of processes stay unique."""
 
 
 @cache
@@ -107,7 +111,8 @@ async def _settle(url: str) -> None:
 def empty_store() -> str:
     """The URL of a store that is empty: in this worker's database, made anew for its first test."""
     url = _database()
-    _broom(url).sweep()
+    if _broom(url).sweep():
+        connections().forget()
     return url
 
 
@@ -119,14 +124,15 @@ class _Broom:
         self._loop = asyncio.new_event_loop()
         self._connection: asyncpg.Connection | None = None
 
-    def sweep(self) -> None:
-        self._loop.run_until_complete(self._sweep())
+    def sweep(self) -> bool:
+        """Whether there were tables of the bot's own, which no statement finds any more."""
+        return self._loop.run_until_complete(self._sweep())
 
-    async def _sweep(self) -> None:
+    async def _sweep(self) -> bool:
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._url, server_settings={"client_min_messages": "warning"})
             await self._connection.execute(_EMPTY)
-        await self._connection.execute("SELECT pg_temp.empty()")
+        return bool(await self._connection.fetchval("SELECT pg_temp.empty()"))
 
     def put_away(self) -> None:
         if self._connection is not None:
@@ -146,6 +152,7 @@ def new_database(name: str, like: str = "") -> str:
     """The URL of a database without a schema, or like the one at another URL; it replaces one of that name."""
     own = server()
     name = f"{name}_{os.environ.get('PYTEST_XDIST_WORKER', 'one')}_{os.getpid()}"
+    connections().forget()
     _run(_create(own, name, urlsplit(like).path[1:] or "template1"))
     parts = urlsplit(own)
     relaxed = f"{parts.query}&durability=relaxed".removeprefix("&")

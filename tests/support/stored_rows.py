@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sqlite3
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, Final
@@ -11,6 +10,7 @@ import asyncpg
 
 from storage.postgres.copying import OWN, OWN_COLUMNS
 from storage.sqlite.connection import path_of, prepare
+from tests.support.kept_connections import connections
 from tests.support.postgres import plain
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def contents(url: str) -> Contents:
     """All rows of a store, those of its own working apart."""
     if url.startswith("sqlite:"):
         return _of_sqlite(path_of(url))
-    return asyncio.run(_of_postgres(url))
+    return connections().run(_of_postgres(url))
 
 
 def _of_sqlite(path: str) -> Contents:

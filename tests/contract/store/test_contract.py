@@ -11,6 +11,7 @@ import pytest
 from bridge.testing.contract.store import StoreContract
 from bridge.testing.contract.store.model import StoreModel
 from tests.contract.store.planner import Statements
+from tests.support.kept_connections import KeepsConnections
 from tests.support.postgres import empty_store
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ class TestSqliteInFile(StoreContract):
         return f"sqlite:///{folder / 'store.db'}"
 
 
-class OnPostgres:
+class OnPostgres(KeepsConnections):
     """Each test begins with an empty store."""
 
     def url(self, folder: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 import sqlite3
 from contextlib import closing
@@ -21,6 +20,7 @@ from bridge.testing.contract.store import (
 )
 from storage.sealed_columns import SEALED
 from storage.sqlite import encryption
+from tests.support.kept_connections import KeepsConnections, connections
 from tests.support.postgres import empty_store
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class TestSealedSqlite(StoreContract):
                     assert all(value.startswith(MARK) for (value,) in names), (table, name)
 
 
-class OnSealedPostgres:
+class OnSealedPostgres(KeepsConnections):
     """Each test begins with an empty store, and leaves nothing plain."""
 
     keys: ClassVar[Sequence[EncryptionKey]] = (KEY,)
@@ -85,7 +85,7 @@ class OnSealedPostgres:
         return self.database
 
     @pytest.fixture(autouse=True)
-    def _sealed(self) -> Iterator[None]:
+    def _sealed(self, _kept: None) -> Iterator[None]:
         yield
 
         async def counted() -> int:
@@ -95,7 +95,7 @@ class OnSealedPostgres:
             finally:
                 await reader.close()
 
-        assert asyncio.run(counted()) == 0
+        assert connections().run(counted()) == 0
 
 
 class TestSealedPostgres(OnSealedPostgres, DeadLetterContract, ErasureContract, PeopleContract, RetentionContract):

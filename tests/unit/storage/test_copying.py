@@ -24,6 +24,7 @@ from storage.postgres import process
 from storage.sqlite import connection
 from storage.sqlite.connection import path_of
 from storage.sqlite.schema import MIGRATIONS
+from tests.support.kept_connections import connections
 from tests.support.mortals import Killed, Mortal
 from tests.support.postgres import empty_store, new_database, plain
 from tests.support.stored_rows import contents, random_rows, write_rows
@@ -65,6 +66,7 @@ ON_BOTH: Final = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(process, "PATIENCE", 0.0)
+    monkeypatch.setattr(asyncpg, "connect", connections().connect)
 
 
 def place(kind: str, folder: Path) -> str:
@@ -74,7 +76,7 @@ def place(kind: str, folder: Path) -> str:
 
 def copied(source: str, target: str, wrapped: Callable[[Any], Any] = lambda end: end) -> list[Copied]:
     """Copy a store, with both ends `wrapped`."""
-    return asyncio.run(_copied(source, target, wrapped))
+    return connections().run(_copied(source, target, wrapped))
 
 
 async def _copied(source_url: str, target_url: str, wrapped: Callable[[Any], Any]) -> list[Copied]:

@@ -11,6 +11,7 @@ from functools import cache, partial
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
+import asyncpg
 import orjson
 import pytest
 
@@ -24,6 +25,7 @@ from storage.moving import has_number
 from storage.postgres import process
 from storage.sqlite.connection import path_of
 from storage.suspects import SuspectsFile
+from tests.support.kept_connections import connections
 from tests.support.lived_stores import lived
 from tests.support.mortals import Killed, Mortal
 from tests.support.postgres import new_database
@@ -71,11 +73,12 @@ OTHERS: Final = {
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setattr(process, "PATIENCE", 0.0)
+    monkeypatch.setattr(asyncpg, "connect", connections().connect)
 
 
 def moved(source: str, target: str, wrapped: Callable[[Any], Any] = lambda end: end, *, removes: bool) -> list[Copied]:
     """Move the account `shop`, with both ends `wrapped`."""
-    return asyncio.run(_moved(source, target, wrapped, removes=removes))
+    return connections().run(_moved(source, target, wrapped, removes=removes))
 
 
 async def _moved(source_url: str, target_url: str, wrapped: Callable[[Any], Any], *, removes: bool) -> list[Copied]:

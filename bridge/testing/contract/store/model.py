@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -232,7 +231,7 @@ class StoreModel(StoreSuite):
     @given(plan=PLANS)
     def test_a_store_stands_where_its_model_stands(self, plan: list[tuple[str, int, int]]) -> None:
         with tempfile.TemporaryDirectory() as folder:
-            asyncio.run(_follow(self.url(Path(folder)), plan))
+            self.run(_follow(self.url(Path(folder)), plan))
 
 
 async def _follow(url: str, plan: list[tuple[str, int, int]]) -> None:

@@ -1,4 +1,4 @@
-"""How a suite of tests gets a store: each test has one of its own, in an event loop of its own."""
+"""How a suite of tests gets a store: each test has one of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from bridge.testing.contract.store.desk import Desk
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Sequence
     from pathlib import Path
 
     from bridge.store.encryption import EncryptionKey
@@ -44,6 +44,10 @@ class StoreSuite:
         """The URL of a store that is empty; `folder` is too."""
         raise NotImplementedError
 
+    def run(self, test: Coroutine[Any, Any, None]) -> None:
+        """Run a test to its end: here in an event loop of its own."""
+        asyncio.run(test)
+
     @pytest.fixture
     def desk(self, tmp_path: Path) -> Desk:
         """A store for one test."""
@@ -68,6 +72,6 @@ def _called(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
                 for desk in desks:
                     await desk.store.close()
 
-        asyncio.run(opened())
+        self.run(opened())
 
     return call
