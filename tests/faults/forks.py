@@ -1,7 +1,8 @@
 """Bridges as forks of one process that has imported their modules: a start costs a third of that of a new process.
 
-A fork begins where `threadbridge run` has imported its modules, and shares nothing else with another bridge. Whatever
-dies does so after that, and strace has nothing to see before. Where Python's own start matters, a test begins it anew.
+A fork begins where `threadbridge run` has imported its modules and seen what is plugged in, and shares nothing else
+with another bridge. Whatever dies does so after that, and strace has nothing to see before. Where Python's own start
+matters, a test begins it anew.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import bridge.cli.workers
 from bridge.__main__ import main
+from bridge.plugins import plugged_in
+from bridge.store.opening import GROUP
 from bridge.workers.parent import Parent
 
 if TYPE_CHECKING:
@@ -40,13 +43,19 @@ CONTEXT.set_forkserver_preload(
         "bridge.cli.emulate",
         "bridge.cli.serve",
         "bridge.workers.parent",
+        "bridge.footprint",
         "bridge.providers.konnek",
         "bridge.providers.relationlabs",
         "bridge.telemetry.metrics",
+        "encodings.utf_8_sig",
         "storage.postgres.store",
         "storage.sqlite.store",
+        "typer._adapters",
+        "typer._click.decorators",
+        "uvloop",
     ]
 )
+plugged_in(GROUP)  # reads what each installed package plugs in: no fork has to do it again
 
 
 class Fork:

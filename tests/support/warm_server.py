@@ -70,7 +70,7 @@ class Start(NamedTuple):
 
 
 def warm_up(names: Sequence[str], packages: Sequence[str]) -> None:
-    """Import what commands import."""
+    """Import what commands import, and look for what is plugged in."""
     for name in names:
         importlib.import_module(name)
     for package in packages:
@@ -78,6 +78,8 @@ def warm_up(names: Sequence[str], packages: Sequence[str]) -> None:
         for module in pkgutil.iter_modules(home.__path__, f"{package}."):
             if module.name not in COLD:
                 importlib.import_module(module.name)
+    if packages:
+        importlib.import_module("bridge.plugins").plugged_in("threadbridge.stores")
     gc.collect()
     gc.freeze()  # else a fork's own collections go through all of it, and copy its pages
 
