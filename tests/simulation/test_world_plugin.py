@@ -27,6 +27,8 @@ The smallest schedule that still fails, # of # choices not calm:
 TUTORIAL: Final = DOCS / "tutorial.md"
 PAGE: Final = DOCS / "how-to" / "test-your-bot.md"
 _SCOPE: Final = "asyncio_default_fixture_loop_scope = function"
+_OTHERS: Final = "addopts = -p no:schemathesis"
+"""A plugin that takes longer to import than a test: each project would do so anew."""
 BOT: Final = """
 from bridge import Router
 
@@ -57,7 +59,7 @@ async def test_loop(world):
 @pytest.fixture
 def project(pytester: pytest.Pytester) -> pytest.Pytester:
     pytester.makepyfile(bot=BOT)
-    pytester.makeini(f"[pytest]\nthreadbridge_router = bot:router\nasyncio_mode = strict\n{_SCOPE}\n")
+    pytester.makeini(f"[pytest]\nthreadbridge_router = bot:router\nasyncio_mode = strict\n{_SCOPE}\n{_OTHERS}\n")
     return pytester
 
 

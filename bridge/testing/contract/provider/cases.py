@@ -231,10 +231,9 @@ def webhook(content: Mapping[str, Any], channel: str | None = None) -> Webhook:
 def body_of(content: Mapping[str, Any]) -> bytes:
     """A webhook's JSON."""
     try:
-        return _AS_IT_IS.encode(content).encode()
-    except UnicodeEncodeError:  # half a character stands in JSON only as an escape
+        return orjson.dumps(content)
+    except orjson.JSONEncodeError:  # half a character stands in JSON only as an escape; or a number of many digits
         return _ESCAPED.encode(content).encode()
 
 
-_AS_IT_IS: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 _ESCAPED: Final = json.JSONEncoder(separators=(",", ":"))
