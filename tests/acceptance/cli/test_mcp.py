@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from unittest.mock import AsyncMock
 
 import pytest
-from mcp import Client, StdioServerParameters, stdio_client
 from typer.testing import CliRunner
 
 from bridge.cli import app
@@ -28,6 +27,7 @@ from tests.support.warm_python import python
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from mcp import Client
     from mcp.types import CallToolResult
 
 BOT = """
@@ -80,6 +80,12 @@ def tools_of(folder: Path) -> Tools:
     return Tools(folder / "threadbridge.toml", None, dev=False, demo=False)
 
 
+def connected(server: Any, **options: Any) -> Client:
+    from mcp import Client  # noqa: PLC0415 - it takes long, and only in the worker that runs these tests
+
+    return Client(server, **options)
+
+
 def text_of(result: CallToolResult) -> str:
     (block,) = result.content
     assert block.type == "text"
@@ -103,9 +109,11 @@ async def test_an_assistant_comes_from_a_dead_letter_to_a_failing_test(folder: P
     entry = json.loads(shown.code)["mcpServers"]["threadbridge"]
     assert entry["command"] == ".venv/bin/threadbridge"
     arguments = ["-m", "bridge", *entry["args"]]
+    from mcp import StdioServerParameters, stdio_client  # noqa: PLC0415 - as above
+
     server = StdioServerParameters(command=python(), args=arguments, cwd=folder, env=inherited())
     with (folder / "err").open("w", encoding="utf-8") as errors:
-        async with Client(stdio_client(server, errlog=errors), message_handler=heard) as client:
+        async with connected(stdio_client(server, errlog=errors), message_handler=heard) as client:
             listed = await client.list_tools()
             assert all(tool.annotations and tool.annotations.read_only_hint for tool in listed.tools)
             (letter,) = items_of(await client.call_tool("dead_letters", {"containing": "valueerror"}))
@@ -124,7 +132,7 @@ async def test_an_assistant_comes_from_a_dead_letter_to_a_failing_test(folder: P
 async def test_tools_look_only_unless_an_operator_says_otherwise(folder: Path) -> None:
     names = {}
     for operate in (False, True):
-        async with Client(server_of(tools_of(folder), operate=operate)) as client:
+        async with connected(server_of(tools_of(folder), operate=operate)) as client:
             assert client.instructions == INSTRUCTIONS
             names[operate] = {tool.name: tool for tool in (await client.list_tools()).tools}
     assert names[True].keys() - names[False].keys() == {"dead_letter_replay", "dead_letter_drop"}
@@ -173,7 +181,7 @@ async def test_a_message_is_explained_on_one_channel(folder: Path) -> None:
     ids=["letter", "thread", "person", "message", "provider", "option"],
 )
 async def test_a_refusal_says_what_to_do(folder: Path, name: str, arguments: dict[str, Any], reason: str) -> None:
-    async with Client(server_of(tools_of(folder), operate=False)) as client:
+    async with connected(server_of(tools_of(folder), operate=False)) as client:
         result = await client.call_tool(name, arguments)
     assert (result.is_error, reason in text_of(result)) == (True, True), text_of(result)
 
@@ -181,7 +189,7 @@ async def test_a_refusal_says_what_to_do(folder: Path, name: str, arguments: dic
 async def test_a_configuration_that_cannot_be_used_is_told_and_the_server_goes_on(folder: Path) -> None:
     file = folder / "threadbridge.toml"
     right = file.read_text("utf-8")
-    async with Client(server_of(tools_of(folder), operate=False)) as client:
+    async with connected(server_of(tools_of(folder), operate=False)) as client:
         file.write_text("[storage]\nurl = 7\n", "utf-8")
         broken = await client.call_tool("threads", {})
         file.write_text(right, "utf-8")
@@ -199,7 +207,7 @@ async def test_a_mistake_of_ours_is_told_without_the_words_of_a_contact(
         raise ZeroDivisionError(INJECTED)
 
     monkeypatch.setattr("bridge.cli.mcp_tools.people_of", wrong)
-    async with Client(server_of(tools_of(folder), operate=False)) as client:
+    async with connected(server_of(tools_of(folder), operate=False)) as client:
         result = await client.call_tool("contacts", {})
     assert text_of(result).endswith("ZeroDivisionError: a mistake of threadbridge's; standard error has its place")
     out, err = capsys.readouterr()

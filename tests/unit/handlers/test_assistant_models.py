@@ -10,15 +10,10 @@ import aiohttp
 import orjson
 import pytest
 from aiohttp.test_utils import TestServer
-from openai import AsyncOpenAI
-from pydantic_ai.exceptions import UserError
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.providers.openai import OpenAIProvider
 
 from bridge import HandlerError
 from handlers.assistant import Endpoint, ModelFailed, Recorded
 from handlers.assistant.models import read_answer
-from handlers.assistant.pydantic_model import FromPydanticAI
 from tests.support.assistants import answered, shop
 from tests.support.free_ports import free_port
 from tests.support.priced_model import Fault, PricedModel, calls, model_app, said
@@ -62,6 +57,12 @@ async def client(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[str]
     if request.param == "own":
         yield own
         return
+    from openai import AsyncOpenAI  # noqa: PLC0415 - these take a second, which only this worker is to spend
+    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415 - the same
+    from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415 - the same
+
+    from handlers.assistant.pydantic_model import FromPydanticAI  # noqa: PLC0415 - the same
+
     async with AsyncExitStack() as clients:
 
         def theirs(base_url: str) -> Model:
@@ -207,6 +208,10 @@ async def test_key_and_url_come_from_the_environment(serve: Any, monkeypatch: py
 
 
 async def test_what_pydantic_ai_refuses_by_itself_is_not_tried_again() -> None:
+    from pydantic_ai.exceptions import UserError  # noqa: PLC0415 - as above
+
+    from handlers.assistant.pydantic_model import FromPydanticAI  # noqa: PLC0415 - as above
+
     class Refusing:
         async def request(self, *_: object) -> None:
             raise UserError("hello")

@@ -39,7 +39,7 @@ ANSWERS: Final[dict[str, tuple[bytes, type[SendError] | None]]] = {
     "as much as is read": (response(b"a" * ANSWER_LIMIT), None),
     "gzip": (response(gzip.compress(b"ok"), "Content-Encoding: gzip"), None),
     "more than is read": (response(b"a" * (ANSWER_LIMIT + 1)), OutcomeUnknown),
-    "a gzip bomb": (response(gzip.compress(bytes(50_000_000)), "Content-Encoding: gzip"), OutcomeUnknown),
+    "a gzip bomb": (response(gzip.compress(bytes(10_000_000)), "Content-Encoding: gzip"), OutcomeUnknown),
     "gzip that is none": (response(b"not gzip", "Content-Encoding: gzip"), OutcomeUnknown),
     "cut in the middle": (b"HTTP/1.1 200 OK\r\nCONTENT-LENGTH: 9\r\n\r\nok", OutcomeUnknown),
     "cut in a chunk": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab", OutcomeUnknown),

@@ -147,7 +147,7 @@ HOSTILE: Final[dict[str, bytes]] = {
     "lines that end in newlines": b"HTTP/1.1 200 OK\nContent-Length: 5\n\nfirst",
     "nothing": b"\r\n",
     "gzip that breaks off": response(gzip.compress(b"first" * 100)[:-9], "Content-Encoding: gzip"),
-    "a deflate bomb": response(zlib.compress(bytes(50_000_000)), "Content-Encoding: deflate"),
+    "a deflate bomb": response(zlib.compress(bytes(10_000_000)), "Content-Encoding: deflate"),
     "too long up to the end": b"HTTP/1.1 200 OK\r\n\r\n" + b"a" * (ANSWER_LIMIT + 1),
 }
 LENIENT: Final = {
