@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import subprocess
+import sys
 from typing import TYPE_CHECKING, Final
 
 from bridge.store.lifecycle import InboxState
@@ -44,9 +45,9 @@ def left_in(folder: Path) -> list[str]:
     return [file.name for file in files if CANARY.encode() in file.read_bytes()]
 
 
-def command(home: Home, *arguments: str) -> subprocess.Popen[bytes]:
+def command(home: Home, *arguments: str, program: str = sys.executable) -> subprocess.Popen[bytes]:
     """A command of its own process, beside the bridge."""
-    words = (python(), "-m", "bridge", *arguments, "-c", "threadbridge.toml")
+    words = (program, "-m", "bridge", *arguments, "-c", "threadbridge.toml")
     environment = {**home.inherited(), **SECRETS}
     return subprocess.Popen(
         words, cwd=home.folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -66,9 +67,10 @@ async def test_an_erasure_and_a_pruning_go_on_after_kills(tmp_path: Path, report
         async with traffic(home, gateways) as talk:
             try:
                 async with talk.flowing(10, chatter(5, dice.random), insist=True):
+                    words = (("erase", "--thread", str(thread_id), "--yes"), ("prune",))
                     for wanted in (OLD * 4 // 5, OLD * 3 // 5, OLD * 2 // 5):
                         await home.ready(home.start())
-                        commands = [command(home, "erase", "--thread", str(thread_id), "--yes"), command(home, "prune")]
+                        commands = [command(home, *arguments, program=python()) for arguments in words]
                         await until("a part is erased", lambda wanted=wanted: left() <= wanted)  # type: ignore[misc] # bound
                         home.kill()
                         left_by_kills.append(left())
@@ -76,7 +78,7 @@ async def test_an_erasure_and_a_pruning_go_on_after_kills(tmp_path: Path, report
                             await asyncio.to_thread(process.wait)
                     await home.ready(home.start())
                 await home.settled()
-                for arguments in (("erase", "--thread", str(thread_id), "--yes"), ("prune",)):
+                for arguments in words:
                     await asyncio.to_thread(command(home, *arguments).wait)
                 assert left_in(tmp_path) == []
                 there = {(str(account), str(key)) for account, key in home.rows("SELECT account, event_key FROM inbox")}

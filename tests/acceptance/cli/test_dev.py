@@ -17,6 +17,7 @@ from urllib.request import Request, urlopen
 
 from tests.acceptance.cli.test_serve import page, start, warmly
 from tests.support.free_ports import free_port
+from tests.support.looking import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -113,12 +114,12 @@ def said_to(url: str, text: str, key: str, answers: int) -> list[str]:
     body = json.dumps({"channel": "whatsapp", "contact": f"ann{key}", "text": text}).encode()
     with urlopen(Request(f"{url}/_emulator/says", body), timeout=30) as answer:  # noqa: S310 - our own server
         assert json.load(answer)["status"] == 200
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
-        seen = json.loads(page(f"{url}/_emulator/seen"))
-        if len(seen) >= answers:
-            return [json.dumps(each) for each in seen]
-    raise AssertionError("no answer")
+
+    def seen() -> list[Any]:
+        there: list[Any] = json.loads(page(f"{url}/_emulator/seen"))
+        return there if len(there) >= answers else []
+
+    return [json.dumps(each) for each in until("an answer", seen)]
 
 
 def refuses(port: int) -> bool:
@@ -203,9 +204,7 @@ def test_a_killed_dev_takes_its_bridge_along_and_a_closed_terminal_ends_it(tmp_p
         session.until("listening on")
         session.process.kill()
         session.process.wait(timeout=30)
-        deadline = time.monotonic() + PATIENCE
-        while not refuses(port):
-            assert time.monotonic() < deadline
+        until("the end of its bridge", lambda: refuses(port))
     with developing(tmp_path, port, begin=warmly) as session:  # the store is free again
         session.until("listening on")
         session.process.send_signal(signal.SIGHUP)
@@ -220,7 +219,5 @@ def test_the_browser_opens_once_the_bridge_is_ready(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("BROWSER", str(browser))
     with developing(tmp_path, free_port(), "--open") as session:
         session.until("listening on")
-        deadline = time.monotonic() + PATIENCE
-        while not opened.exists() or not opened.read_text():
-            assert time.monotonic() < deadline
+        until("the browser's visit", lambda: opened.exists() and opened.read_text())
     assert opened.read_text() == "200"

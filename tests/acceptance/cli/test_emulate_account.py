@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from base64 import b64encode
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from bridge.cli import app
 from tests.acceptance.cli.test_emulate import call, emulating
 from tests.acceptance.cli.test_serve import running
 from tests.support.free_ports import free_port
+from tests.support.looking import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,9 +50,7 @@ load = ["handlers.echo"]
 
 def seen_at(url: str) -> list[dict[str, Any]]:
     """What the contact has on the phone, as soon as there is something."""
-    deadline = time.monotonic() + 30
-    while not (found := call(f"{url}/_emulator/seen")):
-        assert time.monotonic() < deadline
+    found = until("something", lambda: call(f"{url}/_emulator/seen"))
     assert isinstance(found, list)
     return found
 

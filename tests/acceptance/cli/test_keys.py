@@ -20,6 +20,7 @@ from bridge.cli import app
 from bridge.store.encryption import key_of
 from bridge.testing.contract.store.desk import Desk, arrival
 from bridge.web.server import runner_of
+from tests.support.looking import until
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,8 +122,12 @@ def test_a_rotation_that_is_killed_goes_on_where_it_was(folder: Path) -> None:
     configure(folder, "NEW", "OLD")
     rotating = subprocess.Popen([sys.executable, "-m", "bridge", "keys", "rotate"], cwd=folder, env=os.environ.copy())
     with closing(sqlite3.connect(folder / "store.db", timeout=10)) as db:
-        while not (place := place_of(db)):
+
+        def begun() -> str:
             assert rotating.poll() is None, "it was faster than the look at it"
+            return place_of(db)
+
+        place = until("a part that is rotated", begun, pause=0.001)
     rotating.send_signal(signal.SIGKILL)
     rotating.wait()
     with closing(sqlite3.connect(folder / "store.db")) as db:

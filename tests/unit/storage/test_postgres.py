@@ -60,7 +60,7 @@ async def received(desk: Desk, key: str) -> Receipt:
         try:
             return (await desk.receive(arrival(key)))[0]
         except Unavailable:
-            await asyncio.sleep(0)
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize("setting", ["synchronous_commit"])
