@@ -8,6 +8,7 @@ import pytest
 
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, refunds
+from tests.support.searches import seeds
 from tests.support.worlds import ALL, LASTING
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ SAID = [
 ]
 
 
-def survives(faults: Iterable[str], seeds: int) -> None:
+def survives(faults: Iterable[str], runs: int) -> None:
     async def scenario(world: World) -> None:
         payments.by_key.clear()
         ann = world.contact("konnek", "whatsapp", "ann")
@@ -39,11 +40,11 @@ def survives(faults: Iterable[str], seeds: int) -> None:
 
     payments = Payments()
     with World(refunds(payments)) as world:
-        assert world.explore(scenario, seeds=seeds, faults=faults).runs == seeds
+        assert world.explore(scenario, seeds=runs, faults=faults).runs == runs
 
 
 def test_a_dialog_survives_whatever_goes_wrong() -> None:
-    survives(ALL, 200)
+    survives(ALL, seeds(200))
 
 
 def test_a_dialog_survives_what_goes_wrong_for_a_while() -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, ThreadRow
 
 TURNS: Final = 10_000
-RUNS: Final = 60
+RUNS: Final = 50
 CRASHES: Final = 2
 """In one run: each is an attempt of what was being handled."""
 BURST: Final = (WINDOW + 1, 2 * WINDOW)
