@@ -43,7 +43,7 @@ def test_a_copy_that_is_killed_while_it_writes_is_finished_by_the_next(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    write_rows(tmp_path / "source.db", random_rows(Random(4), least=3))
+    write_rows(tmp_path / "source.db", random_rows(Random(4), least=3, most=9))
     source = f"sqlite:///{tmp_path}/source.db"
     target = empty_store() if kind == "postgres" else f"sqlite:///{tmp_path}/target.db"
     before = contents(source)

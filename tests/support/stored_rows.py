@@ -68,7 +68,7 @@ def _ordered(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(({name: row[name] for name in sorted(row) if name not in OWN_COLUMNS} for row in rows), key=repr)
 
 
-def random_rows(rng: Random, least: int = 0) -> Contents:
+def random_rows(rng: Random, least: int = 0, most: int = 6) -> Contents:
     """Rows for every table of the schema, with whatever values its columns may have."""
     tables: Contents = {}
     with closing(sqlite3.connect(":memory:")) as db:
@@ -77,7 +77,7 @@ def random_rows(rng: Random, least: int = 0) -> Contents:
             if table in OWN:
                 continue
             if table not in tables:
-                tables[table] = [{} for _ in range(rng.randint(least, least + 6))]
+                tables[table] = [{} for _ in range(rng.randint(least, most))]
             for number, row in enumerate(tables[table]):
                 row[column] = _value(rng, kind, number, column, is_unique=is_unique, is_wanted=is_wanted)
     return tables

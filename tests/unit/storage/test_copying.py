@@ -93,8 +93,8 @@ async def _copied(source_url: str, target_url: str, wrapped: Callable[[Any], Any
 
 @pytest.fixture
 def source(tmp_path: Path) -> str:
-    """A store with a few rows in every table."""
-    write_rows(tmp_path / "source.db", random_rows(Random(4), least=3))
+    """A store with a few rows in every table: two or three batches where one is of two rows."""
+    write_rows(tmp_path / "source.db", random_rows(Random(4), least=3, most=5))
     return f"sqlite:///{tmp_path}/source.db"
 
 
@@ -340,7 +340,7 @@ def test_a_row_that_the_target_cannot_have_is_named(source: str) -> None:
 
 def test_timers_of_old_have_an_account_in_the_copy(tmp_path: Path) -> None:
     source, house = f"sqlite:///{tmp_path}/source.db", empty_store()
-    rows = random_rows(Random(4), least=3)
+    rows = random_rows(Random(4), least=3, most=9)
     rows["timers"][0] |= {"account": None, "thread_id": rows["threads"][1]["id"]}
     write_rows(tmp_path / "source.db", rows)
     copied(source, house)
