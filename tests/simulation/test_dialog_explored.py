@@ -8,7 +8,6 @@ import pytest
 
 from bridge.testing.world import World
 from tests.support.dialog_bots import Payments, refunds
-from tests.support.searches import seeds
 from tests.support.worlds import ALL, LASTING
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ SAID = [
 ]
 
 
-def survives(faults: Iterable[str], runs: int) -> None:
+def survives(faults: Iterable[str], seeds: int) -> None:
     async def scenario(world: World) -> None:
         payments.by_key.clear()
         ann = world.contact("konnek", "whatsapp", "ann")
@@ -40,11 +39,11 @@ def survives(faults: Iterable[str], runs: int) -> None:
 
     payments = Payments()
     with World(refunds(payments)) as world:
-        assert world.explore(scenario, seeds=runs, faults=faults).runs == runs
+        assert world.explore(scenario, seeds=seeds, faults=faults).runs == seeds
 
 
 def test_a_dialog_survives_whatever_goes_wrong() -> None:
-    survives(ALL, seeds(200))
+    survives(ALL, 200)
 
 
 def test_a_dialog_survives_what_goes_wrong_for_a_while() -> None:

@@ -127,7 +127,7 @@ def test_a_till_that_heeds_no_key_pays_twice_when_the_process_dies_in_the_very_m
         ann.saw_once("~Done")
         paid.add(len(till.receipts))
 
-    world.explore(scenario, seeds=seeds(100), faults={"crash"})
+    world.explore(scenario, seeds=100, faults={"crash"})
     assert paid >= {1, 2}
 
 
