@@ -7,7 +7,7 @@ import os
 import random
 import signal
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -69,7 +69,8 @@ async def cut_short(folder: Path, cycles: int) -> str:
                         deploy = asyncio.create_task(asked(home, DEPLOY))
                         await asyncio.sleep(dice.uniform(0, 0.6))
                         if victims := sorted((await workers(home)).values()):
-                            os.kill(dice.choice(victims), signal.SIGKILL)
+                            with suppress(ProcessLookupError):  # the old one may come to its end meanwhile
+                                os.kill(dice.choice(victims), signal.SIGKILL)
                         outcomes[(await deploy)[-1]["action"]] += 1
                 await home.settled()
                 counts = check(home, talk, gateways)
