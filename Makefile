@@ -6,7 +6,7 @@ PIP = $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE = build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--custom-compile-command 'make lock' $(ARGS)
 BESIDE = -n auto --dist worksteal
-ONE_MORE = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') # workers: tests wait for disks and processes in between
+MORE = $$($(BIN)/python -c 'import os; print(os.cpu_count() + 2)') # workers: tests wait for disks and processes in between
 
 .DEFAULT_GOAL := help
 .PHONY: demo test fast check format soak bench peers mutants docs dist sbom release audit lock clean help
@@ -17,10 +17,10 @@ demo: .venv/installed ## Chat with a bot at http://127.0.0.1:8080/console (PORT=
 	$(BIN)/threadbridge demo --port $(PORT)
 
 test: .venv/tested ## Run the whole test suite, on all processors (ARGS="-n 0" on one)
-	$(BIN)/pytest -q -m "not soak" $(BESIDE) -n $(ONE_MORE) $(ARGS)
+	$(BIN)/pytest -q -m "not soak" $(BESIDE) -n $(MORE) $(ARGS)
 
 fast: .venv/tested ## Run the quick ones of the unit tests, in under a minute
-	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) -n $(ONE_MORE) tests/unit $(ARGS)
+	$(BIN)/pytest -q -m "not soak and not slow" $(BESIDE) -n $(MORE) tests/unit $(ARGS)
 
 check: .venv/tested ## Types (mypy; pyright for what authors write), lint, formatting, architecture
 	$(BIN)/ruff check .
