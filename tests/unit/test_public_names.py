@@ -107,18 +107,21 @@ def test_bridge_alone_imports_nothing_heavy() -> None:
     assert loaded & (_HEAVY | {"rich", "typer"}) == set()
 
 
+@pytest.mark.slow
 def test_a_bridge_that_serves_loads_what_makes_the_console_when_somebody_opens_it() -> None:
     loaded = _loaded("-c", "import bridge.app.serve")
     assert "bridge.web.console.routes" in loaded
     assert "jinja2" not in loaded
 
 
+@pytest.mark.slow
 def test_a_bridge_that_serves_loads_cryptography_for_the_first_key_that_needs_it() -> None:
     loaded = _loaded("-c", "import bridge.app.serve, storage.sqlite, storage.postgres")
     assert "bridge.providers.signatures" in loaded
     assert "cryptography" not in loaded
 
 
+@pytest.mark.slow
 def test_a_command_loads_structlog_without_what_that_draws_tracebacks_with() -> None:
     loaded = _loaded("-m", "bridge", "schema")
     assert "structlog.dev" in loaded

@@ -46,6 +46,7 @@ def handlers() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.slow
 async def test_a_signal_drains(config: Config, number: signal.Signals) -> None:
     """SIGHUP is what a closed terminal sends."""
     await serve(config, ready=lambda: os.kill(os.getpid(), number))

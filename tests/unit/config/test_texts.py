@@ -191,6 +191,7 @@ def test_a_turn_could_fail_by_an_error_and_not_by_a_warning(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.slow
 def test_texts_without_plural_forms_load_no_babel(tmp_path: Path) -> None:
     (tmp_path / "texts").mkdir()
     (tmp_path / "texts" / "en.toml").write_text('hello = "Hello"', "utf-8")

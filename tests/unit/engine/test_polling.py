@@ -217,6 +217,7 @@ async def test_a_message_in_the_providers_queue_is_left_alone_for_a_minute(tmp_p
         await here.until(lambda: here.texts == ["you said hi"])
 
 
+@pytest.mark.slow
 async def test_a_refused_account_keeps_its_messages_says_why_and_is_tried_by_one_of_them(tmp_path: Path) -> None:
     async with world(tmp_path, "ginalne") as here:
         here.gateway.pro_active = False

@@ -77,6 +77,7 @@ def quick(rule: Callable[[list[dict[str, Any]]], dict[str, Any]]) -> PricedModel
     return PricedModel(rule, seconds=0.0)
 
 
+@pytest.mark.slow
 async def test_a_model_answers_with_words_and_tokens(client: Callable[[str], Model], serve: Any) -> None:
     model = quick(answered)
     answer = read_answer(await client(await serve(model))(request()))
@@ -155,6 +156,7 @@ async def test_a_cut_answer_is_known(client: Callable[[str], Model], serve: Any)
     ("fault", "again", "billed"),
     [(429, True, False), (500, True, False), (503, True, False), (400, False, False), ("cut", True, True)],
 )
+@pytest.mark.slow
 async def test_what_a_failure_means_for_another_try_and_for_the_bill(
     client: Callable[[str], Model],
     serve: Any,

@@ -136,6 +136,7 @@ def test_a_date_as_its_language_writes_it_is_read_back(day: date, language: str)
 
 
 @given(st.text(max_size=60), st.sampled_from(LANGUAGES))
+@pytest.mark.slow
 def test_any_text_is_an_answer_or_wrong(said: str, language: str) -> None:
     for kind in ("text", "name", "email", "phone", "date", "number"):
         kept(kind, said, language, must="open" if kind == "date" else None)

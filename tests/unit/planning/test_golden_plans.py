@@ -76,6 +76,7 @@ def assert_carried(message: Outgoing, made: Plan, carries: Capabilities) -> None
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
+@pytest.mark.slow
 def test_a_golden_plan_loses_no_key_and_keeps_every_limit(channel: str) -> None:
     carries = CHANNELS[channel]
     for name, message in SAMPLES.items():

@@ -24,6 +24,8 @@ from tests.support.channel_profiles import NOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+pytestmark = pytest.mark.slow
+
 _BACK: Final = {shown: mark for mark, shown in WHATSAPP.lookalikes.items()}
 _TAG: Final = re.compile(r"<(/?)(\w+)>")
 

@@ -88,6 +88,7 @@ def test_four_times_the_text_is_no_more_than_about_four_times_the_work(text: str
 
 
 @pytest.mark.parametrize("text", WORST)
+@pytest.mark.slow
 def test_a_split_loses_no_letter_of_the_worst_text(text: str) -> None:
     whole = WORST[text]
     pieces = split_text(whole, 4096)

@@ -173,6 +173,7 @@ def test_one_function_may_stand_under_several_rules_and_stays_what_it_was() -> N
     text=st.sampled_from("abcd"),
 )
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_the_winner_is_the_one_a_plain_search_finds(
     rules: list[list[str] | None], defaults: list[bool], cut: int, text: str
 ) -> None:

@@ -35,6 +35,7 @@ schedules = st.one_of(
 
 
 @given(schedules, times)
+@pytest.mark.slow
 def test_times_climb_and_lie_behind_their_start(schedule: Schedule, at: int) -> None:
     found = list(islice(schedule.after(at), 20))
     assert found == sorted(set(found))
@@ -59,6 +60,7 @@ def test_the_latest_of_ten_years_of_minutes_is_found_at_once() -> None:
 
 
 @pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.slow
 def test_each_day_of_a_year_has_its_time_once(zone: str) -> None:
     for when in ("02:30", "00:00", "01:45"):
         found = takewhile(lambda time: time < START + YEAR, every(when, zone, None).after(START))

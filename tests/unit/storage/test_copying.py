@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from bridge.store.copying import Copied, CopySource, CopyTarget, Table
     from bridge.store.records import InboxRow
 
+pytestmark = pytest.mark.slow
+
 ORDER: Final = (
     "threads",
     "inbox",

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
     from bridge.store.encryption import EncryptionKey
 
+pytestmark = pytest.mark.slow
+
 OLD, NEW = (key_from(bytes([number]) * 32) for number in (1, 2))
 CANARIES: Final = (
     *("+6281277701", "canary-name", "canary-user", "canary.mail", "canary-word", "canary-raw", "canary-reply"),

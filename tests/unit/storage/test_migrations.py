@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from bridge.store.records import Arrival
 
+pytestmark = pytest.mark.slow
+
 RELEASED: Final = range(1, len(MIGRATIONS))
 SECRETS: Final = 6
 """The schema from which on secrets have a table of their own."""

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from bridge.store.copying import Copied
     from tests.support.stored_rows import Contents
 
+pytestmark = pytest.mark.slow
+
 NUMBERS: Final = {
     "threads": {"id", "spoken", "silenced", "opted_out", "contact_id", "leads_to"},
     "contacts": {"id", "merged_into"},

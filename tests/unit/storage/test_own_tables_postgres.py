@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from tests.support.postgres_processes import Open
 
+pytestmark = pytest.mark.slow
+
 CHILDREN = """
 CREATE TABLE bot_parents (id BIGINT PRIMARY KEY);
 CREATE TABLE bot_children (parent BIGINT REFERENCES bot_parents DEFERRABLE INITIALLY DEFERRED);

@@ -68,6 +68,7 @@ async def refused(desk: Desk, row: InboxRow, *statements: tuple[Any, ...]) -> st
         "INSERT INTO bot_notes SELECT * FROM pragma_user_version",
     ],
 )
+@pytest.mark.slow
 async def test_our_tables_are_neither_changed_nor_read(url: str, sql: str) -> None:
     async with opened(url) as (desk, row):
         await refused(desk, row, (sql,))

@@ -19,6 +19,8 @@ from tests.support.postgres_processes import asked, buried, die, heard
 if TYPE_CHECKING:
     from tests.support.postgres_processes import Open
 
+pytestmark = pytest.mark.slow
+
 
 async def test_a_process_that_ends_leaves_its_threads_to_the_others_at_once(ours: Desk, theirs: Desk) -> None:
     (row,) = await ours.hear("1")

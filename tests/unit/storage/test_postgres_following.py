@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from bridge.store.records import OutboxRow
     from bridge.testing.contract.store.desk import Desk
 
+pytestmark = pytest.mark.slow
+
 CRM = account_of("crm")
 
 

@@ -18,6 +18,8 @@ from tests.support.postgres_processes import asked
 if TYPE_CHECKING:
     from bridge.store.records import Arrival
 
+pytestmark = pytest.mark.slow
+
 
 def heard_as(key: str, number: int, *, by_user_id: bool) -> Arrival:
     """A message of a person who writes under a phone number, or under a user id, and names both."""

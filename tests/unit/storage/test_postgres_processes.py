@@ -17,6 +17,8 @@ from storage.writer import Unit
 from tests.support.postgres import plain, process_of
 from tests.support.postgres_processes import WAITING, asked, heard
 
+pytestmark = pytest.mark.slow
+
 
 def keys(desk: Desk) -> list[str]:
     return [event.key for event in desk.told.events]

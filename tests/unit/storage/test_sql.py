@@ -106,6 +106,7 @@ def test_on_postgresql_a_statement_with_numbers_keeps_its_question_marks() -> No
 
 @BOTH
 @pytest.mark.parametrize("piece", ["''", "'", '"', "$a$", "/*", "/* */", "--", "(", "E'\\'", "[", "?", ";"])
+@pytest.mark.slow
 def test_a_long_text_is_read_in_one_go(dialect: Dialect, piece: str) -> None:
     """One that went back again and again would not come to its end here."""
     with suppress(HandlerError):

@@ -54,6 +54,7 @@ every = pytest.mark.parametrize(("machine", "states", "moves"), MACHINES, ids=la
 
 @every
 @given(data=st.data())
+@pytest.mark.slow
 def test_every_chain_of_moves_stays_within_the_machine(
     machine: Machine[Any, Any], states: type[StrEnum], moves: type[StrEnum], data: st.DataObject
 ) -> None:

@@ -231,6 +231,7 @@ def collector() -> Iterator[Collector]:
     made.close()
 
 
+@pytest.mark.slow
 async def test_a_bridge_sends_its_traces_to_the_collector_and_follows_a_traceparent(
     tmp_path: Path, collector: Collector
 ) -> None:

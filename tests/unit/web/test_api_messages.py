@@ -103,6 +103,7 @@ async def test_a_message_of_many_parts_is_found_whole(program: Program) -> None:
     ],
     ids=range(27),
 )
+@pytest.mark.slow
 async def test_a_message_that_cannot_be_sent_is_refused(program: Program, body: object, status: int) -> None:
     assert await program.problem("POST", "/messages", body) == status
     assert (await program.get("/threads"))["items"] == []

@@ -49,6 +49,7 @@ async def test_lists_come_page_by_page(program: Program) -> None:
         *("conversation=ann", "conversation=%00&account=demo&channel=console"),
     ],
 )
+@pytest.mark.slow
 async def test_a_list_is_asked_for_as_the_document_has_it(program: Program, query: str) -> None:
     assert await program.problem("GET", f"/threads?{query}") == 422
 

@@ -103,6 +103,7 @@ async def test_an_uncompressed_forgery_says_401_however_often(door: Door) -> Non
     ids=["cut", "none", "JSON", "too large"],
 )
 @pytest.mark.parametrize("signs", ["what came", "something else"])
+@pytest.mark.slow
 async def test_what_cannot_be_inflated_is_refused_as_ever(door: Door, content: bytes, status: int, signs: str) -> None:
     signature = mac(SECRET, content if signs == "what came" else b"something else")
     assert await post(door, content, signature) == status

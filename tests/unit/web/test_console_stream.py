@@ -250,6 +250,7 @@ async def test_the_past_of_one_page_at_a_time_is_in_memory(
 
 
 @pytest.mark.parametrize("ends", [False, True], ids=["in time", "at the end"])
+@pytest.mark.slow
 async def test_a_page_that_does_not_read_is_closed(
     page: Page, bridge: MemoryBridge, monkeypatch: pytest.MonkeyPatch, *, ends: bool
 ) -> None:
@@ -332,6 +333,7 @@ SHOWN: list[tuple[Outgoing, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("message", "shown"), SHOWN, ids=[type(message).__name__ for message, _ in SHOWN])
+@pytest.mark.slow
 async def test_every_kind_of_message_is_shown_whole(
     page: Page, bridge: MemoryBridge, message: Outgoing, shown: dict[str, Any]
 ) -> None:

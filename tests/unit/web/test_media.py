@@ -176,6 +176,7 @@ async def test_whoever_has_the_link_gets_the_file_with_the_right_headers(client:
         ("lines=1-2", 416, b""),
     ],
 )
+@pytest.mark.slow
 async def test_a_part_of_a_file_can_be_asked_for(
     asked: str, status: int, expected: bytes, client: TestClient[Any, Any]
 ) -> None:

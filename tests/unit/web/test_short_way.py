@@ -64,6 +64,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         pytest.param(http(b'"%b"' % (b"a" * 300_000)), 413, id="too long"),
     ],
 )
+@pytest.mark.slow
 async def test_the_answer_and_the_log_are_those_of_the_long_way(
     request_: bytes, status: int, tmp_path: Path, short: list[bool]
 ) -> None:

@@ -95,6 +95,7 @@ REFUSED: Final[dict[str, tuple[int, str, bytes, dict[str, str]]]] = {
 
 
 @pytest.mark.parametrize(("status", "path", "content", "headers"), REFUSED.values(), ids=REFUSED.keys())
+@pytest.mark.slow
 async def test_a_refusal_says_nothing_and_leaves_nothing(
     door: Door, status: int, path: str, content: bytes, headers: dict[str, str]
 ) -> None:
@@ -128,6 +129,7 @@ async def test_a_refusal_says_nothing_and_leaves_nothing(
         ("/webhook/shop", GOOD, {}, (None, 404, "not found")),
     ],
 )
+@pytest.mark.slow
 async def test_a_refusal_leaves_a_line_that_names_account_status_reason_and_peer(
     door: Door, path: str, content: bytes, headers: dict[str, str], line: tuple[str | None, int, str]
 ) -> None:
@@ -181,6 +183,7 @@ async def test_the_route_to_a_secret_in_the_path_is_that_of_an_unknown_account(t
     ],
     ids=str,
 )
+@pytest.mark.slow
 async def test_what_is_json_in_utf8_is_taken(door: Door, headers: dict[str, str]) -> None:
     assert (await door.post(SHOP_HOOK, GOOD, **headers))[:2] == (200, b'{"ok": true}')
     assert (await door.threads(), await door.reasons()) == (1, [])

@@ -154,6 +154,7 @@ SEEDS: Final = st.sampled_from([GOOD, request("Host: a"), request("Host: a", "Co
 @settings(max_examples=300)
 @example(GOOD, [(0, 0, b"")])
 @given(SEEDS, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8), PIECES | st.binary(max_size=3)), max_size=3))
+@pytest.mark.slow
 def test_whatever_is_read_is_what_aiohttp_reads(seed: bytes, changes: list[tuple[int, int, bytes]]) -> None:
     for at, gone, new in changes:
         seed = seed[:at] + new + seed[at + gone :]

@@ -80,6 +80,7 @@ def test_an_answer_is_read_the_same_however_its_bytes_are_cut(said: Said, cuts: 
 
 
 @given(said=answers())
+@pytest.mark.slow
 def test_an_answer_byte_by_byte(said: Said) -> None:
     answer = Answer()
     whole = [answer.feed(bytes([byte])) for byte in said.raw]

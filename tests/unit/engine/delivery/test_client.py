@@ -73,6 +73,7 @@ async def test_a_connection_that_breaks_once_it_stood_is_unknown(reset: str, tra
     assert b"the connection broke" in kept
 
 
+@pytest.mark.slow
 async def test_silence_is_unknown(transport: Transport) -> None:
     """F47: it was written, and may have been acted upon."""
     async with gateway(b"") as provider:
@@ -81,6 +82,7 @@ async def test_silence_is_unknown(transport: Transport) -> None:
     assert b"no answer in time" in kept
 
 
+@pytest.mark.slow
 async def test_an_endless_answer_ends(transport: Transport) -> None:
     async with gateway(b"HTTP/1.1 200 OK\r\nX-A: ontent-Length\r\n\r\n" + b"a" * 1000) as provider:
         found, _ = await tried(Plain(provider.url), transport, seconds=0.5)

@@ -166,6 +166,7 @@ LENIENT: Final = {
 
 
 @pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.slow
 async def test_a_hostile_answer_is_unknown_and_the_next_one_is_its_own(name: str, transport: Transport) -> None:
     async with gateway(then(HOSTILE[name])) as provider:
         if name in LENIENT and not isinstance(transport, Lean):

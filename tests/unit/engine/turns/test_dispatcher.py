@@ -119,6 +119,7 @@ def bot(failing: Callable[[], object], *, threaded: bool = False, waiting: bool 
     ids=["async def", "async def with await", "def"],
 )
 @pytest.mark.parametrize("failing", RAISED.values(), ids=RAISED.keys())
+@pytest.mark.slow
 async def test_whatever_a_handler_raises_harms_only_its_own_thread(
     failing: Callable[[], NoReturn], kind: dict[str, bool], name: str
 ) -> None:

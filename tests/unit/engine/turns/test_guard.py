@@ -57,6 +57,7 @@ def days(draw: DrawFn) -> list[tuple[int, str, bool]]:
 
 
 @given(days(), st.sampled_from(sorted(BOTS)))
+@pytest.mark.slow
 def test_a_person_at_any_speed_of_people_is_never_held_and_never_waits(
     day: list[tuple[int, str, bool]], bot: str
 ) -> None:
@@ -168,6 +169,7 @@ def test_any_two_bots_that_answer_each_other_fast_stop_within_the_limit(words: s
 
 
 @given(back=st.integers(2, 5), latency=st.floats(0.01, 1.9))
+@pytest.mark.slow
 def test_a_bot_that_answers_more_than_it_hears_is_held_too(back: int, latency: float) -> None:
     talk = Guarded(BOTS["menu"])
     numbers = iter(range(10**6))
@@ -223,6 +225,7 @@ def test_without_bounds_nothing_is_a_loop() -> None:
 
 
 @given(st.integers(61, 300), st.floats(0, 0.9))
+@pytest.mark.slow
 def test_a_flood_waits_and_every_event_has_its_turn(events: int, apart: float) -> None:
     heard: list[str] = []
     talk = Guarded(heard.append, took=0)

@@ -130,6 +130,7 @@ async def test_a_kill_from_outside_costs_nobody_a_try_and_all_run_side_by_side_a
 
 
 @pytest.mark.parametrize(("attempts", "deaths"), [(1, 3), (3, 3), (4, 4), (5, 5), (7, 7)])
+@pytest.mark.slow
 async def test_an_event_that_kills_each_time_is_dead_after_its_tries_and_no_other_loses_one(
     lives: Lives, attempts: int, deaths: int
 ) -> None:

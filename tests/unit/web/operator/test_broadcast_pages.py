@@ -40,6 +40,7 @@ async def begun(desk: Desk) -> str:
     return broadcast_id
 
 
+@pytest.mark.slow
 async def test_a_broadcast_is_listed_and_shown_with_its_recipients(desk: Desk) -> None:
     await desk.login(VIEWER)
     assert "There was no broadcast." in words(await desk.page("broadcasts"))

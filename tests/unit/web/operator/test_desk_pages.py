@@ -187,6 +187,7 @@ async def test_a_letter_leads_to_its_conversation(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("path", ["letters", "letters/in-1/drop", "letters/in-1/replay", "jobs"])
+@pytest.mark.slow
 async def test_a_viewer_and_a_form_of_elsewhere_change_nothing(closed: Desk, path: str) -> None:
     await break_down(closed, "tea")
     fields = (("do", "drop all"), ("name", "report"))
@@ -277,6 +278,7 @@ def test_each_series_of_a_chart_is_sampled() -> None:
     assert {name for _, _, series in dashboard._CHARTS for name, _ in series} <= {*SERIES}
 
 
+@pytest.mark.slow
 async def test_a_new_sample_is_told_to_open_pages(desk: Desk) -> None:
     async with desk.session.get(f"{desk.url}/news", headers={"Host": desk.host, **OWN}) as news:
         assert await news.content.readuntil(b"\n\n") == b"retry: 2000\n\n"

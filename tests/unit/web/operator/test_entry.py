@@ -225,6 +225,7 @@ async def test_no_address_changes_anything_when_it_is_only_looked_at(person: Per
 
 
 @pytest.mark.parametrize("path", ["login", "inbox", "threads/1", "threads/99", "assets/operator.js", "news"])
+@pytest.mark.slow
 async def test_every_answer_is_kept_from_caches_frames_and_other_pages(person: Person, path: str) -> None:
     await person.hears("hello")
     if path != "login":

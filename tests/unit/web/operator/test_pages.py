@@ -89,6 +89,7 @@ async def test_a_search_takes_no_wildcards(person: Person, text: str) -> None:
 
 
 @pytest.mark.parametrize("thread_id", ["0", "99", "x", "-1", "1e3", "9" * 30, "%00", "1'"])
+@pytest.mark.slow
 async def test_a_conversation_that_is_not_there_is_a_page_too(person: Person, thread_id: str) -> None:
     shown = await person.open(f"threads/{thread_id}")
     assert (shown.status, "there is no conversation of this id" in shown.words) == (404, True)
@@ -219,6 +220,7 @@ async def test_a_contact_is_merged_with_one_that_a_search_finds_and_unmerged(per
 
 
 @pytest.mark.parametrize("other", ["", "99", "1'", "x:1", "\x00"])
+@pytest.mark.slow
 async def test_nobody_is_merged_with_a_contact_who_is_not_there(person: Person, other: str) -> None:
     await person.hears("hello")
     assert (await person.post("contacts/1/merge", {"other": other})).status in {404, 422}
