@@ -74,12 +74,14 @@ def timer_handler(function: Callable[..., Any], names: frozenset[str] | None = N
     Raises:
         HandlerError: it is no handler, does not take one of the `names`, or needs another argument.
     """
-    return (_read if inspect.isfunction(function) else _read.__wrapped__)(function, names)
+    # One that is made within a turn would be kept with all that it holds.
+    lasts = inspect.isfunction(function) and "<" not in function.__qualname__
+    return (_read if lasts else _read.__wrapped__)(function, names)
 
 
 @lru_cache(maxsize=1024)
 def _read(function: Callable[..., Any], names: frozenset[str] | None) -> Handler:
-    """Kept for functions: to read one takes longer than its turn, and each timer asks when it is set and when due."""
+    """Kept for functions that last: to read one takes longer than its turn, and each timer asks three times."""
     handler = handler_of(function, None, call_site())
     if names is not None:
         parameters = list(inspect.signature(function).parameters.values())[1:]

@@ -243,6 +243,11 @@ def test_the_function_of_a_timer_is_read_once() -> None:
     assert timer_handler(remind, frozenset({"no"})) is timer_handler(remind, frozenset({"no"}))
 
 
+def test_a_function_that_a_turn_made_is_not_kept() -> None:
+    made = nested()
+    assert timer_handler(made) is not timer_handler(made)
+
+
 async def test_a_turn_that_fails_sets_no_timer() -> None:
     router = Router()
 

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import pytest
+
 from bridge.errors import BudgetSpent
 from bridge.testing.contract.store.spending import charge, ended, step
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from bridge.store.records import StepRow
     from bridge.testing.contract.store.desk import Desk
     from tests.support.postgres_processes import Open
+
+pytestmark = pytest.mark.slow
 
 ROUNDS = 12
 
