@@ -3,24 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 import threading
 import time
-from pathlib import Path
-from types import MethodType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
+from bridge.engine.frames import culprit, frame_of
 from bridge.log import log
-from bridge.routing.handlers import Handler
 from bridge.store.measures import Histogram
-
-if TYPE_CHECKING:
-    from types import FrameType
 
 _BEAT: Final = 0.1
 """Seconds between two beats of the loop, and between two looks at them."""
-_OURS: Final = Path(__file__).resolve().parents[1]
-_LIBRARY: Final = Path(asyncio.__file__).resolve().parents[1]
 
 
 class Watchdog:
@@ -67,24 +59,7 @@ class Watchdog:
                 self._report(time.monotonic() - seen)
 
     def _report(self, seconds: float) -> None:
-        frame = sys._current_frames().get(self._loop_thread)  # noqa: SLF001 - the only way to look into another thread
+        frame = frame_of(self._loop_thread)
         if frame is not None:
             where, handler = culprit(frame)
             log.warning("loop_blocked", seconds=round(seconds, 1), handler=handler, file=where)
-
-
-def culprit(frame: FrameType) -> tuple[str, str]:
-    """The innermost line outside threadbridge and the standard library, and the handler it belongs to."""
-    where, handler = "", ""
-    innermost = f"{frame.f_code.co_filename}:{frame.f_lineno}"
-    current: FrameType | None = frame
-    while current is not None:
-        path = Path(current.f_code.co_filename)
-        if not where and _OURS not in path.parents and _LIBRARY not in path.parents and path.is_file():
-            where = f"{path}:{current.f_lineno}"
-        for value in current.f_locals.values() if _OURS in path.parents else ():
-            caller = value.__self__ if isinstance(value, MethodType) else value
-            if isinstance(caller, Handler):
-                handler = caller.name
-        current = current.f_back
-    return where or innermost, handler

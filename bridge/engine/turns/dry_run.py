@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import queue
-import sys
 import threading
 import traceback
 from collections import Counter
@@ -20,8 +19,8 @@ from bridge.conversation.own_tables import NoTables
 from bridge.conversation.playback import Playback
 from bridge.conversation.suspension import Ended, ScriptChanged, Superseded, Suspended
 from bridge.conversation.turn import Turn, draft_of
+from bridge.engine.frames import culprit, frame_of
 from bridge.engine.turns.dialogs import declared, gone, newest
-from bridge.engine.watchdog import culprit
 from bridge.errors import NoAnswer
 from bridge.events import Contact, ThreadRef
 from bridge.routing.router import rulebook_of
@@ -141,7 +140,7 @@ class _Player:
     def leave(self) -> str:
         """Use it no more; the line it is at."""
         self._calls.put(None)
-        frame = sys._current_frames().get(self._thread.ident or 0)  # noqa: SLF001 - the only way to look into another thread
+        frame = frame_of(self._thread.ident or 0)
         return culprit(frame)[0] if frame is not None else "its end"
 
     def _work(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import sys
+import threading
 from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from bridge.engine.frames import frame_of
 from bridge.errors import StatementFailed
 from bridge.testing.contract.store.desk import AT, Desk
 from bridge.testing.contract.store.own_tables import ADD, executing, migration, orders, with_orders
@@ -208,7 +209,8 @@ def test_a_query_that_nobody_wants_when_it_begins_ends_at_the_first_look() -> No
 
 
 def _is_fetching() -> bool:
-    return any(frame.f_code.co_filename == statements.__file__ for frame in sys._current_frames().values())
+    frames = [frame_of(thread.ident or 0) for thread in threading.enumerate()]
+    return any(frame is not None and frame.f_code.co_filename == statements.__file__ for frame in frames)
 
 
 def test_the_names_of_our_tables_are_known() -> None:
