@@ -92,7 +92,9 @@ def cut_text(text: str, limit: int | None, size: Size = len) -> str | None:
 
 def fragments(grapheme: str, limit: int, size: Size) -> list[str]:
     """A grapheme, in pieces if it is longer than a whole message."""
-    step = limit if len(grapheme) == 1 or size(grapheme) == len(grapheme) else max(limit // 2, 1)
+    if len(grapheme) == 1 or (length := size(grapheme)) <= limit:
+        return [grapheme]
+    step = limit if length == len(grapheme) else max(limit // 2, 1)
     return [grapheme[at : at + step] for at in range(0, len(grapheme), step)]
 
 
@@ -126,9 +128,10 @@ def seam(letters: list[str], start: int, limit: int, widths: list[int], least: i
         return end
     latest: dict[int, int] = {}
     for at in range(end, least, -1):
-        if letters[at].isspace() or letters[at - 1] in _SHUT_ENDS:  # most are neither, and a call for each takes long
-            latest.setdefault(_strength(letters, at), at)
-            if _PARAGRAPH in latest:
+        # Most letters are neither, and a call for each takes long.
+        if (letters[at].isspace() or letters[at - 1] in _SHUT_ENDS) and (strength := _strength(letters, at)):
+            latest.setdefault(strength, at)
+            if strength == _PARAGRAPH:
                 break
         if latest and (at - start) * 2 < end - start:
             break
@@ -136,7 +139,7 @@ def seam(letters: list[str], start: int, limit: int, widths: list[int], least: i
         at = latest.get(strength, start)
         if (at - start) * 2 >= end - start:
             return at
-    return max((at for strength, at in latest.items() if strength), default=end)
+    return max(latest.values(), default=end)
 
 
 def _strength(letters: list[str], at: int) -> int:

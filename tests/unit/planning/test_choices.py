@@ -127,6 +127,8 @@ def test_a_title_in_any_dress_is_its_choice(text: str, title: str) -> None:
         ("mneu", "Menu"),
         ("cancelation", "Cancellation"),
         ("subscirptoin", "Subscription"),
+        ("dleivrey", "Delivery"),
+        ("of all " * 8 + "delivrey", "Of all " * 8 + "delivery"),
     ],
 )
 def test_a_slip_of_the_finger_is_forgiven(text: str, title: str) -> None:
@@ -151,6 +153,7 @@ def test_a_slip_of_the_finger_is_forgiven(text: str, title: str) -> None:
         ("track", ["Track order", "Help"]),
         ("i want to track order please", ["Track order", "Help"]),
         ("refund" * 50, ["Refund", "Help"]),
+        ("of all " * 8 + "addresess", ["Of all " * 8 + "addresses", "Help"]),
     ],
 )
 def test_what_may_mean_something_else_is_no_answer(text: str, titles: list[str]) -> None:

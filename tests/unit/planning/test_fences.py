@@ -35,6 +35,11 @@ def opened(text: str) -> str:
             ["See:\n```py\nif a:\n    b = 12345\n```", "```py\n    c = 12345\n```\nDone."],
         ),
         (
+            "```\nline one is here, and\n\tline two\n   line three\n```",
+            40,
+            ["```\nline one is here, and\n\tline two\n```", "```\n   line three\n```"],
+        ),
+        (
             "Some words ahead of it.\n```py\nabcdefghijklmnopqrstuvwxyz\n```",
             40,
             ["Some words ahead of it.", "```py\nabcdefghijklmnopqrstuvwxyz\n```"],
@@ -56,6 +61,7 @@ def opened(text: str) -> str:
     ],
     ids=[
         "with its language and indentation",
+        "with any indentation",
         "which begins late begins in the next",
         "at the end of its code needs no next",
         "of other marks",

@@ -70,6 +70,7 @@ def test_each_dialect_has_its_own_marks(text: str, whatsapp: str, plain: str, te
     ("text", "whatsapp"),
     [
         ("snake_case_name, 5 * 3 * 2", "snake_case_name, 5 * 3 * 2"),
+        ("_ a line to **fill in**", "_ a line to *fill in*"),
         (r"\*not bold\*", "∗not bold∗"),
         (r"\_not italic\_ \~nor struck\~", "＿not italic＿ ∼nor struck∼"),
         (r"**a\*b\* c_d**", "*a∗b∗ c_d*"),
@@ -166,6 +167,15 @@ def test_a_mark_that_a_split_cuts_is_closed_and_opened_again() -> None:
         "```\nfirst line\n    line 2\n```",
         "```\nfirst line\n    line 2\n```",
     ]
+    assert written("```\none two three four five six\n```", WHATSAPP, 32) == [
+        "```\none two three four five\n```",
+        "```\nsix\n```",
+    ]
+
+
+def test_a_message_too_short_for_marks_and_escapes_has_words_alone() -> None:
+    assert written("**a** & b", TELEGRAM_HTML, 48) == ["<b>a</b> &amp; b"]
+    assert written("**a** & b", TELEGRAM_HTML, 47) == ["a & b"]
 
 
 HOSTILE: Final[Sequence[str]] = (

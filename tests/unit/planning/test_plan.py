@@ -75,6 +75,7 @@ ASK: Final = Buttons("Really?", buttons("Yes", "No"), header="Order 7", footer="
         (SIZES, RICH),
         (Buttons("Really?", buttons("Yes", "No")), QUICK),
         (Cards([Card("A", buttons=buttons("Buy A")), Card("B", image="https://x/b.png")]), SHOWCASE),
+        (Cards([Card("A", buttons=buttons("Buy", "More", "Back"))]), SHOWCASE),
         (Template("hello", params={"name": "Ann"}), WINDOWED),
         (Raw({"type": "sticker"}), WINDOWED),
     ],
