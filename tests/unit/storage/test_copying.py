@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.store.copying import Copied, CopySource, CopyTarget, Table
+    from bridge.store.copying import Copied, CopySource, CopyTarget, Progress, Table
     from bridge.store.records import InboxRow
 
 pytestmark = pytest.mark.slow
@@ -81,12 +81,14 @@ def copied(source: str, target: str, wrapped: Callable[[Any], Any] = lambda end:
     return connections().run(_copied(source, target, wrapped))
 
 
-async def _copied(source_url: str, target_url: str, wrapped: Callable[[Any], Any]) -> list[Copied]:
+async def _copied(
+    source_url: str, target_url: str, wrapped: Callable[[Any], Any], tell: Callable[[Progress], None] = lambda _: None
+) -> list[Copied]:
     source: CopySource = await copy_type(source_url).open_copy_source(source_url)
     try:
         target: CopyTarget = await copy_type(target_url).open_copy_target(target_url)
         try:
-            return await copy_store(wrapped(source), wrapped(target), lambda _: None)
+            return await copy_store(wrapped(source), wrapped(target), tell)
         finally:
             await target.close()
     finally:
@@ -113,6 +115,15 @@ def test_every_value_arrives_in_a_store_of_the_same_kind(source: str, tmp_path: 
     for first, second in pairwise(stores):
         copied(first, second)
         assert contents(second) == contents(source)
+
+
+def test_a_copy_tells_how_far_it_is(source: str, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    asyncio.run(_copied(source, f"sqlite:///{tmp_path}/target.db", lambda end: end, told.append))
+    rows = {table: len(rows) for table, rows in contents(source).items()}
+    assert {progress.table for progress in told} == {table for table, count in rows.items() if count}
+    assert told[-1][1:] == (2 * sum(rows.values()), 2 * sum(rows.values()))
+    assert [progress.done for progress in told] == sorted(progress.done for progress in told)
 
 
 @ON_BOTH

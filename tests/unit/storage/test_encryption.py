@@ -196,6 +196,7 @@ async def test_a_store_in_use_is_encrypted_from_its_next_start_and_whole_after_a
     assert row.thread_id == 1
     assert (await under(url, [OLD])).keys() == {OLD.id, PLAIN}
     assert await rotate(desk) > 0
+    assert await rotate(desk) == 0
     await desk.store.wipe()
     assert seen(await stored(url)) == []
     await desk.store.close()

@@ -84,6 +84,13 @@ async def test_our_tables_are_not_read_by_a_query_either(url: str, sql: str) -> 
             await desk.store.fetch(sql, ())
 
 
+async def test_a_text_that_is_no_utf8_fails_the_query_alone(url: str) -> None:
+    async with opened(url) as (desk, row):
+        with pytest.raises(StatementFailed, match="UTF-8"):
+            await desk.store.fetch("SELECT CAST(x'ff' AS TEXT)", ())
+        assert await desk.turn(row, "still answered")
+
+
 async def test_the_reason_names_the_table_and_the_statement(url: str) -> None:
     async with opened(url) as (desk, row):
         reason = await refused(desk, row, ("DELETE FROM inbox",))

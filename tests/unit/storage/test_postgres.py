@@ -16,6 +16,7 @@ from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up
 from bridge.testing.contract.store.media import photo
 from storage.postgres import process
 from storage.postgres.connection import address_of, connect, translate
+from storage.postgres.segments import BITS
 from tests.support.postgres import empty_store, new_database, plain, process_of
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ async def test_a_later_schema_and_a_foreign_one_are_refused(bare_url: str) -> No
     for opened in (open_store, open_reader):
         with pytest.raises(NewerSchema, match="schema 99"):
             await opened(url)
+
+
+async def test_two_processes_that_make_a_store_at_once_make_one(bare_url: str) -> None:
+    desks = await asyncio.gather(Desk(bare_url).open(), Desk(bare_url).open())
+    for desk in desks:
+        await desk.store.close()
 
 
 @pytest.mark.parametrize(
@@ -164,6 +171,13 @@ async def test_a_reader_looks_in_beside_the_owner(desk: Desk) -> None:
         assert [summary.dead for summary in await reader.accounts()] == [1]
     finally:
         await reader.close()
+
+
+async def test_what_was_said_last_is_in_the_newest_segment_of_the_past(desk: Desk, url: str) -> None:
+    (old,) = await desk.hear("old")
+    (new,) = await desk.hear("new")
+    await outside(url, "UPDATE threadbridge.inbox SET id = id + $1 WHERE id = $2", 3 << BITS, new.id)
+    assert (await desk.store.last_said([old.thread_id]))[old.thread_id].id == new.id + (3 << BITS)
 
 
 async def test_a_read_ends_with_the_row_that_makes_it_large(desk: Desk) -> None:

@@ -10,8 +10,9 @@ import asyncpg
 import pytest
 
 from bridge.errors import ClaimLost, Unavailable
+from bridge.store.opening import open_store
 from bridge.store.records import Receipt, TimerRow
-from bridge.testing.contract.store.desk import AT, Desk, arrival, news, sent
+from bridge.testing.contract.store.desk import AT, Desk, Told, arrival, news, sent
 from storage.postgres import claims, connection, store
 from storage.writer import Unit
 from tests.support.postgres import plain, process_of
@@ -35,6 +36,22 @@ async def test_a_thread_in_which_nothing_is_open_goes_to_whoever_stores_somethin
     await theirs.turn(second, state=b'{"n": 2}')
     (third,) = await ours.hear("3")
     assert (await ours.store.thread(third.thread_id)).state == b'{"n": 2}'
+
+
+async def test_what_a_command_stores_where_nothing_is_open_goes_to_a_process_that_works(
+    ours: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inherited = asyncio.Event()
+    monkeypatch.setattr(Told, "inherited", lambda *_, missed: inherited.set())
+    (first,) = await ours.hear("1")
+    await ours.turn(first)
+    command = await open_store(ours.url)
+    command.listen(Told())
+    await command.receive([arrival("2")])
+    async with asyncio.timeout(10):
+        await inherited.wait()
+    assert [row.key for row in await ours.events(first.thread_id)] == ["2"]
+    await command.close()
 
 
 async def test_a_thread_that_another_process_changed_is_read_with_the_event_that_begins_its_turn(

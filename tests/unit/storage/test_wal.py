@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from bridge.errors import Unavailable
 from bridge.store.records import Receipt
 from bridge.testing.contract.store.desk import Desk, arrival
-from storage.sqlite import wal
+from storage.sqlite import store, wal
 from tests.support.sqlite_files import on_writer
 
 if TYPE_CHECKING:
@@ -73,6 +73,15 @@ async def test_a_reader_that_stays_is_told_once_and_the_log_has_a_bound(desk: De
         assert size(file) < 1_000_000
     assert [(line["log_level"], line["event"]) for line in lines] == [("warning", "wal_grows"), ("error", "wal_full")]
     assert len(desk.told.events) == stored
+
+
+async def test_a_log_that_a_reader_keeps_is_not_wiped(desk: Desk, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_LOOKS", 2)
+    monkeypatch.setattr(store, "_A_LOOK", 0.0)
+    with forgotten(file):
+        await desk.hear("1")
+        assert not await desk.store.wipe()
+    assert await desk.store.wipe()
 
 
 async def test_turns_go_on_while_nothing_new_is_received(desk: Desk, file: Path) -> None:

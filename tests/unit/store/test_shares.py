@@ -131,6 +131,14 @@ def test_nobody_begins_before_the_others_have_said_what_they_have() -> None:
     assert sum(table.settled([0, 50])) > 0
 
 
+def test_who_does_not_use_an_account_takes_nothing_of_it() -> None:
+    shares, uses = Shares(), {"shop": Use(1, 5, 0)}
+    others: list[Claims | None] = [{}]
+    shares.claim(uses, others)
+    shares.settle(uses, others)
+    assert shares.slots == {"shop": 1}
+
+
 def test_of_few_slots_those_who_want_one_have_it() -> None:
     table = Table(most=3)
     for _ in range(8):

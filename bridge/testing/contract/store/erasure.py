@@ -188,6 +188,11 @@ class ErasureContract(StoreSuite):
         (ann,) = desk.told.events
         assert (await erased(desk, ann.thread_id))["webhooks of other conversations"] == 1
         assert await desk.receive(of("2", "bob")) == [Receipt.REPEATED]
+        (bob,) = await desk.store.find("2")
+        trace = await desk.store.trace(bob)
+        assert trace is not None
+        assert trace.event is not None
+        assert (trace.event.values["text"], b"words" in trace.event.raw) == ("2", False)
 
     async def test_a_person_is_erased_with_all_threads_and_identities(self, lasting_desk: Desk) -> None:
         desk = lasting_desk

@@ -279,6 +279,14 @@ class FollowingContract(StoreSuite):
             (left,) = await desk.store.outbox_heads(0, 10, account)
             assert left.ref == beside(account, ref_of("bob"))
 
+    async def test_an_erasure_leaves_a_conversation_that_is_named_like_what_followers_are_told(
+        self, desk: Desk
+    ) -> None:
+        (event,) = await desk.hear("1")
+        (other,) = await desk.hear("2", conversation=beside(CRM, event.ref).conversation_id)
+        assert not (await desk.store.erase(event.thread_id, AT)).more
+        assert await desk.events(other.thread_id) == [other]
+
     async def test_what_was_taken_is_removed_by_its_age_and_messages_are_not(self, desk: Desk) -> None:
         follow(desk)
         (row,) = await said(desk, "a")

@@ -11,8 +11,8 @@ from bridge.errors import ThreadMoved
 from bridge.events import Contact, Echo, Handoff, Returned, Send, Timer, encode_event
 from bridge.messages import Button, Buttons, Image, encode_message
 from bridge.store.lifecycle import InboxState, Outcome
-from bridge.store.records import Saying, TimerRow
-from bridge.testing.contract.store.desk import AT, NOON, Desk, again, arrival, news, refused, sent
+from bridge.store.records import Receipt, Saying, TimerRow
+from bridge.testing.contract.store.desk import AT, NOON, Desk, again, arrival, news, ref_of, refused, sent
 from bridge.testing.contract.store.suite import StoreSuite
 from bridge.units import SECOND
 
@@ -275,6 +275,14 @@ class HandoffContract(StoreSuite):
         assert await tags("6", with_person=None) == ["message"]
         assert await tags("7", with_person=False) == ["returned", "message"]
         assert await tags("8", with_person=False) == ["message"]
+
+    @pytest.mark.parametrize("with_person", [True, False])
+    async def test_a_status_that_tells_who_has_a_thread_of_which_nothing_was_heard_is_stored(
+        self, desk: Desk, *, with_person: bool
+    ) -> None:
+        status = news("m-1", "read", ref=ref_of("ann"), with_person=with_person)
+        assert await desk.receive(status) == [Receipt.STORED]
+        assert desk.told.events == []
 
     # And back
 

@@ -54,6 +54,7 @@ class SendContract(StoreSuite):
         await desk.store.commit_turn(await sending(desk, row, send("a", "eve"), send("b", "bob"), send("c", "eve")))
         told = [(event.ref.conversation_id, event.key, event.attempt) for event in desk.told.events[2:]]
         assert told == [("eve", "send:a", 1), ("bob", "send:b", 0), ("eve", "send:c", 0)]
+        assert ("changed", (row.thread_id, waiting.thread_id, desk.told.events[2].thread_id)) in desk.told.log
         for _ in range(2):
             eve = await desk.store.find_thread(replace(row.ref, conversation_id="eve"))
             assert eve is not None
