@@ -56,12 +56,13 @@ def timezone_of(person: bytes | None) -> str | None:
 
 
 def person_of(family: Sequence[Known], asserted: Sequence[Asserted]) -> bytes:
-    """What every thread of a person has of them, as JSON: of several who were merged, the first one's words count."""
+    """What every thread of a person has of them, as JSON: of two who were merged, the words of who went on count."""
     root = root_of(family)
     content: dict[str, Any] = {}
     tags: set[str] = set()
     fields: dict[str, Any] = {}
-    for contact in (*(known for known in family if known is not root), root):
+    into = {contact.id: contact.into for contact in family}
+    for contact in sorted(family, key=lambda known: _way(known.id, into), reverse=True):
         kept = orjson.loads(contact.content)
         fields |= kept.pop("fields", {})
         tags |= set(kept.pop("tags", ()))
@@ -69,3 +70,11 @@ def person_of(family: Sequence[Known], asserted: Sequence[Asserted]) -> bytes:
     identities = [[identity.account, identity.kind, identity.value] for identity in asserted]
     person = {"id": root.id, "identities": identities, "fields": fields, "tags": sorted(tags), **content}
     return trimmed(orjson.dumps(person))
+
+
+def _way(contact_id: int, into: Mapping[int, int | None]) -> list[int]:
+    """The contacts from the one who goes on to another: in their order each comes right before those merged into it."""
+    way = [contact_id]
+    while (parent := into[way[0]]) is not None:
+        way.insert(0, parent)
+    return way

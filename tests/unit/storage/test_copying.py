@@ -266,6 +266,24 @@ def test_a_store_in_use_is_neither_source_nor_target(kind: str, role: str, sourc
     asyncio.run(use())
 
 
+@pytest.mark.parametrize("role", ["source", "target"])
+def test_a_store_in_use_is_neither_under_another_name(role: str, source: str, tmp_path: Path) -> None:
+    used, named = tmp_path / "used.db", tmp_path / "named.db"
+
+    async def use() -> None:
+        store = await open_store(f"sqlite:///{used}")
+        try:
+            named.hardlink_to(used)
+            url = f"sqlite:///{named}"
+            ends = (url, f"sqlite:///{tmp_path}/third.db") if role == "source" else (source, url)
+            with pytest.raises(StoreInUse, match="by another name"):
+                await _copied(*ends, lambda end: end)
+        finally:
+            await store.close()
+
+    asyncio.run(use())
+
+
 @ON_BOTH
 def test_a_store_that_is_not_there_is_no_source(kind: str, tmp_path: Path) -> None:
     source = new_database("without") if kind == "postgresql" else f"sqlite:///{tmp_path}/nothing.db"

@@ -42,7 +42,7 @@ async def test_what_a_command_stores_where_nothing_is_open_goes_to_a_process_tha
     ours: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inherited = asyncio.Event()
-    monkeypatch.setattr(Told, "inherited", lambda *_, missed: inherited.set())
+    monkeypatch.setattr(Told, "inherited", lambda *_, **__: inherited.set())
     (first,) = await ours.hear("1")
     await ours.turn(first)
     command = await open_store(ours.url)

@@ -199,6 +199,22 @@ class PeopleContract(StoreSuite):
         ]
         assert [thread.opted_out for thread in threads] == [0, stop.id]
 
+    @pytest.mark.parametrize("pairs", [[(0, 1), (0, 2)], [(1, 2), (0, 1)]])
+    async def test_no_merge_changes_a_field_of_the_one_who_goes_on(
+        self, desk: Desk, pairs: list[tuple[int, int]]
+    ) -> None:
+        people: dict[str, dict[str, Any]] = {"a": {}, "b": {"name": "Bob"}, "c": {"name": "Cid", "lang": "id"}}
+        for key, fields in people.items():
+            await keep(desk, await hear(desk, key, key, ("username", key)), **fields)
+        ids = sorted(card.id for card in await desk.store.contacts())
+        for goes_on, other in pairs:
+            assert await desk.store.merge_contacts(ids[goes_on], ids[other], AT)
+            (card,) = [card for card in await desk.store.contacts() if card.id == ids[goes_on]]
+            assert kept(card.kept)["fields"]["name"] == "Bob"
+        (card,) = await desk.store.contacts()
+        assert kept(card.kept)["fields"] == {"name": "Bob", "lang": "id"}
+        assert (card.id, card.merged) == (ids[0], ids[1:])
+
     async def test_a_turn_that_ran_through_a_merge_runs_again(self, desk: Desk) -> None:
         ann, bob = await hear(desk, "1", "ann", ("username", "a")), await hear(desk, "2", "bob", ("username", "b"))
         commit = await desk.commit_of(bob)
