@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import Any
+from typing import Any, Final
+
+_NEEDLESS: Final = {
+    "structlog": ("rich", "greenlet"),  # for tracebacks, and ours are plain; for contexts in greenlets
+    "frozenlist": ("frozenlist._frozenlist",),  # the same in C++, for lists that a message does not meet
+}
+"""What a package takes where it is there, and does without where it is not."""
 
 
-def import_structlog() -> None:
-    """Import structlog without rich, which it takes for tracebacks: ours are plain, and rich takes 3 MB for good.
+def import_slim() -> None:
+    """Import structlog without rich, which takes 3 MB for good, and nothing that takes a MB for C++'s library.
 
-    Whatever needs rich itself, imports it later as usual.
+    Whatever needs these itself, imports them later as usual.
     """
-    if "structlog" in sys.modules or "rich" in sys.modules:
-        return
+    for package, needless in _NEEDLESS.items():
+        if package not in sys.modules:
+            _import_without(package, [name for name in needless if name not in sys.modules])
+
+
+def _import_without(package: str, left_out: list[str]) -> None:
     absent: Any = None  # what makes an import fail
-    sys.modules["rich"] = absent
+    sys.modules.update(dict.fromkeys(left_out, absent))
     try:
-        import_module("structlog")
+        import_module(package)
     finally:
-        del sys.modules["rich"]
+        for name in left_out:
+            del sys.modules[name]

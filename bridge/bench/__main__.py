@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bridge.footprint import import_structlog
+from bridge.footprint import import_slim
 
 if __name__ == "__main__":
-    import_structlog()
+    import_slim()
 
     from bridge.bench.servers import main
 
