@@ -12,8 +12,10 @@ import pytest
 from bridge.conversation.journal import Journal
 from bridge.conversation.members import Members
 from bridge.conversation.state import State
+from bridge.engine.delivery.client import Attempt
 from bridge.engine.delivery.dialling import verifying
-from bridge.events import Contact, Message
+from bridge.events import Contact, Message, encode_event
+from bridge.messages import Text, encode_message
 from bridge.store.people.asking import Asserted, Known
 from bridge.store.people.families import person_of
 from bridge.store.people.identities import encode_identities
@@ -51,11 +53,14 @@ REMEMBERED: Final[dict[str, Callable[[], bytes | None]]] = {
     "state": _state,
     "members": _members,
     "journal": lambda: Journal(name="greet", version=1, run="1", arguments=["Ann"]).encode(),
+    "event": lambda: encode_event(_HEARD),
+    "message": lambda: encode_message(Text("hello")),
+    "requests": lambda: Attempt([{"path": "/send"}]).encode(),
 }
 
 
 @pytest.mark.parametrize("made", REMEMBERED.values(), ids=REMEMBERED.keys())
-def test_what_is_remembered_of_a_contact_takes_its_own_bytes_and_no_page(made: Callable[[], bytes | None]) -> None:
+def test_what_is_remembered_or_under_way_takes_its_own_bytes_and_no_page(made: Callable[[], bytes | None]) -> None:
     made()
     tracemalloc.start()
     try:
