@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.footprint import import_slim
+from bridge.footprint import import_slim, unread_certificates
 
 if __name__ == "__main__":
     import_slim()
-
-    from bridge.bench.servers import main
+    with unread_certificates():
+        from bridge.bench.servers import main
 
     main()
