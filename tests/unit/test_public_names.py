@@ -122,6 +122,13 @@ def test_a_bridge_that_serves_loads_cryptography_for_the_first_key_that_needs_it
 
 
 @pytest.mark.slow
+def test_a_bridge_that_serves_loads_regex_for_the_first_text_or_rule_that_needs_it() -> None:
+    loaded = _loaded("-c", "import bridge.app.serve, storage.sqlite; from bridge import fold; fold('Café 🙏')")
+    assert "bridge.planning.split" in loaded
+    assert "regex" not in loaded
+
+
+@pytest.mark.slow
 def test_a_command_loads_structlog_without_what_that_draws_tracebacks_with() -> None:
     loaded = _loaded("-m", "bridge", "schema")
     assert "structlog.dev" in loaded
