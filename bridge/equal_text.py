@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final, Literal
 
-import regex
+from bridge.unicode_classes import BLANK, DASHES, EDGE, MARK, UNSEEN
 
-_UNSEEN: Final = regex.compile(r"[\p{Cf}\p{Default_Ignorable_Code_Point}\p{Emoji_Modifier}\u20e3]+")
-"""Marks of direction, joining and width, soft hyphens, skin tones, and the mark that makes a keycap of a digit."""
-_TOO_MANY_MARKS: Final = regex.compile(r"([\p{M}\uff9e\uff9f]{30})[\p{M}\uff9e\uff9f]+")
-"""Unicode's stream-safe format ends a run of marks at 30; to sort a longer one takes quadratic time."""
-_DASH: Final = regex.compile(r"\p{Pd}")
-_DIGIT: Final = regex.compile(r"\p{Nd}")
-_EDGE: Final = r"[\s\p{Po}\p{Ps}\p{Pe}\p{Pi}\p{Pf}\p{Pc}\p{Sk}\p{So}~--[/\\#@%&‰§°]]"
-_LEADING: Final = regex.compile(rf"\A{_EDGE}+", regex.VERSION1)
-_TRAILING: Final = regex.compile(rf"(?r){_EDGE}+\Z", regex.VERSION1)
-"""Outer punctuation and pictures. What begins a path, a tag or an address, and what follows a number, has a meaning."""
-_PLAIN_EDGE: Final = "".join(filter(_LEADING.fullmatch, map(chr, range(128))))
+_UNSEEN: Final = re.compile(f"{UNSEEN}+")
+_MARKS: Final = re.compile(f"{MARK}+")
+_MOST_MARKS: Final = 30
+"""Unicode's stream-safe format ends a run of marks there; to sort a longer one takes quadratic time."""
+_DIGIT: Final = re.compile(r"\d")
+_EDGE: Final = re.compile(f"{EDGE}*")
+_PLAIN_EDGE: Final = "".join(filter(_EDGE.fullmatch, map(chr, range(128))))
 """The same of ASCII: to strip these takes a twentieth of the time."""
-_BLANK: Final = regex.compile(r"[\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]*")
-_APOSTROPHES: Final = str.maketrans(dict.fromkeys("`´‘’‛ʹʻʼ′׳＇", "'"))  # noqa: RUF001 - as typed
+_BLANK: Final = re.compile(f"{BLANK}*")
+_SHAPES: Final = str.maketrans(
+    dict.fromkeys("`´‘’‛ʹʻʼ′׳＇", "'")  # noqa: RUF001 - as typed
+    | dict.fromkeys(DASHES, "-")
+)
 _LONGEST: Final = 8192
 """A longer text equals only itself: it is no command, title or number that a person typed."""
 
@@ -34,8 +34,15 @@ def fold(text: str) -> str:
     spelled = spelling(text)
     if spelled.isascii():
         return spelled.strip(_PLAIN_EDGE) or spelled
-    bare = _TRAILING.sub("", _LEADING.sub("", spelled))
-    return bare or spelled
+    end = len(spelled) - _edge(spelled[::-1])
+    return spelled[_edge(spelled) : end] or spelled
+
+
+def _edge(text: str) -> int:
+    """How much of a text's beginning is outer punctuation and pictures."""
+    found = _EDGE.match(text)
+    assert found is not None
+    return found.end()
 
 
 def spelling(text: str) -> str:
@@ -45,10 +52,10 @@ def spelling(text: str) -> str:
     if text.isascii():
         text = text.replace("`", "'")
     else:
-        text = normalized("NFKC", _UNSEEN.sub("", text.translate(_APOSTROPHES)))
+        text = normalized("NFKC", _UNSEEN.sub("", text.translate(_SHAPES)))
         # A Turkish capital has its dot apart, and a Turkish small letter none: both are typed as a plain i.
         text = text.casefold().replace("i\u0307", "i").replace("\u0131", "i")
-        text = with_plain_digits(_DASH.sub("-", normalized("NFKC", text)))
+        text = with_plain_digits(normalized("NFKC", text))
     return " ".join(text.casefold().split())
 
 
@@ -61,7 +68,9 @@ def with_plain_digits(text: str) -> str:
 
 def normalized(form: Literal["NFC", "NFD", "NFKC"], text: str) -> str:
     """A text in a normal form, for comparison: of more than 30 marks on one letter the rest is left out."""
-    return unicodedata.normalize(form, _TOO_MANY_MARKS.sub(r"\1", text))
+    if _MARKS.search(text[_MOST_MARKS :: _MOST_MARKS + 1]):  # each longer run has one of these places
+        text = _MARKS.sub(lambda run: run[0][:_MOST_MARKS], text)
+    return unicodedata.normalize(form, text)
 
 
 def is_blank(text: str) -> bool:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_a
 import orjson
 
 from bridge.errors import MediaError
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -350,7 +351,7 @@ def encode_event(event: Event) -> bytes:
     """
     try:
         names, values_of = _STORED[type(event)]
-        data = orjson.dumps(dict(zip(names, values_of(event), strict=True)))
+        data = trimmed(orjson.dumps(dict(zip(names, values_of(event), strict=True))))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"not storable: {error}") from None
     if rb"\u0000" in data and "\0" in _texts(event):

@@ -15,6 +15,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.keys import as_text
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -300,7 +301,7 @@ def choices_of(message: Outgoing) -> list[Button]:
 
 def encode_message(message: Outgoing) -> bytes:
     """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
-    return orjson.dumps(_as_json(message))
+    return trimmed(orjson.dumps(_as_json(message)))
 
 
 def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:

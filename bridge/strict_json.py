@@ -68,7 +68,7 @@ def not_json(value: object, path: str, depth: int = 0, *, exact: bool = False) -
 
 
 def trimmed(data: bytes) -> bytes:
-    """JSON that orjson wrote and that is remembered, in as many bytes as it has: orjson leaves room for 4,096."""
+    """JSON that orjson wrote and that is kept for a while, in as many bytes as it has: orjson leaves room for 4,096."""
     return bytes(memoryview(data))
 
 

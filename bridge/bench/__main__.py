@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from bridge.footprint import import_structlog
+from bridge.footprint import import_slim, unread_certificates
 
 if __name__ == "__main__":
-    import_structlog()
-
-    from bridge.bench.servers import main
+    import_slim()
+    with unread_certificates():
+        from bridge.bench.servers import main
 
     main()

@@ -51,9 +51,9 @@ class Listed(Command):
 
     def load(self) -> Any:  # noqa: ANN401 - as above
         """Import the command, or the group of commands."""
-        from bridge.footprint import import_structlog  # noqa: PLC0415 - `--help` has no logs
+        from bridge.footprint import import_slim  # noqa: PLC0415 - `--help` has no logs
 
-        import_structlog()
+        import_slim()
         module, _, attribute = self._entry.target.partition(":")
         written = getattr(import_module(f"bridge.cli.{module}"), attribute)
         holder = typer.Typer(add_completion=False, rich_markup_mode="markdown", pretty_exceptions_enable=False)

@@ -20,6 +20,7 @@ from bridge.cli.streams import serve_without_output
 from bridge.cli.workers import become_parent, handed_over
 from bridge.config.load import Config, load_config, read_file
 from bridge.errors import Problem
+from bridge.footprint import unread_certificates
 from bridge.log.foreign import foreign_logs
 from bridge.providers.registry import PLAYGROUND
 from bridge.workers.link import Link
@@ -170,7 +171,8 @@ def _serve(
     placed: Callable[[AsyncExitStack], Awaitable[Config]] | None = None,
 ) -> None:
     """`placed` makes the configuration anew, with what lasts as long as the bridge serves."""
-    from bridge.app.serve import Listening, serve  # noqa: PLC0415 - only these commands start the engine
+    with unread_certificates():
+        from bridge.app.serve import Listening, serve  # noqa: PLC0415 - only these commands start the engine
 
     def is_ready() -> None:
         ready()

@@ -144,7 +144,7 @@ def _arrival(
         _check_name(inbound.key, "event key")
         for key in inbound.former_keys:
             _check_text(key, "event key")
-        _check_place(inbound.channel, inbound.conversation_id)
+        ref, place = _conversation(account, provider, inbound.channel, inbound.conversation_id)
         for name, value in inbound.address.items():
             _check_text(name, "address")
             _check_text(value, "address")
@@ -156,14 +156,11 @@ def _arrival(
         state, reason = InboxState.QUARANTINED, f"an event of the unknown kind {event.type!r}"
     elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
         state = InboxState.DONE
-    ref = None
-    if inbound.conversation_id is not None:
-        ref = _ref(account, provider, inbound.channel, inbound.conversation_id)
-    elif not isinstance(event, Status):
+    if ref is None and not isinstance(event, Status):
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
         account=account,
-        key=event_key(inbound.channel, inbound.conversation_id, inbound.key),
+        key=f"{place}/{inbound.key}",
         ref=ref,
         event=event,
         encoded=encoded,
@@ -198,22 +195,28 @@ def _encoded(identities: tuple[tuple[str, str], ...]) -> bytes:
 
 
 def event_key(channel: str, conversation_id: str | None, name: str) -> str:
-    """The event's name with its conversation: a messenger numbers the messages of each chat anew.
-
-    A digest stands for the conversation, because keys are logged and a conversation's id may be a phone number.
-    """
+    """The event's name with its conversation: a messenger numbers the messages of each chat anew."""
     return f"{_place(channel, conversation_id or '')}/{name}"
 
 
-@lru_cache(4096)
 def _place(channel: str, conversation_id: str) -> str:
+    """A digest that stands for a conversation, because keys are logged and its id may be a phone number."""
     return hashlib.blake2b(f"{channel}\0{conversation_id}".encode(), digest_size=8).hexdigest()
 
 
 @lru_cache(4096)
-def _ref(account: str, provider: str, channel: str, conversation_id: str) -> ThreadRef:
-    """A conversation that comes again is the same object: it is looked for without being compared."""
-    return ThreadRef(account, provider, channel, conversation_id)
+def _conversation(
+    account: str, provider: str, channel: str, conversation_id: str | None
+) -> tuple[ThreadRef | None, str]:
+    """A conversation and its place in event keys: one that comes again is the same object, and found by being it.
+
+    What is raised is not remembered.
+    """
+    if conversation_id is not None:
+        _check_name(conversation_id, "conversation id")
+    _check_name(channel, "channel")
+    ref = None if conversation_id is None else ThreadRef(account, provider, channel, conversation_id)
+    return ref, _place(channel, conversation_id or "")
 
 
 def _gateways(key: str) -> str:
@@ -226,14 +229,6 @@ def _check_name(name: str, what: str) -> None:
     if not name or len(name) > _LONGEST_NAME:
         raise ValueError(f"the {what} is empty or longer than {_LONGEST_NAME} characters")
     _check_text(name, what)
-
-
-@lru_cache(4096)
-def _check_place(channel: str, conversation_id: str | None) -> None:
-    """The names that come again and again. What is raised is not remembered."""
-    if conversation_id is not None:
-        _check_name(conversation_id, "conversation id")
-    _check_name(channel, "channel")
 
 
 def _check_text(text: str, what: str) -> None:

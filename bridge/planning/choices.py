@@ -6,11 +6,10 @@ import re
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
-import regex
-
 from bridge.equal_text import fold, is_blank, normalized, spelling
 from bridge.events import Postback
 from bridge.frozen import changed, dataclass
+from bridge.late_regex import late
 from bridge.planning.split import Size, cut_text
 
 if TYPE_CHECKING:
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
     from bridge.events import Message
 
-_ACCENT: Final = regex.compile(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])\p{Mn}+")
-_ORNAMENT: Final = regex.compile(r"[\p{So}\p{Sk}]|(?<=\p{L})[-'](?=\p{L})")
+_ACCENT: Final = late(r"(?<=[\p{Latin}\p{Greek}\p{Cyrillic}])\p{Mn}+")
+_ORNAMENT: Final = late(r"[\p{So}\p{Sk}]|(?<=\p{L})[-'](?=\p{L})")
 """Pictures beside words; hyphens and apostrophes within them."""
-_PAUSE: Final = regex.compile(r"[.,;:!?…()\"](?=\s)|(?<=\s)[.,;:!?…()\"]|(?<=\p{L})[,;:](?=\p{L})")
+_PAUSE: Final = late(r"[.,;:!?…()\"](?=\s)|(?<=\s)[.,;:!?…()\"]|(?<=\p{L})[,;:](?=\p{L})")
 """Marks between words."""
 _NUMBER: Final = re.compile(r"#?\s?(\d{1,4})")
 _LINE: Final = re.compile(r"(\d{1,4})[.)] (.+)")
-_MISSPELLABLE: Final = regex.compile(r"[\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]{4,}", regex.VERSION1)
+_MISSPELLABLE: Final = late(r"(?V1)[\p{L}\p{M}--\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]{4,}")
 """Words in which another letter is a slip: no short ones, no numbers, no scripts of one letter a word."""
 _LONG_WORD: Final = 8
 _SHORT_WORD: Final = 4

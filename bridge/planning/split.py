@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-import regex
-
+from bridge.late_regex import late
 from bridge.planning.fences import CodeBlock, CodeBlocks, has_fences
 
 Size: TypeAlias = Callable[[str], int]
 """Counts a text as a channel does."""
 
-_GRAPHEME: Final = regex.compile(r"\p{RI}{1,2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*|\X")
+_GRAPHEME: Final = late(r"\p{RI}{1,2}[\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}]*|\X")
 """A flag by itself: in a run of flags `\\X` counts back to the first one at each."""
 _OPEN_ENDS: Final = frozenset(".!?…؟۔।॥")
 """Marks that end a sentence where a space follows."""
 _SHUT_ENDS: Final = frozenset("。！？｡")
 """Marks that end a sentence without a space after them."""
-_MAY_END: Final = regex.compile(f"[\\s{''.join(_SHUT_ENDS)}]")
+_MAY_END: Final = re.compile(f"[\\s{''.join(_SHUT_ENDS)}]")
 _CLOSERS: Final = frozenset("\"')]}»”’」』）*_")
 """Marks between the end of a sentence and its space."""
 _WORD, _SENTENCE, _LINE, _PARAGRAPH = range(1, 5)

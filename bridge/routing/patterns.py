@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import regex
-
 from bridge.errors import HandlerError
 
 if TYPE_CHECKING:
@@ -27,6 +25,8 @@ class Pattern:
 
     def __init__(self, pattern: re.Pattern[str]) -> None:
         """Raises ValueError: the pattern has something that the engine does not read."""
+        import regex  # noqa: PLC0415 - it takes 2 MB, and many bots have no such pattern
+
         flags = int(pattern.flags & _ALIKE) | (regex.ASCII if pattern.flags & re.ASCII else 0)
         try:
             self._bounded = regex.compile(pattern.pattern, flags)

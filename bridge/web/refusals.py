@@ -6,7 +6,7 @@ import asyncio
 import random
 from email.utils import formatdate
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import orjson
 from aiohttp import hdrs, web
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_RENAMED: Final = {413: "Content Too Large", 422: "Unprocessable Content"}
+"""Python has these names from 3.13 on, and the ones of before until then."""
+
+
+def phrase_of(status: int) -> str:
+    """The name of a status as RFC 9110 has it in section 15, on every Python."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase
 
 
 def refusal(error: WebhookError) -> web.Response:
@@ -39,7 +47,7 @@ def refusal_bytes(status: int, reason: str, retry_after: int | None = None) -> b
     body = orjson.dumps({"error": reason})
     again = "" if retry_after is None else f"Retry-After: {retry_after}\r\n"
     head = (
-        f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n{again}"
+        f"HTTP/1.1 {status} {phrase_of(status)}\r\nContent-Type: application/json\r\n{again}"
         f"Content-Length: {len(body)}\r\nDate: {formatdate(usegmt=True)}\r\nServer: {SERVER}\r\n\r\n"
     )
     return head.encode() + body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from functools import cache
 from typing import TYPE_CHECKING, Final
+from weakref import finalize
 
 from ..records import EVENT_OPEN, MESSAGE_OPEN
 from .connection import MEMORY, execute, prepare
@@ -103,6 +104,8 @@ class Volatile:
         self._schema: int | None
         """The version of its schema, once a bridge has opened it."""
         self._db, self._schema = _emptied.pop() if _emptied else (_connected(), None)
+        self._forgotten = finalize(self, self._db.close)
+        """It has the database too: what is collected together with a connection could be collected after it."""
         self._cells: dict[str, dict[int, int]] = {"in": {}, "out": {}}
         self._running: set[tuple[str, int]] = set()
 
@@ -135,14 +138,11 @@ class Volatile:
         db, self._db = self._db, None
         if db is None:
             return
+        self._forgotten.detach()
         if len(_emptied) < _KEPT and _is_emptied(db, self._schema):
             _emptied.append((db, self._schema))
         else:
             db.close()
-
-    def __del__(self) -> None:
-        if self._db is not None:
-            self._db.close()
 
 
 _KEPT: Final = 2

@@ -112,7 +112,7 @@ async def test_what_goes_wrong_is_chosen_and_shown(page: Page, url: str) -> None
     await expect(page.locator("#wire")).to_contain_text('"status": 503')
     await page.fill("#fail", "99")
     await page.get_by_role("button", name="Let it go wrong").click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Unprocessable Entity")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Unprocessable Content")
 
 
 async def test_an_account_without_an_emulator_says_so(page: Page, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from bridge.config.json_schema import file_schema
 from bridge.messages import MESSAGE_TYPES
 from bridge.providers.registry import BUILT_IN, emulator_type, provider_type
 from handlers.autoresponder import Replies
-from tests.docs import rooms, states
+from tests.docs import rooms, states, unicode_classes
 from tests.docs.pages import DOCS
 from tests.release import licences
 from tests.support.command_tree import command_tree
@@ -217,6 +217,7 @@ GENERATED: Final[Mapping[Path, Callable[[], str]]] = {
     OF_CONFIGURATION: configuration_schema,
     rooms.PAGE: rooms.design_page,
     states.PAGE: lambda: f"{_MADE}\n{states.states_page()}",
+    unicode_classes.SOURCE: unicode_classes.source,
 }
 
 

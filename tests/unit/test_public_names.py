@@ -122,10 +122,23 @@ def test_a_bridge_that_serves_loads_cryptography_for_the_first_key_that_needs_it
 
 
 @pytest.mark.slow
+def test_a_bridge_that_serves_loads_regex_for_the_first_text_or_rule_that_needs_it() -> None:
+    loaded = _loaded("-c", "import bridge.app.serve, storage.sqlite; from bridge import fold; fold('Café 🙏')")
+    assert "bridge.planning.split" in loaded
+    assert "regex" not in loaded
+
+
+@pytest.mark.slow
 def test_a_command_loads_structlog_without_what_that_draws_tracebacks_with() -> None:
     loaded = _loaded("-m", "bridge", "schema")
     assert "structlog.dev" in loaded
-    assert "rich.console" not in loaded
+    assert loaded & {"rich.console", "greenlet._greenlet"} == set()
+
+
+def test_a_process_of_our_own_needs_no_library_of_c_plus_plus() -> None:
+    asked = "import_slim(); import sys, frozenlist; print(sys.modules.keys() & {'greenlet', 'frozenlist._frozenlist'})"
+    shown = subprocess.check_output([sys.executable, "-c", f"from bridge.footprint import import_slim; {asked}"])
+    assert shown.split() == [b"set()"]
 
 
 def test_help_imports_no_command() -> None:

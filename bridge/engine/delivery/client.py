@@ -18,6 +18,7 @@ from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths, ServesMedia
 from bridge.providers.redaction import Redaction, secrets_of
+from bridge.strict_json import trimmed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -65,7 +66,7 @@ class Attempt:
 
     def encode(self) -> bytes:
         """As JSON."""
-        return orjson.dumps(self.requests)
+        return trimmed(orjson.dumps(self.requests))
 
 
 class Withheld(Exception):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.providers.port import Webhook
 
     Struct = Mapping[str, Any]
+    Identities = tuple[tuple[str, str], ...]
 
 _LARGEST: Final = 2**63
 """A size beyond this is none, and no store could hold it."""
@@ -59,10 +60,11 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
     sender = wire.struct(webhook.json.get("from")) or {}
     username = _identity(sender, "username", "from.username")
     key = _identity(message, "id", "message.id")
+    number, named = _known(channel, username)
     contact = Contact(
         id=username,
         name=text(sender, "name"),
-        phone=_phone(channel, username),
+        phone=number,
         avatar=text(sender, "avatar") or None,
     )
     at = happened_at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
@@ -81,13 +83,12 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         event=_event(message, about),
         address={"reply_token": token} if token else {},
         with_person=wire.with_person(session) if (session := wire.struct(webhook.json.get("session"))) else None,
-        identities=_identities(channel, username, sender),
+        identities=_identities(named, sender),
     )
 
 
-def _identities(channel: str, username: str, sender: Struct) -> tuple[tuple[str, str], ...]:
+def _identities(named: Identities, sender: Struct) -> Identities:
     """Who a sender is; of the fields that are not documented only what shows by its form what it is."""
-    named = _named(channel, username)
     if _UNDOCUMENTED.isdisjoint(sender):
         return named
     more = [text(sender, name).strip() for name in _MORE_IDS]
@@ -99,9 +100,15 @@ def _identities(channel: str, username: str, sender: Struct) -> tuple[tuple[str,
 
 
 @lru_cache(4096)
-def _named(channel: str, username: str) -> tuple[tuple[str, str], ...]:
-    """Who is behind a username, which comes again with each message of a contact."""
-    return identities(name_on(channel, username))
+def _known(channel: str, username: str) -> tuple[str | None, Identities]:
+    """The phone number and the identities behind a username, which comes again with each message of a contact.
+
+    On WhatsApp the username is the number in international form (inferred from the samples).
+    """
+    if channel == "whatsapp" and (match := _PHONE.fullmatch(username)):
+        number = f"+{match[1]}"
+        return number, (("phone", number),)
+    return None, identities(name_on(channel, username))
 
 
 def _event(message: Struct, about: dict[str, Any]) -> Event:
@@ -159,7 +166,7 @@ def _fate(webhook: Webhook, channel: str, status: Struct) -> Inbound | None:
     key = f"{message_id}:{value}"
     event = Status(
         id=key,
-        contact=Contact(id=recipient, phone=_phone(channel, recipient)),
+        contact=Contact(id=recipient, phone=_known(channel, recipient)[0]),
         at=happened_at(webhook.received_at, status.get("timestamp") or status.get("timestampt"), status.get("times")),
         raw=webhook.json,
         message_id=message_id,
@@ -215,10 +222,3 @@ def _degrees(values: Struct, name: str, limit: int) -> float:
     if not -limit <= found <= limit:
         raise Unmappable(f"message.location.{name} is not on the globe")
     return float(found)
-
-
-@lru_cache(4096)
-def _phone(channel: str, username: str) -> str | None:
-    """On WhatsApp the username is the number in international form (inferred from the samples)."""
-    match = _PHONE.fullmatch(username) if channel == "whatsapp" else None
-    return f"+{match[1]}" if match else None

@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 
 from bridge.errors import BridgeError, HandlerError, KeyTaken, NoThread, StoreError, Unmappable, WebhookError
 from bridge.log import kind_of, log
-from bridge.web.refusals import busy, log_refusal
+from bridge.web.refusals import busy, log_refusal, phrase_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -57,7 +57,7 @@ def as_problems(peer_of: Callable[[web.BaseRequest], str | None]) -> Middleware:
         except Exception as error:  # noqa: BLE001 - the last line of defence
             refusal = refusal_of(error)
         if refusal.status in TOLD:
-            log_refusal(refusal.status, HTTPStatus(refusal.status).phrase.lower(), peer_of(request))
+            log_refusal(refusal.status, phrase_of(refusal.status).lower(), peer_of(request))
         return _response(refusal)
 
     return answered
@@ -97,7 +97,7 @@ _DETAILS: Final = {
 
 
 def _response(refusal: Refusal) -> web.Response:
-    phrase = HTTPStatus(refusal.status).phrase
+    phrase = phrase_of(refusal.status)
     problem = {"type": "about:blank", "title": phrase, "status": refusal.status, "detail": refusal.detail or phrase}
     if refusal.errors:
         problem["errors"] = list(refusal.errors)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import replace
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl, quote
 
@@ -23,7 +22,7 @@ from bridge.web.operator.page import Ask
 from bridge.web.operator.pages import NAVIGATION, PAGES
 from bridge.web.operator.sessions import Session, Sessions
 from bridge.web.operator.texts import Texts, language_of
-from bridge.web.refusals import log_refusal
+from bridge.web.refusals import log_refusal, phrase_of
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -189,7 +188,7 @@ class _Desk:
         return ask.go(f"login?next={quote(here, safe='')}")
 
     def _refused(self, ask: Ask, refusal: Refusal) -> web.Response:
-        phrase = HTTPStatus(refusal.status).phrase
+        phrase = phrase_of(refusal.status)
         if refusal.status in TOLD:
             log_refusal(refusal.status, phrase.lower(), self._peer_of(ask.request))
         detail = ask.texts(refusal.detail or phrase.lower())

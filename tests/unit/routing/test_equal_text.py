@@ -171,3 +171,8 @@ def test_a_rule_for_a_blank_text_is_a_mistake(text: str) -> None:
 )
 def test_what_a_reader_cannot_see_is_blank(text: str, blank: bool) -> None:  # noqa: FBT001 - a column of the table
     assert is_blank(text) is blank
+
+
+def test_a_digit_that_a_later_unicode_has_is_folded_as_it_is() -> None:
+    kawi = "\U00011f55"
+    assert fold(f"{kawi}!") in {kawi, "5"}

@@ -11,13 +11,16 @@ import pytest
 from bridge.events import MESSAGE_KINDS, STATUS_VALUES
 from bridge.messages import MESSAGE_TYPES
 from bridge.store.erasure import KINDS
+from bridge.web.api import problems
 from bridge.web.operator import story, texts
 from bridge.web.operator.pages import NAVIGATION
 from bridge.web.operator.texts import LANGUAGES, Texts, language_of
+from bridge.web.refusals import phrase_of
 
 HERE = Path(texts.__file__).parent
 CALL = re.compile(r"""\b_\(\s*(?:"([^"]*)"|'([^']*)')""")
 IN_CODE = re.compile(r"""\btexts\(\s*"([^"]*)\"""")
+REFUSAL = re.compile(r"\bRefusal\((\d{3})\b")
 EITHER = re.compile(r"""\b_\("([^"]*)" if [^)]*? else _?\(?"([^"]*)\"""")
 DYNAMIC = {
     *(name for _, name in NAVIGATION),
@@ -39,6 +42,8 @@ def said() -> set[str]:
         found |= {match[1] or match[2] for match in CALL.finditer(file.read_text())}
     for file in HERE.glob("*.py"):
         found |= {match[1] for match in IN_CODE.finditer(file.read_text())}
+    for file in (*HERE.glob("*.py"), Path(problems.__file__)):
+        found |= {phrase_of(int(match[1])) for match in REFUSAL.finditer(file.read_text())}
     return found
 
 
