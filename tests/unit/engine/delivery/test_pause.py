@@ -256,7 +256,7 @@ async def test_a_probe_that_is_due_while_the_last_one_is_written_down_is_not_mis
 
 
 async def test_a_probe_that_the_gateway_refuses_ends_the_pause_too() -> None:
-    """It judged the message, so it is there. Nobody else has to try first, and none is shown a paused account."""
+    """It judged the message, so it is there, and no other message has to find that out."""
     async with out({"a": [NotSent("no connection", away=True), Rejected("never", code="13108")]}) as sending:
         await sending.say("a")
         assert sending.account.paused
