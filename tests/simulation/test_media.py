@@ -65,6 +65,22 @@ async def test_a_handler_reads_what_a_contact_sent(*, waits: bool) -> None:
     ann.saw_once("image/png of 9: 7")
 
 
+async def test_a_handler_that_reads_nothing_knows_what_was_fetched_all_the_same() -> None:
+    router = Router()
+
+    @router.message(kind="image", media="fetched")
+    async def look(turn: Turn[Message]) -> str:
+        media = turn.event.media
+        assert media is not None
+        return f"{media.mime_type} of {media.size}, {media.sha256}"
+
+    world = world_of(router)
+    ann = world.contact("konnek", "whatsapp", "ann")
+    await send(world, ann, picture(7))
+    await world.settle()
+    ann.saw_once(f"image/png of 9, {hashlib.sha256(picture(7)).hexdigest()}")
+
+
 @pytest.mark.parametrize("account", ["konnek", "whautochat", "aelyst"])
 async def test_every_gateways_media_stay(account: str) -> None:
     world = world_of(album())

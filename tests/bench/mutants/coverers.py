@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from functools import cache
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import TYPE_CHECKING, Final
 
 import coverage
@@ -58,19 +59,29 @@ class Coverers:
                 more = {each for name in more for each in self.leads[name]}
             lines = {each for name in names for each in self.uses[name]}
         found = {name for file, line in lines for name in self._at(file, line)}
-        return self._nearest_first(name for name in found if name in self.seconds)
+        return self._nearest_first(file, (name for name in found if name in self.seconds))
 
     def _at(self, file: str, line: int) -> Sequence[str]:
         return self.files[file] if file.startswith("tests/") else self.contexts(file).get(line, ())
 
-    def _nearest_first(self, tests: Iterable[str]) -> list[str]:
-        """The tests of the files of which most come by, then those of the others; of each file the fastest first."""
+    def _nearest_first(self, asked: str, tests: Iterable[str]) -> list[str]:
+        """First the tests of the files of which most come by and of those named like the file that is asked about.
+
+        By a line of the engine all tests of all simulations come: few of them look at it. Of each file the fastest.
+        """
         files: dict[str, list[str]] = defaultdict(list)
         for name in sorted(tests, key=lambda name: (self.seconds[name], name)):
             files[name.partition("::")[0]].append(name)
         ranked = sorted(files, key=lambda file: (-len(files[file]) / len(self.files[file]), file))
+        akin = sorted(ranked, key=lambda file: -len(_words(file) & _words(asked)))
+        ranked = list(dict.fromkeys(chain.from_iterable(zip(akin, ranked, strict=True))))
         groups = ([files[file] for file in part] for part in (ranked[:NEAR], ranked[NEAR:FAR]))
         return [name for group in groups for turn in zip_longest(*group) for name in turn if name is not None]
+
+
+def _words(file: str) -> set[str]:
+    """What a path speaks of."""
+    return set(re.findall(r"[a-z0-9]+", file)) - {"py", "test", "tests"}
 
 
 def _known(file: str, name: str) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from bridge import Router, Timer, Turn
 from bridge.engine.handoff import Handoffs
 from bridge.engine.ingest import arrivals_asked_for, arrivals_of, event_key
-from bridge.events import Message, decode_event
+from bridge.events import Contact, Echo, Message, Unrecognised, decode_event
 from bridge.providers.optional import Polled
 from bridge.providers.port import Webhook
 from bridge.store.admission import OWN_KEYS
@@ -22,6 +22,7 @@ from bridge.strict_json import read_object
 from bridge.testing.blueprint import PROVIDERS, blueprint_of
 from bridge.testing.contract.store.desk import Desk
 from bridge.testing.loop import START
+from bridge.units import moment
 from tests.support.manual_clock import ManualClock
 from tests.support.turn_engine import turns
 from tests.support.worlds import CHANNELS
@@ -29,6 +30,7 @@ from tests.support.worlds import CHANNELS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from bridge.events import Event
     from bridge.providers.port import Inbound, Provider
     from bridge.store.records import Arrival
 
@@ -41,6 +43,7 @@ NAMES = [
     "timer",
     "x:timer:7",
 ]
+ABOUT: Final[dict[str, Any]] = {"id": "1", "contact": Contact(id="ann"), "at": moment(START)}
 
 
 class Says:
@@ -115,6 +118,28 @@ def test_a_blank_text_is_no_text(provider: str, text: str) -> None:
     assert isinstance(arrival.event, Message)
     assert (arrival.event.kind, arrival.event.text, arrival.state) == ("unknown", text, InboxState.OPEN)
     assert decode_event("message", arrival.encoded) == arrival.event
+
+
+@pytest.mark.parametrize(
+    ("event", "wanted", "state"),
+    [
+        (Unrecognised(type="sticker", **ABOUT), "wanted", InboxState.OPEN),
+        (Unrecognised(type="sticker", **ABOUT), "", InboxState.QUARANTINED),
+        (Echo(text="hi", **ABOUT), "wanted", InboxState.OPEN),
+        (Echo(text="hi", **ABOUT), "", InboxState.DONE),
+        (Echo(text="hi", human=True, **ABOUT), "", InboxState.OPEN),
+        (Message(text="hi", **ABOUT), "", InboxState.OPEN),
+    ],
+    ids=lambda each: getattr(each, "tag", each),
+)
+def test_what_no_rule_takes_is_recorded_and_what_nobody_understands_is_shown(
+    event: Event, wanted: str, state: InboxState
+) -> None:
+    _, told, inbound = heard_from("konnek")
+    says = Says(replace(inbound, event=event))
+    (arrival,) = arrivals_of("shop", says, told, lambda _: bool(wanted))  # type: ignore[arg-type] # as above
+    assert arrival.state is state
+    assert arrival.reason == ("an event of the unknown kind 'sticker'" if state is InboxState.QUARANTINED else "")
 
 
 def test_what_is_asked_for_has_the_same_key_as_what_is_posted() -> None:

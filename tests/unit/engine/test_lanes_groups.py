@@ -119,7 +119,7 @@ async def test_threads_that_wait_for_their_time_take_no_room(monkeypatch: pytest
         waits = row.thread_id < 30 and row.available_at == 0 and clock.now() < ready
         return replace(row, available_at=ready) if waits else None
 
-    ready, line = clock.now() + 10 * SECOND, LineOfWork(do=do)
+    ready, line = clock.now() + 10 * SECOND, LineOfWork(do=do, size=100)
     lanes = await lanes_of(line, clock, capacity=10)
     for thread_id in range(30):
         line.bring(lanes, thread_id, thread_id)
@@ -130,6 +130,7 @@ async def test_threads_that_wait_for_their_time_take_no_room(monkeypatch: pytest
     assert line.done == {50: [61]}
     in_memory = sum(len(lane.rows) for lane in lanes._lanes.values())
     assert in_memory <= 2 * 5
+    assert lanes._bytes == in_memory * line.size
     await finish(line, lanes, clock)
     assert all(len(line.done[thread_id]) == 2 for thread_id in range(30))
 

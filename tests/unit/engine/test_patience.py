@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from bridge.engine.patience import Patience
+from bridge.engine.patience import Limit, Patience
 
 
 async def test_what_comes_in_time_comes() -> None:
@@ -30,6 +30,18 @@ async def test_who_waits_too_long_is_told_and_nobody_else() -> None:
     assert await patience.wait(soon) == "done"
     assert never.cancelled()
     assert not patience._waiting
+
+
+async def test_who_waits_after_the_others_were_told_in_time_has_an_alarm_too() -> None:
+    """The last whose waiting ends takes the alarm away."""
+    patience = Patience(5)
+    assert await patience.wait(asyncio.sleep(0, "done")) == "done"
+
+    with Limit(patience):
+        (until,) = patience._waiting.values()
+        assert patience._alarm is not None
+        assert (patience._alarm.when(), patience._alarm.cancelled()) == (until, False)
+    assert patience._alarm is None
 
 
 async def test_a_cancellation_from_elsewhere_stays_one() -> None:

@@ -83,6 +83,18 @@ async def test_a_sweep_goes_on_where_it_was_and_begins_anew_after_a_day(clock: M
     await worker.stop()
 
 
+async def test_where_nothing_was_to_remove_the_store_is_left_alone_for_longer(clock: ManualClock) -> None:
+    store = Asked(clock, {})
+    worker = Retention(store, {Kept.EXCHANGES: DAY}, clock)  # type: ignore[arg-type] # as above
+    worker.start()
+    await passes(clock, retention._FIRST)
+    await passes(clock, retention._IDLE - 1)
+    assert len(store.asked) == 1
+    await passes(clock, 1)
+    assert len(store.asked) == 2
+    await worker.stop()
+
+
 async def test_only_the_process_with_the_duty_removes_anything(clock: ManualClock) -> None:
     store = Asked(clock, {Sweep.EXCHANGES: 1})
     store.has = False

@@ -188,6 +188,32 @@ async def unavailable(_now: int, _limit: int) -> int | None:
     raise Unavailable("not now")
 
 
+async def test_a_timer_that_cannot_be_read_is_tried_again_after_a_minute_and_not_at_once() -> None:
+    class Unreadable:
+        """A store with a row that nothing can be made of, and later none."""
+
+        asked = 0
+        mistake: Exception | None = ValueError("no JSON")
+
+        async def fire_timers(self, _now: int, _limit: int) -> int | None:
+            self.asked += 1
+            if self.mistake is not None:
+                raise self.mistake
+            return None
+
+    clock, store = ManualClock(), Unreadable()
+    timers = Timers(cast("Any", store), clock)
+    timers.start()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert (store.asked, clock.next_in()) == (1, 60.0)
+    store.mistake = None
+    clock.advance(60)
+    await timers.settle()
+    assert (store.asked, clock.next_in()) == (2, None)
+    await timers.stop()
+
+
 # Gone
 
 

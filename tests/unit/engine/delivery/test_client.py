@@ -20,7 +20,9 @@ from bridge.clock import SystemClock
 from bridge.engine.delivery.answer_bytes import ANSWER_LIMIT
 from bridge.engine.delivery.client import Attempt, Client, Withheld
 from bridge.errors import ClaimLost, NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
-from bridge.providers.port import AccountSettings, Credential, Outbound, Request, Sent
+from bridge.providers.port import AccountSettings, Credential, Outbound, Request, Response, Sent
+from bridge.units import PerPeriod
+from tests.support.manual_clock import ManualClock
 from tests.support.plain_gateway import OK, SENT, Plain, client_of, gateway, response, tried
 from tests.support.whole_bridges import NOWHERE
 
@@ -300,3 +302,28 @@ async def test_all_that_wait_for_a_credential_share_its_refusal(transport: Trans
         results = await asyncio.gather(*(client.send(SENT, Attempt()) for _ in range(40)), return_exceptions=True)
         assert all(isinstance(error, NotSent) and error.pause for error in results)
         assert len(provider.requests) == 1
+
+
+async def test_what_an_attempt_took_is_the_time_of_its_requests_without_what_they_waited_for() -> None:
+    clock = ManualClock()
+
+    class Slow:
+        """A transport whose every answer takes a second and a half."""
+
+        async def carry(self, *_: object, **__: object) -> Response:
+            clock.advance(1.5)
+            return Response(status=200, body=b"ok")
+
+        async def close(self) -> None: ...
+
+    settings = AccountSettings(provider="plain", rate=PerPeriod(1, 60.0))
+    client = Client(cast("Provider", Plain(NOWHERE, token=True)), settings, Slow(), clock)
+    for _ in range(2):
+        attempt = Attempt()
+        sending = asyncio.create_task(client.send(SENT, attempt))
+        while not sending.done():
+            for _ in range(20):
+                await asyncio.sleep(0)
+            clock.advance(60)
+        assert attempt.micros == 1_500_000
+        assert [request["ms"] for request in attempt.requests] == [1500]

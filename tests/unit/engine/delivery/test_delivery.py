@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from fractions import Fraction
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.engine.backoff import Backoff
+from bridge.engine.delivery.client import Client
+from bridge.engine.delivery.delivery import Delivery
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
+from bridge.providers.port import AccountSettings
+from bridge.store.shares import Use
+from bridge.units import PerPeriod
 from tests.support.deliveries import attached, later, out, parrot
+from tests.support.manual_clock import ManualClock
+from tests.support.plain_gateway import Plain
 from tests.support.turn_engine import turns
+from tests.support.whole_bridges import NOWHERE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -238,3 +248,23 @@ async def test_a_pause_from_while_the_clock_was_ahead_lasts_no_longer_than_it_wa
         await sending.wait(60)
         assert sending.wire.texts == ["hello"]
         await sending.account.lanes.stop(1)
+
+
+def test_each_account_keeps_to_its_own_share_of_its_rate() -> None:
+    rates = {"shop": PerPeriod(100, 60.0), "relay": PerPeriod(20, 60.0), "free": None}
+    clock, provider = ManualClock(), cast("Any", Plain(NOWHERE))
+    clients = {
+        name: Client(provider, AccountSettings(provider="plain", rate=rate), cast("Any", None), clock)
+        for name, rate in rates.items()
+    }
+    workers = [cast("Any", SimpleNamespace(account=name, client=client)) for name, client in clients.items()]
+
+    def room() -> list[int | None]:
+        return [client.room(Fraction(1)) for client in clients.values()]
+
+    delivery = Delivery(workers)
+    assert delivery.uses() == {"shop": Use(100, 0, 0), "relay": Use(20, 0, 0)}
+    delivery.share(4, {"shop": 10})
+    assert room() == [10, 5, None]
+    delivery.share(1, {})
+    assert room() == [100, 20, None]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from structlog.testing import capture_logs
 
-from bridge.errors import NotSent, OutcomeUnknown, SendError
+from bridge.engine.delivery.pause import Pause
+from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError
 from tests.support.deliveries import later, out
+from tests.support.manual_clock import ManualClock
 
 if TYPE_CHECKING:
     from bridge.engine.delivery.client import Attempt
@@ -250,3 +253,38 @@ async def test_a_probe_that_is_due_while_the_last_one_is_written_down_is_not_mis
         await sending.say("1")
         assert await sending.states() == ["sent"]
         assert sending.account.paused == ""
+
+
+async def test_a_probe_that_the_gateway_refuses_ends_the_pause_too() -> None:
+    """It judged the message, so it is there, and no other message has to find that out."""
+    async with out({"a": [NotSent("no connection", away=True), Rejected("never", code="13108")]}) as sending:
+        await sending.say("a")
+        assert sending.account.paused
+        await sending.wait(1)
+        assert (sending.account.paused, await sending.states()) == ("", ["dead"])
+
+
+async def test_a_pause_after_one_that_ended_is_as_short_as_the_first() -> None:
+    away = NotSent("no connection: Connection refused", away=True)
+    async with out({"1": [away] * 5, "2": [away]}) as sending:
+        await sending.say("1 2")
+        for _ in range(5):
+            await sending.wait(30)
+        assert sending.wire.texts == ["1"] * 6 + ["2"]
+        await sending.wait(1)
+        assert await sending.states() == ["sent", "sent"]
+
+
+async def test_a_probe_that_ends_without_an_answer_leaves_its_place_to_the_next() -> None:
+    """It is withheld, say, when its bytes are about to leave."""
+    woken: list[int] = []
+    pause = Pause("shop", ManualClock(), Random(5), woken.extend)
+    pause.follow("away", 20.0)
+    for row_id in (1, 2):
+        pause.wait(row_id)
+    pause._ring()
+    pause.take(1)
+    assert (woken, pause.admits(1), pause.admits(2)) == ([1], True, False)
+    pause.leave(1)
+    pause.take(2)
+    assert (woken, pause.admits(2)) == ([1, 2], True)

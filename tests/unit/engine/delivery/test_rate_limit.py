@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from bridge.engine.delivery.rate_limit import Limiter
+from bridge.engine.delivery.rate_limit import Limiter, Pace
 from bridge.providers.answers import retry_after
 from bridge.providers.port import Request, Response
 from bridge.store.shares import Use
 from bridge.units import SECOND, PerPeriod
-from tests.support.manual_clock import ManualClock
+from tests.support.manual_clock import START, ManualClock
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -181,6 +181,23 @@ async def test_a_limit_that_is_told_is_kept_up_and_down() -> None:
         await work(limiter, provider, ["/a"] * 10, 2)
         assert provider.refused() < 0.01
         assert (clock.now() - began) / SECOND < seconds * 1.5
+
+
+def test_a_rate_that_was_cut_rises_by_one_after_each_calm_and_no_higher_than_it_was() -> None:
+    pace = Pace(PerPeriod(5, 1.0), ManualClock(), ceiling=True)
+
+    def after(accepted: int) -> int:
+        for _ in range(accepted):
+            pace.accepted()
+        return pace.own
+
+    pace.refused(START, 3)
+    assert (after(199), after(1)) == (3, 4)
+    assert (after(199), after(1), after(500)) == (4, 5, 5)
+    pace.refused(START + 1, 4)
+    after(199)
+    pace.refused(START, 0)
+    assert (after(199), after(1)) == (4, 5), "a refusal ends a calm, also one that cuts nothing"
 
 
 async def test_places_that_somebody_else_took_are_not_taken_again() -> None:

@@ -142,22 +142,23 @@ async def test_something_else_ends_the_wait() -> None:
         assert await world.said() == ["0+1 a", "stopped"]
 
 
-async def test_a_burst_that_fails_is_tried_again_whole_and_at_last_one_by_one() -> None:
+@pytest.mark.parametrize("attempts", [2, ATTEMPTS])
+async def test_a_burst_that_fails_is_tried_again_whole_and_at_last_one_by_one(attempts: int) -> None:
     """The poisonous event dies alone, after as many tries as any other; those around it are answered."""
     gate = Gate()
     gate.open.set()
     gate.fail = lambda ids: "m-3" in ids
-    async with turns(bot(gate, "merge")) as world:
+    async with turns(bot(gate, "merge"), attempts=attempts) as world:
         gate.open.clear()
         await world.heard("m-0", "m-0")
         await gate.entered.wait()
         await say_burst(world, 5)
         gate.open.set()
-        await world.wait_out(ATTEMPTS * 6)
+        await world.wait_out(attempts * 6)
         assert await answered(world) == [["m-0"], ["m-1"], ["m-2"], ["m-4"], ["m-5"]]
         (letter,) = await world.store.dead_letters()
-        assert (letter.attempt, letter.reason) == (ATTEMPTS, f"given up after {ATTEMPTS} tries: ValueError: no")
-        assert gate.begun.count(["m-1", "m-2", "m-3", "m-4", "m-5"]) == ATTEMPTS - 1
+        assert (letter.attempt, letter.reason) == (attempts, f"given up after {attempts} tries: ValueError: no")
+        assert gate.begun.count(["m-1", "m-2", "m-3", "m-4", "m-5"]) == attempts - 1
 
 
 async def test_with_a_single_attempt_each_of_a_burst_has_its_own() -> None:

@@ -150,32 +150,51 @@ async def test_what_outlives_its_turn_is_marked_until_it_ends(hanging: Hanging) 
         assert marked == set()
 
 
-async def test_a_coroutine_that_ignores_its_end_does_not_run_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.engine.turns.execution._GRACE", 0.01)
-    router, release, begun = Router(), asyncio.Event(), list[str]()
+class Stubborn:
+    """A coroutine that ignores its end until it is released."""
 
-    @router.message()
-    async def stubborn(turn: Turn[Any]) -> str:
-        begun.append(turn.event.id)
-        while not release.is_set():
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+        self.begun: list[str] = []
+        self.router = Router()
+        self.router.message()(self.handle)
+
+    async def handle(self, turn: Turn[Any]) -> str:
+        self.begun.append(turn.event.id)
+        while not self.release.is_set():
             try:
-                await release.wait()
+                await self.release.wait()
             except asyncio.CancelledError:
                 continue
         return "done"
 
-    async with turns(router, seconds=SECONDS) as world:
+
+async def test_a_coroutine_that_ignores_its_end_does_not_run_twice_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.engine.turns.execution._GRACE", 0.01)
+    stubborn = Stubborn()
+    async with turns(stubborn.router, seconds=SECONDS) as world:
         await world.heard("hi", "m-1")
         await world.settle()
         world.clock.advance(SECONDS)
         await world.settle()
-        assert begun == ["m-1"]
-        release.set()
+        assert stubborn.begun == ["m-1"]
+        stubborn.release.set()
         for _ in range(5):
             await asyncio.sleep(0)
         await world.wait_out()
-        assert begun == ["m-1", "m-1"]
+        assert stubborn.begun == ["m-1", "m-1"]
         assert await world.said() == ["done"]
+
+
+async def test_a_coroutine_that_never_ends_runs_once_and_its_event_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.engine.turns.execution._GRACE", 0.01)
+    stubborn = Stubborn()
+    async with turns(stubborn.router, seconds=SECONDS) as world:
+        await world.heard("hi", "m-1")
+        await world.wait_out()
+        stubborn.release.set()
+        assert stubborn.begun == ["m-1"]
+        assert await world.reasons() == ["given up: its last run did not end"]
 
 
 class Held:
