@@ -158,7 +158,7 @@ def thread_values(turn: TurnCommit) -> tuple[Any, ...]:
         thread.state,
         thread.step,
         pack_choices(thread.choices),
-        orjson.dumps(thread.address),
+        pack(thread.address) or b"{}",
         thread.last_heard,
         thread.heard,
         thread.dialog,

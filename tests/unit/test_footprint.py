@@ -24,12 +24,15 @@ from bridge.messages import Text, encode_message
 from bridge.store.people.asking import Asserted, Known
 from bridge.store.people.families import person_of
 from bridge.store.people.identities import encode_identities
+from tests.contract.provider.roster import PROVIDERS
 from tests.support.certificates import Authority
 from tests.support.deliveries import out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from bridge.testing.contract.provider import ProviderCases
 
 _FEW: Final = 1_000
 """Bytes; orjson's own take four times as many."""
@@ -66,6 +69,18 @@ REMEMBERED: Final[dict[str, Callable[[], bytes | None]]] = {
 
 @pytest.mark.parametrize("made", REMEMBERED.values(), ids=REMEMBERED.keys())
 def test_what_is_remembered_or_under_way_takes_its_own_bytes_and_no_page(made: Callable[[], bytes | None]) -> None:
+    assert _bytes_of(made) < _FEW
+
+
+@pytest.mark.parametrize("cases", PROVIDERS.values(), ids=PROVIDERS.keys())
+def test_the_body_of_a_request_takes_its_own_bytes_and_no_page(cases: ProviderCases) -> None:
+    provider = cases.build()
+    said = next(case.outbound for case in cases.spoken if isinstance(case.outbound.message, Text))
+    assert _bytes_of(lambda: next(provider.send(said, None)).body) < _FEW
+
+
+def _bytes_of(made: Callable[[], bytes | None]) -> int:
+    """The bytes that a value takes, once all that is made once is there."""
     made()
     tracemalloc.start()
     try:
@@ -75,7 +90,7 @@ def test_what_is_remembered_or_under_way_takes_its_own_bytes_and_no_page(made: C
     finally:
         tracemalloc.stop()
     assert kept is not None
-    assert taken < _FEW
+    return taken
 
 
 async def test_a_message_that_is_sent_is_freed_without_a_search_for_cycles() -> None:

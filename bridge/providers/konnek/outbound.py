@@ -18,6 +18,7 @@ from bridge.providers.optional import Place
 from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
+from bridge.strict_json import trimmed
 from bridge.units import SECOND, moment
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def send(outbound: Outbound, path: str, headers: Mapping[str, str]) -> Sending:
     if token := outbound.address.get("reply_token"):
         told["reply_token"] = token
     try:
-        body = orjson.dumps({**told, **_envelope(outbound)})
+        body = trimmed(orjson.dumps({**told, **_envelope(outbound)}))
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=path, headers=headers, body=body)

@@ -25,6 +25,7 @@ from bridge.providers.optional import Place
 from bridge.providers.places import one_of
 from bridge.providers.port import Credential, Request, Sent
 from bridge.providers.relationlabs import wire
+from bridge.strict_json import trimmed
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def send(outbound: Outbound, own: str | None, named: Mapping[str, str], *, fixed
         SendError: see `read_answer`; Rejected also for a kind that is not text.
     """
     try:
-        written = orjson.dumps(body(outbound, own))
+        written = trimmed(orjson.dumps(body(outbound, own)))
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=wire.SEND_PATH, headers=named, body=written)
