@@ -41,7 +41,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("foreign_keys", "OFF", 0),
     ("trusted_schema", "OFF", 0),
     ("journal_size_limit", str(64 << 20), 64 << 20),
-    ("cache_size", "-2048", -2048),
+    ("cache_size", "-1024", -1024),
     ("secure_delete", "ON", 1),
 )
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
