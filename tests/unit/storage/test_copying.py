@@ -67,7 +67,6 @@ ON_BOTH: Final = pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(process, "PATIENCE", 0.0)
     monkeypatch.setattr(asyncpg, "connect", connections().connect)
 
 
@@ -251,8 +250,11 @@ def test_an_unfinished_copy_of_another_store_is_no_target(kind: str, source: str
 
 @ON_BOTH
 @pytest.mark.parametrize("role", ["source", "target"])
-def test_a_store_in_use_is_neither_source_nor_target(kind: str, role: str, source: str, tmp_path: Path) -> None:
+def test_a_store_in_use_is_neither_source_nor_target(
+    kind: str, role: str, source: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     used = place(kind, tmp_path)
+    monkeypatch.setattr(process, "PATIENCE", 0.0)
 
     async def use() -> None:
         store = await open_store(used)

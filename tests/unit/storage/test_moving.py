@@ -22,7 +22,6 @@ from bridge.store.opening import copy_type, open_reader, open_store
 from bridge.store.records import Receipt
 from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of, saying, sent
 from storage.moving import has_number
-from storage.postgres import process
 from storage.sqlite.connection import path_of
 from storage.suspects import SuspectsFile
 from tests.support.kept_connections import connections
@@ -74,7 +73,6 @@ OTHERS: Final = {
 @pytest.fixture(autouse=True)
 def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    monkeypatch.setattr(process, "PATIENCE", 0.0)
     monkeypatch.setattr(asyncpg, "connect", connections().connect)
 
 
