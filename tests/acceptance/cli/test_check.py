@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -108,13 +109,13 @@ def test_a_store_on_the_network_is_a_warning(tmp_path: Path, monkeypatch: pytest
 
 
 def newer(database: Path) -> None:
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.execute("PRAGMA user_version = 9999")
     db.close()
 
 
 def foreign(database: Path) -> None:
-    with sqlite3.connect(database) as db:
+    with closing(sqlite3.connect(database)) as db, db:
         db.execute("CREATE TABLE somebody_elses (x)")
     db.close()
 

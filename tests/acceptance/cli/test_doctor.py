@@ -7,6 +7,7 @@ import json
 import os
 import sqlite3
 import time
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
@@ -180,7 +181,7 @@ def test_a_store_of_a_later_version_is_a_problem(tmp_path: Path) -> None:
     stored(tmp_path, {"a": 1})
     (tmp_path / "threadbridge.toml").write_text(PLAYGROUND, "utf-8")
     config = looked_at(tmp_path / "threadbridge.toml")
-    with sqlite3.connect(tmp_path / "threadbridge.db") as db:
+    with closing(sqlite3.connect(tmp_path / "threadbridge.db")) as db, db:
         db.execute("PRAGMA user_version = 9999")
     findings = asyncio.run(doctor_store.of_store(config, NOW))
     assert [(one.level, one.subject) for one in findings if one.level == "problem"] == [("problem", "store")]
