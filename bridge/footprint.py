@@ -62,8 +62,8 @@ def _read_later(context: SSLContext) -> None:
 
 
 def _read(context: SSLContext) -> SSLContext:
-    context.__class__ = SSLContext
     context.set_default_verify_paths()
+    context.__class__ = SSLContext  # last: another thread may be about to connect with it
     return context
 
 
