@@ -16,24 +16,24 @@ import pytest
 
 from bridge.errors import Broken, NewerSchema, StoreInUse, Unavailable, UnfinishedCopy
 from bridge.store import copying
-from bridge.store.copying import CopyRefused, copy_store
-from bridge.store.opening import copy_type, open_reader, open_store
+from bridge.store.copying import CopyRefused
+from bridge.store.opening import copy_type, open_store
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, given_up, sent
 from storage.postgres import process
 from storage.sqlite import connection
 from storage.sqlite.connection import path_of
 from storage.sqlite.schema import MIGRATIONS
+from tests.support.copies import copied, copying_of, opened, owned, place
 from tests.support.kept_connections import connections
 from tests.support.mortals import Killed, Mortal
 from tests.support.postgres import empty_store, new_database, plain
 from tests.support.stored_rows import contents, random_rows, write_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from bridge.store.copying import Copied, CopySource, CopyTarget, Progress, Table
+    from bridge.store.copying import Progress, Table
     from bridge.store.records import InboxRow
 
 pytestmark = pytest.mark.slow
@@ -70,30 +70,6 @@ def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asyncpg, "connect", connections().connect)
 
 
-def place(kind: str, folder: Path) -> str:
-    """Where a store may be made."""
-    return empty_store() if kind == "postgresql" else f"sqlite:///{folder}/target.db"
-
-
-def copied(source: str, target: str, wrapped: Callable[[Any], Any] = lambda end: end) -> list[Copied]:
-    """Copy a store, with both ends `wrapped`."""
-    return connections().run(_copied(source, target, wrapped))
-
-
-async def _copied(
-    source_url: str, target_url: str, wrapped: Callable[[Any], Any], tell: Callable[[Progress], None] = lambda _: None
-) -> list[Copied]:
-    source: CopySource = await copy_type(source_url).open_copy_source(source_url)
-    try:
-        target: CopyTarget = await copy_type(target_url).open_copy_target(target_url)
-        try:
-            return await copy_store(wrapped(source), wrapped(target), tell)
-        finally:
-            await target.close()
-    finally:
-        await source.close()
-
-
 @pytest.fixture
 def source(tmp_path: Path) -> str:
     """A store with a few rows in every table: two or three batches where one is of two rows."""
@@ -118,7 +94,7 @@ def test_every_value_arrives_in_a_store_of_the_same_kind(source: str, tmp_path: 
 
 def test_a_copy_tells_how_far_it_is(source: str, tmp_path: Path) -> None:
     told: list[Progress] = []
-    asyncio.run(_copied(source, f"sqlite:///{tmp_path}/target.db", lambda end: end, told.append))
+    asyncio.run(copying_of(source, f"sqlite:///{tmp_path}/target.db", lambda end: end, told.append))
     rows = {table: len(rows) for table, rows in contents(source).items()}
     assert {progress.table for progress in told} == {table for table, count in rows.items() if count}
     assert told[-1][1:] == (2 * sum(rows.values()), 2 * sum(rows.values()))
@@ -155,15 +131,6 @@ def is_finished(url: str) -> bool:
     return True
 
 
-def opened(url: str) -> None:
-    """Look into a store."""
-
-    async def look() -> None:
-        await (await open_reader(url)).close()
-
-    asyncio.run(look())
-
-
 @ON_BOTH
 def test_an_unfinished_copy_is_no_store(kind: str, source: str, tmp_path: Path) -> None:
     target = place(kind, tmp_path)
@@ -175,15 +142,6 @@ def test_an_unfinished_copy_is_no_store(kind: str, source: str, tmp_path: Path) 
     copied(source, target)
     opened(target)
     owned(target)
-
-
-def owned(url: str) -> None:
-    """Open a store as the bridge does."""
-
-    async def own() -> None:
-        await (await open_store(url)).close()
-
-    asyncio.run(own())
 
 
 @ON_BOTH
@@ -261,7 +219,7 @@ def test_a_store_in_use_is_neither_source_nor_target(
         try:
             ends = (used, f"sqlite:///{tmp_path}/third.db") if role == "source" else (source, used)
             with pytest.raises(StoreInUse, match=r"is in use by (process|threadbridge) [0-9]+"):
-                await _copied(*ends, lambda end: end)
+                await copying_of(*ends, lambda end: end)
         finally:
             await store.close()
 
@@ -279,7 +237,7 @@ def test_a_store_in_use_is_neither_under_another_name(role: str, source: str, tm
             url = f"sqlite:///{named}"
             ends = (url, f"sqlite:///{tmp_path}/third.db") if role == "source" else (source, url)
             with pytest.raises(StoreInUse, match="by another name"):
-                await _copied(*ends, lambda end: end)
+                await copying_of(*ends, lambda end: end)
         finally:
             await store.close()
 
