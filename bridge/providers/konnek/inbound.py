@@ -31,7 +31,6 @@ _LARGEST: Final = 2**63
 _MORE_IDS: Final = ("user_id", "contact_id")
 _MORE_PHONES: Final = ("phone", "phone_number", "wa_id")
 _UNDOCUMENTED: Final = frozenset({*_MORE_IDS, *_MORE_PHONES})
-_PHONE: Final = re.compile(r"\+?([1-9]\d{7,14})", re.ASCII)
 
 
 def parse(webhook: Webhook, channels: Sequence[str]) -> list[Inbound]:
@@ -105,10 +104,8 @@ def _known(channel: str, username: str) -> tuple[str | None, Identities]:
 
     On WhatsApp the username is the number in international form (inferred from the samples).
     """
-    if channel == "whatsapp" and (match := _PHONE.fullmatch(username)):
-        number = f"+{match[1]}"
-        return number, (("phone", number),)
-    return None, identities(name_on(channel, username))
+    kind, value = named = name_on(channel, username)
+    return value if kind == "phone" else None, identities(named)
 
 
 def _event(message: Struct, about: dict[str, Any]) -> Event:
