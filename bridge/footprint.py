@@ -33,7 +33,7 @@ def import_slim() -> None:
 def unread_certificates() -> Iterator[None]:
     """What makes a context of TLS meanwhile, reads the certificates of authorities for its first connection.
 
-    aiohttp makes two when it is imported, for clients that may never be: each takes 1 MB and 50 ms.
+    aiohttp makes two when it is imported, for clients that may never be: each takes 1 MB and 20 ms.
     """
     setattr(SSLContext, _READS, _read_later)
     try:
