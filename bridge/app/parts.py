@@ -179,90 +179,98 @@ class Parts:
 def assemble(base: Base) -> Parts:
     """Make every part; none of them runs yet."""
     config, store, clock, counters = base.config, base.store, base.clock, _counters(base.config)
-    clients = [
-        (
-            account,
-            Client(
-                account.provider,
-                account.settings,
-                base.transport,
-                clock,
-                connections=config.delivery.concurrency,
-                inbound=account.inbound,
-                vault=Vault(store, account.name, account.settings),
-            ),
-        )
-        for account in config.accounts.values()
-    ]
-    files = Files(
-        store,
-        base.contents,
-        clock,
-        base.rng,
-        public_url=config.server.public_url,
-        limit=config.media.max,
-        lasts=config.delivery.give_up_after,
-    )
-    fetches = base.contents is not None
-    wants = rulebook_of(base.router).wants
-    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=wants, fetches=fetches, counters=counters)
+    clients, new_id = _clients(base), lambda: base.rng.randbytes(16).hex()
+    book, fetches = rulebook_of(base.router), base.contents is not None
+    asking = PollingTools(store=store, clock=clock, rng=base.rng, wants=book.wants, fetches=fetches, counters=counters)
+    files = _files(base)
     dispatcher = _dispatcher(base, files, counters)
-    sending = DeliveryTools(
-        store=store,
-        clock=clock,
-        rng=base.rng,
-        backoff=Backoff(attempts=config.delivery.attempts, give_up_after=config.delivery.give_up_after),
-        counters=counters,
-        spans=base.spans,
-    )
-    delivery = Delivery(
-        [
-            *(
-                DeliveryWorker(account, client, sending, concurrency=config.delivery.concurrency)
-                for account, client in clients
-            ),
-            *_followers(base, sending),
-        ]
-    )
-    sender = Sender(
-        store,
-        config.accounts,
-        Signer(store, base.rng),
-        clock,
-        lambda: base.rng.randbytes(16).hex(),
-        Reach(store, config.accounts, config.channels.order, clock),
-    )
+    delivery = _delivery(base, clients, counters)
+    reach = Reach(store, config.accounts, config.channels.order, clock)
+    sender = Sender(store, config.accounts, Signer(store, base.rng), clock, new_id, reach)
     return Parts(
         store=store,
         transport=base.transport,
         dispatcher=dispatcher,
         delivery=delivery,
         polling=Polling(clients, asking),
-        webhooks=Webhooks(
-            config.accounts,
-            store,
-            wants,
-            clock,
-            limit=config.limits.body,
-            bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
-            peers=base.peers,
-            fetches=fetches,
-            counters=counters,
-            spans=base.spans,
-        ),
+        webhooks=_webhooks(base, counters),
         letters=Letters(store, base.reread, clock),
         handoffs=Handoffs(store, clock),
         sender=sender,
-        signals=Signals(store, clock, lambda: base.rng.randbytes(16).hex()),
+        signals=Signals(store, clock, new_id),
         timers=Timers(store, clock),
-        jobs=Jobs(store, rulebook_of(base.router).jobs() if base.runs_jobs else {}, clock),
-        composer=Composer(store, config.accounts, clock, lambda: base.rng.randbytes(16).hex()),
+        jobs=Jobs(store, book.jobs() if base.runs_jobs else {}, clock),
+        composer=Composer(store, config.accounts, clock, new_id),
         broadcasts=Broadcasts(store, sender, config.accounts, delivery.workers, _quiet(config), clock),
         files=files,
         fetching=_fetching(base, clients, dispatcher, counters),
         retention=Retention(store, _ages(config), clock),
         watchdog=Watchdog() if base.watched else None,
         counters=counters,
+    )
+
+
+def _clients(base: Base) -> list[tuple[Account, Client]]:
+    """What asks the gateway of each account."""
+    return [
+        (
+            account,
+            Client(
+                account.provider,
+                account.settings,
+                base.transport,
+                base.clock,
+                connections=base.config.delivery.concurrency,
+                inbound=account.inbound,
+                vault=Vault(base.store, account.name, account.settings),
+            ),
+        )
+        for account in base.config.accounts.values()
+    ]
+
+
+def _files(base: Base) -> Files:
+    """What keeps the files that are sent, for as long as a message may wait."""
+    return Files(
+        base.store,
+        base.contents,
+        base.clock,
+        base.rng,
+        public_url=base.config.server.public_url,
+        limit=base.config.media.max,
+        lasts=base.config.delivery.give_up_after,
+    )
+
+
+def _delivery(base: Base, clients: Sequence[tuple[Account, Client]], counters: Counters) -> Delivery:
+    """What sends for each account, and what tells each follower."""
+    settings = base.config.delivery
+    tools = DeliveryTools(
+        store=base.store,
+        clock=base.clock,
+        rng=base.rng,
+        backoff=Backoff(attempts=settings.attempts, give_up_after=settings.give_up_after),
+        counters=counters,
+        spans=base.spans,
+    )
+    workers = [DeliveryWorker(account, client, tools, concurrency=settings.concurrency) for account, client in clients]
+    return Delivery([*workers, *_followers(base, tools)])
+
+
+def _webhooks(base: Base, counters: Counters) -> Webhooks:
+    """What takes webhooks of all accounts, within the limits."""
+    config = base.config
+    return Webhooks(
+        config.accounts,
+        base.store,
+        rulebook_of(base.router).wants,
+        base.clock,
+        limit=config.limits.body,
+        bodies=Bodies(base.peers, per_peer=config.limits.bodies_per_peer),
+        peers=base.peers,
+        fetches=base.contents is not None,
+        counters=counters,
+        spans=base.spans,
     )
 
 
