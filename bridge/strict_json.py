@@ -6,9 +6,12 @@ import json
 import math
 import re
 from enum import Enum
-from typing import Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from bridge.errors import WebhookError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 DEPTH: Final = 64
 """Levels of objects and arrays in a body, and below the top of a stored value."""
@@ -25,14 +28,14 @@ def read_object(body: bytes) -> dict[str, Any]:
     Raises:
         WebhookError: 400. Its text holds nothing of the body.
     """
-    if _values(body) > VALUES and (_has_many_texts(body) or _values(_STRINGS.sub(b"", body)) > VALUES):
+    if len(body) > VALUES and _has_many_values(body):  # each value takes a byte
         raise WebhookError(400, f"more than {VALUES} values")
     try:
         text = body.decode().strip(_SPACE)
-        value, end = _DECODER.raw_decode(text)
+        value, end = _scan(text, 0)
     except UnicodeDecodeError:
         raise WebhookError(400, "not UTF-8") from None
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError, StopIteration):
         raise WebhookError(400, "not JSON") from None
     if end < len(text):
         raise WebhookError(400, "not JSON")
@@ -134,6 +137,11 @@ def _refuse(_: str) -> NoReturn:
     raise ValueError("not a number")
 
 
+def _has_many_values(body: bytes) -> bool:
+    """Whether there are more than VALUES."""
+    return _values(body) > VALUES and (_has_many_texts(body) or _values(_STRINGS.sub(b"", body)) > VALUES)
+
+
 def _values(body: bytes) -> int:
     """At least as many values as there are; more where texts hold brackets and commas."""
     return body.count(b"{") + body.count(b"[") + body.count(b",")
@@ -156,3 +164,5 @@ def _depth(value: object) -> int:
 
 
 _DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_float=_finite, parse_constant=_refuse)
+_scan: Final[Callable[[str, int], tuple[Any, int]]] = _DECODER.scan_once  # type: ignore[attr-defined]  # not in typeshed
+"""The value that begins at a place in a text, and where it ends; StopIteration: none does."""

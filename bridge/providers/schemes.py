@@ -66,6 +66,11 @@ class Verifier(Protocol):
         """Whether the body is signed, so that its head alone proves nothing."""
         ...
 
+    @property
+    def needs_time(self) -> bool:
+        """Whether the time counts, so that the same head proves nothing later."""
+        ...
+
     def verify_head(self, request: Signed) -> None:
         """Return if the request is authentic, as far as that shows without its body, which is not looked at.
 
@@ -92,11 +97,12 @@ class PublicKey(Protocol):
 
 
 class _Scheme:
-    """A scheme that does not need the body, unless it says otherwise."""
+    """A scheme that needs neither the body nor the time, unless it says otherwise."""
 
     __slots__ = ()
     needs_path_secret: ClassVar[bool] = False
     needs_body: ClassVar[bool] = False
+    needs_time: ClassVar[bool] = False
 
     def verify_head(self, request: Signed) -> None:
         """See Verifier."""
@@ -192,6 +198,7 @@ class StandardWebhooks(_Scheme):
     """An id, a time and the body, signed together; `tolerance` is in microseconds."""
 
     needs_body: ClassVar[bool] = True
+    needs_time: ClassVar[bool] = True
     secrets: tuple[bytes, ...]
     public_keys: tuple[PublicKey, ...]
     tolerance: int
@@ -233,6 +240,7 @@ class StandardWebhooks(_Scheme):
 class Es256(_Scheme):
     """Authorization: Bearer JWT. Times in claims are in seconds since 1970."""
 
+    needs_time: ClassVar[bool] = True
     keys: tuple[PublicKey, ...]
     issuer: str
     subjects: tuple[str, ...] | None

@@ -16,6 +16,7 @@ from bridge.web.limits import check_line
 from bridge.web.peers import Peers, Shares
 from bridge.web.refusals import log_refusal, refusal
 from bridge.web.short_way import ShortWay
+from bridge.web.whole_request import Heads
 
 if TYPE_CHECKING:
     import asyncio
@@ -109,6 +110,7 @@ class _Runner(web.AppRunner):
             **made._kwargs,  # noqa: SLF001 - the same
         )
         server.peers, server.doors, server.shares = self._peers, self._doors, self._shares
+        server.heads = Heads(self._doors)
         return server
 
 
@@ -137,6 +139,7 @@ def _last(error: WebhookError) -> web.Response:
 class _Server(web.Server):
     peers: Peers
     doors: Mapping[str, Door]
+    heads: Heads[Door]
     shares: Shares
 
     def __call__(self) -> RequestHandler:
@@ -149,7 +152,7 @@ class Connection(ShortWay):
     __slots__ = ("_begun", "_body", "_came", "_ending", "_host", "_peer", "_shares", "_unread", "overframed")
 
     def __init__(self, server: _Server, **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
-        super().__init__(server, server.doors, **settings)
+        super().__init__(server, server.doors, server.heads, **settings)
         self._shares: Shares | None = None
         self._peer: str | None = None
         self._host: str | None = None
@@ -203,7 +206,7 @@ class Connection(ShortWay):
         Bytes that came and are not read yet go with it, and the peer sees nothing of it.
         """
         stream = self.transport
-        is_idle = self._waiter is not None and not self._waiter.done() and not self._messages and not self._begun
+        is_idle = self._waiter is not None and not (self._waiter.done() or self._messages or self._begun or self._early)
         if stream is None or stream.is_closing() or not is_idle or stream.get_write_buffer_size():
             return False
         if not give(stream.get_extra_info("socket").fileno()):

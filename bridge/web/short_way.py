@@ -13,7 +13,7 @@ from aiohttp.http_parser import RawRequestMessage
 
 from bridge.log import kind_of, log
 from bridge.web.refusals import refusal_bytes
-from bridge.web.whole_request import read_whole
+from bridge.web.whole_request import Head
 
 if TYPE_CHECKING:
     import asyncio
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from multidict import CIMultiDictProxy
 
-    Door = Callable[["Asked"], Awaitable[bytes]]
+    from bridge.web.whole_request import Heads
+
+    Door = Callable[["ShortRequest"], Awaitable[bytes]]
     """Answers a request at one path: the bytes of a whole answer, on a connection that stays open."""
 
 _POST: Final = hdrs.METH_POST
@@ -79,10 +81,15 @@ class Whole:
 class ShortRequest(HeadersMixin):
     """Implements Asked, and is made in a tenth of the time."""
 
-    def __init__(self, headers: CIMultiDictProxy[str], content: Content, protocol: web.RequestHandler) -> None:
-        self.headers = self._headers = headers
+    def __init__(self, head: Head[Door], content: Content, protocol: ShortWay) -> None:
+        self.head = head
+        self.headers = self._headers = head.headers
         self.content = content
         self.protocol = protocol
+
+    def let_in(self) -> None:
+        """All that come with this head are let in: it is not looked at again."""
+        self.protocol.heads.keep(self.head)
 
     @property
     def remote(self) -> str | None:
@@ -94,27 +101,44 @@ class ShortRequest(HeadersMixin):
 class ShortWay(web.RequestHandler):
     """A connection that takes the short way where it can; aiohttp's own loop stands still meanwhile."""
 
-    __slots__ = ("_asked", "_doors", "_held", "_parses")
+    __slots__ = ("_asked", "_doors", "_early", "_held", "_parses", "heads")
 
-    def __init__(self, server: web.Server, doors: Mapping[str, Door], **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
+    def __init__(self, server: web.Server, doors: Mapping[str, Door], heads: Heads[Door], **settings: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         super().__init__(server, **settings)
         self._doors = doors
+        self.heads = heads
         self._held: asyncio.Future[None] | None = None
         """What wakes aiohttp's loop, while a request is on the short way: it looks busy then."""
-        self._asked: asyncio.Future[tuple[Door, ShortRequest]] | None = None
+        self._asked: asyncio.Future[ShortRequest] | None = None
         """What wakes ours: a task for each request would cost more than its answer."""
         self._parses = False
         """Whether aiohttp's parser has had bytes: it may wait for more, so it gets all that follow."""
+        self._early: list[bytes] | None = None
+        """What came before aiohttp's loop began: uvloop reads a new connection that soon."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio."""
+        super().connection_made(transport)
+        self._early = []
+        self._loop.call_soon(self._open)  # behind the first step of aiohttp's loop
+
+    def _open(self) -> None:
+        early, self._early = self._early or (), None
+        for data in early:
+            self.data_received(data)
 
     def data_received(self, data: bytes) -> None:
         """See asyncio."""
         waiter = self._waiter
         if not self._parses and waiter is not None and not waiter.done():
-            whole = read_whole(data, self._doors)
+            whole = self.heads.read(data)
             if whole is not None:
-                path, headers, body = whole
-                self._begin(waiter, self._doors[path], ShortRequest(headers, Whole(body), self))
+                head, body = whole
+                self._begin(waiter, ShortRequest(head, Whole(body), self))
                 return
+        elif waiter is None and self._early is not None:
+            self._early.append(data)
+            return
         self.parse(data)
 
     def parse(self, data: bytes) -> None:
@@ -153,16 +177,16 @@ class ShortWay(web.RequestHandler):
         self._messages.popleft()
         if self._parser is not None:
             self._parser.message_consumed()
-        self._begin(waiter, door, ShortRequest(message.headers, content, self))
+        self._begin(waiter, ShortRequest(Head(door, message.headers), content, self))
 
-    def _begin(self, waiter: asyncio.Future[None], door: Door, request: ShortRequest) -> None:
+    def _begin(self, waiter: asyncio.Future[None], request: ShortRequest) -> None:
         assert self._manager is not None
         self._manager.requests_count += 1
         self._held, self._waiter, self._request_in_progress = waiter, None, True
         if self._asked is None:
-            self._loop.create_task(self._serve(door, request))
+            self._loop.create_task(self._serve(request))
         else:
-            self._asked.set_result((door, request))
+            self._asked.set_result(request)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """See asyncio."""
@@ -170,12 +194,12 @@ class ShortWay(web.RequestHandler):
         if self._asked is not None and not self._asked.done():
             self._asked.cancel()
 
-    async def _serve(self, door: Door, request: ShortRequest) -> None:
+    async def _serve(self, request: ShortRequest) -> None:
         """Answer one request after the other, as long as there is a connection."""
         while True:
             self._asked = asked = self._loop.create_future()
             try:
-                answer = await door(request)
+                answer = await request.head.door(request)
                 if self.transport is not None:
                     self.transport.write(answer)
             except Exception as error:  # noqa: BLE001 - the last line of defence
@@ -186,7 +210,7 @@ class ShortWay(web.RequestHandler):
                 self._end_short_way()
             if self.transport is None:
                 return
-            door, request = await asked
+            request = await asked
 
     def _end_short_way(self) -> None:
         """Let aiohttp's loop go on: with the next request, or with the end of the connection."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+from aiohttp import hdrs
+
 from bridge.engine.counters import Counters
 from bridge.engine.ingest import arrivals_of, log_quarantine
 from bridge.engine.patience import Limit, Patience
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
     from bridge.store.port import Store
     from bridge.store.records import Receipt
     from bridge.web.peers import Bodies, Peers
-    from bridge.web.short_way import Asked, Door
+    from bridge.web.short_way import Asked, Door, ShortRequest
 
 COMMIT_SECONDS: Final = 2.5
 """A commit that takes longer is answered 503; the event may still be stored, and a repetition finds it."""
@@ -67,6 +69,11 @@ class _Way:
     secret: str | None
     channel: str | None
     astray: str
+
+    @property
+    def is_lasting(self) -> bool:
+        """Whether a head that came in once comes in each time."""
+        return not (self.door is None or self.astray or self.verifier.needs_body or self.verifier.needs_time)
 
 
 class Webhooks:
@@ -123,36 +130,51 @@ class Webhooks:
         """The same as bytes, for the short way to `path`."""
         way = self._way(path)
 
-        async def answer(request: Asked) -> bytes:
+        async def answer(request: ShortRequest) -> bytes:
+            is_known = request.head.is_let_in
             try:
-                await self._take(request, way)
+                await self._take(request, way, is_known=is_known)
             except WebhookError as error:
                 self._refused(error, way.name, request)
                 return refusal_bytes(error.status, error.reason, error.retry_after)
+            if not is_known and way.is_lasting and hdrs.CONTENT_ENCODING not in request.headers:
+                request.let_in()
             self._counters.webhooks[way.name, _STORED] += 1
             return self._acks.bytes(self._clock.now())
 
         return answer
 
-    async def _take(self, request: Asked, way: _Way) -> None:
+    async def _take(self, request: Asked, way: _Way, *, is_known: bool = False) -> None:
+        """Take one webhook; that its head is known tells all about it that does not change."""
         if self.draining:
             raise busy("shutting down")
-        check_head(request, self._limit)
-        door = self._enter(request, way)
-        needs_body = way.verifier.needs_body
-        if way.astray and not needs_body:
-            raise WebhookError(404, NOT_FOUND, logged=way.astray)
+        if not is_known:
+            self._check(request, way)
         body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
         if not self._in_flight.has_room(way.name):
             raise busy("too many requests at once")
         self._in_flight.take(way.name)
         try:
-            body = self._verified(door, request, body) if needs_body else plain_of(request, body, self._limit)
-            if way.astray:
-                raise WebhookError(404, NOT_FOUND, logged=way.astray)
-            await self.accept(door.account, body, way.channel, request)
+            if not is_known:
+                body = self._proved(request, way, body)
+            assert way.door is not None
+            await self.accept(way.door.account, body, way.channel, request)
         finally:
             self._in_flight.give(way.name)
+
+    def _check(self, request: Asked, way: _Way) -> None:
+        """Refuse by the head whatever can be."""
+        check_head(request, self._limit)
+        self._enter(request, way)
+        if way.astray and not way.verifier.needs_body:
+            raise WebhookError(404, NOT_FOUND, logged=way.astray)
+
+    def _proved(self, request: Asked, way: _Way, body: bytes) -> bytes:
+        """The plain body of a request that has proved who it is from."""
+        body = self._verified(way, request, body) if way.verifier.needs_body else plain_of(request, body, self._limit)
+        if way.astray:
+            raise WebhookError(404, NOT_FOUND, logged=way.astray)
+        return body
 
     async def accept(
         self, account: Account, body: bytes, channel: str | None, request: Asked | None = None
@@ -195,7 +217,7 @@ class Webhooks:
         reason = error.logged if known or error.status != _NOT_FOUND else "no account of this name with a secret"
         log_refusal(error.status, reason, self._peers.named(request), account=name if known else None)
 
-    def _verified(self, door: _Door, request: Asked, body: bytes) -> bytes:
+    def _verified(self, way: _Way, request: Asked, body: bytes) -> bytes:
         """The plain body. The signature is one of the bytes as they came, or of what was compressed.
 
         Raises:
@@ -203,15 +225,15 @@ class Webhooks:
         """
         signed = Signed(headers=request.headers, body=body, now=self._clock.now())
         try:
-            door.verifier.verify_body(signed)
+            way.verifier.verify_body(signed)
         except WebhookError:
             if not is_gzip(request):
                 raise
         else:
             return plain_of(request, body, self._limit)
-        with self._forgeries.doubted(door.account.name):
+        with self._forgeries.doubted(way.name):
             plain = plain_of(request, body, self._limit)
-            door.verifier.verify_body(replace(signed, body=plain))
+            way.verifier.verify_body(replace(signed, body=plain))
             return plain
 
     async def _read(self, request: Asked) -> bytes:
@@ -227,8 +249,8 @@ class Webhooks:
         channel, astray = (None, "") if door is None else _channel_of(door, segments)
         return _Way(name, door, verifier, secret, channel, astray)
 
-    def _enter(self, request: Asked, way: _Way) -> _Door:
-        """The door a request is for, once its head has proved who it is from.
+    def _enter(self, request: Asked, way: _Way) -> None:
+        """Return once the head of a request has proved who it is from.
 
         Nothing of the body is read or inflated for a peer that proves nothing.
 
@@ -239,7 +261,6 @@ class Webhooks:
         way.verifier.verify_head(signed)
         if way.door is None:
             raise WebhookError(404, NOT_FOUND)
-        return way.door
 
     async def expect(self, request: web.Request, path: tuple[str, ...]) -> web.StreamResponse | None:
         """Expect: 100-continue is answered only when the body would be taken, and its peer has proved who it is."""

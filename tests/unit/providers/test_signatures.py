@@ -107,6 +107,7 @@ def test_a_signature_that_can_be_none_is_refused_without_the_body(
 def test_a_secret_in_the_head_is_refused_without_the_body(inbound: dict[str, Any]) -> None:
     verifier = built(**inbound)
     assert not verifier.needs_body
+    assert verifier.needs_time == (inbound["auth"] == "es256")
     with pytest.raises(WebhookError):
         verifier.verify_head(Signed(headers=[("Authorization", "Bearer x")], body=b"", path_secret="x", now=NOW))
 

@@ -10,13 +10,17 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
+from bridge.web import webhooks
+from bridge.web.limits import check_head
 from bridge.web.short_way import ShortWay
 from tests.support.whole_bridges import SHOP, SHOP_HOOK, body, configuration, http, konnek_text, read_answers, served
 from tests.unit.web.test_wire import REFUSED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
+    from bridge.web.short_way import Asked
     from tests.support.whole_bridges import Answer, Served
 
 GOOD: Final = body(konnek_text())
@@ -227,3 +231,61 @@ async def test_a_mistake_of_ours_is_answered_500(
     assert (answers[0].status, answers[0].body) == (500, b'{"error":"internal error"}')
     assert [line["event"] for line in lines if line["log_level"] == "error"] == ["request_failed"]
     assert short
+
+
+@pytest.mark.parametrize("cut", [0, 100])
+async def test_bytes_that_come_before_aiohttps_loop_begins_are_read_as_any(
+    cut: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, short: list[bool]
+) -> None:
+    """uvloop reads a new connection before it calls what is to be called soon."""
+    request, made = kept(http(GOOD)), ShortWay.connection_made
+
+    def with_bytes(self: ShortWay, transport: asyncio.BaseTransport) -> None:
+        made(self, transport)
+        for part in (request[:cut], request[cut:]):
+            if part:
+                self.data_received(part)
+
+    monkeypatch.setattr(ShortWay, "connection_made", with_bytes)
+    async with served(configuration(tmp_path)) as server:
+        assert [answer.status for answer in await server.send(LAST)] == [200, 200]
+    assert short
+
+
+@pytest.mark.parametrize(
+    ("change", "looks"),
+    [
+        pytest.param(lambda request: request, 1, id="let in"),
+        pytest.param(lambda request: request.replace(SECRET.encode() + b": ", b"X-Other: "), 3, id="no credentials"),
+        pytest.param(lambda request: request.replace(b"Host", b"Content-Encoding: identity\r\nHost"), 3, id="a coding"),
+    ],
+)
+async def test_a_head_that_is_let_in_is_not_looked_at_again(
+    change: Callable[[bytes], bytes], looks: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+
+    def noted(request: Asked, limit: int) -> None:
+        looked.append(True)
+        check_head(request, limit)
+
+    monkeypatch.setattr(webhooks, "check_head", noted)
+    async with served(configuration(tmp_path)) as server:
+        reader, writer = await server.connect()
+        for number in range(3):
+            writer.write(change(kept(http(body(konnek_text(f"m-{number}", text="a" * (number + 1)))))))
+            await reader.readuntil(b"}")
+        writer.close()
+    assert len(looked) == looks
+
+
+async def test_a_body_too_long_is_refused_with_a_head_that_is_let_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with served(configuration(tmp_path)) as server:
+        monkeypatch.setattr(server.bridge.webhooks, "_limit", len(GOOD))
+        reader, writer = await server.connect()
+        for content, status in ((GOOD, b"200"), (GOOD + b" ", b"413")):
+            writer.write(kept(http(content)))
+            assert (await reader.readuntil(b"}")).split()[1] == status
+        writer.close()

@@ -12,7 +12,7 @@ from aiohttp.http_parser import HttpRequestParser
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.web.whole_request import read_whole
+from bridge.web.whole_request import Heads, read_whole
 from tests.support.whole_bridges import SHOP_HOOK, body, http, konnek_text
 from tests.unit.web.test_wire import REFUSED
 
@@ -159,3 +159,77 @@ def test_whatever_is_read_is_what_aiohttp_reads(seed: bytes, changes: list[tuple
     for at, gone, new in changes:
         seed = seed[:at] + new + seed[at + gone :]
     agrees(seed)
+
+
+def kept(data: bytes) -> Heads[str]:
+    """What reads requests, once it keeps the head of one."""
+    heads = Heads({SHOP_HOOK: "shop", "/a": "a"})
+    if (read := heads.read(data)) is not None:
+        heads.keep(read[0])
+    return heads
+
+
+@settings(max_examples=300)
+@example(GOOD, [(0, 0, b"")])
+@given(SEEDS, st.lists(st.tuples(st.integers(0, 400), st.integers(0, 8), PIECES | st.binary(max_size=3)), max_size=3))
+@pytest.mark.slow
+def test_with_a_kept_head_the_same_is_read(seed: bytes, changes: list[tuple[int, int, bytes]]) -> None:
+    heads = kept(seed)
+    for at, gone, new in changes:
+        seed = seed[:at] + new + seed[at + gone :]
+    read, whole = heads.read(seed), read_whole(seed, PATHS)
+    assert (read is None) == (whole is None)
+    if read is not None and whole is not None:
+        (head, content), (path, headers, body) = read, whole
+        assert content == body
+        assert head.door == ("a" if path == "/a" else "shop")
+        assert without_length(head.headers) == without_length(headers)
+
+
+def without_length(headers: CIMultiDictProxy[str]) -> list[tuple[str, str]]:
+    return [(name, value) for name, value in headers.items() if name.lower() != "content-length"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [("Host: a", "Content-Length: %d", "X-A: b"), ("content-length: %d", "Host: a"), ("Host: a", "Content-Length: %d")],
+)
+def test_a_kept_head_is_found_whatever_the_length_of_the_body(lines: tuple[str, ...]) -> None:
+    def of(size: int) -> bytes:
+        text = "\r\n".join(("POST /a HTTP/1.1", *lines, "", "")) % size
+        return text.encode() + b"a" * size
+
+    heads = kept(of(10))
+    first, again = heads.read(of(10)), heads.read(of(9_000))
+    assert first is not None
+    assert again is not None
+    assert first[0] is again[0]
+    assert first[0].is_let_in
+    assert again[1] == b"a" * 9_000
+    assert heads.read(of(10)[:-1]) is None
+    assert heads.read(of(10) + b"a") is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(request("Host: a", "X-A: " + "b" * 2_000), id="long"),
+        pytest.param(request("Host: a", "CONTENT-LENGTH: 2", length=False), id="a length written in another way"),
+    ],
+)
+def test_a_head_that_is_not_kept_is_read_each_time(data: bytes) -> None:
+    read = kept(data).read(data)
+    assert read is not None
+    assert not read[0].is_let_in
+
+
+def test_no_more_heads_are_kept_than_a_few() -> None:
+    heads = kept(request("Host: a"))
+    for number in range(400):
+        read = heads.read(request("Host: a", f"X-A: {number}"))
+        assert read is not None
+        heads.keep(read[0])
+    first, last = heads.read(request("Host: a")), heads.read(request("Host: a", "X-A: 399"))
+    assert first is not None
+    assert last is not None
+    assert (first[0].is_let_in, last[0].is_let_in) == (False, True)
