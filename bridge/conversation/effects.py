@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Effects:
     """What a turn does when it is committed, beside what it leaves in its thread."""
 
-    replies: list[Outgoing]
-    laters: list[Later]
-    cancelled: list[str]
+    replies: list[Outgoing] = field(default_factory=list)
+    laters: list[Later] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
     sends: list[Sending] = field(default_factory=list)
     opts_out: bool | None = None
     """Whether the contact opts out of messages, or in again (False); None: neither."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import dropwhile
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
@@ -9,7 +10,10 @@ from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self,
 from bridge.conversation.contact import People, Person
 from bridge.conversation.draft import Draft
 from bridge.conversation.effects import Sending, keyed
+from bridge.conversation.kept_contact import KeptContact
+from bridge.conversation.members import Members, person_of
 from bridge.conversation.own_tables import NoTables, OwnTables, Tables
+from bridge.conversation.state import State
 from bridge.conversation.timers import NoTimers, SetsTimers, Timers
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
@@ -141,14 +145,15 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         self._services: Services = services
         self._draft = Draft(
             event,
-            state=state,
-            step=step,
-            older=older,
-            skipped=skipped,
-            dialog=dialog,
-            members=members,
-            now=now,
-            person=person,
+            tuple(older),
+            tuple(skipped),
+            State(state if isinstance(state, bytes) else deepcopy(dict(state))),
+            step,
+            dialog,
+            Members(members, is_alone=person is not None),
+            KeptContact(person),
+            None if person is not None else person_of(event),
+            now,
         )
 
     def __repr__(self) -> str:
