@@ -48,21 +48,12 @@ class Batch:
         return self.rows[-1]
 
     @property
-    def events(self) -> tuple[Event, ...]:
-        """Those that the turn answers: under `latest` the newest."""
+    def before(self) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
+        """The events before the newest: those that the turn answers too; under `latest`, those that it passes over."""
         if len(self.rows) == 1:
-            return (self.rows[0].event,)
-        rows = (self.newest,) if self._skips else self.rows
-        return tuple(row.event for row in rows)
-
-    @property
-    def skipped(self) -> tuple[Event, ...]:
-        """Those that it passes over: under `latest` all but the newest."""
-        return tuple(row.event for row in self.rows[:-1]) if len(self.rows) > 1 and self._skips else ()
-
-    @property
-    def _skips(self) -> bool:
-        return self.options.overlap.name == "latest"
+            return (), ()
+        events = tuple(row.event for row in self.rows[:-1])
+        return ((), events) if self.options.overlap.name == "latest" else (events, ())
 
     @property
     def others(self) -> tuple[InboxRow, ...]:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import draft_of
-from bridge.engine.handoff import is_with_bot, is_with_person
+from bridge.engine.handoff import is_with_bot
 from bridge.engine.lanes import Lanes
-from bridge.engine.media.sending import Files
+from bridge.engine.media.sending import Files, have_files
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from bridge.engine.turns.execution import Executor
     from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
+    from bridge.store.media import KeptMedium
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
 
@@ -254,12 +255,12 @@ class Dispatcher:
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
         seconds = batch.options.timeout or self._policy.timeout
-        with self._leftovers.turn(batch.rows, seconds), self._marks.around(*batch.rows):
-            bounds = Bounds(seconds=seconds, patiences=self._patiences, stop=self._interruptions.watch(batch))
+        with self._leftovers.turn(batch.rows, seconds):
+            bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch))
             invocation = self._invocation(batch, thread, watch, bounds)
-            match, error = await invocation.run()
+            error, match = await invocation.run(), invocation.match
             fits = error is not None or batch.led_to(match)
-            prepared = error if error is not None else await self._prepared(batch, invocation, match)
+            prepared = error if error is not None else await self._prepared(batch, invocation)
         if not fits:
             return await self._turn(row, batch.alone(), thread)
         if match is not None and error is None:
@@ -280,24 +281,18 @@ class Dispatcher:
         return None
 
     def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds) -> Invocation:
-        held, texts = is_with_person(batch.newest.event, thread), self._policy.texts
-        services = TurnServices(self._store, self._accounts, self._dialogs, batch, texts, held, watch)
-        return Invocation(
-            turn=turn_of(batch, thread, services, self._clock.now()),
-            thread=thread,
-            book=self._book,
-            matcher=self._matcher,
-            executor=self._executor,
-            bounds=bounds,
-        )
+        services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, thread, watch)
+        turn = turn_of(services, self._clock.now())
+        return Invocation(turn, draft_of(turn), thread, self._book, self._matcher, self._executor, bounds)
 
-    async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
+    async def _prepared(self, batch: Batch, invocation: Invocation) -> Prepared | BaseException:
         """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
-        draft = draft_of(invocation.turn)
+        draft, match = invocation.draft, invocation.match
+        files: Sequence[KeptMedium] = ()
         try:
-            if draft.effects.sends:
+            if draft.effects.sends or have_files(draft.effects.replies):
                 await self._reach.settle(draft.effects)
-            files = await self._files.of(draft.effects)
+                files = await self._files.of(draft.effects)
         except (HandlerError, OSError) as error:
             draft.close()
             return error
@@ -376,11 +371,11 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        bounds = Bounds(seconds=batch.options.timeout or self._policy.timeout, patiences=self._patiences)
+        bounds = Bounds(batch.options.timeout or self._policy.timeout, self._patiences)
         invocation = self._invocation(batch, thread, StoreWatch(), bounds)
-        draft = draft_of(invocation.turn)
+        draft = invocation.draft
         try:
-            with self._leftovers.turn(batch.rows, bounds.seconds), self._marks.around(*batch.rows):
+            with self._leftovers.turn(batch.rows, bounds.seconds):
                 await invocation.recover(handler, error, match)
                 files = await self._files.of(draft.effects)
                 prepared = self._builder.of_turn(batch, draft, thread, handler, files)

@@ -131,7 +131,7 @@ class _ThreadWorker:
             call()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Bounds:
     """What ends an author's function early: `seconds` on the clock, by one of `patiences`, or `stop`."""
 

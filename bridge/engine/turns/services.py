@@ -9,6 +9,7 @@ from bridge.conversation.contact import ContactThread
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
 from bridge.conversation.turn import Turn, draft_of
+from bridge.engine.handoff import is_with_person
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.sending import destination, person
@@ -47,8 +48,7 @@ class TurnServices:
     dialogs: Dialogs
     batch: Batch
     texts: Catalogue
-    held: bool = False
-    """Whether a person has the thread."""
+    thread: ThreadRow
     watch: StoreWatch = field(default_factory=StoreWatch)
     """The watch of the turn's draft."""
 
@@ -103,7 +103,7 @@ class TurnServices:
         """Begin a dialog in the turn."""
         if self.batch.head.ref.account == JOBS:
             raise HandlerError("a job has nobody to ask: a dialog begins in a conversation")
-        if self.held:
+        if is_with_person(self.batch.newest.event, self.thread):
             raise HandlerError("a person has the conversation: a dialog begins after its return")
         await self.dialogs.begin(self.batch.head, turn, dialog, arguments)
 
@@ -121,16 +121,17 @@ def _person(thread: ThreadRow) -> bytes | None:
     return thread.person
 
 
-def turn_of(batch: Batch, thread: ThreadRow, services: TurnServices, now: int) -> Turn[Any, Any]:
+def turn_of(services: TurnServices, now: int) -> Turn[Any, Any]:
     """The turn of a batch, as its thread stands."""
-    *older, event = batch.events
+    batch, thread = services.batch, services.thread
+    older, skipped = batch.before
     turn: Turn[Any, Any] = Turn(
-        event,
+        batch.newest.event,
         thread.ref,
         state=thread.state,
         step=thread.step,
         older=older,
-        skipped=batch.skipped,
+        skipped=skipped,
         dialog=thread.dialog,
         members=thread.members,
         person=_person(thread),
