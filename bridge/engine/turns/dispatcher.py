@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
+    from bridge.conversation.effects import Effects
     from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor
@@ -291,12 +292,16 @@ class Dispatcher:
         files: Sequence[KeptMedium] = ()
         try:
             if draft.effects.sends or have_files(draft.effects.replies):
-                await self._reach.settle(draft.effects)
-                files = await self._files.of(draft.effects)
+                files = await self._settled(draft.effects)
         except (HandlerError, OSError) as error:
             draft.close()
             return error
         return self._builder.prepared(batch, draft, invocation.thread, match, files)
+
+    async def _settled(self, effects: Effects) -> Sequence[KeptMedium]:
+        """Find the conversations of the people that a turn writes to, and keep the files that it says or sends."""
+        await self._reach.settle(effects)
+        return await self._files.of(effects)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
@@ -377,7 +382,7 @@ class Dispatcher:
         try:
             with self._leftovers.turn(batch.rows, bounds.seconds):
                 await invocation.recover(handler, error, match)
-                files = await self._files.of(draft.effects)
+                files = await self._settled(draft.effects)
                 prepared = self._builder.of_turn(batch, draft, thread, handler, files)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
