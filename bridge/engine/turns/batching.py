@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from bridge.events import Event
     from bridge.routing.handlers import Handler
     from bridge.routing.rulebook import RuleBook
-    from bridge.routing.rules import Match
     from bridge.store.records import InboxRow, ThreadRow
 
 MOST: Final = 200
@@ -65,11 +64,11 @@ class Batch:
         """Whether newer events may stop the turn."""
         return self.options.overlap.name == "interrupt"
 
-    def led_to(self, match: Match | None) -> bool:
+    def led_to(self, handler: Handler | None) -> bool:
         """Whether the turn found the handler that its events were gathered for."""
         if len(self.rows) == 1 or self.handler is None:
             return True
-        return match is not None and match.handler.function is self.handler.function
+        return handler is not None and handler.function is self.handler.function
 
     def alone(self) -> Batch:
         """The head without the others."""

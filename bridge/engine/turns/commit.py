@@ -34,19 +34,21 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.conversation.draft import Draft
     from bridge.conversation.effects import Sending
+    from bridge.engine.media.sending import Files
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.consent import Quiet
+    from bridge.engine.turns.reaching import Reach
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
-    from bridge.routing.rules import Match
     from bridge.store.media import KeptMedium
     from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _EVENT: Final = attrgetter("event")
 _CHOICES: Final = attrgetter("choices")
+_NO_FILES: Final[Sequence[KeptMedium]] = ()
 _NOTHING: Final[Mapping[int, TimerRow]] = MappingProxyType({})
 _SPOKE: Final = "a person spoke in the conversation"
 
@@ -70,44 +72,53 @@ class CommitBuilder:
         accounts: Mapping[str, Account],
         signer: Signer,
         clock: Clock,
+        reach: Reach,
+        files: Files,
         return_after: float | None,
         hours: Quiet | None = None,
     ) -> None:
         """Nothing is kept here."""
+        self._reach = reach
+        self._files = files
         self._accounts = accounts
         self._signer = signer
         self._clock = clock
         self._hours = hours
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
-    def prepared(
-        self,
-        batch: Batch,
-        draft: Draft,
-        thread: ThreadRow,
-        match: Match | None,
-        files: Sequence[KeptMedium] = (),
+    async def prepared(
+        self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None
     ) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+        """All that a turn does; or why it cannot be: a state or a message of the author's makes no sense.
+
+        The turn is closed. Before, its files are kept, and the people whom it writes to are found. Raises StoreError.
+        """
+        effects, files = draft.effects, _NO_FILES
+        is_plain = effects.is_plain
         try:
-            return self.of_turn(batch, draft, thread, match.handler if match else None, files)
+            if not is_plain:
+                await self._reach.settle(effects)
+                files = await self._files.of(effects)
+        except (HandlerError, OSError) as error:
+            draft.close()
+            return error
+        try:
+            return self._of_turn(batch, draft, thread, handler, files, is_plain=is_plain)
         except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
             draft.close()
             return error
 
-    def of_turn(
+    def _of_turn(
         self,
         batch: Batch,
         draft: Draft,
         thread: ThreadRow,
         handler: Handler | None,
-        files: Sequence[KeptMedium] = (),
+        files: Sequence[KeptMedium],
+        *,
+        is_plain: bool,
     ) -> Prepared:
-        """All that a turn does; the turn is closed. `files` are kept already, and said by its messages.
-
-        Raises:
-            HandlerError: its state cannot be kept, or a message or key of it makes no sense.
-        """
+        """The commit of a turn, see Effects.is_plain. Raises what its author's model of the state does."""
         draft.check_begun()
         now, effects, rows = self._clock.now(), draft.effects, batch.rows
         row, events, name = rows[0], [*map(_EVENT, rows)], "" if handler is None else handler.name
@@ -134,7 +145,7 @@ class CommitBuilder:
         person = draft.contact.encode()
         draft.close()
         change = _change(effects.handoff, thread, events)
-        is_plain = effects.is_plain and change is None and not draft.stepped
+        is_plain = is_plain and change is None and not draft.stepped
         scheduled: Mapping[int, TimerRow] = _NOTHING
         if not is_plain or self._hours is not None:
             night = self._night(thread, events, now)
@@ -329,6 +340,8 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
     if handoff is not None:
         return handoff
     for event in events:
+        if isinstance(event, FROM_CONTACT):
+            continue
         if isinstance(event, Handoff):
             return event.note
         if speaks_for_us(event):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.exceptions import Interrupted
@@ -10,7 +11,7 @@ from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import draft_of
 from bridge.engine.handoff import is_with_bot
 from bridge.engine.lanes import Lanes
-from bridge.engine.media.sending import Files, have_files
+from bridge.engine.media.sending import Files
 from bridge.engine.patience import Patiences
 from bridge.engine.shares import Places, Shares
 from bridge.engine.turns.commit import CommitBuilder, Prepared
@@ -48,13 +49,11 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.config.accounts import Account
-    from bridge.conversation.effects import Effects
     from bridge.engine.media.contents import Contents
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.execution import Executor
     from bridge.engine.turns.policy import TurnPolicy
     from bridge.routing.rules import Match
-    from bridge.store.media import KeptMedium
     from bridge.store.port import Store
     from bridge.store.records import InboxRow, ThreadRow
 
@@ -97,7 +96,11 @@ class Dispatcher:
         self._matcher = Matcher(self._book, self._dialogs, policy.consent)
         self._marks = Marks(store)
         self._interruptions = Interruptions(self._matcher, self._marks)
-        self._builder = CommitBuilder(accounts, self._signer, clock, policy.return_after, policy.consent.quiet)
+        files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
+        reach = Reach(store, accounts, policy.channels, clock)
+        self._builder = CommitBuilder(
+            accounts, self._signer, clock, reach, files, policy.return_after, policy.consent.quiet
+        )
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder, meter)
         self._guard = Guard(policy.guard, clock, counters=meter.counters)
         self._unwritten = Unwritten()
@@ -105,8 +108,6 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
-        self._reach = Reach(store, accounts, policy.channels, clock)
-        self._files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
         self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
         self._gathering = Gathering(
@@ -260,12 +261,16 @@ class Dispatcher:
             bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch))
             invocation = self._invocation(batch, thread, watch, bounds)
             error, match = await invocation.run(), invocation.match
-            fits = error is not None or batch.led_to(match)
-            prepared = error if error is not None else await self._prepared(batch, invocation)
+            handler = match.handler if match is not None else None
+            fits = error is not None or batch.led_to(handler)
+            prepared: Prepared | BaseException
+            prepared = (
+                error if error is not None else await self._builder.prepared(batch, invocation.draft, thread, handler)
+            )
         if not fits:
             return await self._turn(row, batch.alone(), thread)
-        if match is not None and error is None:
-            self._outages.worked(match.handler.name)
+        if handler is not None and error is None:
+            self._outages.worked(handler.name)
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
         try:
@@ -285,23 +290,6 @@ class Dispatcher:
         services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, thread, watch)
         turn = turn_of(services, self._clock.now())
         return Invocation(turn, draft_of(turn), thread, self._book, self._matcher, self._executor, bounds)
-
-    async def _prepared(self, batch: Batch, invocation: Invocation) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
-        draft, match = invocation.draft, invocation.match
-        files: Sequence[KeptMedium] = ()
-        try:
-            if draft.effects.sends or have_files(draft.effects.replies):
-                files = await self._settled(draft.effects)
-        except (HandlerError, OSError) as error:
-            draft.close()
-            return error
-        return self._builder.prepared(batch, draft, invocation.thread, match, files)
-
-    async def _settled(self, effects: Effects) -> Sequence[KeptMedium]:
-        """Find the conversations of the people that a turn writes to, and keep the files that it says or sends."""
-        await self._reach.settle(effects)
-        return await self._files.of(effects)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
@@ -378,22 +366,23 @@ class Dispatcher:
             return False
         bounds = Bounds(batch.options.timeout or self._policy.timeout, self._patiences)
         invocation = self._invocation(batch, thread, StoreWatch(), bounds)
-        draft = invocation.draft
         try:
             with self._leftovers.turn(batch.rows, bounds.seconds):
                 await invocation.recover(handler, error, match)
-                files = await self._settled(draft.effects)
-                prepared = self._builder.of_turn(batch, draft, thread, handler, files)
+                prepared: Prepared | BaseException
+                prepared = await self._builder.prepared(batch, invocation.draft, thread, handler)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
-            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
-            return False
+            prepared = second
         finally:
-            draft.close()
-        try:
-            await self._unwritten.write(batch.head.id, lambda: self._commit(batch, prepared))
-        except StatementFailed as second:
-            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
-            return False
-        return True
+            invocation.draft.close()
+        if isinstance(prepared, Prepared):
+            try:
+                await self._unwritten.write(batch.head.id, partial(self._commit, batch, prepared))
+            except StatementFailed as second:
+                prepared = second
+            else:
+                return True
+        log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(prepared))
+        return False
