@@ -10,7 +10,8 @@ import orjson
 
 from bridge.conversation.effects import Effects, Shelf
 from bridge.conversation.journal import decode_journal
-from bridge.conversation.members import Members, is_for
+from bridge.conversation.kept_contact import KeptContact
+from bridge.conversation.members import Members, is_for, person_of
 from bridge.conversation.state import State, over
 from bridge.conversation.suspension import Ended, StoreWatch
 from bridge.errors import HandlerError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from bridge.conversation.effects import Sending
     from bridge.conversation.journal import Leg
-    from bridge.conversation.kept_contact import KeptContact
     from bridge.events import Event
     from bridge.messages import Outgoing
 
@@ -53,9 +53,11 @@ class Draft:
     whom: str | None
     """The member to whom a dialog that begins now puts its questions; None: to whoever speaks in the thread."""
     now: int | None
-    effects: Effects = field(default_factory=Effects)
+    watch: StoreWatch
+    """Notes a failure of the store under the author's code."""
     opted_out: bool = False
     """Whether the contact opted out before this turn."""
+    effects: Effects = field(default_factory=Effects)
     stepped: set[str] = field(default_factory=set)
     """The runs of dialogs that took steps in this turn, or ended."""
     plays: bool = False
@@ -68,8 +70,6 @@ class Draft:
     """How many dialogs began in this turn."""
     unbegun: list[Coroutine[Any, Any, None]] = field(default_factory=list)
     """Calls of `turn.begin` that were not awaited yet."""
-    watch: StoreWatch = field(default_factory=StoreWatch)
-    """Notes a failure of the store under the author's code."""
     is_over: bool = False
 
     @property
@@ -85,10 +85,6 @@ class Draft:
     @happened.setter
     def happened(self, happened: Happened) -> None:
         self.event, self.older, self.skipped = happened
-
-    def follow(self, watch: StoreWatch, *, opted_out: bool) -> None:
-        """Be the draft of a turn that runs in a bridge."""
-        self.watch, self.opted_out = watch, opted_out
 
     def want_open(self) -> None:
         """Refuse whatever comes after the end. Raises HandlerError."""
@@ -180,3 +176,21 @@ class Draft:
         self.state.close()
         self.members.close()
         self.contact.close()
+
+
+def begun_draft(
+    happened: Happened,
+    state: State,
+    step: str | None,
+    dialog: bytes | None,
+    members: bytes | None,
+    person: bytes | None,
+    now: int | None,
+    watch: StoreWatch,
+) -> Draft:
+    """The draft of a turn that begins; see Turn."""
+    event, older, skipped = happened
+    is_alone = person is not None
+    whom = None if is_alone else person_of(event)
+    kept, contact = Members(members, is_alone), KeptContact(person)
+    return Draft(event, older, skipped, state, step, dialog, kept, contact, whom, now, watch)

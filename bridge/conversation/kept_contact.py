@@ -27,7 +27,8 @@ class KeptContact:
     stored: bytes | None
     _values: dict[str, Any] | None = None
     _fields: State | None = None
-    _model: StateModel | None = None
+    model: StateModel | None = None
+    """The model that the fields are shown as, once they are asked for."""
     _over: bool = False
 
     @property
@@ -50,17 +51,13 @@ class KeptContact:
         """The fields. Raises HandlerError, also where they do not fit their model."""
         assert self.read is not None
         assert self._fields is not None
-        self._fields.show_as(self._model)
+        self._fields.show_as(self.model)
         return self._fields
 
     def want_open(self) -> None:
         """Raises HandlerError once the turn is over."""
         if self._over:
             raise over()
-
-    def show_as(self, model: StateModel | None) -> None:
-        """Show the fields as a model, once they are asked for."""
-        self._model = model
 
     def values(self) -> dict[str, Any] | None:
         """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything. Raises as `encode`."""

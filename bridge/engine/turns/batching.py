@@ -11,8 +11,8 @@ from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from bridge.conversation.draft import Happened
     from bridge.engine.turns.matching import Matcher
-    from bridge.events import Event
     from bridge.routing.handlers import Handler
     from bridge.routing.rulebook import RuleBook
     from bridge.store.records import InboxRow, ThreadRow
@@ -46,13 +46,13 @@ class Batch:
         """The one that `turn.event` is."""
         return self.rows[-1]
 
-    @property
-    def before(self) -> tuple[tuple[Event, ...], tuple[Event, ...]]:
-        """The events before the newest: those that the turn answers too; under `latest`, those that it passes over."""
+    def happened(self) -> Happened:
+        """The newest event, the older ones that the turn answers too, and those that it passes over under `latest`."""
         if len(self.rows) == 1:
-            return (), ()
-        events = tuple(row.event for row in self.rows[:-1])
-        return ((), events) if self.options.overlap.name == "latest" else (events, ())
+            return self.rows[0].event, (), ()
+        *older, newest = (row.event for row in self.rows)
+        skips = self.options.overlap.name == "latest"
+        return newest, () if skips else tuple(older), tuple(older) if skips else ()
 
     @property
     def others(self) -> tuple[InboxRow, ...]:

@@ -196,7 +196,7 @@ class Dispatcher:
                 return None
             if (verdict := self._guard.verdict(row, thread)) is not None:
                 return await self._held_back(row, thread, verdict)
-            if not self._outages.any_paused and (batch := self._gathering.at_once(row, thread)) is not None:
+            if not self._outages.any_paused() and (batch := self._gathering.at_once(row, thread)) is not None:
                 return await self._turn(row, batch, thread)
             return await self._answer(row, thread, aside=aside)
         except ThreadMoved:
@@ -228,7 +228,7 @@ class Dispatcher:
         batch = await self._gathering.batch(row, meant, thread)
         if (due_at := await self._gathering.due_at(batch, now)) > now:
             return changed(row, attempt=batch.head.attempt, available_at=due_at)
-        handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
+        handler = self._handler(batch, thread) if self._outages.any_paused() and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
             return changed(parked, attempt=batch.head.attempt)
         if self._outages.reason(handler):  # what fails for everybody is tried with one event: another may be the reason
@@ -257,8 +257,8 @@ class Dispatcher:
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
         seconds = batch.options.timeout or self._policy.timeout
-        with self._leftovers.turn(batch.rows, seconds):
-            bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch))
+        with self._leftovers.turn(batch.rows, seconds) as ticket:
+            bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch), ticket)
             invocation = self._invocation(batch, thread, watch, bounds)
             error, match = await invocation.run(), invocation.match
             handler = match.handler if match is not None else None
@@ -282,7 +282,10 @@ class Dispatcher:
             raise
         except Exception as refused:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, batch, thread, match, refused)
-        if (is_held := prepared.commit.thread.is_held) != prepared.commit.was_held:
+        if (
+            prepared.commit.thread.hold is not thread.hold
+            and (is_held := prepared.commit.thread.is_held) != thread.is_held
+        ):
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
@@ -294,13 +297,13 @@ class Dispatcher:
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
             await self._signer.keep(prepared.long_keys)
-        head = batch.head
+        head = batch.rows[0]
         self._meter.committing(head, prepared.commit)
         await self._store.commit_turn(prepared.commit)
         self._meter.committed(head, prepared.commit)
         self._guard.committed(head, prepared.commit)
         self._interruptions.forget(batch)
-        if batch.others:
+        if len(batch.rows) > 1:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
         log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
@@ -364,10 +367,11 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        bounds = Bounds(batch.options.timeout or self._policy.timeout, self._patiences)
-        invocation = self._invocation(batch, thread, StoreWatch(), bounds)
+        seconds = batch.options.timeout or self._policy.timeout
+        ticket = self._leftovers.turn(batch.rows, seconds)
+        invocation = self._invocation(batch, thread, StoreWatch(), Bounds(seconds, self._patiences, None, ticket))
         try:
-            with self._leftovers.turn(batch.rows, bounds.seconds):
+            with ticket:
                 await invocation.recover(handler, error, match)
                 prepared: Prepared | BaseException
                 prepared = await self._builder.prepared(batch, invocation.draft, thread, handler)

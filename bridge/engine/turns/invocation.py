@@ -127,7 +127,7 @@ class Invocation:
         if isinstance(match, Match):
             self.match = match
             draft.state.show_as(self.matcher.state_model(draft.event, match))
-            draft.contact.show_as(match.scope.fields_model)
+            draft.contact.model = match.scope.fields_model
         return match
 
     async def _through(self, outer: Sequence[tuple[Middleware, Scope]]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from bridge.engine.shares import Shares
-from bridge.engine.turns.execution import TICKET, NoThread
+from bridge.engine.turns.execution import NoThread
 from bridge.frozen import dataclass
 from bridge.log import log
 from bridge.units import SECOND
@@ -34,10 +34,10 @@ class _Ticket:
     until: int = 0
     """Until when its events wait for its end."""
 
-    def __enter__(self) -> None:
-        TICKET.set(self)  # until the next turn of this task: a token would not fit the context of a loop that died
+    def __enter__(self) -> Self:
         for row in self.rows:
             self.leftovers.store.mark("in", row.id, running=True)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -40,7 +40,7 @@ class Matcher:
         if self.consent.asked and (consent := self.consent.match(event, thread.ref)) is not None:
             return consent
         from_contact = isinstance(event, FROM_CONTACT)
-        if from_contact and thread.is_held:
+        if from_contact and thread.hold.note is not None:
             return self._book.match_held(event, thread.ref, step)
         if dialog is not None and (match := self._dialogs.match(event, thread, step, dialog)) is not None:
             return match

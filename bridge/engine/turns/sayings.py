@@ -33,7 +33,10 @@ _OPTION: Final = 64
 
 def check_size(replies: Sequence[Outgoing]) -> None:
     """Raises HandlerError for more than one turn may say."""
-    if (size := sum(map(_size, replies))) > REPLY_SIZE:
+    size = 0
+    for message in replies:
+        size += _size(message)
+    if size > REPLY_SIZE:
         raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
 
 

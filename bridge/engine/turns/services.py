@@ -6,9 +6,11 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from bridge.conversation.contact import ContactThread
+from bridge.conversation.draft import begun_draft
+from bridge.conversation.state import State
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
-from bridge.conversation.turn import Turn, draft_of
+from bridge.conversation.turn import turn_with
 from bridge.engine.handoff import is_with_person
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.conversation.catalogue import Catalogue
     from bridge.conversation.effects import Destination
-    from bridge.conversation.turn import To
+    from bridge.conversation.turn import To, Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.statements import Record, Statement
@@ -123,20 +125,16 @@ def _person(thread: ThreadRow) -> bytes | None:
 
 def turn_of(services: TurnServices, now: int) -> Turn[Any, Any]:
     """The turn of a batch, as its thread stands."""
-    batch, thread = services.batch, services.thread
-    older, skipped = batch.before
-    turn: Turn[Any, Any] = Turn(
-        batch.newest.event,
-        thread.ref,
-        state=thread.state,
-        step=thread.step,
-        older=older,
-        skipped=skipped,
-        dialog=thread.dialog,
-        members=thread.members,
-        person=_person(thread),
-        now=now,
-        services=services,
+    thread = services.thread
+    draft = begun_draft(
+        services.batch.happened(),
+        State(thread.state),
+        thread.step,
+        thread.dialog,
+        thread.members,
+        _person(thread),
+        now,
+        services.watch,
     )
-    draft_of(turn).follow(services.watch, opted_out=thread.opted_out > 0)
-    return turn
+    draft.opted_out = thread.opted_out > 0
+    return turn_with(draft, thread.ref, services)
