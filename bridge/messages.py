@@ -9,7 +9,7 @@ from functools import cache
 from hashlib import sha256
 from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeGuard, get_args
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -337,29 +337,28 @@ def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:
 
 
 def _reason(error: ErrorDetails) -> str:
-    match error["type"]:
-        case "missing":
-            return "missing"
-        case "unexpected_keyword_argument":
-            return "unknown key"
-        case "value_error":
-            return str(error["ctx"]["error"])
-        case _:
-            return error["msg"]
+    return str(error["ctx"]["error"]) if error["type"] == "value_error" else _REASONS.get(error["type"], error["msg"])
 
 
-@cache
-def _read(kind: str) -> tuple[tuple[str, ...], Callable[[Outgoing], tuple[Any, ...]]]:
-    names = tuple(own.name for own in fields(MESSAGE_TYPES[kind]))
-    return names, attrgetter(*names)
+_REASONS: Final = {"missing": "missing", "unexpected_keyword_argument": "unknown key"}
+
+
+def is_plain_text(message: Outgoing) -> TypeGuard[Text]:
+    """Whether a message is a text and nothing else, as most are: all of its other fields are unset."""
+    return type(message) is Text and _more_of(message) == _NO_MORE
+
+
+_more_of: Final = attrgetter(*(own.name for own in fields(Text) if own.name != "text"))
+_NO_MORE: Final = tuple(own.default for own in fields(Text) if own.name != "text")
+_FIELDS: Final = {kind: ("kind", *(own.name for own in fields(cls))) for kind, cls in MESSAGE_TYPES.items()}
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
-    names, values_of = _read(message.kind)
-    return {"kind": message.kind} | {
+    return {
         name: _WRITTEN[name](value) if name in _WRITTEN else value
-        for name, value in zip(names, values_of(message), strict=True)
-        if value is not None and (value or name == "payload" or value not in ("", (), [], {}))
+        for name in (("kind", "text") if is_plain_text(message) else _FIELDS[message.kind])
+        if (value := getattr(message, name)) is not None
+        and (value or name == "payload" or value not in ("", (), [], {}))
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -14,9 +15,10 @@ from bridge.conversation.members import Members, is_for, person_of
 from bridge.conversation.state import State, over
 from bridge.conversation.suspension import Ended, StoreWatch
 from bridge.errors import HandlerError
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Mapping, Sequence
+    from collections.abc import Coroutine, Sequence
 
     from bridge.conversation.effects import Sending
     from bridge.conversation.journal import Leg
@@ -32,76 +34,43 @@ REPLY_LIMIT: Final = 1000
 """Messages that one turn may reply with: a handler that never stops must not take the memory along."""
 
 
+@dataclass(slots=True, eq=False)
 class Draft:
-    """Behind each Turn stands one draft. The commit reads it; a dialog swaps its contents to play back the past."""
+    """Behind each Turn stands one draft. The commit reads it; a dialog swaps its contents to play back the past.
 
-    __slots__ = (
-        "_over",
-        "asked",
-        "begun",
-        "contact",
-        "dialog",
-        "effects",
-        "event",
-        "in_step",
-        "members",
-        "now",
-        "older",
-        "opted_out",
-        "plays",
-        "skipped",
-        "state",
-        "step",
-        "stepped",
-        "unbegun",
-        "watch",
-        "whom",
-    )
+    It begins with what the thread holds; see Turn.
+    """
 
-    def __init__(
-        self,
-        event: Event,
-        *,
-        state: bytes | Mapping[str, Any],
-        step: str | None,
-        older: Sequence[Event],
-        skipped: Sequence[Event],
-        dialog: bytes | None,
-        now: int | None,
-        members: bytes | None = None,
-        person: bytes | None = None,
-    ) -> None:
-        """Begin with what the thread holds; see Turn."""
-        self.event: Any = event
-        self.older = tuple(older)
-        self.skipped = tuple(skipped)
-        self.state = State(state if isinstance(state, bytes) else deepcopy(dict(state)))
-        self.step = step
-        self.now = now
-        self.effects = Effects([], [], [])
-        self.dialog = dialog
-        """The dialog that waits in the thread, as stored."""
-        self.opted_out = False
-        """Whether the contact opted out before this turn."""
-        self.stepped: set[str] = set()
-        """The runs of dialogs that took steps in this turn, or ended."""
-        self.plays = False
-        """A dialog runs right now."""
-        self.in_step = False
-        """A step of the dialog runs right now."""
-        self.asked = False
-        """A dialog put a question or ended, which closes the choices that were open before."""
-        self.begun = 0
-        """How many dialogs began in this turn."""
-        self.unbegun: list[Coroutine[Any, Any, None]] = []
-        """Calls of `turn.begin` that were not awaited yet."""
-        self.members = Members(members, is_alone=person is not None)
-        self.contact = KeptContact(person)
-        self.whom = None if person is not None else person_of(event)
-        """The member to whom a dialog that begins now puts its questions; None: to whoever speaks in the thread."""
-        self.watch = StoreWatch()
-        """Notes a failure of the store under the author's code."""
-        self._over = False
+    event: Any
+    older: tuple[Event, ...]
+    skipped: tuple[Event, ...]
+    state: State
+    step: str | None
+    dialog: bytes | None
+    """The dialog that waits in the thread, as stored."""
+    members: Members
+    contact: KeptContact
+    whom: str | None
+    """The member to whom a dialog that begins now puts its questions; None: to whoever speaks in the thread."""
+    now: int | None
+    watch: StoreWatch
+    """Notes a failure of the store under the author's code."""
+    opted_out: bool = False
+    """Whether the contact opted out before this turn."""
+    effects: Effects = field(default_factory=Effects)
+    stepped: set[str] = field(default_factory=set)
+    """The runs of dialogs that took steps in this turn, or ended."""
+    plays: bool = False
+    """A dialog runs right now."""
+    in_step: bool = False
+    """A step of the dialog runs right now."""
+    asked: bool = False
+    """A dialog put a question or ended, which closes the choices that were open before."""
+    begun: int = 0
+    """How many dialogs began in this turn."""
+    unbegun: list[Coroutine[Any, Any, None]] = field(default_factory=list)
+    """Calls of `turn.begin` that were not awaited yet."""
+    is_over: bool = False
 
     @property
     def events(self) -> tuple[Event, ...]:
@@ -117,13 +86,9 @@ class Draft:
     def happened(self, happened: Happened) -> None:
         self.event, self.older, self.skipped = happened
 
-    def follow(self, watch: StoreWatch, *, opted_out: bool) -> None:
-        """Be the draft of a turn that runs in a bridge."""
-        self.watch, self.opted_out = watch, opted_out
-
     def want_open(self) -> None:
         """Refuse whatever comes after the end. Raises HandlerError."""
-        if self._over:
+        if self.is_over:
             raise over()
 
     def say(self, messages: Sequence[Outgoing]) -> None:
@@ -161,7 +126,7 @@ class Draft:
             effects=self.effects,
             person=self.contact.values(),
         )
-        self.effects = Effects([], [], [])
+        self.effects = Effects()
         return shelf
 
     def recall(self, leg: Leg) -> None:
@@ -207,7 +172,25 @@ class Draft:
 
     def close(self) -> None:
         """End the turn: a handler that was left behind gets an error for whatever it still does."""
-        self._over = True
+        self.is_over = True
         self.state.close()
         self.members.close()
         self.contact.close()
+
+
+def begun_draft(
+    happened: Happened,
+    state: State,
+    step: str | None,
+    dialog: bytes | None,
+    members: bytes | None,
+    person: bytes | None,
+    now: int | None,
+    watch: StoreWatch,
+) -> Draft:
+    """The draft of a turn that begins; see Turn."""
+    event, older, skipped = happened
+    is_alone = person is not None
+    whom = None if is_alone else person_of(event)
+    kept, contact = Members(members, is_alone), KeptContact(person)
+    return Draft(event, older, skipped, state, step, dialog, kept, contact, whom, now, watch)

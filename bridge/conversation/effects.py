@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import datetime, timedelta
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
 from bridge.frozen import dataclass
+from bridge.messages import is_plain_text
 from bridge.strict_json import not_json
 from bridge.units import SECOND, micros, read_seconds
 
@@ -23,9 +25,9 @@ if TYPE_CHECKING:
 class Effects:
     """What a turn does when it is committed, beside what it leaves in its thread."""
 
-    replies: list[Outgoing]
-    laters: list[Later]
-    cancelled: list[str]
+    replies: list[Outgoing] = field(default_factory=list)
+    laters: list[Later] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
     sends: list[Sending] = field(default_factory=list)
     opts_out: bool | None = None
     """Whether the contact opts out of messages, or in again (False); None: neither."""
@@ -33,10 +35,20 @@ class Effects:
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that it does is to say plain texts in its own thread, as nearly always."""
+        if any(_more_of(self)) or self.opts_out is not None or self.handoff is not None:
+            return False
+        return all(map(is_plain_text, self.replies))
+
     def forget(self, name: str) -> None:
         """Cancel the timers of a name, also those that the turn itself sets."""
         self.laters = [later for later in self.laters if later.name != name]
         self.cancelled.append(name)
+
+
+_more_of: Final = attrgetter("laters", "cancelled", "sends", "statements")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

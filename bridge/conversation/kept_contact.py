@@ -8,6 +8,7 @@ import orjson
 
 from bridge.conversation.state import State, over
 from bridge.errors import HandlerError
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from bridge.conversation.state import StateModel
@@ -16,31 +17,32 @@ _GIVEN: Final = frozenset({"id", "identities"})
 """What the gateway says of a contact, and no handler writes."""
 
 
+@dataclass(slots=True, eq=False)
 class KeptContact:
-    """What a bridge keeps of the contact of a turn: read at the first use, since many bots ask for nothing of it."""
+    """What a bridge keeps of the contact of a turn: read at the first use, since many bots ask for nothing of it.
 
-    __slots__ = ("_fields", "_model", "_over", "_stored", "_values")
+    `stored` is what the thread has of its contact, see bridge.store.people; None: it is nobody's.
+    """
 
-    def __init__(self, stored: bytes | None) -> None:
-        """Begin with what the thread has of its contact, see bridge.store.people; None: it is nobody's."""
-        self._stored = stored
-        self._values: dict[str, Any] | None = None
-        self._fields: State | None = None
-        self._model: StateModel | None = None
-        self._over = False
+    stored: bytes | None
+    _values: dict[str, Any] | None = None
+    _fields: State | None = None
+    model: StateModel | None = None
+    """The model that the fields are shown as, once they are asked for."""
+    _over: bool = False
 
     @property
     def is_known(self) -> bool:
         """Whether the thread has a contact."""
-        return self._stored is not None
+        return self.stored is not None
 
     @property
     def read(self) -> dict[str, Any]:
         """What is kept, but for the fields. Raises HandlerError where there is no contact."""
-        if self._stored is None:
+        if self.stored is None:
             raise HandlerError("a group has no contact, nor has a job: in a group, member_state is the speaker's own")
         if self._values is None:
-            self.become(orjson.loads(self._stored))
+            self.become(orjson.loads(self.stored))
         assert self._values is not None
         return self._values
 
@@ -49,17 +51,13 @@ class KeptContact:
         """The fields. Raises HandlerError, also where they do not fit their model."""
         assert self.read is not None
         assert self._fields is not None
-        self._fields.show_as(self._model)
+        self._fields.show_as(self.model)
         return self._fields
 
     def want_open(self) -> None:
         """Raises HandlerError once the turn is over."""
         if self._over:
             raise over()
-
-    def show_as(self, model: StateModel | None) -> None:
-        """Show the fields as a model, once they are asked for."""
-        self._model = model
 
     def values(self) -> dict[str, Any] | None:
         """All that is kept, as JSON gives it back, in a copy; None: nobody asked for anything. Raises as `encode`."""
@@ -71,16 +69,16 @@ class KeptContact:
 
     def snapshot(self) -> dict[str, Any] | None:
         """All that is kept, in a copy, whether anybody asked or not; None: there is no contact."""
-        if self._stored is None:
+        if self.stored is None:
             return None
-        return self.values() or orjson.loads(self._stored)
+        return self.values() or orjson.loads(self.stored)
 
     def become(self, values: dict[str, Any] | None) -> None:
         """Be with other values; None: as it began. Who holds the fields holds those of the other values then."""
         if values is None:
             if self._values is None:
                 return
-            values = {} if self._stored is None else orjson.loads(self._stored)
+            values = {} if self.stored is None else orjson.loads(self.stored)
         if self._fields is None:
             self._fields = State({}, name="the contact's fields")
             if self._over:
@@ -94,10 +92,10 @@ class KeptContact:
         Raises:
             HandlerError: the fields are not JSON, do not fit their model, or are larger than 64 KiB.
         """
-        if self._values is None or self._stored is None or self._fields is None:
+        if self._values is None or self.stored is None or self._fields is None:
             return None
         encoded = self._fields.encode()
-        before = orjson.loads(self._stored)
+        before = orjson.loads(self.stored)
         kept = {name: value for name, value in self._values.items() if name not in {"id", "identities"}}
         if {**kept, "fields": orjson.loads(encoded)} == {name: before[name] for name in before.keys() - _GIVEN}:
             return None

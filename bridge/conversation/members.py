@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, Final
 
 import orjson
@@ -9,6 +10,7 @@ import orjson
 from bridge.conversation.state import State
 from bridge.errors import HandlerError
 from bridge.events import FROM_CONTACT
+from bridge.frozen import dataclass
 from bridge.strict_json import trimmed
 
 MEMBERS_LIMIT: Final = 1024 * 1024
@@ -25,22 +27,20 @@ def is_for(whom: str | None, event: object) -> bool:
     return whom is None or person_of(event) in {whom, None}
 
 
+@dataclass(slots=True, eq=False)
 class Members:
-    """The members of one thread in one turn: read at the first use, since few bots ask for them."""
+    """The members of one thread in one turn: read at the first use, since few bots ask for them.
 
-    __slots__ = ("_data", "_is_alone", "_over", "_state", "_values", "_whom")
+    `data` is what the thread keeps (JSON: mappings by the members' ids). `is_alone`: the thread is one person's,
+    whatever ids they have.
+    """
 
-    def __init__(self, data: bytes | None, *, is_alone: bool = False) -> None:
-        """Begin with what the thread keeps (JSON: mappings by the members' ids).
-
-        `is_alone`: the thread is one person's, whatever ids they have.
-        """
-        self._is_alone = is_alone
-        self._data = data
-        self._values: dict[str, Any] = {}
-        self._whom = ""
-        self._state: State | None = None
-        self._over = False
+    data: bytes | None
+    is_alone: bool = False
+    _values: dict[str, Any] = field(default_factory=dict)
+    _whom: str = ""
+    _state: State | None = None
+    _over: bool = False
 
     def state_of(self, event: object) -> State:
         """The state of the person who speaks in an event. Raises HandlerError where no contact does."""
@@ -48,8 +48,8 @@ class Members:
             whom = person_of(event)
             if whom is None:
                 raise HandlerError("member_state is the speaker's: it is there in the turn of a message or a press")
-            self._values = orjson.loads(self._data) if self._data else {}
-            if self._is_alone and len(self._values) == 1:
+            self._values = orjson.loads(self.data) if self.data else {}
+            if self.is_alone and len(self._values) == 1:
                 (whom,) = self._values
             self._whom = whom
             self._state = State(self._values.pop(whom, {}))
@@ -60,7 +60,7 @@ class Members:
     def encode(self) -> bytes | None:
         """As JSON; a member with nothing to remember is left out. Raises HandlerError as State.encode, or too much."""
         if self._state is None:
-            return self._data
+            return self.data
         own = self._state.encode()
         values = {**self._values, self._whom: orjson.loads(own)} if len(self._state) else self._values
         data = trimmed(orjson.dumps(values)) if values else None

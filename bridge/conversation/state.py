@@ -16,6 +16,8 @@ from bridge.strict_json import not_json, trimmed
 STATE_LIMIT: Final = 64 * 1024
 """Bytes of JSON that a thread's state may have."""
 
+_UNREAD: Final[dict[str, Any]] = {}
+"""In place of values that nobody has asked for yet."""
 VERSIONS: Final = "$shapes"
 """The key of the versions of the models that wrote a state, by their names; version 1 is not noted."""
 
@@ -114,8 +116,9 @@ class State(MutableMapping[str, Any]):
         Errors call it by its `name`.
         """
         self._name = name
-        self._stored = stored if isinstance(stored, bytes) else None
-        self._read: dict[str, Any] = {} if isinstance(stored, bytes) else stored
+        self._stored: bytes | None
+        self._read: dict[str, Any]
+        self._stored, self._read = (stored, _UNREAD) if isinstance(stored, bytes) else (None, stored)
         self._state_model: StateModel | None = None
         self._model: BaseModel | None = None
         self._over = False

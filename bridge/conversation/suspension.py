@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from bridge.errors import HandlerError, StoreError, Unavailable
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -66,18 +67,15 @@ class StoreSignal(BaseException):
         self.error = error
 
 
+@dataclass(slots=True, eq=False)
 class StoreWatch:
     """Notes a failure of the store in one turn: the turn has no effect, whatever its author's code makes of the signal.
 
     A bare `except` may swallow the signal; the note stays.
     """
 
-    __slots__ = ("_calls", "_error")
-
-    def __init__(self) -> None:
-        """The store has not failed yet."""
-        self._error: StoreError | None = None
-        self._calls = 0
+    _error: StoreError | None = None
+    _calls: int = 0
 
     @contextmanager
     def signals(self) -> Iterator[None]:

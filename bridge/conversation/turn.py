@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import dropwhile
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any, Final, Generic, NoReturn, Protocol, Self, TypeAlias, get_origin
 
 from bridge.conversation.contact import People, Person
-from bridge.conversation.draft import Draft
+from bridge.conversation.draft import begun_draft
 from bridge.conversation.effects import Sending, keyed
 from bridge.conversation.own_tables import NoTables, OwnTables, Tables
+from bridge.conversation.state import State
+from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.timers import NoTimers, SetsTimers, Timers
 from bridge.conversation.transcript import Entry, pairs_of
 from bridge.errors import HandlerError
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar, TypeVarTuple
 
     from bridge.conversation.contact import ContactThread
+    from bridge.conversation.draft import Draft
     from bridge.conversation.effects import Destination
     from bridge.events import Contact, ThreadRef
 
@@ -139,17 +143,9 @@ class Turn(OwnTables, SetsTimers, Generic[E_co, S_co]):
         """
         self.thread = thread
         self._services: Services = services
-        self._draft = Draft(
-            event,
-            state=state,
-            step=step,
-            older=older,
-            skipped=skipped,
-            dialog=dialog,
-            members=members,
-            now=now,
-            person=person,
-        )
+        happened = (event, tuple(older), tuple(skipped))
+        kept = State(state if isinstance(state, bytes) else deepcopy(dict(state)))
+        self._draft = begun_draft(happened, kept, step, dialog, members, person, now, StoreWatch())
 
     def __repr__(self) -> str:
         return f"<Turn {self.event.tag} {self.event.id} in {self.thread}>"
@@ -351,6 +347,13 @@ def is_turn(annotation: object) -> bool:
 def draft_of(turn: Turn[Any, Any]) -> Draft:
     """The engine's handle on a turn."""
     return turn._draft  # noqa: SLF001 - the one door
+
+
+def turn_with(draft: Draft, thread: ThreadRef, services: Services) -> Turn[Any, Any]:
+    """The turn of a draft, as the engine begins it: to give ten arguments by name takes longer than all of the rest."""
+    turn: Turn[Any, Any] = object.__new__(Turn)
+    turn.thread, turn._services, turn._draft = thread, services, draft  # noqa: SLF001 - as above
+    return turn
 
 
 def as_messages(value: object) -> tuple[Outgoing, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from bridge.equal_text import is_blank
 from bridge.frozen import dataclass
-from bridge.messages import Raw, Template, Text
+from bridge.messages import Raw, Template, is_plain_text
 from bridge.planning.degrade import degrade
 from bridge.planning.plain import BLANK, Degraded
 from bridge.units import SECOND, micros, moment
@@ -66,15 +66,10 @@ def plan(message: Outgoing, capabilities: Capabilities, *, now: int, last_heard:
     """
     window = capabilities.window
     if (
-        type(message) is Text
-        and message.format is None
+        is_plain_text(message)
         and not is_blank(message.text)
         and capabilities.takes_text(message.text)
         and (window is None or (last_heard is not None and now - last_heard <= window * SECOND))
-        and message.expires is None
-        and message.at is None
-        and message.tag is None
-        and message.reply_to is None
         and "text" in capabilities.kinds
     ):
         return Plan(parts=(message,))

@@ -70,7 +70,12 @@ class Handler(AuthorFunction):
 
     def call(self, turn: Turn, arguments: Mapping[str, Any]) -> object:
         """Call it with the arguments of its match. The result may be an awaitable."""
-        return self.function(turn, **arguments)
+        return self.function(turn, **arguments) if arguments else self.function(turn)
+
+    @property
+    def takes_captures(self) -> bool:
+        """Whether anything of what its rule finds is an argument of it."""
+        return bool(self._parameters) or self._takes_all
 
     def accept(self, captures: Captures) -> Mapping[str, Any] | None:
         """The captures as keyword arguments, converted by the annotations; None when a value does not convert.

@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
     from bridge.events import Event, ThreadRef
     from bridge.routing.filters import Captures
+    from bridge.routing.handlers import Handler
 
 _ScopedRule: TypeAlias = tuple[Rule, Scope]
+_Candidate: TypeAlias = "tuple[Rule, Scope, Match | None]"
+"""A rule, where it stands, and its match: the same for every event, if its handler takes nothing but the turn."""
 
 _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
     Message.tag: lambda event: fold(event.text),
@@ -33,8 +36,8 @@ _WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
 class _Table:
     """The rules for one tag, in order: those for each known word, and those for every other word."""
 
-    by_word: Mapping[str, tuple[_ScopedRule, ...]]
-    others: tuple[_ScopedRule, ...]
+    by_word: Mapping[str, tuple[_Candidate, ...]]
+    others: tuple[_Candidate, ...]
 
 
 class RuleIndex:
@@ -58,14 +61,18 @@ class RuleIndex:
         table = self._tables.get(tag)
         if table is None:
             return None
-        scoped_rules = table.others
+        candidates = table.others
         if table.by_word:
-            scoped_rules = table.by_word.get(_WORDS[tag](event), scoped_rules)
-        for rule, scope in scoped_rules:
+            candidates = table.by_word.get(_WORDS[tag](event), candidates)
+        for rule, scope, match in candidates:
             if anytime and not rule.handler.options.anytime:
                 continue
-            captures = _captures(rule, event, ref, step)
-            if captures is not None and (arguments := rule.handler.accept(captures)) is not None:
+            captures = _captures(rule, event, ref, step) if rule.predicates else NO_CAPTURES
+            if captures is None:
+                continue
+            if match is not None:
+                return match
+            if (arguments := rule.handler.accept(captures)) is not None:
                 return Match(handler=rule.handler, arguments=arguments, scope=scope)
         return None
 
@@ -87,10 +94,15 @@ def _press_tag(event: Postback) -> str:
 
 def _table(scoped_rules: list[_ScopedRule]) -> _Table:
     words = set(chain.from_iterable(rule.words or () for rule, _ in scoped_rules))
+    candidates = [(rule, scope, _match_of(rule.handler, scope)) for rule, scope in scoped_rules]
     return _Table(
-        by_word={word: tuple(scoped for scoped in scoped_rules if _asks_for(scoped[0], word)) for word in words},
-        others=tuple(scoped for scoped in scoped_rules if scoped[0].words is None),
+        by_word={word: tuple(each for each in candidates if _asks_for(each[0], word)) for word in words},
+        others=tuple(each for each in candidates if each[0].words is None),
     )
+
+
+def _match_of(handler: Handler, scope: Scope) -> Match | None:
+    return None if handler.takes_captures else Match(handler=handler, arguments=NO_CAPTURES, scope=scope)
 
 
 def _asks_for(rule: Rule, word: str) -> bool:

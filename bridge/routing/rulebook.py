@@ -215,6 +215,8 @@ class RuleBook:
             settings=(*outside.settings, self.settings),
             inner=(*outside.inner, *self.settings.inner),
             error_rules=(*own, *outside.error_rules),
+            state_model=self.settings.state_model or outside.state_model,
+            fields_model=self.settings.fields_model or outside.fields_model,
         )
         yield scope
         for item in self._items:

@@ -106,28 +106,15 @@ class Scope:
     """Where an entry stands: the settings that hold there, from the outermost router to its own.
 
     `inner` is the middleware around a handler there, outermost first. `error_rules` are tried in order, those of
-    the entry's own router first.
+    the entry's own router first. `state_model` and `fields_model` are the models of the state and of the contact's
+    fields: the innermost router that has one decides.
     """
 
     settings: tuple[RouterSettings, ...] = ()
     inner: tuple[Middleware, ...] = ()
     error_rules: tuple[ErrorRule, ...] = ()
-
-    @property
-    def state_model(self) -> StateModel | None:
-        """The model of the state here: the innermost router that has one decides."""
-        for router in reversed(self.settings):
-            if router.state_model is not None:
-                return router.state_model
-        return None
-
-    @property
-    def fields_model(self) -> StateModel | None:
-        """The model of the contact's fields here: the innermost router that has one decides."""
-        for router in reversed(self.settings):
-            if router.fields_model is not None:
-                return router.fields_model
-        return None
+    state_model: StateModel | None = None
+    fields_model: StateModel | None = None
 
 
 NO_SCOPE: Final = Scope()

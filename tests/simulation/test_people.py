@@ -254,6 +254,24 @@ async def test_without_a_conversation_there_is_an_error() -> None:
         assert "contact 1 has no conversation on line" in str(error)
 
 
+async def test_a_handler_of_errors_reaches_a_person_too() -> None:
+    failing = Router("failing")
+
+    @failing.message()
+    async def fails(_turn: Turn) -> None:
+        raise ValueError("no")
+
+    @failing.error(ValueError)
+    async def tell(turn: Turn, _error: ValueError) -> None:
+        turn.send(turn.contact, "something broke")
+
+    with World(failing) as world:
+        ann = world.contact("aelyst", "whatsapp", "ann")
+        await ann.says("hi")
+        await world.settle()
+        assert ann.texts == ["something broke"]
+
+
 class Life:
     """A person in a random schedule, and what must hold for them."""
 

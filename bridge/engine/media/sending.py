@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.engine.media.contents import NoContent
 from bridge.engine.media.sniffing import HEAD, mime_type_of
 from bridge.errors import HandlerError
-from bridge.messages import MEDIA_TYPES, Text
+from bridge.messages import MEDIA_TYPES, is_plain_text
 from bridge.units import SECOND, micros
 
 if TYPE_CHECKING:
@@ -146,7 +146,7 @@ class Files:
 
 def have_files(messages: Sequence[Outgoing]) -> bool:
     """Whether any of them is a file of ours, and no link."""
-    return any((type(message) is not Text or message.fallback) and _has_file(message) for message in messages)
+    return not all(map(is_plain_text, messages)) and any(map(_has_file, messages))
 
 
 def _any_sent(effects: Effects) -> bool:

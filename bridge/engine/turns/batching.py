@@ -11,11 +11,10 @@ from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
 
+    from bridge.conversation.draft import Happened
     from bridge.engine.turns.matching import Matcher
-    from bridge.events import Event
     from bridge.routing.handlers import Handler
     from bridge.routing.rulebook import RuleBook
-    from bridge.routing.rules import Match
     from bridge.store.records import InboxRow, ThreadRow
 
 MOST: Final = 200
@@ -47,22 +46,13 @@ class Batch:
         """The one that `turn.event` is."""
         return self.rows[-1]
 
-    @property
-    def events(self) -> tuple[Event, ...]:
-        """Those that the turn answers: under `latest` the newest."""
+    def happened(self) -> Happened:
+        """The newest event, the older ones that the turn answers too, and those that it passes over under `latest`."""
         if len(self.rows) == 1:
-            return (self.rows[0].event,)
-        rows = (self.newest,) if self._skips else self.rows
-        return tuple(row.event for row in rows)
-
-    @property
-    def skipped(self) -> tuple[Event, ...]:
-        """Those that it passes over: under `latest` all but the newest."""
-        return tuple(row.event for row in self.rows[:-1]) if len(self.rows) > 1 and self._skips else ()
-
-    @property
-    def _skips(self) -> bool:
-        return self.options.overlap.name == "latest"
+            return self.rows[0].event, (), ()
+        *older, newest = (row.event for row in self.rows)
+        skips = self.options.overlap.name == "latest"
+        return newest, () if skips else tuple(older), tuple(older) if skips else ()
 
     @property
     def others(self) -> tuple[InboxRow, ...]:
@@ -74,11 +64,11 @@ class Batch:
         """Whether newer events may stop the turn."""
         return self.options.overlap.name == "interrupt"
 
-    def led_to(self, match: Match | None) -> bool:
+    def led_to(self, handler: Handler | None) -> bool:
         """Whether the turn found the handler that its events were gathered for."""
         if len(self.rows) == 1 or self.handler is None:
             return True
-        return match is not None and match.handler.function is self.handler.function
+        return handler is not None and handler.function is self.handler.function
 
     def alone(self) -> Batch:
         """The head without the others."""

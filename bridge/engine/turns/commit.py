@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from operator import attrgetter
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.effects import QUIET
@@ -12,6 +13,7 @@ from bridge.engine.jobs import JOBS
 from bridge.engine.turns.idempotency import idempotency_key
 from bridge.engine.turns.sayings import check_size, later_messages, sayings_of, timer_of
 from bridge.engine.turns.sending import SENT, arrival_of, check_sends
+from bridge.engine.turns.signing import NO_KEYS
 from bridge.errors import HandlerError
 from bridge.events import FROM_CONTACT, Echo, Event, Handoff, Postback, Timer, speaks_for_us, takes_over
 from bridge.frozen import changed, dataclass
@@ -32,19 +34,22 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.conversation.draft import Draft
     from bridge.conversation.effects import Sending
+    from bridge.engine.media.sending import Files
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.consent import Quiet
+    from bridge.engine.turns.reaching import Reach
     from bridge.engine.turns.signing import LongKeys, Signer
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
-    from bridge.routing.rules import Match
     from bridge.store.media import KeptMedium
     from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _EVENT: Final = attrgetter("event")
 _CHOICES: Final = attrgetter("choices")
+_NO_FILES: Final[Sequence[KeptMedium]] = ()
+_NOTHING: Final[Mapping[int, TimerRow]] = MappingProxyType({})
 _SPOKE: Final = "a person spoke in the conversation"
 
 
@@ -67,61 +72,65 @@ class CommitBuilder:
         accounts: Mapping[str, Account],
         signer: Signer,
         clock: Clock,
+        reach: Reach,
+        files: Files,
         return_after: float | None,
         hours: Quiet | None = None,
     ) -> None:
         """Nothing is kept here."""
+        self._reach = reach
+        self._files = files
         self._accounts = accounts
         self._signer = signer
         self._clock = clock
         self._hours = hours
         self._quiet = None if return_after is None else round(return_after * SECOND)
 
-    def prepared(
-        self,
-        batch: Batch,
-        draft: Draft,
-        thread: ThreadRow,
-        match: Match | None,
-        files: Sequence[KeptMedium] = (),
+    async def prepared(
+        self, batch: Batch, draft: Draft, thread: ThreadRow, handler: Handler | None
     ) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made: a state or a message of the author's makes no sense."""
+        """All that a turn does; or why it cannot be: a state or a message of the author's makes no sense.
+
+        The turn is closed. Before, its files are kept, and the people whom it writes to are found. Raises StoreError.
+        """
+        effects, files = draft.effects, _NO_FILES
+        is_plain = effects.is_plain
         try:
-            return self.of_turn(batch, draft, thread, match.handler if match else None, files)
+            if not is_plain:
+                await self._reach.settle(effects)
+                files = await self._files.of(effects)
+        except (HandlerError, OSError) as error:
+            draft.close()
+            return error
+        try:
+            return self._of_turn(batch, draft, thread, handler, files, is_plain=is_plain)
         except BaseException as error:  # noqa: BLE001 - the author's model of the state may raise anything
             draft.close()
             return error
 
-    def of_turn(
+    def _of_turn(
         self,
         batch: Batch,
         draft: Draft,
         thread: ThreadRow,
         handler: Handler | None,
-        files: Sequence[KeptMedium] = (),
+        files: Sequence[KeptMedium],
+        *,
+        is_plain: bool,
     ) -> Prepared:
-        """All that a turn does; the turn is closed. `files` are kept already, and said by its messages.
-
-        Raises:
-            HandlerError: its state cannot be kept, or a message or key of it makes no sense.
-        """
+        """The commit of a turn, see Effects.is_plain. Raises what its author's model of the state does."""
         draft.check_begun()
         now, effects, rows = self._clock.now(), draft.effects, batch.rows
-        row, newest, events = rows[0], rows[-1], [*map(_EVENT, rows)]
+        row, events, name = rows[0], [*map(_EVENT, rows)], "" if handler is None else handler.name
         if effects.replies and row.ref.account == JOBS:
             raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
         check_size(effects.replies)
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        night = None if self._hours is None or is_direct(events) else self._hours.until(now, timezone_of(thread.person))
         replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
-        anybody = handler is not None and handler.options.anybody and not draft.begun
-        whom = None if anybody else draft.whom
-        plans = [_offered(plan(message, capabilities, now=now, last_heard=last_heard), whom) for message in replies]
-        opted_out = thread.opted_out
-        if effects.opts_out is not None:
-            opted_out = newest.id if effects.opts_out else 0
-        change = _change(effects.handoff, thread, events)
+        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
+        if draft.whom is not None and (draft.begun or handler is None or not handler.options.anybody):
+            plans = [_offered(planned, draft.whom) for planned in plans]
         left = changed(
             thread,
             last_heard=last_heard,
@@ -132,59 +141,74 @@ class CommitBuilder:
             address=address_after(thread, rows),
             dialog=draft.dialog,
             members=draft.members.encode(),
-            hold=change.hold,
-            opted_out=opted_out,
         )
         person = draft.contact.encode()
         draft.close()
-        held = change.hold.taken_seq if change.hold.note is not None else None
-        scheduled = {}
-        if night is not None or not capabilities.schedule:
-            scheduled = later_messages(replies, now, held, night)
-        name = handler.name if handler else ""
-        sayings = [
-            saying
-            for ordinal, (message, planned) in enumerate(zip(replies, plans, strict=True))
-            if ordinal not in scheduled
-            for saying in sayings_of(row, name, ordinal, message, planned, now)
-        ]
-        timers = [timer_of(later, now, held) for later in effects.laters] if effects.laters else []
-        timers += scheduled.values()
-        cancelled, given_back = effects.cancelled, change.given_back
-        if change.begins_quiet:
-            timers += self._quiet_timer(now)
-        if change.begins_quiet or given_back:
-            cancelled = [*cancelled, QUIET]
-        sends: Sequence[Arrival] = ()
-        if effects.sends:
-            sends, more_keys = self._sent(effects.sends, row, name, now)
-            long_keys = {**long_keys, **more_keys}
+        change = _change(effects.handoff, thread, events)
+        is_plain = is_plain and change is None and not draft.stepped
+        scheduled: Mapping[int, TimerRow] = _NOTHING
+        if not is_plain or self._hours is not None:
+            night = self._night(thread, events, now)
+            if night is not None or not capabilities.schedule:
+                scheduled = later_messages(replies, now, _held(thread, change), night)
         commit = TurnCommit(
-            row=newest,
+            row=rows[-1],
             others=rows[:-1],
             thread=left,
             was_held=thread.is_held,
-            sayings=sayings,
-            timers=timers,
-            cancelled=cancelled,
-            holds=change.stays and not isinstance(row.event, Timer) and not change.begins_quiet,
+            sayings=sayings_of(row, name, replies, plans, scheduled, now),
+            timers=[*scheduled.values()] if scheduled else (),
+            media=files,
+            person=person,
+            at=now,
+        )
+        if is_plain:
+            return Prepared(commit, long_keys)
+        sends, more_keys = self._sent(effects.sends, row, name, now)
+        return Prepared(self._with_more(commit, draft, thread, change, sends), {**long_keys, **more_keys})
+
+    def _with_more(
+        self, commit: TurnCommit, draft: Draft, thread: ThreadRow, change: _Change | None, sends: Sequence[Arrival]
+    ) -> TurnCommit:
+        """A commit with what few turns do beside saying something: `thread` and `commit` are without it."""
+        effects, now = draft.effects, commit.at
+        change = change or _Change(hold=thread.hold)
+        begins_quiet, given_back = change.begins_quiet, change.given_back
+        held = _held(thread, change)
+        opted_out = thread.opted_out
+        if effects.opts_out is not None:
+            opted_out = commit.row.id if effects.opts_out else 0
+        return changed(
+            commit,
+            thread=changed(commit.thread, hold=change.hold, opted_out=opted_out),
+            timers=[
+                *(timer_of(later, now, held) for later in effects.laters),
+                *commit.timers,
+                *(self._quiet_timer(now) if begins_quiet else ()),
+            ],
+            cancelled=[*effects.cancelled, QUIET] if begins_quiet or given_back else effects.cancelled,
+            holds=change.stays and not isinstance(commit.rows[0].event, Timer) and not begins_quiet,
             returns=given_back,
             restarts=(decode_journal(thread.dialog).waiting,) if given_back and thread.dialog is not None else (),
             silences=change.silences,
             steps=draft.stepped,
             sends=sends,
             statements=effects.statements,
-            media=files,
-            person=person,
             opts_out=effects.opts_out,
-            at=now,
         )
-        return Prepared(commit, long_keys)
+
+    def _night(self, thread: ThreadRow, events: Sequence[Event], now: int) -> int | None:
+        """When the hours end in which a turn begins nothing, if they are now, and it is no answer."""
+        if self._hours is None or is_direct(events):
+            return None
+        return self._hours.until(now, timezone_of(thread.person))
 
     def _sent(
         self, sends: Sequence[Sending], row: InboxRow, handler: str, now: int
     ) -> tuple[Sequence[Arrival], LongKeys]:
         """What a turn sends, as events of the threads that it is for."""
+        if not sends:
+            return (), NO_KEYS
         arrivals: list[Arrival] = []
         long_keys: dict[tuple[str, str], str] = {}
         for ordinal, sending in enumerate(sends):
@@ -288,11 +312,11 @@ class _Change:
     silences: bool = False
 
 
-def _change(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> _Change:
-    """Nearly always nothing: the bot has the thread, and nobody takes it."""
+def _change(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> _Change | None:
+    """Nearly always None: the bot has the thread, and nobody takes it."""
     was_held, note = thread.hold.note is not None, _taken(handoff, events)
     if not was_held and note is None:
-        return _Change(hold=thread.hold)
+        return None
     stays = is_with_person(events[0], thread)
     if handoff is None and stays:
         note = thread.hold.note
@@ -305,11 +329,19 @@ def _change(handoff: str | None, thread: ThreadRow, events: Sequence[Event]) -> 
     )
 
 
+def _held(thread: ThreadRow, change: _Change | None) -> int | None:
+    """The hold for which a turn sets its timers, see TimerRow; None: the bot has the thread after it."""
+    hold = thread.hold if change is None else change.hold
+    return None if hold.note is None else hold.taken_seq
+
+
 def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
     """The note to the person who takes the thread in this turn; None: nobody does."""
     if handoff is not None:
         return handoff
     for event in events:
+        if isinstance(event, FROM_CONTACT):
+            continue
         if isinstance(event, Handoff):
             return event.note
         if speaks_for_us(event):

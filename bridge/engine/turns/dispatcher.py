@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from bridge.conversation.exceptions import Interrupted
 from bridge.conversation.suspension import StoreSignal, StoreWatch
 from bridge.conversation.turn import draft_of
-from bridge.engine.handoff import is_with_bot, is_with_person
+from bridge.engine.handoff import is_with_bot
 from bridge.engine.lanes import Lanes
 from bridge.engine.media.sending import Files
 from bridge.engine.patience import Patiences
@@ -95,7 +96,11 @@ class Dispatcher:
         self._matcher = Matcher(self._book, self._dialogs, policy.consent)
         self._marks = Marks(store)
         self._interruptions = Interruptions(self._matcher, self._marks)
-        self._builder = CommitBuilder(accounts, self._signer, clock, policy.return_after, policy.consent.quiet)
+        files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
+        reach = Reach(store, accounts, policy.channels, clock)
+        self._builder = CommitBuilder(
+            accounts, self._signer, clock, reach, files, policy.return_after, policy.consent.quiet
+        )
         self._failures = Failures(store, policy.backoff, clock, rng, self._builder, meter)
         self._guard = Guard(policy.guard, clock, counters=meter.counters)
         self._unwritten = Unwritten()
@@ -103,8 +108,6 @@ class Dispatcher:
         self._patiences = Patiences()
         self._slow = Places(Shares(policy.slow_concurrency, len(accounts)))
         self.lanes: Lanes[InboxRow] = Lanes(self, clock, concurrency=concurrency, groups=accounts)
-        self._reach = Reach(store, accounts, policy.channels, clock)
-        self._files = files or Files(store, None, clock, rng, public_url=None, limit=0, lasts=0)
         self.media = MediaReading(store, contents, clock, self.lanes.wake)
         self._outages = Outages(clock, self.lanes.wake, give_up_after=policy.give_up_after)
         self._gathering = Gathering(
@@ -193,7 +196,7 @@ class Dispatcher:
                 return None
             if (verdict := self._guard.verdict(row, thread)) is not None:
                 return await self._held_back(row, thread, verdict)
-            if not self._outages.any_paused and (batch := self._gathering.at_once(row, thread)) is not None:
+            if not self._outages.any_paused() and (batch := self._gathering.at_once(row, thread)) is not None:
                 return await self._turn(row, batch, thread)
             return await self._answer(row, thread, aside=aside)
         except ThreadMoved:
@@ -225,7 +228,7 @@ class Dispatcher:
         batch = await self._gathering.batch(row, meant, thread)
         if (due_at := await self._gathering.due_at(batch, now)) > now:
             return changed(row, attempt=batch.head.attempt, available_at=due_at)
-        handler = self._handler(batch, thread) if self._outages.any_paused and not aside else ""
+        handler = self._handler(batch, thread) if self._outages.any_paused() and not aside else ""
         if (parked := self._outages.parked(handler, row)) is not None:
             return changed(parked, attempt=batch.head.attempt)
         if self._outages.reason(handler):  # what fails for everybody is tried with one event: another may be the reason
@@ -254,16 +257,20 @@ class Dispatcher:
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
         seconds = batch.options.timeout or self._policy.timeout
-        with self._leftovers.turn(batch.rows, seconds), self._marks.around(*batch.rows):
-            bounds = Bounds(seconds=seconds, patiences=self._patiences, stop=self._interruptions.watch(batch))
+        with self._leftovers.turn(batch.rows, seconds) as ticket:
+            bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch), ticket)
             invocation = self._invocation(batch, thread, watch, bounds)
-            match, error = await invocation.run()
-            fits = error is not None or batch.led_to(match)
-            prepared = error if error is not None else await self._prepared(batch, invocation, match)
+            error, match = await invocation.run(), invocation.match
+            handler = match.handler if match is not None else None
+            fits = error is not None or batch.led_to(handler)
+            prepared: Prepared | BaseException
+            prepared = (
+                error if error is not None else await self._builder.prepared(batch, invocation.draft, thread, handler)
+            )
         if not fits:
             return await self._turn(row, batch.alone(), thread)
-        if match is not None and error is None:
-            self._outages.worked(match.handler.name)
+        if handler is not None and error is None:
+            self._outages.worked(handler.name)
         if isinstance(prepared, BaseException):
             return await self._failed(row, batch, thread, match, prepared)
         try:
@@ -275,44 +282,28 @@ class Dispatcher:
             raise
         except Exception as refused:  # noqa: BLE001 - what a store cannot take is the turn's fault, and counts as an attempt
             return await self._failed(row, batch, thread, match, refused)
-        if (is_held := prepared.commit.thread.is_held) != prepared.commit.was_held:
+        if (
+            prepared.commit.thread.hold is not thread.hold
+            and (is_held := prepared.commit.thread.is_held) != thread.is_held
+        ):
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
     def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds) -> Invocation:
-        held, texts = is_with_person(batch.newest.event, thread), self._policy.texts
-        services = TurnServices(self._store, self._accounts, self._dialogs, batch, texts, held, watch)
-        return Invocation(
-            turn=turn_of(batch, thread, services, self._clock.now()),
-            thread=thread,
-            book=self._book,
-            matcher=self._matcher,
-            executor=self._executor,
-            bounds=bounds,
-        )
-
-    async def _prepared(self, batch: Batch, invocation: Invocation, match: Match | None) -> Prepared | BaseException:
-        """The commit of a turn, or why it cannot be made; the files that it says are kept before."""
-        draft = draft_of(invocation.turn)
-        try:
-            if draft.effects.sends:
-                await self._reach.settle(draft.effects)
-            files = await self._files.of(draft.effects)
-        except (HandlerError, OSError) as error:
-            draft.close()
-            return error
-        return self._builder.prepared(batch, draft, invocation.thread, match, files)
+        services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, thread, watch)
+        turn = turn_of(services, self._clock.now())
+        return Invocation(turn, draft_of(turn), thread, self._book, self._matcher, self._executor, bounds)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
         if prepared.long_keys:
             await self._signer.keep(prepared.long_keys)
-        head = batch.head
+        head = batch.rows[0]
         self._meter.committing(head, prepared.commit)
         await self._store.commit_turn(prepared.commit)
         self._meter.committed(head, prepared.commit)
         self._guard.committed(head, prepared.commit)
         self._interruptions.forget(batch)
-        if batch.others:
+        if len(batch.rows) > 1:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
         log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
@@ -376,24 +367,26 @@ class Dispatcher:
         handler = self._book.match_error(error, match.scope if match else NO_SCOPE)
         if handler is None:
             return False
-        bounds = Bounds(seconds=batch.options.timeout or self._policy.timeout, patiences=self._patiences)
-        invocation = self._invocation(batch, thread, StoreWatch(), bounds)
-        draft = draft_of(invocation.turn)
+        seconds = batch.options.timeout or self._policy.timeout
+        ticket = self._leftovers.turn(batch.rows, seconds)
+        invocation = self._invocation(batch, thread, StoreWatch(), Bounds(seconds, self._patiences, None, ticket))
         try:
-            with self._leftovers.turn(batch.rows, bounds.seconds), self._marks.around(*batch.rows):
+            with ticket:
                 await invocation.recover(handler, error, match)
-                files = await self._files.of(draft.effects)
-                prepared = self._builder.of_turn(batch, draft, thread, handler, files)
+                prepared: Prepared | BaseException
+                prepared = await self._builder.prepared(batch, invocation.draft, thread, handler)
         except (asyncio.CancelledError, StoreSignal, NoThread):
             raise
         except BaseException as second:  # noqa: BLE001 - an error handler may raise anything, too
-            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
-            return False
+            prepared = second
         finally:
-            draft.close()
-        try:
-            await self._unwritten.write(batch.head.id, lambda: self._commit(batch, prepared))
-        except StatementFailed as second:
-            log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(second))
-            return False
-        return True
+            invocation.draft.close()
+        if isinstance(prepared, Prepared):
+            try:
+                await self._unwritten.write(batch.head.id, partial(self._commit, batch, prepared))
+            except StatementFailed as second:
+                prepared = second
+            else:
+                return True
+        log.warning("error_handler_failed", thread=thread.id, handler=handler.name, reason=kind_of(prepared))
+        return False

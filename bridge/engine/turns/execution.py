@@ -59,7 +59,7 @@ class _NoTicket:
 
 _NO_TICKET: Final = _NoTicket()
 TICKET: Final[contextvars.ContextVar[Ticket]] = contextvars.ContextVar("ticket", default=_NO_TICKET)
-"""Of the turn that runs."""
+"""Of the turn that runs, from where it begins something that may outlive it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +131,17 @@ class _ThreadWorker:
             call()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Bounds:
-    """What ends an author's function early: `seconds` on the clock, by one of `patiences`, or `stop`."""
+    """What ends an author's function early: `seconds` on the clock, by one of `patiences`, or `stop`.
+
+    `ticket` counts what it calls.
+    """
 
     seconds: float
     patiences: Patiences
-    stop: Stop = None
+    stop: Stop
+    ticket: Ticket
 
 
 def run(
@@ -155,6 +159,7 @@ def run(
         return _run_through(handler.name, function, arguments)
     if handler.is_async:
         return run_task(handler.name, bounds, function, *arguments)
+    TICKET.set(bounds.ticket)
     future = _begun(
         lambda call: executor.start(call, handler.name), contextvars.copy_context(), function, arguments, {}
     )
@@ -163,6 +168,7 @@ def run(
 
 def run_task(name: str, bounds: Bounds, function: Callable[..., Any], *arguments: object) -> Awaitable[object]:
     """Call an `async def` as a task of that name. Raises as `run` does."""
+    TICKET.set(bounds.ticket)  # until the next one in this task: a token would not fit the context of a loop that died
     task = asyncio.get_running_loop().create_task(_awaited(function, arguments), name=name)
     return _bounded(name, bounds, task, grace=_GRACE)
 

@@ -74,7 +74,7 @@ class Guard:
         if self._policy.flood_per_minute and name[1] is not None:
             talk.took_turn(commit.at, self._policy.flood_per_minute)
         if commit.sayings:
-            talk.answered(row, commit.sayings, commit.at)
+            talk.answered(row, commit.sayings, commit.at, self._policy.repeats)
         else:
             talk.was_silent()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from bridge.conversation.exceptions import TookTooLong
 from bridge.conversation.suspension import StoreSignal
-from bridge.conversation.turn import as_messages, draft_of
+from bridge.conversation.turn import as_messages
 from bridge.engine.turns.execution import Blocking, NoThread, run, run_task
 from bridge.errors import HandlerError
 from bridge.frozen import dataclass
@@ -31,31 +31,33 @@ if TYPE_CHECKING:
 _ENDED: Final = object()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, eq=False)
 class Invocation:
-    """All that the run of one turn needs, fixed before it begins."""
+    """The run of one turn, and all that it needs."""
 
     turn: Turn[Any, Any]
+    draft: Draft
     thread: ThreadRow
     book: RuleBook
     matcher: Matcher
     executor: Executor
     bounds: Bounds
+    match: Match | None = None
+    """It is noted first: whatever is wrong with it is wrong with its handler."""
 
-    async def run(self) -> tuple[Match | None, BaseException | None]:
+    async def run(self) -> BaseException | None:
         """Run middleware, matching and handler; their replies are in the turn, and a failed turn is closed.
 
-        How it ended: the match that it came to, and what was raised.
+        How it ended: what was raised. The match that it came to is `match`.
 
         Raises:
             asyncio.CancelledError: the engine ends; the turn is closed.
             NoThread: a function of it could get no thread; the turn is closed.
             StoreError: the store failed under the author's code, which does not hear of it; the turn is closed.
         """
-        draft = draft_of(self.turn)
-        run = _Run(self, draft)
+        draft = self.draft
         try:
-            if (reply := await run.begin()) is not None:
+            if (reply := await self._begin()) is not None:
                 draft.say(as_messages(reply))
         except (asyncio.CancelledError, NoThread):
             draft.close()
@@ -64,11 +66,11 @@ class Invocation:
             draft.close()
             if (failure := draft.watch.failure(ran_out=isinstance(error, TookTooLong))) is not None:
                 raise failure from None
-            return run.match, error
+            return error
         if (failure := draft.watch.failure()) is not None:
             draft.close()
             raise failure
-        return run.match, None
+        return None
 
     async def recover(self, handler: Handler, error: BaseException, match: Match | None) -> None:
         """Run a handler of errors in this turn, which is a fresh one: the failed handler's effects are gone.
@@ -84,13 +86,13 @@ class Invocation:
             ran_out = True
             raise
         finally:
-            if (failure := draft_of(self.turn).watch.failure(ran_out=ran_out)) is not None:
+            if (failure := self.draft.watch.failure(ran_out=ran_out)) is not None:
                 raise StoreSignal(failure) from None
 
     async def _recovered(self, handler: Handler, error: BaseException, match: Match | None) -> None:
         scope = match.scope if match else NO_SCOPE
         with suppress(HandlerError):  # where the model is what failed, the handler sees the mapping
-            draft_of(self.turn).state.show_as(self.book.state_model_for_error(handler, scope))
+            self.draft.state.show_as(self.book.state_model_for_error(handler, scope))
         if not handler.needs:
             reply = await run(handler, self.executor, self.bounds, handler, self.turn, error)
         else:
@@ -101,22 +103,11 @@ class Invocation:
         async with _Supply(self, handler.name) as supply:
             return await supply.call(handler, scope, error)
 
-
-class _Run:
-    """One run of an invocation. `match` is noted first: whatever is wrong with it is wrong with its handler."""
-
-    def __init__(self, invocation: Invocation, draft: Draft) -> None:
-        self._invocation = invocation
-        self._turn = invocation.turn
-        self._draft = draft
-        self.match: Match | None = None
-
-    def begin(self) -> Awaitable[object]:
+    def _begin(self) -> Awaitable[object]:
         """Run it all; what comes of it is still to be said."""
-        invocation = self._invocation
-        outer = invocation.book.outer_middleware()
-        consent = invocation.matcher.consent
-        if outer and consent.asked and consent.match(self._turn.event, self._turn.thread) is not None:
+        outer = self.book.outer_middleware()
+        consent = self.matcher.consent
+        if outer and consent.asked and consent.match(self.turn.event, self.turn.thread) is not None:
             outer = ()  # no author's code stands between a contact and their word
         if not outer:
             match = self._look()
@@ -124,35 +115,34 @@ class _Run:
                 return _itself(match)
             handler = match.handler
             if not handler.needs and not match.scope.inner:
-                return run(handler, invocation.executor, invocation.bounds, handler.call, self._turn, match.arguments)
+                return run(handler, self.executor, self.bounds, handler.call, self.turn, match.arguments)
         name = self.match.handler.name if self.match else outer[0][0].name
-        return run_task(name, invocation.bounds, self._through, outer)
+        return run_task(name, self.bounds, self._through, outer)
 
     def _look(self) -> Match | Reply | None:
         """Find the handler, and show it the state as it wants it."""
-        draft = self._draft
+        draft = self.draft
         dialog = None if draft.begun else draft.dialog  # an event that begins a dialog is no answer to it
-        matcher = self._invocation.matcher
-        match = matcher.match(draft.event, self._invocation.thread, draft.step, dialog)
+        match = self.matcher.match(draft.event, self.thread, draft.step, dialog)
         if isinstance(match, Match):
             self.match = match
-            draft.state.show_as(matcher.state_model(draft.event, match))
-            draft.contact.show_as(match.scope.fields_model)
+            draft.state.show_as(self.matcher.state_model(draft.event, match))
+            draft.contact.model = match.scope.fields_model
         return match
 
     async def _through(self, outer: Sequence[tuple[Middleware, Scope]]) -> None:
-        async with _Supply(self._invocation, "turn") as supply:
+        async with _Supply(self, "turn") as supply:
             await _within(outer, supply, None, lambda: self._handled(supply))
 
     async def _handled(self, supply: _Supply) -> None:
         """What is inside of the outer middleware."""
         match = self.match or self._look()
         if not isinstance(match, Match):
-            self._turn.reply(*as_messages(match))
+            self.turn.reply(*as_messages(match))
             return
 
         async def handle() -> None:
-            self._turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
+            self.turn.reply(*as_messages(await supply.call(match.handler, match.scope, **match.arguments)))
 
         await _within([(layer, match.scope) for layer in match.scope.inner], supply, match, handle)
 

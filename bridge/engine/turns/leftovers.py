@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 from bridge.engine.shares import Shares
-from bridge.engine.turns.execution import TICKET, NoThread
+from bridge.engine.turns.execution import NoThread
 from bridge.frozen import dataclass
 from bridge.log import log
 from bridge.units import SECOND
@@ -34,18 +34,27 @@ class _Ticket:
     until: int = 0
     """Until when its events wait for its end."""
 
-    def __enter__(self) -> None:
-        TICKET.set(self)  # until the next turn of this task: a token would not fit the context of a loop that died
+    def __enter__(self) -> Self:
+        for row in self.rows:
+            self.leftovers.store.mark("in", row.id, running=True)
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self.running and kind is not GeneratorExit:  # then the loop died, and nobody is left to hear of an end
             self.leftovers.leave(self)
+        else:
+            self.unmark()
 
     @property
     def group(self) -> str:
         return self.rows[0].ref.account
+
+    def unmark(self) -> None:
+        """No author's code runs for its events any more."""
+        for row in self.rows:
+            self.leftovers.store.mark("in", row.id, running=False)
 
     def check(self) -> None:
         if not self.leftovers.shares.has_room(self.group):
@@ -68,7 +77,7 @@ class Leftovers:
     ) -> None:
         """`wake` lets waiting events begin; an event waits as long as its `attempts` could take."""
         self.shares = Shares(MOST, accounts)
-        self._store = store
+        self.store = store
         self._clock = clock
         self._wake = wake
         self._attempts = attempts
@@ -76,7 +85,7 @@ class Leftovers:
         self._waiting: set[int] = set()
 
     def turn(self, rows: Sequence[InboxRow], seconds: float) -> _Ticket:
-        """The context of all that a turn of at most `seconds` calls."""
+        """The context of all that a turn of at most `seconds` calls; its events are marked meanwhile, see Marks."""
         return _Ticket(self, rows, seconds)
 
     def wait(self, row_id: int) -> int | None:
@@ -88,21 +97,19 @@ class Leftovers:
         return ticket.until
 
     def leave(self, ticket: _Ticket) -> None:
-        """The turn ends before what it called, which still is author's code: marked, and counted."""
+        """The turn ends before what it called, which still is author's code: its events stay marked, and it counts."""
         ticket.left, ticket.until = True, self._clock.now() + round(self._attempts * ticket.seconds * SECOND)
         self.shares.take(ticket.group)
-        for row in ticket.rows:
-            self._by_row[row.id] = ticket
-            self._store.mark("in", row.id, running=True)
+        self._by_row |= {row.id: ticket for row in ticket.rows}
         head = ticket.rows[0]
         log.warning("turn_left_behind", thread=head.thread_id, event_key=head.key, count=self.shares.total)
 
     def ended(self, ticket: _Ticket) -> None:
         """Nothing of a turn runs any more."""
         self.shares.give(ticket.group)
+        ticket.unmark()
         for row in ticket.rows:
             del self._by_row[row.id]
-            self._store.mark("in", row.id, running=False)
         woken = self._waiting.intersection(row.id for row in ticket.rows)
         self._waiting -= woken
         self._wake(woken)

@@ -34,6 +34,8 @@ _REMEMBERED: Final = 200
 """Characters of a text that are remembered."""
 _COMPARED: Final = 2 * _REMEMBERED
 """Characters of the contact's words that are looked at: those of the bot may stand in them as a quotation."""
+_PUT_OFF: Final = 3
+"""Rounds that are counted together: mostly the latest one says something new, and the others need no look."""
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 
@@ -60,22 +62,15 @@ UNGUARDED: Final = GuardPolicy()
 """No bounds."""
 
 
-class Said:
-    """A text of the bot, and what is compared of it, once that is asked for."""
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """What a contact said soon after the bot, and what the bot had `said` before, the latest first."""
 
-    __slots__ = ("_compared", "text")
-
-    def __init__(self, text: str) -> None:
-        """Nothing is compared yet."""
-        self.text = text[:_REMEMBERED]
-        self._compared: str | None = None
-
-    @property
-    def compared(self) -> str:
-        """In its folded form, without digits."""
-        if self._compared is None:
-            self._compared = _compared(self.text)
-        return self._compared
+    heard: str
+    heard_at: int
+    said: tuple[str, ...]
+    is_again: bool
+    """Both sides said what they had said right before."""
 
 
 class Talk:
@@ -94,6 +89,7 @@ class Talk:
         "_said_at",
         "_since",
         "_standstill",
+        "_unseen",
         "floods",
         "is_caught",
         "waits_until",
@@ -109,12 +105,14 @@ class Talk:
         self._round_at = 0
         """When the bot spoke to the latest event that may have been an answer to what it said before."""
         self._heard_at = 0
-        self._said: list[Said] = []
+        self._said: tuple[str, ...] = ()
         self._said_at = 0
         self._heard = ""
         self._repeats = 0
         self._repeated_since = 0
         self._standstill = 0
+        self._unseen: list[_Round] = []
+        """The latest rounds, which no count has yet: to compare texts is dear, and so few can change no verdict."""
         self._full_at = 0
         """When all of the turns that it may have at once would be free again (microseconds)."""
         self.waits_until = 0
@@ -135,24 +133,26 @@ class Talk:
             reason = f"the bot answered {self._answers} times in {_seconds(abs(event.at - self._since))} s"
         return reason
 
-    def answered(self, row: InboxRow, sayings: Sequence[Saying], at: int) -> None:
-        """The bot spoke in the turn of an event, committed `at` (microseconds)."""
+    def answered(self, row: InboxRow, sayings: Sequence[Saying], at: int, repeats: int) -> None:
+        """The bot spoke in the turn of an event, committed `at` (microseconds); `repeats` is the policy's."""
         event, heard_at = row.event, row.received_at
-        said = [Said(getattr(saying.message, "text", "")) for saying in sayings[:_SAID]]
+        said = tuple([getattr(saying.message, "text", "")[:_REMEMBERED] for saying in sayings[:_SAID]])
         if abs(heard_at - self._heard_at) > _PERIOD:
             self._began_at, self._round_at = at, 0
         if self._may_answer(heard_at):
             if abs(event.at - self._since) >= _MINUTE:
                 self._since, self._answers = event.at, 0
             self._answers += 1
-            self._note(event.text if isinstance(event, Message) else "", heard_at, said)
+            if repeats:
+                self._note(event.text if isinstance(event, Message) else "", heard_at, said, repeats)
         if heard_at > self._round_at:
             self._round_at = at
-        self._said, self._said_at, self._heard_at = [*said, *self._said][:_SAID], at, heard_at
+        self._said, self._said_at, self._heard_at = (*said, *self._said)[:_SAID], at, heard_at
 
     def was_silent(self) -> None:
         """The bot said nothing to an event: whatever went round ends there."""
         self._repeats = self._standstill = 0
+        self._unseen.clear()
 
     def took_turn(self, at: int, flood_per_minute: int) -> None:
         """A turn was committed: of those that may come at once there is one less."""
@@ -186,39 +186,49 @@ class Talk:
             return f"the contact and the bot said the same again, {self._standstill + 1} times in a row"
         return None
 
-    def _note(self, heard: str, heard_at: int, said: list[Said]) -> None:
+    def _note(self, heard: str, heard_at: int, said: tuple[str, ...], repeats: int) -> None:
         """Count what is said back and what is said again, each for as long as nothing else is said."""
-        if len(heard) < SHORT or heard_at - self._said_at > SOON:
-            self._repeats = self._standstill = 0
+        short = heard[:_REMEMBERED]
+        if len(short) < SHORT or heard_at - self._said_at > SOON:
+            self.was_silent()
         else:
-            if not is_back(heard, self._said):
-                self._repeats = 0
-            elif not self._repeats:
-                self._repeats, self._repeated_since = 1, heard_at
-            else:
-                self._repeats += 1
-            is_again = heard[:_REMEMBERED] == self._heard and _texts(said) == _texts(self._said[: len(said)])
-            self._standstill = self._standstill + 1 if self._repeats or is_again else 0
-        self._heard = heard[:_REMEMBERED]
+            is_again = short == self._heard and said == self._said[: len(said)]
+            self._unseen.append(_Round(heard[:_COMPARED], heard_at, self._said, is_again))
+            if len(self._unseen) >= min(repeats - self._standstill, _PUT_OFF):
+                self._count()
+        self._heard = short
+
+    def _count(self) -> None:
+        """Count the rounds that were put off, the newest first: one that says something else ends what was before."""
+        counted: list[tuple[int, bool]] = []
+        while self._unseen:
+            latest = self._unseen.pop()
+            back = is_back(latest.heard, latest.said)
+            if not back and not latest.is_again:
+                self.was_silent()
+                break
+            counted.append((latest.heard_at, back))
+        for heard_at, back in reversed(counted):
+            self._standstill += 1
+            if back and not self._repeats:
+                self._repeated_since = heard_at
+            self._repeats = self._repeats + 1 if back else 0
 
 
-def is_back(heard: str, said: Sequence[Said]) -> bool:
+def is_back(heard: str, said: Sequence[str]) -> bool:
     """Whether a contact says one of the bot's texts, whole or in a quotation; digits, as of a clock, do not count."""
     theirs, longest = "", 4 * len(heard) // 3
     for ours in said:
-        if SHORT <= len(ours.text) <= longest:  # most answers are longer than the question
+        if SHORT <= len(ours) <= longest:  # most answers are longer than the question
             theirs = theirs or _compared(heard[:_COMPARED])
-            if len(ours.compared) >= SHORT and ours.compared in theirs:
+            compared = _compared(ours)
+            if len(compared) >= SHORT and compared in theirs:
                 return True
     return False
 
 
 def _compared(text: str) -> str:
     return _DIGITS.sub("", fold(text))
-
-
-def _texts(said: Sequence[Said]) -> list[str]:
-    return [ours.text for ours in said]
 
 
 def bare(address: str) -> str:

@@ -39,13 +39,16 @@ class Matcher:
         """The handler of an event while a thread is at `step` and `dialog` waits there; or the messages it brings."""
         if self.consent.asked and (consent := self.consent.match(event, thread.ref)) is not None:
             return consent
-        if thread.is_held and isinstance(event, FROM_CONTACT):
+        from_contact = isinstance(event, FROM_CONTACT)
+        if from_contact and thread.hold.note is not None:
             return self._book.match_held(event, thread.ref, step)
-        match = None if dialog is None else self._dialogs.match(event, thread, step, dialog)
-        if match is not None or is_for_a_dialog(event):
+        if dialog is not None and (match := self._dialogs.match(event, thread, step, dialog)) is not None:
             return match
-        if isinstance(event, _OURS):
-            return self._match_own(event, thread)
+        if not from_contact:
+            if is_for_a_dialog(event):
+                return None
+            if isinstance(event, _OURS):
+                return self._match_own(event, thread)
         return self._book.match(event, thread.ref, step)
 
     def speaks(self, event: Event, thread: ThreadRow) -> bool:

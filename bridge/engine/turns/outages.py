@@ -58,7 +58,6 @@ class Outages:
         self._give_up_after = round(give_up_after * SECOND)
         self._by_name: dict[str, _Outage] = {}
 
-    @property
     def any_paused(self) -> bool:
         """Whether a handler is paused."""
         return bool(self._by_name) and any(outage.paused for outage in self._by_name.values())

@@ -17,7 +17,7 @@ from bridge.store.records import Saying, TimerRow
 from bridge.units import micros
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from bridge.conversation.effects import Later
     from bridge.messages import Outgoing
@@ -33,30 +33,40 @@ _OPTION: Final = 64
 
 def check_size(replies: Sequence[Outgoing]) -> None:
     """Raises HandlerError for more than one turn may say."""
-    if (size := sum(map(_size, replies))) > REPLY_SIZE:
+    size = 0
+    for message in replies:
+        size += _size(message)
+    if size > REPLY_SIZE:
         raise HandlerError(f"a turn says {size} characters, and it may {REPLY_SIZE}: send a document instead")
 
 
-def sayings_of(row: InboxRow, handler: str, ordinal: int, message: Outgoing, planned: Plan, now: int) -> list[Saying]:
-    """The outbox rows of one reply. One that cannot be sent at all still gets a row, so it is not lost."""
-    dropped = planned.dropped or ""
-    if dropped:
-        log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=dropped)
-    if dropped.endswith(BLANK):
-        return []  # nothing is lost, and nobody has to look at it
-    expires = None if message.expires is None else expires_at(message, now)
-    return [
-        Saying(
-            key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, part),
-            message=message_part,
-            encoded=encode_message(message_part),
-            expires_at=expires,
-            given_up=planned.given_up,
-            dropped=dropped,
-            bar=planned.bar,
-        )
-        for part, message_part in enumerate(planned.parts or (message,))
-    ]
+def sayings_of(
+    row: InboxRow, handler: str, replies: Sequence[Outgoing], plans: Sequence[Plan], later: Container[int], now: int
+) -> list[Saying]:
+    """The outbox rows of replies, but for the ordinals that are said `later`.
+
+    A reply that cannot be sent at all still gets a row, so it is not lost.
+    """
+    sayings: list[Saying] = []
+    for ordinal, (message, planned) in enumerate(zip(replies, plans, strict=True)):
+        if ordinal in later:
+            continue
+        if planned.dropped is not None:
+            log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=planned.dropped)
+            if planned.dropped.endswith(BLANK):
+                continue  # nothing is lost, and nobody has to look at it
+        for number, part in enumerate(planned.parts or (message,)):
+            saying = Saying(
+                key=idempotency_key(row.ref.account, row.key, row.replay, handler, ordinal, number),
+                message=part,
+                encoded=encode_message(part),
+                expires_at=None if message.expires is None else expires_at(message, now),
+                given_up=planned.given_up,
+                dropped=planned.dropped or "",
+                bar=planned.bar,
+            )
+            sayings.append(saying)
+    return sayings
 
 
 def timer_of(later: Later, now: int, held: int | None) -> TimerRow:

@@ -6,9 +6,12 @@ from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from bridge.conversation.contact import ContactThread
+from bridge.conversation.draft import begun_draft
+from bridge.conversation.state import State
 from bridge.conversation.suspension import StoreWatch
 from bridge.conversation.transcript import Entry
-from bridge.conversation.turn import Turn, draft_of
+from bridge.conversation.turn import turn_with
+from bridge.engine.handoff import is_with_person
 from bridge.engine.jobs import JOBS
 from bridge.engine.turns.batching import MOST
 from bridge.engine.turns.sending import destination, person
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from bridge.config.accounts import Account
     from bridge.conversation.catalogue import Catalogue
     from bridge.conversation.effects import Destination
-    from bridge.conversation.turn import To
+    from bridge.conversation.turn import To, Turn
     from bridge.engine.turns.batching import Batch
     from bridge.engine.turns.dialogs import Dialogs
     from bridge.statements import Record, Statement
@@ -47,8 +50,7 @@ class TurnServices:
     dialogs: Dialogs
     batch: Batch
     texts: Catalogue
-    held: bool = False
-    """Whether a person has the thread."""
+    thread: ThreadRow
     watch: StoreWatch = field(default_factory=StoreWatch)
     """The watch of the turn's draft."""
 
@@ -103,7 +105,7 @@ class TurnServices:
         """Begin a dialog in the turn."""
         if self.batch.head.ref.account == JOBS:
             raise HandlerError("a job has nobody to ask: a dialog begins in a conversation")
-        if self.held:
+        if is_with_person(self.batch.newest.event, self.thread):
             raise HandlerError("a person has the conversation: a dialog begins after its return")
         await self.dialogs.begin(self.batch.head, turn, dialog, arguments)
 
@@ -121,21 +123,18 @@ def _person(thread: ThreadRow) -> bytes | None:
     return thread.person
 
 
-def turn_of(batch: Batch, thread: ThreadRow, services: TurnServices, now: int) -> Turn[Any, Any]:
+def turn_of(services: TurnServices, now: int) -> Turn[Any, Any]:
     """The turn of a batch, as its thread stands."""
-    *older, event = batch.events
-    turn: Turn[Any, Any] = Turn(
-        event,
-        thread.ref,
-        state=thread.state,
-        step=thread.step,
-        older=older,
-        skipped=batch.skipped,
-        dialog=thread.dialog,
-        members=thread.members,
-        person=_person(thread),
-        now=now,
-        services=services,
+    thread = services.thread
+    draft = begun_draft(
+        services.batch.happened(),
+        State(thread.state),
+        thread.step,
+        thread.dialog,
+        thread.members,
+        _person(thread),
+        now,
+        services.watch,
     )
-    draft_of(turn).follow(services.watch, opted_out=thread.opted_out > 0)
-    return turn
+    draft.opted_out = thread.opted_out > 0
+    return turn_with(draft, thread.ref, services)
