@@ -6,7 +6,6 @@ the store holds more; a row that has to be tried again holds up its own lane onl
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -69,7 +68,7 @@ class Lanes(Generic[R]):
         self._room = Room(capacity, len(groups))
         self._lanes: dict[int, Lane[R]] = {}
         self._ready: RoundRobin[Lane[R]] = RoundRobin()
-        self._crew: Crew[Lane[R]] = Crew(f"{source.name} lanes", self._work, self._taken, self._pump)
+        self._crew: Crew[Lane[R]] = Crew(f"{source.name} lanes", self._work, self._pump)
         self._running = False
         self._stopped = False
         self._beyond: set[str | None] = set()
@@ -120,7 +119,7 @@ class Lanes(Generic[R]):
         """Rows that were settled elsewhere while they waited for their time: their threads go on."""
         for lane in self._roused(row_ids):
             if lane.rows:
-                lane.rows.popleft()
+                del lane.rows[0]
             self._next(lane)
         self._pump()
 
@@ -137,7 +136,7 @@ class Lanes(Generic[R]):
     def done(self, thread_id: int, seq: int) -> None:
         """The row that a thread is worked on with took along those behind it, up to `seq`: they are settled too."""
         lane = self._lanes[thread_id]
-        lane.rows = deque(row for at, row in enumerate(lane.rows) if not at or row.seq > seq)
+        lane.rows = [row for at, row in enumerate(lane.rows) if not at or row.seq > seq]
 
     @contextmanager
     def aside(self, row: R) -> Iterator[None]:
@@ -176,7 +175,7 @@ class Lanes(Generic[R]):
             self._beyond.add(group)
             return
         if row.attempt and not row.after and self._bytes < BYTES:
-            lane = Lane(row.thread_id, group, deque((row,)), row.seq, size=row.size)
+            lane = Lane(row.thread_id, group, [row], row.seq, size=row.size)
             self._bytes += row.size
         else:
             lane = Lane(row.thread_id, group, more=True)
@@ -230,23 +229,25 @@ class Lanes(Generic[R]):
             self._places.take(lane.group)
         return lane
 
-    async def _work(self, lane: Lane[R]) -> bool:
-        """One row of one lane. Whatever goes wrong with it, it stays and is tried again."""
-        try:
-            if not lane.rows:
-                await self._refill(lane)
-            if self._company is not None:
-                await self._step_in_company(lane, self._company)
-            elif lane.rows and self._is_due(lane):
-                await self._step(lane)
-            self._next(lane)
-        except Broken:
-            return False
-        except Exception as error:  # noqa: BLE001 - as it says
-            self._failed(lane, error)
-        finally:
-            self._places.give(lane.group)
-        return True
+    async def _work(self, first: Lane[R]) -> None:
+        """One row of one lane after the other. Whatever goes wrong with a row, it stays and is tried again."""
+        lane: Lane[R] | None = first
+        while lane is not None:
+            try:
+                if not lane.rows:
+                    await self._refill(lane)
+                if self._company is not None:
+                    await self._step_in_company(lane, self._company)
+                elif lane.rows and self._is_due(lane):
+                    await self._step(lane)
+                self._next(lane)
+            except Broken:
+                return
+            except Exception as error:  # noqa: BLE001 - as it says
+                self._failed(lane, error)
+            finally:
+                self._places.give(lane.group)
+            lane = self._taken() or await self._crew.rest()
 
     def _failed(self, lane: Lane[R], error: Exception) -> None:
         if isinstance(error, StoreError):
@@ -263,7 +264,7 @@ class Lanes(Generic[R]):
         except ClaimLost as error:
             log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
         if again is None:
-            lane.rows.popleft()
+            del lane.rows[0]
         else:
             lane.rows[0] = again.as_of(self._clock.now())  # the clock may have been set while that was written down
 
@@ -382,7 +383,7 @@ class Lanes(Generic[R]):
                     if not self._room.admits(own := self._source.group(row)):
                         self._beyond |= {group, own}
                         return False
-                    lane = self._lanes[row.thread_id] = Lane(row.thread_id, own, deque((row,)), row.seq, more=True)
+                    lane = self._lanes[row.thread_id] = Lane(row.thread_id, own, [row], row.seq, more=True)
                     self._room.ready.take(own)
                     if self._bytes >= BYTES and self._company is None:
                         lane.drop_rows()
