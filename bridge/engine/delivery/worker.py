@@ -255,9 +255,9 @@ class DeliveryWorker:
                 await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
             return row  # and looked at anew, at once
         except SendError as error:
-            self._tools.attempted(row, _outcome(error).value, attempt.micros, began)
+            self._outcomes.attempted(row, _outcome(error).value, attempt.micros, began)
             return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
-        self._tools.attempted(row, SENT, attempt.micros, began)
+        self._outcomes.attempted(row, SENT, attempt.micros, began)
         self._pause.prove(row.id)
         await self._outcomes.sent(row, sent, attempt.encode())
         return None
