@@ -19,7 +19,7 @@ from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
 from bridge.strict_json import trimmed
-from bridge.units import SECOND, moment
+from bridge.units import SECOND, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,12 +115,12 @@ def send_path(channel: str, client_id: str) -> str:
 
 def _envelope(outbound: Outbound) -> dict[str, Any]:
     """What every request says. The page's table calls the time `timestamp`, its sample `timestampt`: both go out."""
-    stamp = moment(outbound.created_at).isoformat(timespec="microseconds")
+    created = stamp(outbound.created_at)
     return {
         "id": outbound.key,
         "times": outbound.created_at // SECOND,
-        "timestamp": stamp,
-        "timestampt": stamp,
+        "timestamp": created,
+        "timestampt": created,
         "recipient": outbound.thread.conversation_id,
     }
 
