@@ -76,6 +76,13 @@ def _field(line: str) -> tuple[str, str]:
     return read[1].lower(), read[2].strip(" \t")
 
 
+@lru_cache(256)
+def _size(length: str) -> int:
+    if not (length.isascii() and length.isdigit()):
+        raise Malformed("its length is no number")
+    return int(length) if len(length) <= _DIGITS else ANSWER_LIMIT + 1
+
+
 def _bounded(line: str) -> str:
     if len(line) > _LINE_BYTES:
         raise Malformed("a header is longer than 8 KiB")
@@ -92,6 +99,8 @@ def read_head(raw: bytes) -> Head:
     if len(lines) > _FIELDS:
         raise Malformed("it has more than 100 headers")
     status, current = _status_line(first)
+    if status == _SWITCHING:
+        raise Malformed("it switches to another protocol")
     keeps = current
     fields = [*map(_field, lines)]
     headers = dict(fields)
@@ -130,7 +139,10 @@ class Answer:
             start = max(len(self._buffer) - 3, 0)
             data = self._buffer + data
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
-            head = self._head(data[begin:end])
+            self._head_bytes += end - begin
+            if self._head_bytes > _HEAD_BYTES:
+                raise Malformed("its headers are longer than 64 KiB")
+            head = read_head(data[begin:end])
             begin = start = end + 4
             if head.status > _LAST_INTERIM:
                 self._rest = self._framed(head)
@@ -149,35 +161,23 @@ class Answer:
             raise ConnectionResetError
         self._end(self._rest.body())
 
-    def _head(self, raw: bytes) -> Head:
-        self._head_bytes += len(raw)
-        if self._head_bytes > _HEAD_BYTES:
-            raise Malformed("its headers are longer than 64 KiB")
-        head = read_head(raw)
-        if head.status == _SWITCHING:
-            raise Malformed("it switches to another protocol")
-        return head
-
     def _framed(self, head: Head) -> _Sized | _Chunked | _UntilClosed:
         """What tells the end of the body: RFC 9112, 6.3."""
         self.status, self.headers, self.keeps = head.status, head.headers, head.keeps
         length, coding = head.headers.get("content-length"), head.headers.get("transfer-encoding")
         if head.framed_twice or (length is not None and coding is not None):
             raise Malformed("its length is said twice")
-        if length is not None and not (length.isascii() and length.isdigit()):
-            raise Malformed("its length is no number")
+        size = None if length is None else _size(length)
         if coding is not None and (coding.lower() != "chunked" or not head.current):
             raise Malformed("it comes in an unknown transfer coding")
         if self.to_head or head.status in _BODILESS:
             return _Sized(0)
         if coding is not None:
             return _Chunked()
-        if length is None:
+        if size is None:
             self.keeps = False
             return _UntilClosed()
-        if len(length) > _DIGITS:
-            raise TooLong
-        return _Sized(int(length))
+        return _Sized(size)
 
     def _read(self, rest: _Sized | _Chunked | _UntilClosed, data: bytes) -> bool:
         body = rest.feed(data)
@@ -214,22 +214,22 @@ def inflate(body: bytes, coding: str) -> bytes:
 class _Sized:
     """A body of known length."""
 
-    __slots__ = ("_left", "_parts", "has_surplus")
+    has_surplus = False
 
     def __init__(self, length: int) -> None:
         if length > ANSWER_LIMIT:
             raise TooLong
         self._left = length
         self._parts: list[bytes] = []
-        self.has_surplus = False
 
     def feed(self, data: bytes) -> bytes | None:
         """The body, once it is whole."""
-        if len(data) > self._left:
-            self.has_surplus, data = True, data[: self._left]
+        left = self._left - len(data)
+        if left < 0:
+            self.has_surplus, data, left = True, data[: self._left], 0
+        self._left = left
         self._parts.append(data)
-        self._left -= len(data)
-        return None if self._left else b"".join(self._parts)
+        return None if left else b"".join(self._parts)
 
 
 class _UntilClosed:

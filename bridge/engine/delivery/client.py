@@ -95,6 +95,7 @@ class Client:
         self._inbound = inbound
         self._transport = transport
         self._clock = clock
+        self._base_url = provider.base_url
         self._timeout = settings.timeout
         self._credentials = Credentials(provider, clock, vault, self._hide)
         self._free = connections
@@ -188,7 +189,7 @@ class Client:
                     is_open = self._limiter.is_open
                     response = await (self._noted if is_open else self._limited)(request, attempt)
                     if response.status not in SUCCESS:
-                        self._refused(request, response, learned=not is_open)
+                        self._refused(request, response, attempt, learned=not is_open)
                 except SendError as error:
                     request = flow.throw(error)
                 else:
@@ -210,9 +211,11 @@ class Client:
         finally:
             flow.close()
 
-    def _refused(self, request: Request, response: Response, *, learned: bool) -> None:
+    def _refused(self, request: Request, response: Response, attempt: Attempt, *, learned: bool) -> None:
         if not learned:
             self._limiter.slot(request).learn(response, retry_after(response))
+        answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
+        attempt.requests[-1]["answer"] = self._redaction.text(answer)[:_SHOWN]
         if response.status in REDIRECT:
             reason = "the provider answers with a redirect, which is never followed"
             raise Rejected(reason, code=str(response.status), loggable=True)
@@ -236,9 +239,7 @@ class Client:
         began = self._clock.now()
         self._free -= 1
         try:
-            response = await self._transport.carry(
-                self._provider.base_url, request, self._timeout, leaving=attempt.leave
-            )
+            response = await self._transport.carry(self._base_url, request, self._timeout, leaving=attempt.leave)
         except STOPPED:
             attempt.requests.remove(note)
             raise
@@ -251,9 +252,6 @@ class Client:
             attempt.micros += took
             self._give_place()
         note["status"] = response.status
-        if response.status not in SUCCESS:
-            answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
-            note["answer"] = self._redaction.text(answer)[:_SHOWN]
         return response
 
     async def _place(self) -> None:

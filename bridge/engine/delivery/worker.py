@@ -230,8 +230,22 @@ class DeliveryWorker:
         self._tools.store.mark("out", row.id, running=True)
         written = True
         attempt = Departure(self, row)
+        thread, address = addressee_of(row)
+        outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
+        judged, began = self._pause.judged, self._tools.clock.now()
         try:
-            return await self._send(row, attempt)
+            try:
+                sent = await self.client.send(outbound, attempt)
+            except Withheld:
+                if attempt.claimed:
+                    await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
+                return row  # and looked at anew, at once
+            except SendError as error:
+                self._outcomes.attempted(row, _outcome(error).value, attempt.micros, began)
+                return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
+            self._outcomes.attempted(row, SENT, attempt.micros, began)
+            self._pause.prove(row.id)
+            await self._outcomes.sent(row, sent, attempt.encode())
         except asyncio.CancelledError:
             written = not attempt.left
             if written and attempt.claimed:  # nothing left yet: the claim is void
@@ -243,23 +257,6 @@ class DeliveryWorker:
         finally:
             if written:
                 self._tools.store.mark("out", row.id, running=False)
-
-    async def _send(self, row: OutboxRow, attempt: Departure) -> OutboxRow | None:
-        thread, address = addressee_of(row)
-        outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
-        judged, began = self._pause.judged, self._tools.clock.now()
-        try:
-            sent = await self.client.send(outbound, attempt)
-        except Withheld:
-            if attempt.claimed:
-                await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
-            return row  # and looked at anew, at once
-        except SendError as error:
-            self._outcomes.attempted(row, _outcome(error).value, attempt.micros, began)
-            return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
-        self._outcomes.attempted(row, SENT, attempt.micros, began)
-        self._pause.prove(row.id)
-        await self._outcomes.sent(row, sent, attempt.encode())
         return None
 
     async def _failed(self, row: OutboxRow, error: SendError, exchange: bytes, *, proven: bool) -> OutboxRow | None:
