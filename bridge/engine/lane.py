@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import field
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -60,7 +59,7 @@ class Lane(Generic[R]):
 
     thread_id: int
     group: str
-    rows: deque[R] = field(default_factory=deque)
+    rows: list[R] = field(default_factory=list)
     last_seq: int = 0
     more: bool = False
     """The store holds rows after `last_seq`; what is offered meanwhile is found there too."""

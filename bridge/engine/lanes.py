@@ -6,7 +6,6 @@ the store holds more; a row that has to be tried again holds up its own lane onl
 
 from __future__ import annotations
 
-from collections import deque
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
@@ -69,7 +68,7 @@ class Lanes(Generic[R]):
         self._room = Room(capacity, len(groups))
         self._lanes: dict[int, Lane[R]] = {}
         self._ready: RoundRobin[Lane[R]] = RoundRobin()
-        self._crew: Crew[Lane[R]] = Crew(f"{source.name} lanes", self._work, self._taken, self._pump)
+        self._crew: Crew[Lane[R]] = Crew(f"{source.name} lanes", self._work, self._pump)
         self._running = False
         self._stopped = False
         self._beyond: set[str | None] = set()
@@ -120,7 +119,7 @@ class Lanes(Generic[R]):
         """Rows that were settled elsewhere while they waited for their time: their threads go on."""
         for lane in self._roused(row_ids):
             if lane.rows:
-                lane.rows.popleft()
+                del lane.rows[0]
             self._next(lane)
         self._pump()
 
@@ -137,7 +136,7 @@ class Lanes(Generic[R]):
     def done(self, thread_id: int, seq: int) -> None:
         """The row that a thread is worked on with took along those behind it, up to `seq`: they are settled too."""
         lane = self._lanes[thread_id]
-        lane.rows = deque(row for at, row in enumerate(lane.rows) if not at or row.seq > seq)
+        lane.rows = [row for at, row in enumerate(lane.rows) if not at or row.seq > seq]
 
     @contextmanager
     def aside(self, row: R) -> Iterator[None]:
@@ -172,16 +171,15 @@ class Lanes(Generic[R]):
     def _open(self, row: R) -> None:
         """A lane for a thread that has none. When the row is not its thread's head, the head is in the store."""
         group = self._source.group(row)
-        if group in self._beyond or not self._room.admits(group):
+        if group in self._beyond or not self._room.enter(group):
             self._beyond.add(group)
             return
         if row.attempt and not row.after and self._bytes < BYTES:
-            lane = Lane(row.thread_id, group, deque((row,)), row.seq, size=row.size)
+            lane = Lane(row.thread_id, group, [row], row.seq, size=row.size)
             self._bytes += row.size
         else:
             lane = Lane(row.thread_id, group, more=True)
         self._lanes[row.thread_id] = lane
-        self._room.ready.take(group)
         self._line_up(lane)
 
     @property
@@ -205,9 +203,8 @@ class Lanes(Generic[R]):
         if self._company is not None and self._company.needs(lane):
             self._company.join(lane)
             self._admit()
-        elif self._running and not self._ready and self._places.has_room(lane.group):
-            self._places.take(lane.group)  # nobody is before it, and there is a place
-            self._crew.begin(lane)
+        elif self._running and not self._ready and self._places.enter(lane.group):
+            self._crew.begin(lane)  # nobody is before it, and there is a place
         else:
             self._ready.add(lane.group, lane)
 
@@ -223,30 +220,55 @@ class Lanes(Generic[R]):
 
     def _taken(self) -> Lane[R] | None:
         """The next lane, with its place."""
-        if not self._ready or not self._running:
-            return None
-        lane = self._ready.take(self._places.has_room)
-        if lane is not None:
-            self._places.take(lane.group)
-        return lane
+        return self._ready.take(self._places.enter) if self._ready and self._running else None
 
-    async def _work(self, lane: Lane[R]) -> bool:
-        """One row of one lane. Whatever goes wrong with it, it stays and is tried again."""
-        try:
-            if not lane.rows:
-                await self._refill(lane)
-            if self._company is not None:
-                await self._step_in_company(lane, self._company)
-            elif lane.rows and self._is_due(lane):
-                await self._step(lane)
-            self._next(lane)
-        except Broken:
+    async def _work(self, first: Lane[R]) -> None:
+        """One row of one lane after the other. Whatever goes wrong with a row, it stays and is tried again."""
+        lane: Lane[R] | None = first
+        while lane is not None:
+            try:
+                if not lane.rows:
+                    await self._refill(lane)
+                try:
+                    if self._may_begin(lane):
+                        lane.due, head, again = False, lane.rows[0], None
+                        try:
+                            again = await self._source.work(head)
+                        except ClaimLost as error:
+                            log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
+                        self._worked(lane, head, again)
+                finally:
+                    if self._company is not None:
+                        self._leave(lane, self._company)
+                self._next(lane)
+            except Broken:
+                return
+            except Exception as error:  # noqa: BLE001 - as it says
+                self._failed(lane, error)
+            finally:
+                self._places.give(lane.group)
+            lane = self._taken() or await self._crew.rest()
+
+    def _may_begin(self, lane: Lane[R]) -> bool:
+        """Whether its head may be worked on now: what came out of the store may be a suspect, or have to wait."""
+        if not lane.rows or (self._company is not None and self._company.needs(lane)):
             return False
-        except Exception as error:  # noqa: BLE001 - as it says
-            self._failed(lane, error)
-        finally:
-            self._places.give(lane.group)
-        return True
+        available_at = lane.rows[0].available_at
+        return not available_at or lane.due or available_at <= self._clock.now()
+
+    def _worked(self, lane: Lane[R], head: R, again: R | None) -> None:
+        """A lane's head was worked on; `again` is the row as it is to be tried again, None: it is settled."""
+        if again is None:
+            del lane.rows[0]
+        else:
+            lane.rows[0] = again.as_of(self._clock.now())  # the clock may have been set while that was written down
+        if self._company is not None and (again is None or (again.id, again.attempt) != (head.id, head.attempt)):
+            self._company.clear(head.id)
+
+    def _leave(self, lane: Lane[R], company: Company[R]) -> None:
+        if company.leave(lane):
+            self._admit()
+            self._pump()
 
     def _failed(self, lane: Lane[R], error: Exception) -> None:
         if isinstance(error, StoreError):
@@ -255,33 +277,6 @@ class Lanes(Generic[R]):
         else:
             log.error("lane_failed", lane=self._source.name, thread=lane.thread_id, reason=kind_of(error))
             self._wait(lane, self._clock.now() + _LONG_PAUSE)
-
-    async def _step(self, lane: Lane[R]) -> None:
-        lane.due, again = False, None
-        try:
-            again = await self._source.work(lane.rows[0])
-        except ClaimLost as error:
-            log.info("claim_lost", lane=self._source.name, thread=lane.thread_id, reason=str(error))
-        if again is None:
-            lane.rows.popleft()
-        else:
-            lane.rows[0] = again.as_of(self._clock.now())  # the clock may have been set while that was written down
-
-    async def _step_in_company(self, lane: Lane[R], company: Company[R]) -> None:
-        try:
-            if lane.rows and not company.needs(lane) and self._is_due(lane):  # else a suspect came out of the store
-                head = lane.rows[0]
-                await self._step(lane)
-                if not lane.rows or (lane.rows[0].id, lane.rows[0].attempt) != (head.id, head.attempt):
-                    company.clear(head.id)
-        finally:
-            if company.leave(lane):
-                self._admit()
-                self._pump()
-
-    def _is_due(self, lane: Lane[R]) -> bool:
-        available_at = lane.rows[0].available_at
-        return not available_at or lane.due or available_at <= self._clock.now()
 
     async def _refill(self, lane: Lane[R]) -> None:
         """The next window out of the store; what is offered meanwhile is left for the window after it."""
@@ -379,11 +374,10 @@ class Lanes(Generic[R]):
         while (rows := await self._source.heads(after, PAGE, group)) and not self._stopped:
             for row in rows:
                 if row.thread_id not in self._lanes and row.thread_id not in self._ended:
-                    if not self._room.admits(own := self._source.group(row)):
+                    if not self._room.enter(own := self._source.group(row)):
                         self._beyond |= {group, own}
                         return False
-                    lane = self._lanes[row.thread_id] = Lane(row.thread_id, own, deque((row,)), row.seq, more=True)
-                    self._room.ready.take(own)
+                    lane = self._lanes[row.thread_id] = Lane(row.thread_id, own, [row], row.seq, more=True)
                     if self._bytes >= BYTES and self._company is None:
                         lane.drop_rows()
                     self._bytes += lane.weigh()

@@ -46,6 +46,16 @@ class Shares:
         """Whether half of what the group may use is free."""
         return self.total <= self.bound // 2 or (self.has_room(group) and self._used[group] <= self._own // 2)
 
+    def enter(self, group: str) -> bool:
+        """Use one more, if the group may."""
+        if self.total >= self.bound and not self.has_room(group):
+            return False
+        if self._reserve:
+            self.take(group)
+        else:
+            self.total += 1
+        return True
+
     def take(self, group: str) -> None:
         """Use one more, whether there is room or not."""
         self.total += 1
@@ -69,11 +79,10 @@ class Room:
         self.ready = Shares(bound, groups)
         self.waiting = Shares(_WAITING * bound, groups)
 
-    def admits(self, group: str) -> bool:
-        """Whether the group may have one more."""
-        if self.ready.total < self.ready.bound and self.waiting.total < self.waiting.bound:
-            return True
-        return self.ready.has_room(group) and self.waiting.has_room(group)
+    def enter(self, group: str) -> bool:
+        """Have one more that is ready, if the group may."""
+        waiting = self.waiting
+        return (waiting.total < waiting.bound or waiting.has_room(group)) and self.ready.enter(group)
 
     def has_half(self, group: str | None) -> bool:
         """Whether half of what the group may have is free; None: of what all may have."""

@@ -19,6 +19,7 @@ _LONG: Final = 16
 _BEGINNING: Final = 12
 """A long secret is known by so many characters: texts of a gateway may be cut."""
 _OBTAINED: Final = 4
+_PATHS: Final = 64
 _SHORT: Final = 8
 """A shorter secret is only hidden where it stands as a word: 1 must not hide a part of each 401."""
 
@@ -31,16 +32,27 @@ class Redaction:
         self._secrets = frozenset(filter(None, secrets))
         self._obtained: deque[str] = deque(maxlen=_OBTAINED)
         self._pattern = _pattern(self._secrets)
+        self._paths: dict[str, str] = {}
 
     def add(self, token: str) -> None:
         """Hide a token that was obtained, and the few before it."""
         if token:
             self._obtained.append(token)
             self._pattern = _pattern(self._secrets.union(self._obtained))
+            self._paths.clear()
 
     def text(self, text: str) -> str:
         """The text with `****` in the place of each secret."""
         return self._pattern.sub(HIDDEN, text) if self._pattern else text
+
+    def path(self, path: str) -> str:
+        """The same of the path of a request, remembered: most messages go to the same few."""
+        shown = self._paths.get(path)
+        if shown is None:
+            if len(self._paths) >= _PATHS:
+                self._paths.clear()
+            shown = self._paths[path] = self.text(path)
+        return shown
 
 
 def secrets_of(*settings: BaseModel | None) -> Iterator[str]:

@@ -10,7 +10,7 @@ import zlib
 from functools import lru_cache
 from typing import Final
 
-from bridge.engine.delivery.request_bytes import TOKEN, field_name, is_clean
+from bridge.engine.delivery.request_bytes import CONTROLS, TOKEN, is_clean
 from bridge.frozen import dataclass
 
 ANSWER_LIMIT: Final = 1 << 20
@@ -19,8 +19,9 @@ _HEAD_BYTES: Final = 64 * 1024
 _LINE_BYTES: Final = 8 * 1024
 _FIELDS: Final = 100
 _DIGITS: Final = 18
-_STATUS_LINE: Final = re.compile(r"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?")
-_FIELD: Final = re.compile(rf"^({TOKEN.pattern}):([^\r\n]*)", re.MULTILINE)
+_CONTROL: Final = re.escape(CONTROLS.decode())
+_STATUS_LINE: Final = re.compile(rf"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: [^{_CONTROL}]*)?")
+_FIELD: Final = re.compile(rf"({TOKEN.pattern}):([^{_CONTROL}]*)")
 _CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(?:;.*)?")
 _CHUNK_LINES: Final = 64 * 1024
 """Bytes of the lines with sizes, extensions and trailers; with them, the number of chunks is bounded."""
@@ -60,56 +61,74 @@ class Head:
 @lru_cache(256)
 def _status_line(line: str) -> tuple[int, bool]:
     """The status, and whether it is HTTP/1.1."""
-    read = _STATUS_LINE.fullmatch(line)
+    read = _STATUS_LINE.fullmatch(_bounded(line))
     if read is None:
-        raise Malformed("it begins with no status line")
+        raise Malformed(_held(line) or "it begins with no status line")
     return int(read[2]), read[1] == "1"
+
+
+@lru_cache(256)
+def _field(line: str) -> tuple[str, str]:
+    """The name in lower case, and the value. Most lines stood in the answer before, so each is read once."""
+    read = _FIELD.fullmatch(_bounded(line))
+    if read is None:
+        raise Malformed(_held(line) or "a header has no name, or no colon")
+    return read[1].lower(), read[2].strip(" \t")
+
+
+@lru_cache(256)
+def _size(length: str) -> int:
+    if not (length.isascii() and length.isdigit()):
+        raise Malformed("its length is no number")
+    return int(length) if len(length) <= _DIGITS else ANSWER_LIMIT + 1
+
+
+def _bounded(line: str) -> str:
+    if len(line) > _LINE_BYTES:
+        raise Malformed("a header is longer than 8 KiB")
+    return line
+
+
+def _held(line: str) -> str:
+    return "" if is_clean(line.encode("utf-8", "surrogateescape"), 0) else "a header holds a control character"
 
 
 def read_head(raw: bytes) -> Head:
     """The head in `raw`, which ends where its last line does. Raises Malformed."""
-    count = raw.count(b"\r\n")
-    if count > _FIELDS:
+    first, *lines = raw.decode("utf-8", "surrogateescape").split("\r\n")
+    if len(lines) > _FIELDS:
         raise Malformed("it has more than 100 headers")
-    if not is_clean(raw, count):
-        raise Malformed("a header holds a control character")
-    text = raw.decode("utf-8", "surrogateescape")
-    if len(text) > _LINE_BYTES and max(map(len, text.split("\r\n"))) > _LINE_BYTES:
-        raise Malformed("a header is longer than 8 KiB")
-    status, current = _status_line(text.partition("\r\n")[0])
-    fields = _FIELD.findall(text)
-    if len(fields) < count:
-        raise Malformed("a header has no name, or no colon")
-    headers = {field_name(name): value.strip(" \t") for name, value in fields}
-    twice = len(headers) < len(fields) and _is_framed_twice(fields)
+    status, current = _status_line(first)
+    if status == _SWITCHING:
+        raise Malformed("it switches to another protocol")
     keeps = current
+    fields = [*map(_field, lines)]
+    headers = dict(fields)
     if "connection" in headers:
-        said = ",".join(value for name, value in fields if field_name(name) == "connection")
+        said = ",".join(value for name, value in fields if name == "connection")
         options = {option.strip(" \t") for option in said.lower().split(",")}
         keeps = "close" not in options and (current or "keep-alive" in options)
+    twice = len(headers) < len(fields) and _is_framed_twice(fields)
     return Head(status, current, keeps, headers, twice)
 
 
 def _is_framed_twice(fields: list[tuple[str, str]]) -> bool:
-    names = [field_name(name) for name, _ in fields]
+    names = [name for name, _ in fields]
     return any(names.count(name) > 1 for name in _FRAMING)
 
 
 class Answer:
     """One answer. `status`, `headers`, `body` and `keeps` are right from the moment when it is whole."""
 
-    __slots__ = ("_buffer", "_head_bytes", "_rest", "_to_head", "body", "headers", "keeps", "status")
-
-    def __init__(self, *, to_head: bool = False) -> None:
-        """`to_head`: the request was a HEAD."""
-        self._to_head = to_head
-        self._buffer = b""
-        self._head_bytes = 0
-        self._rest: _Sized | _Chunked | _UntilClosed | None = None
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.body = b""
-        self.keeps = False
+    status: int
+    headers: dict[str, str]
+    keeps: bool
+    body: bytes
+    to_head = False
+    """Whether the request was a HEAD."""
+    _buffer = b""
+    _head_bytes = 0
+    _rest: _Sized | _Chunked | _UntilClosed | None = None
 
     def feed(self, data: bytes) -> bool:
         """Take the next bytes; whether the answer is whole now. Raises Malformed."""
@@ -120,7 +139,10 @@ class Answer:
             start = max(len(self._buffer) - 3, 0)
             data = self._buffer + data
         while (end := data.find(b"\r\n\r\n", start)) >= 0:
-            head = self._head(data[begin:end])
+            self._head_bytes += end - begin
+            if self._head_bytes > _HEAD_BYTES:
+                raise Malformed("its headers are longer than 64 KiB")
+            head = read_head(data[begin:end])
             begin = start = end + 4
             if head.status > _LAST_INTERIM:
                 self._rest = self._framed(head)
@@ -137,16 +159,7 @@ class Answer:
         """The connection is over. Raises ConnectionResetError unless that ends the answer."""
         if not isinstance(self._rest, _UntilClosed):
             raise ConnectionResetError
-        self.body = self._inflated(self._rest.body())
-
-    def _head(self, raw: bytes) -> Head:
-        self._head_bytes += len(raw)
-        if self._head_bytes > _HEAD_BYTES:
-            raise Malformed("its headers are longer than 64 KiB")
-        head = read_head(raw)
-        if head.status == _SWITCHING:
-            raise Malformed("it switches to another protocol")
-        return head
+        self._end(self._rest.body())
 
     def _framed(self, head: Head) -> _Sized | _Chunked | _UntilClosed:
         """What tells the end of the body: RFC 9112, 6.3."""
@@ -154,34 +167,30 @@ class Answer:
         length, coding = head.headers.get("content-length"), head.headers.get("transfer-encoding")
         if head.framed_twice or (length is not None and coding is not None):
             raise Malformed("its length is said twice")
-        if length is not None and not (length.isascii() and length.isdigit()):
-            raise Malformed("its length is no number")
+        size = None if length is None else _size(length)
         if coding is not None and (coding.lower() != "chunked" or not head.current):
             raise Malformed("it comes in an unknown transfer coding")
-        if self._to_head or head.status in _BODILESS:
+        if self.to_head or head.status in _BODILESS:
             return _Sized(0)
         if coding is not None:
             return _Chunked()
-        if length is None:
+        if size is None:
             self.keeps = False
             return _UntilClosed()
-        if len(length) > _DIGITS:
-            raise TooLong
-        return _Sized(int(length))
+        return _Sized(size)
 
     def _read(self, rest: _Sized | _Chunked | _UntilClosed, data: bytes) -> bool:
-        if not rest.feed(data):
+        body = rest.feed(data)
+        if body is None:
             return False
-        self.body = self._inflated(rest.body())
         if rest.has_surplus:
             self.keeps = False
+        self._end(body)
         return True
 
-    def _inflated(self, body: bytes) -> bytes:
-        coding = self.headers.get("content-encoding")
-        if coding is None or not body or (coding := coding.lower()) not in _CODINGS:
-            return body
-        return inflate(body, coding)
+    def _end(self, body: bytes) -> None:
+        coding = self.headers.get("content-encoding", "").lower()
+        self.body = inflate(body, coding) if body and coding in _CODINGS else body
 
 
 def inflate(body: bytes, coding: str) -> bytes:
@@ -205,24 +214,22 @@ def inflate(body: bytes, coding: str) -> bytes:
 class _Sized:
     """A body of known length."""
 
-    __slots__ = ("_left", "_parts", "has_surplus")
+    has_surplus = False
 
     def __init__(self, length: int) -> None:
         if length > ANSWER_LIMIT:
             raise TooLong
         self._left = length
         self._parts: list[bytes] = []
-        self.has_surplus = False
 
-    def feed(self, data: bytes) -> bool:
-        if len(data) > self._left:
-            self.has_surplus, data = True, data[: self._left]
+    def feed(self, data: bytes) -> bytes | None:
+        """The body, once it is whole."""
+        left = self._left - len(data)
+        if left < 0:
+            self.has_surplus, data, left = True, data[: self._left], 0
+        self._left = left
         self._parts.append(data)
-        self._left -= len(data)
-        return not self._left
-
-    def body(self) -> bytes:
-        return b"".join(self._parts)
+        return None if left else b"".join(self._parts)
 
 
 class _UntilClosed:
@@ -236,12 +243,12 @@ class _UntilClosed:
         self._parts: list[bytes] = []
         self._size = 0
 
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes) -> None:
+        """Nothing comes of it: see Answer.end."""
         self._parts.append(data)
         self._size += len(data)
         if self._size > ANSWER_LIMIT:
             raise TooLong
-        return False
 
     def body(self) -> bytes:
         return b"".join(self._parts)
@@ -260,24 +267,22 @@ class _Chunked:
         self._size = self._lines = 0
         self.has_surplus = False
 
-    def feed(self, data: bytes) -> bool:
+    def feed(self, data: bytes) -> bytes | None:
+        """The body, once it is whole."""
         self._buffer += data
         while True:
             if self._left is not None:
                 if not self._chunk(self._left):
-                    return False
+                    return None
                 continue
             line = self._line()
             if line is None:
-                return False
+                return None
             if not self._in_trailers:
                 self._begin(line)
             elif not line:
                 self.has_surplus = bool(self._buffer)
-                return True
-
-    def body(self) -> bytes:
-        return b"".join(self._parts)
+                return b"".join(self._parts)
 
     def _line(self) -> bytes | None:
         """The next line, once it is there."""

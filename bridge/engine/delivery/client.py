@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from dataclasses import field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -13,7 +12,6 @@ import orjson
 from bridge.engine.delivery.credentials import Credentials
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
-from bridge.frozen import dataclass
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths, ServesMedia
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.engine.delivery.credentials import Vault
-    from bridge.engine.delivery.transport import Leaving, Transport
+    from bridge.engine.delivery.transport import Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
     from bridge.store.shares import Use
 
@@ -42,26 +40,20 @@ _READ_BYTES: Final = 16 * 1024
 """Secrets are taken out before the answer is cut, so that no part of one stays."""
 
 
-@dataclass(slots=True)
 class Attempt:
-    """The record of one attempt: no header, no credential, no accepted body.
+    """The record of one attempt: no header, no credential, no accepted body."""
 
-    `look` is awaited after the last wait, right before the first request leaves; it raises Withheld to stop that.
-    """
-
-    requests: list[dict[str, object]] = field(default_factory=list)
-    look: Leaving | None = None
-    left: bool = False
+    left = False
     """Whether bytes of a request may have left."""
-    claimed: bool = False
-    """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
-    micros: int = 0
+    micros = 0
     """How long its requests took, waits before them apart (microseconds)."""
 
+    def __init__(self) -> None:
+        """No request is made yet."""
+        self.requests: list[dict[str, object]] = []
+
     async def leave(self) -> None:
-        """The bytes of a request are about to leave."""
-        if self.look is not None and not self.left:
-            await self.look()
+        """After the last wait, right before the bytes of a request leave. Raises Withheld to stop the first."""
         self.left = True
 
     def encode(self) -> bytes:
@@ -103,6 +95,7 @@ class Client:
         self._inbound = inbound
         self._transport = transport
         self._clock = clock
+        self._base_url = provider.base_url
         self._timeout = settings.timeout
         self._credentials = Credentials(provider, clock, vault, self._hide)
         self._free = connections
@@ -147,6 +140,8 @@ class Client:
         Raises:
             SendError: Rejected, NotSent or OutcomeUnknown.
         """
+        if self._credentials.are_fixed:
+            return self._run(self._provider.send(outbound, None), attempt)
         return self.ask(partial(self._provider.send, outbound), attempt)
 
     async def ask(
@@ -163,7 +158,6 @@ class Client:
             return await self._run(begin(credential), attempt)
         except NotSent as error:
             if not error.unauthorised or credential is None:
-                self._heed(error, attempt)
                 raise
         attempt.left = False  # what left was refused, and time passes until there is another credential
         return await self._run(begin(await self._credential(refused=credential)), attempt)
@@ -192,7 +186,10 @@ class Client:
             request = next(flow)
             while True:
                 try:
-                    response = await self._exchange(request, attempt)
+                    is_open = self._limiter.is_open
+                    response = await (self._noted if is_open else self._limited)(request, attempt)
+                    if response.status not in SUCCESS:
+                        self._refused(request, response, attempt, learned=not is_open)
                 except SendError as error:
                     request = flow.throw(error)
                 else:
@@ -203,6 +200,8 @@ class Client:
         except SendError as error:
             error.reason, error.code = self._redaction.text(error.reason), self._redaction.text(error.code)
             error.args = (error.reason,)
+            if isinstance(error, NotSent):
+                self._heed(error, attempt)
             raise
         except STOPPED:
             raise
@@ -212,20 +211,17 @@ class Client:
         finally:
             flow.close()
 
-    async def _exchange(self, request: Request, attempt: Attempt) -> Response:
-        if self._limiter.is_open:
-            response = await self._noted(request, attempt)
-            if response.status not in SUCCESS:
-                self._limiter.slot(request).learn(response, retry_after(response))
-        else:
-            response = await self._limited(request, attempt)
+    def _refused(self, request: Request, response: Response, attempt: Attempt, *, learned: bool) -> None:
+        if not learned:
+            self._limiter.slot(request).learn(response, retry_after(response))
+        answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
+        attempt.requests[-1]["answer"] = self._redaction.text(answer)[:_SHOWN]
         if response.status in REDIRECT:
             reason = "the provider answers with a redirect, which is never followed"
             raise Rejected(reason, code=str(response.status), loggable=True)
-        return response
 
     async def _limited(self, request: Request, attempt: Attempt) -> Response:
-        """The same once the request has its turn."""
+        """The exchange once the request has its turn."""
         async with self._limiter.slot(request) as slot:
             try:
                 response = await self._noted(request, attempt)
@@ -238,14 +234,12 @@ class Client:
     async def _noted(self, request: Request, attempt: Attempt) -> Response:
         if self._free == 0:
             await self._place()
-        note: dict[str, object] = {"method": request.method, "path": self._redaction.text(request.path)}
+        note: dict[str, object] = {"method": request.method, "path": self._redaction.path(request.path)}
         attempt.requests.append(note)
         began = self._clock.now()
         self._free -= 1
         try:
-            response = await self._transport.carry(
-                self._provider.base_url, request, self._timeout, leaving=attempt.leave
-            )
+            response = await self._transport.carry(self._base_url, request, self._timeout, leaving=attempt.leave)
         except STOPPED:
             attempt.requests.remove(note)
             raise
@@ -258,9 +252,6 @@ class Client:
             attempt.micros += took
             self._give_place()
         note["status"] = response.status
-        if response.status not in SUCCESS:
-            answer = response.body[:_READ_BYTES].decode("utf-8", "replace")
-            note["answer"] = self._redaction.text(answer)[:_SHOWN]
         return response
 
     async def _place(self) -> None:

@@ -58,7 +58,8 @@ class Lean:
             message = encode(origin, request)
         except ValueError as error:
             raise Rejected(f"the request cannot be sent: {error}", loggable=True) from None
-        answer = Answer(to_head=request.method == "HEAD")
+        answer = Answer()
+        answer.to_head = request.method == "HEAD"
         connection = None
         try:
             with Limit(self._patiences.of(seconds)):
@@ -73,8 +74,8 @@ class Lean:
         finally:
             if connection is not None:
                 self._put_back(origin, connection)
-        for name in SECRET_HEADERS & answer.headers.keys():
-            del answer.headers[name]
+        if not SECRET_HEADERS.isdisjoint(answer.headers):
+            answer.headers = {name: value for name, value in answer.headers.items() if name not in SECRET_HEADERS}
         return Response(status=answer.status, headers=answer.headers, body=answer.body)
 
     async def close(self) -> None:

@@ -44,14 +44,6 @@ class DeliveryTools:
     counters: Counters = field(default_factory=Counters)
     spans: Spans | None = None
 
-    def attempted(self, row: OutboxRow, outcome: str, micros: int, began: int) -> None:
-        """A try ended; its requests took so many `micros`, and all of it since `began`."""
-        account = row.ref.account
-        self.counters.attempts[account, outcome] += 1
-        self.counters.attempt_seconds[account].add(max(0, micros) / SECOND)  # the clock may have been set back
-        if self.spans is not None:
-            self.spans.attempted(row, outcome, began, self.clock.now())
-
 
 class Outcomes:
     """Writes down the outcome of one account's messages, however long the store takes to come back."""
@@ -62,6 +54,14 @@ class Outcomes:
         self._store = tools.store
         self._clock = tools.clock
         self._counters = tools.counters
+        self._spans = tools.spans
+
+    def attempted(self, row: OutboxRow, outcome: str, micros: int, began: int) -> None:
+        """A try ended; its requests took so many `micros`, and all of it since `began`."""
+        self._counters.attempts[self._account, outcome] += 1
+        self._counters.attempt_seconds[self._account].add(max(0, micros) / SECOND)  # the clock may have been set back
+        if self._spans is not None:
+            self._spans.attempted(row, outcome, began, self._clock.now())
 
     async def sent(self, row: OutboxRow, sent: Sent, exchange: bytes) -> None:
         """The provider took the message."""
@@ -78,7 +78,7 @@ class Outcomes:
         )
         await self._record(self._store.settle_delivery, settled)
         self._counters.ended(self._account, SENT, dead=False)
-        log.debug("message_sent", account=row.ref.account, thread=row.thread_id, key=row.key, attempt=row.attempt)
+        log.debug("message_sent", account=self._account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(
         self,

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from bridge.engine.counters import SENT
 from bridge.engine.delivery.blame import Blame, blame_of
@@ -27,7 +26,7 @@ from bridge.store.people.identities import addressee_of
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Coroutine
 
     from bridge.config.accounts import Account
     from bridge.engine.delivery.client import Client
@@ -44,6 +43,23 @@ class _Wait:
 
     since: int
     failures: int = 0
+
+
+class Departure(Attempt):
+    """An attempt of a message of the outbox."""
+
+    claimed = False
+    """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
+
+    def __init__(self, worker: DeliveryWorker, row: OutboxRow) -> None:
+        """Nothing has left."""
+        self.requests = []
+        self._worker = worker
+        self._row = row
+
+    def leave(self) -> Coroutine[Any, Any, None]:
+        """See Attempt."""
+        return self._worker.look(self._row, self)
 
 
 class DeliveryWorker:
@@ -126,9 +142,11 @@ class DeliveryWorker:
         ended = True
         self._pause.take(row.id)
         try:
-            again = await self._begin(
-                changed(row, available_at=0) if row.available_at else row
-            )  # what it waited for is over
+            again = await self._try(row) if self._is_usual(row) else row
+            if again is row:  # its thread does not stand as usual either
+                again = await self._begin(
+                    changed(row, available_at=0) if row.available_at else row
+                )  # what it waited for is over
             ended = again is None
         except ClaimLost:
             raise
@@ -140,6 +158,18 @@ class DeliveryWorker:
                 self._waits.pop(row.id, None)
             self._pause.leave(row.id)
         return again
+
+    def _is_usual(self, row: OutboxRow) -> bool:
+        """Whether one look at its thread is enough, the last one: nothing is known that might hold the message."""
+        return (
+            row.attempt == 1
+            and not row.available_at
+            and not row.claimed
+            and not self._at_most_once
+            and not self._pause.reason
+            and row.id not in self._waits
+            and row.id not in self._suspects
+        )
 
     async def _begin(self, row: OutboxRow) -> OutboxRow | None:
         if (row.attempt > 1 or row.id in self._waits) and not await self._is_open(row):
@@ -177,8 +207,10 @@ class DeliveryWorker:
             reason = unfit.reason + (MAY_BE_OUT if row.unanswered else "")
             await self._outcomes.end(row, unfit.state, reason=reason, bar=unfit.bar)
 
-    async def _look(self, row: OutboxRow, attempt: Attempt) -> None:
+    async def look(self, row: OutboxRow, attempt: Departure) -> None:
         """After the last wait, right before the bytes leave: may the message still leave, and as it is?"""
+        if attempt.left:
+            return
         if self._at_most_once:
             attempt.claimed = True
             await self._tools.store.claim_delivery(row.id, self._tools.clock.now())
@@ -186,6 +218,7 @@ class DeliveryWorker:
         is_same = ready is row or (not isinstance(ready, Unfit) and ready.message == row.message)
         if not is_same or not self._pause.admits(row.id):
             raise Withheld
+        attempt.left = True
 
     async def _is_open(self, row: OutboxRow) -> bool:
         """Whether a message that waited is still to be sent: a status may have told its outcome meanwhile."""
@@ -196,10 +229,23 @@ class DeliveryWorker:
         """Send, and write down the outcome; until both are done the next start suspects the message."""
         self._tools.store.mark("out", row.id, running=True)
         written = True
-        attempt = Attempt()
-        attempt.look = partial(self._look, row, attempt)
+        attempt = Departure(self, row)
+        thread, address = addressee_of(row)
+        outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
+        judged, began = self._pause.judged, self._tools.clock.now()
         try:
-            return await self._send(row, attempt)
+            try:
+                sent = await self.client.send(outbound, attempt)
+            except Withheld:
+                if attempt.claimed:
+                    await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
+                return row  # and looked at anew, at once
+            except SendError as error:
+                self._outcomes.attempted(row, _outcome(error).value, attempt.micros, began)
+                return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
+            self._outcomes.attempted(row, SENT, attempt.micros, began)
+            self._pause.prove(row.id)
+            await self._outcomes.sent(row, sent, attempt.encode())
         except asyncio.CancelledError:
             written = not attempt.left
             if written and attempt.claimed:  # nothing left yet: the claim is void
@@ -209,26 +255,8 @@ class DeliveryWorker:
             written = False
             raise
         finally:
-            attempt.look = None  # else each attempt is a cycle, which waits for the collector with its message
             if written:
                 self._tools.store.mark("out", row.id, running=False)
-
-    async def _send(self, row: OutboxRow, attempt: Attempt) -> OutboxRow | None:
-        thread, address = addressee_of(row)
-        outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
-        judged, began = self._pause.judged, self._tools.clock.now()
-        try:
-            sent = await self.client.send(outbound, attempt)
-        except Withheld:
-            if attempt.claimed:
-                await self._outcomes.retry(row, self._tools.clock.now(), None, "withheld before it left")
-            return row  # and looked at anew, at once
-        except SendError as error:
-            self._tools.attempted(row, _outcome(error).value, attempt.micros, began)
-            return await self._failed(row, error, attempt.encode(), proven=self._pause.judged > judged)
-        self._tools.attempted(row, SENT, attempt.micros, began)
-        self._pause.prove(row.id)
-        await self._outcomes.sent(row, sent, attempt.encode())
         return None
 
     async def _failed(self, row: OutboxRow, error: SendError, exchange: bytes, *, proven: bool) -> OutboxRow | None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Final
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bridge.errors import Rejected
 from bridge.providers.fields import BaseUrl, Secret
 from bridge.providers.konnek import inbound, wire
 from bridge.providers.konnek.outbound import ANY_CHANNEL, CAPABILITIES, place_of, send, send_path
@@ -84,10 +83,7 @@ class Konnek:
 
     def send(self, outbound: Outbound, credential: Credential | None) -> Sending:  # noqa: ARG002 - the port's signature
         """One POST to the thread's channel. Raises a SendError, Rejected for a channel the account does not have."""
-        channel = outbound.thread.channel
-        if channel not in self._paths:
-            raise Rejected(f"{channel} is none of the account's channels")
-        return (yield from send(outbound, self._paths[channel], self._headers))
+        return send(outbound, self._paths.get(outbound.thread.channel), self._headers)
 
     def place_of(self, to: str, channel: str | None) -> Place:
         """The conversation with a username; on WhatsApp that is a phone number. Raises ValueError."""

@@ -19,7 +19,7 @@ from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
 from bridge.strict_json import trimmed
-from bridge.units import SECOND, moment
+from bridge.units import SECOND, stamp
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,12 +88,15 @@ def place_of(to: str, channel: str | None, channels: Sequence[str]) -> Place:
     return Place(channel=channel, conversation_id=phone[1:], phone=phone, identities=(("phone", phone),))
 
 
-def send(outbound: Outbound, path: str, headers: Mapping[str, str]) -> Sending:
+def send(outbound: Outbound, path: str | None, headers: Mapping[str, str]) -> Sending:
     """The one request that sends a message: `path` ends in the client id, `headers` hold the credentials.
 
     Raises:
-        Rejected, NotSent, OutcomeUnknown: see `outcome`; Rejected before any request for what has no form here.
+        Rejected, NotSent, OutcomeUnknown: see `outcome`; Rejected before any request for what has no form here, and
+        for a channel that the account does not have: it has no `path`.
     """
+    if path is None:
+        raise Rejected(f"{outbound.thread.channel} is none of the account's channels")
     message = outbound.message
     told = _content(message)
     if message.reply_to:
@@ -101,7 +104,7 @@ def send(outbound: Outbound, path: str, headers: Mapping[str, str]) -> Sending:
     if token := outbound.address.get("reply_token"):
         told["reply_token"] = token
     try:
-        body = trimmed(orjson.dumps({**told, **_envelope(outbound)}))
+        body = trimmed(orjson.dumps(told | _envelope(outbound)))
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=path, headers=headers, body=body)
@@ -115,12 +118,12 @@ def send_path(channel: str, client_id: str) -> str:
 
 def _envelope(outbound: Outbound) -> dict[str, Any]:
     """What every request says. The page's table calls the time `timestamp`, its sample `timestampt`: both go out."""
-    stamp = moment(outbound.created_at).isoformat(timespec="microseconds")
+    created = stamp(outbound.created_at)
     return {
         "id": outbound.key,
         "times": outbound.created_at // SECOND,
-        "timestamp": stamp,
-        "timestampt": stamp,
+        "timestamp": created,
+        "timestampt": created,
         "recipient": outbound.thread.conversation_id,
     }
 

@@ -217,3 +217,15 @@ def test_a_request_is_one_request_or_refused(
     assert all(b":" in line and not set(line) & {0, 10, 13} for line in lines)
     assert len({line.partition(b":")[0].lower() for line in lines}) == len(lines)
     assert sum(line.lower().startswith(b"host:") for line in lines) == 1
+
+
+def test_a_line_that_came_before_is_refused_as_it_was() -> None:
+    """What is remembered of a line are its name and value, and never that it was let through."""
+    for line, why in ((b"A: \x01", "control"), (b"A b: c", "no name"), (b"A: " + b"b" * 8_190, "8 KiB")):
+        for _ in range(2):
+            with pytest.raises(Malformed, match=why):
+                Answer().feed(b"HTTP/1.1 200 OK\r\nX: y\r\n%b\r\nContent-Length: 0\r\n\r\n" % line)
+    for length in (3, 3, 2):
+        answer = Answer()
+        assert answer.feed(b"HTTP/1.1 200 OK\r\nX: y\r\nContent-Length: %d\r\n\r\n%b" % (length, b"abc"[:length]))
+        assert answer.headers == {"x": "y", "content-length": str(length)}

@@ -285,11 +285,12 @@ async def test_an_account_waits_for_its_own_connections_and_for_no_others(transp
 async def test_what_is_withheld_when_the_connection_is_there_does_not_leave(
     transport: Transport, why: Exception
 ) -> None:
-    async def withhold() -> None:
-        raise why
+    class Withholding(Attempt):
+        async def leave(self) -> None:
+            raise why
 
     async with gateway(response(b"ok")) as provider:
-        client, attempt = client_of(Plain(provider.url), transport), Attempt(look=withhold)
+        client, attempt = client_of(Plain(provider.url), transport), Withholding()
         with pytest.raises(type(why)):
             await client.send(SENT, attempt)
         assert (provider.requests, attempt.requests, attempt.left) == ([], [], False)
