@@ -351,6 +351,10 @@ def speaks_for_us(event: Event | None) -> bool:
     return isinstance(event, _FROM_US) and event.human
 
 
+_BACKSLASH: Final = ord("\\")
+"""A number is searched for at once; to find that bytes are none takes an exception."""
+
+
 def encode_event(event: Event) -> bytes:
     """The event without its raw webhook, as JSON in UTF-8.
 
@@ -361,7 +365,7 @@ def encode_event(event: Event) -> bytes:
         data = trimmed(orjson.dumps(_STORED[type(event)](event)))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"not storable: {error}") from None
-    if b"\\" in data and rb"\u0000" in data and "\0" in _texts(event):
+    if _BACKSLASH in data and rb"\u0000" in data and "\0" in _texts(event):
         raise ValueError("not storable: a text holds a NUL character")
     return data
 
