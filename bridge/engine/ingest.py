@@ -25,7 +25,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bridge.events import GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
+from bridge.events import FROM_CONTACT, GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of, log
 from bridge.store.admission import OWN_KEYS
 from bridge.store.lifecycle import OPEN, QUARANTINED, InboxState
@@ -35,6 +35,7 @@ from bridge.store.records import CONFLICT, STORED, Arrival
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.events import Event
     from bridge.providers.optional import Polled
     from bridge.providers.port import Inbound, Provider
 
@@ -151,11 +152,7 @@ def _arrival(
         identities = _identities(inbound)
     except (TypeError, ValueError) as error:
         return quarantined(account, webhook, str(error))
-    state, reason = OPEN, ""
-    if isinstance(event, Unrecognised) and not wants(event.tag):
-        state, reason = QUARANTINED, f"an event of the unknown kind {event.type!r}"
-    elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
-        state = InboxState.DONE
+    state, reason = (OPEN, "") if isinstance(event, FROM_CONTACT) else _beginning(event, wants)
     if ref is None and not isinstance(event, Status):
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
@@ -175,6 +172,15 @@ def _arrival(
         identities=identities,
         fetches=fetches and isinstance(event, Message) and event.media is not None and bool(event.media.url),
     )
+
+
+def _beginning(event: Event, wants: Callable[[str], bool]) -> tuple[InboxState, str]:
+    """The state that an event begins in, and why."""
+    if isinstance(event, Unrecognised) and not wants(event.tag):
+        return QUARANTINED, f"an event of the unknown kind {event.type!r}"
+    if isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
+        return InboxState.DONE, ""
+    return OPEN, ""
 
 
 def _identities(inbound: Inbound) -> bytes:

@@ -61,13 +61,13 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
     key = _identity(message, "id", "message.id")
     contact, named = _known(channel, username, text(sender, "name"), text(sender, "avatar"))
     at = happened_at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
-    token = text(webhook.json, "reply_token") or text(message, "reply_token")
+    token = _around(webhook, message, "reply_token")
     about = {
         "id": key,
         "contact": contact,
         "at": at,
         "raw": webhook.json,
-        "reply_to": text(webhook.json, "reply_id") or text(message, "reply_id") or None,
+        "reply_to": _around(webhook, message, "reply_id") or None,
     }
     return Inbound(
         key=key,
@@ -78,6 +78,15 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         with_person=wire.with_person(session) if (session := wire.struct(webhook.json.get("session"))) else None,
         identities=_identities(named, sender),
     )
+
+
+def _around(webhook: Webhook, message: Struct, name: str) -> str:
+    """A text beside the message, or in it."""
+    for values in (webhook.json, message):
+        found = values.get(name)
+        if found and isinstance(found, str):
+            return found
+    return ""
 
 
 def _identities(named: Identities, sender: Struct) -> Identities:
