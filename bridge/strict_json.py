@@ -71,8 +71,11 @@ def not_json(value: object, path: str, depth: int = 0, *, exact: bool = False) -
 
 
 def trimmed(data: bytes) -> bytes:
-    """JSON that orjson wrote and that is kept for a while, in as many bytes as it has: orjson leaves room for 4,096."""
-    return bytes(memoryview(data))
+    """JSON that orjson wrote and that is kept for a while, in as many bytes as it has: orjson leaves room for 4,096.
+
+    A format copies in a quarter of the instructions of a memoryview; a slice of all would be no copy.
+    """
+    return b"%b" % data
 
 
 def has_nul(value: object) -> bool:

@@ -13,6 +13,7 @@ from typing import Final
 
 SECOND: Final = 1_000_000
 """One second in microseconds, the unit of every stored time."""
+_MICROSECOND: Final = timedelta(microseconds=1)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)?")
 _LANGUAGE: Final = re.compile(r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8}){0,3}")
@@ -40,7 +41,7 @@ def language_tag(text: str) -> str | None:
 
 def moment(micros: int) -> datetime:
     """Stored microseconds as an aware datetime."""
-    return _EPOCH + timedelta(microseconds=micros)
+    return _EPOCH + micros * _MICROSECOND  # to make a timedelta of a number takes twice as long
 
 
 def stamp(micros: int) -> str:

@@ -7,19 +7,19 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from bridge.planning.plan import Bar
-from bridge.store.lifecycle import InboxState, Outcome
+from bridge.store import lifecycle, records
+from bridge.store.lifecycle import Outcome
 from bridge.store.measures import Histogram
-from bridge.store.records import Receipt
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
-    from bridge.store.records import Arrival
+    from bridge.store.records import Arrival, Receipt
 
 OTHER: Final = "other"
 """In the place of a name that no configuration holds: what a peer makes up is no label."""
 QUARANTINED: Final = "quarantined"
-STORED: Final = Receipt.STORED.value
+STORED: Final = records.STORED.value
 SENT: Final = Outcome.SENT.value
 """Plain texts for what happens most: the members of an enum cost more as keys."""
 
@@ -61,18 +61,20 @@ class Counters:
         """A webhook is answered; a `name` that is not `known` is the peer's own word."""
         self.webhooks[name if known else OTHER, status] += 1
 
-    def arrived(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> None:
-        """Events came from outside, and this became of them."""
+    def arrived(self, arrivals: Sequence[Arrival], receipts: Sequence[Receipt]) -> bool:
+        """Events came from outside, and this became of them; whether all are stored, and wait for no person."""
+        is_usual = True
         for arrival, receipt in zip(arrivals, receipts, strict=True):
-            channel = arrival.ref.channel if arrival.ref is not None else OTHER
-            if channel not in self._channels.get(arrival.account, ()):
-                channel = OTHER
-            if receipt is not Receipt.STORED:
-                became = receipt.value
-            else:
-                became = QUARANTINED if arrival.state is InboxState.QUARANTINED else STORED
-            kind = OTHER if arrival.event is None else arrival.event.tag
-            self.events[arrival.account, channel, kind, became] += 1
+            account, ref, event = arrival.account, arrival.ref, arrival.event
+            channel = OTHER
+            if ref is not None and ref.channel in self._channels.get(account, ()):
+                channel = ref.channel
+            became = STORED
+            if receipt is not records.STORED or arrival.state is lifecycle.QUARANTINED:
+                is_usual = False
+                became = QUARANTINED if receipt is records.STORED else receipt.value
+            self.events[account, channel, OTHER if event is None else event.tag, became] += 1
+        return is_usual
 
     def ended(self, account: str, outcome: str, *, dead: bool) -> None:
         """A message is sent, or never will be."""

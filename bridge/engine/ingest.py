@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from bridge.config.load import Config
     from bridge.routing.router import Router
     from bridge.store.looks import DeadLetter
-    from bridge.store.records import Arrival
+    from bridge.store.records import Arrival, Receipt
 
 import hashlib
 import json
@@ -25,16 +25,17 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from bridge.events import GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
+from bridge.events import FROM_CONTACT, GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of, log
 from bridge.store.admission import OWN_KEYS
-from bridge.store.lifecycle import InboxState
+from bridge.store.lifecycle import OPEN, QUARANTINED, InboxState
 from bridge.store.people.identities import encode_identities
-from bridge.store.records import Arrival, Receipt
+from bridge.store.records import CONFLICT, STORED, Arrival
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from bridge.events import Event
     from bridge.providers.optional import Polled
     from bridge.providers.port import Inbound, Provider
 
@@ -100,7 +101,7 @@ def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
         event=None,
         encoded=b"",
         raw=webhook.body,
-        state=InboxState.QUARANTINED,
+        state=QUARANTINED,
         channel=webhook.channel,
         reason=_shown(reason),
         received_at=webhook.received_at,
@@ -108,18 +109,18 @@ def quarantined(account: str, webhook: Webhook, reason: str) -> Arrival:
 
 
 def log_quarantine(
-    arrivals: Sequence[Arrival], receipts: Sequence[Receipt], peer: Callable[[], str | None] = lambda: None
+    arrivals: Sequence[Arrival], receipts: Sequence[Receipt], peer: Callable[[], str | None] | None = None
 ) -> None:
     """A line for each arrival that is in quarantine from now on; `peer` names who brought it."""
     for arrival, receipt in zip(arrivals, receipts, strict=True):
-        if receipt is Receipt.CONFLICT:
+        if receipt is CONFLICT:
             reason = "its event key is known with another content"
-        elif arrival.state is InboxState.QUARANTINED and receipt is Receipt.STORED:
+        elif arrival.state is QUARANTINED and receipt is STORED:
             reason = "not understood; the dead letter has the reason"
         else:
             continue
         about = {"account": arrival.account, "event_key": arrival.key, "status": _TAKEN, "reason": reason}
-        log.warning("webhook_quarantined", **about, **({"peer": name} if (name := peer()) else {}))
+        log.warning("webhook_quarantined", **about, **({"peer": name} if (name := peer and peer()) else {}))
 
 
 def _shown(reason: str) -> str:
@@ -151,11 +152,7 @@ def _arrival(
         identities = _identities(inbound)
     except (TypeError, ValueError) as error:
         return quarantined(account, webhook, str(error))
-    state, reason = InboxState.OPEN, ""
-    if isinstance(event, Unrecognised) and not wants(event.tag):
-        state, reason = InboxState.QUARANTINED, f"an event of the unknown kind {event.type!r}"
-    elif isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
-        state = InboxState.DONE
+    state, reason = (OPEN, "") if isinstance(event, FROM_CONTACT) else _beginning(event, wants)
     if ref is None and not isinstance(event, Status):
         return quarantined(account, webhook, "the conversation is not named")
     return Arrival(
@@ -175,6 +172,15 @@ def _arrival(
         identities=identities,
         fetches=fetches and isinstance(event, Message) and event.media is not None and bool(event.media.url),
     )
+
+
+def _beginning(event: Event, wants: Callable[[str], bool]) -> tuple[InboxState, str]:
+    """The state that an event begins in, and why."""
+    if isinstance(event, Unrecognised) and not wants(event.tag):
+        return QUARANTINED, f"an event of the unknown kind {event.type!r}"
+    if isinstance(event, _RECORDED) and not wants(event.tag) and not (isinstance(event, Echo) and event.human):
+        return InboxState.DONE, ""
+    return OPEN, ""
 
 
 def _identities(inbound: Inbound) -> bytes:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from bridge.errors import KeyTaken, ThreadMoved
 from bridge.events import Handoff, Job, Merged, Returned, Send, Signal, Status, Timer, Unmerged
 from bridge.frozen import changed, dataclass
-from bridge.store.lifecycle import InboxState
-from bridge.store.records import Receipt
+from bridge.store.lifecycle import OPEN, QUARANTINED, InboxState
+from bridge.store.records import STORED, Receipt
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ ERASED: Final = _EMPTIED
 """What stands in the place of a content of which not even a digest is left."""
 EARLIER: Final = -1
 """The unit of an event that was stored before all units at hand."""
+
+_UNDER_WAY: Final = (OPEN, InboxState.EARLY)
 
 Key = tuple[str, str]
 """Account and event key."""
@@ -106,7 +108,7 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
         return None, Receipt.REPEATED
     if stored is None:
         known[key] = Known(arrival.encoded, arrival.raw, unit)
-        return arrival, Receipt.STORED
+        return arrival, STORED
     if is_repeated(stored, arrival, unit):
         return None, Receipt.REPEATED
     own_key = conflict_key(arrival)
@@ -114,7 +116,7 @@ def admit(known: dict[Key, Known], arrival: Arrival, unit: int) -> tuple[Arrival
         return None, Receipt.CONFLICT
     known[arrival.account, own_key] = Known(arrival.encoded, arrival.raw, unit)
     reason = f"the event key {arrival.key} is known with another content"
-    return changed(arrival, key=own_key, state=InboxState.QUARANTINED, reason=reason), Receipt.CONFLICT
+    return changed(arrival, key=own_key, state=QUARANTINED, reason=reason), Receipt.CONFLICT
 
 
 def _has_former_key(known: Mapping[Key, Known], arrival: Arrival, unit: int) -> bool:
@@ -155,14 +157,14 @@ def conflict_key(arrival: Arrival) -> str:
 
 def joins_message(arrival: Arrival) -> bool:
     """Whether an arrival speaks of a message, and belongs in the thread of that."""
-    return arrival.state is not InboxState.QUARANTINED and isinstance(arrival.event, Status)
+    return arrival.state is not QUARANTINED and isinstance(arrival.event, Status)
 
 
 def wants_turn(state: InboxState, event: Event | None, thread_id: int | None) -> bool:
     """Whether an event that begins in `state` goes to the engine at once."""
-    return state is InboxState.OPEN and event is not None and thread_id is not None
+    return state is OPEN and event is not None and thread_id is not None
 
 
 def done_at(state: InboxState, received_at: int) -> int | None:
     """When an event that begins in `state` is over: at its arrival, unless something is still to happen to it."""
-    return None if state in {InboxState.OPEN, InboxState.EARLY} else received_at
+    return None if state in _UNDER_WAY else received_at

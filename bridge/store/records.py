@@ -137,6 +137,10 @@ class Receipt(StrEnum):
     """The key is known with another content: the first one counts, this one is quarantined."""
 
 
+STORED: Final = Receipt.STORED
+CONFLICT: Final = Receipt.CONFLICT
+
+
 READ_BYTES: Final = 1 << 20
 """A read of rows of work ends with the row that makes it so large: they take several times that in memory."""
 

@@ -21,7 +21,7 @@ from bridge.events import (
     takes_over,
 )
 from bridge.frozen import changed
-from bridge.store.lifecycle import HOLDS, HoldMove, HoldState, InboxMove, InboxState
+from bridge.store.lifecycle import HOLDS, OPEN, HoldMove, HoldState, InboxMove, InboxState
 
 if TYPE_CHECKING:
     from bridge.events import Event
@@ -46,7 +46,7 @@ def gateway_news(arrival: Arrival, thread: ThreadRow) -> Arrival | None:
     That a person has it is news also after it was returned here. That the bot has it is news only after the gateway
     said otherwise: it cannot know of a handoff on this side.
     """
-    if arrival.with_person is None or arrival.event is None or arrival.state is not InboxState.OPEN:
+    if arrival.with_person is None or arrival.event is None or arrival.state is not OPEN:
         return None
     if not HOLDS.can(thread.hold.state, _told(with_person=arrival.with_person)):
         return None
@@ -65,7 +65,7 @@ def after_news(hold: Hold, *, with_person: bool) -> Hold:
 
 def may_take(event: Event | None, state: InboxState) -> bool:
     """Whether a person may take a thread with an event that is stored in this state; see `is_taken`."""
-    return state is InboxState.OPEN and takes_over(event)
+    return state is OPEN and takes_over(event)
 
 
 def is_taken(event: Event, *, ours: bool | None) -> bool:

@@ -31,11 +31,13 @@ class Intake:
 
     def took(self) -> None:
         """Events were stored."""
-        self._note(fine=True, seconds=FRESH)
+        self._fine = True
+        self._until = asyncio.get_running_loop().time() + FRESH
 
     def failed(self) -> None:
         """Events were not stored."""
-        self._note(fine=False, seconds=AGAIN)
+        self._fine = False
+        self._until = asyncio.get_running_loop().time() + AGAIN
 
     async def takes(self) -> bool:
         """Whether the store takes events."""
@@ -53,7 +55,3 @@ class Intake:
             self.failed()
         else:
             self.took()
-
-    def _note(self, *, fine: bool, seconds: float) -> None:
-        self._fine = fine
-        self._until = asyncio.get_running_loop().time() + seconds

@@ -113,6 +113,11 @@ def whole_body(request: Asked, limit: int) -> bytes:
 def _bounded(request: Asked, body: bytes, limit: int) -> bytes:
     if getattr(request.protocol, "overframed", None) is request.content:
         raise WebhookError(400, "the chunks hold more than the body")
+    return bounded(body, limit)
+
+
+def bounded(body: bytes, limit: int) -> bytes:
+    """A body of at most `limit` bytes. Raises WebhookError 413."""
     if len(body) > limit:
         raise WebhookError(413, f"larger than {limit} bytes")
     return body
@@ -124,10 +129,7 @@ def plain_of(request: Asked, body: bytes, limit: int) -> bytes:
         return body
     if body[: len(_GZIP)] != _GZIP:
         raise WebhookError(400, "the body is not gzip")
-    body = inflate(body, limit)
-    if len(body) > limit:
-        raise WebhookError(413, f"larger than {limit} bytes")
-    return body
+    return bounded(inflate(body, limit), limit)
 
 
 def is_gzip(request: Asked) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from aiohttp import hdrs
@@ -20,7 +21,7 @@ from bridge.strict_json import read_object
 from bridge.web.ack import Acks
 from bridge.web.forgeries import Forgeries
 from bridge.web.intake import Intake
-from bridge.web.limits import check_head, check_line, is_gzip, plain_of, read_raw, whole_body
+from bridge.web.limits import bounded, check_head, check_line, is_gzip, plain_of, read_raw, whole_body
 from bridge.web.refusals import busy, log_refusal, refusal, refusal_bytes
 
 if TYPE_CHECKING:
@@ -145,22 +146,25 @@ class Webhooks:
         return answer
 
     async def _take(self, request: Asked, way: _Way, *, is_known: bool = False) -> None:
-        """Take one webhook; that its head is known tells all about it that does not change."""
+        """Take one webhook. A head that `is_known` was let in before, and came with its whole body now."""
         if self.draining:
             raise busy("shutting down")
-        if not is_known:
+        if is_known:
+            body = bounded(request.content.read_nowait(), self._limit)
+        else:
             self._check(request, way)
-        body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
-        if not self._in_flight.has_room(way.name):
+            body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
+        name, door, in_flight = way.name, way.door, self._in_flight
+        if not in_flight.has_room(name):
             raise busy("too many requests at once")
-        self._in_flight.take(way.name)
+        in_flight.take(name)
         try:
             if not is_known:
                 body = self._proved(request, way, body)
-            assert way.door is not None
-            await self.accept(way.door.account, body, way.channel, request)
+            assert door is not None
+            await self.accept(door.account, body, way.channel, request)
         finally:
-            self._in_flight.give(way.name)
+            in_flight.give(name)
 
     def _check(self, request: Asked, way: _Way) -> None:
         """Refuse by the head whatever can be."""
@@ -204,8 +208,8 @@ class Webhooks:
             if span is not None:
                 span.end(receipts)
         self.intake.took()
-        self._counters.arrived(arrivals, receipts)
-        log_quarantine(arrivals, receipts, lambda: self._peers.named(request) if request is not None else None)
+        if not self._counters.arrived(arrivals, receipts):
+            log_quarantine(arrivals, receipts, None if request is None else partial(self._peers.named, request))
         return receipts
 
     def _refused(self, error: WebhookError, name: str, request: Asked) -> None:

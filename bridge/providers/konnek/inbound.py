@@ -59,21 +59,15 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
     sender = wire.struct(webhook.json.get("from")) or {}
     username = _identity(sender, "username", "from.username")
     key = _identity(message, "id", "message.id")
-    number, named = _known(channel, username)
-    contact = Contact(
-        id=username,
-        name=text(sender, "name"),
-        phone=number,
-        avatar=text(sender, "avatar") or None,
-    )
+    contact, named = _known(channel, username, text(sender, "name"), text(sender, "avatar"))
     at = happened_at(webhook.received_at, message.get("time"), message.get("unix_msg_time"))
-    token = text(webhook.json, "reply_token") or text(message, "reply_token")
+    token = _around(webhook, message, "reply_token")
     about = {
         "id": key,
         "contact": contact,
         "at": at,
         "raw": webhook.json,
-        "reply_to": text(webhook.json, "reply_id") or text(message, "reply_id") or None,
+        "reply_to": _around(webhook, message, "reply_id") or None,
     }
     return Inbound(
         key=key,
@@ -84,6 +78,15 @@ def _said(webhook: Webhook, channel: str, message: Struct) -> Inbound:
         with_person=wire.with_person(session) if (session := wire.struct(webhook.json.get("session"))) else None,
         identities=_identities(named, sender),
     )
+
+
+def _around(webhook: Webhook, message: Struct, name: str) -> str:
+    """A text beside the message, or in it."""
+    for values in (webhook.json, message):
+        found = values.get(name)
+        if found and isinstance(found, str):
+            return found
+    return ""
 
 
 def _identities(named: Identities, sender: Struct) -> Identities:
@@ -99,13 +102,14 @@ def _identities(named: Identities, sender: Struct) -> Identities:
 
 
 @lru_cache(4096)
-def _known(channel: str, username: str) -> tuple[str | None, Identities]:
-    """The phone number and the identities behind a username, which comes again with each message of a contact.
+def _known(channel: str, username: str, name: str = "", avatar: str = "") -> tuple[Contact, Identities]:
+    """The contact and the identities behind a username: the same objects with each message, as long as all is the same.
 
     On WhatsApp the username is the number in international form (inferred from the samples).
     """
     kind, value = named = name_on(channel, username)
-    return value if kind == "phone" else None, identities(named)
+    number = value if kind == "phone" else None
+    return Contact(id=username, name=name, phone=number, avatar=avatar or None), identities(named)
 
 
 def _event(message: Struct, about: dict[str, Any]) -> Event:
@@ -163,7 +167,7 @@ def _fate(webhook: Webhook, channel: str, status: Struct) -> Inbound | None:
     key = f"{message_id}:{value}"
     event = Status(
         id=key,
-        contact=Contact(id=recipient, phone=_known(channel, recipient)[0]),
+        contact=_known(channel, recipient)[0],
         at=happened_at(webhook.received_at, status.get("timestamp") or status.get("timestampt"), status.get("times")),
         raw=webhook.json,
         message_id=message_id,

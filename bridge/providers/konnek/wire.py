@@ -81,12 +81,12 @@ def with_person(session: Mapping[str, Any]) -> bool | None:
 
 def struct(value: object) -> dict[str, Any] | None:
     """An object that holds something; None for whatever is absent, empty, all zeros, or no object at all."""
-    if not value or not isinstance(value, dict):
-        return None
-    return None if all(map(_is_zero, value.values())) else value
+    if value and isinstance(value, dict):
+        for item in value.values():
+            if item and not _is_zero(item):
+                return value
+    return None
 
 
 def _is_zero(value: object) -> bool:
-    if not value or value == ZERO_TIME:
-        return True
-    return isinstance(value, dict) and all(map(_is_zero, value.values()))
+    return value == ZERO_TIME or (isinstance(value, dict) and struct(value) is None)
