@@ -305,7 +305,8 @@ class Dispatcher:
         self._interruptions.forget(batch)
         if len(batch.rows) > 1:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
-        log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
+        if log.has_debug():
+            log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
     async def _failed(
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
