@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from operator import attrgetter
 from pathlib import Path  # noqa: TC003 - the same
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias, TypeGuard, get_args
 
@@ -284,6 +283,7 @@ MEDIA_TYPES: Final = (Image, Video, Audio, Voice, Document)
 MESSAGE_TYPES: Final[Mapping[str, type[Outgoing]]] = {
     cls.kind: cls for cls in (Text, Image, Video, Audio, Voice, Document, Location, Buttons, Menu, Template, Cards, Raw)
 }
+_FIELDS: Final = {kind: ("kind", *(own.name for own in fields(cls))) for kind, cls in MESSAGE_TYPES.items()}
 
 
 def choices_of(message: Outgoing) -> list[Button]:
@@ -345,18 +345,17 @@ _REASONS: Final = {"missing": "missing", "unexpected_keyword_argument": "unknown
 
 def is_plain_text(message: Outgoing) -> TypeGuard[Text]:
     """Whether a message is a text and nothing else, as most are: all of its other fields are unset."""
-    return type(message) is Text and _more_of(message) == _NO_MORE
-
-
-_more_of: Final = attrgetter(*(own.name for own in fields(Text) if own.name != "text"))
-_NO_MORE: Final = tuple(own.default for own in fields(Text) if own.name != "text")
-_FIELDS: Final = {kind: ("kind", *(own.name for own in fields(cls))) for kind, cls in MESSAGE_TYPES.items()}
+    if type(message) is not Text or message.format or message.reply_to or message.tag or message.fallback:
+        return False
+    return message.at is None and message.expires is None
 
 
 def _as_json(message: Outgoing) -> dict[str, Any]:
+    if is_plain_text(message):
+        return {"kind": "text", "text": message.text}
     return {
         name: _WRITTEN[name](value) if name in _WRITTEN else value
-        for name in (("kind", "text") if is_plain_text(message) else _FIELDS[message.kind])
+        for name in _FIELDS[message.kind]
         if (value := getattr(message, name)) is not None
         and (value or name == "payload" or value not in ("", (), [], {}))
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import datetime, timedelta
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from bridge.errors import HandlerError
@@ -35,10 +34,11 @@ class Effects:
     handoff: str | None = None
     """The note to the person who takes over; None: the bot keeps the thread."""
 
-    @property
     def is_plain(self) -> bool:
         """Whether all that it does is to say plain texts in its own thread, as nearly always."""
-        if any(_more_of(self)) or self.opts_out is not None or self.handoff is not None:
+        if self.laters or self.cancelled or self.sends or self.statements:
+            return False
+        if self.opts_out is not None or self.handoff is not None:
             return False
         return all(map(is_plain_text, self.replies))
 
@@ -46,9 +46,6 @@ class Effects:
         """Cancel the timers of a name, also those that the turn itself sets."""
         self.laters = [later for later in self.laters if later.name != name]
         self.cancelled.append(name)
-
-
-_more_of: Final = attrgetter("laters", "cancelled", "sends", "statements")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

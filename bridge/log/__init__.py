@@ -89,8 +89,12 @@ class _Log:
 
     def debug(self, action: str, **fields: object) -> None:
         """The lines of every message, which nearly nobody wants: left out before a logger is looked for."""
-        if structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG:
+        if self.has_debug():
             self.__getattr__("debug")(action, **fields)
+
+    def has_debug(self) -> bool:
+        """Whether somebody wants such lines: to name the fields of one takes longer than to ask."""
+        return structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what structlog's loggers have
         if not structlog.is_configured():

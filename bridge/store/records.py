@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import field, fields
+from dataclasses import field
 from enum import StrEnum
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from bridge.events import FROM_CONTACT
@@ -292,7 +291,11 @@ class TurnCommit:
     @property
     def is_plain(self) -> bool:
         """Whether the turn answers one event of a contact with messages, and does nothing else: nearly all do so."""
-        return isinstance(self.row.event, FROM_CONTACT) and self.opts_out is None and not any(_more_of(self))
+        if self.others or self.timers or self.cancelled or self.steps or self.sends or self.statements or self.media:
+            return False
+        if self.holds or self.returns or self.restarts or self.silences or self.dead:
+            return False
+        return self.person is None and self.opts_out is None and isinstance(self.row.event, FROM_CONTACT)
 
     @property
     def move(self) -> InboxMove:
@@ -300,11 +303,6 @@ class TurnCommit:
         if self.dead:
             return InboxMove.GIVEN_UP
         return InboxMove.KEPT if self.holds else InboxMove.ANSWERED
-
-
-_PLAIN: Final = frozenset({"row", "thread", "was_held", "sayings", "opts_out", "at"})
-_more_of: Final = attrgetter(*(own.name for own in fields(TurnCommit) if own.name not in _PLAIN))
-"""What a plain turn has nothing of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

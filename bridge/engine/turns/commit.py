@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from bridge.engine.turns.consent import Quiet
     from bridge.engine.turns.reaching import Reach
     from bridge.engine.turns.signing import LongKeys, Signer
+    from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Plan
     from bridge.routing.handlers import Handler
@@ -94,7 +95,7 @@ class CommitBuilder:
         The turn is closed. Before, its files are kept, and the people whom it writes to are found. Raises StoreError.
         """
         effects, files = draft.effects, _NO_FILES
-        is_plain = effects.is_plain
+        is_plain = effects.is_plain()
         try:
             if not is_plain:
                 await self._reach.settle(effects)
@@ -127,7 +128,10 @@ class CommitBuilder:
         check_size(effects.replies)
         capabilities = self._accounts[row.ref.account].provider.capabilities(row.ref.channel)
         last_heard, heard = _heard(thread, events)
-        replies, long_keys = self._signer.seal(effects.replies, thread.ref, capabilities.button_key, now)
+        replies: Sequence[Outgoing] = effects.replies
+        long_keys = NO_KEYS
+        if not is_plain:
+            replies, long_keys = self._signer.seal(replies, thread.ref, capabilities.button_key, now)
         plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
         if draft.whom is not None and (draft.begun or handler is None or not handler.options.anybody):
             plans = [_offered(planned, draft.whom) for planned in plans]

@@ -252,14 +252,14 @@ class Dispatcher:
 
     async def _turn(self, row: InboxRow, batch: Batch, thread: ThreadRow) -> InboxRow | None:
         """Run the turn of a batch, and commit it."""
-        self._meter.begin(row)
-        watch = StoreWatch()
+        now, watch = self._clock.now(), StoreWatch()
+        self._meter.begin(row, now)
         if thread.dialog is not None or any_medium(batch.rows):
             batch = await self.media.enter(batch, watch)
         seconds = batch.options.timeout or self._policy.timeout
         with self._leftovers.turn(batch.rows, seconds) as ticket:
             bounds = Bounds(seconds, self._patiences, self._interruptions.watch(batch), ticket)
-            invocation = self._invocation(batch, thread, watch, bounds)
+            invocation = self._invocation(batch, thread, watch, bounds, now)
             error, match = await invocation.run(), invocation.match
             handler = match.handler if match is not None else None
             fits = error is not None or batch.led_to(handler)
@@ -289,9 +289,9 @@ class Dispatcher:
             log.info("thread_held" if is_held else "thread_returned", thread=thread.id, event_key=row.key)
         return None
 
-    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds) -> Invocation:
+    def _invocation(self, batch: Batch, thread: ThreadRow, watch: StoreWatch, bounds: Bounds, now: int) -> Invocation:
         services = TurnServices(self._store, self._accounts, self._dialogs, batch, self._policy.texts, thread, watch)
-        turn = turn_of(services, self._clock.now())
+        turn = turn_of(services, now)
         return Invocation(turn, draft_of(turn), thread, self._book, self._matcher, self._executor, bounds)
 
     async def _commit(self, batch: Batch, prepared: Prepared) -> None:
@@ -305,7 +305,8 @@ class Dispatcher:
         self._interruptions.forget(batch)
         if len(batch.rows) > 1:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
-        log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
+        if log.has_debug():
+            log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
     async def _failed(
         self, row: InboxRow, batch: Batch, thread: ThreadRow, match: Match | None, error: BaseException
@@ -369,7 +370,8 @@ class Dispatcher:
             return False
         seconds = batch.options.timeout or self._policy.timeout
         ticket = self._leftovers.turn(batch.rows, seconds)
-        invocation = self._invocation(batch, thread, StoreWatch(), Bounds(seconds, self._patiences, None, ticket))
+        bounds = Bounds(seconds, self._patiences, None, ticket)
+        invocation = self._invocation(batch, thread, StoreWatch(), bounds, self._clock.now())
         try:
             with ticket:
                 await invocation.recover(handler, error, match)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bridge.engine.turns.batching import PAGES, Batch, grown, single
+from bridge.engine.turns.judging import is_plain
 from bridge.frozen import changed
 from bridge.store.media import is_medium
 from bridge.store.records import READ_BYTES
@@ -56,7 +57,7 @@ class Gathering:
 
         No rule is asked, so no author's code runs.
         """
-        if self._asks_no_rule(row) and self._judge.is_plain(row.event, thread):
+        if is_plain(row.event, thread) and self._asks_no_rule(row):
             return Batch(rows=(row,))
         return None
 

@@ -31,11 +31,6 @@ class Judge:
         self._signer = signer
         self._clock = clock
 
-    @staticmethod
-    def is_plain(event: Event, thread: ThreadRow) -> bool:
-        """Whether an event means in its thread what it says: words, and no choice that they could name."""
-        return isinstance(event, Message) and not thread.choices
-
     async def judged(self, row: InboxRow) -> InboxRow | None:
         """An event, an echo marked as ours unless a person wrote it; None while that is not known."""
         if not (isinstance(row.event, Echo) and row.event.human):
@@ -56,6 +51,11 @@ class Judge:
             return None
         event = await self._signer.open(_chosen(judged.event, thread), thread)
         return judged if event is judged.event else changed(judged, event=event)
+
+
+def is_plain(event: Event, thread: ThreadRow) -> bool:
+    """Whether an event means in its thread what it says: words, and no choice that they could name."""
+    return isinstance(event, Message) and not thread.choices
 
 
 def _chosen(event: Event, thread: ThreadRow) -> Event:

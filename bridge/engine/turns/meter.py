@@ -25,12 +25,12 @@ class TurnMeter:
         self._running: dict[int, TurnSpan] = {}
         """The trace of each turn, where traces are kept."""
 
-    def begin(self, row: InboxRow) -> None:
-        """The turn of an event begins."""
+    def begin(self, row: InboxRow, now: int) -> None:
+        """The turn of an event begins `now`."""
         if self._spans is not None:
             self.leave(row.thread_id)
             self._running[row.thread_id] = self._spans.turn(row)
-        self._began[row.thread_id] = self._clock.now()
+        self._began[row.thread_id] = now
 
     def end(self, row: InboxRow, outcome: str) -> None:
         """It ended as one of TURN_OUTCOMES says; an event may come to its end without a turn."""

@@ -7,7 +7,6 @@ asserted before, they are kept apart.
 from __future__ import annotations
 
 from dataclasses import replace
-from operator import attrgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
 
 import orjson
@@ -31,7 +30,6 @@ LASTING: Final = frozenset({"id", "user_id"})
 A phone number, an address or a user name may change hands. Two people who have different values of one of these kinds
 are not the same.
 """
-_ADDRESS: Final = attrgetter("address")
 CONVERSATION: Final = ":conversation"
 """In the address of an event or message: the conversation id that it came under, where that is not its thread's own."""
 TAKEN: Final = "the gateway names another person under this conversation's id now"
@@ -64,7 +62,9 @@ def addressed(arrival: Arrival, base: ThreadRow, thread: ThreadRow) -> Arrival:
 
 def address_after(thread: ThreadRow, rows: Sequence[InboxRow]) -> Mapping[str, str]:
     """Where a thread's messages go after a turn: what the last event carried, and the id the contact wrote under."""
-    address = rows[-1].address or next(filter(None, map(_ADDRESS, reversed(rows))), thread.address)
+    address = thread.address
+    for row in rows:
+        address = row.address or address
     if CONVERSATION not in address:
         return address
     for row in reversed(rows):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Final
+from dataclasses import fields, replace
+from typing import Any, Final
 
 import pytest
 
@@ -26,6 +26,17 @@ def turn(*row_ids: int, thread_id: int = 1, version: int = 3, taken_seq: int = 0
     ]
     thread = ThreadRow(id=thread_id, ref=ref, version=version, hold=Hold(taken_seq=taken_seq))
     return TurnCommit(row=rows[-1], others=rows[:-1], thread=thread, at=AT)
+
+
+MORE: Final = {each.name for each in fields(TurnCommit)} - {"row", "thread", "was_held", "sayings", "at"}
+
+
+@pytest.mark.parametrize("name", sorted(MORE))
+def test_a_turn_that_does_anything_beside_answering_is_not_plain(name: str) -> None:
+    plain = turn(1)
+    assert plain.is_plain
+    more: dict[str, Any] = {name: [1]}
+    assert not replace(plain, **more).is_plain
 
 
 NOW: Final = (3, 0)
