@@ -124,13 +124,10 @@ class DeliveryWorker:
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
         ended = True
-        self._pause.take(row.id)
         try:
             again = await self._try(row) if self._is_usual(row) else row
-            if again is row:  # its thread does not stand as usual either
-                again = await self._begin(
-                    changed(row, available_at=0) if row.available_at else row
-                )  # what it waited for is over
+            if again is row:  # unusual, or withheld: now its thread is looked at first
+                again = await self._begin(row)
             ended = again is None
         except ClaimLost:
             raise
@@ -156,6 +153,9 @@ class DeliveryWorker:
         )
 
     async def _begin(self, row: OutboxRow) -> OutboxRow | None:
+        self._pause.take(row.id)
+        if row.available_at:
+            row = changed(row, available_at=0)  # what it waited for is over
         if (row.attempt > 1 or row.id in self._waits) and not await self._is_open(row):
             return None
         if row.attempt == 0:
