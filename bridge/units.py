@@ -47,7 +47,7 @@ def moment(micros: int) -> datetime:
 def stamp(micros: int) -> str:
     """Stored microseconds as RFC 3339 in UTC; `isoformat` takes 18,000 instructions, 1.3 % of a message."""
     seconds, fraction = divmod(micros, SECOND)
-    return f"{_second(seconds)}.{fraction:06}+00:00"
+    return f"{_second(seconds)}.{str(SECOND + fraction)[1:]}+00:00"
 
 
 @lru_cache(maxsize=16)

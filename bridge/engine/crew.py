@@ -74,7 +74,7 @@ class Crew(Generic[T]):
             return None
         rest: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._resting.append(rest)
-        if not self.is_busy:
+        if len(self._tasks) == len(self._resting):
             self._idle.set()
         return await rest
 

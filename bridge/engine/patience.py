@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from bridge.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,33 +70,37 @@ class Patiences:
         return patience
 
 
+@dataclass(slots=True, eq=False)
 class Limit:
     """Raises TimeoutError, after cancelling what is awaited in it, when that takes too long for a patience.
 
     As asyncio.timeout, without a timer of its own.
     """
 
-    __slots__ = ("_cancelling", "_late", "_patience", "_task")
-
-    def __init__(self, patience: Patience) -> None:
-        self._patience = patience
-        self._late = False
+    patience: Patience
+    late: bool = False
+    task: asyncio.Task[Any] | None = None
+    cancelling: int = 0
 
     def __call__(self) -> None:
         """The time is over."""
-        self._late = True
-        self._task.cancel()
+        self.late = True
+        if self.task is not None:
+            self.task.cancel()
 
     def __enter__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._task = task
-        self._cancelling = task.cancelling()
-        self._patience.begin(self)
+        """Wait no longer than the patience from now on."""
+        self.task = asyncio.current_task()
+        assert self.task is not None
+        self.cancelling = self.task.cancelling()
+        self.patience.begin(self)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._patience.end(self)
-        if self._late and self._task.uncancel() <= self._cancelling and kind is asyncio.CancelledError:
+        """Tell a cancellation by the patience from one by others."""
+        self.patience.end(self)
+        if not self.late or self.task is None:
+            return
+        if self.task.uncancel() <= self.cancelling and kind is asyncio.CancelledError:
             raise TimeoutError from error

@@ -131,7 +131,7 @@ class Findings:
     def _guard(self, now: int) -> Iterator[Finding]:
         for source in self._sources.each if self._bounds.guard else ():
             for account in source.accounts:
-                count = source.counters.guard[account, "loop"]
+                count = source.counters.guard.get((account, "loop"), 0)
                 before, at = self._held.get(account, (0, now))
                 self._held[account] = (count, now if count > before else at)
                 if count and now - self._held[account][1] < self._bounds.period * SECOND:

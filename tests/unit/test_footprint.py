@@ -50,12 +50,6 @@ def _members() -> bytes | None:
     return members.encode()
 
 
-def _requests() -> bytes:
-    attempt = Attempt()
-    attempt.requests.append({"path": "/send"})
-    return attempt.encode()
-
-
 def _person() -> bytes:
     return person_of([Known(1, None, b'{"fields":{"name":"Ann"}}')], [Asserted("shop", "phone", "+6281234567890", 1)])
 
@@ -69,7 +63,7 @@ REMEMBERED: Final[dict[str, Callable[[], bytes | None]]] = {
     "journal": lambda: Journal(name="greet", version=1, run="1", arguments=["Ann"]).encode(),
     "event": lambda: encode_event(_HEARD),
     "message": lambda: encode_message(Text("hello")),
-    "requests": _requests,
+    "requests": lambda: Attempt([{"path": "/send"}]).encode(),
 }
 
 

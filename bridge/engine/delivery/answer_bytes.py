@@ -145,8 +145,12 @@ class Answer:
             head = read_head(data[begin:end])
             begin = start = end + 4
             if head.status > _LAST_INTERIM:
-                self._rest = self._framed(head)
-                return self._read(self._rest, data[begin:])
+                data, rest = data[begin:], self._framed(head)
+                if rest == len(data):
+                    self._end(data)
+                    return True
+                self._rest = _Sized(rest) if isinstance(rest, int) else rest
+                return self._read(self._rest, data)
         data = data[begin:]
         if len(data) + self._head_bytes > _HEAD_BYTES:
             raise Malformed("its headers are longer than 64 KiB")
@@ -161,8 +165,8 @@ class Answer:
             raise ConnectionResetError
         self._end(self._rest.body())
 
-    def _framed(self, head: Head) -> _Sized | _Chunked | _UntilClosed:
-        """What tells the end of the body: RFC 9112, 6.3."""
+    def _framed(self, head: Head) -> int | _Chunked | _UntilClosed:
+        """The length of the body, or what tells its end: RFC 9112, 6.3."""
         self.status, self.headers, self.keeps = head.status, head.headers, head.keeps
         length, coding = head.headers.get("content-length"), head.headers.get("transfer-encoding")
         if head.framed_twice or (length is not None and coding is not None):
@@ -171,13 +175,15 @@ class Answer:
         if coding is not None and (coding.lower() != "chunked" or not head.current):
             raise Malformed("it comes in an unknown transfer coding")
         if self.to_head or head.status in _BODILESS:
-            return _Sized(0)
+            return 0
         if coding is not None:
             return _Chunked()
         if size is None:
             self.keeps = False
             return _UntilClosed()
-        return _Sized(size)
+        if size > ANSWER_LIMIT:
+            raise TooLong
+        return size
 
     def _read(self, rest: _Sized | _Chunked | _UntilClosed, data: bytes) -> bool:
         body = rest.feed(data)
@@ -217,8 +223,6 @@ class _Sized:
     has_surplus = False
 
     def __init__(self, length: int) -> None:
-        if length > ANSWER_LIMIT:
-            raise TooLong
         self._left = length
         self._parts: list[bytes] = []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from dataclasses import field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -12,6 +13,7 @@ import orjson
 from bridge.engine.delivery.credentials import Credentials
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
+from bridge.frozen import dataclass
 from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths, ServesMedia
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 
     from bridge.clock import Clock
     from bridge.engine.delivery.credentials import Vault
-    from bridge.engine.delivery.transport import Transport
+    from bridge.engine.delivery.transport import Leaving, Transport
     from bridge.providers.port import AccountSettings, Credential, Outbound, Provider, Request, Response, Sent
     from bridge.store.shares import Use
 
@@ -40,21 +42,25 @@ _READ_BYTES: Final = 16 * 1024
 """Secrets are taken out before the answer is cut, so that no part of one stays."""
 
 
+async def unwatched() -> None:
+    """A request leaves whenever it can."""
+
+
+@dataclass(slots=True)
 class Attempt:
-    """The record of one attempt: no header, no credential, no accepted body."""
+    """The record of one attempt: no header, no credential, no accepted body.
 
-    left = False
+    `leave` is awaited after the last wait, right before the bytes of a request leave; it raises Withheld to stop that.
+    """
+
+    requests: list[dict[str, object]] = field(default_factory=list)
+    leave: Leaving = unwatched
+    left: bool = False
     """Whether bytes of a request may have left."""
-    micros = 0
+    claimed: bool = False
+    """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
+    micros: int = 0
     """How long its requests took, waits before them apart (microseconds)."""
-
-    def __init__(self) -> None:
-        """No request is made yet."""
-        self.requests: list[dict[str, object]] = []
-
-    async def leave(self) -> None:
-        """After the last wait, right before the bytes of a request leave. Raises Withheld to stop the first."""
-        self.left = True
 
     def encode(self) -> bytes:
         """As JSON."""
@@ -186,7 +192,7 @@ class Client:
             request = next(flow)
             while True:
                 try:
-                    is_open = self._limiter.is_open
+                    is_open = self._limiter.is_open()
                     response = await (self._noted if is_open else self._limited)(request, attempt)
                     if response.status not in SUCCESS:
                         self._refused(request, response, attempt, learned=not is_open)

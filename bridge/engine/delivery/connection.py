@@ -31,23 +31,18 @@ class Connection(asyncio.Protocol):
         self._answer: Answer | None = None
         self._whole: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def exchange(self, request: bytes, answer: Answer) -> None:
-        """Write the request, and return once the answer is whole. Raises NotSent or OutcomeUnknown."""
+    def exchange(self, request: bytes, answer: Answer) -> asyncio.Future[None]:
+        """Write the request; what is returned is done once the answer is whole, or raises OutcomeUnknown.
+
+        Whoever awaited it sets `is_spent` anew. Raises NotSent.
+        """
         if not self.is_open:
             raise NotSent("no connection: it was closed meanwhile", away=True, loggable=True)
         self.is_spent = True
         self._answer = answer
         self._whole = self._whole.get_loop().create_future()
         self._transport.write(request)
-        try:
-            await self._whole
-        except TooLong as error:
-            raise OutcomeUnknown(str(error), loggable=True) from None
-        except Malformed as error:
-            raise OutcomeUnknown(f"the answer is no HTTP: {error}", loggable=True) from None
-        except OSError as error:
-            raise OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True) from None
-        self.is_spent = not answer.keeps
+        return self._whole
 
     def is_stale(self) -> bool:
         """Whether its end, or an answer to nothing, waits in its socket."""
@@ -107,5 +102,16 @@ class Connection(asyncio.Protocol):
         if error is None:
             self._whole.set_result(None)
         else:
-            self._whole.set_exception(error)
+            self._whole.set_exception(_unknown(error))
             self._whole.exception()  # asyncio complains of one that nobody reads
+
+
+def _unknown(error: Exception) -> Exception:
+    """What it means that no whole answer came."""
+    if isinstance(error, TooLong):
+        return OutcomeUnknown(str(error), loggable=True)
+    if isinstance(error, Malformed):
+        return OutcomeUnknown(f"the answer is no HTTP: {error}", loggable=True)
+    if isinstance(error, OSError):
+        return OutcomeUnknown(f"the connection broke: {type(error).__name__}", loggable=True)
+    return error

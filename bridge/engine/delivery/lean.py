@@ -67,6 +67,7 @@ class Lean:
                 if leaving is not None:
                     await leaving()
                 await connection.exchange(message, answer)
+                connection.is_spent = not answer.keeps
         except TimeoutError:
             if connection is not None and connection.is_spent:
                 raise OutcomeUnknown("no answer in time", loggable=True) from None

@@ -234,7 +234,6 @@ class Limiter:
             return Slot(self, ())
         return Slot(self, [bucket for bucket in (self._path(request), self._whole) if bucket is not None])
 
-    @property
     def is_open(self) -> bool:
         """Whether a request has its turn at once: the account has no rate, and no pause now."""
         return self._whole is None and self._path_pace is None and not self._held.until()

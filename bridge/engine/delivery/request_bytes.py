@@ -79,7 +79,7 @@ def encode(origin: Origin, request: Request) -> bytes:
     if request.query:
         head = _head(origin, request)
     else:
-        key = (request.method, request.path, body is None, *request.headers.items())
+        key = (request.method, request.path, body is None, *request.headers, *request.headers.values())
         head = origin.heads.get(key, b"")
         if not head:
             if len(origin.heads) >= _HEADS:

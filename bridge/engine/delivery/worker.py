@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 from bridge.engine.counters import SENT
 from bridge.engine.delivery.blame import Blame, blame_of
-from bridge.engine.delivery.client import Attempt, Withheld
+from bridge.engine.delivery.client import Attempt, Withheld, unwatched
 from bridge.engine.delivery.fitness import Unfit, fit
 from bridge.engine.delivery.outcomes import MAY_BE_OUT, Outcomes
 from bridge.engine.delivery.pause import Pause
@@ -26,7 +27,7 @@ from bridge.store.people.identities import addressee_of
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Coroutine
+    from collections.abc import Collection
 
     from bridge.config.accounts import Account
     from bridge.engine.delivery.client import Client
@@ -43,23 +44,6 @@ class _Wait:
 
     since: int
     failures: int = 0
-
-
-class Departure(Attempt):
-    """An attempt of a message of the outbox."""
-
-    claimed = False
-    """Whether it is noted that the message is about to leave, for an account that wants it at most once."""
-
-    def __init__(self, worker: DeliveryWorker, row: OutboxRow) -> None:
-        """Nothing has left."""
-        self.requests = []
-        self._worker = worker
-        self._row = row
-
-    def leave(self) -> Coroutine[Any, Any, None]:
-        """See Attempt."""
-        return self._worker.look(self._row, self)
 
 
 class DeliveryWorker:
@@ -140,13 +124,10 @@ class DeliveryWorker:
     async def work(self, row: OutboxRow) -> OutboxRow | None:
         """Try to send one message."""
         ended = True
-        self._pause.take(row.id)
         try:
             again = await self._try(row) if self._is_usual(row) else row
-            if again is row:  # its thread does not stand as usual either
-                again = await self._begin(
-                    changed(row, available_at=0) if row.available_at else row
-                )  # what it waited for is over
+            if again is row:  # unusual, or withheld: now its thread is looked at first
+                again = await self._begin(row)
             ended = again is None
         except ClaimLost:
             raise
@@ -172,6 +153,9 @@ class DeliveryWorker:
         )
 
     async def _begin(self, row: OutboxRow) -> OutboxRow | None:
+        self._pause.take(row.id)
+        if row.available_at:
+            row = changed(row, available_at=0)  # what it waited for is over
         if (row.attempt > 1 or row.id in self._waits) and not await self._is_open(row):
             return None
         if row.attempt == 0:
@@ -207,7 +191,7 @@ class DeliveryWorker:
             reason = unfit.reason + (MAY_BE_OUT if row.unanswered else "")
             await self._outcomes.end(row, unfit.state, reason=reason, bar=unfit.bar)
 
-    async def look(self, row: OutboxRow, attempt: Departure) -> None:
+    async def _look(self, row: OutboxRow, attempt: Attempt) -> None:
         """After the last wait, right before the bytes leave: may the message still leave, and as it is?"""
         if attempt.left:
             return
@@ -229,7 +213,8 @@ class DeliveryWorker:
         """Send, and write down the outcome; until both are done the next start suspects the message."""
         self._tools.store.mark("out", row.id, running=True)
         written = True
-        attempt = Departure(self, row)
+        attempt = Attempt()
+        attempt.leave = partial(self._look, row, attempt)
         thread, address = addressee_of(row)
         outbound = Outbound(key=row.key, thread=thread, message=row.message, address=address, created_at=row.created_at)
         judged, began = self._pause.judged, self._tools.clock.now()
@@ -255,6 +240,7 @@ class DeliveryWorker:
             written = False
             raise
         finally:
+            attempt.leave = unwatched  # else each attempt is a cycle, which waits for the collector with its message
             if written:
                 self._tools.store.mark("out", row.id, running=False)
         return None

@@ -103,8 +103,9 @@ def send(outbound: Outbound, path: str | None, headers: Mapping[str, str]) -> Se
         told["reply_id"] = message.reply_to
     if token := outbound.address.get("reply_token"):
         told["reply_token"] = token
+    _put_into_envelope(told, outbound)
     try:
-        body = trimmed(orjson.dumps(told | _envelope(outbound)))
+        body = trimmed(orjson.dumps(told))
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=path, headers=headers, body=body)
@@ -116,16 +117,12 @@ def send_path(channel: str, client_id: str) -> str:
     return f"/{quote(channel, safe='')}/send/{quote(client_id, safe='')}"
 
 
-def _envelope(outbound: Outbound) -> dict[str, Any]:
+def _put_into_envelope(told: dict[str, Any], outbound: Outbound) -> None:
     """What every request says. The page's table calls the time `timestamp`, its sample `timestampt`: both go out."""
-    created = stamp(outbound.created_at)
-    return {
-        "id": outbound.key,
-        "times": outbound.created_at // SECOND,
-        "timestamp": created,
-        "timestampt": created,
-        "recipient": outbound.thread.conversation_id,
-    }
+    told["id"] = outbound.key
+    told["times"] = outbound.created_at // SECOND
+    told["timestamp"] = told["timestampt"] = stamp(outbound.created_at)
+    told["recipient"] = outbound.thread.conversation_id
 
 
 def _content(message: Outgoing) -> dict[str, Any]:
@@ -203,7 +200,7 @@ def outcome(response: Response) -> Sent:
     if response.status not in answers.SUCCESS:
         raise OutcomeUnknown(f"HTTP {response.status} around a success", code=str(response.status))
     data = answer.get("data")
-    return _sent(data if isinstance(data, dict) else {})
+    return _sent(data) if isinstance(data, dict) else Sent()
 
 
 def _sent(data: Mapping[str, Any]) -> Sent:

@@ -53,9 +53,10 @@ def test_the_numbers_are_right_after_any_number_of_moves() -> None:
     shares, used = Shares(12, 3), dict.fromkeys("abc", 0)
     for _ in range(2000):
         group = rng.choice("abc")
-        if rng.random() < 0.6 and shares.has_room(group):
-            shares.take(group)
-            used[group] += 1
+        if rng.random() < 0.6:
+            has_room = shares.has_room(group)
+            assert shares.enter(group) is has_room
+            used[group] += has_room
         elif used[group]:
             shares.give(group)
             used[group] -= 1

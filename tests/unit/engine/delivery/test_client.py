@@ -7,6 +7,7 @@ import gzip
 import socket
 import ssl
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, NoReturn, cast
 
@@ -270,11 +271,15 @@ async def test_an_account_waits_for_its_own_connections_and_for_no_others(transp
             Client(cast("Provider", Plain(each.url)), settings, transport, SystemClock(), connections=1)
             for each in (hanging, good)
         )
-        attempts = [Attempt(), Attempt()]
-        tasks = [asyncio.ensure_future(slow.send(SENT, attempt)) for attempt in attempts]
+        left: list[int] = []
+
+        async def leave(number: int) -> None:
+            left.append(number)
+
+        tasks = [asyncio.ensure_future(slow.send(SENT, Attempt(leave=partial(leave, number)))) for number in range(2)]
         await asyncio.wait_for(hanging.asked.wait(), 30)
         assert (await quick.send(SENT, Attempt())).message_id == "ok"
-        assert [attempt.left for attempt in attempts] == [True, False]
+        assert left == [0]
         assert len(hanging.requests) == 1
         for task in tasks:
             task.cancel()
@@ -285,15 +290,14 @@ async def test_an_account_waits_for_its_own_connections_and_for_no_others(transp
 async def test_what_is_withheld_when_the_connection_is_there_does_not_leave(
     transport: Transport, why: Exception
 ) -> None:
-    class Withholding(Attempt):
-        async def leave(self) -> None:
-            raise why
+    async def withhold() -> None:
+        raise why
 
     async with gateway(response(b"ok")) as provider:
-        client, attempt = client_of(Plain(provider.url), transport), Withholding()
+        client, attempt = client_of(Plain(provider.url), transport), Attempt(leave=withhold)
         with pytest.raises(type(why)):
             await client.send(SENT, attempt)
-        assert (provider.requests, attempt.requests, attempt.left) == ([], [], False)
+        assert (provider.requests, attempt.requests) == ([], [])
         assert (await client.send(SENT, Attempt())).message_id == "ok"
 
 

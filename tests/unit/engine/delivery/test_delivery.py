@@ -12,6 +12,7 @@ from structlog.testing import capture_logs
 from bridge.engine.backoff import Backoff
 from bridge.engine.delivery.client import Client
 from bridge.engine.delivery.delivery import Delivery
+from bridge.engine.delivery.fitness import Unfit, fit
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, Unavailable
 from bridge.providers.port import AccountSettings
 from bridge.store.shares import Use
@@ -25,7 +26,8 @@ from tests.support.whole_bridges import NOWHERE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from bridge.store.records import Settled
+    from bridge.messages import Text
+    from bridge.store.records import OutboxRow, Settled
 
 
 async def test_messages_of_a_thread_leave_in_order_whatever_happens_to_the_first() -> None:
@@ -117,6 +119,26 @@ async def test_a_message_that_is_worth_nothing_any_more_is_not_sent() -> None:
         await sending.wait(10.001)
         assert sending.wire.texts == ["soon", "2"]
         assert await sending.states() == ["expired", "sent"]
+
+
+async def test_the_thread_of_a_usual_message_is_looked_at_once_and_of_any_other_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Right before it leaves; what was tried before, or is withheld there, is looked at before anything else."""
+    looked_at: list[str] = []
+
+    def look(row: OutboxRow, *judged: Any, **told: Any) -> OutboxRow | Unfit:
+        looked_at.append(cast("Text", row.message).text)
+        return fit(row, *judged, **told)
+
+    monkeypatch.setattr("bridge.engine.delivery.worker.fit", look)
+    async with out({"2": [later(retry_after=10)]}) as sending:
+        await sending.say("1")
+        assert looked_at == ["1"]
+        await sending.say("2", "m-2")
+        await sending.wait(10.001)
+        assert looked_at == ["1", "2", "2", "2"]
+        assert sending.wire.texts == ["1", "2", "2"]
 
 
 async def test_a_refused_account_is_left_alone_and_tried_every_half_minute() -> None:
