@@ -14,7 +14,7 @@ from bridge.store.records import InboxRow, OutboxRow, ThreadRow
 from .records import REF, pack, pack_choices
 
 if TYPE_CHECKING:
-    from bridge.events import Event, ThreadRef
+    from bridge.events import Contact, Event, ThreadRef
     from bridge.store.lifecycle import InboxState
     from bridge.store.records import Arrival, Saying, TurnCommit
 
@@ -179,6 +179,6 @@ def kept_values(thread: ThreadRow) -> tuple[Any, ...]:
     return *whose, thread.opted_out, address, thread.version, thread.id
 
 
-def committed(thread: ThreadRow) -> ThreadRow:
-    """A thread once the turn that leaves it so is committed."""
-    return changed(thread, version=thread.version + 1)
+def committed(thread: ThreadRow, contact: Contact | None) -> ThreadRow:
+    """A thread once the turn that leaves it so is committed, and the contact with it."""
+    return changed(thread, version=thread.version + 1, contact=contact)

@@ -52,7 +52,8 @@ def _written(text: str) -> Iterator[Written]:
         return
     if inserted := _INSERT.match(text):
         table, columns = inserted[1], inserted[2].split(", ")
-        yield from _of_table(table, {column: index for index, column in enumerate(columns)})
+        for first in range(0, len(columns) * (1 + text.count("), (")), len(columns)):
+            yield from _of_table(table, {column: index for index, column in enumerate(columns, first)})
         return
     places = _places(text)
     if updated := _UPDATE.match(text):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from typing import Self
 
-    from bridge.events import Event, StatusValue, ThreadRef
+    from bridge.events import Contact, Event, StatusValue, ThreadRef
     from bridge.messages import Outgoing
     from bridge.planning.choices import Choice
     from bridge.planning.plan import Bar
@@ -66,6 +66,7 @@ class ThreadRow:
     `contact_id` is the contact whose thread it is (None: a group's, or not known yet), and `person` what is known of
     them; `named` are the identities that its events name. `leads_to`: events that come under its conversation id go on
     in that thread. `lost` are conversation ids that another person has now. See bridge.store.people.
+    `contact` is the contact as stored, where this process has stored it; else None.
     """
 
     id: int
@@ -86,6 +87,7 @@ class ThreadRow:
     named: bytes = b""
     leads_to: int | None = None
     lost: Sequence[str] = ()
+    contact: Contact | None = field(default=None, compare=False)
 
     @property
     def is_held(self) -> bool:

@@ -47,7 +47,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"
 MEMORY: Final = ":memory:"
 
-sqlite3.register_adapter(bytes, bytes)
+sqlite3.register_adapter(bytes, bytes.__bytes__)
 sqlite3.register_adapter(type(None), {None: None}.__getitem__)
 for _state in (InboxState, OutboxState, Outcome):
     sqlite3.register_adapter(_state, attrgetter("_value_"))

@@ -23,6 +23,7 @@ from ..rows import EVENT_VALUES, KNOWN, event_row, event_values
 from . import media, people, statuses, threads
 from .evidence import ThreadEvidence
 from .heads import busy
+from .inserting import Insert
 
 if TYPE_CHECKING:
     import sqlite3
@@ -40,7 +41,7 @@ JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
 """
 ANY_TOMBSTONE: Final = "SELECT 1 FROM tombstones LIMIT 1"
 _TOMBSTONE: Final = "SELECT 1 FROM tombstones WHERE account = ? AND digest = ?"
-_INSERT: Final = f"INSERT INTO inbox ({EVENT_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_INSERT: Final = Insert("inbox", EVENT_VALUES)
 
 
 Waiting: TypeAlias = "tuple[Result, Arrival, Event, int, int, ThreadRef]"
@@ -74,7 +75,7 @@ def receive(db: sqlite3.Connection, cache: Cache, units: Sequence[Sequence[Arriv
             if accepted is not None:
                 _place(db, cache, accepted, placed)
     heads = _hand_on(db, waiting)
-    db.executemany(_INSERT, [(*values, int(values[0] in heads)) for values in inserts])
+    _INSERT.run(db, [(*values, int(values[0] in heads)) for values in inserts])
     if any(arrival.fetches for _, arrival, *_ in waiting):
         _queue_media(db, waiting)
     return results

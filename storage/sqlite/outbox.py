@@ -14,6 +14,7 @@ from ..results import Result
 from ..rows import MESSAGE_VALUES, message_row, message_values, said_by
 from . import statuses
 from .heads import begin_next, busy
+from .inserting import Insert
 
 if TYPE_CHECKING:
     import sqlite3
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..rows import Said
     from .cache import Cache
 
-_SAY: Final = f"INSERT INTO outbox ({MESSAGE_VALUES}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SAY: Final = Insert("outbox", MESSAGE_VALUES)
 _RETRY: Final = f"""
 UPDATE outbox SET attempt = ?, available_at = ?, tried_at = ?, error = ?, outcome = ?
 WHERE id = ? AND {records.MESSAGE_OPEN}
@@ -42,7 +43,7 @@ _IS_THERE: Final = "SELECT 1 FROM outbox WHERE id = ? AND thread_id = ?"
 _CLAIM: Final = f"""
 UPDATE outbox SET outcome = {records.literal(Outcome.CLAIMED)} WHERE id = ? AND {records.MESSAGE_OPEN}
 """
-_ATTEMPT: Final = "INSERT INTO attempts (outbox_id, attempt, at, outcome, reason, exchange) VALUES (?, ?, ?, ?, ?, ?)"
+_ATTEMPT: Final = Insert("attempts", "outbox_id, attempt, at, outcome, reason, exchange")
 
 
 def say(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit], results: Sequence[Result]) -> None:
@@ -65,7 +66,7 @@ def put(db: sqlite3.Connection, cache: Cache, messages: Sequence[tuple[Said, Res
         else:
             result.news.append((said.thread.id, row.id, DROPPED, said.saying.dropped))
         values.append(message_values(said, row))
-    db.executemany(_SAY, values)
+    _SAY.run(db, values)
 
 
 def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | StoreError]:
@@ -79,7 +80,7 @@ def retry(db: sqlite3.Connection, retries: Sequence[Retry]) -> list[Result | Sto
         if again.outcome:
             tried = again.attempt if again.free else again.attempt - 1
             tried_so = (again.row_id, tried, again.at, again.outcome, again.reason, again.exchange or None)
-            db.execute(_ATTEMPT, tried_so)
+            _ATTEMPT.run(db, [tried_so])
         results.append(Result(threads={again.thread_id}))
     return results
 
@@ -108,8 +109,8 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
             freed.add(end.thread_id)
         _conclude(db, end, ended=ended)
         results.append(Result(ended, threads={end.thread_id}))
-    db.executemany(
-        _ATTEMPT,
+    _ATTEMPT.run(
+        db,
         [
             (end.row_id, end.attempt, end.at, end.outcome, end.reason or None, end.exchange or None)
             for end, result in zip(settled, results, strict=True)

@@ -9,7 +9,7 @@ import orjson
 from bridge.errors import ClaimLost, StoreError
 from bridge.frozen import changed
 from bridge.store.fencing import fence
-from bridge.store.lifecycle import INBOX, InboxState
+from bridge.store.lifecycle import INBOX, InboxMove, InboxState
 from bridge.store.takeover import after_silence
 
 from .. import records
@@ -32,6 +32,12 @@ WHERE i.{records.EVENT_OPEN}
 """
 """In this order, or SQLite reads all that waits where statistics of a quiet day say that nothing does."""
 _DONE: Final = "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?"
+_ANSWERED: Final = f"""
+UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.ANSWERED))}, error = NULL, done_at = j.value
+FROM json_each(?) j WHERE inbox.id = j.key
+"""
+"""The same for the events of plain turns, each with its time: a third less for many, and more for one."""
+_FEW: Final = 3
 _SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, trace = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
 _RETRY: Final = f"""
 UPDATE inbox SET attempt = ?, available_at = ?, tried_at = ?, error = ? WHERE id = ? AND {records.EVENT_OPEN}
@@ -51,14 +57,15 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
         verdicts = statements.run(db, cache.guard, turns, sends.fence(db, turns, verdicts))
     good = [_numbered(cache, turn) for turn, lost in zip(turns, verdicts, strict=True) if lost is None]
     results = [Result(threads={turn.thread.id}) for turn in good]
-    db.executemany(
-        _DONE,
-        [
+    if are_plain and len(good) > _FEW:
+        db.execute(_ANSWERED, (orjson.dumps({str(turn.row.id): turn.at for turn in good}).decode(),))
+    else:
+        ends = [
             (INBOX.move(InboxState.OPEN, turn.move), turn.dead or None, turn.at, row.id)
             for turn in good
             for row in turn.rows
-        ],
-    )
+        ]
+        db.executemany(_DONE, ends)
     threads.commit(db, cache, good)
     outbox.say(db, cache, good, results)
     if not are_plain:

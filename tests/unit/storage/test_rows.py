@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 
-from bridge.events import ThreadRef
+from bridge.events import Contact, ThreadRef
 from bridge.planning.choices import Choice
 from bridge.store.records import Hold, ThreadRow
 from storage.rows import committed
 
 
 def test_a_committed_thread_keeps_every_field_but_its_version() -> None:
+    contact = Contact(id="ann", name="Ann B.")
     thread = ThreadRow(
         id=7,
         ref=ThreadRef("shop", "konnek", "whatsapp", "ann"),
@@ -25,6 +26,7 @@ def test_a_committed_thread_keeps_every_field_but_its_version() -> None:
         members=b"[]",
         hold=Hold(note="n", taken_seq=5),
         opted_out=9,
+        contact=Contact(id="ann", name="Ann"),
         contact_id=4,
         person=b"{}",
         named=b"[]",
@@ -34,4 +36,5 @@ def test_a_committed_thread_keeps_every_field_but_its_version() -> None:
     unchanged = ThreadRow(id=0, ref=thread.ref)
     names = {field.name for field in fields(ThreadRow)} - {"ref"}
     assert not [name for name in names if getattr(thread, name) == getattr(unchanged, name)]
-    assert committed(thread) == replace(thread, version=4)
+    left = committed(thread, contact)
+    assert (left, left.contact) == (replace(thread, version=4), contact)

@@ -11,11 +11,13 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import orjson
 import pytest
 from structlog.testing import capture_logs
 
 from bridge.errors import Broken, ClaimLost, StoreError, Unavailable
-from bridge.events import Timer
+from bridge.events import Contact, Timer
+from bridge.store.lifecycle import InboxState
 from bridge.store.records import Receipt, TimerRow
 from bridge.testing.contract.store.desk import AT, Desk, arrival, ref_of
 from storage.sqlite import connection
@@ -357,3 +359,25 @@ async def test_an_integer_over_64_bits_comes_back_as_it_came(desk: Desk, number:
     await desk.receive(replace(came, raw=b'{"id":"1","text":"1","n":[%b]}' % number.encode()))
     (kept,) = await desk.events(desk.told.events[0].thread_id)
     assert kept.event.raw["n"] == [int(number)]
+
+
+# What is written of many turns, and of one that changes little
+
+
+async def test_many_turns_of_one_transaction_end_their_events_each_at_its_own_time(desk: Desk) -> None:
+    rows = [(await desk.hear(key, conversation=key))[0] for key in "abcdef"]
+    turns = [replace(await desk.commit_of(row), at=AT + number) for number, row in enumerate(rows)]
+    await asyncio.gather(*(desk.store.commit_turn(turn) for turn in turns))
+    ended = await on_writer(desk, lambda db: db.execute("SELECT status, done_at FROM inbox ORDER BY id").fetchall())
+    assert ended == [(InboxState.DONE, AT + number) for number in range(6)]
+
+
+async def test_a_contact_is_stored_as_of_the_last_turn(desk: Desk) -> None:
+    names = []
+    for number, name in enumerate(("Ann", "Ann", "Ann B.", "Ann B.", "Ann")):
+        (row,) = await desk.hear(str(number))
+        row = replace(row, event=replace(row.event, contact=Contact(id="ann", name=name)))
+        await desk.turn(row)
+        (contact,) = await on_writer(desk, lambda db: db.execute("SELECT contact FROM threads").fetchone())
+        names.append(orjson.loads(contact)["name"])
+    assert names == ["Ann", "Ann", "Ann B.", "Ann B.", "Ann"]

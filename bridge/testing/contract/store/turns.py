@@ -10,6 +10,7 @@ import pytest
 
 from bridge.errors import ClaimLost, NoThread, StoreError, ThreadMoved
 from bridge.planning.choices import Choice
+from bridge.store.records import Hold
 from bridge.testing.contract.store.desk import AT, Desk, again, given_up, saying
 from bridge.testing.contract.store.suite import StoreSuite
 
@@ -47,6 +48,30 @@ class TurnContract(StoreSuite):
             assert await desk.events(row.thread_id) == []
             assert await desk.states(row.thread_id) == ["in done"]
             await desk.reopen()
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("state", b'{"n":1}'),
+            ("step", "size"),
+            ("choices", (Choice(number=1, key="s", title="Small"),)),
+            ("address", {"token": "t"}),
+            ("last_heard", AT + 1),
+            ("heard", 3),
+            ("members", b'{"ann":{"n":1}}'),
+            ("hold", Hold(note="for a person")),
+            ("opted_out", 1),
+        ],
+    )
+    async def test_all_that_a_turn_changes_is_one_thing(self, lasting_desk: Desk, field: str, value: object) -> None:
+        desk = lasting_desk
+        for key in ("1", "2"):
+            (row,) = await desk.hear(key)
+            await desk.turn(row)
+        (row,) = await desk.hear("3")
+        await desk.turn(row, **{field: value})
+        await desk.reopen()
+        assert getattr(await desk.store.thread(row.thread_id), field) == value
 
     async def test_what_is_said_stands_in_order_and_its_head_may_leave(self, desk: Desk) -> None:
         first, second = await desk.hear("1", "2")
