@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 _KNOWN: Final = f"""
-SELECT {KNOWN} FROM json_each(?) a CROSS JOIN json_each(a.value) j
-CROSS JOIN inbox i ON i.account = a.key AND i.event_key = j.value
+SELECT {KNOWN} FROM json_each(?) k CROSS JOIN json_each(k.value) j
+CROSS JOIN inbox i ON i.account = k.key AND i.event_key = j.value
 """
 ANY_TOMBSTONE: Final = "SELECT 1 FROM tombstones LIMIT 1"
 _TOMBSTONE: Final = "SELECT 1 FROM tombstones WHERE account = ? AND digest = ?"
