@@ -91,11 +91,11 @@ class ThreadMemory:
         """The transaction is durable: what was staged counts."""
         for thread_id, row in self._staged.items():
             before = self._by_id.get(thread_id)
-            self._states += _size(row)
             if before is None:
                 self._by_ref[row.ref] = thread_id
-            else:
-                self._states -= _size(before)
+                self._states += _size(row)
+            elif _large(row) != _large(before):
+                self._states += _size(row) - _size(before)
             self._by_id[thread_id] = row
         while len(self._by_id) > THREADS or self._states > STATES:
             oldest = self._by_id.pop(next(iter(self._by_id)))

@@ -68,6 +68,9 @@ def event_row(
     )
 
 
+# A state is written as a plain str: sqlite3 asks how to write any other, at 1,400 instructions for each.
+
+
 def event_values(arrival: Arrival, number: int, thread_id: int | None, state: InboxState) -> tuple[Any, ...]:
     """The columns EVENT_VALUES without the attempt."""
     return (
@@ -81,7 +84,7 @@ def event_values(arrival: Arrival, number: int, thread_id: int | None, state: In
         arrival.raw,
         arrival.channel,
         pack(arrival.address),
-        state,
+        str(state),
         arrival.reason or None,
         arrival.received_at,
         done_at(state, arrival.received_at),
@@ -139,7 +142,7 @@ def message_values(said: Said, row: OutboxRow) -> tuple[Any, ...]:
         saying.encoded,
         pack(list(saying.given_up)),
         pack(row.address),
-        saying.state,
+        str(saying.state),
         row.attempt,
         row.available_at,
         row.expires_at,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _INSERT: Final = re.compile(r"INSERT (?:OR REPLACE )?INTO (\w+) \(([^)]*)\)")
 _UPDATE: Final = re.compile(r"UPDATE (\w+)\b.*? SET ")
-_MARKED: Final = re.compile(r"(?:(\w+) (?:=|>=|<) )?(?:coalesce\()?(?:\?|\$(\d+)|j\.(\w+))")
+_MARKED: Final = re.compile(r"(?:(\w+) (?:=|>=|<) )?(?:coalesce\(|nullif\()?(?:\?|\$(\d+)|j\.(\w+))")
 """A value of a statement, and the column that it is compared with, or put into."""
 _ARRAYS: Final = re.compile(r"\bj \(([^)]*)\)")
 _AMONG: Final = re.compile(r"(\w+) IN \((?:\?|\$1), (?:\?|\$2)\)")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from operator import attrgetter
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from bridge.errors import ClaimLost, ThreadMoved
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from bridge.store.records import TurnCommit
 
-
+_ID: Final = attrgetter("id")
 Fence: TypeAlias = "tuple[int, int]"
 """What a turn must find unchanged in its thread: its version, and the `taken_seq` of its hold."""
 
@@ -28,13 +29,13 @@ def fence(turns: Sequence[TurnCommit], standing: Mapping[int, Fence]) -> list[Cl
     settled: set[int] = set()
     for turn in turns:
         rows = turn.rows
-        thread = turn.thread.version, turn.thread.hold.taken_seq
+        expected = turn.thread.version, turn.thread.hold.taken_seq
         is_alone = turn.person is None or turn.thread.person not in people
-        if turn.thread.id not in moved and is_alone and all(standing.get(row.id) == thread for row in rows):
+        if turn.thread.id not in moved and is_alone and {*map(standing.get, map(_ID, rows))} == {expected}:
             moved.add(turn.thread.id)
             if turn.person is not None:
                 people.add(turn.thread.person)
-            settled.update(row.id for row in rows)
+            settled.update(map(_ID, rows))
             verdicts.append(None)
         elif all(row.id in standing and row.id not in settled for row in rows):
             verdicts.append(ThreadMoved("its thread moved on"))

@@ -36,8 +36,8 @@ if TYPE_CHECKING:
     from .cache import Cache
 
 _KNOWN: Final = f"""
-SELECT {KNOWN} FROM json_each(?) j
-JOIN inbox i ON i.account = j.value ->> 0 AND i.event_key = j.value ->> 1
+SELECT {KNOWN} FROM json_each(?) k CROSS JOIN json_each(k.value) j
+CROSS JOIN inbox i ON i.account = k.key AND i.event_key = j.value
 """
 ANY_TOMBSTONE: Final = "SELECT 1 FROM tombstones LIMIT 1"
 _TOMBSTONE: Final = "SELECT 1 FROM tombstones WHERE account = ? AND digest = ?"
@@ -90,7 +90,10 @@ def _queue_media(db: sqlite3.Connection, waiting: Sequence[Waiting]) -> None:
 
 def look_up(db: sqlite3.Connection, keys: Sequence[Key]) -> dict[Key, Known]:
     """What is stored under keys, or was until it was erased."""
-    rows = db.execute(_KNOWN, (orjson.dumps(keys).decode(),))
+    by_account: dict[str, list[str]] = {}
+    for account, key in keys:
+        by_account.setdefault(account, []).append(key)
+    rows = db.execute(_KNOWN, (orjson.dumps(by_account).decode(),))
     known = {(account, key): Known(encoded, raw) for account, key, encoded, raw, _ in rows}
     if db.execute(ANY_TOMBSTONE).fetchone() is not None:
         for account, key in keys:

@@ -31,7 +31,7 @@ UPDATE outbox SET attempt = ?, available_at = ?, tried_at = ?, error = ?, outcom
 WHERE id = ? AND {records.MESSAGE_OPEN}
 """
 _SETTLE: Final = f"""
-UPDATE outbox SET status = ?, outcome = coalesce(?, outcome), message_id = ?, error = ?, done_at = ?
+UPDATE outbox SET status = ?, outcome = coalesce(?, outcome), message_id = ?, error = nullif(?, ''), done_at = ?
 WHERE id = ? AND {records.MESSAGE_OPEN}
 """
 _NAME: Final = f"""
@@ -112,7 +112,7 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
     _ATTEMPT.run(
         db,
         [
-            (end.row_id, end.attempt, end.at, end.outcome, end.reason or None, end.exchange or None)
+            (end.row_id, end.attempt, end.at, str(end.outcome), end.reason or None, end.exchange or None)
             for end, result in zip(settled, results, strict=True)
             if end.outcome and isinstance(result, Result)
         ],
@@ -127,7 +127,8 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
 
 def _end(db: sqlite3.Connection, end: Settled) -> bool:
     """Whether this ended the message's journey, and a status had not done so before."""
-    values = (end.state, end.outcome, end.message_id, end.reason or None, end.at, end.row_id)
+    outcome = end.outcome and str(end.outcome)
+    values = (str(end.state), outcome, end.message_id, end.reason, end.at, end.row_id)
     return db.execute(_SETTLE, values).rowcount == 1
 
 
