@@ -28,7 +28,7 @@ from .sealed_columns import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-_INSERT: Final = re.compile(r"INSERT (?:OR REPLACE )?INTO (\w+) \(([^)]*)\)")
+_INSERT: Final = re.compile(r"INSERT (?:OR (?:REPLACE|FAIL) )?INTO (\w+) \(([^)]*)\)")
 _UPDATE: Final = re.compile(r"UPDATE (\w+)\b.*? SET ")
 _MARKED: Final = re.compile(r"(?:(\w+) (?:=|>=|<) )?(?:coalesce\(|nullif\()?(?:\?|\$(\d+)|j\.(\w+))")
 """A value of a statement, and the column that it is compared with, or put into."""

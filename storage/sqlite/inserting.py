@@ -23,7 +23,8 @@ _AT_ONCE: Final = (32, 16, 8, 4, 2, 1)
 class _Form:
     """Statements for rows that have no value, None, in the same columns: these stand in none of them.
 
-    sqlite3 asks how to write None, at 1,400 instructions for each.
+    sqlite3 asks how to write None, at 1,400 instructions for each. What a statement that fails has inserted goes with
+    its transaction: to undo it alone, SQLite would copy each page into a file of its own before it writes there.
     """
 
     def __init__(self, table: str, columns: Sequence[str], empty: Sequence[bool]) -> None:
@@ -31,7 +32,8 @@ class _Form:
         names, row = ", ".join(columns[index] for index in filled), ", ".join("?" for _ in filled)
         self.values: Callable[[Row], Row] = itemgetter(*filled)
         self.statements = [
-            (size, f"INSERT INTO {table} ({names}) VALUES {', '.join([f'({row})'] * size)}") for size in _AT_ONCE
+            (size, f"INSERT OR FAIL INTO {table} ({names}) VALUES {', '.join([f'({row})'] * size)}")
+            for size in _AT_ONCE
         ]
         self._empty = [index for index, is_empty in enumerate(empty) if is_empty]
 

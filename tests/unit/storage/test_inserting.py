@@ -50,6 +50,13 @@ def test_a_column_that_one_row_has_a_value_for_is_written_for_all(db: Heard, val
     assert stored(db) == rows
 
 
+def test_a_statement_that_fails_leaves_what_it_has_inserted_to_its_transaction(db: Heard) -> None:
+    """Undoing it alone would cost a copy of each page."""
+    with pytest.raises(sqlite3.IntegrityError):
+        INSERT.run(db, [(number, b"e", None, b"r") for number in (1, 2, 2, 3)])
+    assert [number for number, *_ in stored(db)] == [1, 2]
+
+
 def test_each_row_of_a_statement_is_encrypted(db: Heard) -> None:
     INSERT.run(db, [(number, b"e", None, b"r") for number in range(4)])
     (statement,) = db.heard
