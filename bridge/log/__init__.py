@@ -87,6 +87,15 @@ class _Log:
         self._config: dict[str, Any] = {}
         self._bound: Any = None
 
+    def debug(self, action: str, **fields: object) -> None:
+        """The lines of every message, which nearly nobody wants: left out before a logger is looked for."""
+        if self.has_debug():
+            self.__getattr__("debug")(action, **fields)
+
+    def has_debug(self) -> bool:
+        """Whether somebody wants such lines: to name the fields of one takes longer than to ask."""
+        return structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG
+
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what structlog's loggers have
         if not structlog.is_configured():
             return getattr(self._lazy, name)
@@ -96,11 +105,6 @@ class _Log:
 
 
 log: Final[Any] = _Log()
-
-
-def debugs() -> bool:
-    """Whether lines of the level debug are written: asked before one of each message is made, which few want."""
-    return structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG
 
 
 def configure_logs(
