@@ -1,4 +1,4 @@
-"""Rows into a table, many with one statement.
+"""Rows of a table, many with one statement.
 
 For each statement sqlite3 lets go of Python's lock, and SQLite opens each index of the table. A row of the inbox takes
 54,000 instructions alone, and 36,000 among thirty without their empty columns.
@@ -69,3 +69,31 @@ class Insert:
             while end - begin >= size:
                 db.execute(statement, [*chain.from_iterable(map(form.values, rows[begin : begin + size]))])
                 begin += size
+
+
+_TOGETHER: Final = 32
+"""Rows changed at once. Below a third of them, the table that SQLite makes of their values costs more than it saves."""
+
+
+class Change:
+    """Changes rows of a table, each by its id: alone they take 31,000 instructions, and 25,000 among thirty.
+
+    Whatever old statistics say of the table, NOT INDEXED leaves no other way than by the ids.
+    """
+
+    def __init__(self, table: str, change: str) -> None:
+        """`change` has a place, {}, for each value; a row is these values, and behind them its id."""
+        width = change.count("{}") + 1
+        self._one = f"UPDATE {table} SET {change.format(*'?' * (width - 1))} WHERE id = ?"
+        rows = ", ".join([f"({', '.join('?' * width)})"] * _TOGETHER)
+        *places, row_id = (f"v.column{place}" for place in range(1, width + 1))
+        many = change.format(*places)
+        self._many = f"UPDATE {table} NOT INDEXED SET {many} FROM (VALUES {rows}) v WHERE {table}.id = {row_id}"
+        self._nobody = (0,) * width
+
+    def run(self, db: sqlite3.Connection, rows: Sequence[Row]) -> None:
+        """Change the rows, none of them twice. No row has the id 0, so it fills the statement up."""
+        while len(rows) * 3 >= _TOGETHER:
+            some, rows = rows[:_TOGETHER], rows[_TOGETHER:]
+            db.execute(self._many, [*chain.from_iterable(some), *self._nobody * (_TOGETHER - len(some))])
+        db.executemany(self._one, rows)

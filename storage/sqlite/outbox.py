@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import orjson
+
 from bridge.errors import ClaimLost, StoreError
 from bridge.store.following import DROPPED
 from bridge.store.heads import begins
@@ -14,7 +16,7 @@ from ..results import Result
 from ..rows import MESSAGE_VALUES, message_row, message_values, said_by
 from . import statuses
 from .heads import begin_next, busy
-from .inserting import Insert
+from .inserting import Change, Insert
 
 if TYPE_CHECKING:
     import sqlite3
@@ -34,6 +36,18 @@ _SETTLE: Final = f"""
 UPDATE outbox SET status = ?, outcome = coalesce(?, outcome), message_id = ?, error = nullif(?, ''), done_at = ?
 WHERE id = ? AND {records.MESSAGE_OPEN}
 """
+_COUNT_OPEN: Final = f"""
+SELECT count(*) FROM json_each(?) j CROSS JOIN outbox o NOT INDEXED ON o.id = j.value WHERE o.{records.MESSAGE_OPEN}
+"""
+_SENT: Final = Change(
+    "outbox",
+    f"status = {records.literal(OutboxState.SENT)}, outcome = {records.literal(Outcome.SENT)}, error = NULL, "
+    "message_id = {}, done_at = {}",
+)
+"""What _SETTLE does to a message that is sent, as nearly all are."""
+_USUAL: Final = (OutboxState.SENT, Outcome.SENT, "")
+_FEW: Final = 3
+"""So many are settled one by one: it costs as much to look at all first."""
 _NAME: Final = f"""
 UPDATE outbox SET message_id = ?
 WHERE id = ? AND status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))} AND message_id IS NULL
@@ -100,14 +114,16 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
         OUTBOX.reach(OutboxState.OPEN, OutboxState(state))
     freed: set[int] = set()
     results: list[Result | StoreError] = []
+    together = _end_together(db, settled)
     for end in settled:
-        ended = _end(db, end)
+        ended = together or _end(db, end)
         if not ended and db.execute(_IS_THERE, (end.row_id, end.thread_id)).fetchone() is None:
             results.append(ClaimLost(f"message {end.row_id} is erased"))
             continue
         if ended:
             freed.add(end.thread_id)
-        _conclude(db, end, ended=ended)
+        if not ended or end.status is not None:
+            _conclude(db, end, ended=ended)
         results.append(Result(ended, threads={end.thread_id}))
     _ATTEMPT.run(
         db,
@@ -123,6 +139,17 @@ def settle(db: sqlite3.Connection, cache: Cache, settled: Sequence[Settled]) -> 
                 statuses.join_early(db, cache, end.row_id, end.thread_id, end.message_id, result)
     begin_next(db, "outbox", freed)
     return results
+
+
+def _end_together(db: sqlite3.Connection, settled: Sequence[Settled]) -> bool:
+    """End all with one statement, where all are sent, as is usual, and none had ended before; whether it was so."""
+    if len(settled) <= _FEW:
+        return False
+    ids = {end.row_id for end in settled if (end.state, end.outcome, end.reason) == _USUAL}
+    if len(ids) < len(settled) or db.execute(_COUNT_OPEN, (orjson.dumps([*ids]).decode(),)).fetchone()[0] < len(ids):
+        return False
+    _SENT.run(db, [(end.message_id, end.at, end.row_id) for end in settled])
+    return True
 
 
 def _end(db: sqlite3.Connection, end: Settled) -> bool:

@@ -15,6 +15,7 @@ from bridge.store.takeover import SPOKEN
 from .. import records
 from ..rows import committed, kept_values, thread_values
 from . import lookups
+from .inserting import Change
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,9 +42,7 @@ UPDATE threads SET state = ?, step = ?, version = version + 1, choices = ?, addr
                    contact = coalesce(?, contact), updated_at = ?
 WHERE id = ?
 """
-_MOVED_ON: Final = """
-UPDATE threads SET version = version + 1, last_heard = ?, heard = ?, updated_at = ? WHERE id = ?
-"""
+_MOVED_ON: Final = Change("threads", "version = version + 1, last_heard = {}, heard = {}, updated_at = {}")
 """The same for a turn that leaves all else as it was: two thirds of the instructions."""
 _left: Final = attrgetter("state", "step", "choices", "address", "dialog", "members", "hold", "opted_out")
 _HEARD: Final = f"""
@@ -115,7 +114,7 @@ def commit(db: sqlite3.Connection, cache: Cache, turns: Sequence[TurnCommit]) ->
             turned.append(thread_values(turn))
         left.append(committed(thread, contact))
     db.executemany(_TURN, turned)
-    db.executemany(_MOVED_ON, moved_on)
+    _MOVED_ON.run(db, moved_on)
     cache.stage(left)
 
 

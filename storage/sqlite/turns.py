@@ -33,10 +33,14 @@ WHERE i.{records.EVENT_OPEN}
 """In this order, or SQLite reads all that waits where statistics of a quiet day say that nothing does."""
 _DONE: Final = "UPDATE inbox SET status = ?, error = ?, done_at = ? WHERE id = ?"
 _ANSWERED: Final = f"""
-UPDATE inbox SET status = {records.literal(INBOX.after(InboxMove.ANSWERED))}, error = NULL, done_at = j.value
+UPDATE inbox NOT INDEXED
+SET status = {records.literal(INBOX.after(InboxMove.ANSWERED))}, error = NULL, done_at = j.value
 FROM json_each(?) j WHERE inbox.id = j.key
 """
-"""The same for the events of plain turns, each with its time: a third less for many, and more for one."""
+"""The same for the events of plain turns, each with its time: a third less for many, and more for one.
+
+NOT INDEXED leaves the way by the id: else SQLite reads all rows, where old statistics say that there are few.
+"""
 _FEW: Final = 3
 _SETTLE: Final = f"UPDATE inbox SET status = ?, error = ?, trace = ?, done_at = ? WHERE id = ? AND {records.EVENT_OPEN}"
 _RETRY: Final = f"""

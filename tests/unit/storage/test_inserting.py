@@ -7,9 +7,10 @@ import sqlite3
 import pytest
 
 from storage.sealing import plan_of
-from storage.sqlite.inserting import Insert
+from storage.sqlite.inserting import Change, Insert
 
 INSERT = Insert("inbox", "id, event, error, raw")
+CHANGE = Change("inbox", "event = {}, raw = CAST(raw || 'r' AS BLOB), error = {}")
 
 
 class Heard(sqlite3.Connection):
@@ -66,3 +67,14 @@ def test_each_row_of_a_statement_is_encrypted(db: Heard) -> None:
         (at, label) for first in (0, 3, 6, 9) for at, label in ((first + 1, "content"), (first + 2, "inbox.raw"))
     ]
     assert [one.row for one in plan.written] == [(first,) for first in (0, 0, 3, 3, 6, 6, 9, 9)]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 32, 33, 77])
+def test_each_row_is_changed_once_and_no_other(db: Heard, count: int) -> None:
+    INSERT.run(db, [(number, b"e", None, b"r") for number in range(1, 101)])
+    db.heard.clear()
+    CHANGE.run(db, [(b"f", f"why {number}", number) for number in range(1, count + 1)])
+    assert len(db.heard) == (count + 21) // 32
+    changed = [(number, b"f", f"why {number}", b"rr") for number in range(1, count + 1)]
+    assert [row for row in stored(db) if row[1] != b"e"] == changed
+    assert len(stored(db)) == 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,38 @@ async def test_whether_a_thread_is_busy_is_not_asked_of_its_whole_history(desk: 
     steps = await on_writer(desk, lambda db: plan_of(db, explained))
     assert sum(f"INDEX {side}_work" in step for step in steps) == len(asked)
     assert not any(f"{side}_past" in step for step in steps)
+
+
+async def test_many_changes_find_their_rows_by_number_whatever_old_statistics_say(desk: Desk) -> None:
+    looked_at: list[str] = []
+    names = [f"c{number}" for number in range(12)]
+    for name in names:
+        (first,) = await desk.said(f"hi {name}", conversation=name)
+        await desk.store.settle_delivery(sent(first))
+    rows = [(await desk.hear(f"more {name}", conversation=name))[0] for name in names]
+    turns = [await desk.commit_of(row, f"re {row.id}") for row in rows]
+    await on_writer(desk, lambda db: db.set_trace_callback(looked_at.append))
+    await asyncio.gather(*map(desk.store.commit_turn, turns))
+    await asyncio.gather(*[desk.store.settle_delivery(sent(row)) for row in desk.told.messages[12:]])
+    await on_writer(desk, lambda db: db.set_trace_callback(None))
+    asked = [text for text in looked_at if text.split()[0] == "UPDATE" or "count(*)" in text]
+    assert [" ".join(text.split()[:2]) for text in asked] == [
+        "UPDATE inbox",
+        "UPDATE threads",
+        "SELECT count(*)",
+        "UPDATE outbox",
+    ]
+    await on_writer(desk, _make_statistics_old)
+    steps = await on_writer(desk, lambda db: plan_of(db, ";".join(asked)))
+    reads = [step for step in steps if step.startswith("SEARCH") or "INDEX " in step]
+    assert all("USING INTEGER PRIMARY KEY" in step or "VIRTUAL TABLE" in step for step in reads), reads
+
+
+def _make_statistics_old(db: sqlite3.Connection) -> None:
+    """As if they were made while one row was there."""
+    db.execute("ANALYZE")
+    db.execute("UPDATE sqlite_stat1 SET stat = '1 1 1 1 1'")
+    db.execute("ANALYZE sqlite_schema")
 
 
 @pytest.mark.parametrize("side", ["inbox", "outbox"])
