@@ -43,8 +43,9 @@ def plan_of(db: sqlite3.Connection, statements: str) -> list[str]:
 async def test_whether_a_thread_is_busy_is_not_asked_of_its_whole_history(desk: Desk, side: str) -> None:
     looked_at: list[str] = []
     await on_writer(desk, lambda db: db.set_trace_callback(looked_at.append))
-    (row,) = await desk.said("hi")
-    await desk.store.settle_delivery(sent(row))
+    event, _ = await desk.hear("m-1", "m-2")
+    for message in await desk.turn(event, "hi", "there"):
+        await desk.store.settle_delivery(sent(message))
     await on_writer(desk, lambda db: db.set_trace_callback(None))
     asked = [statement for statement in looked_at if f"FROM {side} w" in statement]
     assert {statement.split()[0] for statement in asked} == {"SELECT", "UPDATE"}
