@@ -24,10 +24,11 @@ async def on_their_way(desk: Desk) -> list[OutboxRow]:
     return rows[::2]
 
 
-async def ends_of(desk: Desk, rows: list[OutboxRow]) -> list[tuple[str, str, str]]:
+async def ends_of(desk: Desk, rows: list[OutboxRow]) -> list[tuple[str, str, str | None]]:
     ids = ", ".join(str(row.id) for row in rows)
     sql = f"SELECT status, outcome, message_id FROM outbox WHERE id IN ({ids}) ORDER BY id"
-    return await on_writer(desk, lambda db: db.execute(sql).fetchall())
+    ends: list[tuple[str, str, str | None]] = await on_writer(desk, lambda db: db.execute(sql).fetchall())
+    return ends
 
 
 async def test_all_that_are_sent_are_settled_and_the_next_ones_may_go(desk: Desk) -> None:
