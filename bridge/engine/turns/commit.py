@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
 _EVENT: Final = attrgetter("event")
-_CHOICES: Final = attrgetter("choices")
 _NO_FILES: Final[Sequence[KeptMedium]] = ()
 _NOTHING: Final[Mapping[int, TimerRow]] = MappingProxyType({})
 _SPOKE: Final = "a person spoke in the conversation"
@@ -132,9 +131,11 @@ class CommitBuilder:
         long_keys = NO_KEYS
         if not is_plain:
             replies, long_keys = self._signer.seal(replies, thread.ref, capabilities.button_key, now)
-        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
+        plans: list[Plan] = []
+        for message in replies:  # in a comprehension each of these names costs a cell
+            plans.append(plan(message, capabilities, now=now, last_heard=last_heard))  # noqa: PERF401 - as above
         if draft.whom is not None and (draft.begun or handler is None or not handler.options.anybody):
-            plans = [_offered(planned, draft.whom) for planned in plans]
+            plans = _offered(plans, draft.whom)
         left = changed(
             thread,
             last_heard=last_heard,
@@ -285,11 +286,14 @@ class CommitBuilder:
         return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
 
 
-def _offered(planned: Plan, whom: str | None) -> Plan:
-    """A plan with its choices open to one contact, or to anybody (None)."""
-    if not planned.choices or whom is None:
-        return planned
-    return changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
+def _offered(plans: Sequence[Plan], whom: str) -> list[Plan]:
+    """Plans with their choices open to one contact."""
+    return [
+        changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
+        if planned.choices
+        else planned
+        for planned in plans
+    ]
 
 
 def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]:
@@ -356,7 +360,7 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 def _choices(
     thread: ThreadRow, draft: Draft, plans: Sequence[Plan], events: Sequence[Event], *, keys_return: bool
 ) -> Sequence[Choice]:
-    if not thread.choices and not any(map(_CHOICES, plans)):
+    if not thread.choices and not _offers(plans):
         return ()
     question = max((at for at, planned in enumerate(plans) if _is_question(planned)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
@@ -371,6 +375,13 @@ def _choices(
         spoke=any(planned.parts for planned in plans) or _person_spoke(events),
         keys_return=keys_return,
     )
+
+
+def _offers(plans: Sequence[Plan]) -> bool:
+    for planned in plans:  # noqa: SIM110 - as any_medium
+        if planned.choices:
+            return True
+    return False
 
 
 def _person_spoke(events: Sequence[Event]) -> bool:

@@ -276,7 +276,7 @@ class Dispatcher:
         try:
             await self._commit(batch, prepared)
         except Unavailable:
-            self._unwritten.keep(row.id, lambda: self._commit(batch, prepared))
+            self._unwritten.keep(row.id, partial(self._commit, batch, prepared))
             raise
         except (ClaimLost, Broken):
             raise
