@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -47,7 +46,6 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
-_EVENT: Final = attrgetter("event")
 _NO_FILES: Final[Sequence[KeptMedium]] = ()
 _NOTHING: Final[Mapping[int, TimerRow]] = MappingProxyType({})
 _SPOKE: Final = "a person spoke in the conversation"
@@ -121,7 +119,7 @@ class CommitBuilder:
         """The commit of a turn, see Effects.is_plain. Raises what its author's model of the state does."""
         draft.check_begun()
         now, effects, rows = self._clock.now(), draft.effects, batch.rows
-        row, events, name = rows[0], [*map(_EVENT, rows)], "" if handler is None else handler.name
+        row, events, name = rows[0], [row.event for row in rows], "" if handler is None else handler.name
         if effects.replies and row.ref.account == JOBS:
             raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
         check_size(effects.replies)
