@@ -299,7 +299,9 @@ def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]
     last, heard = thread.last_heard, thread.heard
     for event in events:
         if isinstance(event, FROM_CONTACT):
-            last, heard = max(last or 0, micros(event.at)), thread.version + 1
+            at, heard = micros(event.at), thread.version + 1
+            if last is None or at > last:
+                last = at
     return last, heard
 
 
