@@ -57,7 +57,8 @@ def _second(seconds: int) -> str:
 
 def micros(when: datetime) -> int:
     """An aware datetime as stored microseconds."""
-    return round(when.timestamp() * SECOND)
+    since = when - _EPOCH  # `timestamp` makes a float of the same in twice the time
+    return (since.days * 86_400 + since.seconds) * SECOND + since.microseconds
 
 
 def read_seconds(value: object) -> float:

@@ -40,7 +40,10 @@ class Effects:
             return False
         if self.opts_out is not None or self.handoff is not None:
             return False
-        return all(map(is_plain_text, self.replies))
+        for message in self.replies:  # noqa: SIM110 - as any_medium in bridge.engine.turns.media
+            if not is_plain_text(message):
+                return False
+        return True
 
     def forget(self, name: str) -> None:
         """Cancel the timers of a name, also those that the turn itself sets."""

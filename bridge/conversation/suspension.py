@@ -74,7 +74,7 @@ class StoreWatch:
     A bare `except` may swallow the signal; the note stays.
     """
 
-    _error: StoreError | None = None
+    error: StoreError | None = None
     _calls: int = 0
 
     @contextmanager
@@ -87,15 +87,15 @@ class StoreWatch:
             self._calls -= 1
             raise
         except StoreError as error:
-            self._error = error
+            self.error = error
             raise StoreSignal(error) from None
         self._calls -= 1
 
     def failure(self, *, ran_out: bool = False) -> StoreError | None:
         """The store's error in this turn; a turn that `ran_out` of time in a call of the store is the store's fault."""
-        if self._error is None and ran_out and self._calls:
+        if self.error is None and ran_out and self._calls:
             return Unavailable("the store took longer than the turn may take")
-        return self._error
+        return self.error
 
 
 def signal_in(group: BaseExceptionGroup[BaseException]) -> BaseException:

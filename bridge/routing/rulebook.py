@@ -155,9 +155,10 @@ class RuleBook:
         """The middleware around the search, of this book and all included ones, outermost first."""
         return (self._compiled or self._compile()).outer
 
-    def has_default_options(self) -> bool:
-        """Whether every rule takes one event a turn, in the configured time; it may wait for a medium."""
-        return (self._compiled or self._compile()).has_default_options
+    def has_default_options(self, *, to_media: bool) -> bool:
+        """Whether every rule takes one event a turn, in the configured time and, of media, without waiting for them."""
+        compiled = self._compiled or self._compile()
+        return compiled.has_default_options and not (to_media and compiled.waits_for_media)
 
     def waits_for_media(self) -> bool:
         """Whether any rule waits until a medium is fetched."""

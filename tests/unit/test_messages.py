@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pytest
 
 from bridge import messages
-from bridge.messages import Button, Buttons, Image, Text, decode_message, encode_message
+from bridge.messages import Button, Buttons, Image, Text, decode_message, encode_message, is_plain_text
+
+AT: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", sorted({field.name for field in fields(Text)} - {"text"}))
+def test_a_text_with_anything_beside_its_words_is_not_plain(name: str) -> None:
+    more: dict[str, Any] = {"format": "markdown", "at": AT, "expires": AT}
+    assert is_plain_text(Text("a"))
+    assert not is_plain_text(replace(Text("a"), **{name: more.get(name, ["x"])}))
 
 
 def test_a_message_comes_back_from_its_json() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from bridge.store.records import Arrival, Hold, InboxRow, ThreadRow
 
 _QUESTION_MARKS: Final = ("?", "？", "؟", "\u037e")  # noqa: RUF001 - other scripts have their own
-_EVENT: Final = attrgetter("event")
-_CHOICES: Final = attrgetter("choices")
 _NO_FILES: Final[Sequence[KeptMedium]] = ()
 _NOTHING: Final[Mapping[int, TimerRow]] = MappingProxyType({})
 _SPOKE: Final = "a person spoke in the conversation"
@@ -122,7 +119,7 @@ class CommitBuilder:
         """The commit of a turn, see Effects.is_plain. Raises what its author's model of the state does."""
         draft.check_begun()
         now, effects, rows = self._clock.now(), draft.effects, batch.rows
-        row, events, name = rows[0], [*map(_EVENT, rows)], "" if handler is None else handler.name
+        row, events, name = rows[0], [row.event for row in rows], "" if handler is None else handler.name
         if effects.replies and row.ref.account == JOBS:
             raise HandlerError("a job has nobody to reply to: write with turn.send(to, ...)")
         check_size(effects.replies)
@@ -132,9 +129,11 @@ class CommitBuilder:
         long_keys = NO_KEYS
         if not is_plain:
             replies, long_keys = self._signer.seal(replies, thread.ref, capabilities.button_key, now)
-        plans = [plan(message, capabilities, now=now, last_heard=last_heard) for message in replies]
+        plans: list[Plan] = []
+        for message in replies:  # in a comprehension each of these names costs a cell
+            plans.append(plan(message, capabilities, now=now, last_heard=last_heard))  # noqa: PERF401 - as above
         if draft.whom is not None and (draft.begun or handler is None or not handler.options.anybody):
-            plans = [_offered(planned, draft.whom) for planned in plans]
+            plans = _offered(plans, draft.whom)
         left = changed(
             thread,
             last_heard=last_heard,
@@ -285,11 +284,14 @@ class CommitBuilder:
         return () if self._quiet is None else (TimerRow(due_at=now + self._quiet, name=QUIET),)
 
 
-def _offered(planned: Plan, whom: str | None) -> Plan:
-    """A plan with its choices open to one contact, or to anybody (None)."""
-    if not planned.choices or whom is None:
-        return planned
-    return changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
+def _offered(plans: Sequence[Plan], whom: str) -> list[Plan]:
+    """Plans with their choices open to one contact."""
+    return [
+        changed(planned, choices=tuple(changed(choice, whom=whom) for choice in planned.choices))
+        if planned.choices
+        else planned
+        for planned in plans
+    ]
 
 
 def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]:
@@ -297,7 +299,9 @@ def _heard(thread: ThreadRow, events: Sequence[Event]) -> tuple[int | None, int]
     last, heard = thread.last_heard, thread.heard
     for event in events:
         if isinstance(event, FROM_CONTACT):
-            last, heard = max(last or 0, micros(event.at)), thread.version + 1
+            at, heard = micros(event.at), thread.version + 1
+            if last is None or at > last:
+                last = at
     return last, heard
 
 
@@ -356,7 +360,7 @@ def _taken(handoff: str | None, events: Sequence[Event]) -> str | None:
 def _choices(
     thread: ThreadRow, draft: Draft, plans: Sequence[Plan], events: Sequence[Event], *, keys_return: bool
 ) -> Sequence[Choice]:
-    if not thread.choices and not any(map(_CHOICES, plans)):
+    if not thread.choices and not _offers(plans):
         return ()
     question = max((at for at, planned in enumerate(plans) if _is_question(planned)), default=None)
     pressed = [event.sealed or event.key for event in events if isinstance(event, Postback)]
@@ -371,6 +375,13 @@ def _choices(
         spoke=any(planned.parts for planned in plans) or _person_spoke(events),
         keys_return=keys_return,
     )
+
+
+def _offers(plans: Sequence[Plan]) -> bool:
+    for planned in plans:  # noqa: SIM110 - as any_medium
+        if planned.choices:
+            return True
+    return False
 
 
 def _person_spoke(events: Sequence[Event]) -> bool:

@@ -172,7 +172,7 @@ class Dispatcher:
             if judged is None:
                 return changed(row, available_at=self._clock.now() + DOUBT)
             row = judged
-        if self._probation.is_on(row):
+        if row.id in self._probation.suspects:
             admitted = await self._probation.admitted(row)
             if admitted is None:
                 return None
@@ -276,7 +276,7 @@ class Dispatcher:
         try:
             await self._commit(batch, prepared)
         except Unavailable:
-            self._unwritten.keep(row.id, lambda: self._commit(batch, prepared))
+            self._unwritten.keep(row.id, partial(self._commit, batch, prepared))
             raise
         except (ClaimLost, Broken):
             raise

@@ -63,8 +63,7 @@ class Gathering:
 
     def _asks_no_rule(self, row: InboxRow) -> bool:
         """Whether every rule takes an event like this alone, at once and in the configured time."""
-        book = self._book
-        return book.has_default_options() and not (book.waits_for_media() and is_medium(row.event))
+        return self._book.has_default_options(to_media=is_medium(row.event))
 
     async def due_at(self, batch: Batch, now: int) -> int:
         """When the turn of a batch may begin: later than `now` while it waits for quiet, or for its media."""

@@ -67,7 +67,7 @@ class Invocation:
             if (failure := draft.watch.failure(ran_out=isinstance(error, TookTooLong))) is not None:
                 raise failure from None
             return error
-        if (failure := draft.watch.failure()) is not None:
+        if (failure := draft.watch.error) is not None:
             draft.close()
             raise failure
         return None

@@ -136,7 +136,9 @@ class Talk:
     def answered(self, row: InboxRow, sayings: Sequence[Saying], at: int, repeats: int) -> None:
         """The bot spoke in the turn of an event, committed `at` (microseconds); `repeats` is the policy's."""
         event, heard_at = row.event, row.received_at
-        said = tuple([getattr(saying.message, "text", "")[:_REMEMBERED] for saying in sayings[:_SAID]])
+        said: tuple[str, ...] = ()
+        for saying in sayings[:_SAID]:
+            said = (*said, getattr(saying.message, "text", "")[:_REMEMBERED])
         if abs(heard_at - self._heard_at) > _PERIOD:
             self._began_at, self._round_at = at, 0
         if self._may_answer(heard_at):

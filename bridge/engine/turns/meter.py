@@ -38,8 +38,8 @@ class TurnMeter:
         self.counters.turns[account, outcome] += 1
         if began is None:
             return
-        took = max(0, self._clock.now() - began)  # the clock may have been set back
-        self.counters.turn_seconds[account].add(took / SECOND)
+        took = self._clock.now() - began
+        self.counters.turn_seconds[account].add(took / SECOND if took > 0 else 0.0)  # the clock may have been set back
         if self._running and (running := self._running.pop(row.thread_id, None)) is not None:
             running.end(outcome)
 

@@ -34,21 +34,18 @@ class Probation:
         self._store = store
         self._failures = failures
         self._attempts = attempts
-        self._suspects: frozenset[int] = frozenset()
+        self.suspects: frozenset[int] = frozenset()
+        """The events that did not begin yet."""
 
     def start(self) -> dict[int, int]:
         """The suspects, each with how many of them may run side by side while it does; those that are new."""
-        new = self._store.suspects("in") - self._suspects
-        self._suspects |= new
+        new = self._store.suspects("in") - self.suspects
+        self.suspects |= new
         return {row_id: self._width(self._store.deaths("in", row_id)) for row_id in new}
-
-    def is_on(self, row: InboxRow) -> bool:
-        """Whether an event is a suspect that did not begin yet."""
-        return row.id in self._suspects
 
     async def admitted(self, row: InboxRow) -> InboxRow | None:
         """A suspect as it may begin; None: it is given up. A death counts as a try if the event ran alone."""
-        self._suspects -= {row.id}
+        self.suspects -= {row.id}
         deaths = self._store.deaths("in", row.id)
         log.warning(
             "turn_suspected", thread=row.thread_id, event_key=row.key, attempt=row.attempt, count=deaths, reason=DIED

@@ -48,9 +48,10 @@ def sayings_of(
     A reply that cannot be sent at all still gets a row, so it is not lost.
     """
     sayings: list[Saying] = []
-    for ordinal, (message, planned) in enumerate(zip(replies, plans, strict=True)):
+    for ordinal, message in enumerate(replies):
         if ordinal in later:
             continue
+        planned = plans[ordinal]
         if planned.dropped is not None:
             log.warning("message_dropped", thread=row.thread_id, event_key=row.key, reason=planned.dropped)
             if planned.dropped.endswith(BLANK):
