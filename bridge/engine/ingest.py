@@ -168,7 +168,7 @@ def _arrival(
         reason=reason and _shown(reason),
         received_at=webhook.received_at,
         with_person=inbound.with_person,
-        former_keys=tuple(map(_gateways, inbound.former_keys or (inbound.key,))),
+        former_keys=tuple([_gateways(key) for key in inbound.former_keys]) or (_gateways(inbound.key),),
         identities=identities,
         fetches=fetches and isinstance(event, Message) and event.media is not None and bool(event.media.url),
     )

@@ -79,6 +79,11 @@ _WITHOUT_DEBUG: Final = frozenset(
 """Loggers that write no lines of the level debug: structlog has one class for each level."""
 
 
+def has_debug() -> bool:
+    """Whether somebody wants lines of the level debug: to name the fields of one takes longer than to ask."""
+    return structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG
+
+
 class _Log:
     """The logger of the package, made once for each configuration: structlog's own proxy makes one for each line."""
 
@@ -89,12 +94,8 @@ class _Log:
 
     def debug(self, action: str, **fields: object) -> None:
         """The lines of every message, which nearly nobody wants: left out before a logger is looked for."""
-        if self.has_debug():
+        if has_debug():
             self.__getattr__("debug")(action, **fields)
-
-    def has_debug(self) -> bool:
-        """Whether somebody wants such lines: to name the fields of one takes longer than to ask."""
-        return structlog.get_config()["wrapper_class"] not in _WITHOUT_DEBUG
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - what structlog's loggers have
         if not structlog.is_configured():

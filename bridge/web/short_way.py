@@ -11,6 +11,7 @@ from aiohttp import HttpVersion11, hdrs, web
 from aiohttp.helpers import HeadersMixin
 from aiohttp.http_parser import RawRequestMessage
 
+from bridge.frozen import dataclass
 from bridge.log import kind_of, log
 from bridge.web.refusals import refusal_bytes
 from bridge.web.whole_request import Head
@@ -56,13 +57,11 @@ class Asked(Protocol):
     def remote(self) -> str | None: ...  # noqa: D102
 
 
+@dataclass(slots=True, eq=False)
 class Whole:
     """Implements Content: a body that is here."""
 
-    __slots__ = ("_body",)
-
-    def __init__(self, body: bytes) -> None:
-        self._body = body
+    body: bytes
 
     def is_eof(self) -> bool:
         """See StreamReader."""
@@ -70,11 +69,11 @@ class Whole:
 
     def read_nowait(self) -> bytes:
         """See StreamReader."""
-        return self._body
+        return self.body
 
     async def readany(self) -> bytes:
         """See StreamReader."""
-        body, self._body = self._body, b""
+        body, self.body = self.body, b""
         return body
 
 

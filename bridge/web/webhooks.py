@@ -155,9 +155,8 @@ class Webhooks:
             self._check(request, way)
             body = whole_body(request, self._limit) if request.content.is_eof() else await self._read(request)
         name, door, in_flight = way.name, way.door, self._in_flight
-        if not in_flight.has_room(name):
+        if not in_flight.enter(name):
             raise busy("too many requests at once")
-        in_flight.take(name)
         try:
             if not is_known:
                 body = self._proved(request, way, body)

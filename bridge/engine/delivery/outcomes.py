@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from bridge.engine.counters import SENT, Counters
 from bridge.errors import Broken, ClaimLost, StoreError
-from bridge.log import log
+from bridge.log import has_debug, log
 from bridge.planning.plan import Bar
 from bridge.store.lifecycle import OutboxState, Outcome
 from bridge.store.records import Retry, Settled
@@ -78,7 +78,7 @@ class Outcomes:
         )
         await self._record(self._store.settle_delivery, settled)
         self._counters.ended(self._account, SENT, dead=False)
-        if log.has_debug():
+        if has_debug():
             log.debug("message_sent", account=self._account, thread=row.thread_id, key=row.key, attempt=row.attempt)
 
     async def retry(

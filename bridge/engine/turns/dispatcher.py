@@ -38,7 +38,7 @@ from bridge.engine.turns.unwritten import Unwritten
 from bridge.errors import Broken, ClaimLost, HandlerError, StatementFailed, ThreadMoved, Unavailable
 from bridge.events import Echo
 from bridge.frozen import changed
-from bridge.log import kind_of, log
+from bridge.log import has_debug, kind_of, log
 from bridge.routing.router import rulebook_of
 from bridge.routing.rules import NO_SCOPE
 from bridge.units import SECOND
@@ -305,7 +305,7 @@ class Dispatcher:
         self._interruptions.forget(batch)
         if len(batch.rows) > 1:
             self.lanes.done(prepared.commit.thread.id, batch.newest.seq)
-        if log.has_debug():
+        if has_debug():
             log.debug("turn_committed", thread=head.thread_id, event_key=head.key, attempt=head.attempt)
 
     async def _failed(
