@@ -46,7 +46,7 @@ _SETTINGS: Final[tuple[tuple[str, str, object], ...]] = (
     ("trusted_schema", "OFF", 0),
     ("journal_size_limit", str(64 << 20), 64 << 20),
     ("wal_autocheckpoint", str(CHECKPOINT), CHECKPOINT),
-    ("cache_size", "-1024", -1024),
+    ("cache_size", "-768", -768),
     ("secure_delete", "ON", 1),
 )
 _OLDER: Final = "its schema is older than this threadbridge: `threadbridge migrate` brings it up to date"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from ..records import Row
 
-_AT_ONCE: Final = (32, 16, 8, 4, 2, 1)
+_AT_ONCE: Final = (16, 4, 1)
 """How many rows a statement takes: each number is a statement that stays prepared."""
 
 

@@ -34,8 +34,8 @@ _REMEMBERED: Final = 200
 """Characters of a text that are remembered."""
 _COMPARED: Final = 2 * _REMEMBERED
 """Characters of the contact's words that are looked at: those of the bot may stand in them as a quotation."""
-_PUT_OFF: Final = 3
-"""Rounds that are counted together: mostly the latest one says something new, and the others need no look."""
+_PUT_OFF: Final = 2
+"""Rounds that are counted together: mostly the latest one says something new, and the one before needs no look."""
 _DIGITS: Final = re.compile(r"[0-9]+")
 
 
