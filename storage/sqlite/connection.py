@@ -146,7 +146,7 @@ async def connect(
     """
     name = f"file:{quote(os.fsencode(path))}?mode=ro" if read_only else path
     kind: dict[str, Any] = {"factory": SealingConnection} if seals else {}
-    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None, **kind)
+    connection = aiosqlite.connect(name, uri=read_only, isolation_level=None, timeout=BUSY_MS / 1_000, **kind)
     connection._thread.daemon = True  # noqa: SLF001 - one that nobody came to close must not keep the process alive
     try:
         await connection
@@ -155,7 +155,6 @@ async def connect(
         raise Unavailable(f"{path}: {error}") from None
     opened = ThreadConnection(connection, read_only=read_only)
     try:
-        await connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         await execute(opened, prepared or (_check_readable if read_only else prepare))
     except BaseException:
         await opened.close()

@@ -226,13 +226,11 @@ class OwnReads:
         async with self._one_at_a_time:
             if self._own is None:
                 self._own = await connect(str(self._path), read_only=True)
-            unwanted = Event()
+            unwanted = Event()  # SQLite's own interrupt would last while any statement is open, and end the next query
             try:
                 return await execute(self._own, fetch, self._guard, statement, unwanted.is_set)
-            except asyncio.CancelledError:
-                unwanted.set()  # the thread may not have begun, and there would be nothing to interrupt
-                self._own.interrupt()
-                raise
+            finally:
+                unwanted.set()
 
     async def close(self) -> None:
         """End the query that runs, and close the connection."""

@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 import threading
 from contextlib import asynccontextmanager, closing
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from bridge.store.records import InboxRow
+    from storage.sqlite.store import SqliteStore
+
+ENDLESS = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
 
 
 @pytest.fixture(params=["file", "memory"])
@@ -190,16 +193,33 @@ async def test_a_statement_that_has_no_end_is_interrupted(url: str, monkeypatch:
         assert await desk.store.fetch("SELECT 1", ()) == [(1,)]
 
 
+async def begun(desk: Desk) -> asyncio.Task[Any]:
+    """A query without end that runs."""
+    asking = asyncio.create_task(desk.store.fetch(ENDLESS, ()))
+    while not _is_fetching():  # noqa: ASYNC110 - it begins in a thread
+        await asyncio.sleep(0)
+    return asking
+
+
 async def test_a_query_that_is_cancelled_holds_up_no_other(tmp_path: Path) -> None:
-    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     async with opened(f"sqlite:///{tmp_path / 'store.db'}") as (desk, row):
-        asking = asyncio.create_task(desk.store.fetch(endless, ()))
-        while not _is_fetching():  # noqa: ASYNC110 - it begins in a thread
-            await asyncio.sleep(0)
+        asking = await begun(desk)
         assert await desk.events(row.thread_id) == [row]
         asking.cancel()
         async with asyncio.timeout(8):  # half of what it would take
             assert await desk.store.fetch("SELECT 1", ()) == [(1,)]
+
+
+async def test_a_query_that_is_cancelled_ends_no_later_one(tmp_path: Path) -> None:
+    async with opened(f"sqlite:///{tmp_path / 'store.db'}") as (desk, _):
+        assert await desk.store.fetch("SELECT 1", ()) == [(1,)]
+        connection = cast("SqliteStore", desk.store)._own_reads._own
+        assert connection is not None
+        half_read = await connection.run(sqlite3.Connection.execute, "SELECT 1 UNION SELECT 2")
+        asking = await begun(desk)
+        asking.cancel()
+        assert await desk.store.fetch("SELECT 1", ()) == [(1,)]
+        await connection.run(lambda _: half_read.close())
 
 
 def test_a_query_that_nobody_wants_when_it_begins_ends_at_the_first_look() -> None:
@@ -209,9 +229,8 @@ def test_a_query_that_nobody_wants_when_it_begins_ends_at_the_first_look() -> No
         asked.append(True)
         return True
 
-    endless = "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n"
     with closing(sqlite3.connect(":memory:")) as db, pytest.raises(StatementFailed):
-        statements.fetch(db, statements.Guard(), statements.query(endless, ()), unwanted)
+        statements.fetch(db, statements.Guard(), statements.query(ENDLESS, ()), unwanted)
     assert asked == [True]
 
 
