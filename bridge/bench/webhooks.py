@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from functools import partial
@@ -30,7 +31,7 @@ def _webhook(run: str, number: int) -> bytes:
     body = {
         "from": {"avatar": "", "description": "", "name": "Bayu Prakoso", "username": f"62812{number % THREADS:09}"},
         "message": {
-            "id": f"8d0f3b52-{run}-{number:08}",
+            "id": hashlib.blake2b(f"{run}-{number}".encode(), digest_size=16).hexdigest(),
             "type": "text",
             "text": f"Halo, saya mau tanya stok no-{number:08}",
             "media": None,

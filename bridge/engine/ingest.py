@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from bridge.events import FROM_CONTACT, GROUP, Echo, Message, Postback, Status, ThreadRef, Unrecognised, encode_event
 from bridge.log import kind_of, log
-from bridge.store.admission import OWN_KEYS
+from bridge.store.admission import OWN_KEYS, place_of
 from bridge.store.lifecycle import OPEN, QUARANTINED, InboxState
 from bridge.store.people.identities import encode_identities
 from bridge.store.records import CONFLICT, STORED, Arrival
@@ -202,12 +202,7 @@ def _encoded(identities: tuple[tuple[str, str], ...]) -> bytes:
 
 def event_key(channel: str, conversation_id: str | None, name: str) -> str:
     """The event's name with its conversation: a messenger numbers the messages of each chat anew."""
-    return f"{_place(channel, conversation_id or '')}/{name}"
-
-
-def _place(channel: str, conversation_id: str) -> str:
-    """A digest that stands for a conversation, because keys are logged and its id may be a phone number."""
-    return hashlib.blake2b(f"{channel}\0{conversation_id}".encode(), digest_size=8).hexdigest()
+    return f"{place_of(channel, conversation_id or '')}/{name}"
 
 
 @lru_cache(4096)
@@ -222,7 +217,7 @@ def _conversation(
         _check_name(conversation_id, "conversation id")
     _check_name(channel, "channel")
     ref = None if conversation_id is None else ThreadRef(account, provider, channel, conversation_id)
-    return ref, _place(channel, conversation_id or "")
+    return ref, place_of(channel, conversation_id or "")
 
 
 def _gateways(key: str) -> str:

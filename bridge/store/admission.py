@@ -40,6 +40,14 @@ Key = tuple[str, str]
 """Account and event key."""
 
 
+def place_of(channel: str, conversation_id: str) -> str:
+    """What the key of a gateway's event begins with: a digest of its conversation, whose id may be a phone number.
+
+    Keys are logged, and it never changes: a redelivery would be taken for news.
+    """
+    return hashlib.blake2b(f"{channel}\0{conversation_id}".encode(), digest_size=8).hexdigest()
+
+
 @dataclass(frozen=True, slots=True)
 class Known:
     """The content under an event key, and the unit (one webhook's arrivals) that brought it."""

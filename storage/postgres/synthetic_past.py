@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import asyncpg
 
+from bridge.store.admission import place_of
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome, TimerState
 from bridge.units import SECOND
 
@@ -31,6 +32,8 @@ _EXCHANGE: Final = (
     '"response":{"status":200,"headers":{"content-type":"application/json"},"body":"{\\"id\\":\\"8d0f3b52\\"}"}}'
 )
 _CONTACT: Final = "'62812' || lpad((i % $5)::text, 9, '0')"
+_PLACES: Final = "CREATE TEMP TABLE past_places (contact INT PRIMARY KEY, place TEXT NOT NULL)"
+_PLACE: Final = "(SELECT place FROM past_places WHERE contact = i % $5)"
 _THREADS: Final = f"""
 INSERT INTO threads (id, account, provider, channel, conversation, contact, version, last_heard, created_at, updated_at)
 SELECT i + 1, 'shop', 'konnek', 'whatsapp', {_CONTACT},
@@ -39,7 +42,7 @@ SELECT i + 1, 'shop', 'konnek', 'whatsapp', {_CONTACT},
 _EVENTS: Final = f"""
 INSERT INTO inbox
     (id, account, event_key, thread_id, seq, kind, event, raw, channel, status, attempt, received_at, done_at)
-SELECT 2 * i + 1, 'shop', 'whatsapp/' || {_CONTACT} || '/' || {_KEY}, 1 + i % $5, 2 * i + 1, 'message',
+SELECT 2 * i + 1, 'shop', {_PLACE} || '/' || {_KEY}, 1 + i % $5, 2 * i + 1, 'message',
        convert_to('{{"id":"' || i || '","contact":{{"id":"' || {_CONTACT} || '","name":"Bayu Prakoso","phone":null,'
                   || '"email":null,"avatar":null}},"at":"2026-01-01T12:00:00+00:00","text":"Where is order ' || i
                   || '?","kind":"text","media":null,"location":null,"reply_to":null}}', 'UTF8'),
@@ -91,6 +94,9 @@ async def write_past(url: str, past: Past, progress: Callable[[int], None] = lam
     try:
         await migrate(connection)
         await connection.execute(_FAST)
+        await connection.execute(_PLACES)
+        places = ((contact, place_of("whatsapp", f"62812{contact:09}")) for contact in range(past.threads))
+        await connection.copy_records_to_table("past_places", records=places)
         for first in range(0, past.threads, CHUNK):
             await _write(connection, past, first, min(first + CHUNK, past.threads), _THREADS)
         for first in range(0, past.messages, CHUNK):

@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from bridge.store.admission import place_of
 from bridge.store.lifecycle import InboxState, OutboxState, Outcome, TimerState
 from bridge.units import SECOND
 
@@ -48,7 +49,8 @@ SELECT i + 1, :account, :provider, :channel, printf('62812%09d', i),
 _EVENTS: Final = f"""
 {_NUMBERS} INSERT INTO inbox
     (id, account, event_key, thread_id, seq, kind, event, raw, channel, status, attempt, received_at, done_at)
-SELECT 2 * i + 1, :account, printf('%s/62812%09d/', :channel, i % :threads) || {_KEY}, {_THREAD}, 2 * i + 1, 'message',
+SELECT 2 * i + 1, :account, place_of(:channel, printf('62812%09d', i % :threads)) || '/' || {_KEY}, {_THREAD},
+       2 * i + 1, 'message',
        CAST(printf('{{"id":"%016d","contact":{{"id":"62812%09d","name":"Bayu Prakoso","phone":null,"email":null,'
                    || '"avatar":null}},"at":"2026-01-01T12:00:00+00:00","text":"Where is order %d?","kind":"text",'
                    || '"media":null,"location":null,"reply_to":null}}', i, i % :threads, i) AS BLOB),
@@ -101,6 +103,7 @@ def write_past(file: Path, past: Past, progress: Callable[[int], None] = lambda 
     """
     with closing(sqlite3.connect(file, isolation_level=None)) as db:
         prepare(db)
+        db.create_function("place_of", 2, place_of, deterministic=True)
         for setting in _FAST:
             db.execute(f"PRAGMA {setting}").fetchone()
         for first in range(0, past.threads, CHUNK):

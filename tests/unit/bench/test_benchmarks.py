@@ -7,11 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bridge.bench import growth, startup, sweeping
+from bridge.bench.closed_loop import Demand
 from bridge.bench.memory import memory
 from bridge.bench.processes import BenchError
+from bridge.bench.servers import database
 from bridge.bench.shares import stages
-from bridge.bench.slices import Settings
+from bridge.bench.slices import Settings, running
 from bridge.bench.stages import TURN
+from bridge.store.admission import place_of
+from bridge.store.opening import open_reader
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +56,24 @@ async def test_growth_measures_both_shapes_of_a_past_beside_an_empty_store(monke
     names = ["4,000 messages in 1,000 conversations", "4,000 messages in 400 conversations"]
     assert [row.subject for row in report.rows if row.unit == "ratio"] == names
     assert [text for text in told if text.startswith("write")] == [f"write {name}: 4,000" for name in names]
+
+
+async def places_of(url: str, thread_id: int) -> set[str]:
+    """The beginnings of the event keys of a thread."""
+    store = await open_reader(url)
+    try:
+        said = await store.history(thread_id)
+    finally:
+        await store.close()
+    return {entry.key.partition("/")[0] for entry in said if entry.direction == "in"}
+
+
+async def test_new_keys_of_a_past_lie_among_those_of_their_conversation() -> None:
+    past = growth._with_past(300, 10, Settings())
+    async with running([past], Settings()) as (server,):
+        await server.slice(Demand(messages=20, in_flight=4, connections=2))
+        places = await places_of(database(str(server.process.folder)), thread_id=2)
+    assert places == {place_of("whatsapp", "62812000000001")}
 
 
 async def test_retention_removes_old_rows_while_it_is_asked_to(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,9 @@ from bridge.bench.report import Report
 from bridge.bench.servers import RELAXED
 from bridge.bench.slices import Settings, running
 from bridge.own import own_module
+from bridge.store.admission import place_of
 from tests.support import postgres as for_tests
+from tests.unit.bench.test_benchmarks import places_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,6 +96,7 @@ async def test_the_messages_of_a_past_are_done_and_their_conversations_go_on(set
             await server.slice(Demand(messages=20, in_flight=4, connections=2))
             assert (server.answered, server.problems) == (20, [])
         assert await database.server.counts(database.name) == (320, 320)
+        assert await places_of(database.url, thread_id=2) == {place_of("whatsapp", "62812000000001")}
 
 
 def test_each_process_of_a_subject_is_asked_for_as_much() -> None:
