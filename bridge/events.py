@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Protocol, get_a
 import orjson
 
 from bridge.errors import MediaError
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -362,7 +362,7 @@ def encode_event(event: Event) -> bytes:
         ValueError: a text in it has a NUL or a lone surrogate, which not every store keeps.
     """
     try:
-        data = trimmed(orjson.dumps(_STORED[type(event)](event)))
+        data = json_bytes(_STORED[type(event)](event))
     except orjson.JSONEncodeError as error:
         raise ValueError(f"not storable: {error}") from None
     if _BACKSLASH in data and rb"\u0000" in data and "\0" in _texts(event):

@@ -14,7 +14,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from bridge.keys import as_text
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from pydantic import ConfigDict
@@ -303,7 +303,7 @@ def encode_message(message: Outgoing) -> bytes:
     """The message as JSON in UTF-8: its kind and all fields that differ from their defaults."""
     if is_plain_text(message):  # the same, without a dictionary
         return b'{"kind":"text","text":%b}' % orjson.dumps(message.text)
-    return trimmed(orjson.dumps(_as_json(message)))
+    return json_bytes(_as_json(message))
 
 
 def decode_message(data: bytes | Mapping[str, Any]) -> Outgoing:

@@ -8,6 +8,8 @@ import re
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
+import orjson
+
 from bridge.errors import WebhookError
 
 if TYPE_CHECKING:
@@ -68,6 +70,11 @@ def not_json(value: object, path: str, depth: int = 0, *, exact: bool = False) -
         if problem := not_json(item, "", depth + 1, exact=exact):
             return f"{path}[{key!r}]{problem}"
     return None
+
+
+def json_bytes(value: object) -> bytes:
+    """A value as JSON that is kept for a while. Raises TypeError."""
+    return b"%b" % orjson.dumps(value)  # as `trimmed`
 
 
 def trimmed(data: bytes) -> bytes:

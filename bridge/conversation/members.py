@@ -11,7 +11,7 @@ from bridge.conversation.state import State
 from bridge.errors import HandlerError
 from bridge.events import FROM_CONTACT
 from bridge.frozen import dataclass
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 MEMBERS_LIMIT: Final = 1024 * 1024
 """Bytes of JSON that the members of one thread may have together; one member may have as much as a thread's state."""
@@ -63,7 +63,7 @@ class Members:
             return self.data
         own = self._state.encode()
         values = {**self._values, self._whom: orjson.loads(own)} if len(self._state) else self._values
-        data = trimmed(orjson.dumps(values)) if values else None
+        data = json_bytes(values) if values else None
         if data is not None and len(data) > MEMBERS_LIMIT:
             raise HandlerError(f"the members' states are {len(data)} bytes of JSON; a thread may keep {MEMBERS_LIMIT}")
         return data

@@ -8,8 +8,6 @@ from dataclasses import field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-import orjson
-
 from bridge.engine.delivery.credentials import Credentials
 from bridge.engine.delivery.rate_limit import Limiter
 from bridge.errors import NotSent, OutcomeUnknown, Rejected, SendError, StoreError
@@ -18,7 +16,7 @@ from bridge.log import kind_of
 from bridge.providers.answers import REDIRECT, SUCCESS, retry_after
 from bridge.providers.optional import LimitsPaths, ServesMedia
 from bridge.providers.redaction import Redaction, secrets_of
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator, Mapping
@@ -64,7 +62,7 @@ class Attempt:
 
     def encode(self) -> bytes:
         """As JSON."""
-        return trimmed(orjson.dumps(self.requests))
+        return json_bytes(self.requests)
 
 
 class Withheld(Exception):

@@ -15,7 +15,7 @@ from bridge.providers.aelyst import wire
 from bridge.providers.optional import Place
 from bridge.providers.places import e164
 from bridge.providers.port import Request, Sent
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -98,7 +98,7 @@ def send(outbound: Outbound, headers: Mapping[str, str]) -> Sending:
         raise Rejected("a conversation at Aelyst is CHANNEL:CONTACT, or one of id:, email: and phone: with its value")
     told = {"channelId": to.channel_id, "message": _content(outbound.message, outbound.thread.channel, to)}
     try:
-        body = trimmed(orjson.dumps(told))
+        body = json_bytes(told)
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=f"{to.path}/message", headers=headers, body=body)

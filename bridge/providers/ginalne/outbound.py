@@ -22,7 +22,7 @@ from bridge.providers.optional import Place
 from bridge.providers.places import e164
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -68,7 +68,7 @@ def send(outbound: Outbound, username: str, topic: str, headers: Mapping[str, st
             than 4,096 characters, or has a topic's name longer than 255.
     """
     try:
-        body = trimmed(orjson.dumps({**_addressed(outbound, username, topic), **_content(outbound)}))
+        body = json_bytes({**_addressed(outbound, username, topic), **_content(outbound)})
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=wire.SEND_PATH, headers=headers, body=body)

@@ -18,7 +18,7 @@ from bridge.providers.optional import Place
 from bridge.providers.places import e164, one_of
 from bridge.providers.port import Request, Sent
 from bridge.providers.refusals import by_status
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 from bridge.units import SECOND, stamp
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def send(outbound: Outbound, path: str | None, headers: Mapping[str, str]) -> Se
         told["reply_token"] = token
     _put_into_envelope(told, outbound)
     try:
-        body = trimmed(orjson.dumps(told))
+        body = json_bytes(told)
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=path, headers=headers, body=body)

@@ -25,7 +25,7 @@ from bridge.providers.optional import Place
 from bridge.providers.places import one_of
 from bridge.providers.port import Credential, Request, Sent
 from bridge.providers.relationlabs import wire
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 from bridge.units import SECOND
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def send(outbound: Outbound, own: str | None, named: Mapping[str, str], *, fixed
         SendError: see `read_answer`; Rejected also for a kind that is not text.
     """
     try:
-        written = trimmed(orjson.dumps(body(outbound, own)))
+        written = json_bytes(body(outbound, own))
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     response = yield Request(method="POST", path=wire.SEND_PATH, headers=named, body=written)

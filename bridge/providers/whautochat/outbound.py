@@ -24,7 +24,7 @@ from bridge.providers.port import Request, Sent
 from bridge.providers.reading import identifier, text
 from bridge.providers.refusals import by_status
 from bridge.providers.whautochat import wire
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 from bridge.units import moment
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def send(outbound: Outbound, workspace_id: str, template_as: TemplateAs, headers
         later = message.at.astimezone(UTC).isoformat(timespec="milliseconds")
         told["scheduleDateTime"] = later.replace("+00:00", "Z")
     try:
-        body = trimmed(orjson.dumps(told))
+        body = json_bytes(told)
     except orjson.JSONEncodeError as error:
         raise Rejected(f"it cannot be written as JSON: {error}") from None
     path = f"/v1/messages/{channel}/{endpoint}"

@@ -9,7 +9,7 @@ import orjson
 from bridge.errors import NoContact
 from bridge.store.people.asking import Assertions, Family
 from bridge.store.people.identities import LASTING
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -69,7 +69,7 @@ def person_of(family: Sequence[Known], asserted: Sequence[Asserted]) -> bytes:
         content |= kept
     identities = [[identity.account, identity.kind, identity.value] for identity in asserted]
     person = {"id": root.id, "identities": identities, "fields": fields, "tags": sorted(tags), **content}
-    return trimmed(orjson.dumps(person))
+    return json_bytes(person)
 
 
 def _way(contact_id: int, into: Mapping[int, int | None]) -> list[int]:

@@ -13,7 +13,7 @@ import orjson
 
 from bridge.events import FROM_CONTACT, Message, Postback, Send, Unrecognised
 from bridge.frozen import changed
-from bridge.strict_json import trimmed
+from bridge.strict_json import json_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ TAKEN: Final = "the gateway names another person under this conversation's id no
 
 def encode_identities(named: Iterable[Identity]) -> bytes:
     """Identities as JSON."""
-    return trimmed(orjson.dumps(tuple(named)))
+    return json_bytes(tuple(named))
 
 
 def decode_identities(data: bytes) -> list[Identity]:
