@@ -22,13 +22,13 @@ def is_checkout() -> bool:
     return (ROOT / "tests" / "bench" / "__init__.py").exists()
 
 
-def from_checkout(name: str) -> Sequence[Subject]:
-    """The subjects of tests.bench.NAME.
+def from_checkout(name: str, which: str = "subjects") -> Sequence[Subject]:
+    """The subjects of tests.bench.NAME, or other ones of them.
 
     Raises:
         BenchError: an installed wheel has none, or they are not installed.
     """
-    subjects: Sequence[Subject] = _module(name).subjects()
+    subjects: Sequence[Subject] = getattr(_module(name), which)()
     return subjects
 
 

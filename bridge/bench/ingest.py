@@ -1,9 +1,10 @@
-"""Webhooks durably stored a second, as a ratio of a plain aiohttp handler's answers. No turn runs meanwhile."""
+"""Webhooks durably stored a second, as a ratio of a plain aiohttp handler's answers. No turn runs: all of them wait."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from bridge.bench.checkout import from_checkout, is_checkout
 from bridge.bench.closed_loop import Demand
 from bridge.bench.processes import Subject
 from bridge.bench.report import Report
@@ -21,10 +22,11 @@ HELD: Final = Subject(name="threadbridge", module=SERVERS, arguments=("held",), 
 
 
 async def ingest(settings: Settings) -> Report:
-    """Durable ingest at synchronous=FULL beside plain aiohttp."""
+    """Durable ingest at synchronous=FULL beside plain aiohttp; in a checkout beside the bare pipeline too."""
     report = Report("ingest")
-    async with running([PLAIN, HELD], settings) as at_work:
-        plain, ours = at_work
+    bare = from_checkout("bare", "storing") if is_checkout() else ()
+    async with running([HELD, PLAIN, *bare], settings) as at_work:
+        ours, *others = at_work
         for connections in CONNECTIONS:
             demand = Demand(seconds=settings.seconds, in_flight=connections, connections=connections)
             await interleaved(at_work, settings, demand)
@@ -33,8 +35,9 @@ async def ingest(settings: Settings) -> Report:
                 report.add(server.subject.name, f"webhooks {where}", "/s", column(server, "rate"))
                 report.add(server.subject.name, f"processor time {where}", "us", column(server, "micros"))
                 report.add(server.subject.name, f"answered, p99 {where}", "ms", column(server, "ack_p99"))
-            report.compare(ours, plain, "rate", f"webhooks {where}")
-            report.compare(ours, plain, "micros", f"processor time {where}")
+            for other in others:
+                report.compare(ours, other, "rate", f"webhooks {where}")
+                report.compare(ours, other, "micros", f"processor time {where}")
             report.heard_of(at_work)
         stored = await open_events(ours)
         if stored < ours.answered:

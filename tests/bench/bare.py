@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 BATCH: Final = 256
 LEAN_CONNECTIONS: Final = 64
 OUT: Final = "/v1/messages"
+NO_CLIENT: Final = "no client"
 SCHEMA: Final = """
 CREATE TABLE inbox (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, thread TEXT NOT NULL, body BLOB, done INT);
 CREATE TABLE outbox (id INTEGER PRIMARY KEY, event INT NOT NULL UNIQUE, thread TEXT NOT NULL, body BLOB, sent INT);
@@ -49,6 +50,11 @@ def subjects() -> list[Subject]:
         Subject(name=f"bare, {client}", module="tests.bench.bare", arguments=(client,))
         for client in ("aiohttp's client", "lean client")
     ]
+
+
+def storing() -> list[Subject]:
+    """What stores webhooks, and begins no turn."""
+    return [Subject(name="bare", module="tests.bench.bare", arguments=(NO_CLIENT,), replies=False)]
 
 
 class Writer:
@@ -98,7 +104,7 @@ def _tell(results: list[tuple[asyncio.Future[int], int]]) -> None:
 class Pipeline:
     """Webhook, turn, delivery; one task a conversation while it has something to do."""
 
-    def __init__(self, writer: Writer, send: Send) -> None:
+    def __init__(self, writer: Writer, send: Send | None) -> None:
         self.writer = writer
         self.send = send
         self.lanes: dict[str, deque[tuple[int, str]]] = {}
@@ -111,27 +117,27 @@ class Pipeline:
         event = json.loads(raw)
         thread, message = event["from"]["username"], event["message"]
         row_id = await self.writer.submit((RECEIVE, (message["id"], thread, raw)))
-        if row_id:
-            self._offer(thread, row_id, message["text"])
+        if row_id and self.send is not None:
+            self._offer(self.send, thread, row_id, message["text"])
         return web.Response(body=b'{"ok":true}', content_type="application/json")
 
-    def _offer(self, thread: str, row_id: int, text: str) -> None:
+    def _offer(self, send: Send, thread: str, row_id: int, text: str) -> None:
         if (lane := self.lanes.get(thread)) is not None:
             lane.append((row_id, text))
             return
         self.lanes[thread] = deque([(row_id, text)])
-        task = asyncio.get_running_loop().create_task(self._work(thread))
+        task = asyncio.get_running_loop().create_task(self._work(send, thread))
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
-    async def _work(self, thread: str) -> None:
+    async def _work(self, send: Send, thread: str) -> None:
         lane = self.lanes[thread]
         while lane:
             row_id, text = lane.popleft()
             reply = await repeat(text)
             body = json.dumps({"to": thread, "key": f"{row_id}", "text": reply}).encode()
             message = await self.writer.submit((QUEUE, (row_id, thread, body)), (DONE, (row_id,)))
-            if await self.send(body) == 200:
+            if await send(body) == 200:
                 await self.writer.submit((SENT, (message,)))
         del self.lanes[thread]
 
@@ -198,7 +204,9 @@ async def serve(port: int, gateway: int, folder: str, client: str) -> None:
     """Serve until standard input ends."""
     writer = Writer(f"{folder}/bare.db")
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=64)) as session:
-        send = await lean_client(gateway) if client == "lean client" else aiohttp_client(session, gateway)
+        send: Send | None = None
+        if client != NO_CLIENT:
+            send = await lean_client(gateway) if client == "lean client" else aiohttp_client(session, gateway)
         app = web.Application()
         app.router.add_post(PATH, Pipeline(writer, send).answer)
         runner = web.AppRunner(app, access_log=None, keepalive_timeout=15, handler_cancellation=False)

@@ -66,6 +66,16 @@ async def test_the_bare_pipeline_keeps_the_promises_that_it_is_a_yardstick_of() 
                 assert db.execute("SELECT count(DISTINCT event) FROM outbox").fetchone() == (MESSAGES,)
 
 
+@warm
+async def test_the_bare_pipeline_stores_each_webhook_where_it_answers_none() -> None:
+    async with running(from_checkout("bare", "storing"), Settings()) as (server,):
+        measured = await server.slice(Demand(messages=MESSAGES, in_flight=10, connections=4))
+        assert (measured.messages, server.problems) == (MESSAGES, [])
+        with closing(sqlite3.connect(server.process.folder / "bare.db")) as db:
+            assert db.execute("SELECT count(*), sum(done) FROM inbox").fetchone() == (MESSAGES, 0)
+            assert db.execute("SELECT count(*) FROM outbox").fetchone() == (0,)
+
+
 def test_peers_that_are_not_installed_are_named_with_the_command_that_installs_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
