@@ -29,6 +29,7 @@ from ..records import literal
 from ..results import Result
 from . import recipients
 from .inbox import receive
+from .segments import BACK, KEYED
 
 if TYPE_CHECKING:
     import sqlite3
@@ -60,13 +61,15 @@ WHERE broadcast_id = ? AND number = ? AND {WAITING} RETURNING number, thread_id
 _END: Final = {
     happened: f"""
 UPDATE recipients SET status = {literal(RECIPIENT.after(happened))}, reason = ?, unanswered = ?, settled_at = ?,
-                      outbox_id = (SELECT o.id FROM outbox o WHERE o.key = ?)
+                      outbox_id = ({BACK} SELECT o.id FROM s CROSS JOIN {KEYED} = ? LIMIT 1)
 WHERE broadcast_id = ? AND number = ? AND status {before}
 """
     for happened, before in ENDS_FROM.items()
 }
-_TOLD: Final = """
-SELECT o.id, o.delivery, coalesce(o.delivery_error, '') FROM outbox o WHERE o.key = ? AND o.delivery IS NOT NULL
+_TOLD: Final = f"""
+{BACK} SELECT o.id, o.delivery, coalesce(o.delivery_error, '')
+FROM s CROSS JOIN {KEYED} = ? WHERE o.delivery IS NOT NULL
+LIMIT 1
 """
 _LATER: Final = f"UPDATE recipients SET look_at = ? WHERE broadcast_id = ? AND number = ? AND {RELEASED}"
 _SELECT: Final = f"SELECT {BROADCAST_COLUMNS} FROM broadcasts"

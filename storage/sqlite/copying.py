@@ -57,8 +57,10 @@ _TABLES: Final = f"""
 SELECT m.name, c.name, c.pk FROM sqlite_master m JOIN pragma_table_xinfo(m.name) c
 WHERE m.type = 'table' AND m.name NOT GLOB 'sqlite_*' AND c.hidden = 0
     AND m.name NOT IN ({literal(UNFINISHED)}, 'migrations', 'encryption_keys')
-ORDER BY m.rowid, c.cid
+ORDER BY CASE m.name WHEN 'outbox' THEN (SELECT rowid FROM sqlite_master WHERE name = 'inbox') ELSE m.rowid END,
+    m.name = 'outbox', c.cid
 """
+"""As they refer to each other; a migration made the outbox anew."""
 _DERIVED: Final = {
     ("timers", "account"): "coalesce(account, (SELECT t.account FROM threads t WHERE t.id = timers.thread_id))"
 }

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from bridge.events import Echo
 
-_KEYED: Final = "SELECT 1 FROM outbox WHERE account = ? AND key IN (?, ?) LIMIT 1"
+_KEYED: Final = f"{segments.BACK} SELECT 1 FROM s CROSS JOIN {segments.KEYED} IN (?, ?) WHERE o.account = ? LIMIT 1"
 _ON_THE_WIRE: Final = f"SELECT 1 FROM outbox WHERE thread_id = ? AND {records.MESSAGE_OPEN} AND attempt > 0 LIMIT 1"
 _UNKNOWN: Final = records.literal(Outcome.UNKNOWN)
 _TRIED: Final = f"""
@@ -40,7 +40,9 @@ class ThreadEvidence:
 
     def is_named(self, echo: Echo) -> bool:
         """Whether a message of the account has the echo's id as its own, or its key."""
-        if self._db.execute(_KEYED, (self._account, echo.id, echo.message_key)).fetchone() is not None:
+        if any(segments.named(self._db, self._account, echo.id, segments.of_late(self._db))):
+            return True
+        if self._db.execute(_KEYED, (echo.id, echo.message_key, self._account)).fetchone() is not None:
             return True
         return any(segments.named(self._db, self._account, echo.id))
 

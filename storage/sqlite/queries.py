@@ -170,7 +170,7 @@ _TIMERS: Final = (
     f"SELECT id, {views.DUE_AT} FROM timers WHERE inbox_id = ? AND name = {literal(views.LATER)} ORDER BY id"
 )
 MESSAGES: Final = f"""
-SELECT {views.MESSAGE} FROM json_each(?) j CROSS JOIN outbox o ON o.key = j.value
+{segments.BACK} SELECT {views.MESSAGE} FROM json_each(?) j CROSS JOIN s CROSS JOIN {segments.KEYED} = j.value
 """
 _LATEST_AUDIT: Final = "(at, id) < (:at, :number) ORDER BY at DESC, id DESC LIMIT :limit"
 AUDITED: Final = f"SELECT {views.AUDIT} FROM audit WHERE {_LATEST_AUDIT}"

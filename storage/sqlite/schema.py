@@ -165,6 +165,48 @@ CREATE INDEX recipients_unanswered ON recipients (broadcast_id, unanswered) WHER
 """
 """One message for many contacts, and where that for each stands."""
 
+_MESSAGE_KEYS: Final = """
+CREATE TABLE outbox_without_key (
+    id INTEGER PRIMARY KEY,
+    key TEXT NOT NULL,
+    account TEXT NOT NULL,
+    thread_id INTEGER NOT NULL REFERENCES threads (id),
+    inbox_id INTEGER,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    message BLOB NOT NULL,
+    given_up BLOB,
+    address BLOB,
+    status TEXT NOT NULL,
+    outcome TEXT,
+    delivery TEXT,
+    delivery_error TEXT,
+    message_id TEXT,
+    attempt INTEGER NOT NULL DEFAULT 0,
+    available_at INTEGER NOT NULL DEFAULT 0,
+    expires_at INTEGER,
+    error TEXT,
+    created_at INTEGER NOT NULL,
+    done_at INTEGER,
+    tried_at INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO outbox_without_key
+SELECT id, key, account, thread_id, inbox_id, seq, kind, message, given_up, address, status, outcome, delivery,
+       delivery_error, message_id, attempt, available_at, expires_at, error, created_at, done_at, tried_at
+FROM outbox ORDER BY id;
+DROP TABLE outbox;
+ALTER TABLE outbox_without_key RENAME TO outbox;
+CREATE UNIQUE INDEX outbox_keys ON outbox (id >> 16, key);
+CREATE INDEX outbox_work ON outbox (thread_id, seq) WHERE status = 'open';
+CREATE INDEX outbox_open ON outbox (seq) WHERE status = 'open';
+CREATE INDEX outbox_dead ON outbox (done_at, id, account, status) WHERE status = 'dead';
+CREATE INDEX outbox_past ON outbox (id >> 16, thread_id);
+CREATE INDEX outbox_named ON outbox (id >> 16, account, message_id) WHERE message_id IS NOT NULL;
+"""
+"""Idempotency keys by segments, for they are random; the key of a table's own cannot be dropped. What is only once is
+the event, in whose transaction its messages are said.
+"""
+
 MIGRATIONS: Final[tuple[str, ...]] = (
     *CONVERSATIONS,
     _PEOPLE,
@@ -173,5 +215,6 @@ MIGRATIONS: Final[tuple[str, ...]] = (
     _CRYPT,
     _SPENDING,
     _BROADCASTS,
+    _MESSAGE_KEYS,
 )
 """The n-th leads from schema version n to n + 1; each runs in one transaction."""

@@ -24,6 +24,10 @@ SEGMENTS: Final = f"""
 WITH RECURSIVE s (n) AS (
     SELECT min(({NEWEST}), :before) >> {BITS} UNION ALL SELECT n - 1 FROM s WHERE n > :after >> {BITS})
 """
+BACK: Final = SEGMENTS.replace(":after", "0").replace(":before", str(LAST))
+"""Behind it, all segments are in `s`, the newest first."""
+KEYED: Final = f"outbox o INDEXED BY outbox_keys ON o.id >> {BITS} = s.n AND o.key"
+"""Messages in `s` by their keys; behind a CROSS JOIN."""
 _IN: Final = "EXISTS (SELECT 1 FROM {0} r INDEXED BY {0}_past WHERE r.id >> {1} = s.n AND r.thread_id = :thread)"
 _OF_THREAD: Final = f"""
 {SEGMENTS} SELECT n FROM s WHERE {_IN.format("inbox", BITS)} OR {_IN.format("outbox", BITS)}
@@ -42,9 +46,15 @@ def of_thread(db: sqlite3.Connection, thread_id: int, after: int = 0, before: in
         yield segment
 
 
-def named(db: sqlite3.Connection, account: str, name: str) -> Iterator[tuple[Any, ...]]:
-    """Messages that the gateway calls `name`, those of the newest segment first.
+def named(db: sqlite3.Connection, account: str, name: str, after: int = 0) -> Iterator[tuple[Any, ...]]:
+    """Messages that the gateway calls `name`, those of the newest segment first, back to that of a number.
 
     Of each its id, thread, delivery, status and outcome, and the thread's reference.
     """
-    yield from db.execute(_NAMED, {"account": account, "name": name, "after": 0, "before": LAST})
+    yield from db.execute(_NAMED, {"account": account, "name": name, "after": after, "before": LAST})
+
+
+def of_late(db: sqlite3.Connection) -> int:
+    """A number in the segment before the newest: what is looked up by a gateway is nearly always later."""
+    newest: int = db.execute(NEWEST).fetchone()[0]
+    return max(0, newest - (1 << BITS))

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from ..results import Result
     from .cache import Cache
 
-_KEYED: Final = "SELECT id, thread_id, delivery, status, outcome FROM outbox WHERE key = ? AND account = ?"
+_KEYED: Final = f"""
+{segments.BACK} SELECT o.id, o.thread_id, o.delivery, o.status, o.outcome FROM s CROSS JOIN {segments.KEYED} = ?
+WHERE o.account = ? LIMIT 1
+"""
 _NOTE: Final = "UPDATE outbox SET delivery = ?, delivery_error = ? WHERE id = ?"
 _RESOLVE: Final = f"""
 UPDATE outbox SET status = {records.literal(OUTBOX.after(OutboxMove.RESOLVED))},
@@ -64,16 +67,30 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
 
 
 def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.Row | None:
-    """By its key, which no other message has; else by the gateway's id, in the status's own conversation first."""
-    message: records.Row | None = db.execute(_KEYED, (name, arrival.account)).fetchone()
-    if message is not None:
-        return message
+    """By the gateway's id in the status's own conversation, else by its key, else by that id in another conversation.
+
+    Most speak of what was said of late, so that is looked through first.
+    """
+    here, _ = _named(db, arrival, name, segments.of_late(db))
+    if here is None:
+        here = db.execute(_KEYED, (name, arrival.account)).fetchone()
+    if here is None:
+        here, elsewhere = _named(db, arrival, name)
+        here = here or elsewhere
+    return here
+
+
+def _named(
+    db: sqlite3.Connection, arrival: Arrival, name: str, after: int = 0
+) -> tuple[records.Row | None, records.Row | None]:
+    """The newest message of that name in the status's own conversation, and the newest in another one."""
+    elsewhere: records.Row | None = None
     place = (arrival.ref.channel, arrival.ref.conversation_id) if arrival.ref else None
-    for *found, _, _, channel, conversation in segments.named(db, arrival.account, name):
+    for *found, _, _, channel, conversation in segments.named(db, arrival.account, name, after):
         if place in (None, (channel, conversation)):
-            return tuple(found)
-        message = message or tuple(found)
-    return message
+            return tuple(found), None
+        elsewhere = elsewhere or tuple(found)
+    return None, elsewhere
 
 
 def note(db: sqlite3.Connection, outbox_id: int, before: str | None, value: str, error: str) -> bool:

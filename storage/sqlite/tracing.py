@@ -13,7 +13,6 @@ from . import segments
 
 _EVENT: Final = f"SELECT {EVENT} FROM inbox i LEFT JOIN threads t ON t.id = i.thread_id"
 _MESSAGE: Final = f"SELECT {MESSAGE} FROM outbox o JOIN threads t ON t.id = o.thread_id"
-_BACK: Final = segments.SEGMENTS.replace(":after", "0").replace(":before", str(segments.LAST))
 _ON: Final = f"""
 WITH RECURSIVE s (n) AS (
     SELECT ?2 >> {segments.BITS} UNION ALL SELECT n + 1 FROM s WHERE n < ({segments.NEWEST}) >> {segments.BITS})
@@ -22,9 +21,9 @@ QUERIES: Final = Queries(
     event=f"{_EVENT} WHERE i.id = ?",
     event_keyed="SELECT id FROM inbox WHERE account = ? AND event_key = ?",
     message=f"{_MESSAGE} WHERE o.id = ?",
-    message_keyed="SELECT id FROM outbox WHERE key = ?",
+    message_keyed=f"{segments.BACK} SELECT o.id FROM s CROSS JOIN {segments.KEYED} = ?",
     named=f"""
-{_BACK} SELECT o.id FROM s CROSS JOIN outbox o INDEXED BY outbox_named
+{segments.BACK} SELECT o.id FROM s CROSS JOIN outbox o INDEXED BY outbox_named
     ON o.id >> {segments.BITS} = s.n AND o.account = ? AND o.message_id = ? AND o.message_id IS NOT NULL
 """,
     heard=HEARD.format(account="?1", name="?2"),

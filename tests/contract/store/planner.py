@@ -34,7 +34,7 @@ _WAITING: Final = frozenset(name for script in MIGRATIONS for name in _PARTIAL.f
 _WHOLE_KEYS: Final = frozenset(
     {
         "sqlite_autoindex_inbox_1 (account=? AND event_key=?)",
-        "sqlite_autoindex_outbox_1 (key=?)",
+        "outbox_keys (<expr>=? AND key=?)",
         "sqlite_autoindex_threads_1 (account=? AND channel=? AND conversation=?)",
         "attempts_of (outbox_id=?)",
         "inbox_past (<expr>=? AND thread_id=?)",

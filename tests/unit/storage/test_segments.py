@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bridge.testing.contract.store.desk import AT, Desk, news, ref_of, sent
+import pytest
+
+from bridge.events import Contact, Echo
+from bridge.testing.contract.store.desk import AT, NOON, Desk, news, ref_of, sent
+from storage.sqlite.evidence import ThreadEvidence
 from storage.sqlite.segments import BITS
 from storage.sqlite.synthetic_past import Past, write_past
 from tests.support.sqlite_files import on_writer
@@ -71,6 +75,19 @@ async def test_news_without_a_conversation_is_of_the_newest_message_of_that_name
         await desk.store.settle_delivery(sent(row, "m-1"))
         await pass_by(desk)
     await desk.receive(news("m-1", "read"))
+    assert await desk.fate(row) == ("sent", "read")
+
+
+@pytest.mark.parametrize("segments", [1, 3])
+async def test_a_message_is_known_by_its_key_segments_ago(desk: Desk, segments: int) -> None:
+    (row,) = await desk.said("a")
+    await desk.store.settle_delivery(sent(row))
+    await pass_by(desk, segments)
+    echo = Echo(id="e-1", contact=Contact(id="ann"), at=NOON, message_key=row.key)
+    assert await on_writer(desk, lambda db: ThreadEvidence(db, "shop", row.thread_id).is_named(echo))
+    assert [message.key for message in await desk.store.messages(["unknown", row.key])] == [row.key]
+    assert await desk.store.find(row.key) == [f"out-{row.id}"]
+    await desk.receive(news(row.key, "read"))
     assert await desk.fate(row) == ("sent", "read")
 
 
