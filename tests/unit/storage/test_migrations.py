@@ -37,6 +37,8 @@ FORMER_KEYS: Final = 7
 """The schema from which on it is noted when the last event came whose key does not hold its conversation."""
 ACCOUNTS_OF_TIMERS: Final = 13
 """The schema from which on a timer names its account."""
+MESSAGE_KEYS: Final = 22
+"""The last schema in which the outbox had a key of its own over all time."""
 SECRET: Final = bytes(range(32))
 FAIR_TIMERS: Final = 13
 """The schema from which on a timer names its account."""
@@ -234,3 +236,18 @@ async def test_event_keys_of_gateways_that_look_like_ours_are_known_again_under_
         *("gateway:timer:9", "gateway:by hand:x", "gateway:quarantine:x", "gateway:gateway:x", "Timer:9", "m-1"),
         *("timer:8", "by hand:1", "quarantine:1", "conflict:m-1#0123456789abcdef"),
     ]
+
+
+async def test_each_column_of_a_message_is_as_it_was_in_the_outbox_that_is_written_anew(tmp_path: Path) -> None:
+    old = Older(tmp_path / "store.db", MESSAGE_KEYS)
+    old.thread(1, "ann")
+    columns = old.db.execute("SELECT name, type FROM pragma_table_info('outbox')").fetchall()
+    row = {
+        name: {"INTEGER": number, "BLOB": b"%d" % number}.get(kind, name) for number, (name, kind) in enumerate(columns)
+    }
+    old.add("outbox", **{**row, "id": 7, "thread_id": 1})
+    old.db.close()
+    await (await Desk(f"sqlite:///{tmp_path / 'store.db'}").open()).store.close()
+    with closing(sqlite3.connect(tmp_path / "store.db")) as db:
+        db.row_factory = sqlite3.Row
+        assert dict(db.execute("SELECT * FROM outbox").fetchone()) == {**row, "id": 7, "thread_id": 1}
