@@ -203,8 +203,11 @@ class StoreReader(HousekeepingReader, BroadcastReader, Protocol):
         """Where the event of a key stands."""
         ...
 
-    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
-        """Where messages stand, by their idempotency keys, in no order."""
+    async def messages(self, turns: Sequence[Sequence[str]]) -> list[MessageSummary]:
+        """Where messages stand, by their idempotency keys, in no order.
+
+        The keys of a turn stand together, that of its first message first: where it is not there, nor are the others.
+        """
         ...
 
     async def audited(

@@ -318,9 +318,9 @@ class Reader(Looking, Spending, Tracing):
         rows = await self._fetch(queries.EVENT, account, key)
         return views.event_summary(rows[0], await self._fetch(queries.TIMERS, rows[0][0])) if rows else None
 
-    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
+    async def messages(self, turns: Sequence[Sequence[str]]) -> list[MessageSummary]:
         """Where messages stand, by their idempotency keys."""
-        return await self._all(views.message_summary, queries.MESSAGES, [*keys])
+        return await self._all(views.message_summary, queries.MESSAGES, [key for keys in turns for key in keys])
 
     async def audited(
         self, *, account: str | None = None, before: Place | None = None, limit: int = 100

@@ -169,9 +169,15 @@ _EVENT: Final = f"SELECT {views.EVENT} FROM inbox i WHERE i.account = ? AND i.ev
 _TIMERS: Final = (
     f"SELECT id, {views.DUE_AT} FROM timers WHERE inbox_id = ? AND name = {literal(views.LATER)} ORDER BY id"
 )
-MESSAGES: Final = f"""
-{segments.BACK} SELECT {views.MESSAGE} FROM json_each(?) j CROSS JOIN s CROSS JOIN {segments.KEYED} = j.value
+_FIRST: Final = f"""
+{segments.BACK} SELECT s.n FROM s CROSS JOIN {segments.KEYED} = json_extract(j.value, '$[0]') LIMIT 1
 """
+MESSAGES: Final = f"""
+WITH turns (keys, segment) AS MATERIALIZED (SELECT j.value, ({_FIRST}) FROM json_each(?) j)
+SELECT {views.MESSAGE} FROM turns s CROSS JOIN json_each(s.keys) k CROSS JOIN outbox o INDEXED BY outbox_keys
+    ON o.id >> {segments.BITS} IN (s.segment, s.segment + 1) AND o.key = k.value
+"""
+"""All that a turn said lies side by side: only its first message is looked for in each segment."""
 _LATEST_AUDIT: Final = "(at, id) < (:at, :number) ORDER BY at DESC, id DESC LIMIT :limit"
 AUDITED: Final = f"SELECT {views.AUDIT} FROM audit WHERE {_LATEST_AUDIT}"
 AUDITED_OF: Final = f"SELECT {views.AUDIT} FROM audit WHERE account = :account AND {_LATEST_AUDIT}"

@@ -286,9 +286,9 @@ class Reader(Looking, Spending, Tracing):
         """Where the event of a key stands."""
         return await self._look(queries.event, account, key)
 
-    async def messages(self, keys: Sequence[str]) -> list[MessageSummary]:
+    async def messages(self, turns: Sequence[Sequence[str]]) -> list[MessageSummary]:
         """Where messages stand, by their idempotency keys."""
-        return await self._all(views.message_summary, queries.MESSAGES, orjson.dumps([*keys]).decode())
+        return await self._all(views.message_summary, queries.MESSAGES, orjson.dumps(turns).decode())
 
     async def audited(
         self, *, account: str | None = None, before: Place | None = None, limit: int = 100

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from bridge.engine.turns.idempotency import idempotency_key
+from bridge.engine.turns.parts import FEW, part_keys, parts_of
 from bridge.engine.turns.sending import event_key
 from bridge.store.broadcasts import RecipientState, standing_of
 from bridge.store.lifecycle import InboxState
@@ -16,11 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from bridge.store.broadcasts import Broadcast, Recipient, Standing
-    from bridge.store.looks import MessageSummary
     from bridge.store.port import Store
 
-_PARTS: Final = 4
-"""Parts of a plan that are looked up at once: few messages have more."""
 _PAGE: Final = 1000
 _AHEAD: Final = 200
 """Recipients that are read at once."""
@@ -109,31 +105,17 @@ class Course:
     async def standings(self, store: Store, flights: Iterable[Flight]) -> list[tuple[Flight, Standing]]:
         """Where messages stand."""
         looked_at = [*flights]
-        keys = {flight.number: self._keys(flight.key, range(_PARTS)) for flight in looked_at}
-        found = {part.key: part for part in await store.messages([key for own in keys.values() for key in own])}
+        keys = {flight.number: part_keys(self.account, flight.key, FEW) for flight in looked_at}
+        found = {part.key: part for part in await store.messages([*keys.values()])}
         standings = []
         for flight in looked_at:
             parts = [found[key] for key in keys[flight.number] if key in found]
-            if len(parts) == _PARTS:
-                parts = await self._parts(store, flight.key)
+            if len(parts) == FEW:
+                parts = await parts_of(store, self.account, flight.key)
             event = None if parts else await store.event(self.account, flight.key)
             if event is not None and event.state == InboxState.DONE:  # its turn may have come between the two looks
-                parts = await self._parts(store, flight.key)
+                parts = await parts_of(store, self.account, flight.key)
             for timer_id in () if event is None else event.timers:
-                parts += await self._parts(store, f"timer:{timer_id}")
+                parts += await parts_of(store, self.account, f"timer:{timer_id}")
             standings.append((flight, standing_of(event, parts)))
         return standings
-
-    async def _parts(self, store: Store, key: str) -> list[MessageSummary]:
-        """All parts of what the turn of an event said."""
-        parts: list[MessageSummary] = []
-        for begin in count(0, _PARTS):
-            keys = self._keys(key, range(begin, begin + _PARTS))
-            page = {part.key: part for part in await store.messages(keys)}
-            parts += [page[own] for own in keys if own in page]
-            if len(page) < _PARTS:
-                return parts
-        raise AssertionError
-
-    def _keys(self, key: str, parts: range) -> list[str]:
-        return [idempotency_key(self.account, key, 0, "", 0, part) for part in parts]

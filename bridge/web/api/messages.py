@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from itertools import count
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from bridge.engine.turns.idempotency import idempotency_key
+from bridge.engine.turns.parts import parts_of
 from bridge.engine.turns.sending import destination, event_key
 from bridge.events import Send as SendEvent
 from bridge.messages import encode_message
@@ -25,14 +24,11 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
     from bridge.planning.plan import Plan
     from bridge.store.looks import EventSummary, MessageSummary
-    from bridge.store.port import Store
     from bridge.web.api.backend import Backend
     from bridge.web.api.calls import Call
 
 _OPTED_OUT: Final = "the contact opted out, and wrote nothing since: nothing leaves until they write again"
 _NOT_FOUND: Final = "there is no message of this id"
-_PAGE: Final = 16
-"""Parts of a plan that are looked up at a time."""
 _ENDS: Final = ("dead", "open", "expired", "dropped", "sent")
 """States of parts: the first one that is there is that of the message."""
 _OF_EVENT: Final = {"open": "accepted", "held": "held", "dropped": "dropped", "done": "nothing to send"}
@@ -89,7 +85,7 @@ async def look(call: Call) -> models.MessageState:
     if key.startswith(_WAITS):
         return await _sent(call, message_id, account, key)
     for backend in call.backends:
-        for part in await backend.store.messages([message_id]):
+        for part in await backend.store.messages([[message_id]]):
             if call.sees(part.account):
                 return _state(call, message_id, part.account, part.thread_id, part.at, [part])
     raise Refusal(404, _NOT_FOUND)
@@ -100,25 +96,12 @@ async def _sent(call: Call, message_id: str, account: str, key: str) -> models.M
     event = await store.event(account, key)
     if event is None or event.kind != SendEvent.tag or event.thread_id is None:
         raise Refusal(404, _NOT_FOUND)
-    parts = await _parts(store, event, key)
+    parts = await parts_of(store, account, key, event.replay)
     for timer_id in event.timers:
         own = f"timer:{timer_id}"
         if (later := await store.event(account, own)) is not None:
-            parts += await _parts(store, later, own)
+            parts += await parts_of(store, account, own, later.replay)
     return _state(call, message_id, account, event.thread_id, event.at, parts, event)
-
-
-async def _parts(store: Store, event: EventSummary, key: str) -> list[MessageSummary]:
-    """What the turn of an event that carries one message said: the keys are known, their number is not."""
-    found: list[MessageSummary] = []
-    for begin in count(0, _PAGE):
-        numbers = range(begin, begin + _PAGE)
-        keys = [idempotency_key(event.account, key, event.replay, "", 0, number) for number in numbers]
-        page = await store.messages(keys)
-        found += sorted(page, key=lambda part: keys.index(part.key))
-        if len(page) < _PAGE:
-            break
-    return found
 
 
 def _state(

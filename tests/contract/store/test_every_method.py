@@ -230,7 +230,7 @@ async def look(store: Any, row: InboxRow) -> None:
     assert await store.threads_of_contact(card.id)
     await store.forgotten_media(10)
     await store.event("shop", "1")
-    await store.messages(["key-a"])
+    await store.messages([["key-a"]])
     await store.oldest_letters(account="shop", reason="", until=AT, limit=10)
     await store.summary(thread_id)
     for account in (None, "shop"):

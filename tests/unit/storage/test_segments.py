@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from bridge.events import Contact, Echo
 from bridge.testing.contract.store.desk import AT, NOON, Desk, news, ref_of, sent
 from storage.sqlite.evidence import ThreadEvidence
+from storage.sqlite.queries import MESSAGES
 from storage.sqlite.segments import BITS
 from storage.sqlite.synthetic_past import Past, write_past
 from tests.support.sqlite_files import on_writer
@@ -85,10 +88,41 @@ async def test_a_message_is_known_by_its_key_segments_ago(desk: Desk, segments: 
     await pass_by(desk, segments)
     echo = Echo(id="e-1", contact=Contact(id="ann"), at=NOON, message_key=row.key)
     assert await on_writer(desk, lambda db: ThreadEvidence(db, "shop", row.thread_id).is_named(echo))
-    assert [message.key for message in await desk.store.messages(["unknown", row.key])] == [row.key]
+    assert [message.key for message in await desk.store.messages([["unknown"], [row.key]])] == [row.key]
     assert await desk.store.find(row.key) == [f"out-{row.id}"]
     await desk.receive(news(row.key, "read"))
     assert await desk.fate(row) == ("sent", "read")
+
+
+async def test_what_a_turn_said_across_the_end_of_a_segment_is_found_by_its_keys(desk: Desk) -> None:
+    said = [row.key for row in await desk.said("a", "b", "c")]
+    await on_writer(desk, lambda db: db.executemany("UPDATE outbox SET id = ? WHERE key = ?", across(said)))
+    await desk.reopen()
+    await pass_by(desk)
+    assert sorted(message.key for message in await desk.store.messages([[*said, "a fourth"]])) == sorted(said)
+
+
+async def test_one_search_of_the_past_is_enough_for_a_turn_that_said_nothing(desk: Desk) -> None:
+    await desk.said("a")
+    await pass_by(desk, 30)
+    one, many = [await on_writer(desk, partial(steps, ["unknown"] * parts)) for parts in (1, 16)]
+    assert one < many < 2 * one
+
+
+def across(keys: list[str]) -> list[tuple[int, str]]:
+    """Numbers of which the first is the last of a segment."""
+    return [(far(0, 1) - 1 + number, key) for number, key in enumerate(keys)]
+
+
+def steps(keys: list[str], db: sqlite3.Connection) -> int:
+    """How many steps of SQLite's machine a look for one turn takes."""
+    taken: list[None] = []
+    db.set_progress_handler(lambda: taken.append(None), 1)
+    try:
+        assert db.execute(MESSAGES, (json.dumps([keys]),)).fetchall() == []
+    finally:
+        db.set_progress_handler(None, 0)
+    return len(taken)
 
 
 async def test_threads_of_all_accounts_are_listed_by_their_time(desk: Desk) -> None:

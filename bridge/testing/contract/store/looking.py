@@ -120,7 +120,8 @@ class LookingContract(StoreSuite):
         done = await desk.store.event("shop", "send:a")
         assert done is not None
         assert done.state == "done"
-        found = sorted(await desk.store.messages([first.key, second.key, "else"]), key=lambda each: each.key)
+        keys = [first.key, second.key, "else"]
+        found = sorted(await desk.store.messages([keys, ["nobody's"], []]), key=lambda each: keys.index(each.key))
         assert [(each.state, each.outcome, each.message_id, each.reason) for each in found] == [
             ("sent", "sent", "m-1", ""),
             ("dead", "rejected", None, "no such number"),
