@@ -63,13 +63,12 @@ _END: Final = {
 UPDATE recipients SET status = {literal(RECIPIENT.after(happened))}, reason = ?, unanswered = ?, settled_at = ?,
                       outbox_id = ({BACK} SELECT o.id FROM s CROSS JOIN {KEYED} = ? LIMIT 1)
 WHERE broadcast_id = ? AND number = ? AND status {before}
+RETURNING outbox_id
 """
     for happened, before in ENDS_FROM.items()
 }
-_TOLD: Final = f"""
-{BACK} SELECT o.id, o.delivery, coalesce(o.delivery_error, '')
-FROM s CROSS JOIN {KEYED} = ? WHERE o.delivery IS NOT NULL
-LIMIT 1
+_TOLD: Final = """
+SELECT id, delivery, coalesce(delivery_error, '') FROM outbox WHERE id = ? AND delivery IS NOT NULL
 """
 _LATER: Final = f"UPDATE recipients SET look_at = ? WHERE broadcast_id = ? AND number = ? AND {RELEASED}"
 _SELECT: Final = f"SELECT {BROADCAST_COLUMNS} FROM broadcasts"
@@ -153,8 +152,8 @@ def step(db: sqlite3.Connection, cache: Cache, taken: BroadcastStep) -> Result:
         )
     for end in taken.ends:
         ended = (end.reason, end.unanswered, taken.at, end.key, taken.broadcast_id, end.number)
-        if db.execute(_END[end.move], ended).rowcount and end.key is not None:
-            for outbox_id, value, error in db.execute(_TOLD, (end.key,)).fetchall():
+        for said in db.execute(_END[end.move], ended).fetchall():
+            for outbox_id, value, error in db.execute(_TOLD, said).fetchall():
                 recipients.tell(db, outbox_id, value, error)
     db.executemany(_LATER, [(look_at, taken.broadcast_id, number) for number, look_at in taken.later])
     return result
