@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, Final, get_args
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from bridge.config.problems import KeyPath, problems_of
 from bridge.providers.optional import LimitsPaths, NamesItself, Polls, TellsFates, Warns
 from bridge.providers.registry import PLAYGROUND, provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
+from bridge.spelling import hint
 from bridge.units import is_loopback
 
 if TYPE_CHECKING:
@@ -177,8 +177,8 @@ def _either(scheme: str, keys: list[str]) -> str:
 def _scheme(auth: object, path: KeyPath, report: Report) -> type[BaseModel] | None:
     if isinstance(auth, str) and auth in SCHEMES:
         return SCHEMES[auth]
-    near = get_close_matches(auth, SCHEMES, n=1) if isinstance(auth, str) else []
-    report.problem(path, f"no such scheme; did you mean {near[0]}?" if near else f"want one of {', '.join(SCHEMES)}")
+    wanted = f"want one of {', '.join(SCHEMES)}"
+    report.problem(path, f"no such scheme; {hint(auth, SCHEMES, wanted)}" if isinstance(auth, str) else wanted)
     return None
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from types import MappingProxyType, NoneType, UnionType
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
 from bridge.errors import Problem
+from bridge.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -90,11 +90,8 @@ def problems_of(
 
 def unknown(name: str, known: Iterable[str], *, what: str = "key") -> str:
     """`unknown key; did you mean secret?`, or the list of the known ones."""
-    names = sorted(known)
-    near = get_close_matches(name, names, n=1)
-    if near:
-        return f"unknown {what}; did you mean {near[0]}?"
-    return f"unknown {what}; there are {', '.join(names)}" if names else f"unknown {what}"
+    names = [*known]
+    return f"unknown {what}; {hint(name, names)}" if names else f"unknown {what}"
 
 
 def key_path(path: Iterable[int | str]) -> str:

@@ -5,12 +5,12 @@ A provider's folder is imported when an account asks for it and not before.
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from importlib import import_module
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.plugins import plugged_in
+from bridge.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -69,9 +69,7 @@ def _place(name: str) -> str:
     places = _places()
     if name in places:
         return places[name]
-    near = get_close_matches(name, places, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(places))}"
-    raise LookupError(f"no such provider; {hint}")
+    raise LookupError(f"no such provider; {hint(name, places)}")
 
 
 def _imported(name: str, module: str, attribute: str) -> Any:  # noqa: ANN401 - a class of one kind or the other

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from difflib import get_close_matches
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import ConfigError, HandlerError, Problem
 from bridge.own import author_module, make_way, own_module
 from bridge.routing.router import Router
+from bridge.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,8 +94,8 @@ def _module(name: str, folder: Path) -> object:
 
 
 def _missing(name: str, folder: Path) -> str:
-    near = get_close_matches(name, [path.stem for path in folder.glob("*.py")], n=1)
-    return f"there is no module {name}; " + (f"did you mean {near[0]}?" if near else f"looked in {folder}")
+    here = [path.stem for path in folder.glob("*.py")]
+    return f"there is no module {name}; {hint(name, here, f'looked in {folder}')}"
 
 
 def _raised(name: str, error: BaseException, folder: Path) -> str:

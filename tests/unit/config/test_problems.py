@@ -184,7 +184,10 @@ WRONG: Final = [
     (
         "a secret in the wrong place",
         PLAYGROUND + f'inbound = {{auth = "{CANARY}"}}',
-        "accounts.a.inbound.auth: want one of headers, bearer, path, hmac, es256, standard-webhooks, none",
+        (
+            "accounts.a.inbound.auth: no such scheme; "
+            "want one of headers, bearer, path, hmac, es256, standard-webhooks, none"
+        ),
     ),
     (
         "a secret that is not there",
