@@ -44,6 +44,9 @@ CHANNELS: Final[Mapping[str, str]] = {"shop": "whatsapp", "relay": "group"}
 CONFIGURATION: Final = """
 [server]
 port = {port}
+[guard]
+turns_per_minute = 1_000
+flood_per_minute = 1_000
 [storage]
 url = "sqlite:///bridge.db"
 [handlers]
@@ -70,6 +73,7 @@ relation_id = "bridg-eaaaa-aaaaj-qbota-cai"
 auth = "bearer"
 secret = "env:RELAY_BEARER"
 """
+"""A contact says more in a minute than any person does: by its own bounds the guard would take that for a loop."""
 _POLL: Final = 0.01
 
 

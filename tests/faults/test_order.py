@@ -18,12 +18,6 @@ if TYPE_CHECKING:
     from tests.faults.traffic import Traffic
 
 THREADS = 1000
-MORE = """concurrency = 256
-[guard]
-turns_per_minute = 1_000
-flood_per_minute = 1_000
-"""
-"""Fifty events come within a minute, as no person says them: the guard would take them for a loop."""
 
 
 async def converse(talk: Traffic, contact: str, events: int, rounds: asyncio.Semaphore) -> None:
@@ -36,7 +30,7 @@ async def converse(talk: Traffic, contact: str, events: int, rounds: asyncio.Sem
 async def ordered(tmp_path: Path, events: int) -> str:
     """Let each of the threads have so many events; the order that came of it, as a line."""
     async with Gateways().listening() as gateways:
-        home = gateways.home(tmp_path, handlers_more=MORE)
+        home = gateways.home(tmp_path, handlers_more="concurrency = 256")
         home.environment["BOT_SLOWEST"] = "0.02"
         async with home.running() as process, traffic(home, gateways) as talk:
             rounds = asyncio.Semaphore(48)
