@@ -35,6 +35,7 @@ WHERE id = ?
 _KEEP: Final = (
     "INSERT INTO early_statuses (account, message_id, inbox_id, value, error, wanted) VALUES (?, ?, ?, ?, ?, ?)"
 )
+_IS_EARLY: Final = "SELECT 1 FROM early_statuses WHERE account = ? AND message_id = ? LIMIT 1"
 ANY_EARLY: Final = "SELECT 1 FROM early_statuses LIMIT 1"
 _TAKE_EARLY: Final = f"""
 DELETE FROM early_statuses WHERE account = ? AND message_id IN (?, ?) RETURNING {EARLY}
@@ -69,11 +70,13 @@ def join(db: sqlite3.Connection, arrival: Arrival, number: int, result: Result) 
 def _spoken_of(db: sqlite3.Connection, arrival: Arrival, name: str) -> records.Row | None:
     """By the gateway's id in the status's own conversation, else by its key, else by that id in another conversation.
 
-    Most speak of what was said of late, so that is looked through first.
+    Most speak of what was said of late, so that is looked through first. Where other news of the message waits for it,
+    the past was searched before: a message takes all that waits for it when it is sent.
     """
     here, _ = _named(db, arrival, name, segments.of_late(db))
-    if here is None:
-        here = db.execute(_KEYED, (name, arrival.account)).fetchone()
+    if here is not None or db.execute(_IS_EARLY, (arrival.account, name)).fetchone() is not None:
+        return here
+    here = db.execute(_KEYED, (name, arrival.account)).fetchone()
     if here is None:
         here, elsewhere = _named(db, arrival, name)
         here = here or elsewhere

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import sqlite3
     from pathlib import Path
 
+    from bridge.events import StatusValue
+
 
 async def pass_by(desk: Desk, segments: int = 3) -> None:
     """So much is said elsewhere that what comes next lies segments further on."""
@@ -107,6 +109,25 @@ async def test_one_search_of_the_past_is_enough_for_a_turn_that_said_nothing(des
     await pass_by(desk, 30)
     one, many = [await on_writer(desk, partial(steps, ["unknown"] * parts)) for parts in (1, 16)]
     assert one < many < 2 * one
+
+
+async def test_news_of_an_unknown_message_searches_the_past_once(desk: Desk) -> None:
+    await desk.said("before")
+    await pass_by(desk, 30)
+    first, second = [await steps_of_news(desk, value) for value in ("delivered", "read")]
+    assert second < first / 2
+    (row,) = await desk.said("a")
+    await desk.store.settle_delivery(sent(row, "m-1"))
+    assert await desk.fate(row) == ("sent", "read")
+
+
+async def steps_of_news(desk: Desk, value: StatusValue) -> int:
+    """How many steps of SQLite's machine it takes to store news of an unknown message."""
+    taken: list[None] = []
+    await on_writer(desk, lambda db: db.set_progress_handler(lambda: taken.append(None), 1))
+    await desk.receive(news("m-1", value))
+    await on_writer(desk, lambda db: db.set_progress_handler(None, 0))
+    return len(taken)
 
 
 def across(keys: list[str]) -> list[tuple[int, str]]:
