@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import LineTooLong
 
 from bridge.errors import WebhookError
 from bridge.log import log
@@ -273,12 +274,19 @@ class Connection(ShortWay):
         log_refusal(status, f"not HTTP: {kind}" if status == 400 else kind, self._host)  # noqa: PLR2004
         if request.writer.output_size > 0:
             raise ConnectionError("the answer has begun already")
-        return _last(WebhookError(status, "not HTTP/1.1" if status == 400 else "internal error"))  # noqa: PLR2004
+        return _last(WebhookError(status, _unread(kind) if status == 400 else "internal error"))  # noqa: PLR2004
 
     def log_exception(self, *args: Any, **kw: Any) -> None:  # noqa: ANN401 - as aiohttp has it
         """One line and no traceback: what a peer can cause must not fill the disk."""
         error = kw.get("exc_info")
         log.error("connection_failed", reason=type(error).__name__ if error else str(args[0]))
+
+
+def _unread(kind: str) -> str:
+    """Why a request could not be read."""
+    if kind == LineTooLong.__name__:
+        return "the request line or a header is longer than 8,190 bytes"
+    return "not HTTP/1.1"
 
 
 def _host_of(transport: asyncio.BaseTransport) -> str | None:

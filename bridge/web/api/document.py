@@ -11,7 +11,7 @@ import orjson
 from bridge.messages import MESSAGE_TYPES
 from bridge.store.following import TYPES
 from bridge.web.api.events import MODELS, described
-from bridge.web.api.models import Problem
+from bridge.web.api.models import NotHttp, Problem
 from bridge.web.api.operations import OPERATIONS, PREFIX
 from bridge.web.api.problems import PROBLEM
 
@@ -24,15 +24,17 @@ if TYPE_CHECKING:
     from bridge.web.api.operations import Operation
 
 _REFUSALS: Final = {
+    400: "The request is no HTTP that is read here (a line of it is too long, say), or its body is no JSON object",
     401: "The token is missing or wrong",
     403: "The token has not the scope",
     429: "The token asks too often",
     503: "The store takes nothing right now",
 }
 """Of every operation."""
+_NOT_HTTP: Final = 400
+"""Answered before anybody knows what is asked for, as to any other request."""
 _OF_INPUT: Final = {422: "The request is not as this document has it"}
 _OF_BODY: Final = {
-    400: "The body is no JSON object",
     408: "The body did not come in time",
     413: "The body is too large",
     415: "The body is not JSON in UTF-8",
@@ -138,6 +140,8 @@ def _given(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 def _refusal(status: int, why: str) -> dict[str, Any]:
     made: dict[str, Any] = {"description": why, "content": _content(PROBLEM, Problem)}
+    if status == _NOT_HTTP:
+        made["content"] |= _content("application/json", NotHttp)
     if status in _HEADERS:
         name, about, schema = _HEADERS[status]
         made["headers"] = {name: {"description": about, "required": True, "schema": schema}}

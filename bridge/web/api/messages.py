@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bridge.web.api.calls import Call
 
 _OPTED_OUT: Final = "the contact opted out, and wrote nothing since: nothing leaves until they write again"
+_ERASED: Final = "a message was sent under this key before, and its contact was erased since: take another key"
 _NOT_FOUND: Final = "there is no message of this id"
 _ENDS: Final = ("dead", "open", "expired", "dropped", "sent")
 """States of parts: the first one that is there is that of the message."""
@@ -67,7 +68,8 @@ async def _planned(backend: Backend, ref: ThreadRef, message: Outgoing, key: str
     """The plan as of the time at which the message was stored: the same however often it is asked for."""
     store = backend.store
     event = await store.event(ref.account, key)
-    assert event is not None
+    if event is None:
+        raise Refusal(409, _ERASED)
     thread = await store.thread(event.thread_id or 0)
     capabilities = backend.accounts[ref.account].provider.capabilities(ref.channel)
     made: Plan = plan(message, capabilities, now=event.at, last_heard=thread.last_heard)

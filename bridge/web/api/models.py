@@ -38,6 +38,12 @@ class Problem(_Out):
     errors: list[dict[str, str]] | None = Field(default=None, description="Each with its place, `at`, and its `reason`")
 
 
+class NotHttp(_Out):
+    """A request that could not be read."""
+
+    error: str
+
+
 # Messages
 
 

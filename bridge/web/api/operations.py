@@ -20,6 +20,7 @@ _NO_THREAD: Final = {404: "There is no such conversation"}
 _NO_CONTACT: Final = {404: "There is no such contact"}
 _NO_LETTER: Final = {404: "There is no such dead letter"}
 _NO_BROADCAST: Final = {404: "There is no such broadcast"}
+_KEY_TAKEN: Final = "Another message was sent under this key, or its contact was erased since"
 _NO_ACCOUNT: Final = {404: "There is no such account"}
 
 
@@ -57,7 +58,7 @@ OPERATIONS: Final = (
         answer=models.Accepted,
         status=202,
         body=models.Send,
-        refusals={**_NO_ACCOUNT, 409: "Another message was sent under this key"},
+        refusals={**_NO_ACCOUNT, 409: _KEY_TAKEN},
     ),
     Operation(
         method="GET",
@@ -101,7 +102,7 @@ OPERATIONS: Final = (
         answer=models.Accepted,
         status=202,
         body=models.Write,
-        refusals={**_NO_THREAD, 409: "Another message was sent under this key, or the contact opted out"},
+        refusals={**_NO_THREAD, 409: f"{_KEY_TAKEN}, or the contact opted out"},
     ),
     Operation(
         method="POST",

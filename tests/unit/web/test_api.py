@@ -198,6 +198,8 @@ async def test_the_document_describes_every_operation(program: Program) -> None:
     listed = {(method.upper(), path) for path, of_path in described["paths"].items() for method in of_path}
     assert listed == {(operation.method, f"{PREFIX}{operation.path}") for operation in OPERATIONS}
     assert described == orjson.loads(document())
+    for operation in (each for of_path in described["paths"].values() for each in of_path.values()):
+        assert "application/json" in operation["responses"]["400"]["content"]
     text = described["components"]["schemas"]["Text"]
     assert text["properties"]["kind"] == {"type": "string", "const": "text"}
     assert {"path", "data"}.isdisjoint(described["components"]["schemas"]["Image"]["properties"])

@@ -39,6 +39,17 @@ async def test_the_same_under_a_key_is_answered_alike_and_another_message_is_ref
     assert await program.said("1") == ["Hello"]
 
 
+async def test_a_key_whose_contact_was_erased_is_taken(program: Program) -> None:
+    once = {**HELLO, "idempotency_key": "order 7"}
+    await program.ask("POST", "/messages", once)
+    await program.bridge.settle()
+    (person,) = (await program.get("/contacts"))["items"]
+    assert (await program.ask("POST", f"/contacts/{person['id']}/erase"))[0] == 200
+    status, problem = await program.ask("POST", "/messages", once)
+    assert (status, "erased" in problem["detail"]) == (409, True)
+    assert (await program.ask("POST", "/messages", {**once, "idempotency_key": "order 8"}))[0] == 202
+
+
 async def test_a_message_for_later_is_scheduled_until_its_time_has_come(program: Program) -> None:
     _, accepted = await program.ask("POST", "/messages", {**HELLO, "send_at": "2025-10-12T00:00:00+07:00"})
     program.clock.advance(31 * 3_600)

@@ -146,6 +146,12 @@ async def test_broken_http_is_refused_in_silence(
     assert not [record for record in caplog.records if record.exc_info]
 
 
+@pytest.mark.parametrize("sent", [http(GOOD, "/" + "a" * 9_000), http(GOOD, SHOP_HOOK, "X-A: " + "b" * 9_000)])
+async def test_a_line_that_is_too_long_is_said_to_be(door: Served, sent: bytes) -> None:
+    (answer,) = await door.send(sent)
+    assert answer.body == b'{"error":"the request line or a header is longer than 8,190 bytes"}'
+
+
 async def test_a_peer_that_proves_nothing_is_refused_before_its_body_comes(door: Served) -> None:
     head, _, _ = http(GOOD).replace(b"Auth-password: ", b"Auth-password: x").partition(b"\r\n\r\n")
     reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
