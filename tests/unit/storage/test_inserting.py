@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
+from typing import TYPE_CHECKING
 
 import pytest
 
 from storage.sealing import plan_of
 from storage.sqlite.inserting import Change, Insert
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 INSERT = Insert("inbox", "id, event, error, raw")
 CHANGE = Change("inbox", "event = {}, raw = CAST(raw || 'r' AS BLOB), error = {}")
@@ -24,12 +29,12 @@ class Heard(sqlite3.Connection):
 
 
 @pytest.fixture
-def db() -> Heard:
-    db = sqlite3.connect(":memory:", factory=Heard)
-    db.heard = []
-    db.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, event BLOB, error TEXT, raw BLOB) STRICT")
-    db.heard.clear()
-    return db
+def db() -> Iterator[Heard]:
+    with closing(sqlite3.connect(":memory:", factory=Heard)) as db:
+        db.heard = []
+        db.execute("CREATE TABLE inbox (id INTEGER PRIMARY KEY, event BLOB, error TEXT, raw BLOB) STRICT")
+        db.heard.clear()
+        yield db
 
 
 def stored(db: Heard) -> list[tuple[object, ...]]:
