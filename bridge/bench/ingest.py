@@ -8,7 +8,7 @@ from bridge.bench.checkout import from_checkout, is_checkout
 from bridge.bench.closed_loop import Demand
 from bridge.bench.processes import Subject
 from bridge.bench.report import Report
-from bridge.bench.servers import database
+from bridge.bench.servers import SHIPPED, database
 from bridge.bench.slices import column, interleaved, running
 from bridge.store.opening import open_reader
 
@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 CONNECTIONS: Final = (64, 256)
 SERVERS: Final = "bridge.bench"
-PLAIN: Final = Subject(name="plain aiohttp", module=SERVERS, arguments=("plain",), replies=False)
+PLAIN: Final = tuple(
+    Subject(name=f"plain aiohttp, {how}", module=SERVERS, arguments=(name,), replies=False)
+    for how, name in {"as shipped": SHIPPED, "at its best": "plain"}.items()
+)
+"""On asyncio's own loop, and on uvloop."""
 HELD: Final = Subject(name="threadbridge", module=SERVERS, arguments=("held",), replies=False)
 
 
@@ -25,7 +29,7 @@ async def ingest(settings: Settings) -> Report:
     """Durable ingest at synchronous=FULL beside plain aiohttp; in a checkout beside the bare pipeline too."""
     report = Report("ingest")
     bare = from_checkout("bare", "storing") if is_checkout() else ()
-    async with running([HELD, PLAIN, *bare], settings) as at_work:
+    async with running([HELD, *PLAIN, *bare], settings) as at_work:
         ours, *others = at_work
         for connections in CONNECTIONS:
             demand = Demand(seconds=settings.seconds, in_flight=connections, connections=connections)
