@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from bridge.messages import Outgoing
 
 pytestmark = BROWSING
+UNSTORED = re.compile("sending|retrying")
 
 
 def shop(event: Event) -> Sequence[Outgoing]:
@@ -88,6 +89,12 @@ async def write(page: Page, text: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def begun(page: Page, served: Served) -> str:
+    """The conversation that was begun, once its first message is stored: the page shows that before."""
+    await expect(page.locator(".message.in").last).not_to_have_attribute("data-state", UNSTORED)
+    return next(iter(served.bridge.entries))
+
+
 async def test_a_newcomer_is_told_what_to_do_and_can_begin_with_one_press(page: Page) -> None:
     await expect(page.get_by_role("heading", name="Say something to your bot")).to_be_visible()
     await page.get_by_role("button", name="hi", exact=True).click()
@@ -136,7 +143,7 @@ async def test_shift_and_enter_is_a_new_line(page: Page) -> None:
 async def test_every_kind_can_be_read(page: Page, served: Served) -> None:
     served.bridge.bot = silent
     await write(page, "start")
-    conversation = next(iter(served.bridge.entries))
+    conversation = await begun(page, served)
     served.bridge.answer(
         conversation,
         Document("https://files.example/a/list.pdf", name="list.pdf"),
@@ -162,7 +169,7 @@ async def test_every_kind_can_be_read(page: Page, served: Served) -> None:
 async def test_a_status_is_updated_in_its_place(page: Page, served: Served) -> None:
     served.bridge.bot = silent
     await write(page, "start")
-    conversation = next(iter(served.bridge.entries))
+    conversation = await begun(page, served)
     served.bridge.answer(conversation, Text("first"), state=OutboxState.OPEN, status="")
     served.bridge.answer(conversation, Text("second"))
     states = page.locator(".message.out .state")
@@ -244,7 +251,7 @@ async def test_conversations_are_kept_apart_and_found_again_by_address(page: Pag
 async def test_the_page_stays_at_the_newest_message_unless_one_reads_further_up(page: Page, served: Served) -> None:
     served.bridge.bot = silent
     await write(page, "start")
-    conversation = next(iter(served.bridge.entries))
+    conversation = await begun(page, served)
     served.bridge.answer(conversation, *[Text(f"line {number}") for number in range(40)])
     await expect(page.get_by_text("line 39")).to_be_in_viewport()
     await page.locator("#log").evaluate("log => log.scrollTo(0, 0)")
@@ -270,7 +277,7 @@ async def test_what_a_person_or_a_bot_writes_is_shown_and_never_run(page: Page, 
     await page.fill("#name", XSS)
     await write(page, XSS)
     await expect(bubbles(page)).to_have_text([XSS])
-    conversation = next(iter(served.bridge.entries))
+    conversation = await begun(page, served)
     served.bridge.answer(
         conversation,
         Buttons(XSS, [Button(XSS, XSS)], header=XSS, footer=XSS),
