@@ -124,6 +124,22 @@ async def test_a_medium_that_cannot_be_had_ends_the_wait_with_the_reason(data: b
     ann.saw(f"~{reason}")
 
 
+async def test_each_fetch_is_counted_by_what_came_of_it() -> None:
+    world = world_of(album())
+    ann = world.contact("konnek", "whatsapp", "ann")
+    files = world._stage.files["konnek"]
+    files.busy = True
+    await send(world, ann, picture(1))
+    await world.until(lambda: files.fetches > 1)
+    files.busy = False
+    await world.settle()
+    counted = {("konnek", "retried"): files.fetches - 1, ("konnek", "kept"): 1}
+    assert world.bridge.parts.counters.media == counted
+    await ann.sends("image", "https://10.0.0.1/secret.png")
+    await world.settle()
+    assert world.bridge.parts.counters.media == {**counted, ("konnek", "given_up"): 1}
+
+
 async def test_a_wait_for_a_medium_has_an_end() -> None:
     world = world_of(album())
     ann = world.contact("konnek", "whatsapp", "ann")
