@@ -188,10 +188,10 @@ class Parent:
             post.let_go()
         if not self._was_ready and all(each.is_served for each in self._posts):
             self._was_ready = True
-            notify("READY=1")
             with suppress(OSError):
                 sys.stdout.write(f"{self._plan.greeting}\n")
                 sys.stdout.flush()
+            notify("READY=1")  # last: who hears it finds all else done
 
     def _look_at(self, post: Post) -> None:
         now = time.monotonic()
