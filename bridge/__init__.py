@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from bridge.conversation.spending import Budget, Paid, Spending
     from bridge.conversation.transcript import Entry
     from bridge.conversation.turn import Turn
-    from bridge.equal_text import fold
     from bridge.errors import BridgeError, BudgetSpent, HandlerError, MediaError, NoAnswer, StepFailed
     from bridge.events import (
         Contact,
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from bridge.routing.overlap import debounce
     from bridge.routing.router import Router
     from bridge.routing.rules import Match
+    from bridge.text.equal_text import fold
 
 __all__ = [
     "Audio",
@@ -138,7 +138,7 @@ if not TYPE_CHECKING:  # a type checker that saw this would take any name for on
         "bridge.conversation.spending": "Budget Paid Spending",
         "bridge.conversation.transcript": "Entry",
         "bridge.conversation.turn": "Turn",
-        "bridge.equal_text": "fold",
+        "bridge.text.equal_text": "fold",
         "bridge.errors": "BridgeError BudgetSpent HandlerError MediaError NoAnswer StepFailed",
         "bridge.events": "Contact Echo Event Handoff Job Media Merged Message Place Postback Returned Signal Status "
         "ThreadRef Timer Unmerged Unrecognised",

@@ -14,7 +14,7 @@ from bridge.config.problems import KeyPath, problems_of
 from bridge.providers.optional import LimitsPaths, NamesItself, Polls, TellsFates, Warns
 from bridge.providers.registry import PLAYGROUND, provider_names, provider_type
 from bridge.providers.signatures import INBOUND, InboundSettings, weakness
-from bridge.spelling import hint
+from bridge.text.spelling import hint
 from bridge.units import is_loopback
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, Union, get_args, get_or
 from pydantic import BaseModel
 
 from bridge.errors import Problem
-from bridge.spelling import hint
+from bridge.text.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

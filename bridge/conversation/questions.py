@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from bridge.equal_text import fold, is_blank, spelling
 from bridge.errors import HandlerError
 from bridge.events import MESSAGE_KINDS, Message, Postback
 from bridge.keys import PackedKey
 from bridge.messages import Button, Buttons, Cards, Menu, Text
 from bridge.planning.choices import Choice, answer, number_choices
 from bridge.strict_json import not_json
+from bridge.text.equal_text import fold, is_blank, spelling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

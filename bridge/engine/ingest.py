@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from bridge.equal_text import is_blank
 from bridge.errors import Unmappable
 from bridge.providers.port import Webhook
 from bridge.routing.router import rulebook_of
 from bridge.strict_json import read_object
+from bridge.text.equal_text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

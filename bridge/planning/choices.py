@@ -6,11 +6,11 @@ import re
 from itertools import count, repeat
 from typing import TYPE_CHECKING, Final
 
-from bridge.equal_text import fold, is_blank, normalized, spelling
 from bridge.events import Postback
 from bridge.frozen import changed, dataclass
-from bridge.late_regex import late
 from bridge.planning.split import Size, cut_text
+from bridge.text.equal_text import fold, is_blank, normalized, spelling
+from bridge.text.late_regex import late
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

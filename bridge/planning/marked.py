@@ -7,12 +7,12 @@ import sys
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
-from bridge.equal_text import is_blank
 from bridge.messages import Text
 from bridge.planning.dialects import BARE, NONE, Style
 from bridge.planning.markdown import read_markdown
 from bridge.planning.plain import BLANK, Degraded
 from bridge.planning.split import fragments, graphemes, past_lines, past_space, seam
+from bridge.text.equal_text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from bridge.equal_text import is_blank
 from bridge.frozen import dataclass
 from bridge.messages import Raw, Template, is_plain_text
 from bridge.planning.degrade import degrade
 from bridge.planning.plain import BLANK, Degraded
+from bridge.text.equal_text import is_blank
 from bridge.units import SECOND, micros, moment
 
 if TYPE_CHECKING:

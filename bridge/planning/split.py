@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-from bridge.late_regex import late
 from bridge.planning.fences import CodeBlock, CodeBlocks, has_fences
+from bridge.text.late_regex import late
 
 Size: TypeAlias = Callable[[str], int]
 """Counts a text as a channel does."""

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from bridge.equal_text import is_blank
 from bridge.planning.plain import Degraded
+from bridge.text.equal_text import is_blank
 
 if TYPE_CHECKING:
     from bridge.messages import Template

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from bridge.plugins import plugged_in
-from bridge.spelling import hint
+from bridge.text.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from bridge.callsite import call_site
-from bridge.equal_text import fold
 from bridge.routing.checks import texts
+from bridge.text.equal_text import fold
 
 if TYPE_CHECKING:
     from bridge.routing.checks import Values

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from bridge.conversation.dialog import Dialog
-from bridge.equal_text import with_plain_digits
 from bridge.routing.depends import Needs, needs_of
 from bridge.routing.overlap import DEFAULT_OPTIONS, RuleOptions
 from bridge.routing.signatures import (
@@ -26,6 +25,7 @@ from bridge.routing.signatures import (
     source_of,
     takes,
 )
+from bridge.text.equal_text import with_plain_digits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

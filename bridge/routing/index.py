@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from bridge.equal_text import fold
 from bridge.events import Message, Postback, Status
 from bridge.keys import name_of
 from bridge.routing.filters import NO_CAPTURES
 from bridge.routing.rules import SEALED, STALE, TAGS, Match, Rule, Scope
+from bridge.text.equal_text import fold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from bridge.errors import ConfigError, HandlerError, Problem
 from bridge.own import author_module, make_way, own_module
 from bridge.routing.router import Router
-from bridge.spelling import hint
+from bridge.text.spelling import hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

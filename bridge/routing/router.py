@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar, Unpack, get_args, overload
 
 from bridge.callsite import Site, call_site
-from bridge.equal_text import fold
 from bridge.errors import HandlerError
 from bridge.events import (
     EVENT_TYPES,
@@ -49,6 +48,7 @@ from bridge.routing.jobs import JobRouter
 from bridge.routing.rulebook import RuleBook
 from bridge.routing.rules import PRESS_TAGS, SEALED, STALE, Changed, ErrorRule, Rank, Rule, Script
 from bridge.routing.signatures import is_class
+from bridge.text.equal_text import fold
 
 if TYPE_CHECKING:
     import re

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import orjson
 
-from bridge.equal_text import normalized
+from bridge.text.equal_text import normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -38,6 +38,7 @@ PURPOSES: Final = {
     "store": "the port and its rules",
     "telemetry": "metrics, traces, alerts",
     "testing": "the test kit",
+    "text": "which texts are equal",
     "web": "the door in",
     "workers": "processes behind one socket",
 }

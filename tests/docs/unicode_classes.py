@@ -1,4 +1,4 @@
-"""Makes bridge/unicode_classes.py: the classes of characters of `regex`, for patterns of `re`."""
+"""Makes bridge/text/unicode_classes.py: the classes of characters of `regex`, for patterns of `re`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import regex
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-SOURCE: Final = Path(__file__).parents[2] / "bridge" / "unicode_classes.py"
+SOURCE: Final = Path(__file__).parents[2] / "bridge" / "text" / "unicode_classes.py"
 _HIDDEN: Final = r"\p{Cf}\p{Default_Ignorable_Code_Point}"
 CLASSES: Final = {
     "UNSEEN": (

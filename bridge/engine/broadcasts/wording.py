@@ -8,10 +8,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from bridge.conversation.catalogue import Phrase
-from bridge.equal_text import is_blank
 from bridge.messages import decode_message
 from bridge.providers.registry import provider_names
 from bridge.strict_json import has_nul, not_json
+from bridge.text.equal_text import is_blank
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator

@@ -9,11 +9,11 @@ from zoneinfo import ZoneInfo
 
 from bridge.callsite import call_site
 from bridge.conversation.turn import draft_of
-from bridge.equal_text import fold
 from bridge.events import FROM_CONTACT, GROUP, Message, Postback
 from bridge.frozen import dataclass
 from bridge.routing.handlers import handler_of
 from bridge.routing.rules import Match
+from bridge.text.equal_text import fold
 from bridge.units import micros, moment
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import re
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from bridge.equal_text import fold
 from bridge.events import Message
 from bridge.frozen import dataclass
 from bridge.planning.choices import answer
+from bridge.text.equal_text import fold
 from bridge.units import SECOND
 
 if TYPE_CHECKING:

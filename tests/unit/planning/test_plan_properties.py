@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bridge.equal_text import is_blank
 from bridge.events import Contact, Message
 from bridge.messages import (
     Button,
@@ -29,6 +28,7 @@ from bridge.messages import (
 from bridge.planning.capabilities import Capabilities
 from bridge.planning.choices import answer
 from bridge.planning.plan import Plan, plan
+from bridge.text.equal_text import is_blank
 from bridge.units import moment
 from tests.support.channel_profiles import NOW, PLAIN, PROFILES
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from bridge.equal_text import fold, is_blank, normalized
 from bridge.events import Contact, Message
 from bridge.planning.choices import Choice, answer
 from bridge.planning.split import cut_text, graphemes, split_text
+from bridge.text.equal_text import fold, is_blank, normalized
 
 if TYPE_CHECKING:
     from collections.abc import Callable

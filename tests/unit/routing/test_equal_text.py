@@ -11,8 +11,8 @@ from contextlib import suppress
 import pytest
 
 from bridge import Router, Turn
-from bridge.equal_text import fold, is_blank
 from bridge.errors import HandlerError
+from bridge.text.equal_text import fold, is_blank
 from tests.support.rule_events import found, matched, said
 
 

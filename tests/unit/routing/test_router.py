@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge import Event, Router, Status, Turn
-from bridge.equal_text import fold
 from bridge.routing.router import combine, rulebook_of
+from bridge.text.equal_text import fold
 from tests.support.rule_events import ECHO, STRANGE, WEB, became, matched, named, pressed, said
 
 # Which events a rule is for

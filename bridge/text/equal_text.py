@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final, Literal
 
-from bridge.unicode_classes import BLANK, DASHES, EDGE, MARK, UNSEEN
+from bridge.text.unicode_classes import BLANK, DASHES, EDGE, MARK, UNSEEN
 
 _UNSEEN: Final = re.compile(f"{UNSEEN}+")
 _MARKS: Final = re.compile(f"{MARK}+")
